@@ -1,0 +1,147 @@
+# What a user, a developer and CI run. Every target makes what it needs, in private venvs under .venv/ and in build/, and
+# does nothing twice. Needed: Python 3.10 or later with venv, gcc or clang, make.
+
+PYTHON ?= python3
+PIP_FLAGS := -qq --disable-pip-version-check
+DEV := .venv/dev/bin
+COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
+
+GLUE := csrc/handle.c csrc/bind.c
+CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c)
+HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc)
+MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)
+BUILD := pyproject.toml setup.py MANIFEST.in LICENSE README.md pyautograd/_build.py
+SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
+
+.PHONY: demo test wheel smoke test-wheel oracle bench lint c-test werror sanitize clean
+
+# ---- for users ----
+
+demo: .venv/demo/ready
+	.venv/demo/bin/python -m pyautograd demo
+
+.venv/demo/ready: $(SOURCES)
+	test -d .venv/demo || $(PYTHON) -m venv .venv/demo
+	rm -rf build/core*/lib*
+	.venv/demo/bin/pip $(PIP_FLAGS) install ".[plot,progress]"
+	touch $@
+
+bench: .venv/bench/ready
+	.venv/bench/bin/python -m pyautograd bench
+
+.venv/bench/ready: build/wheel.stamp
+	test -d .venv/bench || $(PYTHON) -m venv .venv/bench
+	.venv/bench/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
+	.venv/bench/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[bench]"
+	touch $@
+
+# ---- the development tree: an editable install, the module built in place ----
+
+.venv/dev/ready: pyproject.toml
+	test -d .venv/dev || $(PYTHON) -m venv .venv/dev
+	.venv/dev/bin/pip $(PIP_FLAGS) install -e ".[dev]"
+	touch $@
+
+pyautograd/_core.abi3.so: $(CORE) $(GLUE) $(HEADERS) pyautograd/_build.py setup.py | .venv/dev/ready
+	$(DEV)/python setup.py -q build_ext --inplace
+
+test: pyautograd/_core.abi3.so
+	$(DEV)/pytest
+
+lint: .venv/dev/ready
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+
+# ---- the wheel, and what is checked with it from another folder ----
+
+wheel: build/wheel.stamp
+	@ls -l dist
+	@size=$$(cat dist/*.whl | wc -c); echo "the wheel has $$size bytes; at most 1000000 are meant"; test $$size -lt 1000000
+
+build/wheel.stamp: $(SOURCES) | .venv/dev/ready
+	rm -rf dist build/dist
+	$(DEV)/python -m build --outdir build/dist . > build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	mkdir -p dist
+	cp build/dist/*.tar.gz dist
+ifeq ($(shell uname -s),Linux)
+	PATH="$(CURDIR)/$(DEV):$$PATH" $(DEV)/auditwheel -v repair --strip -w dist build/dist/*.whl >> build/wheel.log 2>&1 \
+	    || { cat build/wheel.log; exit 1; }
+else
+	cp build/dist/*.whl dist
+endif
+	touch $@
+
+.venv/wheel/ready: build/wheel.stamp
+	test -d .venv/wheel || $(PYTHON) -m venv .venv/wheel
+	.venv/wheel/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
+	.venv/wheel/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)"
+	touch $@
+
+smoke: .venv/wheel/ready
+	.ci/elsewhere.sh .venv/wheel/bin/python tests/smoke_wheel.py
+
+test-wheel: smoke
+	.venv/wheel/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test]"
+	.ci/elsewhere.sh .venv/wheel/bin/python -m pytest
+
+# PyTorch as the oracle; 2.13.0 has a build without CUDA
+oracle: .venv/oracle/ready
+	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/torch
+
+.venv/oracle/ready: build/wheel.stamp
+	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle
+	.venv/oracle/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
+	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test]" "torch==2.13.0"
+	touch $@
+
+# ---- the C core alone, with each compiler, warnings being errors; and under sanitizers ----
+
+SANITIZE := address,undefined
+C_FLAGS := -std=c11 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fno-trapping-math -Icsrc
+C_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DPA_MEM_CACHE_CAP=0
+
+# $(1): a folder under build/c, $(2): the compiler, $(3): its further flags
+define c_program
+build/c/$(1)/%.o: %.c $(HEADERS) Makefile
+	@mkdir -p $$(@D)
+	@$(2) $(C_FLAGS) $(3) -c $$< -o $$@
+build/c/$(1)/test_core: $(patsubst %.c,build/c/$(1)/%.o,$(CORE) $(wildcard tests/c/*.c))
+	@$(2) $(3) $$^ -o $$@ -lm -ldl
+.PHONY: c-test-$(1)
+c-test-$(1): build/c/$(1)/test_core
+	@echo "$(1):"
+	@$$<
+c-test: c-test-$(1)
+endef
+
+$(foreach cc,$(COMPILERS),$(eval $(call c_program,$(cc),$(cc),-O3)))
+$(foreach cc,$(COMPILERS),$(eval $(call c_program,$(cc)-sanitize,$(cc),$(C_SANITIZE))))
+
+c-test:
+	@$(foreach cc,$(filter-out $(COMPILERS),gcc clang),echo "$(cc) is not installed: the C tests with it were left out";)
+
+# The module for Python, cffi's generated file included, with warnings as errors
+werror: .venv/dev/ready
+	@set -e; for cc in $(COMPILERS); do \
+	    echo "$$cc -Wall -Wextra -Werror"; \
+	    CC=$$cc PYAUTOGRAD_WERROR=1 $(DEV)/python setup.py -q build_ext; \
+	done
+
+# ---- the whole suite under ASan and UBSan; CPython itself leaks at exit, leaks of ours are counted by the tests ----
+
+sanitize: .venv/sanitize/ready
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:strict_string_checks=1 \
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	.ci/elsewhere.sh .venv/sanitize/bin/python -m pytest
+
+.venv/sanitize/ready: $(SOURCES)
+	test -d .venv/sanitize || $(PYTHON) -m venv .venv/sanitize
+	rm -rf build/core*/lib*
+	CC=gcc PYAUTOGRAD_SANITIZE=$(SANITIZE) .venv/sanitize/bin/pip $(PIP_FLAGS) install ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info pyautograd/_core*.so
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+/* The C API for Python, over what the layers below provide. */
+#include "blas.h"
+#include "kernels/kernels.h"
+#include "kernels/ops.h"
+#include "kernels/optim.h"
+#include "kernels/random.h"
+
+#include "api.h"
+
+#include "memory.h"
+#include "ops.h"
+#include "status.h"
+
+const char *pa_status_exception(int status) {
+    static const char *const names[PA_STATUS_COUNT] = {
+#define X(code, exception, text) exception,
+        PA_STATUS_MAP(X)
+#undef X
+    };
+    return status >= 0 && status < PA_STATUS_COUNT ? names[status] : "RuntimeError";
+}
+
+int pa_op_total(void) { return PA_OP_COUNT; }
+const char *pa_op_name(int op) { return pa_op_table[op].name; }
+const char *pa_op_symbol(int op) { return pa_op_table[op].symbol; }
+const char *pa_op_words(int op) { return pa_op_table[op].words; }
+int pa_op_family(int op) { return pa_op_table[op].family; }
+int pa_op_operands(int op) { return pa_op_table[op].operands; }
+int pa_op_parameters(int op) { return pa_op_table[op].params; }
+bool pa_op_takes_int(int op) { return pa_op_table[op].takes_int; }
+bool pa_op_differentiable(int op, int operand) {
+    return operand >= 0 && operand < PA_MAX_OPERANDS && pa_k->gradient[op][operand][0] != NULL;
+}
+
+int64_t pa_memory_live_nodes(void) { return pa_graph.live_nodes; }
+int64_t pa_memory_live_storages(void) { return pa_graph.live_storages; }
+int64_t pa_memory_live_blocks(void) { return pa_mem.live_blocks; }
+int64_t pa_memory_live_bytes(void) { return pa_mem.live_bytes; }
+int64_t pa_memory_cached_bytes(void) { return pa_mem.cached_bytes; }
+void pa_memory_trim(void) { pa_mem_trim(); }
+void pa_memory_fail_after(int64_t allocations) { pa_mem.fail_after = allocations; }
+int64_t pa_memory_fail_left(void) { return pa_mem.fail_after; }
+
+int pa_isa_use(const char *name) { return pa_isa_select(name[0] == '\0' ? NULL : name); }
+const char *pa_isa_name(void) { return pa_k->name; }
+
+void pa_default_float_set(int dtype) { pa_graph.default_float = (pa_dtype)dtype; }
+int pa_default_float_get(void) { return pa_graph.default_float; }
+
+void pa_random_state_get(uint64_t *seed, uint64_t *counter) {
+    pa_random_state state = pa_random_get_state();
+    *seed = state.seed;
+    *counter = state.counter;
+}
+
+void pa_random_state_set(uint64_t seed, uint64_t counter) {
+    pa_random_set_state((pa_random_state){.seed = seed, .counter = counter});
+}
+
+int pa_fill_uniform(pa_node *node, double low, double high) { return pa_random_uniform(node, low, high); }
+int pa_fill_normal(pa_node *node, double mean, double std) { return pa_random_normal(node, mean, std); }
+int pa_fill_integers(pa_node *node, int64_t low, int64_t high) { return pa_random_integers(node, low, high); }
+int pa_fill_permutation(pa_node *node) { return pa_random_permutation(node); }
+
+int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {
+    const pa_update update = {
+        .lr = hyper->lr,
+        .weight_decay = hyper->weight_decay,
+        .momentum = hyper->momentum,
+        .dampening = hyper->dampening,
+        .beta1 = hyper->beta1,
+        .beta2 = hyper->beta2,
+        .eps = hyper->eps,
+        .nesterov = hyper->nesterov,
+        .maximize = hyper->maximize,
+        .decoupled = hyper->decoupled,
+        .centered = hyper->centered,
+        .amsgrad = hyper->amsgrad,
+    };
+    return pa_optimizer_step(kind, n, params, state, steps, &update);
+}
+
+int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none) { return pa_zero_grads(n, params, set_to_none); }
+
+int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total) {
+    return pa_clip_grad_norm(n, params, max_norm, norm_type, total);
+}

@@ -1,0 +1,64 @@
+/* The C API that Python reads through cffi: no #include and no macro, so that C and ffi.cdef read it as it stands.
+
+   Functions that return int return a pa_status: 0, or a code whose exception and message the functions below tell.
+   All of them run under the GIL. What makes nodes goes through the handle type instead (handle.c). */
+
+typedef struct pa_node pa_node;
+
+/* Failures */
+const char *pa_status_message(void);
+const char *pa_status_exception(int status); /* "ValueError", … */
+
+/* The op table, by op number */
+int pa_op_total(void);
+const char *pa_op_name(int op);
+const char *pa_op_symbol(int op);
+const char *pa_op_words(int op);
+int pa_op_family(int op);   /* 0 leaf, 1 elementwise, 2 comparison, 3 logic, 4 whole tensors */
+int pa_op_operands(int op); /* -1: any number */
+int pa_op_parameters(int op);
+bool pa_op_takes_int(int op);
+bool pa_op_differentiable(int op, int operand); /* elementwise: has that operand a gradient? */
+
+/* What is alive, in nodes, storages, blocks and bytes; what the free lists hold */
+int64_t pa_memory_live_nodes(void);
+int64_t pa_memory_live_storages(void);
+int64_t pa_memory_live_blocks(void);
+int64_t pa_memory_live_bytes(void);
+int64_t pa_memory_cached_bytes(void);
+void pa_memory_trim(void);
+void pa_memory_fail_after(int64_t allocations); /* the next but so many fails, once; negative: none does */
+int64_t pa_memory_fail_left(void);
+
+/* The instruction set: "baseline", "avx2", "avx512" */
+int pa_isa_use(const char *name); /* "" for the best that this machine runs */
+const char *pa_isa_name(void);
+bool pa_isa_available(const char *name);
+
+/* Python floats that become arrays: 2 float32, 3 float64 */
+void pa_default_float_set(int dtype);
+int pa_default_float_get(void);
+
+/* Random numbers into a contiguous tensor */
+void pa_random_seed(uint64_t seed);
+void pa_random_state_get(uint64_t *seed, uint64_t *counter);
+void pa_random_state_set(uint64_t seed, uint64_t counter);
+int pa_fill_uniform(pa_node *node, double low, double high);
+int pa_fill_normal(pa_node *node, double mean, double std);
+int pa_fill_integers(pa_node *node, int64_t low, int64_t high);
+int pa_fill_permutation(pa_node *node);
+
+/* Optimisers: one call updates every parameter that has a gradient. kind: 0 SGD, 1 Adam, 2 RMSprop (beta1 is its alpha);
+   state: three tensors a parameter, NULL where it has none; steps: a counter a parameter */
+typedef struct pa_hyper {
+    double lr, weight_decay, momentum, dampening, beta1, beta2, eps;
+    bool nesterov, maximize, decoupled, centered, amsgrad;
+} pa_hyper;
+int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper);
+int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none);
+int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total);
+
+/* Products by a BLAS (blas.h) */
+void pa_blas_set(void *sgemm, void *dgemm, void *set_threads, void *get_threads, bool ilp64, bool always);
+void pa_blas_set_threads(int n); /* 0: what the BLAS is set to */
+int pa_blas_get_threads(void);

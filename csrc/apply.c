@@ -1,0 +1,192 @@
+#include "apply.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "kernels/stream.h"
+#include "scalar.h"
+
+double pa_node_cost(const pa_node *node) {
+    enum { FLOPS_A_STEP = 50 };
+    if (node->op == PA_OP_matmul || node->op == PA_OP_linear) return pa_product_cost(node) / FLOPS_A_STEP;
+    double cost = (double)pa_node_numel(node);
+    for (int i = 0; i < node->n_parents; i++) {
+        double read = (double)pa_node_numel(pa_node_parent(node, i));
+        if (read > cost) cost = read;
+    }
+    return cost;
+}
+
+static pa_status check_operands(const pa_call *call) {
+    const pa_op_info *info = &pa_op_table[call->op];
+    PA_FAIL_IF(info->operands >= 0 && call->n != info->operands, PA_TYPE, "%s: takes %d operands, not %d", info->name,
+               info->operands, call->n);
+    PA_FAIL_IF(call->n_params > PA_MAX_PARAMS, PA_TYPE, "%s: %d parameters are too many", info->name, call->n_params);
+    PA_FAIL_IF(info->family != PA_WHOLE && call->n_params != info->params, PA_TYPE, "%s: takes %d parameters, not %d",
+               info->name, info->params, call->n_params);
+    for (int i = 0; i < call->n; i++) {
+        const pa_storage *storage = pa_node_storage(call->in[i]);
+        PA_FAIL_IF(storage != NULL && storage->writer, PA_RUNTIME,
+                   "%s: another thread is writing the operand of shape %s", info->name, pa_node_shape_text(call->in[i]));
+    }
+    return PA_OK;
+}
+
+static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **out) {
+    if (spec->is_view) {
+        pa_node *base = call->in[0];
+        PA_TRY(pa_node_need_storage(base));
+        int64_t offset = spec->offset * (int64_t)pa_dtype_size(spec->dtype);
+        PA_TRY(pa_node_over(spec->dtype, spec->ndim, spec->shape, spec->strides, base->array->storage,
+                            base->array->data + offset, out));
+        (*out)->flags |= PA_IS_VIEW;
+    } else {
+        PA_TRY(pa_node_new(spec->dtype, spec->ndim, spec->shape, out));
+    }
+    pa_node *node = *out;
+    pa_status status = pa_node_need_array(node);
+    if (status == PA_OK) {
+        memcpy(node->array->params, spec->params, sizeof spec->params);
+        memcpy(node->array->ints, spec->ints, sizeof spec->ints);
+        status = pa_node_link(node, call->op, call->n, call->in);
+    }
+    if (status != PA_OK) pa_node_release(node);
+    return status;
+}
+
+/* Long work runs without the GIL, over bytes that are marked so that another thread does not write them meanwhile. Products
+   release it themselves, for they know their cost. */
+static pa_status run_forward(pa_node *node) {
+    pa_forward_fn *forward = pa_op_function[node->op].forward;
+    bool elementwise = pa_op_table[node->op].family != PA_WHOLE;
+    if (!elementwise || pa_node_cost(node) < PA_LONG_WORK) return forward(node);
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
+        if (storage != NULL) storage->readers++;
+    }
+    void *token = pa_hook.leave_python();
+    pa_status status = forward(node);
+    pa_hook.enter_python(token);
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
+        if (storage != NULL) storage->readers--;
+    }
+    return status;
+}
+
+/* Decides whether a gradient flows through the node, and keeps or drops its history accordingly. */
+static void settle_history(pa_node *node) {
+    bool flows = false;
+    if (pa_grad_enabled() && pa_dtype_is_float(node->dtype) && pa_op_function[node->op].backward != NULL)
+        for (int i = 0; i < node->n_parents && !flows; i++) flows = pa_node_requires_grad(pa_node_parent(node, i));
+    if (!flows) {
+        pa_node_unlink(node);
+        node->op = PA_OP_leaf;
+        return;
+    }
+    node->flags |= PA_REQUIRES_GRAD;
+    int read = node->n_parents < PA_MAX_OPERANDS ? node->n_parents : PA_MAX_OPERANDS;
+    for (int i = 0; i < read; i++) node->array->versions[i] = pa_node_version(pa_node_parent(node, i));
+}
+
+pa_status pa_apply(const pa_call *call, pa_node **out) {
+    if (pa_value_can_apply(call)) return pa_value_apply(call, out);
+    PA_TRY(check_operands(call));
+    pa_spec spec;
+    memset(&spec, 0, sizeof spec);
+    PA_TRY(pa_op_function[call->op].shape(call, &spec));
+    pa_node *node = NULL;
+    PA_TRY(make_node(call, &spec, &node));
+    pa_status status = run_forward(node);
+    if (status != PA_OK) {
+        pa_node_release(node);
+        return status;
+    }
+    settle_history(node);
+    *out = node;
+    return PA_OK;
+}
+
+pa_status pa_apply_unary(pa_op op, pa_node *a, pa_node **out) {
+    pa_call call = {.op = op, .n = 1, .in = &a};
+    return pa_apply(&call, out);
+}
+
+pa_status pa_apply_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
+    pa_node *in[2] = {a, b};
+    pa_call call = {.op = op, .n = 2, .in = in};
+    return pa_apply(&call, out);
+}
+
+pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
+    PA_TRY(pa_node_link(node, PA_OP_custom, n, parents));
+    node->flags &= (uint16_t)~PA_PURE;
+    node->flags |= PA_REQUIRES_GRAD;
+    return PA_OK;
+}
+
+pa_status pa_detach(pa_node *node, pa_node **out) {
+    PA_TRY(pa_node_need_storage(node));
+    PA_TRY(pa_node_over(node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), node->array->storage,
+                        node->array->data, out));
+    (*out)->flags |= PA_IS_VIEW;
+    return PA_OK;
+}
+
+pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
+    int ndim;
+    int64_t shape[PA_MAX_NDIM];
+    pa_node *both[2] = {target, source};
+    PA_TRY(pa_broadcast_shapes(what, 2, both, &ndim, shape));
+    PA_FAIL_IF(ndim != target->ndim || (ndim > 0 && memcmp(shape, target->array->shape, (size_t)ndim * sizeof *shape) != 0),
+               PA_VALUE, "%s: a source of shape %s does not fit into shape %s", what, pa_node_shape_text(source),
+               pa_node_shape_text(target));
+    PA_TRY(pa_node_begin_write(target, what));
+
+    /* Where the two share bytes the source is read out whole first. */
+    int64_t numel = pa_node_numel(target), size = (int64_t)pa_dtype_size(target->dtype);
+    bool shares = pa_node_storage(source) == target->array->storage;
+    bool flat = pa_node_is_contiguous(target);
+    char *whole = NULL;
+    if (shares) {
+        whole = pa_mem_alloc_array((size_t)numel, (size_t)size);
+        if (whole == NULL) return PA_MEMORY;
+    }
+    pa_stream from, to;
+    pa_stream_open(&from, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source), pa_node_strides(source),
+                  ndim, shape);
+    pa_stream_open(&to, target->array->data, target->dtype, ndim, shape, pa_node_strides(target), ndim, shape);
+    if (shares) {
+        pa_stream_read(&from, target->dtype, whole, numel);
+        pa_stream_write(&to, target->dtype, whole, numel);
+        pa_mem_free_array(whole, (size_t)numel, (size_t)size);
+    } else if (flat) {
+        pa_stream_read(&from, target->dtype, target->array->data, numel);
+    } else {
+        char block[PA_BLOCK * 8];
+        for (int64_t done = 0; done < numel; done += PA_BLOCK) {
+            int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
+            pa_stream_read(&from, target->dtype, block, n);
+            pa_stream_write(&to, target->dtype, block, n);
+        }
+    }
+    pa_node_end_write(target);
+    return PA_OK;
+}
+
+pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
+    const char *name = pa_op_table[op].name;
+    PA_TRY(pa_node_begin_write(target, name));
+    pa_node *result = NULL;
+    bool enabled = pa_grad_enable(false);
+    pa_status status = pa_apply_binary(op, target, source, &result);
+    pa_grad_enable(enabled);
+    PA_TRY(status);
+    if (pa_dtype_is_float(result->dtype) && !pa_dtype_is_float(target->dtype))
+        status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s", name,
+                         pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
+    else
+        status = pa_copy_into(target, result, name);
+    pa_node_release(result);
+    return status;
+}

@@ -1,0 +1,615 @@
+/* The functions that Python calls on handles, added to the compiled module; and the hooks by which the core reaches Python.
+
+   `apply(op, *operands, …)` is the way to every op. Behind the operands stand the floats of an elementwise op's parameters,
+   or, for an op on whole tensors, a tuple of ints and a tuple of floats. */
+#include "handle.h"
+
+#include <string.h>
+
+#include "blas.h"
+#include "kernels/kernels.h"
+#include "scalar.h"
+#include "tape.h"
+
+enum { MAX_INTS = 1 + 3 * PA_MAX_NDIM, MAX_INLINE_OPERANDS = 16 };
+
+/* ---- hooks ---- */
+
+static void hook_release_object(void *object) { Py_DECREF((PyObject *)object); }
+static void *hook_leave_python(void) { return PyEval_SaveThread(); }
+static void hook_enter_python(void *token) { PyEval_RestoreThread(token); }
+
+static bool hook_interrupted(void) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    bool interrupted = PyErr_CheckSignals() != 0;
+    PyGILState_Release(state);
+    return interrupted;
+}
+
+static void resolve_blas(void) {
+    if (pa_py.resolve_blas == NULL) return;
+    PyObject *returned = PyObject_CallFunctionObjArgs(pa_py.resolve_blas, NULL);
+    if (returned == NULL) PyErr_WriteUnraisable(pa_py.resolve_blas);
+    Py_XDECREF(returned);
+}
+
+/* Adds what an autograd.Function returned for operand i to that operand's gradient. */
+static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
+    pa_node *parent = pa_node_parent(node, i), *gradient = NULL;
+    if (returned == Py_None || !pa_node_requires_grad(parent)) return PA_OK;
+    int found = pa_as_node(returned, &gradient);
+    if (found < 0) return PA_PYTHON;
+    if (found == 0) return pa_fail(PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
+    pa_status status = PA_OK;
+    size_t bytes = (size_t)pa_node_numel(parent) * pa_dtype_size((pa_dtype)parent->dtype);
+    void *converted = NULL;
+    if (!pa_same_shape(gradient, parent))
+        status = pa_fail(PA_VALUE, "backward: gradient %d of an autograd.Function has shape %s, its input %s", i,
+                         pa_node_shape_text(gradient), pa_node_shape_text(parent));
+    else if ((converted = pa_mem_alloc(bytes)) == NULL)
+        status = PA_MEMORY;
+    if (status == PA_OK) {
+        bool accumulate = false;
+        void *target = pa_gradient_target(node, i, &accumulate);
+        pa_node_gather(gradient, (pa_dtype)parent->dtype, converted);
+        pa_add_or_copy((pa_dtype)parent->dtype, target, converted, pa_node_numel(parent), accumulate);
+    }
+    pa_mem_free(converted, bytes);
+    pa_node_release(gradient);
+    return status;
+}
+
+/* The backward of an autograd.Function: function(upstream gradient) -> a tuple with a gradient or None for each operand. */
+static pa_status run_function_backward(pa_node *node, PyObject *function) {
+    pa_node *gradient = NULL;
+    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &gradient));
+    memcpy(pa_node_data(gradient), pa_gradient(node),
+           (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype));
+    PyObject *upstream = pa_wrap(gradient);
+    PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, NULL);
+    Py_XDECREF(upstream);
+    if (returned == NULL) return PA_PYTHON;
+    pa_status status = PA_OK;
+    if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
+        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients", node->n_parents);
+    for (int i = 0; status == PA_OK && i < node->n_parents; i++)
+        status = take_gradient(node, i, PyTuple_GetItem(returned, i));
+    Py_DECREF(returned);
+    return status;
+}
+
+static pa_status hook_custom_backward(pa_node *node) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *dict = pa_node_dict(node);
+    PyObject *function = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
+    pa_status status = PA_OK;
+    if (function != NULL) {
+        Py_INCREF(function);
+        if (node->flags & PA_IS_VALUE) {
+            PyObject *returned = PyObject_CallFunctionObjArgs(function, NULL);
+            status = returned == NULL ? PA_PYTHON : PA_OK;
+            Py_XDECREF(returned);
+        } else {
+            status = run_function_backward(node, function);
+        }
+        Py_DECREF(function);
+    }
+    PyGILState_Release(state);
+    return status;
+}
+
+/* ---- reading arguments ---- */
+
+static int read_int(PyObject *object, int64_t *out) {
+    long long value = PyLong_AsLongLong(object);
+    if (value == -1 && PyErr_Occurred()) return -1;
+    *out = value;
+    return 0;
+}
+
+/* A tuple of ints; their number, or -1. */
+static int read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what) {
+    if (!PyTuple_Check(tuple)) {
+        PyErr_Format(PyExc_TypeError, "%s: a tuple of ints is wanted, not %R", what, (PyObject *)Py_TYPE(tuple));
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_Size(tuple);
+    if (n > capacity) {
+        PyErr_Format(PyExc_ValueError, "%s: %zd ints are more than the %d it takes (tensors have %d axes at the most)", what, n,
+                     capacity, PA_MAX_NDIM);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (read_int(PyTuple_GetItem(tuple, i), &out[i]) < 0) return -1;
+    return (int)n;
+}
+
+static int read_dtype(PyObject *object) {
+    long dtype = PyLong_AsLong(object);
+    if (dtype == -1 && PyErr_Occurred()) return -1;
+    if (dtype < 0 || dtype >= PA_DTYPE_COUNT) {
+        PyErr_SetString(PyExc_TypeError, "no such dtype");
+        return -1;
+    }
+    return (int)dtype;
+}
+
+static pa_node *read_handle(PyObject *object, const char *what) {
+    if (pa_is_handle(object)) return pa_handle_node(object);
+    PyErr_Format(PyExc_TypeError, "%s: a Tensor is wanted, not %R", what, (PyObject *)Py_TYPE(object));
+    return NULL;
+}
+
+static bool has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what) {
+    if (n >= least && n <= most) return true;
+    PyErr_Format(PyExc_TypeError, "%s: %zd arguments, not %zd to %zd", what, n, least, most);
+    return false;
+}
+
+/* What a call that made *node, or failed, gives back to Python. */
+static PyObject *finish(pa_status status, pa_node **node) { return status == PA_OK ? pa_wrap(*node) : pa_raise(status); }
+
+static PyObject *none_or_raise(pa_status status) {
+    if (status != PA_OK) return pa_raise(status);
+    Py_RETURN_NONE;
+}
+
+/* ---- apply ---- */
+
+static void release_all(pa_node **nodes, int n) {
+    for (int i = 0; i < n; i++) pa_node_release(nodes[i]);
+}
+
+static int read_operand(PyObject *object, pa_op op, pa_node **out) {
+    int found = pa_as_node(object, out);
+    if (found == 0)
+        PyErr_Format(PyExc_TypeError, "%s: an operand is a %R, neither a tensor nor a number", pa_op_table[op].name,
+                     (PyObject *)Py_TYPE(object));
+    return found == 1 ? 0 : -1;
+}
+
+/* Ops of any number of operands take them as a list. */
+static PyObject *apply_list(pa_op op, PyObject *list, pa_call *call) {
+    Py_ssize_t n = PyList_Size(list);
+    int taken = 0;
+    pa_node *out = NULL;
+    PyObject *result = NULL;
+    pa_node **in = pa_mem_alloc_array((size_t)n + 1, sizeof *in);
+    if (in == NULL) return pa_raise(PA_MEMORY);
+    for (Py_ssize_t i = 0; i < n; i++, taken++)
+        if (read_operand(PyList_GetItem(list, i), op, &in[i]) < 0) goto done;
+    call->n = taken;
+    call->in = in;
+    result = finish(pa_apply(call, &out), &out);
+done:
+    release_all(in, taken);
+    pa_mem_free_array(in, (size_t)n + 1, sizeof *in);
+    return result;
+}
+
+static PyObject *bind_apply(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, MAX_INLINE_OPERANDS, "apply")) return NULL;
+    long op = PyLong_AsLong(arguments[0]);
+    if (op == -1 && PyErr_Occurred()) return NULL;
+    if (op <= PA_OP_leaf || op >= PA_OP_COUNT) return PyErr_Format(PyExc_ValueError, "apply: no op %ld", op);
+    const pa_op_info *info = &pa_op_table[op];
+
+    int64_t ints[MAX_INTS];
+    double params[PA_MAX_PARAMS];
+    pa_node *in[MAX_INLINE_OPERANDS], *out = NULL;
+    pa_call call = {.op = (pa_op)op, .in = in, .ints = ints, .params = params};
+    PyObject *result = NULL;
+    bool elementwise = info->family != PA_WHOLE, listed = PyList_Check(arguments[1]);
+    Py_ssize_t next = listed ? 2 : 1;
+    while (!listed && next < n && (elementwise ? call.n < info->operands : !PyTuple_Check(arguments[next]))) {
+        if (read_operand(arguments[next++], (pa_op)op, &in[call.n]) < 0) goto done;
+        call.n++;
+    }
+    for (; elementwise && next < n; next++) {
+        if (call.n_params == PA_MAX_PARAMS) {
+            PyErr_Format(PyExc_TypeError, "%s: too many parameters", info->name);
+            goto done;
+        }
+        params[call.n_params] = PyFloat_AsDouble(arguments[next]);
+        if (params[call.n_params] == -1.0 && PyErr_Occurred()) goto done;
+        call.n_params++;
+    }
+    if (next < n && (call.n_ints = read_ints(arguments[next++], ints, MAX_INTS, info->name)) < 0) goto done;
+    if (next < n) {
+        PyObject *floats = arguments[next];
+        Py_ssize_t count = PyTuple_Check(floats) ? PyTuple_Size(floats) : -1;
+        if (count < 0 || count > PA_MAX_PARAMS) {
+            PyErr_Format(PyExc_TypeError, "%s: a tuple of up to %d floats is wanted", info->name, PA_MAX_PARAMS);
+            goto done;
+        }
+        for (; call.n_params < count; call.n_params++) {
+            params[call.n_params] = PyFloat_AsDouble(PyTuple_GetItem(floats, call.n_params));
+            if (params[call.n_params] == -1.0 && PyErr_Occurred()) goto done;
+        }
+    }
+    if (listed) return apply_list((pa_op)op, arguments[1], &call);
+    result = finish(pa_apply(&call, &out), &out);
+done:
+    release_all(in, call.n);
+    return result;
+}
+
+static PyObject *bind_in_place(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 3, 3, "in_place")) return NULL;
+    long op = PyLong_AsLong(arguments[0]);
+    if (op == -1 && PyErr_Occurred()) return NULL;
+    if (op <= PA_OP_leaf || op >= PA_OP_COUNT || pa_op_table[op].operands != 2)
+        return PyErr_Format(PyExc_ValueError, "in_place: no binary op %ld", op);
+    PyObject *result = pa_in_place((pa_op)op, arguments[1], arguments[2]);
+    if (result != Py_NotImplemented) return result;
+    Py_DECREF(result);
+    return PyErr_Format(PyExc_TypeError, "%s: operands %R and %R", pa_op_table[op].name, (PyObject *)Py_TYPE(arguments[1]),
+                        (PyObject *)Py_TYPE(arguments[2]));
+}
+
+/* A reshape that copies only where strides cannot say it. */
+static PyObject *bind_reshape(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, 2, "reshape")) return NULL;
+    pa_node *node = read_handle(arguments[0], "reshape"), *source = NULL, *out = NULL;
+    if (node == NULL) return NULL;
+    int64_t ints[MAX_INTS] = {PA_VIEW_RESHAPE}, strides[PA_MAX_NDIM], shape[PA_MAX_NDIM], known = 1;
+    int ndim = read_ints(arguments[1], ints + 1, PA_MAX_NDIM, "reshape");
+    if (ndim < 0) return NULL;
+    for (int i = 0; i < ndim; i++)
+        if (ints[1 + i] > 0) known *= ints[1 + i];
+    for (int i = 0; i < ndim; i++) shape[i] = ints[1 + i] == -1 ? pa_node_numel(node) / known : ints[1 + i];
+    int64_t product = 1;
+    for (int i = 0; i < ndim; i++) product *= shape[i];
+    pa_status status = PA_OK;
+    if (product == pa_node_numel(node) && !pa_can_view(node, ndim, shape, strides)) {
+        int64_t dtype = node->dtype;
+        pa_call copy = {.op = PA_OP_cast, .n = 1, .in = &node, .n_ints = 1, .ints = &dtype};
+        status = pa_apply(&copy, &source);
+    } else {
+        source = pa_node_retain(node);
+    }
+    if (status != PA_OK) return pa_raise(status);
+    pa_call call = {.op = PA_OP_view, .n = 1, .in = &source, .n_ints = 1 + ndim, .ints = ints};
+    status = pa_apply(&call, &out);
+    pa_node_release(source);
+    return finish(status, &out);
+}
+
+/* ---- a layer of neurons ---- */
+
+/* The Values of a list, in a block of *n nodes with a reference each; numbers become constants. */
+static pa_node **read_values(PyObject *object, Py_ssize_t *n, const char *what) {
+    PyObject *list = PyList_Check(object) ? Py_NewRef(object) : PySequence_List(object);
+    if (list == NULL) return NULL;
+    *n = PyList_Size(list);
+    pa_node **nodes = pa_mem_alloc_array((size_t)*n + 1, sizeof *nodes);
+    if (nodes == NULL) pa_raise(PA_MEMORY);
+    for (Py_ssize_t i = 0; nodes != NULL && i < *n; i++) {
+        PyObject *item = PyList_GetItem(list, i);
+        pa_status status = PA_OK;
+        if (pa_is_handle(item) && pa_handle_node(item)->flags & PA_IS_VALUE) {
+            nodes[i] = pa_node_retain(pa_handle_node(item));
+            continue;
+        }
+        double number = PyFloat_AsDouble(item);
+        if (number == -1.0 && PyErr_Occurred()) {
+            PyErr_Clear();
+            status = pa_fail(PA_TYPE, "%s: element %zd is neither a Value nor a number", what, i);
+        } else {
+            status = pa_value_new(number, &nodes[i]);
+        }
+        if (status != PA_OK) {
+            release_all(nodes, (int)i);
+            pa_mem_free_array(nodes, (size_t)*n + 1, sizeof *nodes);
+            nodes = NULL;
+            pa_raise(status);
+        }
+    }
+    Py_DECREF(list);
+    return nodes;
+}
+
+static void free_values(pa_node **nodes, Py_ssize_t n) {
+    if (nodes == NULL) return;
+    release_all(nodes, (int)n);
+    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
+}
+
+static PyObject *name_w, *name_b, *name_nonlin;
+
+static PyObject *run_neuron(PyObject *neuron, pa_node **x, Py_ssize_t n) {
+    PyObject *w = PyObject_GetAttr(neuron, name_w), *b = w == NULL ? NULL : PyObject_GetAttr(neuron, name_b);
+    PyObject *nonlinear = b == NULL ? NULL : PyObject_GetAttr(neuron, name_nonlin), *result = NULL;
+    Py_ssize_t n_weights = 0;
+    pa_node **weights = nonlinear == NULL ? NULL : read_values(w, &n_weights, "neuron: w");
+    int truth = weights == NULL ? -1 : PyObject_IsTrue(nonlinear);
+    pa_node *out = NULL;
+    if (truth >= 0) {
+        if (n_weights != n)
+            pa_raise(pa_fail(PA_VALUE, "neuron: %zd inputs for %zd weights", n, n_weights));
+        else if (!pa_is_handle(b) || !(pa_handle_node(b)->flags & PA_IS_VALUE))
+            PyErr_SetString(PyExc_TypeError, "neuron: b is not a Value");
+        else
+            result = finish(pa_value_neuron((int)n, weights, x, pa_handle_node(b), truth, &out), &out);
+    }
+    free_values(weights, n_weights);
+    Py_XDECREF(nonlinear);
+    Py_XDECREF(b);
+    Py_XDECREF(w);
+    return result;
+}
+
+/* layer(neurons, x): the outputs of micrograd's Neuron for each of them, the same nodes in the same order. */
+static PyObject *bind_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, 2, "layer")) return NULL;
+    if (!PyList_Check(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "layer: a list of neurons is wanted");
+        return NULL;
+    }
+    Py_ssize_t n_inputs = 0, n_neurons = PyList_Size(arguments[0]);
+    pa_node **x = read_values(arguments[1], &n_inputs, "layer: x");
+    if (x == NULL) return NULL;
+    PyObject *outputs = PyList_New(n_neurons);
+    for (Py_ssize_t i = 0; outputs != NULL && i < n_neurons; i++) {
+        PyObject *output = run_neuron(PyList_GetItem(arguments[0], i), x, n_inputs);
+        if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
+    }
+    free_values(x, n_inputs);
+    return outputs;
+}
+
+/* ---- making tensors ---- */
+
+static PyObject *bind_empty(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, 2, "empty")) return NULL;
+    int64_t shape[PA_MAX_NDIM];
+    int dtype = read_dtype(arguments[0]), ndim = read_ints(arguments[1], shape, PA_MAX_NDIM, "empty");
+    if (dtype < 0 || ndim < 0) return NULL;
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] < 0) return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
+    pa_node *node = NULL;
+    return finish(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
+}
+
+/* borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory, strides in elements. */
+static PyObject *bind_borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 5, 5, "borrow")) return NULL;
+    int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM], numel = 1;
+    char *address = PyLong_AsVoidPtr(arguments[1]);
+    if (address == NULL && PyErr_Occurred()) return NULL;
+    int dtype = read_dtype(arguments[2]);
+    int ndim = dtype < 0 ? -1 : read_ints(arguments[3], shape, PA_MAX_NDIM, "borrow");
+    if (ndim < 0 || read_ints(arguments[4], strides, PA_MAX_NDIM, "borrow") != ndim) return NULL;
+    for (int i = 0; i < ndim; i++) numel *= shape[i];
+    pa_storage *storage = NULL;
+    size_t bytes = (size_t)numel * pa_dtype_size((pa_dtype)dtype);
+    pa_status status = pa_storage_borrow(address, bytes, Py_NewRef(arguments[0]), &storage);
+    if (status != PA_OK) {
+        Py_DECREF(arguments[0]);
+        return pa_raise(status);
+    }
+    pa_node *node = NULL;
+    status = pa_node_over((pa_dtype)dtype, ndim, shape, strides, storage, address, &node);
+    pa_storage_release(storage);
+    if (status == PA_OK) node->flags |= PA_IS_VIEW;
+    return finish(status, &node);
+}
+
+/* parameter(tensor, requires_grad): an nn.Parameter over the same memory. */
+static PyObject *bind_parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, 2, "Parameter")) return NULL;
+    pa_node *source = read_handle(arguments[0], "Parameter"), *node = NULL;
+    int requires_grad = PyObject_IsTrue(arguments[1]);
+    if (source == NULL || requires_grad < 0) return NULL;
+    if (requires_grad && !pa_dtype_is_float((pa_dtype)source->dtype))
+        return pa_raise(pa_fail(PA_TYPE, "Parameter: only floating point tensors have gradients, not %s of shape %s",
+                                pa_dtype_name((pa_dtype)source->dtype), pa_node_shape_text(source)));
+    pa_status status = pa_detach(source, &node);
+    if (status != PA_OK) return pa_raise(status);
+    node->flags |= PA_IS_PARAMETER;
+    if (requires_grad) node->flags |= PA_REQUIRES_GRAD;
+    return pa_wrap(node);
+}
+
+static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 3, 3, "copy_into")) return NULL;
+    const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
+    pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
+    if (target == NULL || read_operand(arguments[1], PA_OP_cast, &source) < 0) return NULL;
+    pa_status status = pa_copy_into(target, source, what);
+    pa_node_release(source);
+    return none_or_raise(status);
+}
+
+/* check_write(tensor, what) before, bump_version(tensor) after a write through NumPy. */
+static PyObject *bind_check_write(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 2, 2, "check_write")) return NULL;
+    const char *what = PyUnicode_AsUTF8AndSize(arguments[1], NULL);
+    pa_node *node = what == NULL ? NULL : read_handle(arguments[0], what);
+    return node == NULL ? NULL : none_or_raise(pa_node_begin_write(node, what));
+}
+
+static PyObject *bind_bump_version(PyObject *module, PyObject *object) {
+    (void)module;
+    pa_node *node = read_handle(object, "bump_version");
+    if (node == NULL) return NULL;
+    if (pa_node_storage(node) != NULL) pa_node_end_write(node);
+    Py_RETURN_NONE;
+}
+
+/* attach(output, inputs, backward, name): makes a fresh tensor the result of an op written in Python. */
+static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 4, 4, "attach")) return NULL;
+    pa_node *node = read_handle(arguments[0], "attach"), *parents[MAX_INLINE_OPERANDS];
+    if (node == NULL || !PyTuple_Check(arguments[1])) return NULL;
+    Py_ssize_t count = PyTuple_Size(arguments[1]);
+    if (count > MAX_INLINE_OPERANDS)
+        return PyErr_Format(PyExc_ValueError, "autograd.Function: %zd tensors are more than the %d it takes", count,
+                            MAX_INLINE_OPERANDS);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if ((parents[i] = read_handle(PyTuple_GetItem(arguments[1], i), "attach")) == NULL) return NULL;
+    if (node->flags & PA_LISTED || node->n_parents > 0 || !pa_dtype_is_float((pa_dtype)node->dtype))
+        return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
+    if (PyObject_SetAttrString(arguments[0], "_backward_function", arguments[2]) < 0 ||
+        PyObject_SetAttrString(arguments[0], "_custom_op", arguments[3]) < 0)
+        return NULL;
+    return none_or_raise(pa_apply_custom(node, (int)count, parents));
+}
+
+/* ---- differentiating ---- */
+
+/* backward(root, gradient or None, retain_graph, detect_anomaly) */
+static PyObject *bind_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 4, 4, "backward")) return NULL;
+    pa_node *root = read_handle(arguments[0], "backward"), *gradient = NULL;
+    int retain = PyObject_IsTrue(arguments[2]), anomaly = PyObject_IsTrue(arguments[3]);
+    if (root == NULL || retain < 0 || anomaly < 0) return NULL;
+    if (arguments[1] != Py_None && (gradient = read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
+    pa_backward_options options = {.gradient = gradient, .retain_graph = retain, .detect_anomaly = anomaly};
+    return none_or_raise(pa_backward(root, &options));
+}
+
+/* grad(root, inputs, gradient or None, retain_graph): a tuple of gradients, None where the root does not depend. */
+static PyObject *bind_grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!has_arguments(n, 4, 4, "grad")) return NULL;
+    pa_node *root = read_handle(arguments[0], "grad"), *gradient = NULL;
+    int retain = PyObject_IsTrue(arguments[3]);
+    if (root == NULL || retain < 0) return NULL;
+    if (arguments[2] != Py_None && (gradient = read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
+    if (!PyTuple_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "grad: a tuple of inputs is wanted");
+        return NULL;
+    }
+    Py_ssize_t count = PyTuple_Size(arguments[1]);
+    size_t room = (size_t)count + 1;
+    pa_node **inputs = pa_mem_alloc_array(2 * room, sizeof *inputs);
+    if (inputs == NULL) return pa_raise(PA_MEMORY);
+    pa_node **results = inputs + room;
+    PyObject *tuple = NULL;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if ((inputs[i] = read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
+    pa_backward_options options = {
+        .gradient = gradient, .retain_graph = retain, .n_inputs = (int)count, .inputs = inputs, .results = results};
+    pa_status status = pa_backward(root, &options);
+    if (status != PA_OK) {
+        pa_raise(status);
+        goto done;
+    }
+    tuple = PyTuple_New(count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *result = results[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(results[i]);
+        if (tuple == NULL || result == NULL || PyTuple_SetItem(tuple, i, result) < 0) Py_CLEAR(tuple);
+    }
+done:
+    pa_mem_free_array(inputs, 2 * room, sizeof *inputs);
+    return tuple;
+}
+
+/* tape(root): every node that reaches the root, leaves first, then inner nodes in the order of their birth. */
+static PyObject *bind_tape(PyObject *module, PyObject *object) {
+    (void)module;
+    pa_node *root = read_handle(object, "tape");
+    if (root == NULL) return NULL;
+    pa_tape tape;
+    pa_status status = pa_tape_list(root, true, &tape);
+    if (status != PA_OK) return pa_raise(status);
+    size_t total = tape.n_leaves + tape.n_nodes;
+    PyObject *list = PyList_New((Py_ssize_t)total);
+    for (size_t i = 0; list != NULL && i < total; i++) {
+        pa_node *node = i < tape.n_leaves ? tape.leaves[tape.n_leaves - 1 - i] : tape.nodes[total - 1 - i];
+        PyObject *handle = pa_wrap(pa_node_retain(node));
+        if (handle == NULL || PyList_SetItem(list, (Py_ssize_t)i, handle) < 0) Py_CLEAR(list);
+    }
+    pa_tape_free(&tape);
+    return list;
+}
+
+static PyObject *bind_set_grad_enabled(PyObject *module, PyObject *object) {
+    (void)module;
+    int enabled = PyObject_IsTrue(object);
+    if (enabled < 0) return NULL;
+    return PyBool_FromLong(pa_grad_enable(enabled));
+}
+
+static PyObject *bind_is_grad_enabled(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_grad_enabled());
+}
+
+/* register(Value, Tensor, Parameter, coerce, dtypes, resolve_blas): what the Python side made of the handle type. */
+static PyObject *bind_register(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *value, *tensor, *parameter, *coerce, *dtypes, *resolve;
+    if (!PyArg_ParseTuple(arguments, "OOOOOO:register", &value, &tensor, &parameter, &coerce, &dtypes, &resolve)) return NULL;
+    pa_py.value_type = (PyTypeObject *)Py_NewRef(value);
+    pa_py.tensor_type = (PyTypeObject *)Py_NewRef(tensor);
+    pa_py.parameter_type = (PyTypeObject *)Py_NewRef(parameter);
+    pa_py.coerce = Py_NewRef(coerce);
+    pa_py.dtypes = Py_NewRef(dtypes);
+    pa_py.resolve_blas = Py_NewRef(resolve);
+    Py_RETURN_NONE;
+}
+
+#define FAST(name, words) {#name, (PyCFunction)(void (*)(void))bind_##name, METH_FASTCALL, words}
+static PyMethodDef functions[] = {
+    FAST(apply, "apply(op, *operands, ...): the op's result."),
+    FAST(in_place, "in_place(op, target, other): target op= other."),
+    FAST(reshape, "reshape(tensor, shape): a view where possible, else of a copy."),
+    FAST(layer, "layer(neurons, x): the outputs of a layer of scalar neurons."),
+    FAST(empty, "empty(dtype, shape): a tensor, not filled."),
+    FAST(borrow, "borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory."),
+    FAST(parameter, "parameter(tensor, requires_grad): a Parameter over the same memory."),
+    FAST(copy_into, "copy_into(target, source, what): overwrite target's elements."),
+    FAST(check_write, "check_write(tensor, what): raise where a write in place would hurt."),
+    FAST(attach, "attach(output, inputs, backward, name): make output the result of a Python op."),
+    FAST(backward, "backward(root, gradient, retain_graph, detect_anomaly)."),
+    FAST(grad, "grad(root, inputs, gradient, retain_graph): gradients of the inputs."),
+    {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
+    {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
+    {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},
+    {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
+    {"register", bind_register, METH_VARARGS, "register(Value, Tensor, Parameter, coerce, dtypes, resolve_blas)."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int complete(PyObject *module) {
+    if (pa_handle_ready() < 0) return -1;
+    pa_hook = (pa_hooks){hook_release_object, hook_leave_python, hook_enter_python, hook_interrupted, hook_custom_backward};
+    pa_blas_set_resolver(resolve_blas);
+    name_w = PyUnicode_InternFromString("w");
+    name_b = PyUnicode_InternFromString("b");
+    name_nonlin = PyUnicode_InternFromString("nonlin");
+    if (name_w == NULL || name_b == NULL || name_nonlin == NULL) return -1;
+    if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0) return -1;
+    PyObject *name = PyUnicode_FromString("pyautograd._core");
+    if (name == NULL) return -1;
+    int status = 0;
+    for (PyMethodDef *function = functions; status == 0 && function->ml_name != NULL; function++) {
+        PyObject *callable = PyCFunction_NewEx(function, NULL, name);
+        status = callable == NULL ? -1 : PyModule_AddObjectRef(module, function->ml_name, callable);
+        Py_XDECREF(callable);
+    }
+    Py_DECREF(name);
+    return status;
+}
+
+/* cffi's own initialiser, under another name (_build.py): makes the module with `ffi` and `lib`. */
+PyMODINIT_FUNC pa_init_cffi_module(void);
+
+PyMODINIT_FUNC PyInit__core(void) {
+    PyObject *module = pa_init_cffi_module();
+    if (module != NULL && complete(module) < 0) Py_CLEAR(module);
+    return module;
+}

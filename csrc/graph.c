@@ -1,0 +1,310 @@
+#include "graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+pa_graph_state pa_graph = {.default_float = PA_FLOAT32};
+_Thread_local bool pa_grad_disabled;
+int pa_grad_disabled_threads;
+
+bool pa_grad_enable(bool enabled) {
+    bool before = !pa_grad_disabled;
+    pa_grad_disabled = !enabled;
+    pa_grad_disabled_threads += (int)before - (int)enabled;
+    return before;
+}
+
+static void release_nothing(void *object) { (void)object; }
+static void *leave_nothing(void) { return NULL; }
+static void enter_nothing(void *token) { (void)token; }
+static bool never_interrupted(void) { return false; }
+static pa_status no_custom_backward(pa_node *node) {
+    return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here to run its backward", pa_op_table[node->op].name);
+}
+
+pa_hooks pa_hook = {release_nothing, leave_nothing, enter_nothing, never_interrupted, no_custom_backward};
+
+/* ---- storages: the header and the bytes are one block, the bytes at its first 64-byte boundary ---- */
+
+enum { STORAGE_HEADER = 64 };
+_Static_assert(sizeof(pa_storage) <= STORAGE_HEADER, "a storage's header fits before its bytes");
+
+/* Small blocks are aligned to 16 only, so a storage asks for at least what makes a large one. */
+static size_t storage_block_bytes(size_t bytes) {
+    size_t total = STORAGE_HEADER + bytes;
+    return total <= PA_MEM_SMALL_MAX ? PA_MEM_SMALL_MAX + 1 : total;
+}
+
+pa_status pa_storage_new(size_t bytes, pa_storage **out) {
+    PA_FAIL_IF(bytes > SIZE_MAX / 2, PA_MEMORY, "out of memory asking for %zu bytes", bytes);
+    pa_storage *storage = pa_mem_alloc(storage_block_bytes(bytes));
+    if (storage == NULL) return PA_MEMORY;
+    *storage = (pa_storage){.refs = 1, .bytes = bytes, .data = (char *)storage + STORAGE_HEADER};
+    pa_graph.live_storages++;
+    *out = storage;
+    return PA_OK;
+}
+
+pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, pa_storage **out) {
+    pa_storage *storage = pa_mem_alloc(sizeof *storage);
+    if (storage == NULL) return PA_MEMORY;
+    *storage = (pa_storage){.refs = 1, .bytes = bytes, .data = data, .owner = owner};
+    pa_graph.live_storages++;
+    *out = storage;
+    return PA_OK;
+}
+
+pa_storage *pa_storage_of(void *data) { return (pa_storage *)((char *)data - STORAGE_HEADER); }
+
+void pa_storage_release(pa_storage *storage) {
+    if (storage == NULL || --storage->refs > 0) return;
+    pa_graph.live_storages--;
+    if (storage->owner != NULL) {
+        void *owner = storage->owner;
+        pa_mem_free(storage, sizeof *storage);
+        pa_hook.release_object(owner);
+    } else {
+        pa_mem_free(storage, storage_block_bytes(storage->bytes));
+    }
+}
+
+/* ---- nodes ---- */
+
+static pa_node *node_alloc(pa_dtype dtype, unsigned flags) {
+    pa_node *node = pa_mem_alloc(sizeof *node);
+    if (node == NULL) return NULL;
+    memset(node, 0, sizeof *node);
+    node->refs = 1;
+    node->dtype = (uint8_t)dtype;
+    node->flags = (uint16_t)flags;
+    pa_graph.live_nodes++;
+    return node;
+}
+
+pa_status pa_value_new(double value, pa_node **out) {
+    pa_node *node = node_alloc(PA_FLOAT64, PA_IS_VALUE | PA_PURE | PA_REQUIRES_GRAD);
+    if (node == NULL) return PA_MEMORY;
+    node->value = value;
+    *out = node;
+    return PA_OK;
+}
+
+static void unlist(pa_node *node) {
+    if (node->older != NULL) node->older->newer = node->newer;
+    if (node->newer != NULL)
+        node->newer->older = node->older;
+    else
+        pa_graph.newest = node->older;
+    node->older = node->newer = NULL;
+    node->flags &= (uint16_t)~PA_LISTED;
+}
+
+/* Drops one reference; a node that nobody holds any more joins `pending`, linked through `newer`. */
+static inline void drop(pa_node *node, pa_node **pending) {
+    if (--node->refs > 0) return;
+    if (node->flags & PA_LISTED) unlist(node);
+    node->newer = *pending;
+    *pending = node;
+}
+
+static void free_parent_array(pa_node *node) {
+    if (node->n_parents > 2) {
+        pa_mem_free_array(node->array->parents, node->n_parents, sizeof *node->array->parents);
+        node->array->parents = NULL;
+    }
+}
+
+static void free_array(pa_array *array, pa_node **pending) {
+    pa_storage_release(array->storage);
+    pa_storage_release(array->saved);
+    if (array->grad != NULL) drop(array->grad, pending);
+    pa_mem_free(array, sizeof *array);
+}
+
+void pa_node_release_slow(pa_node *node) {
+    pa_node *pending = NULL;
+    node->refs = 1;
+    drop(node, &pending);
+    while (pending != NULL) {
+        pa_node *next = pending;
+        pending = next->newer;
+        for (int i = 0; i < next->n_parents; i++) drop(pa_node_parent(next, i), &pending);
+        if (next->array != NULL) {
+            free_parent_array(next);
+            free_array(next->array, &pending);
+        }
+        void *dict = next->flags & PA_DICT_ONLY ? next->handle : NULL;
+        pa_mem_free(next, sizeof *next);
+        pa_graph.live_nodes--;
+        if (dict != NULL) pa_hook.release_object(dict);
+    }
+}
+
+pa_status pa_node_need_array(pa_node *node) {
+    if (node->array != NULL) return PA_OK;
+    pa_array *array = pa_mem_alloc(sizeof *array);
+    if (array == NULL) return PA_MEMORY;
+    memset(array, 0, sizeof *array);
+    array->numel = 1;
+    if (node->n_parents == 1) array->params[0] = node->param;
+    node->array = array;
+    return PA_OK;
+}
+
+pa_status pa_node_need_storage(pa_node *node) {
+    PA_TRY(pa_node_need_array(node));
+    if (node->array->storage != NULL) return PA_OK;
+    pa_storage *storage = NULL;
+    PA_TRY(pa_storage_new(sizeof node->value, &storage));
+    memcpy(storage->data, &node->value, sizeof node->value);
+    node->array->storage = storage;
+    node->array->data = storage->data;
+    return PA_OK;
+}
+
+pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, pa_storage *storage,
+                       char *data, pa_node **out) {
+    pa_node *node = node_alloc(dtype, 0);
+    if (node == NULL) return PA_MEMORY;
+    if (pa_node_need_array(node) != PA_OK) {
+        pa_node_release(node);
+        return PA_MEMORY;
+    }
+    pa_array *array = node->array;
+    node->ndim = (uint8_t)ndim;
+    for (int i = 0; i < ndim; i++) {
+        array->shape[i] = shape[i];
+        array->strides[i] = strides[i];
+        array->numel *= shape[i];
+    }
+    array->storage = pa_storage_retain(storage);
+    array->data = data;
+    *out = node;
+    return PA_OK;
+}
+
+/* Row-major strides, and the number of elements; fails where that number overflows. */
+static pa_status contiguous_strides(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *strides, int64_t *numel) {
+    int64_t nonzero = 1;
+    bool empty = false;
+    for (int i = ndim - 1; i >= 0; i--) {
+        strides[i] = nonzero;
+        if (shape[i] == 0) empty = true;
+        else if (__builtin_mul_overflow(nonzero, shape[i], &nonzero)) nonzero = INT64_MAX;
+        PA_FAIL_IF(nonzero > INT64_MAX / 16 / (int64_t)pa_dtype_size(dtype), PA_MEMORY,
+                   "out of memory asking for an array of shape %s", pa_shape_text(ndim, shape));
+    }
+    *numel = empty ? 0 : nonzero;
+    return PA_OK;
+}
+
+pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **out) {
+    if (ndim == 0) {
+        *out = node_alloc(dtype, 0);
+        return *out == NULL ? PA_MEMORY : PA_OK;
+    }
+    int64_t strides[PA_MAX_NDIM], numel = 0;
+    PA_FAIL_IF(ndim > PA_MAX_NDIM, PA_VALUE, "%d axes are more than the %d that a tensor can have", ndim, PA_MAX_NDIM);
+    PA_TRY(contiguous_strides(dtype, ndim, shape, strides, &numel));
+    pa_storage *storage = NULL;
+    PA_TRY(pa_storage_new((size_t)numel * pa_dtype_size(dtype), &storage));
+    pa_status status = pa_node_over(dtype, ndim, shape, strides, storage, storage->data, out);
+    pa_storage_release(storage);
+    return status;
+}
+
+pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) {
+    PA_FAIL_IF(n > UINT16_MAX, PA_VALUE, "%s: %d operands are more than the %d allowed", pa_op_table[op].name, n,
+               UINT16_MAX);
+    if (n > 2) {
+        PA_TRY(pa_node_need_array(node));
+        node->array->parents = pa_mem_alloc_array((size_t)n, sizeof *parents);
+        if (node->array->parents == NULL) return PA_MEMORY;
+    }
+    pa_node **own = n > 2 ? node->array->parents : node->parent;
+    for (int i = 0; i < n; i++) own[i] = pa_node_retain(parents[i]);
+    node->op = (uint8_t)op;
+    node->n_parents = (uint16_t)n;
+    node->older = pa_graph.newest;
+    node->newer = NULL;
+    if (pa_graph.newest != NULL) pa_graph.newest->newer = node;
+    pa_graph.newest = node;
+    node->flags |= PA_LISTED;
+    return PA_OK;
+}
+
+void pa_node_unlink(pa_node *node) {
+    if (node->flags & PA_LISTED) unlist(node);
+    pa_node *pending = NULL;
+    for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), &pending);
+    if (node->array != NULL) {
+        free_parent_array(node);
+        pa_storage_release(node->array->saved);
+        node->array->saved = NULL;
+    }
+    node->n_parents = 0;
+    node->parent[0] = node->parent[1] = NULL;
+    while (pending != NULL) {
+        pa_node *next = pending;
+        pending = next->newer;
+        pa_node_release_slow(next);
+    }
+}
+
+/* ---- reading ---- */
+
+bool pa_node_is_contiguous(const pa_node *node) {
+    int64_t expected = 1;
+    for (int i = node->ndim - 1; i >= 0; i--) {
+        int64_t size = node->array->shape[i];
+        if (size == 0) return true;
+        if (size != 1 && node->array->strides[i] != expected) return false;
+        expected *= size;
+    }
+    return true;
+}
+
+bool pa_same_shape(const pa_node *a, const pa_node *b) {
+    return a->ndim == b->ndim &&
+           (a->ndim == 0 || memcmp(a->array->shape, b->array->shape, (size_t)a->ndim * sizeof(int64_t)) == 0);
+}
+
+double pa_node_number(const pa_node *node) {
+    const void *data = pa_node_data(node);
+    switch ((pa_dtype)node->dtype) {
+    case PA_BOOL: return *(const uint8_t *)data;
+    case PA_INT64: return (double)*(const int64_t *)data;
+    case PA_FLOAT32: return *(const float *)data;
+    default: return *(const double *)data;
+    }
+}
+
+const char *pa_shape_text(int ndim, const int64_t *shape) {
+    static _Thread_local char texts[8][160];
+    static _Thread_local unsigned turn;
+    char *text = texts[turn++ % 8];
+    size_t used = (size_t)snprintf(text, sizeof texts[0], "(");
+    for (int i = 0; i < ndim && used < sizeof texts[0] - 24; i++)
+        used += (size_t)snprintf(text + used, sizeof texts[0] - used, i == 0 ? "%lld" : ", %lld", (long long)shape[i]);
+    snprintf(text + used, sizeof texts[0] - used, ndim == 1 ? ",)" : ")");
+    return text;
+}
+
+pa_status pa_node_begin_write(pa_node *node, const char *what) {
+    PA_FAIL_IF(pa_grad_enabled() && pa_node_requires_grad(node), PA_RUNTIME,
+               "%s: a tensor of shape %s that requires grad is changed in place; do it under no_grad(), or on its .data",
+               what, pa_node_shape_text(node));
+    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME, "%s: another thread is running backward through this tensor of shape %s",
+               what, pa_node_shape_text(node));
+    PA_TRY(pa_node_need_storage(node));
+    pa_storage *storage = node->array->storage;
+    PA_FAIL_IF(storage->readers > 0 || storage->writer, PA_RUNTIME,
+               "%s: another thread is using this tensor of shape %s", what, pa_node_shape_text(node));
+    for (int i = 0; i < node->ndim; i++)
+        PA_FAIL_IF(node->array->strides[i] == 0 && node->array->shape[i] > 1, PA_RUNTIME,
+                   "%s: elements of this expanded tensor of shape %s share memory; clone() it first", what,
+                   pa_node_shape_text(node));
+    return PA_OK;
+}
+
+void pa_node_end_write(pa_node *node) { node->array->storage->version++; }

@@ -1,0 +1,213 @@
+/* Nodes and storages: what the computational graph is made of.
+
+   A node is a number or an array, the op that made it and references on its parents. 0-d nodes (every Value, losses, constants)
+   keep their number in the node; arrays hang a pa_array on it, whose storage may be shared with views:
+
+       handle (Python) ──▶ pa_node ──parents──▶ pa_node …           a child holds references on its parents
+                             │  value, grad    (0-d, inline)
+                             └▶ pa_array: shape, strides, attributes, gradient
+                                  └▶ pa_storage: reference-counted, versioned bytes
+
+   Nodes that are not leaves stand in one list by birth. A parent is older than its child, so walking the list back from
+   a root and marking parents as it goes meets every node after all of its children: that walk is the topological order.
+
+   Everything here runs under the GIL. Release is iterative: a chain of a million nodes needs no stack. */
+#ifndef PA_GRAPH_H
+#define PA_GRAPH_H
+
+#include "memory.h"
+#include "ops.h"
+
+typedef struct pa_node pa_node;
+
+typedef struct pa_storage {
+    int32_t refs;
+    uint32_t version; /* grows with every write in place */
+    int16_t readers;  /* running without the GIL on these bytes */
+    bool writer;
+    size_t bytes;
+    void *data;
+    void *owner; /* a Python object whose memory this is, or NULL: the bytes are ours */
+} pa_storage;
+
+enum pa_node_flags {
+    PA_IS_VALUE = 1 << 0,      /* a scalar.Value; else a Tensor */
+    PA_REQUIRES_GRAD = 1 << 1, /* a gradient flows to it */
+    PA_RETAINS_GRAD = 1 << 2,  /* keeps its gradient though it is not a leaf */
+    PA_LISTED = 1 << 3,        /* stands in the birth list: not a leaf */
+    PA_PURE = 1 << 4,          /* a Value whose whole history is elementwise ops on Values */
+    PA_FREED = 1 << 5,         /* its parents were released by a backward */
+    PA_DICT_ONLY = 1 << 6,     /* `handle` is the __dict__ that a dead handle left */
+    PA_GRAD_FILLED = 1 << 7,   /* this sweep's gradient has its first contribution */
+    PA_IS_PARAMETER = 1 << 8,  /* handed to Python as nn.Parameter */
+    PA_IS_VIEW = 1 << 9,       /* shares its storage with another node */
+    PA_WEAK = 1 << 10,         /* a Python or NumPy number: takes the dtype of what it meets */
+    PA_BUSY = 1 << 11,         /* a backward sweep that released the GIL is using it */
+};
+
+/* What a node has beyond a 0-d number: its shape, its storage, its op's attributes, its accumulated gradient. */
+typedef struct pa_array {
+    pa_storage *storage; /* NULL: the number stands in the node */
+    char *data;
+    int64_t numel;
+    int64_t shape[PA_MAX_NDIM];
+    int64_t strides[PA_MAX_NDIM]; /* in elements */
+    /* Attributes of the op */
+    double params[PA_MAX_PARAMS];
+    int64_t ints[PA_MAX_NDIM + 4];
+    pa_node **parents;                   /* where there are more than two */
+    uint32_t versions[PA_MAX_OPERANDS];  /* of the operands when the op was applied */
+    pa_storage *saved;                   /* what forward keeps for backward: a mask, positions, probabilities */
+    pa_node *grad;                       /* accumulated gradient of a leaf, or a retained one */
+} pa_array;
+
+struct pa_node {
+    int32_t refs; /* the handle, the children, holders in C */
+    uint8_t op;
+    uint8_t dtype;
+    uint8_t ndim;
+    uint16_t flags;
+    uint16_t n_parents;
+    uint32_t mark;    /* the last walk that met it */
+    union {           /* a 0-d node's number, in the node's dtype */
+        double value;
+        float value_f32;
+        int64_t value_i64;
+        uint8_t value_bool;
+    };
+    union {
+        double grad; /* a Value's gradient */
+        void *grad_data; /* a Tensor's, while a sweep runs: contiguous, in its dtype */
+    };
+    union {
+        pa_node *parent[2];
+        struct {
+            pa_node *only_parent;
+            double param; /* of an op with one operand and one parameter */
+        };
+    };
+    pa_node *older, *newer; /* the birth list */
+    pa_array *array;
+    void *handle; /* the Python object, borrowed; or its __dict__, owned (PA_DICT_ONLY) */
+};
+
+/* The most recent node of the birth list, and how many of what are alive. */
+typedef struct pa_graph_state {
+    pa_node *newest;
+    uint32_t epoch; /* of the last walk */
+    int64_t live_nodes;
+    int64_t live_storages;
+    pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
+} pa_graph_state;
+
+extern pa_graph_state pa_graph;
+
+/* Is history kept? Each thread has a mode of its own; it is asked only while some thread has switched history off. */
+extern _Thread_local bool pa_grad_disabled;
+extern int pa_grad_disabled_threads;
+static inline bool pa_grad_enabled(void) { return pa_grad_disabled_threads == 0 || !pa_grad_disabled; }
+bool pa_grad_enable(bool enabled); /* returns the mode before */
+
+/* The number of a new walk; never 0, which is the mark of a node that no walk has met. */
+static inline uint32_t pa_graph_next_epoch(void) {
+    if (++pa_graph.epoch == 0) pa_graph.epoch = 1;
+    return pa_graph.epoch;
+}
+
+/* How the core reaches Python; set by handle.c, no-ops in a C program. */
+typedef struct pa_hooks {
+    void (*release_object)(void *object);         /* drop a reference on a Python object */
+    void *(*leave_python)(void);                  /* release the GIL */
+    void (*enter_python)(void *token);            /* take it back */
+    bool (*interrupted)(void);                    /* was there a signal? takes the GIL itself */
+    pa_status (*custom_backward)(pa_node *node);          /* run a backward written in Python; takes the GIL itself */
+} pa_hooks;
+
+extern pa_hooks pa_hook;
+
+/* ---- storages ---- */
+pa_status pa_storage_new(size_t bytes, pa_storage **out); /* 64-byte aligned, not cleared */
+pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, pa_storage **out); /* takes the reference on owner */
+void pa_storage_release(pa_storage *storage);             /* NULL is fine */
+pa_storage *pa_storage_of(void *data);                    /* the one that pa_storage_new made with these bytes */
+static inline pa_storage *pa_storage_retain(pa_storage *storage) {
+    storage->refs++;
+    return storage;
+}
+
+/* ---- nodes ---- */
+
+/* A Value leaf. */
+pa_status pa_value_new(double value, pa_node **out);
+
+/* A contiguous array with storage and no contents yet; no op, no parents. A 0-d one keeps its number inline. */
+pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **out);
+
+/* A node over `storage` (a reference is taken), `data` somewhere inside it. */
+pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, pa_storage *storage,
+                       char *data, pa_node **out);
+
+void pa_node_release_slow(pa_node *node);
+static inline pa_node *pa_node_retain(pa_node *node) {
+    node->refs++;
+    return node;
+}
+static inline void pa_node_release(pa_node *node) {
+    if (--node->refs == 0) pa_node_release_slow(node);
+}
+
+/* Gives a node its parents (references are taken) and puts it into the birth list. With n > 2, its array must exist. */
+pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents);
+
+/* Lets go of the parents; the node keeps its data. */
+void pa_node_unlink(pa_node *node);
+
+/* Gives the node an array when it has none (a 0-d node keeps its number inline). */
+pa_status pa_node_need_array(pa_node *node);
+
+/* Moves an inline number into a storage of its own, so that views can share it. */
+pa_status pa_node_need_storage(pa_node *node);
+
+/* ---- reading a node ---- */
+static inline char *pa_node_data(const pa_node *node) {
+    return node->array != NULL && node->array->storage != NULL ? node->array->data : (char *)(uintptr_t)&node->value;
+}
+static inline int64_t pa_node_numel(const pa_node *node) { return node->ndim == 0 ? 1 : node->array->numel; }
+static inline const int64_t *pa_node_shape(const pa_node *node) {
+    return node->ndim == 0 ? NULL : node->array->shape;
+}
+static inline const int64_t *pa_node_strides(const pa_node *node) {
+    return node->ndim == 0 ? NULL : node->array->strides;
+}
+static inline pa_node *pa_node_parent(const pa_node *node, int i) {
+    return node->n_parents > 2 ? node->array->parents[i] : node->parent[i];
+}
+static inline const double *pa_node_params(const pa_node *node) {
+    return node->array != NULL ? node->array->params : &node->param;
+}
+static inline pa_storage *pa_node_storage(const pa_node *node) {
+    return node->array != NULL ? node->array->storage : NULL;
+}
+/* Writes to the node's bytes so far; 0 for a number that stands in its node. */
+static inline uint32_t pa_node_version(const pa_node *node) {
+    return node->array != NULL && node->array->storage != NULL ? node->array->storage->version : 0;
+}
+static inline bool pa_node_requires_grad(const pa_node *node) { return (node->flags & PA_REQUIRES_GRAD) != 0; }
+static inline bool pa_node_is_leaf(const pa_node *node) { return node->op == PA_OP_leaf; }
+bool pa_node_is_contiguous(const pa_node *node);
+bool pa_same_shape(const pa_node *a, const pa_node *b);
+
+/* A node's number, whatever its dtype; of the first element. */
+double pa_node_number(const pa_node *node);
+
+/* "(3, 4)" for messages; the buffers rotate, eight at a time. */
+const char *pa_shape_text(int ndim, const int64_t *shape);
+static inline const char *pa_node_shape_text(const pa_node *node) {
+    return pa_shape_text(node->ndim, pa_node_shape(node));
+}
+
+/* A write in place is about to happen / has happened. Begin fails where a gradient or another thread would be hurt. */
+pa_status pa_node_begin_write(pa_node *node, const char *what);
+void pa_node_end_write(pa_node *node);
+
+#endif

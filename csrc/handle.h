@@ -1,0 +1,57 @@
+/* The Python objects that own nodes: what handle.c and bind.c, the two files that include Python.h, share.
+
+       Value, Tensor, Parameter (Python classes) ── subclass ──▶ Node (handle.c: a heap type with number slots)
+                                                                   │ node ──▶ pa_node
+                                                                   └ dict: label, … ; left to the node when the handle dies */
+#ifndef PA_HANDLE_H
+#define PA_HANDLE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "apply.h"
+
+typedef struct pa_handle {
+    PyObject_HEAD
+    pa_node *node;
+    PyObject *dict;
+    PyObject *weak_references;
+} pa_handle;
+
+/* The Python side's classes and callables, set once at import by bind.c's `register`. */
+typedef struct pa_python {
+    PyTypeObject *node_type, *value_type, *tensor_type, *parameter_type;
+    PyObject *coerce; /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
+    PyObject *dtypes; /* tuple of dtype objects, by pa_dtype */
+    PyObject *resolve_blas; /* callable that finds NumPy's BLAS */
+} pa_python;
+
+extern pa_python pa_py;
+
+static inline bool pa_is_handle(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    return type == pa_py.value_type || type == pa_py.tensor_type || type == pa_py.parameter_type ||
+           (pa_py.node_type != NULL && PyType_IsSubtype(type, pa_py.node_type));
+}
+static inline pa_node *pa_handle_node(PyObject *handle) { return ((pa_handle *)handle)->node; }
+
+/* Sets the exception that a status stands for; returns NULL. */
+PyObject *pa_raise(pa_status status);
+
+/* The handle of a node: the live one, or a new one. Takes over the caller's reference on the node, also when it fails. */
+PyObject *pa_wrap(pa_node *node);
+
+/* A new reference on the node that an operand stands for: a handle's, or a fresh constant's. 1; 0 where it is no operand;
+   -1 with an exception set. */
+int pa_as_node(PyObject *object, pa_node **out);
+
+/* Where a node's Python attributes are, borrowed; NULL when it has none. */
+PyObject *pa_node_dict(const pa_node *node);
+
+/* target op= other: in place where no gradient flows; else the handle moves on to the node of the result. */
+PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
+
+/* Makes pa_py.node_type; -1 with an exception set. */
+int pa_handle_ready(void);
+
+#endif

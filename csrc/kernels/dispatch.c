@@ -1,0 +1,43 @@
+/* Which table of kernels runs: the best one this processor has, or one asked for by name. */
+#include "kernels.h"
+
+#include <string.h>
+
+extern const pa_kernels pa_kernels_baseline, pa_kernels_avx2, pa_kernels_avx512;
+
+const pa_kernels *pa_k = &pa_kernels_baseline;
+
+/* The worst first. */
+static const char *const names[] = {"baseline", "avx2", "avx512"};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static const pa_kernels *find(const char *name) {
+    if (strcmp(name, "baseline") == 0) return &pa_kernels_baseline;
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &pa_kernels_avx2;
+    if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
+        return &pa_kernels_avx512;
+#endif
+    return NULL;
+}
+
+bool pa_isa_available(const char *name) { return find(name) != NULL; }
+
+pa_status pa_isa_select(const char *name) {
+    if (name == NULL) {
+        for (int i = 0; i < NAMES; i++)
+            if (pa_isa_available(names[i])) pa_k = find(names[i]);
+        return PA_OK;
+    }
+    const pa_kernels *found = find(name);
+    if (found != NULL) {
+        pa_k = found;
+        return PA_OK;
+    }
+    for (int i = 0; i < NAMES; i++)
+        PA_FAIL_IF(strcmp(name, names[i]) == 0, PA_RUNTIME, "instruction set %s: this processor does not have it", name);
+    return pa_fail(PA_VALUE, "instruction set %s: known are baseline, avx2, avx512", name);
+}

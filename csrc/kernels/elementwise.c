@@ -1,0 +1,212 @@
+/* Elementwise ops over nodes: broadcasting, promotion, strides and blocks around the raw loops of kernels.h.
+
+   Operands that are contiguous, of the result's shape and of the dtype computed in are read where they stand. The others
+   are gathered into blocks of PA_BLOCK elements, which stay in L1:
+
+       operand, any strides and dtype ──gather──▶ block of T ──loop──▶ result
+       upstream gradient ──loop──▶ block of T ──scatter-add──▶ gradient of a broadcast operand
+
+   The dtype computed in stands in the node's ints[0]; a comparison's result is bool. */
+#include <string.h>
+
+#include "kernels.h"
+#include "ops.h"
+#include "stream.h"
+
+enum { BLOCK_BYTES = PA_BLOCK * 8, MAX_INPUTS = PA_MAX_OPERANDS + 2 };
+
+pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *ndim, int64_t *shape) {
+    int rank = 0;
+    for (int i = 0; i < n; i++)
+        if (in[i]->ndim > rank) rank = in[i]->ndim;
+    for (int axis = 0; axis < rank; axis++) {
+        int64_t size = 1;
+        for (int i = 0; i < n; i++) {
+            int own = axis - (rank - in[i]->ndim);
+            int64_t wanted = own < 0 ? 1 : in[i]->array->shape[own];
+            if (wanted == 1 || wanted == size) continue;
+            if (size != 1) {
+                if (n == 3)
+                    return pa_fail(PA_VALUE, "%s: shapes %s, %s and %s do not broadcast: %lld meets %lld at axis %d", what,
+                                   pa_node_shape_text(in[0]), pa_node_shape_text(in[1]), pa_node_shape_text(in[2]),
+                                   (long long)size, (long long)wanted, axis - rank);
+                return pa_fail(PA_VALUE, "%s: shapes %s and %s do not broadcast: %lld meets %lld at axis %d", what,
+                               pa_node_shape_text(in[0]), pa_node_shape_text(in[n - 1]), (long long)size,
+                               (long long)wanted, axis - rank);
+            }
+            size = wanted;
+        }
+        shape[axis] = size;
+    }
+    *ndim = rank;
+    return PA_OK;
+}
+
+pa_dtype pa_promote(int n, pa_node *const *in) {
+    enum { WEAK, ZERO_DIM, DIMS, RANKS };
+    int best[RANKS] = {-1, -1, -1};
+    for (int i = 0; i < n; i++) {
+        int rank = in[i]->flags & PA_WEAK ? WEAK : in[i]->ndim == 0 ? ZERO_DIM : DIMS;
+        int dtype = in[i]->dtype;
+        if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = pa_graph.default_float;
+        if (dtype > best[rank]) best[rank] = dtype;
+    }
+    int result = best[DIMS];
+    for (int rank = ZERO_DIM; rank >= WEAK; rank--) {
+        if (best[rank] < 0) continue;
+        bool lower_category = pa_dtype_is_float(result) || (result == PA_INT64 && !pa_dtype_is_float(best[rank]));
+        if (result < 0 || !lower_category) result = best[rank] > result ? best[rank] : result;
+    }
+    return (pa_dtype)result;
+}
+
+pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec) {
+    const pa_op_info *info = &pa_op_table[call->op];
+    PA_TRY(pa_broadcast_shapes(info->name, call->n, call->in, &spec->ndim, spec->shape));
+    int skip = call->op == PA_OP_where; /* its condition takes no part in the promotion */
+    if (skip)
+        PA_FAIL_IF(call->in[0]->dtype != PA_BOOL, PA_TYPE, "where: the condition of shape %s is %s, not bool",
+                   pa_node_shape_text(call->in[0]), pa_dtype_name(call->in[0]->dtype));
+    pa_dtype dtype = pa_promote(call->n - skip, call->in + skip);
+    if (info->family == PA_LOGIC) {
+        PA_FAIL_IF(pa_dtype_is_float(dtype), PA_TYPE, "%s: takes bool and int64, not %s, shape %s", info->name,
+                   pa_dtype_name(dtype), pa_shape_text(spec->ndim, spec->shape));
+    } else if (info->family == PA_ELEMENTWISE) {
+        if (dtype == PA_BOOL && info->takes_int) dtype = PA_INT64;
+        if (!pa_dtype_is_float(dtype) && !info->takes_int) dtype = pa_graph.default_float;
+    }
+    spec->dtype = info->family == PA_COMPARISON ? PA_BOOL : dtype;
+    spec->ints[0] = dtype;
+    for (int i = 0; i < call->n_params; i++) spec->params[i] = call->params[i];
+    return PA_OK;
+}
+
+/* One input of the loop: read where it stands, or through a block. */
+typedef struct input {
+    const char *direct;
+    bool constant; /* one number: the block is filled once */
+    pa_stream stream;
+    _Alignas(64) char block[BLOCK_BYTES];
+} input;
+
+static void input_open(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
+    in->direct = NULL;
+    in->constant = false;
+    if (source->dtype == dtype && pa_same_shape(source, result) && pa_node_is_contiguous(source)) {
+        in->direct = pa_node_data(source);
+        return;
+    }
+    pa_stream_open(&in->stream, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source),
+                  pa_node_strides(source), result->ndim, pa_node_shape(result));
+    if (pa_node_numel(source) == 1) {
+        int64_t n = pa_node_numel(result);
+        in->constant = true;
+        pa_k->convert[source->dtype][dtype](in->block, in->stream.at, 0, n < PA_BLOCK ? n : PA_BLOCK);
+    }
+}
+
+static inline const void *input_next(input *in, pa_dtype dtype, int64_t offset, int64_t n) {
+    if (in->direct != NULL) return in->direct + offset * (int64_t)pa_dtype_size(dtype);
+    if (!in->constant) pa_stream_read(&in->stream, dtype, in->block, n);
+    return in->block;
+}
+
+pa_status pa_elementwise_forward(pa_node *node) {
+    pa_dtype dtype = (pa_dtype)node->array->ints[0];
+    pa_map_fn *loop = pa_k->forward[node->op][dtype];
+    const double *params = node->array->params;
+    int64_t numel = pa_node_numel(node);
+    char *out = pa_node_data(node);
+    const void *in[MAX_INPUTS] = {NULL};
+    input inputs[PA_MAX_OPERANDS];
+    bool all_direct = true;
+    for (int i = 0; i < node->n_parents; i++) {
+        input_open(&inputs[i], pa_node_parent(node, i), dtype, node);
+        all_direct = all_direct && inputs[i].direct != NULL;
+        in[i] = inputs[i].direct;
+    }
+    if (all_direct) {
+        loop(out, in, params, numel);
+        return PA_OK;
+    }
+    int64_t out_size = (int64_t)pa_dtype_size(node->dtype);
+    for (int64_t done = 0; done < numel; done += PA_BLOCK) {
+        int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
+        for (int i = 0; i < node->n_parents; i++) in[i] = input_next(&inputs[i], dtype, done, n);
+        loop(out + done * out_size, in, params, n);
+    }
+    return PA_OK;
+}
+
+/* Adds the contribution to operand i, a block at a time. */
+static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
+    const char *upstream = pa_gradient(node);
+    pa_node *parent = pa_node_parent(node, operand);
+    bool accumulate = false;
+    char *target = pa_gradient_target(node, operand, &accumulate);
+    pa_dtype dtype = node->dtype;
+    int f = dtype == PA_FLOAT64;
+    int64_t numel = pa_node_numel(node), size = (int64_t)pa_dtype_size(dtype);
+    const double *params = node->array->params;
+    pa_map_fn *loop = pa_k->gradient[node->op][operand][f];
+    unsigned reads = pa_op_table[node->op].reads;
+
+    bool same = parent->dtype == dtype && pa_same_shape(parent, node);
+    bool direct = same && !accumulate;
+    const void *in[MAX_INPUTS] = {NULL};
+    for (int i = 0; i < PA_MAX_OPERANDS; i++) {
+        if (!(reads & (READS_A << i))) continue;
+        if (inputs[i].direct == NULL) direct = false;
+        in[i] = inputs[i].direct;
+    }
+    in[3] = reads & READS_OUT ? pa_node_data(node) : NULL;
+    in[4] = upstream;
+    if (direct) {
+        loop(target, in, params, numel);
+        return;
+    }
+
+    pa_stream stream;
+    if (!same) {
+        int64_t strides[PA_MAX_NDIM], stride = 1;
+        for (int axis = parent->ndim - 1; axis >= 0; axis--) {
+            strides[axis] = stride;
+            stride *= parent->array->shape[axis];
+        }
+        pa_stream_open(&stream, target, parent->dtype, parent->ndim, pa_node_shape(parent), strides, node->ndim,
+                      pa_node_shape(node));
+        if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * pa_dtype_size(parent->dtype));
+    }
+    _Alignas(64) char block[BLOCK_BYTES];
+    for (int64_t done = 0; done < numel; done += PA_BLOCK) {
+        int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
+        for (int i = 0; i < PA_MAX_OPERANDS; i++)
+            if (reads & (READS_A << i)) in[i] = input_next(&inputs[i], dtype, done, n);
+        if (reads & READS_OUT) in[3] = pa_node_data(node) + done * size;
+        in[4] = upstream + done * size;
+        if (same && !accumulate) {
+            loop(target + done * size, in, params, n);
+            continue;
+        }
+        loop(block, in, params, n);
+        if (same)
+            pa_k->add[f](target + done * size, block, n);
+        else
+            pa_stream_add(&stream, dtype, block, n);
+    }
+}
+
+pa_status pa_elementwise_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    unsigned reads = pa_op_table[node->op].reads;
+    int f = node->dtype == PA_FLOAT64;
+    input inputs[PA_MAX_OPERANDS];
+    for (int operand = 0; operand < node->n_parents; operand++) {
+        if (!pa_node_requires_grad(pa_node_parent(node, operand)) || pa_k->gradient[node->op][operand][f] == NULL)
+            continue;
+        for (int i = 0; i < node->n_parents; i++)
+            if (reads & (READS_A << i)) input_open(&inputs[i], pa_node_parent(node, i), node->dtype, node);
+        gradient_of_operand(node, operand, inputs);
+    }
+    return PA_OK;
+}

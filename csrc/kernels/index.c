@@ -1,0 +1,209 @@
+/* Arrays out of pieces of others: concatenation along an axis, and rows picked by position.
+
+       cat     operand i is `outer` runs of axis length * inner elements; the result interleaves the runs of all operands
+       index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
+
+   Gradients of both are contiguous, so that backwards only add runs to runs. */
+#include "kernels.h"
+#include "ops.h"
+#include "walk.h"
+
+/* ---- cat ---- */
+
+/* Whether an operand is passed over whatever the others' shape, as PyTorch does with empty 1-d tensors. */
+static bool is_skipped(const pa_node *a) { return a->ndim == 1 && pa_node_shape(a)[0] == 0; }
+
+pa_status pa_cat_shape(const pa_call *call, pa_spec *spec) {
+    PA_FAIL_IF(call->n == 0, PA_VALUE, "cat: no tensors");
+    const pa_node *model = call->in[0]; /* the first that is not skipped */
+    for (int i = call->n - 1; i >= 0; i--)
+        if (!is_skipped(call->in[i])) model = call->in[i];
+    int64_t axis = call->n_ints > 0 ? call->ints[0] : 0, total = 0;
+    for (int i = 0; i < call->n; i++)
+        PA_FAIL_IF(call->in[i]->ndim == 0, PA_VALUE, "cat: operand %d is 0-d; use stack, or reshape it to (1,)", i);
+    if (axis < 0) axis += model->ndim;
+    PA_FAIL_IF(axis < 0 || axis >= model->ndim, PA_INDEX, "cat: axis %lld is out of range for shape %s",
+               (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(model));
+    for (int i = 0; i < call->n; i++) {
+        const pa_node *a = call->in[i];
+        PA_FAIL_IF(a->dtype != call->in[0]->dtype, PA_TYPE, "cat: operand %d is %s, but operand 0 is %s", i,
+                   pa_dtype_name(a->dtype), pa_dtype_name(call->in[0]->dtype));
+        if (is_skipped(a)) continue;
+        bool fits = a->ndim == model->ndim;
+        for (int d = 0; fits && d < a->ndim; d++) fits = d == axis || pa_node_shape(a)[d] == pa_node_shape(model)[d];
+        PA_FAIL_IF(!fits, PA_VALUE, "cat: shapes %s and %s do not fit: they may differ along axis %lld alone",
+                   pa_node_shape_text(model), pa_node_shape_text(a), (long long)axis);
+        total += pa_node_shape(a)[axis];
+    }
+    spec->dtype = model->dtype;
+    spec->ndim = model->ndim;
+    memcpy(spec->shape, pa_node_shape(model), (size_t)model->ndim * sizeof *spec->shape);
+    spec->shape[axis] = total;
+    spec->ints[0] = axis;
+    return PA_OK;
+}
+
+/* Elements of the axes before and after the axis of concatenation, in the result. */
+static void outer_inner(const pa_node *node, int64_t *outer, int64_t *inner) {
+    *outer = *inner = 1;
+    for (int axis = 0; axis < node->ndim; axis++) {
+        if (axis < node->array->ints[0]) *outer *= pa_node_shape(node)[axis];
+        if (axis > node->array->ints[0]) *inner *= pa_node_shape(node)[axis];
+    }
+}
+
+pa_status pa_cat_forward(pa_node *node) {
+    int64_t axis = node->array->ints[0], size = (int64_t)pa_dtype_size(node->dtype), outer, inner;
+    outer_inner(node, &outer, &inner);
+    int64_t row = pa_node_shape(node)[axis] * inner * size;
+    char *out = pa_node_data(node);
+    for (int i = 0; i < node->n_parents; i++) {
+        const pa_node *a = pa_node_parent(node, i);
+        if (pa_node_numel(a) == 0) continue;
+        const char *from = pa_node_data(a);
+        int64_t run = pa_node_shape(a)[axis] * inner * size;
+        if (pa_node_is_contiguous(a)) {
+            for (int64_t o = 0; o < outer; o++) memcpy(out + o * row, from + o * run, (size_t)run);
+        } else {
+            pa_axes axes = {.n = 0};
+            for (int d = 0; d < a->ndim; d++)
+                pa_axes_add(&axes, pa_node_shape(a)[d], pa_node_strides(a)[d], pa_node_strides(node)[d]);
+            pa_copy_axes(out, from, &axes, (size_t)size);
+        }
+        out += run;
+    }
+    return PA_OK;
+}
+
+pa_status pa_cat_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    int64_t axis = node->array->ints[0], size = (int64_t)pa_dtype_size(node->dtype), outer, inner;
+    outer_inner(node, &outer, &inner);
+    int64_t row = pa_node_shape(node)[axis] * inner * size;
+    const char *g = pa_gradient(node);
+    for (int i = 0; i < node->n_parents; i++) {
+        const pa_node *a = pa_node_parent(node, i);
+        int64_t run = pa_node_numel(a) == 0 ? 0 : pa_node_shape(a)[axis] * inner;
+        bool accumulate;
+        char *dx = pa_gradient_target(node, i, &accumulate);
+        for (int64_t o = 0; dx != NULL && o < outer; o++)
+            pa_add_or_copy(node->dtype, dx + o * run * size, g + o * row, run, accumulate);
+        g += run * size;
+    }
+    return PA_OK;
+}
+
+/* ---- index ---- */
+
+pa_status pa_index_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1];
+    int64_t k = call->n_ints > 0 ? call->ints[0] : 1;
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "index: positions are int64, not %s (of shape %s)", pa_dtype_name(b->dtype),
+               pa_node_shape_text(b));
+    PA_FAIL_IF(k < 0 || k > a->ndim, PA_INDEX, "index: %lld indices are too many for shape %s", (long long)k,
+               pa_node_shape_text(a));
+    PA_FAIL_IF(b->ndim + a->ndim - k > PA_MAX_NDIM, PA_VALUE, "index: shape %s at positions of shape %s has over %d axes",
+               pa_node_shape_text(a), pa_node_shape_text(b), PA_MAX_NDIM);
+    spec->dtype = a->dtype;
+    spec->ints[0] = k;
+    spec->ndim = 0;
+    for (int axis = 0; axis < b->ndim; axis++) spec->shape[spec->ndim++] = pa_node_shape(b)[axis];
+    for (int axis = (int)k; axis < a->ndim; axis++) spec->shape[spec->ndim++] = pa_node_shape(a)[axis];
+    return PA_OK;
+}
+
+typedef struct rows {
+    int64_t count;      /* rows to choose from */
+    pa_axes leading;    /* the k axes that positions count over */
+    pa_axes rest;       /* a row: stride[0] over the operand, stride[1] contiguous */
+    int64_t width;      /* elements of a row */
+    pa_axes positions;  /* stride[0] over b */
+    int64_t n;          /* positions */
+} rows;
+
+static void find_rows(rows *r, const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    int k = (int)node->array->ints[0];
+    int64_t place[PA_MAX_NDIM];
+    r->leading.n = r->rest.n = r->positions.n = 0;
+    r->count = r->width = r->n = 1;
+    for (int axis = a->ndim - 1; axis >= k; axis--) {
+        place[axis] = r->width;
+        r->width *= pa_node_shape(a)[axis];
+    }
+    for (int axis = 0; axis < k; axis++) {
+        pa_axes_add(&r->leading, pa_node_shape(a)[axis], pa_node_strides(a)[axis], 0);
+        r->count *= pa_node_shape(a)[axis];
+    }
+    for (int axis = k; axis < a->ndim; axis++)
+        pa_axes_add(&r->rest, pa_node_shape(a)[axis], pa_node_strides(a)[axis], place[axis]);
+    for (int axis = 0; axis < b->ndim; axis++) {
+        pa_axes_add(&r->positions, pa_node_shape(b)[axis], pa_node_strides(b)[axis], 0);
+        r->n *= pa_node_shape(b)[axis];
+    }
+}
+
+/* Where a row begins in the operand, in elements. */
+static int64_t row_offset(const rows *r, int64_t position) {
+    int64_t offset = 0;
+    for (int axis = r->leading.n - 1; axis > 0; axis--) {
+        offset += position % r->leading.shape[axis] * r->leading.stride[0][axis];
+        position /= r->leading.shape[axis];
+    }
+    return r->leading.n > 0 ? offset + position * r->leading.stride[0][0] : 0;
+}
+
+pa_status pa_index_forward(pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    size_t size = pa_dtype_size(a->dtype);
+    rows r;
+    find_rows(&r, node);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0; i < r.n; i++) {
+        int64_t position = positions[walk.at[0]];
+        PA_FAIL_IF(position < 0 || position >= r.count, PA_INDEX,
+                   "index: position %lld is out of range for %lld rows of shape %s", (long long)position,
+                   (long long)r.count, pa_node_shape_text(a));
+        pa_walk_next(&walk, &r.positions, r.positions.n);
+    }
+    bool whole = r.rest.n == 0 || (r.rest.n == 1 && r.rest.stride[0][0] == 1);
+    const char *from = pa_node_data(a);
+    char *out = pa_node_data(node);
+    int64_t bytes = r.width * (int64_t)size;
+    for (int64_t i = 0; i < r.n && bytes > 0; i++, out += bytes) {
+        const char *row = from + row_offset(&r, positions[walk.at[0]]) * (int64_t)size;
+        if (whole)
+            memcpy(out, row, (size_t)bytes);
+        else
+            pa_copy_axes(out, row, &r.rest, size);
+        pa_walk_next(&walk, &r.positions, r.positions.n);
+    }
+    return PA_OK;
+}
+
+pa_status pa_index_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    int64_t size = (int64_t)pa_dtype_size(a->dtype);
+    bool accumulate;
+    char *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL) return PA_OK;
+    if (!accumulate) memset(dx, 0, (size_t)(pa_node_numel(a) * size));
+    rows r;
+    find_rows(&r, node);
+    const char *g = pa_gradient(node);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0; i < r.n; i++) {
+        int64_t position = positions[walk.at[0]];
+        if (r.width != 1)
+            pa_k->add[a->dtype == PA_FLOAT64](dx + position * r.width * size, g + i * r.width * size, r.width);
+        else if (a->dtype == PA_FLOAT32)
+            ((float *)(void *)dx)[position] += ((const float *)(const void *)g)[i];
+        else
+            ((double *)(void *)dx)[position] += ((const double *)(const void *)g)[i];
+        pa_walk_next(&walk, &r.positions, r.positions.n);
+    }
+    return PA_OK;
+}

@@ -1,0 +1,26 @@
+/* The kernels for AVX2 with FMA (Haswell, Zen and later). Elsewhere than on x86-64, and under compilers without pragmas for it, empty. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <immintrin.h>
+
+#define ISA avx2
+#define ISA_VECTOR_BYTES 32
+#define ISA_FMA 1
+
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#include "isa_body.h"
+#pragma clang attribute pop
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#include "isa_body.h"
+#pragma GCC pop_options
+#endif
+
+#endif

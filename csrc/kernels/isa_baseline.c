@@ -1,0 +1,14 @@
+/* The kernels that run everywhere: SSE2 on x86-64, NEON on aarch64. Whole groups of 16 elements, kernels.h's PA_LANES. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ISA baseline
+#define ISA_VECTOR_BYTES 16
+#ifdef __aarch64__
+#define ISA_FMA 1
+#else
+#define ISA_FMA 0
+#endif
+#include "isa_body.h"

@@ -1,0 +1,18 @@
+/* The op table's last expansion: which C functions stand behind each row. A row without them does not link. */
+#include "ops.h"
+
+const pa_op_functions pa_op_function[PA_OP_COUNT] = {
+#define ELEMENTWISE(name, backward) [PA_OP_##name] = {pa_elementwise_shape, pa_elementwise_forward, backward, NULL},
+#define UNARY(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define UNARY_INT(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define BINARY(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define BINARY_INT(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define TERNARY_INT(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define COMPARE(name, ...) ELEMENTWISE(name, NULL)
+#define LOGIC1(name, ...) ELEMENTWISE(name, NULL)
+#define LOGIC2(name, ...) ELEMENTWISE(name, NULL)
+#define TENSOR(name, symbol, words, operands, reads, shape, forward, backward, scratch)                                \
+    [PA_OP_##name] = {shape, forward, backward, scratch},
+#include "../ops.def"
+#undef ELEMENTWISE
+};

@@ -1,0 +1,134 @@
+/* The functions behind the TENSOR rows of ops.def, and what every op's functions are given.
+
+   An op is applied in three steps, so that a graph can be replayed by repeating the second alone:
+
+       shape(call, spec)         checks the operands and works out the result's dtype, shape and attributes; touches nothing
+       forward(node)             computes node's data from its parents' data and its attributes
+       backward(node, scratch)   adds to the gradients of node's parents, given its own
+
+   Attributes travel in call->ints and call->params as stated beside each shape rule, and live in node->array afterwards. */
+#ifndef PA_KERNELS_OPS_H
+#define PA_KERNELS_OPS_H
+
+#include "../graph.h"
+
+/* One application of an op, before its node exists. */
+typedef struct pa_call {
+    pa_op op;
+    int n;
+    pa_node *const *in;
+    int n_ints;
+    const int64_t *ints;
+    int n_params;
+    const double *params;
+} pa_call;
+
+/* What a shape rule decides. */
+typedef struct pa_spec {
+    pa_dtype dtype;
+    int ndim;
+    int64_t shape[PA_MAX_NDIM];
+    double params[PA_MAX_PARAMS]; /* copied to array->params */
+    int64_t ints[PA_MAX_NDIM + 4]; /* copied to array->ints */
+    bool is_view;                 /* shares the storage of operand 0: */
+    int64_t offset;               /* elements from its data */
+    int64_t strides[PA_MAX_NDIM]; /* in elements */
+} pa_spec;
+
+typedef pa_status pa_shape_fn(const pa_call *call, pa_spec *spec);
+typedef pa_status pa_forward_fn(pa_node *node);
+typedef pa_status pa_backward_fn(pa_node *node, void *scratch);
+typedef size_t pa_scratch_fn(const pa_node *node);
+
+/* ---- gradients, inside backward ---- */
+
+/* The upstream gradient of a node: contiguous, in its shape and dtype. */
+static inline const void *pa_gradient(const pa_node *node) {
+    return node->flags & PA_IS_VALUE ? (const void *)&node->grad : node->grad_data;
+}
+
+/* Where the gradient of parent i goes: contiguous, in the parent's shape and dtype; NULL when it wants none. Where
+   *accumulate is false the contents are undefined and all of it must be written; where true, add to it. */
+static inline void *pa_gradient_target(const pa_node *node, int i, bool *accumulate) {
+    pa_node *parent = pa_node_parent(node, i);
+    if (!pa_node_requires_grad(parent)) return NULL;
+    *accumulate = (parent->flags & PA_GRAD_FILLED) != 0;
+    parent->flags |= PA_GRAD_FILLED;
+    return parent->flags & PA_IS_VALUE ? (void *)&parent->grad : parent->grad_data;
+}
+
+/* Copies the elements of a node, in logical order, to a contiguous buffer of the given dtype. */
+void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out);
+
+/* out[i] (+)= in[i], over n contiguous elements of a float dtype. */
+void pa_add_or_copy(pa_dtype dtype, void *out, const void *in, int64_t n, bool accumulate);
+
+/* ---- elementwise.c ---- */
+pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec); /* broadcasts and promotes */
+pa_status pa_elementwise_forward(pa_node *node);
+pa_status pa_elementwise_backward(pa_node *node, void *scratch);
+pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *ndim, int64_t *shape);
+pa_dtype pa_promote(int n, pa_node *const *in); /* PyTorch's categories: dims before 0-d, typed before weak */
+
+/* ---- product.c: matmul (no attributes); linear: a (…, in), b (out, in), optional c (out,) ---- */
+pa_shape_fn pa_matmul_shape, pa_linear_shape;
+pa_forward_fn pa_matmul_forward, pa_linear_forward;
+pa_backward_fn pa_matmul_backward, pa_linear_backward;
+pa_scratch_fn pa_matmul_scratch, pa_linear_scratch;
+double pa_product_cost(const pa_node *node); /* floating point operations of the forward */
+
+/* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var: params = {correction}
+        argmax, argmin: ints = {axis or -1 for all, keepdim} ---- */
+pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_arg_shape;
+pa_forward_fn pa_sum_forward, pa_mean_forward, pa_prod_forward, pa_max_forward, pa_min_forward, pa_var_forward;
+pa_forward_fn pa_argmax_forward, pa_argmin_forward;
+pa_backward_fn pa_sum_backward, pa_mean_backward, pa_prod_backward, pa_extremum_backward, pa_var_backward;
+pa_backward_fn pa_no_backward;
+pa_scratch_fn pa_prod_scratch;
+
+/* ---- softmax.c: ints = {axis}; logsumexp: ints = {axis, keepdim}
+        cross_entropy: ints = {ignored class}, params = {label smoothing}; a (N, C) float, b (N,) int64, mean over the
+        classes that are not ignored ---- */
+pa_shape_fn pa_softmax_shape, pa_logsumexp_shape, pa_cross_entropy_shape;
+pa_forward_fn pa_softmax_forward, pa_log_softmax_forward, pa_logsumexp_forward, pa_cross_entropy_forward;
+pa_backward_fn pa_softmax_backward, pa_log_softmax_backward, pa_logsumexp_backward, pa_cross_entropy_backward;
+pa_scratch_fn pa_softmax_scratch;
+
+/* ---- view.c: call->ints = {kind, …}
+        reshape: the new shape; permute: the old axis of each new one; expand: the new shape;
+        slice: start, step, length for each axis of the operand, length -1 for an integer that drops the axis
+        node: ints[0..7] strides and ints[8] offset in the operand's logical order (its gradient is contiguous), ints[9] kind
+        cast: ints = {dtype} ---- */
+enum pa_view_kind { PA_VIEW_RESHAPE, PA_VIEW_PERMUTE, PA_VIEW_EXPAND, PA_VIEW_SLICE };
+pa_shape_fn pa_view_shape, pa_cast_shape;
+pa_forward_fn pa_view_forward, pa_cast_forward;
+pa_backward_fn pa_view_backward, pa_cast_backward;
+bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *strides); /* reshape without a copy? */
+
+/* ---- index.c: cat: ints = {axis}
+        index: ints = {k}; a (d_1 … d_k, rest…), b int64 of any shape: positions in row-major order over the leading k
+        axes; result (b's shape…, rest…) ---- */
+pa_shape_fn pa_cat_shape, pa_index_shape;
+pa_forward_fn pa_cat_forward, pa_index_forward;
+pa_backward_fn pa_cat_backward, pa_index_backward;
+
+/* ---- random.c: dropout: params = {p}; the mask is kept in array->saved, one byte an element ---- */
+pa_shape_fn pa_dropout_shape;
+pa_forward_fn pa_dropout_forward;
+pa_backward_fn pa_dropout_backward;
+
+/* ---- custom.c ---- */
+pa_shape_fn pa_custom_shape;
+pa_forward_fn pa_custom_forward;
+pa_backward_fn pa_custom_backward;
+
+/* The functions of every op, elementwise ones included. */
+typedef struct pa_op_functions {
+    pa_shape_fn *shape;
+    pa_forward_fn *forward;
+    pa_backward_fn *backward; /* NULL: no gradient */
+    pa_scratch_fn *scratch;   /* NULL: none */
+} pa_op_functions;
+extern const pa_op_functions pa_op_function[PA_OP_COUNT];
+
+#endif

@@ -1,0 +1,174 @@
+/* Optimisers over lists of parameters. The loops stand in optim.inc; here is what surrounds them: finding each parameter's
+   gradient and state, checking all before touching any, and telling the graph what was written. */
+#include "optim.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const names[] = {[PA_SGD] = "sgd", [PA_ADAM] = "adam", [PA_RMSPROP] = "rmsprop"};
+
+/* The accumulated gradient of a parameter, or NULL; Values keep theirs in the node. */
+static pa_node *gradient_of(const pa_node *param) { return param->array != NULL ? param->array->grad : NULL; }
+
+static bool has_gradient(const pa_node *param) { return param->flags & PA_IS_VALUE || gradient_of(param) != NULL; }
+
+static bool same_layout(const pa_node *a, const pa_node *b) {
+    return a->dtype == b->dtype && pa_same_shape(a, b) && pa_node_is_contiguous(b);
+}
+
+/* Whether the optimiser of `kind` cannot do without state i. */
+static bool needs_state(int kind, int i, const pa_update *hyper) {
+    switch (kind) {
+    case PA_SGD: return i == 0 && hyper->momentum != 0;
+    case PA_ADAM: return i < 2 || hyper->amsgrad;
+    default: return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
+    }
+}
+
+static pa_status check(int kind, int index, const pa_node *param, pa_node *const *state, const pa_update *hyper) {
+    const char *name = names[kind], *shape = pa_node_shape_text(param);
+    PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64", name,
+               index, shape, pa_dtype_name(param->dtype));
+    PA_FAIL_IF(!pa_node_is_contiguous(param), PA_VALUE,
+               "%s: parameter %d of shape %s is a view that is not contiguous; give the optimiser its contiguous() copy", name,
+               index, shape);
+    const pa_node *grad = gradient_of(param);
+    PA_FAIL_IF(grad != NULL && !same_layout(param, grad), PA_VALUE,
+               "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s", name, index,
+               pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
+               pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
+    for (int i = 0; i < 3; i++) {
+        PA_FAIL_IF(state[i] == NULL && needs_state(kind, i, hyper), PA_RUNTIME, "%s: parameter %d of shape %s lacks state %d",
+                   name, index, shape, i);
+        PA_FAIL_IF(state[i] != NULL && !same_layout(param, state[i]), PA_VALUE,
+                   "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name, i,
+                   index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), shape, pa_dtype_name(param->dtype));
+    }
+    return PA_OK;
+}
+
+/* A Value's number stands in the node, unseen by any view: there is no storage to lock or to version. */
+static pa_status begin_write(pa_node *node, const char *what) {
+    return node->flags & PA_IS_VALUE ? PA_OK : pa_node_begin_write(node, what);
+}
+
+static void end_write(pa_node *node) {
+    if (!(node->flags & PA_IS_VALUE)) pa_node_end_write(node);
+}
+
+static pa_status check_all(int kind, int n, pa_node *const *params, pa_node *const *state, const pa_update *hyper) {
+    for (int i = 0; i < n; i++) {
+        if (!has_gradient(params[i])) continue;
+        PA_TRY(check(kind, i, params[i], state + 3 * i, hyper));
+        PA_TRY(begin_write(params[i], names[kind]));
+    }
+    return PA_OK;
+}
+
+pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
+                            const pa_update *hyper) {
+    PA_FAIL_IF(kind < PA_SGD || kind > PA_RMSPROP, PA_VALUE, "there is no optimiser %d", kind);
+    /* An update is no part of the graph: parameters that require grad may be written. */
+    bool enabled = pa_grad_enable(false);
+    pa_status status = check_all(kind, n, params, state, hyper);
+    pa_grad_enable(enabled);
+    PA_TRY(status);
+    for (int i = 0; i < n; i++) {
+        pa_node *param = params[i];
+        if (!has_gradient(param)) continue;
+        pa_update update = *hyper;
+        update.n = pa_node_numel(param);
+        update.param = pa_node_data(param);
+        update.grad = param->flags & PA_IS_VALUE ? (const void *)&param->grad : pa_node_data(gradient_of(param));
+        for (int s = 0; s < 3; s++) update.state[s] = state[3 * i + s] != NULL ? pa_node_data(state[3 * i + s]) : NULL;
+        update.step = ++steps[i];
+        int f = param->dtype == PA_FLOAT64;
+        (kind == PA_SGD ? pa_k->sgd : kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
+        end_write(param);
+    }
+    return PA_OK;
+}
+
+/* Where a gradient's numbers are, how many and of which dtype. */
+typedef struct numbers {
+    void *data;
+    int64_t n;
+    int f;
+} numbers;
+
+static numbers numbers_of(pa_node *param) {
+    if (param->flags & PA_IS_VALUE) return (numbers){&param->grad, 1, 1};
+    pa_node *grad = gradient_of(param);
+    return (numbers){pa_node_data(grad), pa_node_numel(grad), grad->dtype == PA_FLOAT64};
+}
+
+/* All gradients may be written. */
+static pa_status begin_gradients(int n, pa_node *const *params, const char *what) {
+    for (int i = 0; i < n; i++) {
+        pa_node *grad = gradient_of(params[i]);
+        if (params[i]->flags & PA_IS_VALUE || grad == NULL) continue;
+        PA_FAIL_IF(!pa_node_is_contiguous(grad), PA_VALUE, "%s: the gradient of parameter %d, of shape %s, is not contiguous",
+                   what, i, pa_node_shape_text(grad));
+        PA_TRY(pa_node_begin_write(grad, what));
+    }
+    return PA_OK;
+}
+
+static void end_gradients(int n, pa_node *const *params) {
+    for (int i = 0; i < n; i++)
+        if (!(params[i]->flags & PA_IS_VALUE) && gradient_of(params[i]) != NULL) pa_node_end_write(gradient_of(params[i]));
+}
+
+pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none) {
+    if (!set_to_none) PA_TRY(begin_gradients(n, params, "zero_grad"));
+    for (int i = 0; i < n; i++) {
+        pa_node *param = params[i], *grad = gradient_of(param);
+        if (param->flags & PA_IS_VALUE) {
+            param->grad = 0;
+        } else if (grad != NULL && set_to_none) {
+            param->array->grad = NULL;
+            pa_node_release(grad);
+        } else if (grad != NULL) {
+            memset(pa_node_data(grad), 0, (size_t)pa_node_numel(grad) * pa_dtype_size(grad->dtype));
+        }
+    }
+    if (!set_to_none) end_gradients(n, params);
+    return PA_OK;
+}
+
+/* A NaN in either wins. */
+static double larger(double a, double b) { return b > a || b != b ? b : a; }
+
+static double power_sum(const numbers *g, double order) {
+    double total = 0;
+    for (int64_t i = 0; i < g->n; i++)
+        total += pow(fabs(g->f ? ((const double *)g->data)[i] : (double)((const float *)g->data)[i]), order);
+    return total;
+}
+
+pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total) {
+    PA_FAIL_IF(!(norm_type > 0), PA_VALUE, "clip_grad_norm_: the order of the norm, %g, is not positive", norm_type);
+    PA_TRY(begin_gradients(n, params, "clip_grad_norm_"));
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        if (!has_gradient(params[i])) continue;
+        numbers g = numbers_of(params[i]);
+        if (g.n == 0) continue;
+        if (norm_type == 2)
+            sum += pa_k->sum_squared_deviation[g.f](g.data, 0, g.n);
+        else if (isinf(norm_type))
+            sum = larger(sum, larger(pa_k->largest[g.f](g.data, g.n), -pa_k->smallest[g.f](g.data, g.n)));
+        else
+            sum += power_sum(&g, norm_type);
+    }
+    *total = norm_type == 2 ? sqrt(sum) : isinf(norm_type) ? sum : pow(sum, 1 / norm_type);
+    double coefficient = max_norm / (*total + 1e-6);
+    if (coefficient >= 1 || isinf(max_norm)) return PA_OK;
+    for (int i = 0; i < n; i++) {
+        if (!has_gradient(params[i])) continue;
+        numbers g = numbers_of(params[i]);
+        pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
+    }
+    end_gradients(n, params);
+    return PA_OK;
+}

@@ -1,0 +1,47 @@
+/* The prefix macros of ops.def over float, for vector loops (vecmath.h). prefix_none.h takes them back.
+
+   POWER, SIN and COS read `easy`, a bool in scope that is a constant where it stands: the exponent is a constant, no angle is
+   beyond PA_TRIG_BOUND_F32 (elementwise.inc sees to it). */
+#include "vecmath.h"
+
+#define NUMBER(x) ((float)(x))
+#define ZERO NUMBER(0)
+#define ONE NUMBER(1)
+#define TWO NUMBER(2)
+#define HALF NUMBER(0.5)
+#define GRAD_NONE ZERO
+
+#define ADD(x, y) ((x) + (y))
+#define SUB(x, y) ((x) - (y))
+#define MUL(x, y) ((x) * (y))
+#define DIV(x, y) ((x) / (y))
+#define NEG(x) (-(x))
+#define EQ(x, y) ((x) == (y))
+#define NE(x, y) ((x) != (y))
+#define LT(x, y) ((x) < (y))
+#define LE(x, y) ((x) <= (y))
+#define GT(x, y) ((x) > (y))
+#define GE(x, y) ((x) >= (y))
+#define AND(x, y) ((x) & (y))
+#define SELECT(c, x, y) pa_select_f32(c, x, y)
+#define ABS(x) fabsf(x)
+#define SIGN(x) pa_sign_f32(x)
+#define MAX(x, y) pa_max_f32(x, y)
+#define MIN(x, y) pa_min_f32(x, y)
+#define FLOOR(x) pa_floor_f32(x)
+#define CEIL(x) pa_ceil_f32(x)
+#define ROUND(x) pa_round_f32(x)
+#define SQRT(x) sqrtf(x)
+#define POW(x, y) pa_powf(x, y)
+#define POWER(x, p) pa_power_f32(x, p, easy)
+#define EXP(x) pa_expf(x)
+#define EXPM1(x) pa_expm1f(x)
+#define LOG(x) pa_logf(x)
+#define LOG1P(x) pa_log1pf(x)
+#define SOFTPLUS_TAIL(x) pa_softplus_tail_f32(x) /* ln(1 + e^-|x|) */
+#define SIN(x) pa_sinf(x, easy)
+#define COS(x) pa_cosf(x, easy)
+#define ERF(x) pa_erff(x)
+#define SIGMOID(x) pa_sigmoidf(x)
+#define TANH(x) pa_tanhf(x)
+#define GELU_INNER(x) MUL(NUMBER(0.7978845608028654), ADD(x, MUL(NUMBER(0.044715), MUL(x, MUL(x, x)))))

@@ -1,0 +1,28 @@
+/* The prefix macros of ops.def over int64 and bool, those that _INT, COMPARE and LOGIC rows use. T is int64_t or uint8_t, and
+   ALL_BITS its value with every bit set (1 for bool). Arithmetic goes through unsigned: it wraps around, as NumPy's and
+   PyTorch's does. prefix_none.h takes them back. */
+#include "vecmath.h"
+
+#define NUMBER(x) ((T)pa_to_int64(x))
+#define ZERO ((T)0)
+
+#define ADD(x, y) ((T)((uint64_t)(x) + (uint64_t)(y)))
+#define SUB(x, y) ((T)((uint64_t)(x) - (uint64_t)(y)))
+#define MUL(x, y) ((T)((uint64_t)(x) * (uint64_t)(y)))
+#define NEG(x) SUB(0, x)
+#define EQ(x, y) ((x) == (y))
+#define NE(x, y) ((x) != (y))
+#define LT(x, y) ((x) < (y))
+#define LE(x, y) ((x) <= (y))
+#define GT(x, y) ((x) > (y))
+#define GE(x, y) ((x) >= (y))
+#define AND(x, y) ((x) & (y))
+#define SELECT(c, x, y) pa_select_i64(c, x, y)
+#define ABS(x) SELECT((x) < 0, NEG(x), x)
+#define SIGN(x) ((T)((x) > 0) - (T)((x) < 0))
+#define MAX(x, y) SELECT((x) < (y), y, x)
+#define MIN(x, y) SELECT((x) > (y), y, x)
+#define BITAND(x, y) ((T)((x) & (y)))
+#define BITOR(x, y) ((T)((x) | (y)))
+#define BITXOR(x, y) ((T)((x) ^ (y)))
+#define BITNOT(x) ((T)((x) ^ ALL_BITS))

@@ -1,0 +1,379 @@
+/* Matrix products as ops: matmul, over the last two axes with the others broadcast, and linear, x wᵀ + bias.
+
+   Both become a product: one size of matrices, strides for any layout of the operands, and the axes of the batch that could
+   not be merged into rows. Transposed, sliced and broadcast operands are read where they stand.
+
+       a (…, m, k)   b (…, k, n)  ──▶  batch[0] × batch[1] × …  times  gemm (m, k) (k, n)
+       a (…, m, k)   b    (k, n)  ──▶                                  gemm (… m, k) (k, n)       rows of a evenly spaced
+       x (…, k)      w    (n, k)  ──▶  the same with b = wᵀ
+
+   Backward: da = g bᵀ, db = aᵀ g (for linear dw = gᵀ x), each summed over the axes along which the operand was broadcast;
+   with merged rows that is one gemm. */
+#include <string.h>
+
+#include "../blas.h"
+#include "ops.h"
+
+/* A product ready to run. Strides in elements. `a_step` and `b_step` lead from one matrix of the batch to the next in an
+   operand, `a_grad_step` and `b_grad_step` in its gradient, which is contiguous: 0 along a broadcast axis. */
+typedef struct product {
+    int64_t m, n, k;
+    int64_t a_row, a_col, b_row, b_col;
+    int ndim; /* of the batch */
+    int64_t batch[PA_MAX_NDIM];
+    int64_t a_step[PA_MAX_NDIM], b_step[PA_MAX_NDIM];
+    int64_t a_grad_step[PA_MAX_NDIM], b_grad_step[PA_MAX_NDIM];
+    int64_t count; /* of matrices in the batch */
+    bool b_is_weight; /* (n, k), and so is its gradient */
+} product;
+
+/* ---- shapes ---- */
+
+static pa_status check_dtypes(const pa_call *call) {
+    const char *name = pa_op_table[call->op].name;
+    for (int i = 0; i < call->n; i++) {
+        pa_dtype dtype = call->in[i]->dtype, first = call->in[0]->dtype;
+        PA_FAIL_IF(dtype != first, PA_TYPE, "%s: operands of dtypes %s and %s; convert one of them with .to()", name,
+                   pa_dtype_name(first), pa_dtype_name(dtype));
+        PA_FAIL_IF(dtype == PA_BOOL, PA_TYPE, "%s: operands of dtype bool; convert them with .to()", name);
+    }
+    return PA_OK;
+}
+
+pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1];
+    const char *a_text = pa_node_shape_text(a), *b_text = pa_node_shape_text(b);
+    PA_FAIL_IF(a->ndim == 0 || b->ndim == 0, PA_VALUE,
+               "matmul: shapes %s and %s: both operands need at least one dimension; multiply by a number with *", a_text,
+               b_text);
+    PA_TRY(check_dtypes(call));
+    const int64_t *a_shape = pa_node_shape(a), *b_shape = pa_node_shape(b);
+    int64_t k = a_shape[a->ndim - 1], b_rows = b_shape[b->ndim == 1 ? 0 : b->ndim - 2];
+    PA_FAIL_IF(k != b_rows, PA_VALUE, "matmul: shapes %s and %s do not fit: %lld columns meet %lld rows", a_text, b_text,
+               (long long)k, (long long)b_rows);
+
+    int a_batch = a->ndim > 2 ? a->ndim - 2 : 0, b_batch = b->ndim > 2 ? b->ndim - 2 : 0;
+    int ndim = a_batch > b_batch ? a_batch : b_batch;
+    for (int i = 0; i < ndim; i++) {
+        int64_t x = i >= ndim - a_batch ? a_shape[i - (ndim - a_batch)] : 1;
+        int64_t y = i >= ndim - b_batch ? b_shape[i - (ndim - b_batch)] : 1;
+        PA_FAIL_IF(x != y && x != 1 && y != 1, PA_VALUE,
+                   "matmul: shapes %s and %s do not fit: batches of %lld and %lld matrices do not broadcast", a_text, b_text,
+                   (long long)x, (long long)y);
+        spec->shape[i] = x == 1 ? y : x;
+    }
+    double work = (double)k;
+    if (a->ndim > 1) spec->shape[ndim++] = a_shape[a->ndim - 2];
+    if (b->ndim > 1) spec->shape[ndim++] = b_shape[b->ndim - 1];
+    spec->ndim = ndim;
+    spec->dtype = (pa_dtype)a->dtype;
+    for (int i = 0; i < ndim; i++) work *= (double)spec->shape[i];
+    pa_blas_ensure(work);
+    return PA_OK;
+}
+
+pa_status pa_linear_shape(const pa_call *call, pa_spec *spec) {
+    PA_FAIL_IF(call->n != 2 && call->n != 3, PA_TYPE, "linear: takes 2 or 3 operands, not %d", call->n);
+    const pa_node *x = call->in[0], *w = call->in[1];
+    const char *x_text = pa_node_shape_text(x), *w_text = pa_node_shape_text(w);
+    PA_FAIL_IF(w->ndim != 2, PA_VALUE, "linear: weight of shape %s; it must be (out_features, in_features)", w_text);
+    const int64_t *x_shape = pa_node_shape(x), *w_shape = pa_node_shape(w);
+    PA_FAIL_IF(x->ndim == 0, PA_VALUE, "linear: input of shape (); it must be (…, %lld) for a weight of shape %s",
+               (long long)w_shape[1], w_text);
+    PA_FAIL_IF(x_shape[x->ndim - 1] != w_shape[1], PA_VALUE,
+               "linear: input of shape %s and weight of shape %s do not fit: %lld features meet %lld", x_text, w_text,
+               (long long)x_shape[x->ndim - 1], (long long)w_shape[1]);
+    if (call->n == 3) {
+        const pa_node *bias = call->in[2];
+        PA_FAIL_IF(bias->ndim != 1 || pa_node_shape(bias)[0] != w_shape[0], PA_VALUE,
+                   "linear: bias of shape %s; it must be (%lld,) for a weight of shape %s", pa_node_shape_text(bias),
+                   (long long)w_shape[0], w_text);
+    }
+    PA_TRY(check_dtypes(call));
+    spec->dtype = (pa_dtype)x->dtype;
+    spec->ndim = x->ndim;
+    double work = (double)w_shape[0];
+    for (int i = 0; i < x->ndim; i++) {
+        spec->shape[i] = x_shape[i];
+        work *= (double)x_shape[i];
+    }
+    spec->shape[x->ndim - 1] = w_shape[0];
+    pa_blas_ensure(work);
+    return PA_OK;
+}
+
+double pa_product_cost(const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    return 2.0 * (double)pa_node_numel(node) * (double)pa_node_shape(a)[a->ndim - 1];
+}
+
+/* ---- from a node to a product ---- */
+
+/* The leading axes of a batch, of which operand `x` has the last `own`: extents into batch, steps of x and of its gradient. */
+static void read_batch(product *p, const pa_node *x, int own, int64_t *step, int64_t *grad_step) {
+    const int64_t *shape = pa_node_shape(x), *strides = pa_node_strides(x);
+    int64_t matrix = 1;
+    for (int i = own > 0 ? own : 0; i < x->ndim; i++) matrix *= shape[i];
+    for (int i = p->ndim - 1; i >= 0; i--) {
+        int axis = i - (p->ndim - own);
+        int64_t extent = axis >= 0 ? shape[axis] : 1;
+        step[i] = extent == 1 ? 0 : strides[axis];
+        grad_step[i] = extent == 1 ? 0 : matrix;
+        if (axis >= 0) matrix *= extent;
+        if (extent != 1) p->batch[i] = extent;
+    }
+}
+
+/* Takes axes of length 1 out of the batch, and merges its last axes into rows as long as b is the same along them and the
+   rows of a go on at the same distance. */
+static void simplify(product *p) {
+    int kept = 0;
+    for (int i = 0; i < p->ndim; i++) {
+        if (p->batch[i] == 1) continue;
+        p->batch[kept] = p->batch[i];
+        p->a_step[kept] = p->a_step[i];
+        p->b_step[kept] = p->b_step[i];
+        p->a_grad_step[kept] = p->a_grad_step[i];
+        p->b_grad_step[kept] = p->b_grad_step[i];
+        kept++;
+    }
+    p->ndim = kept;
+    while (p->ndim > 0) {
+        int last = p->ndim - 1;
+        if (p->m == 1) p->a_row = p->a_step[last];
+        if (p->b_grad_step[last] != 0 || p->b_step[last] != 0 || p->a_grad_step[last] != p->m * p->k ||
+            p->a_step[last] != p->m * p->a_row)
+            break;
+        p->m *= p->batch[last];
+        p->ndim--;
+    }
+    p->count = 1;
+    for (int i = 0; i < p->ndim; i++) p->count *= p->batch[i];
+}
+
+static void read_product(const pa_node *node, product *p) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *a_shape = pa_node_shape(a), *a_strides = pa_node_strides(a);
+    const int64_t *b_shape = pa_node_shape(b), *b_strides = pa_node_strides(b);
+    int a_own = a->ndim > 2 ? a->ndim - 2 : 0, b_own = b->ndim > 2 ? b->ndim - 2 : 0;
+    p->b_is_weight = node->op == PA_OP_linear;
+    p->k = a_shape[a->ndim - 1];
+    p->a_col = a_strides[a->ndim - 1];
+    p->m = a->ndim == 1 ? 1 : a_shape[a->ndim - 2];
+    p->a_row = a->ndim == 1 ? p->k : a_strides[a->ndim - 2];
+    if (p->b_is_weight) {
+        p->n = b_shape[0];
+        p->b_row = b_strides[1];
+        p->b_col = b_strides[0];
+    } else {
+        p->n = b->ndim == 1 ? 1 : b_shape[b->ndim - 1];
+        p->b_row = b_strides[b->ndim == 1 ? 0 : b->ndim - 2];
+        p->b_col = b->ndim == 1 ? 1 : b_strides[b->ndim - 1];
+    }
+    p->ndim = a_own > b_own ? a_own : b_own;
+    for (int i = 0; i < p->ndim; i++) p->batch[i] = 1;
+    read_batch(p, a, a_own, p->a_step, p->a_grad_step);
+    read_batch(p, b, b_own, p->b_step, p->b_grad_step);
+    simplify(p);
+}
+
+/* Where the matrices of one step of the batch begin, in elements; and whether this is the first visit of each gradient. */
+typedef struct place {
+    int64_t at[PA_MAX_NDIM];
+    int64_t a, b, out, a_grad, b_grad;
+    bool a_first, b_first;
+} place;
+
+static void place_begin(place *at) {
+    memset(at, 0, sizeof *at);
+    at->a_first = at->b_first = true;
+}
+
+static void place_next(place *at, const product *p) {
+    at->out += p->m * p->n;
+    for (int i = p->ndim - 1; i >= 0; i--) {
+        at->a += p->a_step[i];
+        at->b += p->b_step[i];
+        at->a_grad += p->a_grad_step[i];
+        at->b_grad += p->b_grad_step[i];
+        if (++at->at[i] < p->batch[i]) break;
+        at->a -= p->batch[i] * p->a_step[i];
+        at->b -= p->batch[i] * p->b_step[i];
+        at->a_grad -= p->batch[i] * p->a_grad_step[i];
+        at->b_grad -= p->batch[i] * p->b_grad_step[i];
+        at->at[i] = 0;
+    }
+    at->a_first = at->b_first = true;
+    for (int i = 0; i < p->ndim; i++) {
+        if (at->at[i] != 0 && p->a_grad_step[i] == 0) at->a_first = false;
+        if (at->at[i] != 0 && p->b_grad_step[i] == 0) at->b_first = false;
+    }
+}
+
+/* ---- forward ---- */
+
+static void multiply_int64(const product *p, const int64_t *a, const int64_t *b, const int64_t *bias, int64_t bias_step,
+                           int64_t *out) {
+    for (int64_t i = 0; i < p->m; i++) {
+        for (int64_t j = 0; j < p->n; j++) {
+            uint64_t sum = bias != NULL ? (uint64_t)bias[j * bias_step] : 0; /* wraps around, as NumPy's does */
+            for (int64_t q = 0; q < p->k; q++)
+                sum += (uint64_t)a[i * p->a_row + q * p->a_col] * (uint64_t)b[q * p->b_row + j * p->b_col];
+            out[i * p->n + j] = (int64_t)sum;
+        }
+    }
+}
+
+static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, void *scratch) {
+    const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
+    char *out = pa_node_data(node);
+    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    place at;
+    place_begin(&at);
+    for (int64_t i = 0; i < p->count; i++, place_next(&at, p)) {
+        const void *a_at = a + at.a * size, *b_at = b + at.b * size;
+        void *out_at = out + at.out * size;
+        if (node->dtype == PA_INT64) {
+            multiply_int64(p, a_at, b_at, bias, bias_step, out_at);
+        } else {
+            pa_gemm g = {p->m, p->n, p->k, a_at, p->a_row, p->a_col, b_at, p->b_row, p->b_col, out_at, p->n, bias, false};
+            pa_gemm_run(&g, node->dtype == PA_FLOAT64, scratch);
+        }
+    }
+}
+
+/* Flops from which the GIL is released around the work, about a millisecond. */
+#define LONG_FLOPS 5e7
+
+static void count_readers(const pa_node *node, int by) {
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
+        if (storage != NULL) storage->readers = (int16_t)(storage->readers + by);
+    }
+}
+
+static pa_status forward(pa_node *node) {
+    product p;
+    read_product(node, &p);
+    bool is_float = pa_dtype_is_float((pa_dtype)node->dtype);
+    const pa_node *bias_node = node->n_parents == 3 ? pa_node_parent(node, 2) : NULL;
+    const void *bias = NULL;
+    int64_t bias_step = 1;
+    size_t size = pa_dtype_size((pa_dtype)node->dtype);
+    size_t gemm_bytes = is_float ? pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64) : 0;
+    size_t bias_bytes = 0;
+    if (bias_node != NULL) {
+        bias = pa_node_data(bias_node);
+        bias_step = pa_node_strides(bias_node)[0];
+        if (is_float && bias_step != 1 && p.n > 1) bias_bytes = (size_t)p.n * size;
+    }
+    size_t bytes = gemm_bytes + bias_bytes;
+    char *scratch = NULL;
+    if (bytes > 0) {
+        scratch = pa_mem_alloc(bytes);
+        if (scratch == NULL) return PA_MEMORY;
+    }
+    if (bias_bytes > 0) {
+        pa_node_gather(bias_node, (pa_dtype)node->dtype, scratch + gemm_bytes);
+        bias = scratch + gemm_bytes;
+    }
+    if (pa_product_cost(node) < LONG_FLOPS) {
+        run_forward(node, &p, bias, bias_step, scratch);
+    } else {
+        pa_storage *out = pa_node_storage(node);
+        count_readers(node, 1);
+        if (out != NULL) out->writer = true;
+        void *token = pa_hook.leave_python();
+        run_forward(node, &p, bias, bias_step, scratch);
+        pa_hook.enter_python(token);
+        if (out != NULL) out->writer = false;
+        count_readers(node, -1);
+    }
+    pa_mem_free(scratch, bytes);
+    return PA_OK;
+}
+
+pa_status pa_matmul_forward(pa_node *node) { return forward(node); }
+pa_status pa_linear_forward(pa_node *node) { return forward(node); }
+
+/* ---- backward ---- */
+
+/* The gradient of a bias: the sum of the rows of g, 256 at a time so that rounding errors do not grow with their number. */
+static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool accumulate, int float64, void *scratch) {
+    if (n == 1) {
+        double sum = pa_k->sum[float64](g, rows);
+        if (float64)
+            *(double *)out = accumulate ? *(double *)out + sum : sum;
+        else
+            *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
+        return;
+    }
+    static const double one = 1;
+    static const float one_f32 = 1;
+    enum { BLOCK = 256 };
+    int64_t size = float64 ? sizeof(double) : sizeof(float);
+    const void *ones = float64 ? (const void *)&one : &one_f32;
+    int64_t i = 0;
+    do {
+        int64_t some = rows - i < BLOCK ? rows - i : BLOCK;
+        pa_gemm sum = {1, n, some, ones, 0, 0, g + i * n * size, n, 1, out, n, NULL, accumulate};
+        pa_k->gemm[float64](&sum, scratch);
+        accumulate = true;
+        i += BLOCK;
+    } while (i < rows);
+}
+
+static pa_status backward(pa_node *node, void *scratch) {
+    product p;
+    read_product(node, &p);
+    int float64 = node->dtype == PA_FLOAT64;
+    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    bool add_a = false, add_b = false, add_bias = false;
+    char *da = pa_gradient_target(node, 0, &add_a), *db = pa_gradient_target(node, 1, &add_b);
+    char *dbias = node->n_parents == 3 ? pa_gradient_target(node, 2, &add_bias) : NULL;
+    const char *g = pa_gradient(node);
+    const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
+
+    if (p.count == 0) { /* nothing reaches operands that were broadcast against an empty batch */
+        if (da != NULL && !add_a) memset(da, 0, (size_t)(pa_node_numel(pa_node_parent(node, 0)) * size));
+        if (db != NULL && !add_b) memset(db, 0, (size_t)(pa_node_numel(pa_node_parent(node, 1)) * size));
+    }
+    place at;
+    place_begin(&at);
+    for (int64_t i = 0; i < p.count; i++, place_next(&at, &p)) {
+        const char *g_at = g + at.out * size;
+        if (da != NULL) {
+            pa_gemm product = {p.m, p.k,     p.n,     g_at, p.n, 1, b + at.b * size, p.b_col, p.b_row, da + at.a_grad * size,
+                               p.k, NULL, add_a || !at.a_first};
+            pa_gemm_run(&product, float64, scratch);
+        }
+        if (db != NULL && p.b_is_weight) {
+            pa_gemm product = {p.n, p.k,  p.m, g_at, 1, p.n, a + at.a * size, p.a_row, p.a_col, db + at.b_grad * size,
+                               p.k, NULL, add_b || !at.b_first};
+            pa_gemm_run(&product, float64, scratch);
+        } else if (db != NULL) {
+            pa_gemm product = {p.k, p.n,  p.m, a + at.a * size, p.a_col, p.a_row, g_at, p.n, 1, db + at.b_grad * size,
+                               p.n, NULL, add_b || !at.b_first};
+            pa_gemm_run(&product, float64, scratch);
+        }
+    }
+    if (dbias != NULL)
+        sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64, scratch);
+    return PA_OK;
+}
+
+static size_t scratch_bytes(const pa_node *node) {
+    product p;
+    read_product(node, &p);
+    int float64 = node->dtype == PA_FLOAT64;
+    size_t da = pa_gemm_scratch(p.m, p.k, p.n, float64);
+    size_t db = p.b_is_weight ? pa_gemm_scratch(p.n, p.k, p.m, float64) : pa_gemm_scratch(p.k, p.n, p.m, float64);
+    size_t rows = node->n_parents == 3 ? pa_gemm_scratch(1, p.n, 256, float64) : 0;
+    size_t most = da > db ? da : db;
+    return most > rows ? most : rows;
+}
+
+pa_status pa_matmul_backward(pa_node *node, void *scratch) { return backward(node, scratch); }
+pa_status pa_linear_backward(pa_node *node, void *scratch) { return backward(node, scratch); }
+size_t pa_matmul_scratch(const pa_node *node) { return scratch_bytes(node); }
+size_t pa_linear_scratch(const pa_node *node) { return scratch_bytes(node); }

@@ -1,0 +1,656 @@
+/* Reductions over any axes of any layout: sum, mean, product, extrema, variance, and the positions of extrema.
+
+   The axes of the operand are sorted into those kept and those reduced, neighbours merged, and one of three ways is taken:
+
+       rows       the reduced axes are one contiguous run          a kernel call for each result
+       columns    the innermost kept axis is contiguous            whole rows accumulated into a strip of results
+       gathered   anything else                                    the elements of a result copied into a block first
+
+   Backwards walk the operand in logical order, its gradient being contiguous, with the place in the result beside it:
+   stride 0 along reduced axes. Integers and bools are reduced in int64. */
+#include <math.h>
+
+#include "kernels.h"
+#include "ops.h"
+#include "walk.h"
+
+/* Elements of a gathered block, columns of a strip, rows added in the operand's dtype before they go to double. */
+enum { BLOCK = 1024, STRIP = 512, STRIP_ROWS = 64 };
+
+typedef enum reduction { SUM, PROD, MAX, MIN, DEVIATION /* sum of squared deviations from a mean */ } reduction;
+
+/* ---- shapes ---- */
+
+static const char *name_of(const pa_call *call) { return pa_op_table[call->op].name; }
+
+/* The shape of a reduction over the axes of `mask`; how many elements go into a result. */
+static pa_status reduced_shape(const pa_call *call, pa_spec *spec, int64_t mask, bool keepdim, int64_t *count) {
+    const pa_node *a = call->in[0];
+    const int64_t *shape = pa_node_shape(a);
+    PA_FAIL_IF(mask < 0 || mask >> a->ndim != 0, PA_INDEX, "%s: an axis is out of range for shape %s", name_of(call),
+               pa_node_shape_text(a));
+    *count = 1;
+    spec->ndim = 0;
+    for (int axis = 0; axis < a->ndim; axis++) {
+        bool reduced = mask >> axis & 1;
+        if (reduced) *count *= shape[axis];
+        if (!reduced || keepdim) spec->shape[spec->ndim++] = reduced ? 1 : shape[axis];
+    }
+    spec->ints[0] = mask;
+    spec->ints[1] = keepdim;
+    return PA_OK;
+}
+
+static pa_status masked_shape(const pa_call *call, pa_spec *spec, int64_t *count) {
+    int64_t mask = call->n_ints > 0 ? call->ints[0] : ((int64_t)1 << call->in[0]->ndim) - 1;
+    return reduced_shape(call, spec, mask, call->n_ints > 1 && call->ints[1] != 0, count);
+}
+
+static pa_status refuse_int(const pa_call *call) {
+    PA_FAIL_IF(!pa_dtype_is_float(call->in[0]->dtype), PA_TYPE, "%s: takes float32 or float64, not %s (of shape %s)",
+               name_of(call), pa_dtype_name(call->in[0]->dtype), pa_node_shape_text(call->in[0]));
+    return PA_OK;
+}
+
+static pa_status refuse_empty(const pa_call *call, int64_t count) {
+    PA_FAIL_IF(count == 0, PA_VALUE, "%s: no elements to choose from along the reduced axes of shape %s", name_of(call),
+               pa_node_shape_text(call->in[0]));
+    return PA_OK;
+}
+
+pa_status pa_sum_shape(const pa_call *call, pa_spec *spec) {
+    int64_t count = 0;
+    PA_TRY(masked_shape(call, spec, &count));
+    pa_dtype dtype = call->in[0]->dtype;
+    spec->dtype = pa_dtype_is_float(dtype) ? dtype : PA_INT64;
+    return PA_OK;
+}
+
+pa_status pa_prod_shape(const pa_call *call, pa_spec *spec) { return pa_sum_shape(call, spec); }
+
+pa_status pa_mean_shape(const pa_call *call, pa_spec *spec) {
+    int64_t count = 0;
+    PA_TRY(refuse_int(call));
+    PA_TRY(masked_shape(call, spec, &count));
+    spec->dtype = call->in[0]->dtype;
+    return PA_OK;
+}
+
+pa_status pa_var_shape(const pa_call *call, pa_spec *spec) {
+    PA_TRY(pa_mean_shape(call, spec));
+    spec->params[0] = call->n_params > 0 ? call->params[0] : 1;
+    return PA_OK;
+}
+
+pa_status pa_extremum_shape(const pa_call *call, pa_spec *spec) {
+    int64_t count = 0;
+    PA_TRY(masked_shape(call, spec, &count));
+    PA_TRY(refuse_empty(call, count));
+    spec->dtype = call->in[0]->dtype;
+    return PA_OK;
+}
+
+pa_status pa_arg_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0];
+    int64_t axis = call->n_ints > 0 ? call->ints[0] : -1, count = 0;
+    PA_FAIL_IF(axis < -1 || (axis >= a->ndim && axis > 0), PA_INDEX, "%s: axis %lld is out of range for shape %s",
+               name_of(call), (long long)axis, pa_node_shape_text(a));
+    int64_t all = ((int64_t)1 << a->ndim) - 1;
+    int64_t mask = axis < 0 || a->ndim == 0 ? all : (int64_t)1 << axis;
+    PA_TRY(reduced_shape(call, spec, mask, call->n_ints > 1 && call->ints[1] != 0, &count));
+    PA_TRY(refuse_empty(call, count));
+    spec->dtype = PA_INT64;
+    return PA_OK;
+}
+
+/* ---- the axes of a reduction ---- */
+
+typedef struct plan {
+    pa_axes kept, reduced;   /* stride[0] over the operand; stride[1] is not used */
+    int64_t outputs, count;  /* results, and elements that go into each */
+} plan;
+
+/* With `any_order`, the reduced axes are sorted by stride, so that a transposed array is still one run. */
+static void plan_reduction(plan *p, const pa_node *a, int64_t mask, bool any_order) {
+    const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
+    int order[PA_MAX_NDIM], n = 0;
+    p->kept.n = p->reduced.n = 0;
+    p->outputs = p->count = 1;
+    for (int axis = 0; axis < a->ndim; axis++) {
+        if (mask >> axis & 1) {
+            int at = n++;
+            for (; any_order && at > 0 && strides[order[at - 1]] < strides[axis]; at--) order[at] = order[at - 1];
+            order[at] = axis;
+            p->count *= shape[axis];
+        } else {
+            pa_axes_add(&p->kept, shape[axis], strides[axis], 0);
+            p->outputs *= shape[axis];
+        }
+    }
+    for (int i = 0; i < n; i++) pa_axes_add(&p->reduced, shape[order[i]], strides[order[i]], 0);
+}
+
+/* Copies the next n elements over the reduced axes into a block; n elements, no more than are left. */
+static void gather(char *block, const char *base, const pa_axes *axes, pa_walk *walk, int64_t n, size_t size) {
+    int last = axes->n - 1;
+    if (last < 0) {
+        memcpy(block, base, size);
+        return;
+    }
+    while (n > 0) {
+        int64_t run = axes->shape[last] - walk->index[last];
+        if (run > n) run = n;
+        pa_copy_line(block, 1, base + walk->at[0] * (int64_t)size, axes->stride[0][last], run, size);
+        block += run * (int64_t)size;
+        n -= run;
+        walk->at[0] += (run - 1) * axes->stride[0][last];
+        walk->index[last] += run - 1;
+        pa_walk_next(walk, axes, axes->n);
+    }
+}
+
+/* ---- floats ---- */
+
+static inline void store(pa_dtype dtype, void *out, int64_t i, double value) {
+    if (dtype == PA_FLOAT32)
+        ((float *)out)[i] = (float)value;
+    else
+        ((double *)out)[i] = value;
+}
+
+static inline double load(pa_dtype dtype, const void *in, int64_t i) {
+    return dtype == PA_FLOAT32 ? (double)((const float *)in)[i] : ((const double *)in)[i];
+}
+
+static double start_of(reduction what) {
+    return what == PROD ? 1 : what == MAX ? -INFINITY : what == MIN ? INFINITY : 0;
+}
+
+/* A NaN in either wins. */
+static double combine(reduction what, double a, double b) {
+    switch (what) {
+    case PROD: return a * b;
+    case MAX: return b > a || b != b ? b : a;
+    case MIN: return b < a || b != b ? b : a;
+    default: return a + b;
+    }
+}
+
+static double reduce_run(reduction what, int f, const void *x, double mean, int64_t n) {
+    switch (what) {
+    case PROD: return pa_k->product[f](x, n);
+    case MAX: return pa_k->largest[f](x, n);
+    case MIN: return pa_k->smallest[f](x, n);
+    case DEVIATION: return pa_k->sum_squared_deviation[f](x, mean, n);
+    default: return pa_k->sum[f](x, n);
+    }
+}
+
+/* A strip of results, `width` columns: every row of the reduced axes goes into it, one after the other. */
+static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const pa_axes *rows, int64_t count,
+                         const double *means, double *totals, int64_t width) {
+    union {
+        float f32[STRIP];
+        double f64[STRIP];
+    } strip;
+    int f = dtype == PA_FLOAT64;
+    int64_t size = (int64_t)pa_dtype_size(dtype);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t j = 0; j < width; j++) totals[j] = start_of(what);
+    for (int64_t row = 0; row < count; row++) {
+        const void *x = base + walk.at[0] * size;
+        bool flush = row + 1 == count;
+        switch (what) {
+        case PROD:
+            for (int64_t j = 0; j < width; j++) totals[j] *= load(dtype, x, j);
+            break;
+        case DEVIATION:
+            for (int64_t j = 0; j < width; j++) {
+                double deviation = load(dtype, x, j) - means[j];
+                totals[j] += deviation * deviation;
+            }
+            break;
+        default:
+            if (row == 0 || (what == SUM && row % STRIP_ROWS == 0))
+                memcpy(&strip, x, (size_t)(width * size));
+            else if (what == SUM)
+                pa_k->add[f](&strip, x, width);
+            else
+                (what == MAX ? pa_k->max_into : pa_k->min_into)[f](&strip, x, width);
+            if (what == SUM) flush |= (row + 1) % STRIP_ROWS == 0;
+            for (int64_t j = 0; flush && j < width; j++)
+                totals[j] = combine(what, totals[j], load(dtype, &strip, j));
+        }
+        pa_walk_next(&walk, rows, rows->n);
+    }
+}
+
+/* out[i] = the reduction scaled, for each result i. `means` are those that deviations are taken from; `totals` receives the
+   results in double where it is not NULL, out where that is not. */
+static void reduce_float(reduction what, const pa_node *a, const plan *p, const double *means, double divisor,
+                         double *totals, void *out) {
+    pa_dtype dtype = a->dtype;
+    int f = dtype == PA_FLOAT64;
+    size_t size = pa_dtype_size(dtype);
+    const char *data = pa_node_data(a);
+    const pa_axes *kept = &p->kept, *reduced = &p->reduced;
+    pa_walk at = {{0}, {0}};
+    int inner = kept->n - 1;
+    bool rows = p->count > 0 && (reduced->n == 0 || (reduced->n == 1 && reduced->stride[0][0] == 1));
+    if (!rows && p->count > 0 && inner >= 0 && kept->stride[0][inner] == 1) {
+        double strip[STRIP];
+        for (int64_t i = 0; i < p->outputs;) {
+            for (int64_t start = 0; start < kept->shape[inner]; start += STRIP) {
+                int64_t width = kept->shape[inner] - start < STRIP ? kept->shape[inner] - start : STRIP;
+                reduce_strip(what, dtype, data + (at.at[0] + start) * (int64_t)size, reduced, p->count,
+                             means != NULL ? means + i : NULL, strip, width);
+                for (int64_t j = 0; j < width; j++, i++) {
+                    if (totals != NULL) totals[i] = strip[j] / divisor;
+                    if (out != NULL) store(dtype, out, i, strip[j] / divisor);
+                }
+            }
+            pa_walk_next(&at, kept, inner);
+        }
+        return;
+    }
+    union {
+        float f32[BLOCK];
+        double f64[BLOCK];
+    } block;
+    for (int64_t i = 0; i < p->outputs; i++) {
+        const char *base = data + at.at[0] * (int64_t)size;
+        double mean = means != NULL ? means[i] : 0, total;
+        if (rows) {
+            total = reduce_run(what, f, base, mean, p->count);
+        } else {
+            pa_walk walk = {{0}, {0}};
+            total = start_of(what);
+            for (int64_t left = p->count; left > 0; left -= BLOCK) {
+                int64_t n = left < BLOCK ? left : BLOCK;
+                gather((char *)&block, base, reduced, &walk, n, size);
+                total = combine(what, total, reduce_run(what, f, &block, mean, n));
+            }
+        }
+        if (totals != NULL) totals[i] = total / divisor;
+        if (out != NULL) store(dtype, out, i, total / divisor);
+        pa_walk_next(&at, kept, kept->n);
+    }
+}
+
+/* ---- integers ---- */
+
+static int64_t reduce_int_run(reduction what, const int64_t *x, int64_t total, int64_t n) {
+    switch (what) {
+    case PROD:
+        for (int64_t i = 0; i < n; i++) total = (int64_t)((uint64_t)total * (uint64_t)x[i]);
+        break;
+    case MAX:
+        for (int64_t i = 0; i < n; i++) total = x[i] > total ? x[i] : total;
+        break;
+    case MIN:
+        for (int64_t i = 0; i < n; i++) total = x[i] < total ? x[i] : total;
+        break;
+    default:
+        for (int64_t i = 0; i < n; i++) total = (int64_t)((uint64_t)total + (uint64_t)x[i]);
+        break;
+    }
+    return total;
+}
+
+/* int64 and bool, wrapping around as int64 does in NumPy and PyTorch. */
+static void reduce_int(reduction what, const pa_node *a, const plan *p, pa_dtype to, void *out) {
+    static const int64_t starts[] = {[SUM] = 0, [PROD] = 1, [MAX] = INT64_MIN, [MIN] = INT64_MAX};
+    int64_t block[BLOCK];
+    uint8_t bools[BLOCK];
+    size_t size = pa_dtype_size(a->dtype);
+    pa_walk at = {{0}, {0}};
+    for (int64_t i = 0; i < p->outputs; i++) {
+        const char *base = pa_node_data(a) + at.at[0] * (int64_t)size;
+        pa_walk walk = {{0}, {0}};
+        int64_t total = starts[what];
+        for (int64_t left = p->count; left > 0; left -= BLOCK) {
+            int64_t n = left < BLOCK ? left : BLOCK;
+            gather(a->dtype == PA_BOOL ? (char *)bools : (char *)block, base, &p->reduced, &walk, n, size);
+            if (a->dtype == PA_BOOL)
+                for (int64_t j = 0; j < n; j++) block[j] = bools[j];
+            total = reduce_int_run(what, block, total, n);
+        }
+        if (to == PA_BOOL)
+            ((uint8_t *)out)[i] = (uint8_t)total;
+        else
+            ((int64_t *)out)[i] = total;
+        pa_walk_next(&at, &p->kept, p->kept.n);
+    }
+}
+
+static pa_status reduce(pa_node *node, reduction what) {
+    const pa_node *a = pa_node_parent(node, 0);
+    plan p;
+    plan_reduction(&p, a, node->array->ints[0], true);
+    if (pa_dtype_is_float(a->dtype))
+        reduce_float(what, a, &p, NULL, 1, NULL, pa_node_data(node));
+    else
+        reduce_int(what, a, &p, (pa_dtype)node->dtype, pa_node_data(node));
+    return PA_OK;
+}
+
+pa_status pa_sum_forward(pa_node *node) { return reduce(node, SUM); }
+pa_status pa_prod_forward(pa_node *node) { return reduce(node, PROD); }
+
+/* array->saved gives the backward room to count ties. */
+static pa_status extremum(pa_node *node, reduction what) {
+    if (node->array->saved == NULL && pa_node_requires_grad(pa_node_parent(node, 0)))
+        PA_TRY(pa_storage_new((size_t)pa_node_numel(node) * pa_dtype_size(node->dtype), &node->array->saved));
+    return reduce(node, what);
+}
+
+pa_status pa_max_forward(pa_node *node) { return extremum(node, MAX); }
+pa_status pa_min_forward(pa_node *node) { return extremum(node, MIN); }
+
+pa_status pa_mean_forward(pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    plan p;
+    plan_reduction(&p, a, node->array->ints[0], true);
+    reduce_float(SUM, a, &p, NULL, (double)p.count, NULL, pa_node_data(node));
+    return PA_OK;
+}
+
+/* The means stay in array->saved for the backward. */
+pa_status pa_var_forward(pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    pa_array *array = node->array;
+    plan p;
+    plan_reduction(&p, a, array->ints[0], true);
+    if (array->saved == NULL) PA_TRY(pa_storage_new((size_t)p.outputs * sizeof(double), &array->saved));
+    double *means = array->saved->data, freedom = (double)p.count - array->params[0];
+    reduce_float(SUM, a, &p, NULL, (double)p.count, means, NULL);
+    reduce_float(DEVIATION, a, &p, means, freedom > 0 ? freedom : 0, NULL, pa_node_data(node));
+    return PA_OK;
+}
+
+/* ---- positions ---- */
+
+/* NaN counts as the largest and as the smallest. */
+static bool better(bool smallest, double a, double than) {
+    if (than != than) return false;
+    return a != a || (smallest ? a < than : a > than);
+}
+
+/* Each block's extremum by the kernel; its position is looked for only where it beats the blocks before. */
+static int64_t arg_float(bool smallest, pa_dtype dtype, const char *base, const pa_axes *axes, int64_t count) {
+    union {
+        float f32[BLOCK];
+        double f64[BLOCK];
+    } block;
+    pa_walk walk = {{0}, {0}};
+    double best = 0;
+    int64_t position = 0;
+    for (int64_t start = 0; start < count; start += BLOCK) {
+        int64_t n = count - start < BLOCK ? count - start : BLOCK;
+        gather((char *)&block, base, axes, &walk, n, pa_dtype_size(dtype));
+        double found = (smallest ? pa_k->smallest : pa_k->largest)[dtype == PA_FLOAT64](&block, n);
+        if (start > 0 && !better(smallest, found, best)) continue;
+        best = found;
+        position = start;
+        for (int64_t i = 0; i < n; i++) {
+            double value = load(dtype, &block, i);
+            if (value == best || (best != best && value != value)) {
+                position = start + i;
+                break;
+            }
+        }
+    }
+    return position;
+}
+
+static int64_t arg_int(bool smallest, pa_dtype dtype, const char *base, const pa_axes *axes, int64_t count) {
+    int64_t block[BLOCK], best = 0, position = 0;
+    uint8_t bools[BLOCK];
+    pa_walk walk = {{0}, {0}};
+    for (int64_t start = 0; start < count; start += BLOCK) {
+        int64_t n = count - start < BLOCK ? count - start : BLOCK;
+        gather(dtype == PA_BOOL ? (char *)bools : (char *)block, base, axes, &walk, n, pa_dtype_size(dtype));
+        if (dtype == PA_BOOL)
+            for (int64_t j = 0; j < n; j++) block[j] = bools[j];
+        for (int64_t i = 0; i < n; i++) {
+            if ((start == 0 && i == 0) || (smallest ? block[i] < best : block[i] > best)) {
+                best = block[i];
+                position = start + i;
+            }
+        }
+    }
+    return position;
+}
+
+static pa_status arg(pa_node *node, bool smallest) {
+    const pa_node *a = pa_node_parent(node, 0);
+    int64_t *out = (int64_t *)(void *)pa_node_data(node);
+    int64_t size = (int64_t)pa_dtype_size(a->dtype);
+    plan p;
+    pa_walk at = {{0}, {0}};
+    plan_reduction(&p, a, node->array->ints[0], false); /* positions are in logical order */
+    for (int64_t i = 0; i < p.outputs; i++) {
+        const char *base = pa_node_data(a) + at.at[0] * size;
+        out[i] = pa_dtype_is_float(a->dtype) ? arg_float(smallest, a->dtype, base, &p.reduced, p.count)
+                                             : arg_int(smallest, a->dtype, base, &p.reduced, p.count);
+        pa_walk_next(&at, &p.kept, p.kept.n);
+    }
+    return PA_OK;
+}
+
+pa_status pa_argmax_forward(pa_node *node) { return arg(node, false); }
+pa_status pa_argmin_forward(pa_node *node) { return arg(node, true); }
+
+/* ---- backward ---- */
+
+pa_status pa_no_backward(pa_node *node, void *scratch) {
+    (void)node, (void)scratch;
+    return PA_OK;
+}
+
+/* The axes of the operand in logical order: stride[0] over its data, 0 where that is not read, and stride[1] over the
+   result. The innermost stride[1] is 0 or 1. */
+static int64_t backward_axes(pa_axes *axes, const pa_node *a, int64_t mask, bool reads_data) {
+    const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
+    int64_t out_strides[PA_MAX_NDIM], out_stride = 1;
+    for (int axis = a->ndim - 1; axis >= 0; axis--) {
+        bool reduced = mask >> axis & 1;
+        out_strides[axis] = reduced ? 0 : out_stride;
+        if (!reduced) out_stride *= shape[axis];
+    }
+    axes->n = 0;
+    for (int axis = 0; axis < a->ndim; axis++) pa_axes_add(axes, shape[axis], reads_data ? strides[axis] : 0, out_strides[axis]);
+    if (axes->n == 0) {
+        axes->n = 1;
+        axes->shape[0] = 1;
+        axes->stride[0][0] = axes->stride[1][0] = 0;
+    }
+    return pa_node_numel(a);
+}
+
+/* The backwards for one element type. In each, a line is the innermost axis: x + i s over the operand, and either one result
+   for the whole line (step 0) or one each (step 1). */
+#define PUT(target, value) (target) = accumulate ? (target) + (value) : (value)
+#define BACKWARDS(T, dtype)                                                                                            \
+    static void spread_##dtype(T *dx, const T *g, T scale, const pa_axes *axes, int64_t numel, bool accumulate) {      \
+        int last = axes->n - 1;                                                                                        \
+        int64_t n = axes->shape[last], step = axes->stride[1][last];                                                   \
+        pa_walk walk = {{0}, {0}};                                                                                     \
+        for (int64_t done = 0; done < numel; done += n, dx += n) {                                                     \
+            const T *from = g + walk.at[1];                                                                            \
+            const T value = scale * from[0];                                                                           \
+            if (step == 0)                                                                                             \
+                for (int64_t i = 0; i < n; i++) PUT(dx[i], value);                                                     \
+            else                                                                                                       \
+                for (int64_t i = 0; i < n; i++) PUT(dx[i], scale * from[i]);                                           \
+            pa_walk_next(&walk, axes, last);                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void var_gradient_##dtype(T *dx, const T *x, const T *g, const double *means, T scale,                      \
+                                     const pa_axes *axes, int64_t numel, bool accumulate) {                            \
+        int last = axes->n - 1;                                                                                        \
+        int64_t n = axes->shape[last], stride = axes->stride[0][last], step = axes->stride[1][last];                   \
+        pa_walk walk = {{0}, {0}};                                                                                     \
+        for (int64_t done = 0; done < numel; done += n, dx += n) {                                                     \
+            const T *from = x + walk.at[0], *upstream = g + walk.at[1];                                                \
+            const double *mean = means + walk.at[1];                                                                   \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                PUT(dx[i], scale * upstream[i * step] * (from[i * stride] - (T)mean[i * step]));                       \
+            pa_walk_next(&walk, axes, last);                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void count_ties_##dtype(T *ties, const T *x, const T *y, const pa_axes *axes, int64_t numel) {              \
+        int last = axes->n - 1;                                                                                        \
+        int64_t n = axes->shape[last], stride = axes->stride[0][last], step = axes->stride[1][last];                   \
+        pa_walk walk = {{0}, {0}};                                                                                     \
+        for (int64_t done = 0; done < numel; done += n) {                                                              \
+            const T *from = x + walk.at[0], *best = y + walk.at[1];                                                    \
+            T *count = ties + walk.at[1];                                                                              \
+            for (int64_t i = 0; i < n; i++) count[i * step] += from[i * stride] == best[i * step];                     \
+            pa_walk_next(&walk, axes, last);                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* Where nothing equals the result, it is NaN, and so is the gradient. */                                          \
+    static void share_##dtype(T *dx, const T *x, const T *y, const T *g, const T *ties, const pa_axes *axes,           \
+                              int64_t numel, bool accumulate) {                                                        \
+        int last = axes->n - 1;                                                                                        \
+        int64_t n = axes->shape[last], stride = axes->stride[0][last], step = axes->stride[1][last];                   \
+        pa_walk walk = {{0}, {0}};                                                                                     \
+        for (int64_t done = 0; done < numel; done += n, dx += n) {                                                     \
+            const T *from = x + walk.at[0];                                                                            \
+            int64_t result = walk.at[1];                                                                               \
+            for (int64_t i = 0; i < n; i++, result += step) {                                                          \
+                T share = from[i * stride] == y[result] ? g[result] / ties[result] : 0;                                \
+                PUT(dx[i], ties[result] > 0 ? share : (T)NAN);                                                         \
+            }                                                                                                          \
+            pa_walk_next(&walk, axes, last);                                                                           \
+        }                                                                                                              \
+    }
+
+BACKWARDS(float, f32)
+BACKWARDS(double, f64)
+
+static void spread(pa_node *node, double scale) {
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    void *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL) return;
+    pa_axes axes;
+    int64_t numel = backward_axes(&axes, a, node->array->ints[0], false);
+    if (a->dtype == PA_FLOAT32)
+        spread_f32(dx, pa_gradient(node), (float)scale, &axes, numel, accumulate);
+    else
+        spread_f64(dx, pa_gradient(node), scale, &axes, numel, accumulate);
+}
+
+/* How many elements go into each result. */
+static double count_of(const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    double count = 1;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (node->array->ints[0] >> axis & 1) count *= (double)pa_node_shape(a)[axis];
+    return count;
+}
+
+pa_status pa_sum_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    spread(node, 1);
+    return PA_OK;
+}
+
+pa_status pa_mean_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    spread(node, 1 / count_of(node));
+    return PA_OK;
+}
+
+pa_status pa_var_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    void *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL) return PA_OK;
+    pa_axes axes;
+    int64_t numel = backward_axes(&axes, a, node->array->ints[0], true);
+    const void *x = pa_node_data(a), *g = pa_gradient(node);
+    const double *means = node->array->saved->data;
+    double freedom = count_of(node) - node->array->params[0], scale = 2 / (freedom > 0 ? freedom : 0);
+    if (a->dtype == PA_FLOAT32)
+        var_gradient_f32(dx, x, g, means, (float)scale, &axes, numel, accumulate);
+    else
+        var_gradient_f64(dx, x, g, means, scale, &axes, numel, accumulate);
+    return PA_OK;
+}
+
+pa_status pa_extremum_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    void *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL) return PA_OK;
+    pa_axes axes;
+    int64_t numel = backward_axes(&axes, a, node->array->ints[0], true);
+    const void *x = pa_node_data(a), *y = pa_node_data(node), *g = pa_gradient(node);
+    void *ties = node->array->saved->data;
+    memset(ties, 0, (size_t)pa_node_numel(node) * pa_dtype_size(node->dtype));
+    if (a->dtype == PA_FLOAT32) {
+        count_ties_f32(ties, x, y, &axes, numel);
+        share_f32(dx, x, y, g, ties, &axes, numel, accumulate);
+    } else {
+        count_ties_f64(ties, x, y, &axes, numel);
+        share_f64(dx, x, y, g, ties, &axes, numel, accumulate);
+    }
+    return PA_OK;
+}
+
+size_t pa_prod_scratch(const pa_node *node) { return (size_t)count_of(node) * 2 * sizeof(double); }
+
+/* The gradient of an element is the product of all the others: of those before it and those after it, without dividing, so that
+   zeros are right.
+
+       x         x0    x1      x2      x3
+       before    1     x0      x0 x1   x0 x1 x2
+       after     … accumulated on the way back */
+pa_status pa_prod_backward(pa_node *node, void *scratch) {
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    char *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL || pa_node_numel(a) == 0) return PA_OK;
+    const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
+    int64_t mask = node->array->ints[0], place[PA_MAX_NDIM], stride = 1, count = (int64_t)count_of(node);
+    for (int axis = a->ndim - 1; axis >= 0; axis--) {
+        place[axis] = stride; /* of the gradient, which is contiguous */
+        stride *= shape[axis];
+    }
+    pa_axes kept = {.n = 0}, reduced = {.n = 0};
+    for (int axis = 0; axis < a->ndim; axis++)
+        pa_axes_add(mask >> axis & 1 ? &reduced : &kept, shape[axis], strides[axis], place[axis]);
+    double *x = scratch, *before = x + count;
+    pa_walk result = {{0}, {0}};
+    for (int64_t i = 0; i < pa_node_numel(node); i++) {
+        pa_walk walk = {{0}, {0}};
+        double product = 1, g = load(a->dtype, pa_gradient(node), i);
+        for (int64_t j = 0; j < count; j++) {
+            x[j] = load(a->dtype, pa_node_data(a), result.at[0] + walk.at[0]);
+            before[j] = product;
+            product *= x[j];
+            pa_walk_next(&walk, &reduced, reduced.n);
+        }
+        double after = g;
+        for (int64_t j = count - 1; j >= 0; j--) {
+            double others = before[j] * after;
+            after *= x[j];
+            before[j] = others;
+        }
+        for (int64_t j = 0; j < count; j++) {
+            int64_t at = result.at[1] + walk.at[1];
+            store(a->dtype, dx, at, accumulate ? load(a->dtype, dx, at) + before[j] : before[j]);
+            pa_walk_next(&walk, &reduced, reduced.n);
+        }
+        pa_walk_next(&result, &kept, kept.n);
+    }
+    return PA_OK;
+}

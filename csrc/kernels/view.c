@@ -1,0 +1,215 @@
+/* Views (reshape, permute, expand, slice) and casts.
+
+   A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have were
+   the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
+
+       gradient of operand [offset + sum i_k stride_k]  +=  gradient of view [i_1 … i_n]  */
+#include <string.h>
+
+#include "kernels.h"
+#include "ops.h"
+#include "stream.h"
+
+enum { LOGICAL_OFFSET = PA_MAX_NDIM, VIEW_KIND = PA_MAX_NDIM + 1 };
+
+static void row_major(int ndim, const int64_t *shape, int64_t *strides) {
+    int64_t stride = 1;
+    for (int axis = ndim - 1; axis >= 0; axis--) {
+        strides[axis] = stride;
+        stride *= shape[axis];
+    }
+}
+
+/* Strides under which `shape` reads the node's memory in the same order; false where only a copy can. Walks both shapes
+   from the back, a run of axes that are contiguous with one another at a time. */
+bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *strides) {
+    if (pa_node_is_contiguous(node)) {
+        row_major(ndim, shape, strides);
+        return true;
+    }
+    const int64_t *old_shape = node->array->shape, *old_strides = node->array->strides;
+    int axis = ndim - 1;
+    int64_t run_numel = 1, view_numel = 1, run_stride = old_strides[node->ndim - 1];
+    for (int old = node->ndim - 1; old >= 0; old--) {
+        run_numel *= old_shape[old];
+        bool run_ends = old == 0 || (old_shape[old - 1] != 1 && old_strides[old - 1] != run_numel * run_stride);
+        if (!run_ends) continue;
+        while (axis >= 0 && (view_numel < run_numel || shape[axis] == 1)) {
+            strides[axis] = view_numel * run_stride;
+            view_numel *= shape[axis];
+            axis--;
+        }
+        if (view_numel != run_numel) return false;
+        if (old > 0) {
+            run_stride = old_strides[old - 1];
+            run_numel = view_numel = 1;
+        }
+    }
+    return axis < 0;
+}
+
+static pa_status reshape(const pa_call *call, pa_spec *spec, const int64_t *wanted, int ndim) {
+    const pa_node *a = call->in[0];
+    int64_t numel = pa_node_numel(a), known = 1;
+    int free_axis = -1;
+    PA_FAIL_IF(ndim > PA_MAX_NDIM, PA_VALUE, "reshape: %d axes are more than the %d that a tensor can have", ndim,
+               PA_MAX_NDIM);
+    spec->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        spec->shape[i] = wanted[i];
+        if (wanted[i] == -1 && free_axis < 0)
+            free_axis = i;
+        else if (wanted[i] < 0 || __builtin_mul_overflow(known, wanted[i], &known))
+            return pa_fail(PA_VALUE, "reshape: shape %s of a tensor of shape %s is not possible",
+                           pa_shape_text(ndim, wanted), pa_node_shape_text(a));
+    }
+    if (free_axis >= 0 && known > 0) {
+        spec->shape[free_axis] = numel / known;
+        known *= numel / known;
+    }
+    PA_FAIL_IF(known != numel || (free_axis >= 0 && spec->shape[free_axis] < 0), PA_VALUE,
+               "reshape: %lld elements of shape %s do not fit shape %s", (long long)numel, pa_node_shape_text(a),
+               pa_shape_text(ndim, wanted));
+    PA_FAIL_IF(!pa_can_view(a, ndim, spec->shape, spec->strides), PA_VALUE,
+               "view: shape %s does not fit the strides of a tensor of shape %s; use reshape(), which copies",
+               pa_shape_text(ndim, spec->shape), pa_node_shape_text(a));
+    row_major(ndim, spec->shape, spec->ints);
+    return PA_OK;
+}
+
+static pa_status permute(const pa_call *call, pa_spec *spec, const int64_t *axes, int ndim) {
+    const pa_node *a = call->in[0];
+    int64_t logical[PA_MAX_NDIM];
+    unsigned seen = 0;
+    PA_FAIL_IF(ndim != a->ndim, PA_VALUE, "permute: %d axes for a tensor of shape %s", ndim, pa_node_shape_text(a));
+    row_major(ndim, pa_node_shape(a), logical);
+    spec->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        PA_FAIL_IF(axes[i] < 0 || axes[i] >= ndim || (seen >> axes[i] & 1), PA_VALUE,
+                   "permute: axes %s are no permutation of the axes of shape %s", pa_shape_text(ndim, axes),
+                   pa_node_shape_text(a));
+        seen |= 1u << axes[i];
+        spec->shape[i] = a->array->shape[axes[i]];
+        spec->strides[i] = a->array->strides[axes[i]];
+        spec->ints[i] = logical[axes[i]];
+    }
+    return PA_OK;
+}
+
+static pa_status expand(const pa_call *call, pa_spec *spec, const int64_t *wanted, int ndim) {
+    const pa_node *a = call->in[0];
+    int64_t logical[PA_MAX_NDIM];
+    PA_FAIL_IF(ndim < a->ndim || ndim > PA_MAX_NDIM, PA_VALUE, "expand: shape %s has no place for a tensor of shape %s",
+               pa_shape_text(ndim, wanted), pa_node_shape_text(a));
+    row_major(a->ndim, pa_node_shape(a), logical);
+    spec->ndim = ndim;
+    for (int i = 0; i < ndim; i++) {
+        int own = i - (ndim - a->ndim);
+        int64_t size = own < 0 ? 1 : a->array->shape[own], target = wanted[i] == -1 && own >= 0 ? size : wanted[i];
+        PA_FAIL_IF(target < 0 || (size != 1 && target != size), PA_VALUE,
+                   "expand: a tensor of shape %s does not expand to %s: %lld meets %lld at axis %d", pa_node_shape_text(a),
+                   pa_shape_text(ndim, wanted), (long long)size, (long long)target, i - ndim);
+        spec->shape[i] = target;
+        spec->strides[i] = size == 1 && target != 1 ? 0 : own < 0 ? 0 : a->array->strides[own];
+        spec->ints[i] = size == 1 && target != 1 ? 0 : own < 0 ? 0 : logical[own];
+    }
+    return PA_OK;
+}
+
+static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triples, int n_triples) {
+    const pa_node *a = call->in[0];
+    int64_t logical[PA_MAX_NDIM];
+    PA_FAIL_IF(n_triples != a->ndim, PA_INDEX, "index: %d indices for a tensor of shape %s", n_triples,
+               pa_node_shape_text(a));
+    row_major(a->ndim, pa_node_shape(a), logical);
+    for (int axis = 0; axis < a->ndim; axis++) {
+        int64_t start = triples[3 * axis], step = triples[3 * axis + 1], length = triples[3 * axis + 2];
+        int64_t size = a->array->shape[axis], count = length < 0 ? 1 : length;
+        PA_FAIL_IF(count > 0 && (start < 0 || start >= size || start + (count - 1) * step < 0 ||
+                                 start + (count - 1) * step >= size),
+                   PA_INDEX, "index: %lld is out of range at axis %d of shape %s", (long long)start, axis,
+                   pa_node_shape_text(a));
+        if (count > 0) {
+            spec->offset += start * a->array->strides[axis];
+            spec->ints[LOGICAL_OFFSET] += start * logical[axis];
+        }
+        if (length < 0) continue;
+        spec->shape[spec->ndim] = length;
+        spec->strides[spec->ndim] = step * a->array->strides[axis];
+        spec->ints[spec->ndim] = step * logical[axis];
+        spec->ndim++;
+    }
+    return PA_OK;
+}
+
+pa_status pa_view_shape(const pa_call *call, pa_spec *spec) {
+    const int64_t *arguments = call->ints + 1;
+    int n = call->n_ints - 1;
+    PA_FAIL_IF(n < 0, PA_VALUE, "view: no kind");
+    spec->dtype = call->in[0]->dtype;
+    spec->is_view = true;
+    spec->ints[VIEW_KIND] = call->ints[0];
+    switch (call->ints[0]) {
+    case PA_VIEW_RESHAPE: return reshape(call, spec, arguments, n);
+    case PA_VIEW_PERMUTE: return permute(call, spec, arguments, n);
+    case PA_VIEW_EXPAND: return expand(call, spec, arguments, n);
+    default: return slice(call, spec, arguments, n / 3);
+    }
+}
+
+pa_status pa_view_forward(pa_node *node) {
+    (void)node; /* it shares its operand's bytes */
+    return PA_OK;
+}
+
+pa_status pa_view_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    pa_node *parent = pa_node_parent(node, 0);
+    bool accumulate = false;
+    char *target = pa_gradient_target(node, 0, &accumulate);
+    const char *gradient = pa_gradient(node);
+    pa_dtype dtype = node->dtype;
+    int64_t numel = pa_node_numel(node), size = (int64_t)pa_dtype_size(dtype);
+    const int64_t *ints = node->array->ints;
+    if (ints[VIEW_KIND] == PA_VIEW_RESHAPE) {
+        pa_add_or_copy(dtype, target, gradient, numel, accumulate);
+        return PA_OK;
+    }
+    if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * (size_t)size);
+    if (numel == 0) return PA_OK;
+    pa_stream stream;
+    pa_stream_open(&stream, target + ints[LOGICAL_OFFSET] * size, dtype, node->ndim, pa_node_shape(node), ints, node->ndim,
+                  pa_node_shape(node));
+    pa_stream_add(&stream, dtype, gradient, numel);
+    return PA_OK;
+}
+
+pa_status pa_cast_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0];
+    PA_FAIL_IF(call->n_ints != 1 || call->ints[0] < 0 || call->ints[0] >= PA_DTYPE_COUNT, PA_TYPE, "to: no such dtype");
+    spec->dtype = (pa_dtype)call->ints[0];
+    spec->ndim = a->ndim;
+    for (int i = 0; i < a->ndim; i++) spec->shape[i] = a->array->shape[i];
+    return PA_OK;
+}
+
+pa_status pa_cast_forward(pa_node *node) {
+    pa_node_gather(pa_node_parent(node, 0), node->dtype, pa_node_data(node));
+    return PA_OK;
+}
+
+pa_status pa_cast_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    pa_dtype dtype = pa_node_parent(node, 0)->dtype;
+    bool accumulate = false;
+    char *target = pa_gradient_target(node, 0, &accumulate);
+    const int64_t numel = pa_node_numel(node), stride = 1;
+    if (!accumulate) {
+        pa_k->convert[node->dtype][dtype](target, pa_gradient(node), stride, numel);
+        return PA_OK;
+    }
+    pa_stream stream;
+    pa_stream_open(&stream, target, dtype, 1, &numel, &stride, 1, &numel);
+    pa_stream_add(&stream, node->dtype, pa_gradient(node), numel);
+    return PA_OK;
+}

@@ -1,0 +1,50 @@
+/* The op table as data: the enum of ops and one pa_op_info a row. Ops are generated from ops.def. */
+#ifndef PA_OPS_H
+#define PA_OPS_H
+
+#include "status.h"
+
+typedef enum pa_dtype { PA_BOOL, PA_INT64, PA_FLOAT32, PA_FLOAT64, PA_DTYPE_COUNT } pa_dtype;
+
+enum { PA_MAX_NDIM = 8, PA_MAX_PARAMS = 2, PA_MAX_OPERANDS = 3 /* of an elementwise op */ };
+
+enum { READS_NONE = 0, READS_A = 1, READS_B = 2, READS_C = 4, READS_OUT = 8 };
+
+typedef enum pa_op {
+    PA_OP_leaf, /* no op: a node that the user made */
+#define X(name) PA_OP_##name,
+#define UNARY(name, ...) X(name)
+#define UNARY_INT(name, ...) X(name)
+#define BINARY(name, ...) X(name)
+#define BINARY_INT(name, ...) X(name)
+#define TERNARY_INT(name, ...) X(name)
+#define COMPARE(name, ...) X(name)
+#define LOGIC1(name, ...) X(name)
+#define LOGIC2(name, ...) X(name)
+#define TENSOR(name, ...) X(name)
+#include "ops.def"
+#undef X
+    PA_OP_COUNT
+} pa_op;
+
+typedef enum pa_family { PA_LEAF, PA_ELEMENTWISE, PA_COMPARISON, PA_LOGIC, PA_WHOLE } pa_family;
+
+typedef struct pa_op_info {
+    const char *name;
+    const char *symbol; /* what a drawing shows, and micrograd's `_op` */
+    const char *words;  /* the formula */
+    uint8_t family;     /* pa_family */
+    int8_t operands;    /* -1: any number */
+    uint8_t params;
+    uint8_t reads;
+    bool takes_int; /* int64 operands stay int64 */
+} pa_op_info;
+
+extern const pa_op_info pa_op_table[PA_OP_COUNT];
+
+/* Bytes of an element, and the name that Python knows ("float32", …). */
+size_t pa_dtype_size(pa_dtype dtype);
+const char *pa_dtype_name(pa_dtype dtype);
+static inline bool pa_dtype_is_float(pa_dtype dtype) { return dtype >= PA_FLOAT32; }
+
+#endif

@@ -1,0 +1,295 @@
+#include "scalar.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "kernels/prefix_double.h"
+
+/* ---- forward: every elementwise row as a function of numbers ---- */
+
+typedef double scalar_fn(double A, double B, double C, double P, double Q);
+
+#define SCALAR(name, expression)                                                                                       \
+    static double scalar_##name(double A, double B, double C, double P, double Q) {                                    \
+        (void)A, (void)B, (void)C, (void)P, (void)Q;                                                                   \
+        return expression;                                                                                             \
+    }
+#define UNARY(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
+#define UNARY_INT(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
+#define BINARY(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
+#define BINARY_INT(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
+#define TERNARY_INT(name, symbol, words, params, reads, forward, a, b, c) SCALAR(name, forward)
+#include "ops.def"
+
+static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
+#define X(name) [PA_OP_##name] = scalar_##name,
+#define UNARY(name, ...) X(name)
+#define UNARY_INT(name, ...) X(name)
+#define BINARY(name, ...) X(name)
+#define BINARY_INT(name, ...) X(name)
+#define TERNARY_INT(name, ...) X(name)
+#include "ops.def"
+#undef X
+};
+
+/* ---- building ---- */
+
+static inline pa_node *value_alloc(double value, unsigned flags) {
+    pa_node *node = pa_mem_alloc(sizeof *node);
+    if (node == NULL) return NULL;
+    *node = (pa_node){.refs = 1, .dtype = PA_FLOAT64, .flags = (uint16_t)flags};
+    node->value = value;
+    pa_graph.live_nodes++;
+    return node;
+}
+
+static inline void enlist(pa_node *node) {
+    node->older = pa_graph.newest;
+    if (pa_graph.newest != NULL) pa_graph.newest->newer = node;
+    pa_graph.newest = node;
+}
+
+/* A node of one or two Values. */
+static inline pa_node *value_node(pa_op op, double value, pa_node *a, pa_node *b) {
+    unsigned both = a->flags & (b == NULL ? a : b)->flags;
+    pa_node *node = value_alloc(value, PA_IS_VALUE | PA_REQUIRES_GRAD | PA_LISTED | (both & PA_PURE));
+    if (node == NULL) return NULL;
+    node->op = (uint8_t)op;
+    node->n_parents = b == NULL ? 1 : 2;
+    node->parent[0] = pa_node_retain(a);
+    if (b != NULL) node->parent[1] = pa_node_retain(b);
+    enlist(node);
+    return node;
+}
+
+pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
+    double value;
+    switch (op) { /* the commonest need no call through a pointer */
+    case PA_OP_add: value = a->value + b->value; break;
+    case PA_OP_mul: value = a->value * b->value; break;
+    case PA_OP_sub: value = a->value - b->value; break;
+    default: value = scalar_forward[op](a->value, b->value, 0, 0, 0);
+    }
+    if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
+    *out = value_node(op, value, a, b);
+    return *out == NULL ? PA_MEMORY : PA_OK;
+}
+
+pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
+    double value = scalar_forward[op](a->value, 0, 0, p, q);
+    if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
+    pa_node *node = value_node(op, value, a, NULL);
+    if (node == NULL) return PA_MEMORY;
+    node->param = p;
+    if (pa_op_table[op].params > 1) {
+        if (pa_node_need_array(node) != PA_OK) {
+            pa_node_release(node);
+            return PA_MEMORY;
+        }
+        node->array->params[1] = q;
+    }
+    *out = node;
+    return PA_OK;
+}
+
+pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
+    pa_node *act = pa_node_retain(b);
+    for (int i = 0; i < n; i++) {
+        pa_node *product = value_node(PA_OP_mul, w[i]->value * x[i]->value, w[i], x[i]);
+        if (product == NULL) goto failed;
+        pa_node *sum = value_node(PA_OP_add, act->value + product->value, act, product);
+        product->refs--; /* the sum holds it now */
+        if (sum == NULL) {
+            product->refs++;
+            pa_node_release(product);
+            goto failed;
+        }
+        pa_node_release(act);
+        act = sum;
+    }
+    if (nonlinear) {
+        pa_node *result;
+        if (pa_value_unary(PA_OP_relu, act, 0, 0, &result) != PA_OK) goto failed;
+        pa_node_release(act);
+        act = result;
+    }
+    *out = act;
+    return PA_OK;
+failed:
+    pa_node_release(act);
+    return PA_MEMORY;
+}
+
+bool pa_value_can_apply(const pa_call *call) {
+    if (scalar_forward[call->op] == NULL || call->n != pa_op_table[call->op].operands ||
+        call->n_params != pa_op_table[call->op].params)
+        return false;
+    unsigned any = 0;
+    for (int i = 0; i < call->n; i++) {
+        unsigned flags = call->in[i]->flags;
+        if (call->in[i]->ndim != 0 || !(flags & (PA_IS_VALUE | PA_WEAK))) return false;
+        any |= flags;
+    }
+    return (any & PA_IS_VALUE) != 0;
+}
+
+/* A weak number among Values becomes a Value of its own, as micrograd makes it. */
+static pa_status as_value(pa_node *node, pa_node **out) {
+    if (node->flags & PA_IS_VALUE) {
+        *out = pa_node_retain(node);
+        return PA_OK;
+    }
+    return pa_value_new(pa_node_number(node), out);
+}
+
+static pa_status apply_general(const pa_call *call, pa_node **in, pa_node **out) {
+    double number[PA_MAX_OPERANDS] = {0};
+    for (int i = 0; i < call->n; i++) number[i] = in[i]->value;
+    double p = call->n_params > 0 ? call->params[0] : 0, q = call->n_params > 1 ? call->params[1] : 0;
+    double value = scalar_forward[call->op](number[0], number[1], number[2], p, q);
+    if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
+    /* With parameters beside two operands, or with three operands, the node needs an array. */
+    pa_node *node = value_alloc(value, PA_IS_VALUE | PA_REQUIRES_GRAD);
+    if (node == NULL) return PA_MEMORY;
+    pa_status status = pa_node_need_array(node);
+    if (status == PA_OK) {
+        node->array->params[0] = p;
+        node->array->params[1] = q;
+        node->array->ints[0] = PA_FLOAT64;
+        status = pa_node_link(node, call->op, call->n, in);
+    }
+    if (status != PA_OK) {
+        pa_node_release(node);
+        return status;
+    }
+    unsigned pure = PA_PURE;
+    for (int i = 0; i < call->n; i++) pure &= in[i]->flags;
+    if (call->n <= 2) node->flags |= (uint16_t)pure;
+    *out = node;
+    return PA_OK;
+}
+
+pa_status pa_value_apply(const pa_call *call, pa_node **out) {
+    pa_node *in[PA_MAX_OPERANDS] = {NULL};
+    pa_status status = PA_OK;
+    for (int i = 0; i < call->n && status == PA_OK; i++) status = as_value(call->in[i], &in[i]);
+    if (status == PA_OK) {
+        if (call->n == 1)
+            status = pa_value_unary(call->op, in[0], call->n_params > 0 ? call->params[0] : 0,
+                                    call->n_params > 1 ? call->params[1] : 0, out);
+        else if (call->n == 2 && call->n_params == 0)
+            status = pa_value_binary(call->op, in[0], in[1], out);
+        else
+            status = apply_general(call, in, out);
+    }
+    for (int i = 0; i < call->n; i++)
+        if (in[i] != NULL) pa_node_release(in[i]);
+    return status;
+}
+
+/* ---- differentiating ---- */
+
+#define CASE1(name, a)                                                                                                 \
+    case PA_OP_##name: ga = a; break;
+#define CASE2(name, a, b)                                                                                              \
+    case PA_OP_##name: ga = a, gb = b; break;
+#define CASE3(name, a, b, c)                                                                                           \
+    case PA_OP_##name: ga = a, gb = b, gc = c; break;
+
+/* What the node sends to its operands given the upstream gradient G: one switch over the rows. */
+static inline void gradients_of(const pa_node *node, double G, double *to) {
+    double ga = 0, gb = 0, gc = 0;
+    const pa_node *const *own = (const pa_node *const *)(node->n_parents > 2 ? node->array->parents : node->parent);
+    const double A = own[0]->value, B = node->n_parents > 1 ? own[1]->value : 0;
+    const double C = node->n_parents > 2 ? own[2]->value : 0, OUT = node->value;
+    const double P = node->array != NULL ? node->array->params[0] : node->param;
+    const double Q = node->array != NULL ? node->array->params[1] : 0;
+    (void)C, (void)Q;
+    switch (node->op) {
+#define UNARY(name, symbol, words, params, reads, forward, a) CASE1(name, a)
+#define UNARY_INT(name, symbol, words, params, reads, forward, a) CASE1(name, a)
+#define BINARY(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
+#define BINARY_INT(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
+#define TERNARY_INT(name, symbol, words, params, reads, forward, a, b, c) CASE3(name, a, b, c)
+#include "ops.def"
+    }
+    to[0] = ga;
+    to[1] = gb;
+    to[2] = gc;
+}
+
+void pa_value_local_gradients(const pa_node *node, double *gradients) {
+    bool formula = scalar_forward[node->op] != NULL;
+    for (int i = 0; i < node->n_parents; i++) formula = formula && pa_node_parent(node, i)->dtype == PA_FLOAT64;
+    if (formula && node->dtype == PA_FLOAT64 && node->n_parents > 0) {
+        double to[PA_MAX_OPERANDS];
+        gradients_of(node, 1.0, to);
+        memcpy(gradients, to, node->n_parents * sizeof *to);
+        return;
+    }
+    for (int i = 0; i < node->n_parents; i++) gradients[i] = NAN;
+}
+
+pa_status pa_value_backward_step(pa_node *node) {
+    if (node->op == PA_OP_custom) return pa_hook.custom_backward(node);
+    if (scalar_forward[node->op] == NULL) return PA_OK;
+    double to[PA_MAX_OPERANDS];
+    gradients_of(node, node->grad, to);
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_node *parent = pa_node_parent(node, i);
+        if (parent->flags & PA_IS_VALUE) parent->grad += to[i];
+    }
+    return PA_OK;
+}
+
+/* A first contribution to an inner node replaces what an earlier pass left; leaves accumulate over passes. */
+static inline void contribute(pa_node *parent, double gradient, uint32_t epoch, int64_t *waiting) {
+    if (parent->mark == epoch) {
+        parent->grad += gradient;
+    } else {
+        parent->mark = epoch;
+        if (parent->flags & PA_LISTED) {
+            parent->grad = gradient;
+            ++*waiting;
+        } else {
+            parent->grad += gradient;
+        }
+    }
+}
+
+pa_status pa_value_backward(pa_node *root) {
+    uint32_t epoch = pa_graph_next_epoch();
+    root->mark = epoch;
+    root->grad = 1.0;
+    int64_t waiting = root->flags & PA_LISTED ? 1 : 0;
+    for (pa_node *node = root; waiting > 0; node = node->older) {
+        if (node->mark != epoch) continue;
+        waiting--;
+        pa_node *a = node->parent[0], *b = node->parent[1];
+        double g = node->grad;
+        switch (node->op) {
+        case PA_OP_add:
+            contribute(a, g, epoch, &waiting);
+            contribute(b, g, epoch, &waiting);
+            break;
+        case PA_OP_mul: {
+            double to_a = g * b->value, to_b = g * a->value;
+            contribute(a, to_a, epoch, &waiting);
+            contribute(b, to_b, epoch, &waiting);
+            break;
+        }
+        case PA_OP_custom: /* its _backward was written in Python after it had been used */
+            for (int i = 0; i < node->n_parents; i++) contribute(pa_node_parent(node, i), 0, epoch, &waiting);
+            PA_TRY(pa_hook.custom_backward(node));
+            break;
+        default: {
+            double to[PA_MAX_OPERANDS];
+            gradients_of(node, g, to);
+            contribute(a, to[0], epoch, &waiting);
+            if (node->n_parents > 1) contribute(b, to[1], epoch, &waiting);
+        }
+        }
+    }
+    return PA_OK;
+}

@@ -1,0 +1,56 @@
+/* Status codes, and the message that goes with a failure.
+
+   Every function of the core that can fail returns a pa_status: PA_OK, or the code of the Python exception that the
+   failure becomes. The text is kept per thread until the next failure:
+
+       PA_STATUS_MAP ──┬── enum pa_status      what C returns
+                       ├── exception name      what Python raises
+                       └── default text        what it says when nobody said more
+*/
+#ifndef PA_STATUS_H
+#define PA_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* code, Python exception, text */
+#define PA_STATUS_MAP(X)                                                                                               \
+    X(OK, "", "success")                                                                                               \
+    X(MEMORY, "MemoryError", "out of memory")                                                                          \
+    X(VALUE, "ValueError", "bad value")                                                                                \
+    X(TYPE, "TypeError", "bad type")                                                                                   \
+    X(INDEX, "IndexError", "index out of range")                                                                       \
+    X(RUNTIME, "RuntimeError", "failed")                                                                               \
+    X(FLOATING_POINT, "FloatingPointError", "not a finite number")                                                     \
+    X(UNSUPPORTED, "NotImplementedError", "not supported")                                                             \
+    X(PYTHON, "", "a Python exception is already set")
+
+typedef enum pa_status {
+#define X(code, exception, text) PA_##code,
+    PA_STATUS_MAP(X)
+#undef X
+        PA_STATUS_COUNT
+} pa_status;
+
+/* Records a printf-style message and returns `code`, so that a caller can write `return pa_fail(PA_VALUE, …)`. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+pa_status pa_fail(pa_status code, const char *format, ...);
+
+/* The message of this thread's last failure. */
+const char *pa_status_message(void);
+
+#define PA_TRY(call)                                                                                                   \
+    do {                                                                                                               \
+        pa_status pa_try_status_ = (call);                                                                             \
+        if (pa_try_status_ != PA_OK) return pa_try_status_;                                                            \
+    } while (0)
+
+#define PA_FAIL_IF(condition, code, ...)                                                                               \
+    do {                                                                                                               \
+        if (condition) return pa_fail(code, __VA_ARGS__);                                                              \
+    } while (0)
+
+#endif

@@ -1,0 +1,432 @@
+#include "tape.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "apply.h"
+#include "kernels/kernels.h"
+#include "scalar.h"
+
+/* ---- list ---- */
+
+static pa_status push(pa_node ***list, size_t *n, size_t *capacity, pa_node *node) {
+    void *block = *list;
+    PA_TRY(pa_mem_grow(&block, capacity, *n + 1, sizeof(pa_node *)));
+    *list = block;
+    (*list)[(*n)++] = node;
+    return PA_OK;
+}
+
+void pa_tape_free(pa_tape *tape) {
+    pa_mem_free(tape->nodes, tape->nodes_capacity * sizeof(pa_node *));
+    pa_mem_free(tape->leaves, tape->leaves_capacity * sizeof(pa_node *));
+    memset(tape, 0, sizeof *tape);
+}
+
+static pa_status list_marked(pa_node *root, bool every_leaf, pa_tape *tape) {
+    uint32_t epoch = pa_graph_next_epoch();
+    size_t waiting = 1;
+    root->mark = epoch;
+    if (!(root->flags & PA_LISTED)) return push(&tape->leaves, &tape->n_leaves, &tape->leaves_capacity, root);
+    for (pa_node *node = root; waiting > 0; node = node->older) {
+        if (node->mark != epoch) continue;
+        waiting--;
+        PA_TRY(push(&tape->nodes, &tape->n_nodes, &tape->nodes_capacity, node));
+        for (int i = 0; i < node->n_parents; i++) {
+            pa_node *parent = pa_node_parent(node, i);
+            if (parent->mark == epoch || !(every_leaf || pa_node_requires_grad(parent))) continue;
+            parent->mark = epoch;
+            if (parent->flags & PA_LISTED)
+                waiting++;
+            else
+                PA_TRY(push(&tape->leaves, &tape->n_leaves, &tape->leaves_capacity, parent));
+        }
+    }
+    return PA_OK;
+}
+
+pa_status pa_tape_list(pa_node *root, bool every_leaf, pa_tape *tape) {
+    memset(tape, 0, sizeof *tape);
+    pa_status status = list_marked(root, every_leaf, tape);
+    if (status != PA_OK) pa_tape_free(tape);
+    return status;
+}
+
+static pa_status check_freed(const pa_node *node) {
+    PA_FAIL_IF(node->flags & PA_FREED, PA_RUNTIME,
+               "backward: the graph behind this tensor of shape %s was freed by an earlier backward(); "
+               "call that one with retain_graph=True",
+               pa_node_shape_text(node));
+    return PA_OK;
+}
+
+/* Has anything that this node's backward reads been written in place since? */
+static pa_status check_versions(const pa_node *node) {
+    unsigned reads = pa_op_table[node->op].reads;
+    for (int i = 0; i < node->n_parents && i < PA_MAX_OPERANDS; i++) {
+        const pa_node *parent = pa_node_parent(node, i);
+        if (!(reads & (READS_A << i)) || node->array == NULL || parent->flags & PA_IS_VALUE) continue;
+        PA_FAIL_IF(pa_node_version(parent) != node->array->versions[i], PA_RUNTIME,
+                   "backward: %s needs its operand %d of shape %s as it was, but it was modified in place since",
+                   pa_op_table[node->op].name, i, pa_node_shape_text(parent));
+    }
+    PA_FAIL_IF(reads & READS_OUT && pa_node_version(node) != 0 && !(node->flags & PA_IS_VALUE), PA_RUNTIME,
+               "backward: %s needs its result of shape %s as it was, but it was modified in place since",
+               pa_op_table[node->op].name, pa_node_shape_text(node));
+    return PA_OK;
+}
+
+static pa_status check_tape(const pa_tape *tape) {
+    for (size_t i = 0; i < tape->n_nodes; i++) {
+        PA_FAIL_IF(tape->nodes[i]->flags & PA_BUSY, PA_RUNTIME,
+                   "backward: another thread is running backward through this graph");
+        PA_TRY(check_versions(tape->nodes[i]));
+    }
+    for (size_t i = 0; i < tape->n_leaves; i++) {
+        PA_TRY(check_freed(tape->leaves[i]));
+        PA_FAIL_IF(tape->leaves[i]->flags & PA_BUSY, PA_RUNTIME,
+                   "backward: another thread is running backward through the same model (a leaf of shape %s)",
+                   pa_node_shape_text(tape->leaves[i]));
+    }
+    return PA_OK;
+}
+
+/* ---- reserve ---- */
+
+/* A sweep under way. Gradient buffers are storages: a leaf's becomes its .grad without a copy. */
+typedef struct sweep {
+    pa_tape tape;
+    const pa_backward_options *options;
+    pa_storage **buffers; /* every storage reserved, to be released at the end */
+    size_t n_buffers, buffers_capacity;
+    pa_storage **idle; /* those of nodes that have been swept, for others to use */
+    size_t n_idle, idle_capacity;
+    double *value_grads; /* of each leaf that is a Value: its gradient before the sweep */
+    pa_node **grad_nodes; /* of each leaf, then of each node: what becomes its .grad, or NULL */
+    void *scratch;
+    size_t scratch_bytes;
+    double cost;
+} sweep;
+
+static size_t gradient_bytes(const pa_node *node) {
+    return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype);
+}
+
+static pa_status reserve_buffer(sweep *s, size_t bytes, pa_storage **out) {
+    void *list = s->buffers;
+    PA_TRY(pa_mem_grow(&list, &s->buffers_capacity, s->n_buffers + 1, sizeof *s->buffers));
+    s->buffers = list;
+    PA_TRY(pa_storage_new(bytes, out));
+    s->buffers[s->n_buffers++] = *out;
+    return PA_OK;
+}
+
+/* A buffer that a swept node has no more use for, of at least the size and at most twice, or a new one. */
+static pa_status reserve_inner(sweep *s, size_t bytes, pa_storage **out) {
+    size_t best = s->n_idle;
+    for (size_t i = 0; i < s->n_idle; i++) {
+        size_t size = s->idle[i]->bytes;
+        if (size >= bytes && size <= 2 * bytes && (best == s->n_idle || size < s->idle[best]->bytes)) best = i;
+    }
+    if (best == s->n_idle) return reserve_buffer(s, bytes, out);
+    *out = s->idle[best];
+    s->idle[best] = s->idle[--s->n_idle];
+    return PA_OK;
+}
+
+/* Is the gradient of this inner node wanted after the sweep? */
+static bool is_kept(const sweep *s, const pa_node *node) {
+    if (s->options->n_inputs == 0) return (node->flags & PA_RETAINS_GRAD) != 0;
+    for (int i = 0; i < s->options->n_inputs; i++)
+        if (s->options->inputs[i] == node) return true;
+    return false;
+}
+
+static pa_status reserve_for_node(sweep *s, pa_node *node) {
+    const pa_op_functions *functions = &pa_op_function[node->op];
+    size_t scratch = functions->scratch != NULL ? functions->scratch(node) : 0;
+    if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
+    s->cost += pa_node_cost(node);
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_node *parent = pa_node_parent(node, i);
+        if (!(parent->flags & PA_LISTED) || !pa_node_requires_grad(parent) || parent->flags & PA_IS_VALUE ||
+            parent->grad_data != NULL)
+            continue;
+        pa_storage *buffer = NULL;
+        PA_TRY(is_kept(s, parent) ? reserve_buffer(s, gradient_bytes(parent), &buffer)
+                                  : reserve_inner(s, gradient_bytes(parent), &buffer));
+        parent->grad_data = buffer->data;
+    }
+    if (!(node->flags & PA_IS_VALUE) && !is_kept(s, node)) {
+        void *list = s->idle;
+        PA_TRY(pa_mem_grow(&list, &s->idle_capacity, s->n_idle + 1, sizeof *s->idle));
+        s->idle = list;
+        s->idle[s->n_idle++] = pa_storage_of(node->grad_data);
+    }
+    return PA_OK;
+}
+
+static pa_status new_grad_node(const pa_node *like, pa_storage *storage, pa_node **out) {
+    int64_t strides[PA_MAX_NDIM], stride = 1;
+    for (int axis = like->ndim - 1; axis >= 0; axis--) {
+        strides[axis] = stride;
+        stride *= like->array->shape[axis];
+    }
+    return pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, storage, storage->data, out);
+}
+
+static pa_status reserve_leaf(sweep *s, size_t i) {
+    pa_node *leaf = s->tape.leaves[i];
+    if (leaf->flags & PA_IS_VALUE) {
+        s->value_grads[i] = leaf->grad;
+        leaf->flags |= PA_GRAD_FILLED; /* Values accumulate */
+        return PA_OK;
+    }
+    PA_TRY(pa_node_need_array(leaf));
+    pa_storage *buffer = NULL;
+    PA_TRY(reserve_buffer(s, gradient_bytes(leaf), &buffer));
+    leaf->grad_data = buffer->data;
+    return new_grad_node(leaf, buffer, &s->grad_nodes[i]);
+}
+
+static pa_status reserve(sweep *s, pa_node *root) {
+    size_t leaves = s->tape.n_leaves, kept = leaves + s->tape.n_nodes;
+    s->value_grads = pa_mem_alloc_array(leaves + 1, sizeof *s->value_grads);
+    s->grad_nodes = pa_mem_alloc_array(kept + 1, sizeof *s->grad_nodes);
+    if (s->value_grads == NULL || s->grad_nodes == NULL) return PA_MEMORY;
+    memset(s->grad_nodes, 0, (kept + 1) * sizeof *s->grad_nodes);
+    for (size_t i = 0; i < s->tape.n_nodes; i++) {
+        pa_node *node = s->tape.nodes[i];
+        node->flags &= (uint16_t)~PA_GRAD_FILLED;
+        if (!(node->flags & PA_IS_VALUE)) node->grad_data = NULL;
+    }
+    for (size_t i = 0; i < leaves; i++) {
+        s->tape.leaves[i]->flags &= (uint16_t)~PA_GRAD_FILLED;
+        if (!(s->tape.leaves[i]->flags & PA_IS_VALUE)) s->tape.leaves[i]->grad_data = NULL;
+    }
+    for (size_t i = 0; i < leaves; i++) PA_TRY(reserve_leaf(s, i));
+    if (!(root->flags & PA_IS_VALUE) && root->flags & PA_LISTED) {
+        pa_storage *buffer = NULL;
+        PA_TRY(reserve_buffer(s, gradient_bytes(root), &buffer));
+        root->grad_data = buffer->data;
+    }
+    for (size_t i = 0; i < s->tape.n_nodes; i++) {
+        pa_node *node = s->tape.nodes[i];
+        PA_TRY(reserve_for_node(s, node));
+        if (node->flags & PA_IS_VALUE || !is_kept(s, node)) continue;
+        PA_TRY(pa_node_need_array(node));
+        PA_TRY(new_grad_node(node, pa_storage_of(node->grad_data), &s->grad_nodes[leaves + i]));
+    }
+    if (s->scratch_bytes > 0) {
+        s->scratch = pa_mem_alloc(s->scratch_bytes);
+        if (s->scratch == NULL) return PA_MEMORY;
+    }
+    return PA_OK;
+}
+
+/* ---- sweep ---- */
+
+static void seed(pa_node *root, const pa_node *gradient) {
+    root->flags |= PA_GRAD_FILLED;
+    if (root->flags & PA_IS_VALUE) {
+        root->grad = gradient == NULL ? 1.0 : pa_node_number(gradient);
+        return;
+    }
+    if (gradient != NULL) {
+        pa_node_gather(gradient, (pa_dtype)root->dtype, root->grad_data);
+        return;
+    }
+    double one = 1.0;
+    pa_k->convert[PA_FLOAT64][root->dtype](root->grad_data, &one, 0, 1);
+}
+
+static pa_status check_anomaly(const pa_node *node) {
+    for (int i = 0; i < node->n_parents; i++) {
+        const pa_node *parent = pa_node_parent(node, i);
+        if (!pa_node_requires_grad(parent) || !(parent->flags & PA_GRAD_FILLED)) continue;
+        const void *data = parent->flags & PA_IS_VALUE ? (const void *)&parent->grad : parent->grad_data;
+        for (int64_t j = 0; j < pa_node_numel(parent); j++) {
+            double g = parent->dtype == PA_FLOAT32 ? ((const float *)data)[j] : ((const double *)data)[j];
+            PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT, "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
+                       pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(parent));
+        }
+    }
+    return PA_OK;
+}
+
+static double now_ms(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static pa_status run(sweep *s, bool released) {
+    enum { POLL_MS = 50 };
+    double polled = released ? now_ms() : 0;
+    for (size_t i = 0; i < s->tape.n_nodes; i++) {
+        pa_node *node = s->tape.nodes[i];
+        if (!(node->flags & PA_GRAD_FILLED)) continue; /* nothing flowed here */
+        if (node->flags & PA_IS_VALUE) {
+            for (int j = 0; j < node->n_parents; j++) {
+                pa_node *parent = pa_node_parent(node, j);
+                if (!(parent->flags & PA_IS_VALUE)) continue;
+                if (!(parent->flags & PA_GRAD_FILLED)) parent->grad = 0;
+                parent->flags |= PA_GRAD_FILLED;
+            }
+            PA_TRY(pa_value_backward_step(node));
+        } else {
+            PA_TRY(pa_op_function[node->op].backward(node, s->scratch));
+        }
+        if (s->options->detect_anomaly) PA_TRY(check_anomaly(node));
+        if (released && now_ms() - polled > POLL_MS) {
+            if (pa_hook.interrupted()) return PA_PYTHON;
+            polled = now_ms();
+        }
+    }
+    return PA_OK;
+}
+
+/* Marks, or clears, what other threads must keep their hands off while the GIL is released. */
+static void set_busy(const pa_tape *tape, bool busy) {
+    for (int list = 0; list < 2; list++) {
+        pa_node **nodes = list == 0 ? tape->nodes : tape->leaves;
+        size_t n = list == 0 ? tape->n_nodes : tape->n_leaves;
+        for (size_t i = 0; i < n; i++) {
+            pa_storage *storage = pa_node_storage(nodes[i]);
+            if (busy) {
+                nodes[i]->flags |= PA_BUSY;
+                if (storage != NULL) storage->readers++;
+            } else {
+                nodes[i]->flags &= (uint16_t)~PA_BUSY;
+                if (storage != NULL) storage->readers--;
+            }
+        }
+    }
+}
+
+/* A long sweep goes without the GIL, over nodes and bytes that are marked as in use and that it holds references on. */
+static pa_status run_released(sweep *s) {
+    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_retain(s->tape.nodes[i]);
+    set_busy(&s->tape, true);
+    void *token = pa_hook.leave_python();
+    pa_status status = run(s, true);
+    pa_hook.enter_python(token);
+    set_busy(&s->tape, false);
+    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_release(s->tape.nodes[i]);
+    return status;
+}
+
+/* ---- commit ---- */
+
+static void adopt(pa_node *node, pa_node **fresh, bool accumulate) {
+    pa_array *array = node->array;
+    if (array->grad == NULL) {
+        array->grad = *fresh;
+        *fresh = NULL;
+    } else if (accumulate) {
+        if (pa_node_is_contiguous(array->grad)) {
+            pa_k->add[node->dtype == PA_FLOAT64](pa_node_data(array->grad), pa_node_data(*fresh), pa_node_numel(node));
+            if (array->grad->array->storage != NULL) pa_node_end_write(array->grad);
+        }
+    }
+}
+
+static void commit(sweep *s) {
+    for (size_t i = 0; i < s->tape.n_leaves; i++) {
+        pa_node *leaf = s->tape.leaves[i];
+        if (s->grad_nodes[i] != NULL && leaf->flags & PA_GRAD_FILLED) adopt(leaf, &s->grad_nodes[i], true);
+    }
+    for (size_t i = 0; i < s->tape.n_nodes; i++) {
+        pa_node **fresh = &s->grad_nodes[s->tape.n_leaves + i];
+        if (*fresh != NULL && s->tape.nodes[i]->flags & PA_GRAD_FILLED) adopt(s->tape.nodes[i], fresh, true);
+    }
+}
+
+static void hand_out(sweep *s) {
+    const pa_backward_options *options = s->options;
+    for (int k = 0; k < options->n_inputs; k++) {
+        options->results[k] = NULL;
+        for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++) {
+            pa_node *node = i < s->tape.n_leaves ? s->tape.leaves[i] : s->tape.nodes[i - s->tape.n_leaves];
+            if (node != options->inputs[k] || s->grad_nodes[i] == NULL || !(node->flags & PA_GRAD_FILLED)) continue;
+            options->results[k] = pa_node_retain(s->grad_nodes[i]);
+        }
+    }
+}
+
+static void clean_up(sweep *s) {
+    for (size_t i = 0; i < s->tape.n_leaves; i++)
+        if (!(s->tape.leaves[i]->flags & PA_IS_VALUE)) s->tape.leaves[i]->grad_data = NULL;
+    for (size_t i = 0; i < s->tape.n_nodes; i++)
+        if (!(s->tape.nodes[i]->flags & PA_IS_VALUE)) s->tape.nodes[i]->grad_data = NULL;
+    if (s->grad_nodes != NULL) {
+        size_t n = s->tape.n_leaves + s->tape.n_nodes;
+        for (size_t i = 0; i < n; i++)
+            if (s->grad_nodes[i] != NULL) pa_node_release(s->grad_nodes[i]);
+        pa_mem_free_array(s->grad_nodes, n + 1, sizeof *s->grad_nodes);
+    }
+    if (s->value_grads != NULL) pa_mem_free_array(s->value_grads, s->tape.n_leaves + 1, sizeof *s->value_grads);
+    for (size_t i = 0; i < s->n_buffers; i++) pa_storage_release(s->buffers[i]);
+    pa_mem_free(s->buffers, s->buffers_capacity * sizeof *s->buffers);
+    pa_mem_free(s->idle, s->idle_capacity * sizeof *s->idle);
+    pa_mem_free(s->scratch, s->scratch_bytes);
+}
+
+static void free_graph(pa_tape *tape) {
+    for (size_t i = 0; i < tape->n_nodes; i++) pa_node_retain(tape->nodes[i]);
+    for (size_t i = 0; i < tape->n_nodes; i++) {
+        pa_node *node = tape->nodes[i];
+        if (!(node->flags & PA_IS_VALUE)) {
+            pa_node_unlink(node);
+            node->flags |= PA_FREED;
+        }
+        pa_node_release(node);
+    }
+}
+
+static pa_status check_root(pa_node *root, const pa_backward_options *options) {
+    PA_TRY(check_freed(root));
+    PA_FAIL_IF(!pa_node_requires_grad(root), PA_RUNTIME,
+               "backward: this tensor of shape %s does not require grad and has no history", pa_node_shape_text(root));
+    PA_FAIL_IF(options->gradient == NULL && pa_node_numel(root) != 1, PA_RUNTIME,
+               "backward: a tensor of shape %s is no scalar; pass gradient= of that shape, or reduce it with sum() or mean()",
+               pa_node_shape_text(root));
+    PA_FAIL_IF(options->gradient != NULL && !pa_same_shape(options->gradient, root), PA_VALUE,
+               "backward: gradient of shape %s for a tensor of shape %s", pa_node_shape_text(options->gradient),
+               pa_node_shape_text(root));
+    return PA_OK;
+}
+
+pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
+    PA_TRY(check_root(root, options));
+    if (root->flags & PA_PURE && options->n_inputs == 0 && options->gradient == NULL && !options->detect_anomaly)
+        return pa_value_backward(root);
+    sweep s;
+    memset(&s, 0, sizeof s);
+    s.options = options;
+    PA_TRY(pa_tape_list(root, false, &s.tape));
+    pa_node_retain(root);
+    pa_status status = check_tape(&s.tape);
+    if (status == PA_OK) {
+        status = reserve(&s, root);
+        if (status == PA_OK) {
+            seed(root, options->gradient);
+            status = s.cost < PA_LONG_WORK ? run(&s, false) : run_released(&s);
+            if (status != PA_OK || options->n_inputs > 0)
+                for (size_t i = 0; i < s.tape.n_leaves; i++)
+                    if (s.tape.leaves[i]->flags & PA_IS_VALUE) s.tape.leaves[i]->grad = s.value_grads[i];
+        }
+        if (status == PA_OK) {
+            if (options->n_inputs > 0)
+                hand_out(&s);
+            else
+                commit(&s);
+        }
+    }
+    clean_up(&s);
+    if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) free_graph(&s.tape);
+    pa_tape_free(&s.tape);
+    pa_node_release(root);
+    return status;
+}

@@ -1,0 +1,72 @@
+"""The command line: `python -m pyautograd demo`, `bench` and `info`; `pyautograd` does the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+USAGE = """\
+usage: pyautograd COMMAND [options]
+
+  demo    train on the moons and on handwritten digits, and draw what came of it
+  bench   measure the engine against pure Python, and against its peers where they are installed
+  info    version, instruction set, BLAS, threads
+
+pyautograd COMMAND --help tells a command's options."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command and returns its exit status; 2 if there is no such command."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        print(USAGE, file=sys.stderr)
+        return 2
+    try:
+        return COMMANDS[arguments[0]](arguments[1:])
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
+
+def demo(argv: list[str]) -> int:
+    from pyautograd import demo
+
+    return demo.main(argv)
+
+
+def bench(argv: list[str]) -> int:
+    from pyautograd import bench
+
+    return bench.main(argv)
+
+
+def info(argv: list[str]) -> int:
+    import platform
+    from pathlib import Path
+
+    import numpy
+
+    import pyautograd
+    from pyautograd._blas import blas_path
+    from pyautograd._c import ffi, lib
+
+    lines = {
+        "pyautograd": f"{pyautograd.__version__} in {Path(pyautograd.__file__).parent}",
+        "kernels": ffi.string(lib.pa_isa_name()).decode(),
+        "BLAS": blas_path() or "none: our own kernels",
+        "threads": pyautograd.get_num_threads(),
+        "numpy": numpy.__version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}",
+    }
+    for name, text in lines.items():
+        print(f"{name:<12}{text}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"demo": demo, "bench": bench, "info": info}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Builds `pyautograd._core` with cffi, in API mode, out of line, against CPython's stable ABI (3.10).
+
+`csrc/api.h` is read as it stands twice: by cffi, for the declarations, and by the C compiler, in the generated file.
+The module that cffi makes is handed on by `csrc/handle.c`, the only other file that knows Python:
+
+    PyInit__core (handle.c) ── pa_init_cffi_module (cffi: ffi and lib) ── adds Node, apply, …
+
+The environment decides:
+
+- `PYAUTOGRAD_SANITIZE=address,undefined`: with these sanitizers, and without the free lists that would hide errors.
+- `PYAUTOGRAD_WERROR=1`: warnings are errors.
+- `CC=clang`: the compiler, as everywhere. gcc and clang are supported, MSVC is not.
+"""
+
+import os
+import sysconfig
+from glob import glob
+from pathlib import Path
+
+from cffi import FFI
+
+# The first lines undo what costs cffi 40 ns a call. Functions of the graph run under the GIL, which is what keeps two
+# threads out of it; long kernels release it themselves, through the hooks of handle.c. Nothing reports through errno.
+PREAMBLE = """
+#undef Py_BEGIN_ALLOW_THREADS
+#undef Py_END_ALLOW_THREADS
+#define Py_BEGIN_ALLOW_THREADS {
+#define Py_END_ALLOW_THREADS }
+#undef _cffi_restore_errno
+#undef _cffi_save_errno
+#define _cffi_restore_errno() ((void)0)
+#define _cffi_save_errno() ((void)0)
+
+#define PyInit__core pa_init_cffi_module
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+"""
+
+FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+
+
+def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Flags of the compiler, flags of the linker, and macros, as the environment wants them."""
+    compile_args = list(FLAGS)
+    link_args: list[str] = []
+    macros = [("Py_LIMITED_API", "0x030a0000")]
+    if os.environ.get("PYAUTOGRAD_WERROR", "0") not in ("", "0"):
+        compile_args += ["-Wall", "-Wextra", "-Werror"]
+    if sanitizers := os.environ.get("PYAUTOGRAD_SANITIZE"):
+        sanitize = [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+        compile_args += [*sanitize, "-O1", "-g", "-fno-omit-frame-pointer", "-fno-wrapv"]
+        link_args += sanitize
+        macros.append(("PA_MEM_CACHE_CAP", "0"))
+    return compile_args, link_args, macros
+
+
+def core_sources() -> list[str]:
+    """The C files, relative to the root of the source tree, in an order that does not depend on the machine."""
+    return sorted(glob("csrc/*.c") + glob("csrc/kernels/*.c"))
+
+
+def core_headers() -> list[str]:
+    """What the C files include; the op table and the kernel bodies among them."""
+    return sorted(path for kind in ("h", "def", "inc") for path in glob(f"csrc/**/*.{kind}", recursive=True))
+
+
+def make_builder() -> FFI:
+    """The cffi builder that setup.py hands to setuptools."""
+    compile_args, link_args, macros = compile_options()
+    builder = FFI()
+    builder.cdef(Path("csrc/api.h").read_text(encoding="utf-8"))
+    builder.set_source(
+        "pyautograd._core",
+        PREAMBLE,
+        sources=core_sources(),
+        depends=[*core_headers(), "pyautograd/_build.py", "setup.py"],
+        include_dirs=["csrc"],
+        libraries=["m", "dl"] if sysconfig.get_platform().startswith("linux") else [],
+        define_macros=macros,
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        py_limited_api=True,
+    )
+    return builder
+
+
+if __name__ == "__cffi__":
+    ffibuilder = make_builder()

@@ -1,0 +1,27 @@
+"""The compiled core, and how its failures become exceptions."""
+
+from __future__ import annotations
+
+import builtins
+import sysconfig
+from typing import Any
+
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    raise ImportError("pyautograd has not been tested on free-threaded CPython yet; use the standard build")
+
+from pyautograd import _core
+from pyautograd._core import ffi, lib
+
+__all__ = ["check", "ffi", "lib", "node_pointer"]
+
+
+def check(status: int) -> None:
+    """Raise the exception that a status of the C API stands for, with its message; nothing for 0."""
+    if status:
+        exception = getattr(builtins, ffi.string(lib.pa_status_exception(status)).decode())
+        raise exception(ffi.string(lib.pa_status_message()).decode())
+
+
+def node_pointer(node: _core.Node) -> Any:
+    """The `pa_node *` of a Tensor or Value; valid while the object lives."""
+    return ffi.cast("pa_node *", node._address)

@@ -1,0 +1,237 @@
+"""Functions that make tensors: from data, filled, ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pyautograd import _core, _dims
+from pyautograd._dtype import DTYPES, as_dtype, dtype as Dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd._tensor import Tensor
+
+__all__ = [
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like",
+    "tensor", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+def _cpu(device: Any) -> None:
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise RuntimeError(f"device: tensors live on the cpu; there is no {device!r} here")
+
+
+def _finish(made: Any, requires_grad: bool) -> Tensor:
+    if requires_grad:
+        made.requires_grad = True
+    return made  # type: ignore[no-any-return]
+
+
+def _wanted(dtype: Any, default: Dtype | None = None) -> Dtype:
+    return (default or get_default_dtype()) if dtype is None else as_dtype(dtype)
+
+
+def _as_array(data: Any) -> np.ndarray[Any, Any]:
+    """Data as an array of a dtype that tensors have; Python floats become the default float."""
+    if isinstance(data, np.ndarray | np.generic):
+        array = np.asarray(data)
+        kind = from_numpy_dtype(array.dtype)
+    else:
+        if isinstance(data, list | tuple) and _has_node(data):
+            data = _numbers(data)
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"tensor: the nested lists are ragged ({error})") from None
+        if array.dtype.kind == "O" or array.dtype.kind in "USM":
+            raise TypeError(f"tensor: {type(data).__name__} data holds something that is no number")
+        kind = get_default_dtype() if array.dtype.kind == "f" else from_numpy_dtype(array.dtype)
+        if array.size == 0 and array.dtype.kind == "f":
+            kind = get_default_dtype()
+    return array.astype(kind.numpy, copy=False)
+
+
+def _has_node(data: Any) -> bool:
+    return any(isinstance(item, _core.Node) or (isinstance(item, list | tuple) and _has_node(item)) for item in data)
+
+
+def _numbers(data: Any) -> Any:
+    return [item.tolist() if isinstance(item, Tensor) else item.data if isinstance(item, _core.Node)
+            else _numbers(item) if isinstance(item, list | tuple) else item for item in data]  # fmt: skip
+
+
+def _over(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor over an array's memory, which it keeps alive."""
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    code = from_numpy_dtype(array.dtype).code
+    return _core.borrow(array, array.__array_interface__["data"][0], code, array.shape, strides)  # type: ignore[return-value]
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of the data.
+
+    **Arguments:** `data`: a number, nested lists of numbers, an ndarray of at most 8 axes, or a tensor. `dtype`: by default
+    the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers become int64).
+    `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError for what is no number.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    >>> pyautograd.tensor([0.5, 1.5], requires_grad=True)
+    tensor([0.5000, 1.5000], requires_grad=True)
+    """
+    _cpu(device)
+    if isinstance(data, _core.Node):
+        array = np.asarray(data.detach())
+    else:
+        array = _as_array(data)
+    wanted = from_numpy_dtype(array.dtype) if dtype is None else as_dtype(dtype)
+    made: Any = _core.empty(wanted.code, array.shape)
+    if array.size:
+        np.copyto(made.numpy(), array, casting="unsafe")
+    return _finish(made, requires_grad)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor that shares an array's memory: a write to one shows in the other.
+
+    **Raises** TypeError for a dtype that tensors do not have, ValueError for a read-only or misaligned array.
+
+    >>> import numpy as np, pyautograd
+    >>> a = np.zeros(2)
+    >>> t = pyautograd.from_numpy(a)
+    >>> a[0] = 5
+    >>> t
+    tensor([5., 0.], dtype=float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
+    if array.dtype.name not in {each.name for each in DTYPES} or not array.dtype.isnative:
+        raise TypeError(f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool")
+    if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
+        raise ValueError("from_numpy: a misaligned array cannot be shared; copy it first")
+    if not array.flags.writeable:
+        raise ValueError("from_numpy: a read-only array cannot be shared; use tensor(), which copies")
+    return _over(array)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """The data as a tensor, without a copy where that can be: a tensor itself, or over an array's memory."""
+    _cpu(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and dtype is None:
+        try:
+            return from_numpy(data)
+        except (TypeError, ValueError):
+            return tensor(data)
+    return tensor(data, dtype=dtype)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of a shape, whatever its memory holds.
+
+    >>> import pyautograd
+    >>> pyautograd.empty(2, 3).shape
+    (2, 3)
+    """
+    _cpu(device)
+    return _finish(_core.empty(_wanted(dtype).code, _dims.sizes(size)), requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of a shape, every element `fill_value`; by default of the dtype that the value has.
+
+    >>> import pyautograd
+    >>> pyautograd.full((2,), 7)
+    tensor([7, 7])
+    """
+    _cpu(device)
+    by_value = {bool: DTYPES[0], int: int64}.get(type(fill_value))
+    made: Any = _core.empty(_wanted(dtype, by_value).code, _dims.sizes((size,) if isinstance(size, int) else tuple(size)))
+    _core.copy_into(made, fill_value, "full")
+    return _finish(made, requires_grad)
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros.
+
+    >>> import pyautograd
+    >>> pyautograd.zeros(2, 2)
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+    return full(_dims.sizes(size), 0, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(3, dtype=pyautograd.int64)
+    tensor([1, 1, 1])
+    """
+    return full(_dims.sizes(size), 1, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the same shape and dtype, whatever its memory holds."""
+    return empty(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of the same shape and dtype."""
+    return zeros(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of the same shape and dtype."""
+    return ones(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the same shape and dtype, every element `fill_value`."""
+    return full(input.shape, fill_value, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
+
+
+def arange(
+    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Numbers from `start` to `end`, which is not included, `step` apart; int64 if all three are ints.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(2, 8, 2)
+    tensor([2, 4, 6])
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ValueError("arange: a step of 0")
+    numbers = np.arange(start, end, step)
+    default = int64 if all(isinstance(each, int) for each in (start, end, step)) else get_default_dtype()
+    return tensor(numbers, dtype=_wanted(dtype, default), device=device, requires_grad=requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers from `start` to `end`, both included.
+
+    >>> import pyautograd
+    >>> pyautograd.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    numbers = np.linspace(start, end, steps)
+    return tensor(numbers, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """The (n, m) matrix with ones on its diagonal.
+
+    >>> import pyautograd
+    >>> pyautograd.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return tensor(np.eye(n, m), dtype=_wanted(dtype), device=device, requires_grad=requires_grad)

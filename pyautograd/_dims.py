@@ -1,0 +1,53 @@
+"""Axes as callers give them (`dim`, `axis`, negative, tuples) to what the core takes; the one place for the aliases."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, SupportsIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Dims = SupportsIndex | "Sequence[SupportsIndex]" | None if TYPE_CHECKING else object
+
+
+def one(op: str, dim: SupportsIndex, ndim: int) -> int:
+    """A single axis, counted from 0; IndexError naming op and range where there is no such axis."""
+    index = operator.index(dim)
+    room = ndim or 1
+    if not -room <= index < room:
+        raise IndexError(f"{op}: axis {index} of a tensor with {ndim} axes (it takes {-room} to {room - 1})")
+    return index + room if index < 0 else index
+
+
+def alias(op: str, dim: Dims, axis: Dims) -> Dims:
+    """`dim`, or NumPy's name for it; TypeError when both are given."""
+    if axis is None:
+        return dim
+    if dim is not None:
+        raise TypeError(f"{op}: dim and axis are the same thing; give one of them")
+    return axis
+
+
+def mask(op: str, dim: Dims, ndim: int) -> int:
+    """A bit for each axis that is reduced: all for None; ValueError when one is named twice."""
+    if dim is None:
+        return (1 << ndim) - 1
+    if not isinstance(dim, tuple | list):
+        return 1 << one(op, dim, ndim) if ndim else one(op, dim, 0)
+    if not dim:
+        return (1 << ndim) - 1
+    bits = 0
+    for each in dim:
+        bit = 1 << one(op, each, ndim)
+        if bits & bit:
+            raise ValueError(f"{op}: axis {each} is named twice in {tuple(dim)}")
+        bits |= bit
+    return bits if ndim else 0
+
+
+def sizes(args: tuple[object, ...]) -> tuple[int, ...]:
+    """A shape given as one sequence or as several ints."""
+    if len(args) == 1 and isinstance(args[0], tuple | list):
+        args = tuple(args[0])
+    return tuple(operator.index(size) for size in args)  # type: ignore[arg-type]

@@ -1,0 +1,132 @@
+"""Drawings of the graph behind a Value or a Tensor, for Graphviz.
+
+As in micrograd, everything is a record with its number and its gradient, and an op a small node before what it made:
+
+    x ──▶ (*) ──▶ y        { x | data 2.0000 | grad -3.0000 }
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyautograd._trace import tape
+
+__all__ = ["DotText", "draw_dot", "to_dot"]
+
+INSTALL = 'drawing pictures needs Graphviz and its Python package: pip install "pyautograd-core[draw]"'
+
+
+class DotText:
+    """A drawing as DOT text: what `draw_dot` returns where the Python package `graphviz` is not installed.
+
+    `source` is the text; any Graphviz draws it, on the web too. The methods are the few of `graphviz.Digraph`
+    that it takes to draw a graph.
+    """
+
+    def __init__(self, rankdir: str = "LR") -> None:
+        self._lines = [f"    rankdir={rankdir}"]
+
+    def node(self, name: str, label: str, shape: str | None = None) -> None:
+        self._lines.append(f'    {name} [label="{label}"' + (f" shape={shape}]" if shape else "]"))
+
+    def edge(self, tail: str, head: str) -> None:
+        self._lines.append(f"    {tail} -> {head}")
+
+    @property
+    def source(self) -> str:
+        return "digraph {\n" + "\n".join(self._lines) + "\n}\n"
+
+    def save(self, filename: str | os.PathLike[str]) -> str:
+        """Writes the DOT text into a file and returns its name."""
+        with open(filename, "w", encoding="utf-8") as file:
+            file.write(self.source)
+        return os.fspath(filename)
+
+    def render(self, *args: Any, **kwargs: Any) -> str:
+        """Raises ImportError: a picture needs `graphviz`. `save` and `source` do not."""
+        raise ImportError(f"render: {INSTALL}", name="graphviz")
+
+    def __str__(self) -> str:
+        return self.source
+
+    def __repr__(self) -> str:
+        return f"<DotText of {len(self._lines) - 1} lines; {INSTALL}>"
+
+    def _repr_html_(self) -> str:
+        text = self.source.replace("&", "&amp;").replace("<", "&lt;")
+        return f"<pre>{text}</pre><p>{INSTALL}</p>"
+
+
+def to_dot(root: Any, rankdir: str = "LR") -> str:
+    """The graph behind `root`, a Value or a Tensor, as DOT text. Needs nothing installed.
+
+    >>> from pyautograd.scalar import Value
+    >>> print(to_dot(Value(2.0, label="a") * 3.0))
+    digraph {
+        rankdir=LR
+        n0 [label="{ a | data 2.0000 | grad 0.0000 }" shape=record]
+        n1 [label="{ data 3.0000 | grad 0.0000 }" shape=record]
+        n2 [label="{ data 6.0000 | grad 0.0000 }" shape=record]
+        n2_op [label="*"]
+        n2_op -> n2
+        n0 -> n2_op
+        n1 -> n2_op
+    }
+    <BLANKLINE>
+    """
+    dot = DotText(rankdir)
+    _fill(dot, root)
+    return dot.source
+
+
+def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
+    """Draws the graph behind `root`, a Value or a Tensor: operands left of results, with `rankdir="TB"` above.
+
+    Returns a `graphviz.Digraph`, which notebooks show and whose `render()` writes a file of the given format, where
+    that package is installed (`pip install "pyautograd-core[draw]"`), else a `DotText`. Raises ValueError for another
+    `rankdir`.
+    """
+    if rankdir not in ("LR", "TB"):
+        raise ValueError(f"draw_dot: rankdir is 'LR' or 'TB', not {rankdir!r}")
+    try:
+        from graphviz import Digraph
+    except ImportError:
+        dot: Any = DotText(rankdir)
+    else:
+        dot = Digraph(format=format, graph_attr={"rankdir": rankdir})
+    _fill(dot, root)
+    return dot
+
+
+def _fill(dot: Any, root: Any) -> None:
+    nodes = tape(root)
+    names = {id(node): f"n{index}" for index, node in enumerate(nodes)}
+    for node in nodes:
+        name = names[id(node)]
+        dot.node(name=name, label=_record(node), shape="record")
+        if op := node._op:
+            dot.node(name=f"{name}_op", label=_escape(op))
+            dot.edge(f"{name}_op", name)
+            for operand in dict.fromkeys(node._inputs):
+                dot.edge(names[id(operand)], f"{name}_op")
+
+
+def _record(node: Any) -> str:
+    """The fields of a node's box: its label if it has one, what it holds, its gradient."""
+    label = getattr(node, "label", "")
+    fields = [_escape(label)] if label else []
+    if isinstance(node.data, (int, float)):
+        fields += [f"data {node.data:.4f}", f"grad {node.grad:.4f}"]
+    else:
+        fields.append(f"{node.dtype.name} {node.shape}")
+        if node.numel() == 1:
+            fields.append(f"data {node.item():.4f}")
+        if node.grad is not None:
+            fields.append(f"grad {node.grad.item():.4f}" if node.numel() == 1 else "grad")
+    return f"{{ {' | '.join(fields)} }}"
+
+
+def _escape(text: str) -> str:
+    """Text as a record shows it: braces, bars and angles are syntax there."""
+    return "".join("\\" + character if character in '{}|<>"\\' else character for character in str(text))

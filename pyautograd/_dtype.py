@@ -1,0 +1,90 @@
+"""Element types: `pyautograd.float32`, `float64`, `int64`, `bool`."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from pyautograd._c import lib
+
+
+class dtype:
+    """An element type of a tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.float32
+    pyautograd.float32
+    >>> pyautograd.float32.itemsize, pyautograd.float32.is_floating_point
+    (4, True)
+    """
+
+    __slots__ = ("code", "is_floating_point", "itemsize", "name", "numpy")
+
+    def __init__(self, code: int, name: str) -> None:
+        self.code = code
+        self.name = name
+        self.numpy = np.dtype(name)
+        self.itemsize = self.numpy.itemsize
+        self.is_floating_point = self.numpy.kind == "f"
+
+    def __repr__(self) -> str:
+        return f"pyautograd.{self.name}"
+
+    def __reduce__(self) -> str:
+        return {"bool": "bool_"}.get(self.name, self.name)
+
+
+bool_ = dtype(0, "bool")
+int64 = dtype(1, "int64")
+float32 = dtype(2, "float32")
+float64 = dtype(3, "float64")
+
+DTYPES = (bool_, int64, float32, float64)
+_BY_NAME = {each.name: each for each in DTYPES} | {"float": float32, "double": float64, "long": int64, "int": int64}
+_BY_PYTHON_TYPE = {builtins.bool: bool_, int: int64, float: None}
+
+
+def as_dtype(wanted: Any) -> dtype:
+    """The dtype that a dtype, NumPy dtype, name or Python type means; TypeError for those that tensors do not have."""
+    if isinstance(wanted, dtype):
+        return wanted
+    if isinstance(wanted, type) and wanted in _BY_PYTHON_TYPE:
+        return _BY_PYTHON_TYPE[wanted] or get_default_dtype()
+    try:
+        found = _BY_NAME.get(wanted if isinstance(wanted, str) else np.dtype(wanted).name)
+    except TypeError:
+        found = None
+    if found is None:
+        raise TypeError(f"dtype: tensors are float32, float64, int64 or bool, not {wanted!r}")
+    return found
+
+
+def from_numpy_dtype(given: np.dtype[Any]) -> dtype:
+    """The dtype in which an array's numbers are kept: smaller integers become int64, float16 float32."""
+    if given.kind in "iu":
+        if given.name == "uint64":
+            raise TypeError("dtype: uint64 does not fit into int64; convert the array first")
+        return int64
+    if given.name == "float16":
+        return float32
+    return as_dtype(given)
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of tensors made from Python floats: float32 unless set otherwise.
+
+    >>> import pyautograd
+    >>> pyautograd.get_default_dtype()
+    pyautograd.float32
+    """
+    return DTYPES[lib.pa_default_float_get()]
+
+
+def set_default_dtype(wanted: Any) -> None:
+    """Make tensors from Python floats float32 or float64; TypeError for another dtype."""
+    found = as_dtype(wanted)
+    if not found.is_floating_point:
+        raise TypeError(f"set_default_dtype: float32 or float64, not {found.name}")
+    lib.pa_default_float_set(found.code)

@@ -1,0 +1,224 @@
+"""Elementwise functions, each also a method of Tensor: one call of the core for one row of the op table.
+
+Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of floats take
+integers too, which become the default float.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pyautograd import _ops
+from pyautograd._core import apply
+
+if TYPE_CHECKING:
+    from pyautograd._tensor import Tensor
+
+__all__ = [
+    "abs", "add", "allclose", "ceil", "clamp", "clip", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "ge", "gelu",
+    "gt", "isclose", "isfinite", "isinf", "isnan", "le", "leaky_relu", "log", "log1p", "log_sigmoid", "logical_and",
+    "logical_not", "logical_or", "lt", "masked_fill", "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal", "relu",
+    "round", "rsqrt", "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "sub", "tanh", "where",
+]  # fmt: skip
+
+
+class Unary(Protocol):
+    def __call__(self, input: Tensor) -> Tensor: ...
+
+
+class Binary(Protocol):
+    def __call__(self, input: Any, other: Any) -> Tensor: ...
+
+
+def _document(function: Any, name: str, shown: str) -> Any:
+    row = _ops.info(name)
+    function.__name__ = function.__qualname__ = shown
+    domain = "any shape; " + ("int64 stays int64" if row.takes_int else "integers become the default float")
+    result = "bool" if row.family == "comparison" else "the promoted dtype"
+    function.__doc__ = f"Elementwise {row.words} ({domain}). Returns a tensor of the broadcast shape, {result}."
+    return function
+
+
+def _unary(name: str, shown: str | None = None) -> Unary:
+    op = getattr(_ops, name)
+
+    def function(input: Tensor) -> Tensor:
+        return apply(op, input)  # type: ignore[return-value]
+
+    return _document(function, name, shown or name)  # type: ignore[no-any-return]
+
+
+def _binary(name: str, shown: str | None = None) -> Binary:
+    op = getattr(_ops, name)
+
+    def function(input: Any, other: Any) -> Tensor:
+        return apply(op, input, other)  # type: ignore[return-value]
+
+    return _document(function, name, shown or name)  # type: ignore[no-any-return]
+
+
+mul = _binary("mul")
+div = _binary("div")
+maximum = _binary("maximum")
+minimum = _binary("minimum")
+eq, ne, lt, le, gt, ge = (_binary(name) for name in ("eq", "ne", "lt", "le", "gt", "ge"))
+
+neg = _unary("neg")
+abs = _unary("abs")
+sign = _unary("sign")
+square = _unary("square")
+reciprocal = _unary("reciprocal")
+sqrt = _unary("sqrt")
+floor = _unary("floor")
+ceil = _unary("ceil")
+exp = _unary("exp")
+expm1 = _unary("expm1")
+log = _unary("log")
+log1p = _unary("log1p")
+sin = _unary("sin")
+cos = _unary("cos")
+erf = _unary("erf")
+relu = _unary("relu")
+sigmoid = _unary("sigmoid")
+log_sigmoid = _unary("log_sigmoid")
+tanh = _unary("tanh")
+silu = _unary("silu")
+round = _unary("round")
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """Elementwise input + alpha other.
+
+    >>> import pyautograd
+    >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
+    tensor([11., 12.])
+    """
+    return apply(_ops.add, input, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """Elementwise input - alpha other."""
+    return apply(_ops.sub, input, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """Elementwise power; either may be a number.
+
+    >>> import pyautograd
+    >>> pyautograd.pow(pyautograd.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """
+    return input**exponent  # type: ignore[no-any-return]
+
+
+def rsqrt(input: Tensor) -> Tensor:
+    """Elementwise 1 / sqrt(a)."""
+    return reciprocal(sqrt(input))
+
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Elementwise min(max(a, min), max); the gradient passes where a is within the bounds, these included.
+
+    Bounds may be numbers or tensors; **raises** ValueError when neither is given.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([-2.0, 0.5, 2.0]).clamp(-1, 1)
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: min or max is wanted")
+    if isinstance(min, int | float | None) and isinstance(max, int | float | None):
+        low = float("-inf") if min is None else min
+        high = float("inf") if max is None else max
+        if input.dtype.is_floating_point or (min is not None and max is not None):
+            return apply(_ops.clamp, input, low, high)  # type: ignore[return-value]
+    result = input
+    if min is not None:
+        result = maximum(result, min)
+    return result if max is None else minimum(result, max)
+
+
+clip = clamp
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Elementwise a where a > 0, else negative_slope a."""
+    return apply(_ops.leaky_relu, input, negative_slope)  # type: ignore[return-value]
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Elementwise a where a > 0, else alpha (e^a - 1)."""
+    return apply(_ops.elu, input, alpha)  # type: ignore[return-value]
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Elementwise a Phi(a), Phi being the normal distribution function; with approximate="tanh" by Hendrycks and Gimpel's formula."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+    return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)  # type: ignore[return-value]
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Elementwise ln(1 + e^(beta a)) / beta; a itself where beta a > threshold."""
+    return apply(_ops.softplus, input, beta, threshold)  # type: ignore[return-value]
+
+
+def where(condition: Tensor, input: Any, other: Any) -> Tensor:
+    """Elementwise `input` where the bool `condition` holds, else `other`; the three broadcast.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([-1.0, 2.0])
+    >>> pyautograd.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
+    return apply(_ops.where, condition, input, other)  # type: ignore[return-value]
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where the bool mask holds, else the element."""
+    return where(mask, value, input)
+
+
+def logical_not(input: Any) -> Tensor:
+    """Elementwise: is it zero?"""
+    return eq(input, 0)
+
+
+def logical_and(input: Any, other: Any) -> Tensor:
+    """Elementwise: are both nonzero?"""
+    return ne(input, 0) & ne(other, 0)
+
+
+def logical_or(input: Any, other: Any) -> Tensor:
+    """Elementwise: is one of them nonzero?"""
+    return ne(input, 0) | ne(other, 0)
+
+
+def isnan(input: Tensor) -> Tensor:
+    """Elementwise: is it not a number?"""
+    return ne(input, input)
+
+
+def isinf(input: Tensor) -> Tensor:
+    """Elementwise: is it an infinity?"""
+    return eq(abs(input), float("inf"))
+
+
+def isfinite(input: Tensor) -> Tensor:
+    """Elementwise: neither an infinity nor NaN."""
+    return lt(abs(input), float("inf"))
+
+
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Elementwise: |a - b| <= atol + rtol |b|."""
+    from pyautograd._creation import from_numpy
+
+    close = np.isclose(np.asarray(input.detach()), np.asarray(other.detach()), rtol, atol, equal_nan)
+    return from_numpy(np.asarray(close))
+
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Are all elements close, as `isclose` has it?"""
+    return bool(np.allclose(np.asarray(input.detach()), np.asarray(other.detach()), rtol, atol, equal_nan))

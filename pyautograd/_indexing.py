@@ -1,0 +1,166 @@
+"""`tensor[key]` in NumPy's and PyTorch's meaning.
+
+A key is taken apart into slices, which make a view, and integer or boolean arrays, which gather rows: the axes that
+arrays index are brought to the front, their positions become one linear position, and the `index` op does the rest.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyautograd import _ops
+from pyautograd._core import Node, apply, reshape
+
+if TYPE_CHECKING:
+    from pyautograd._tensor import Tensor
+
+_RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
+_FULL = slice(None)
+
+
+def _as_index_array(item: Any) -> np.ndarray[Any, Any] | None:
+    """The array that an index is, or None for ints, slices and None."""
+    if isinstance(item, Node):
+        if item.ndim == 0 and item.dtype.name == "int64":  # type: ignore[attr-defined]
+            return None
+        item = np.asarray(item.detach())
+    elif isinstance(item, list | range):
+        item = np.asarray(item, dtype=np.int64 if len(item) == 0 else None)
+    elif isinstance(item, bool | np.bool_):
+        item = np.asarray(item)
+    elif not isinstance(item, np.ndarray):
+        return None
+    if item.dtype.kind not in "iub":
+        raise IndexError(f"index: an array of {item.dtype.name} is no index; it takes integers and booleans")
+    return item
+
+
+def _expand_key(tensor: Tensor, key: Any) -> list[Any]:
+    """The key as a list with an entry for each axis (and each None): Ellipsis and missing axes filled, masks opened."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    entries: list[Any] = []
+    used = 0
+    ellipsis_at = None
+    for item in items:
+        array = _as_index_array(item)
+        if item is Ellipsis:
+            if ellipsis_at is not None:
+                raise IndexError("index: only one ellipsis (...) can stand in an index")
+            ellipsis_at = len(entries)
+            continue
+        if array is not None and array.dtype.kind == "b":
+            shape = tensor.shape[used : used + array.ndim]
+            if array.shape != shape:
+                raise IndexError(f"index: a mask of shape {array.shape} for axes of shape {shape} of {tensor.shape}")
+            entries.extend(np.nonzero(array) if array.ndim else [])
+            if array.ndim == 0:
+                entries.append(None)
+                entries.append(np.flatnonzero(array))
+            used += array.ndim
+            continue
+        if item is not None:
+            used += 1
+        entries.append(array if array is not None else item)
+    if used > tensor.ndim:
+        raise IndexError(f"index: {used} indices for a tensor of shape {tensor.shape}")
+    fill = [_FULL] * (tensor.ndim - used)
+    at = len(entries) if ellipsis_at is None else ellipsis_at
+    return entries[:at] + fill + entries[at:]
+
+
+def _slice_triple(item: Any, size: int, axis: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """start, step, length of a slice; length -1 for an integer."""
+    if isinstance(item, slice):
+        if item.step is not None and operator.index(item.step) <= 0:
+            raise ValueError(f"index: a slice of step {item.step} at axis {axis}; steps are positive")
+        start, stop, step = item.indices(size)
+        return start, step, len(range(start, stop, step))
+    try:
+        index = operator.index(item)
+    except TypeError:
+        raise TypeError(f"index: {type(item).__name__} is no index (axis {axis} of shape {shape})") from None
+    if not -size <= index < size:
+        raise IndexError(f"index: {index} is out of range at axis {axis} of shape {shape}")
+    return index + size if index < 0 else index, 1, -1
+
+
+def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shape: tuple[int, ...]) -> Any:
+    """One position, in row-major order over the indexed axes, for each place of the broadcast arrays."""
+    try:
+        arrays = list(np.broadcast_arrays(*arrays))
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise IndexError(f"index: index arrays of shapes {shapes} do not broadcast") from None
+    linear = np.zeros(arrays[0].shape, dtype=np.int64)
+    for array, size in zip(arrays, sizes, strict=True):
+        outside = (array < -size) | (array >= size)
+        if outside.any():
+            raise IndexError(f"index: {array[outside].flat[0]} is out of range at an axis of size {size} of shape {shape}")
+        linear *= size
+        linear += np.where(array < 0, array + size, array)
+    return linear
+
+
+def getitem(tensor: Tensor, key: Any) -> Tensor:
+    """`tensor[key]`: a view for ints, slices, None and Ellipsis; a gathered copy with integer or boolean arrays."""
+    shape = tensor.shape
+    if type(key) is int and shape:  # the commonest by far
+        triples = [*_slice_triple(key, shape[0], 0, shape)]
+        for size in shape[1:]:
+            triples += (0, 1, size)
+        return apply(_ops.view, tensor, (_SLICE, *triples))  # type: ignore[return-value]
+
+    entries = _expand_key(tensor, key)
+    has_arrays = any(isinstance(entry, np.ndarray) for entry in entries)
+    triples, result_shape, arrays = [], [], []
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            result_shape.append(1)
+            continue
+        if isinstance(entry, np.ndarray) and axis >= len(shape):  # a 0-d mask indexes the axis of size 1 made for it
+            arrays.append((len(result_shape) - 1, entry))
+            continue
+        size = shape[axis]
+        if isinstance(entry, np.ndarray) or (has_arrays and not isinstance(entry, slice)):
+            if not isinstance(entry, np.ndarray):  # beside arrays an integer is an array of no axes
+                start, _, _ = _slice_triple(entry, size, axis, shape)
+                entry = np.asarray(start)
+            arrays.append((len(result_shape), entry))
+            triples += (0, 1, size)
+            result_shape.append(size)
+        else:
+            start, step, length = _slice_triple(entry, size, axis, shape)
+            triples += (start, step, length)
+            if length >= 0:
+                result_shape.append(length)
+        axis += 1
+
+    view: Tensor = tensor
+    if not has_arrays or any(triples[3 * i : 3 * i + 3] != [0, 1, size] for i, size in enumerate(shape)):
+        view = apply(_ops.view, tensor, (_SLICE, *triples))  # type: ignore[assignment]
+    if view.shape != tuple(result_shape):
+        view = reshape(view, tuple(result_shape))  # type: ignore[assignment]
+    return _gather(view, arrays) if has_arrays else view
+
+
+def _gather(tensor: Tensor, arrays: list[tuple[int, np.ndarray[Any, Any]]]) -> Tensor:
+    """Index the axes named beside the arrays; where these are neighbours the result's axes stand in their place."""
+    from pyautograd._creation import from_numpy
+
+    axes = [axis for axis, _ in arrays]
+    rest = [axis for axis in range(tensor.ndim) if axis not in axes]
+    linear = _linear_positions([array for _, array in arrays], [tensor.shape[axis] for axis in axes], tensor.shape)
+    front = tensor
+    if axes != list(range(len(axes))):
+        front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))  # type: ignore[assignment]
+    result: Tensor = apply(_ops.index, front, from_numpy(linear), (len(axes),))  # type: ignore[assignment]
+    neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
+    if neighbours and axes[0] > 0:
+        lead, n_index = axes[0], linear.ndim
+        order = [*range(n_index, n_index + lead), *range(n_index), *range(n_index + lead, result.ndim)]
+        result = apply(_ops.view, result, (_PERMUTE, *order))  # type: ignore[assignment]
+    return result

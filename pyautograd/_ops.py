@@ -1,0 +1,58 @@
+"""The op table as C has it: the number of each op as a module attribute (`_ops.exp`), and what its row says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyautograd._c import ffi, lib
+
+FAMILIES = ("leaf", "elementwise", "comparison", "logic", "whole")
+
+
+class OpInfo(NamedTuple):
+    """One row of the table (csrc/ops.def)."""
+
+    number: int
+    name: str
+    symbol: str
+    words: str
+    family: str
+    operands: int
+    parameters: int
+    takes_int: bool
+
+    def differentiable(self, operand: int) -> bool:
+        """Has this operand of an elementwise op a gradient?"""
+        return bool(lib.pa_op_differentiable(self.number, operand))
+
+
+def _read(number: int) -> OpInfo:
+    def text(pointer: object) -> str:
+        return str(ffi.string(pointer).decode())
+
+    return OpInfo(
+        number,
+        text(lib.pa_op_name(number)),
+        text(lib.pa_op_symbol(number)),
+        text(lib.pa_op_words(number)),
+        FAMILIES[lib.pa_op_family(number)],
+        lib.pa_op_operands(number),
+        lib.pa_op_parameters(number),
+        bool(lib.pa_op_takes_int(number)),
+    )
+
+
+table: dict[str, OpInfo] = {row.name: row for row in map(_read, range(lib.pa_op_total()))}
+
+
+def info(name: str) -> OpInfo:
+    """The row of an op by its name in the table."""
+    return table[name]
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> int: ...
+
+else:
+    globals().update({name: row.number for name, row in table.items()})

@@ -1,0 +1,474 @@
+"""`Tensor`: an n-d array whose operations are recorded, with PyTorch's names and meaning."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pyautograd import _blas, _core, _elementwise as E, _grad_mode, _ops, _reduce as R, _shape as S
+from pyautograd._c import check, lib, node_pointer
+from pyautograd._core import Node, apply
+from pyautograd._dtype import DTYPES, as_dtype, bool_, dtype as Dtype, float32, float64, int64
+from pyautograd._indexing import getitem
+from pyautograd._value import Value
+
+__all__ = ["Parameter", "Tensor"]
+
+
+def _plain(value: Any) -> Any:
+    """Tensors in an index or a value as arrays, for NumPy to take."""
+    if isinstance(value, Tensor):
+        return np.asarray(value.detach())
+    if isinstance(value, tuple):
+        return tuple(_plain(item) for item in value)
+    return value
+
+
+class Tensor(Node):
+    """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
+
+    Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes broadcast and
+    dtypes promote as in PyTorch, and `.grad` accumulates on the leaves.
+
+    >>> import pyautograd
+    >>> w = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+    >>> loss = ((w * 3 - 1) ** 2).sum()
+    >>> loss.backward()
+    >>> w.grad
+    tensor([12., 30.])
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # an ndarray on the left lets the tensor on the right decide
+    __array_priority__ = 1000
+
+    def __new__(cls, data: Any = (), **keywords: Any) -> Tensor:
+        from pyautograd._creation import tensor
+
+        return tensor(data, dtype=keywords.pop("dtype", float32), **keywords)
+
+    # Elementwise functions, reductions and views are methods too
+    add, sub, mul, div, pow = E.add, E.sub, E.mul, E.div, E.pow
+    neg, abs, sign, square, reciprocal, sqrt, rsqrt = E.neg, E.abs, E.sign, E.square, E.reciprocal, E.sqrt, E.rsqrt
+    floor, ceil, round = E.floor, E.ceil, E.round
+    exp, expm1, log, log1p, sin, cos, erf = E.exp, E.expm1, E.log, E.log1p, E.sin, E.cos, E.erf
+    relu, leaky_relu, elu, gelu, silu = E.relu, E.leaky_relu, E.elu, E.gelu, E.silu
+    sigmoid, log_sigmoid, tanh, softplus = E.sigmoid, E.log_sigmoid, E.tanh, E.softplus
+    maximum, minimum, clamp, clip, masked_fill = E.maximum, E.minimum, E.clamp, E.clip, E.masked_fill
+    eq, ne, lt, le, gt, ge = E.eq, E.ne, E.lt, E.le, E.gt, E.ge
+    logical_and, logical_or, logical_not = E.logical_and, E.logical_or, E.logical_not
+    isnan, isinf, isfinite, isclose, allclose = E.isnan, E.isinf, E.isfinite, E.isclose, E.allclose
+    sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
+    max, min, amax, amin, argmax, argmin, any, all = R.max, R.min, R.amax, R.amin, R.argmax, R.argmin, R.any, R.all
+    softmax, log_softmax, logsumexp = R.softmax, R.log_softmax, R.logsumexp
+    matmul, mm, mv, bmm, dot, outer = R.matmul, R.mm, R.mv, R.bmm, R.dot, R.outer
+    reshape, view, view_as, permute, transpose, swapaxes, t = (
+        S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.t,
+    )  # fmt: skip
+    squeeze, unsqueeze, flatten, ravel, movedim = S.squeeze, S.unsqueeze, S.flatten, S.ravel, S.movedim
+    expand, expand_as, repeat, broadcast_to = S.expand, S.expand_as, S.repeat, S.broadcast_to
+    split, chunk, unbind, index_select, gather, tril, triu = (
+        S.split, S.chunk, S.unbind, S.index_select, S.gather, S.tril, S.triu,
+    )  # fmt: skip
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """The element where the condition holds, else `other`."""
+        return E.where(condition, self, other)
+
+    # What it is
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return S.permute(self, *reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes swapped."""
+        return S.transpose(self, -2, -1)
+
+    @property
+    def device(self) -> str:
+        """Always "cpu"."""
+        return "cpu"
+
+    @property
+    def grad_fn(self) -> str | None:
+        """The name of the op that made it; None for a leaf."""
+        return None if self.is_leaf else f"<{self._op_name}>"
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    nelement = numel
+
+    @property
+    def size(self) -> Any:
+        """`t.size()` is the shape, `t.size(dim)` one of its sizes."""
+        return lambda dim=None: self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return self.ndim
+
+    def element_size(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in memory between neighbours along each axis, in elements."""
+        return self._strides if dim is None else self._strides[dim]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._data_pointer
+
+    def is_contiguous(self) -> bool:
+        """Do the elements stand in memory in row-major order without gaps?"""
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self._strides), strict=True):
+            if size == 0:
+                return True
+            if size != 1 and stride != expected:
+                return False
+            expected *= size
+        return True
+
+    def is_floating_point(self) -> bool:
+        """float32 or float64?"""
+        return self.dtype.is_floating_point
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        array = np.asarray(self.detach())
+        formatter: dict[str, Any] = {}
+        digits = 4
+        if self.dtype.is_floating_point and array.size and bool(np.all(~np.isfinite(array) | (array == np.trunc(array)))):
+            digits = 0
+            if array.size and float(np.max(np.abs(array), initial=0, where=np.isfinite(array))) < 1e7:
+                formatter["float_kind"] = lambda x: f"{x:.0f}." if math.isfinite(x) else str(x)
+        options: dict[str, Any] = {"separator": ", ", "prefix": "tensor("}
+        if self.dtype.is_floating_point and digits:
+            options |= {"precision": 4, "floatmode": "fixed"}
+        elif formatter:
+            width = builtins_max(len(formatter["float_kind"](x)) for x in array.flat)
+            options["formatter"] = {"float_kind": lambda x: formatter["float_kind"](x).rjust(width)}
+        text = np.array2string(array, threshold=1000, **options)
+        parts = [text]
+        if self.dtype not in (float32, int64, bool_):
+            parts.append(f"dtype={self.dtype.name}")
+        if self.is_leaf:
+            if self.requires_grad:
+                parts.append("requires_grad=True")
+        else:
+            parts.append(f"grad_fn={self.grad_fn}")
+        return f"tensor({', '.join(parts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.numel() == 1 else format(repr(self), spec)
+
+    # Out to Python and NumPy
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        if self.requires_grad and _grad_mode.is_grad_enabled():
+            raise RuntimeError(
+                f"numpy: a tensor of shape {self.shape} that requires grad; call .detach() first, as NumPy keeps no history"
+            )
+        kind = self.dtype.numpy
+        return {
+            "shape": self.shape,
+            "typestr": kind.str,
+            "data": (self._data_pointer, False),
+            "strides": tuple(stride * kind.itemsize for stride in self._strides),
+            "version": 3,
+        }
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad; `detach()` it first.
+
+        >>> import pyautograd
+        >>> t = pyautograd.zeros(2)
+        >>> t.numpy()[0] = 3
+        >>> t
+        tensor([3., 0.])
+        """
+        return np.asarray(self)
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers; a number for a 0-d tensor."""
+        return np.asarray(self.detach()).tolist()
+
+    # Copies and conversions
+
+    def clone(self) -> Tensor:
+        """A contiguous copy, through which gradients flow."""
+        return apply(_ops.cast, self, (self.dtype.code,))  # type: ignore[return-value]
+
+    def contiguous(self) -> Tensor:
+        """The tensor itself if it is contiguous, else a contiguous copy."""
+        return self if self.is_contiguous() else self.clone()
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+        """In another dtype; the tensor itself where it has it. Devices other than "cpu" raise RuntimeError.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1, 2]).to(pyautograd.float64)
+        tensor([1., 2.], dtype=float64)
+        """
+        from pyautograd._creation import _cpu
+
+        for arg in args:
+            if isinstance(arg, Tensor):
+                dtype = arg.dtype
+            elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+                device = arg
+            else:
+                dtype = arg
+        _cpu(device)
+        wanted = self.dtype if dtype is None else as_dtype(dtype)
+        if wanted is self.dtype and not copy:
+            return self
+        return apply(_ops.cast, self, (wanted.code,))  # type: ignore[return-value]
+
+    def type(self, dtype: Any) -> Tensor:
+        """In another dtype."""
+        return self.to(dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """In the dtype of another tensor."""
+        return self.to(other.dtype)
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return self.to(float32)
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return self.to(float64)
+
+    def long(self) -> Tensor:
+        """As int64; fractions are cut off."""
+        return self.to(int64)
+
+    int = long
+
+    def bool(self) -> Tensor:
+        """As bool: is it nonzero?"""
+        return self.to(bool_)
+
+    def cpu(self) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    def new_tensor(self, data: Any) -> Tensor:
+        """A tensor of data in this one's dtype."""
+        from pyautograd._creation import tensor
+
+        return tensor(data, dtype=self.dtype)
+
+    def new_zeros(self, *size: Any) -> Tensor:
+        """Zeros in this one's dtype."""
+        from pyautograd._creation import zeros
+
+        return zeros(*size, dtype=self.dtype)
+
+    def new_ones(self, *size: Any) -> Tensor:
+        """Ones in this one's dtype."""
+        from pyautograd._creation import ones
+
+        return ones(*size, dtype=self.dtype)
+
+    # Indexing
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(value, Node) and value.requires_grad and _grad_mode.is_grad_enabled():
+            raise RuntimeError(
+                f"setitem: a value that requires grad is written into a tensor of shape {self.shape}; gradients do not flow "
+                "through writes in place: build the tensor with cat, stack or where, or write under no_grad()"
+            )
+        _core.check_write(self, "setitem")
+        with _grad_mode.no_grad():
+            array = np.asarray(self)
+            try:
+                array[_plain(key)] = _plain(value)
+            except (ValueError, IndexError) as error:
+                raise type(error)(f"setitem: into shape {self.shape}: {error}") from None
+        _core.bump_version(self)
+
+    # Gradients
+
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Differentiate: every leaf that this tensor depends on gets (or adds to) its `.grad`.
+
+        **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element. `retain_graph`: keep
+        the graph, so that it can be differentiated again. **Raises** RuntimeError for a tensor that is no scalar when no gradient is
+        given, without history, whose graph was freed, or where something saved was modified in place. When it raises, no `.grad` has
+        changed.
+
+        >>> import pyautograd
+        >>> x = pyautograd.tensor(3.0, requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(6.)
+        """
+        if create_graph:
+            raise NotImplementedError("backward: create_graph=True, gradients of gradients, is not there yet")
+        if gradient is not None and not isinstance(gradient, Tensor):
+            from pyautograd._creation import tensor
+
+            gradient = tensor(gradient, dtype=self.dtype)
+        _core.backward(self, gradient, bool(retain_graph), _grad_mode.anomaly_enabled())
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Say whether gradients flow to this leaf; returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def detach_(self) -> Tensor:
+        """Cut a leaf from gradients; for a result take `detach()`."""
+        self.requires_grad = False
+        return self
+
+    # In place: under no_grad, on .data, or on tensors that no gradient flows through
+
+    def add_(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """self += alpha other."""
+        return _core.in_place(_ops.add, self, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+
+    def sub_(self, other: Any, *, alpha: float = 1) -> Tensor:
+        """self -= alpha other."""
+        return _core.in_place(_ops.sub, self, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+
+    def mul_(self, other: Any) -> Tensor:
+        """self *= other."""
+        return _core.in_place(_ops.mul, self, other)  # type: ignore[return-value]
+
+    def div_(self, other: Any) -> Tensor:
+        """self /= other."""
+        return _core.in_place(_ops.div, self, other)  # type: ignore[return-value]
+
+    def _overwrite(self, source: Any, what: str) -> Tensor:
+        _core.copy_into(self, source, what)
+        return self
+
+    def copy_(self, source: Any) -> Tensor:
+        """Overwrite the elements with another tensor's, broadcast and converted."""
+        return self._overwrite(source, "copy_")
+
+    def fill_(self, value: Any) -> Tensor:
+        """Overwrite every element with a number."""
+        return self._overwrite(value, "fill_")
+
+    def zero_(self) -> Tensor:
+        """Overwrite every element with 0."""
+        return self._overwrite(0, "zero_")
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Overwrite the elements with themselves, kept within bounds."""
+        return self._overwrite(E.clamp(self.detach(), min, max), "clamp_")
+
+    def _fill_random(self, what: str, fill: Any, *bounds: Any) -> Tensor:
+        _core.check_write(self, what)
+        if self.is_contiguous():
+            check(fill(node_pointer(self), *bounds))
+            _core.bump_version(self)
+            return self
+        from pyautograd._creation import empty_like
+
+        return self._overwrite(empty_like(self)._fill_random(what, fill, *bounds), what)
+
+    def uniform_(self, a: Any = 0.0, b: Any = 1.0) -> Tensor:
+        """Overwrite with draws from [a, b)."""
+        return self._fill_random("uniform_", lib.pa_fill_uniform, a, b)
+
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Tensor:
+        """Overwrite with draws from the normal distribution."""
+        return self._fill_random("normal_", lib.pa_fill_normal, mean, std)
+
+    # Pickling and copying
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        array = np.asarray(self.detach()).copy()
+        return _rebuild, (array, self.requires_grad, isinstance(self, Parameter))
+
+    def __copy__(self) -> Tensor:
+        return self.detach().requires_grad_(self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(f"deepcopy: a result of {self._op_name} of shape {self.shape} has a history; detach() it first")
+        copied = _rebuild(np.asarray(self.detach()).copy(), self.requires_grad, isinstance(self, Parameter))
+        memo[id(self)] = copied
+        if self.grad is not None:
+            copied.grad = copy.deepcopy(self.grad, memo)
+        return copied
+
+
+builtins_max = max
+
+
+class Parameter(Tensor):
+    """A tensor that a Module counts among its parameters; requires grad unless told otherwise. Shares the memory of `data`.
+
+    >>> import pyautograd
+    >>> pyautograd.nn.Parameter(pyautograd.zeros(2))
+    Parameter containing:
+    tensor([0., 0.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any = (), requires_grad: bool = True) -> Parameter:
+        if not isinstance(data, Tensor):
+            from pyautograd._creation import tensor
+
+            data = tensor(data)
+        return _core.parameter(data, requires_grad)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -> Tensor:
+    """What pickle calls."""
+    from pyautograd._creation import tensor
+
+    made = tensor(array)
+    return Parameter(made, requires_grad) if parameter else made.requires_grad_(requires_grad)
+
+
+def _coerce(operand: Any) -> Any:
+    """What an operand that is neither a node nor a Python number means: NumPy's scalars are numbers, its arrays tensors."""
+    if isinstance(operand, np.generic):
+        return operand.item()
+    if isinstance(operand, np.ndarray):
+        if operand.ndim == 0:
+            return operand.item()
+        from pyautograd._creation import as_tensor
+
+        return as_tensor(operand)
+    return NotImplemented
+
+
+_core.register(Value, Tensor, Parameter, _coerce, DTYPES, _blas.resolve)

@@ -1,0 +1,252 @@
+"""The tape behind a Value or a Tensor as a table to read: what was computed from what, and how the chain rule ran back.
+
+`backward()` goes through this table from the last row to the first. In each row it multiplies the gradient that has
+arrived (d root / d this) with the local derivatives (d this / d input) and adds the products to the inputs' gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, overload
+
+__all__ = ["Row", "Trace", "trace"]
+
+SHOWN = 100  # rows that print; the others are there to iterate over
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the tape.
+
+    `index` counts from 0, inputs before what is made of them; `name` is the label or `%index`. `op` is the op's symbol
+    ("" for a leaf), `op_name` its name in the op table, and `inputs` the rows that it read, in order.
+
+    For a Value, `value` and `gradient` are floats, and `local_gradients` has d value / d input for each of the inputs
+    (nan where a hand-written op does not tell). For a Tensor `value` and `gradient` are its data and its `.grad` (None
+    where it has none), and `local_gradients` is empty: `rule` says in words what is sent to the inputs.
+    """
+
+    index: int
+    name: str
+    op: str
+    op_name: str
+    inputs: tuple[int, ...]
+    input_names: tuple[str, ...]
+    value: Any
+    gradient: Any
+    local_gradients: tuple[float, ...]
+    rule: str
+    node: Any
+
+    @property
+    def expression(self) -> str:
+        """How the row was computed: `x * w`, `tanh(n)`. Empty for a leaf."""
+        if not self.op:
+            return ""
+        if len(self.inputs) == 2 and not self.op[0].isalpha():
+            return f"{self.input_names[0]} {self.op} {self.input_names[1]}"
+        if len(self.inputs) == 1 and self.op.startswith("**") and len(self.op) > 2:
+            return f"{self.input_names[0]}{self.op}"
+        return f"{self.op}({', '.join(self.input_names)})"
+
+    @property
+    def contributions(self) -> tuple[float, ...]:
+        """What the row adds to the gradient of each input: local derivative times gradient. Empty for Tensors."""
+        return tuple(local * self.gradient for local in self.local_gradients)
+
+
+class Trace(Sequence[Row]):
+    """The rows of a tape, in order of computation. Prints as a table, in a notebook as HTML."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = tuple(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Trace: ...
+    def __getitem__(self, index: int | slice) -> Row | Trace:
+        return Trace(self.rows[index]) if isinstance(index, slice) else self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        head, lines = self._table()
+        widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+        ruled = [head, ["-" * width for width in widths], *lines]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in ruled)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head, lines = self._table()
+        rows = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+        rows += ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines]
+        return "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Column names, and a line for each input of each row, of which the first carries what the row itself says."""
+        of_values = not any(row.rule for row in self.rows)
+        head = ["#", "name", "computed as", "value", "gradient g"]
+        head += ["local derivative", "sends back"] if of_values else ["sends back"]
+        lines: list[list[str]] = []
+        left_out = len(self.rows) - SHOWN
+        shown = self.rows if left_out <= 0 else self.rows[: SHOWN // 2] + self.rows[-(SHOWN // 2) :]
+        for position, row in enumerate(shown):
+            if left_out > 0 and position == SHOWN // 2:
+                lines.append(["…", f"{left_out} more", *[""] * (len(head) - 2)])
+            start = [str(row.index), row.name, row.expression, _summary(row.value), _summary(row.gradient)]
+            for back in _sent_back(row) if of_values else [[row.rule]]:
+                lines.append([*start, *back])
+                start = [""] * len(start)
+        return head, lines
+
+
+def _sent_back(row: Row) -> list[list[str]]:
+    """The chain rule of a row, an input a line."""
+    if not row.inputs:
+        return [["", ""]]
+    return [
+        [f"d {row.name}/d {name} = {local:.4g}", f"{local:.4g} g = {sent:.4g} to {name}"]
+        for name, local, sent in zip(row.input_names, row.local_gradients, row.contributions, strict=True)
+    ]
+
+
+def _summary(value: Any) -> str:
+    """A number, or a Tensor's dtype, shape, and what its elements are like."""
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return f"{value:.4g}"
+    text = f"{value.dtype.name} {value.shape}"
+    array = value.detach().numpy()
+    if array.size == 0:
+        return text
+    if array.size == 1:
+        return f"{text} {array.item():.4g}"
+    return f"{text} {array.min():.3g} … {array.max():.3g}"
+
+
+def tape(root: Any) -> list[Any]:
+    """All that reaches `root`: first the leaves in the order of their use, then results in that of making."""
+    computed = [node for node in root._tape() if node._inputs]
+    made = set(map(id, computed))
+    leaves = {id(leaf): leaf for node in computed for leaf in node._inputs if id(leaf) not in made}
+    return [*leaves.values(), *computed] or [root]
+
+
+def trace(root: Any) -> Trace:
+    """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
+
+    >>> from pyautograd.scalar import Value
+    >>> x, w = Value(2.0, label="x"), Value(-3.0, label="w")
+    >>> y = (x * w + 5.0).tanh()
+    >>> y.backward()
+    >>> print(trace(y))
+    #  name  computed as  value    gradient g  local derivative  sends back
+    -  ----  -----------  -------  ----------  ----------------  -------------------
+    0  x                  2        -1.26
+    1  w                  -3       0.8399
+    2  %2                 5        0.42
+    3  %3    x * w        -6       0.42        d %3/d x = -3     -3 g = -1.26 to x
+                                               d %3/d w = 2      2 g = 0.8399 to w
+    4  %4    %3 + %2      -1       0.42        d %4/d %3 = 1     1 g = 0.42 to %3
+                                               d %4/d %2 = 1     1 g = 0.42 to %2
+    5  %5    tanh(%4)     -0.7616  1           d %5/d %4 = 0.42  0.42 g = 0.42 to %4
+    """
+    nodes = tape(root)
+    index = {id(node): i for i, node in enumerate(nodes)}
+    names = [getattr(node, "label", "") or f"%{i}" for i, node in enumerate(nodes)]
+    rows = []
+    for i, node in enumerate(nodes):
+        inputs = tuple(index[id(operand)] for operand in node._inputs)
+        is_value = isinstance(node.data, (int, float))
+        rows.append(
+            Row(
+                index=i,
+                name=names[i],
+                op=node._op,
+                op_name=node._op_name,
+                inputs=inputs,
+                input_names=tuple(names[j] for j in inputs),
+                value=node.data,
+                gradient=node.grad,
+                local_gradients=node._local_gradients() if is_value else (),
+                rule="" if is_value or not inputs else _rule(node._op_name),
+                node=node,
+            )
+        )
+    return Trace(rows)
+
+
+# What the ops on Tensors send to their operands a, b, c, given the gradient g of their result y.
+RULES = {
+    "add": "g; g",
+    "sub": "g; -g",
+    "mul": "g b; g a",
+    "div": "g / b; -g y / b",
+    "pow": "g b a^(b - 1); g y ln a",
+    "power": "g p a^(p - 1)",
+    "maximum": "g where a is larger, g/2 where equal; likewise b",
+    "minimum": "g where a is smaller, g/2 where equal; likewise b",
+    "neg": "-g",
+    "abs": "g sign a",
+    "square": "2 a g",
+    "reciprocal": "-g y^2",
+    "sqrt": "g / (2 y)",
+    "clamp": "g where p <= a <= q, else 0",
+    "exp": "g y",
+    "expm1": "g (y + 1)",
+    "log": "g / a",
+    "log1p": "g / (1 + a)",
+    "sin": "g cos a",
+    "cos": "-g sin a",
+    "erf": "g 2/sqrt(pi) e^(-a^2)",
+    "relu": "g where y > 0, else 0",
+    "leaky_relu": "g where a > 0, else p g",
+    "elu": "g where a > 0, else g p e^a",
+    "sigmoid": "g y (1 - y)",
+    "log_sigmoid": "g sigmoid(-a)",
+    "tanh": "g (1 - y^2)",
+    "silu": "g s (1 + a (1 - s)), s = sigmoid a",
+    "softplus": "g sigmoid(p a)",
+    "gelu": "g (Phi(a) + a phi(a))",
+    "gelu_tanh": "g times the derivative of the tanh formula",
+    "squared_error": "2 g (a - b); 2 g (b - a)",
+    "huber": "g (a - b) kept within -p and p; the negative to b",
+    "hinge": "-g b where p - a b > 0; -g a there",
+    "bce_with_logits": "g (sigmoid a - b); -g a",
+    "where": "nothing; g where a; g where not a",
+    "matmul": "g b^T; a^T g",
+    "linear": "g b; g^T a; the sum of g over the rows",
+    "sum": "g, spread over the axes",
+    "mean": "g / n, spread over the axes",
+    "prod": "g y / a, spread over the axes",
+    "max": "g where a is the largest, shared by ties",
+    "min": "g where a is the smallest, shared by ties",
+    "var": "2 g (a - mean) / (n - p)",
+    "softmax": "y (g - sum g y)",
+    "log_softmax": "g - softmax(a) sum g",
+    "logsumexp": "g softmax(a)",
+    "cross_entropy": "g (softmax(a) - onehot(b)) / N",
+    "view": "g in the shape of a, added at the place seen",
+    "cast": "g in the dtype of a",
+    "cat": "the part of g at the operand's place",
+    "index": "g added to the rows taken",
+    "dropout": "g / (1 - p) where kept, else 0",
+    "custom": "what its backward returns",
+}
+
+
+def _rule(op_name: str) -> str:
+    """The rule of an op, behind its formula in the op table."""
+    from pyautograd import _ops
+
+    words = _ops.info(op_name).words
+    return f"y = {words}: {RULES[op_name]}" if op_name in RULES else f"y = {words}"

@@ -1,0 +1,106 @@
+"""`Value`: a number whose operations are recorded, micrograd's; a 0-d float64 node of the same graph as tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyautograd import _core, _grad_mode, _ops
+from pyautograd._core import Node, apply
+
+__all__ = ["Value"]
+
+
+class Value(Node):
+    """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
+
+    `Value(data, _children=(), _op='', label='')`. Operators take Values and numbers of every kind. `data` and `grad` are floats that
+    may be assigned; `backward()` starts inner nodes fresh and accumulates on the leaves; the graph is kept.
+
+    >>> from pyautograd.scalar import Value
+    >>> a, b = Value(2.0), Value(-3.0)
+    >>> c = (a * b + 10).relu()
+    >>> c.backward()
+    >>> c, a.grad, b.grad
+    (Value(data=4.0, grad=1.0), -3.0, 2.0)
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # an ndarray on the left makes no array of objects
+    label = ""
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data}, grad={self.grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def backward(self) -> None:
+        """Set the gradient of every Value that this one depends on: d self / d value. Leaves add to what they have."""
+        _core.backward(self, None, True, _grad_mode.anomaly_enabled())
+
+    def __reduce__(self) -> Any:
+        if self._op:
+            raise TypeError("a Value that is the result of an op has a history and is not pickled; take its .data")
+        return _rebuild, (self.data, self.grad, self.label)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        rebuild, state = self.__reduce__()
+        copied: Value = rebuild(*state)
+        memo[id(self)] = copied
+        return copied
+
+    def pow(self, exponent: Any) -> Value:
+        """self ** exponent."""
+        return self**exponent  # type: ignore[no-any-return]
+
+    def leaky_relu(self, negative_slope: float = 0.01) -> Value:
+        """a where a > 0, else negative_slope a."""
+        return apply(_ops.leaky_relu, self, negative_slope)  # type: ignore[return-value]
+
+    def elu(self, alpha: float = 1.0) -> Value:
+        """a where a > 0, else alpha (e^a - 1)."""
+        return apply(_ops.elu, self, alpha)  # type: ignore[return-value]
+
+    def gelu(self, approximate: str = "none") -> Value:
+        """a Phi(a), Phi being the normal distribution function; approximate="tanh" for the tanh formula."""
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+        return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, self)  # type: ignore[return-value]
+
+    def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
+        """ln(1 + e^(beta a)) / beta; a itself where beta a > threshold."""
+        return apply(_ops.softplus, self, beta, threshold)  # type: ignore[return-value]
+
+    def clamp(self, min: float = float("-inf"), max: float = float("inf")) -> Value:
+        """min(max(a, min), max); the gradient passes within the bounds, these included."""
+        return apply(_ops.clamp, self, min, max)  # type: ignore[return-value]
+
+
+def _method(row: _ops.OpInfo) -> Any:
+    op = row.number
+    if row.operands == 1:
+
+        def method(self: Value) -> Any:
+            return apply(op, self)
+    else:
+
+        def method(self: Value, other: Any) -> Any:  # type: ignore[misc]
+            return apply(op, self, other)
+
+    method.__name__ = row.name
+    method.__qualname__ = f"Value.{row.name}"
+    method.__doc__ = f"{row.words}."
+    return method
+
+
+# The rows without parameters: exp, log, tanh, sigmoid, silu, maximum, …
+for _row in _ops.table.values():
+    if _row.family == "elementwise" and _row.parameters == 0 and _row.operands <= 2 and not hasattr(Value, _row.name):
+        setattr(Value, _row.name, _method(_row))
+
+
+def _rebuild(data: float, grad: float, label: str) -> Value:
+    """What pickle calls."""
+    value = Value(data, label=label)
+    value.grad = grad
+    return value

@@ -1,0 +1,189 @@
+"""Differentiation beyond `Tensor.backward()`: `grad`, `backward`, `Function`, and the modes that govern history.
+
+The names and meanings are those of `torch.autograd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyautograd import _core
+from pyautograd._core import Node
+from pyautograd._grad_mode import detect_anomaly, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from pyautograd._tensor import Tensor
+
+__all__ = [
+    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad",
+    "set_grad_enabled",
+]  # fmt: skip
+
+
+def _one_root(op: str, outputs: Any, upstream: Any) -> tuple[Tensor, Tensor | None]:
+    """Several outputs with their upstream gradients as one scalar root: the sum of their products."""
+    if isinstance(outputs, Node):
+        if isinstance(upstream, list | tuple):
+            (upstream,) = upstream
+        return outputs, upstream  # type: ignore[return-value]
+    outputs = list(outputs)
+    given = [None] * len(outputs) if upstream is None else list(upstream)
+    if len(given) != len(outputs):
+        raise ValueError(f"{op}: {len(given)} gradients for {len(outputs)} outputs")
+    if len(outputs) == 1:
+        return outputs[0], given[0]
+    terms = []
+    for output, gradient in zip(outputs, given, strict=True):
+        if gradient is None and output.numel() != 1:
+            raise RuntimeError(f"{op}: an output of shape {output.shape} is no scalar and has no upstream gradient")
+        terms.append(output.sum() if gradient is None else (output * gradient).sum())
+    root = terms[0]
+    for term in terms[1:]:
+        root = root + term
+    return root, None
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of outputs with respect to inputs (leaves or results), returned and not accumulated.
+
+    **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element. **Returns** a tuple with a
+    tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not depend on
+    (with `allow_unused=True` its gradient is None).
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+    >>> pyautograd.autograd.grad((x ** 3).sum(), x)
+    (tensor([ 3., 12.]),)
+    """
+    if create_graph:
+        raise NotImplementedError("grad: create_graph=True, gradients of gradients, is not there yet")
+    wanted = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
+    for i, each in enumerate(wanted):
+        if not isinstance(each, Tensor):
+            raise TypeError(f"grad: input {i} is a {type(each).__name__}, not a Tensor")
+        if not each.requires_grad:
+            raise RuntimeError(f"grad: input {i} of shape {each.shape} does not require grad")
+    root, gradient = _one_root("grad", outputs, grad_outputs)
+    if not isinstance(root, Tensor):
+        raise TypeError(f"grad: outputs are Tensors, not {type(root).__name__}; a Value has .backward()")
+    found = _core.grad(root, wanted, gradient, bool(retain_graph) or bool(not allow_unused))
+    unused = [i for i, each in enumerate(found) if each is None]
+    if unused and not allow_unused:
+        raise RuntimeError(
+            f"grad: the outputs do not depend on input {unused[0]} of shape {wanted[unused[0]].shape}; "
+            "pass allow_unused=True to get None for it"
+        )
+    return found  # type: ignore[return-value]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """Accumulate the gradients of the sum of several tensors on the leaves, as `Tensor.backward` does for one."""
+    root, gradient = _one_root("backward", tensors, grad_tensors)
+    root.backward(gradient, retain_graph, create_graph)
+
+
+class Context:
+    """What `forward` leaves for `backward`."""
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs_input_grad
+        self._saved: list[tuple[Tensor | None, int]] = []
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for `backward`; a later write in place to one of them is noticed there."""
+        self._saved = [(tensor, 0 if tensor is None else tensor._version) for tensor in tensors]
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor | None, ...]:
+        """The tensors kept. **Raises** RuntimeError when one was modified in place since."""
+        for i, (tensor, version) in enumerate(self._saved):
+            if tensor is not None and tensor._version != version:
+                raise RuntimeError(f"backward: saved tensor {i} of shape {tensor.shape} was modified in place since it was saved")
+        return tuple(tensor for tensor, _ in self._saved)
+
+    def _forget_history(self, outputs: list[Tensor]) -> None:
+        """Saved outputs would keep themselves alive; what they share memory with does not."""
+        kept = {id(output) for output in outputs}
+        self._saved = [
+            (tensor.detach() if tensor is not None and id(tensor) in kept else tensor, version) for tensor, version in self._saved
+        ]
+
+
+class Function:
+    """An op written in Python: subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *upstream)`.
+
+    `forward` computes with tensors, without history, and returns a new tensor or a tuple of them. `backward` gets the upstream
+    gradient of each output and returns a gradient, or None, for each argument of `forward`: a vector-Jacobian product.
+
+    >>> import pyautograd
+    >>> class Cube(pyautograd.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x * x
+    ...     @staticmethod
+    ...     def backward(ctx, upstream):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 3 * x * x * upstream
+    >>> x = pyautograd.tensor(2.0, requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    @staticmethod
+    def forward(ctx: Context, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs."""
+        raise NotImplementedError("autograd.Function: forward is missing")
+
+    @staticmethod
+    def backward(ctx: Context, *upstream: Tensor) -> Any:
+        """Compute the gradients of the arguments of forward."""
+        raise NotImplementedError("autograd.Function: backward is missing")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward` and record the op."""
+        ctx = Context(tuple(isinstance(arg, Node) and arg.requires_grad for arg in args))
+        with no_grad():
+            result = cls.forward(ctx, *args, **kwargs)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        for i, output in enumerate(outputs):
+            if not isinstance(output, Tensor):
+                raise TypeError(f"{cls.__name__}: forward returned a {type(output).__name__}, not a Tensor")
+            if any(output is arg for arg in args):
+                outputs[i] = output.clone()
+        inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
+        if is_grad_enabled() and inputs:
+            ctx._forget_history(outputs)
+            for i, output in enumerate(outputs):
+                if output.dtype.is_floating_point:
+                    run = _Backward(cls, ctx, len(args), inputs, [each.detach() for each in outputs], i)
+                    _core.attach(output, tuple(args[j] for j in inputs), run, cls.__name__)
+        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+
+
+class _Backward:
+    """One output's share of a Function's backward: the others' upstream gradients are zero, and shares add up."""
+
+    def __init__(self, function: type[Function], ctx: Context, n: int, inputs: list[int], outputs: list[Tensor], which: int) -> None:
+        self._function, self._ctx, self._n, self._inputs = function, ctx, n, inputs
+        self._like = outputs if len(outputs) > 1 else []
+        self._which = which
+
+    def __call__(self, upstream: Tensor) -> tuple[Any, ...]:
+        all_upstream = [upstream if i == self._which else each * 0 for i, each in enumerate(self._like)] or [upstream]
+        with no_grad():
+            returned = self._function.backward(self._ctx, *all_upstream)
+        gradients = returned if isinstance(returned, tuple) else (returned,)
+        if len(gradients) != self._n:
+            raise RuntimeError(f"{self._function.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")
+        return tuple(gradients[i] for i in self._inputs)

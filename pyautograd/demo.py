@@ -1,0 +1,242 @@
+"""`python -m pyautograd demo`: two trainings on real data, and pictures of them.
+
+1. micrograd's moons demo, on the pure-Python reference and on the C engine: the same losses, and how much faster.
+2. A `nn.MLP` on 1,797 handwritten digits: how many of those it never saw it reads right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyautograd import datasets
+
+T = TypeVar("T")
+
+STEPS = 100
+EPOCHS = 40
+
+
+@dataclass
+class Moons:
+    """micrograd's demo as far as it was run on one engine."""
+
+    model: Any
+    losses: list[float]
+    seconds: list[float]  # of each step
+    accuracy: float
+
+
+@dataclass
+class Digits:
+    """The training of the digits."""
+
+    model: Any
+    losses: list[float]
+    seconds: float
+    n_train: int
+    n_test: int
+    accuracy: float
+
+
+def moons_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The 100 points of micrograd's demo, labelled -1 and 1."""
+    X, y = datasets.make_moons(n_samples=100, noise=0.1, random_state=1337)
+    return X, y * 2 - 1
+
+
+def train_moons(engine: Any, steps: int, bar: bool = True) -> Moons:
+    """micrograd's demo.ipynb over the Values of `engine`, `pyautograd.scalar` or `pyautograd.reference`."""
+    Value, MLP = engine.Value, engine.MLP
+    X, y = moons_points()
+    random.seed(1337)
+    model = MLP(2, [16, 16, 1])
+    run = Moons(model, [], [], 0.0)
+    for k in progress(range(steps), engine.__name__.rpartition(".")[2], bar):
+        start = time.perf_counter()
+        inputs = [list(map(Value, row)) for row in X]
+        scores = list(map(model, inputs))
+        margins = [(1 + -yi * score).relu() for yi, score in zip(y, scores, strict=True)]
+        loss: Any = sum(margins) * (1.0 / len(margins)) + 1e-4 * sum(p * p for p in model.parameters())
+        model.zero_grad()
+        loss.backward()
+        for p in model.parameters():
+            p.data -= (1.0 - 0.9 * k / 100) * p.grad
+        run.seconds.append(time.perf_counter() - start)
+        run.losses.append(loss.data)
+        run.accuracy = float(np.mean([(yi > 0) == (score.data > 0) for yi, score in zip(y, scores, strict=True)]))
+    return run
+
+
+def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True) -> Digits:
+    """A 64-128-64-10 MLP on four fifths of the digits with Adam, tested on the rest."""
+    import pyautograd as pa
+    from pyautograd import nn, optim
+    from pyautograd.nn import functional as F
+    from pyautograd.utils.data import DataLoader, TensorDataset
+
+    X, y = datasets.load_digits()
+    train, test = datasets.train_test_split(len(X), 0.2, seed=0)
+    pa.manual_seed(seed)
+    loader = DataLoader(TensorDataset(pa.tensor(X[train]), pa.tensor(y[train])), batch_size=32, shuffle=True)
+    model = nn.MLP(64, [128, 64, 10])
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    losses = []
+    start = time.perf_counter()
+    for _ in progress(range(epochs), "epochs", bar):
+        for xb, yb in loader:
+            loss = F.cross_entropy(model(xb), yb)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    seconds = time.perf_counter() - start
+    with pa.no_grad():
+        predicted = model(pa.tensor(X[test])).argmax(dim=1).numpy()
+    return Digits(model, losses, seconds, len(train), len(test), float(np.mean(predicted == y[test])))
+
+
+def draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
+    """Writes the pictures into the folder and returns their names. Raises ImportError without matplotlib."""
+    from pyautograd import plot
+
+    names = []
+
+    def save(figure: Any, *files: str) -> None:
+        for name in files:
+            figure.savefig(folder / name, dpi=150)
+            names.append(name)
+
+    figure, ax = plot.new_figure(9, 3.2)
+    ax.remove()
+    left, right = figure.subplots(1, 2)
+    plot.loss_curve(moons.losses, ax=left, title="moons, scalar net")
+    plot.loss_curve(digits.losses, ax=right, smooth=45, title="digits, MLP on Tensors")
+    save(figure, "losses.png")
+
+    figure, ax = plot.new_figure(6, 3.8)
+    plot.decision_boundary(moons.model, *moons_points(), ax=ax, title="what the 2-16-16-1 net learned of the moons")
+    save(figure, "moons.png")
+
+    figure, ax = plot.new_figure(8, 4.4)
+    weight = digits.model.layers[0].weight
+    plot.weight_templates(weight, ax=ax, columns=16, title="what each of the 128 units of the first layer looks for")
+    save(figure, "first-layer.png")
+
+    figure, ax = plot.new_figure(10.5, 3.4)
+    plot.graph(one_neuron(moons.model), ax=ax, title="one neuron of the moons net, after backward()")
+    save(figure, "neuron.png", "neuron.svg")
+    return names
+
+
+def one_neuron(model: Any) -> Any:
+    """The labelled output of the first neuron of a scalar net, at a point where it fires, after `backward()`."""
+    from pyautograd.scalar import Value
+
+    neuron = model.layers[0].neurons[0]
+    model.zero_grad()
+    for k, w in enumerate(neuron.w):
+        w.label = f"w{k + 1}"
+    neuron.b.label = "b"
+    for point in moons_points()[0].tolist():
+        out = neuron([Value(number, label=f"x{k + 1}") for k, number in enumerate(point)])
+        if out.data > 0:
+            break
+    out.label = "out"
+    out.backward()
+    return out
+
+
+def progress(items: Iterable[T], label: str, shown: bool = True) -> Iterator[T]:
+    """The items, and on a terminal a bar that goes away at the end: tqdm's where it is installed."""
+    todo = list(items)
+    if not (shown and sys.stderr.isatty()):
+        yield from todo
+        return
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        for k, item in enumerate(todo):
+            done = 30 * (k + 1) // len(todo)
+            sys.stderr.write(f"\r   {label} {'#' * done}{'.' * (30 - done)} {k + 1}/{len(todo)}")
+            sys.stderr.flush()
+            yield item
+        sys.stderr.write("\r\x1b[K")
+    else:
+        yield from tqdm(todo, desc=f"   {label}", leave=False, ncols=72)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the demo with the given arguments; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="pyautograd demo", description="Trains on the moons and on handwritten digits, and draws what came of it."
+    )
+    parser.add_argument("--out", type=Path, default=Path("pyautograd-demo"), metavar="DIR", help="where pictures go")
+    parser.add_argument("--reference-steps", type=int, default=5, metavar="N", help="steps of the pure-Python engine")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the digits")
+    options = parser.parse_args(argv)
+    if not 1 <= options.reference_steps <= STEPS or options.epochs < 1:
+        parser.error(f"--reference-steps is from 1 to {STEPS}, --epochs at least 1")
+
+    moons = _moons(options.reference_steps)
+    digits = _digits(options.epochs)
+    _pictures(options.out, moons, digits)
+    return 0
+
+
+def _moons(reference_steps: int) -> Moons:
+    from pyautograd import reference, scalar
+
+    print("1  The moons of micrograd's demo: a 2-16-16-1 net of Values, 65,818 of them in each step's graph\n")
+    slow = train_moons(reference, reference_steps)
+    fast = train_moons(scalar, STEPS)
+    print(f"   {'loss at step':>12}  {'pure Python':<20}  {'C':<20}")
+    shown = [*range(len(slow.losses)), STEPS - 1] if len(slow.losses) < STEPS else [0, 1, 2, STEPS - 1]
+    for k in shown:
+        there = repr(slow.losses[k]) if k < len(slow.losses) else "..."
+        print(f"   {k:>12}  {there:<20}  {fast.losses[k]!r:<20}")
+    python, c = statistics.median(slow.seconds), statistics.median(fast.seconds)
+    same = "the same to the last bit" if slow.losses == fast.losses[: len(slow.losses)] else "NOT the same"
+    print(f"\n   The losses are {same}. Accuracy after {STEPS} steps: {fast.accuracy:.0%}.")
+    print(
+        f"   A step takes {python * 1e3:.0f} ms in pure Python, {c * 1e3:.2f} ms in C: {python / c:.0f} times faster.\n"
+    )
+    return fast
+
+
+def _digits(epochs: int) -> Digits:
+    print("2  1,797 handwritten digits, 8x8 pixels: a 64-128-64-10 nn.MLP on Tensors, Adam, batches of 32\n")
+    run = train_digits(epochs)
+    each = run.seconds / len(run.losses) * 1e6
+    print(f"   Trained on {run.n_train:,} digits in {run.seconds:.2f} s: {epochs} epochs, {each:.0f} us a step.")
+    print(f"   Test accuracy: {run.accuracy:.1%} of {run.n_test} digits it never saw.")
+    print("   Data: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0.\n")
+    return run
+
+
+def _pictures(folder: Path, moons: Moons, digits: Digits) -> None:
+    print("3  Pictures: the losses, the moons' decision boundary, the first layer's weights, one neuron's graph\n")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        from pyautograd.plot import INSTALL_HINT
+
+        print(f"   Left out: matplotlib is not installed. To have them: {INSTALL_HINT}")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    names = draw(folder, moons, digits)
+    print(f"   Written to {folder}/: {', '.join(names)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Modules that hold others by position or by name: Sequential, ModuleList, ModuleDict."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, overload
+
+from pyautograd.nn._module import Module
+
+
+class _Positional(Module):
+    """What Sequential and ModuleList share: submodules named "0", "1", … in order."""
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(list(self._modules.values()))
+
+    def __contains__(self, module: object) -> bool:
+        return any(module is held for held in self)
+
+    def _name_at(self, index: int) -> str:
+        names = list(self._modules)
+        index = operator.index(index)
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"index {index} is out of range: {type(self).__name__} holds {len(names)} modules")
+        return names[index]
+
+    def _refill(self, modules: list[Module]) -> None:
+        for name in list(self._modules):
+            object.__delattr__(self, name)
+        for index, module in enumerate(modules):
+            self.add_module(str(index), module)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Positional: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            part = type(self).__new__(type(self))
+            part._refill(list(self)[index])
+            part.training = self.training
+            return part
+        return self._modules[self._name_at(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(self._name_at(index), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        modules = list(self)
+        if not isinstance(index, slice):
+            self._name_at(index)
+        del modules[index]
+        self._refill(modules)
+
+    def append(self, module: Module) -> Any:
+        """Adds a module at the end; returns self."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Any:
+        """Adds modules at the end; returns self."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Adds a module before the one at `index`."""
+        modules = list(self)
+        modules.insert(index, module)
+        self._refill(modules)
+        return self
+
+    def pop(self, index: int = -1) -> Module:
+        """Takes out a module and returns it."""
+        module = self[index]
+        del self[index]
+        return module
+
+
+class Sequential(_Positional):
+    """Modules one after the other; made from modules or from a dict of them.
+
+    >>> import pyautograd as pa
+    >>> model = pa.nn.Sequential(pa.nn.Linear(2, 8), pa.nn.ReLU(), pa.nn.Linear(8, 1))
+    >>> tuple(model(pa.zeros(5, 2)).shape)
+    (5, 1)
+    """
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            for index, module in enumerate(modules):
+                self.add_module(str(index), module)
+
+    def forward(self, input: Any) -> Any:
+        for module in self.__dict__.values():
+            if isinstance(module, Module):
+                input = module.forward(input) if module._calls_forward else module(input)
+        return input
+
+
+class ModuleList(_Positional):
+    """A list whose modules belong to the module that holds it.
+
+    >>> import pyautograd as pa
+    >>> layers = pa.nn.ModuleList(pa.nn.Linear(4, 4) for _ in range(3))
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
+        self.extend(modules)
+        return self
+
+    def __add__(self, modules: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *modules])
+
+
+class ModuleDict(Module):
+    """A dict whose modules belong to the module that holds it.
+
+    >>> import pyautograd as pa
+    >>> heads = pa.nn.ModuleDict({"a": pa.nn.Linear(4, 1), "b": pa.nn.Linear(4, 2)})
+    >>> heads["b"].out_features
+    2
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Adds modules under their names, replacing those of the same name."""
+        for name, module in modules.items() if isinstance(modules, Mapping) else modules:
+            self[name] = module
+
+    def __getitem__(self, name: str) -> Module:
+        return self._modules[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self.add_module(name, module)
+
+    def __delitem__(self, name: str) -> None:
+        self._modules[name]
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """Names with modules."""
+        return self._modules.items()
+
+    def pop(self, name: str) -> Module:
+        """Takes out a module and returns it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def clear(self) -> None:
+        """Takes out all modules."""
+        for name in list(self):
+            del self[name]

@@ -1,0 +1,28 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from pyautograd._tensor import Tensor
+from pyautograd.nn import functional as F
+from pyautograd.nn._module import Module
+
+
+class Dropout(Module):
+    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the identity.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Dropout(0.5).eval()(pa.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        F.check_probability("Dropout", p)
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout(input, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"

@@ -1,0 +1,88 @@
+"""Layers that are one op with parameters: Linear, Identity, Flatten."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pyautograd import _ops
+from pyautograd._core import apply
+from pyautograd._creation import empty
+from pyautograd._tensor import Parameter, Tensor
+from pyautograd.nn import init
+from pyautograd.nn._module import Module
+
+_linear = _ops.linear
+
+
+class Linear(Module):
+    """`y = x weight^T + bias`: x of shape (..., in_features) to (..., out_features).
+
+    `weight` has shape (out_features, in_features), `bias` (out_features,); both start uniform in
+    ±1 / sqrt(in_features), as in PyTorch. `dtype` is float32 unless given.
+
+    >>> import pyautograd as pa
+    >>> tuple(pa.nn.Linear(4, 2)(pa.zeros(3, 4)).shape)
+    (3, 2)
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        if in_features < 0 or out_features < 0:
+            raise ValueError(f"Linear: sizes must not be negative, got {in_features} and {out_features}")
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = Parameter(empty(out_features, in_features, dtype=dtype, device=device))
+        self.bias = Parameter(empty(out_features, dtype=dtype, device=device)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws weight, then bias, anew."""
+        bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias = self.bias
+        if bias is None:
+            return apply(_linear, input, self.weight)
+        return apply(_linear, input, self.weight, bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Identity(Module):
+    """Gives back its input; takes and ignores any arguments when made."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Flatten(Module):
+    """Makes one axis of the axes from `start_dim` to `end_dim`.
+
+    >>> import pyautograd as pa
+    >>> tuple(pa.nn.Flatten()(pa.zeros(5, 8, 8)).shape)
+    (5, 64)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -1,0 +1,437 @@
+"""Module: the base class of everything that holds parameters.
+
+Parameters, buffers and submodules are ordinary attributes: they live in the instance's `__dict__` and are found by
+looking through it in order, so reading one costs what any attribute costs and a subclass works even if it never calls
+`super().__init__()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from pyautograd._creation import tensor as _tensor
+from pyautograd._grad_mode import no_grad
+from pyautograd._tensor import Parameter, Tensor
+
+M = TypeVar("M", bound="Module")
+
+_MISSING = object()
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict(strict=False)` did not find a partner for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`.
+
+    >>> import pyautograd as pa
+    >>> class Line(pa.nn.Module):
+    ...     def __init__(self):
+    ...         self.slope = pa.nn.Parameter(pa.tensor([2.0]))
+    ...     def forward(self, x):
+    ...         return self.slope * x
+    >>> Line()(pa.tensor([1.0, 2.0])).tolist()
+    [2.0, 4.0]
+    """
+
+    training: bool = True
+    # False in a class with a __call__ of its own: containers call `forward` directly where they may, which is quicker.
+    _calls_forward: bool = True
+
+    def __init__(self) -> None:
+        pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__call__" in cls.__dict__:
+            cls._calls_forward = False
+
+    def __call__(self, input: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs or input is _MISSING:
+            if input is not _MISSING:
+                args = (input, *args)
+            return self.forward(*args, **kwargs)
+        return self.forward(input)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; a subclass defines it."""
+        raise NotImplementedError(f'{type(self).__name__} has no "forward"')
+
+    # ---- what it holds ----
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = self.__dict__.get(name)
+        if held is not None:
+            if isinstance(held, Parameter):
+                if value is not None and not isinstance(value, Parameter):
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} is a Parameter and takes a Parameter or None, not "
+                        f"{type(value).__name__}; to change its numbers: module.{name}.data = tensor"
+                    )
+            elif isinstance(held, Module):
+                if value is not None and not isinstance(value, Module):
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} is a Module and takes a Module or None, "
+                        f"not {type(value).__name__}"
+                    )
+            elif name in self._buffer_names and value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
+                )
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        if name in self._buffer_names:
+            del self._buffer_names[name]
+
+    @property
+    def _buffer_names(self) -> dict[str, bool]:
+        """The buffers' names, and whether each goes into the state dict."""
+        names: dict[str, bool] = self.__dict__.get("_buffers_persistent", {})
+        return names
+
+    @property
+    def _parameters(self) -> dict[str, Parameter]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+
+    @property
+    def _modules(self) -> dict[str, Module]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    @property
+    def _buffers(self) -> dict[str, Tensor | None]:
+        return {name: vars(self)[name] for name in self._buffer_names}
+
+    def _check_name(self, what: str, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} name must be a str, not {type(name).__name__}")
+        if "." in name:
+            raise KeyError(f'{what} name can\'t contain ".", got: {name!r}')
+        if name == "":
+            raise KeyError(f'{what} name can\'t be empty string ""')
+        held = vars(self).get(name)
+        if held is not None and not isinstance(held, (Parameter, Module)) and name not in self._buffer_names:
+            raise KeyError(f"attribute {name!r} already exists")
+        if held is None and name not in vars(self) and hasattr(self, name):
+            raise KeyError(f"attribute {name!r} already exists")
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Adds a parameter under a name; None keeps the place free."""
+        self._check_name("parameter", name)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"parameter {name!r} must be a nn.Parameter or None, not {type(param).__name__}")
+        setattr(self, name, param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Adds a tensor that is part of the module's state and not trained, such as a running mean.
+
+        >>> import pyautograd as pa
+        >>> m = pa.nn.Module()
+        >>> m.register_buffer("mean", pa.zeros(2))
+        >>> list(m.state_dict())
+        ['mean']
+        """
+        self._check_name("buffer", name)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor).__name__}")
+        if isinstance(vars(self).get(name), (Parameter, Module)):
+            raise KeyError(f"attribute {name!r} already exists")
+        vars(self).setdefault("_buffers_persistent", {})[name] = persistent
+        setattr(self, name, tensor)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Adds a submodule under a name."""
+        self._check_name("module", name)
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"module {name!r} must be a Module or None, not {type(module).__name__}")
+        setattr(self, name, module)
+
+    register_module = add_module
+
+    # ---- walking it ----
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The submodules directly inside, each once, with their names."""
+        seen = set()
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Module) and value not in seen:
+                seen.add(value)
+                yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """The submodules directly inside, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all inside, depth first, with dotted names; shared ones once."""
+        if memo is None:
+            memo = set()
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Module):
+                yield from value.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all inside, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with their dotted names, a module's own before its submodules'; shared ones once.
+
+        >>> import pyautograd as pa
+        >>> [name for name, _ in pa.nn.Linear(2, 3).named_parameters()]
+        ['weight', 'bias']
+        """
+        seen = set()
+        for place, module in self._places(prefix, recurse, remove_duplicate):
+            for name, value in list(vars(module).items()):
+                if isinstance(value, Parameter) and value not in seen:
+                    if remove_duplicate:
+                        seen.add(value)
+                    yield (f"{place}.{name}" if place else name), value
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once: what an optimiser takes."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with their dotted names."""
+        seen = set()
+        for place, module in self._places(prefix, recurse, remove_duplicate):
+            for name in list(module._buffer_names):
+                value = vars(module)[name]
+                if value is not None and value not in seen:
+                    if remove_duplicate:
+                        seen.add(value)
+                    yield (f"{place}.{name}" if place else name), value
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _places(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterable[tuple[str, Module]]:
+        if recurse:
+            return self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        return [(prefix, self)]
+
+    def get_submodule(self, target: str) -> Module:
+        """The submodule of a dotted name; AttributeError where there is none."""
+        module = self
+        for name in target.split(".") if target else []:
+            found = vars(module).get(name)
+            if not isinstance(found, Module):
+                raise AttributeError(f"{type(module).__name__} has no submodule {name!r} (looking for {target!r})")
+            module = found
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name; AttributeError where there is none."""
+        place, _, name = target.rpartition(".")
+        module = self.get_submodule(place)
+        found = vars(module).get(name)
+        if not isinstance(found, Parameter):
+            raise AttributeError(f"{type(module).__name__} has no parameter {name!r} (looking for {target!r})")
+        return found
+
+    def apply(self: M, fn: Callable[[Module], Any]) -> M:
+        """Calls `fn` on every submodule, then on this one; returns self."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # ---- its state ----
+
+    def _named_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
+        """Everything that goes into the state dict, in its order, shared tensors under each of their names."""
+        persistent = self._buffer_names
+        items = list(vars(self).items())
+        for name, value in items:
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+        for name, goes_in in persistent.items():
+            if goes_in and vars(self)[name] is not None:
+                yield prefix + name, vars(self)[name]
+        for name, value in items:
+            if isinstance(value, Module):
+                yield from value._named_state(f"{prefix}{name}.")
+
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """Name to tensor of all parameters and persistent buffers, detached and sharing their memory.
+
+        >>> import pyautograd as pa
+        >>> {name: tuple(t.shape) for name, t in pa.nn.MLP(2, [3, 1]).state_dict().items()}
+        {'layers.0.weight': (3, 2), 'layers.0.bias': (3,), 'layers.1.weight': (1, 3), 'layers.1.bias': (1,)}
+        """
+        state = {} if destination is None else destination
+        for name, tensor in self._named_state(prefix):
+            state[name] = tensor if keep_vars else tensor.detach()
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copies a state dict's numbers into this module's parameters and buffers.
+
+        All names and shapes are checked before anything is copied. Names that only one side has raise RuntimeError
+        if `strict`, and are returned otherwise; shapes that differ always raise RuntimeError. With `assign` the
+        given tensors take the places of the module's own.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
+        own = dict(self._named_state(""))
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
+        problems = []
+        if strict and unexpected:
+            problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
+        if strict and missing:
+            problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
+        for name, tensor in own.items():
+            given = state_dict.get(name)
+            if name not in state_dict:
+                continue
+            if not hasattr(given, "shape"):
+                problems.append(f"{name} must be a tensor or an array, not {type(given).__name__}.")
+            elif tuple(given.shape) != tuple(tensor.shape):
+                problems.append(
+                    f"size mismatch for {name}: the checkpoint has shape {tuple(given.shape)}, "
+                    f"the model {tuple(tensor.shape)}."
+                )
+        if problems:
+            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
+        with no_grad():
+            for name, tensor in own.items():
+                if name in state_dict:
+                    if assign:
+                        self._replace(name, tensor, state_dict[name])
+                    else:
+                        tensor.copy_(_as_tensor(state_dict[name]))
+        return IncompatibleKeys(missing, unexpected)
+
+    def _replace(self, name: str, own: Tensor, given: Any) -> None:
+        place, _, attribute = name.rpartition(".")
+        tensor = _as_tensor(given)
+        if isinstance(own, Parameter) and not isinstance(tensor, Parameter):
+            tensor = Parameter(tensor, requires_grad=own.requires_grad)
+        setattr(self.get_submodule(place), attribute, tensor)
+
+    # ---- its modes ----
+
+    def train(self: M, mode: bool = True) -> M:
+        """Training mode (True) or evaluation mode (False), for this module and all inside; Dropout heeds it."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        for module in self.modules():
+            object.__setattr__(module, "training", mode)
+        return self
+
+    def eval(self: M) -> M:
+        """Evaluation mode: `train(False)`."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Sets `requires_grad` of every parameter: False freezes them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clears the gradients of all parameters."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad.zero_()
+
+    def to(self: M, *args: Any, **kwargs: Any) -> M:
+        """Casts floating-point parameters and buffers, in place: `to(dtype)`, `to("cpu")`, `to(tensor)`."""
+
+        def convert(tensor: Tensor) -> Tensor:
+            # Where only a dtype or a tensor's dtype is asked for, integer tensors keep theirs.
+            return tensor.to(*args, **kwargs) if tensor.is_floating_point() else tensor
+
+        return self._convert(convert)
+
+    def float(self: M) -> M:
+        """Floating-point parameters and buffers to float32."""
+        return self._convert(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self: M) -> M:
+        """Floating-point parameters and buffers to float64."""
+        return self._convert(lambda t: t.double() if t.is_floating_point() else t)
+
+    def cpu(self: M) -> M:
+        """Itself: there is no other device."""
+        return self
+
+    def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:
+        with no_grad():
+            for parameter in self.parameters():
+                grad = parameter.grad
+                converted = convert(parameter.data)
+                if converted.dtype is parameter.dtype:
+                    continue
+                parameter.grad = None
+                parameter.data = converted
+                if grad is not None:
+                    parameter.grad = convert(grad)
+            done: dict[int, Tensor] = {}
+            for module in self.modules():
+                for name, buffer in module._buffers.items():
+                    if buffer is not None:
+                        setattr(module, name, done.setdefault(id(buffer), convert(buffer)))
+        return self
+
+    def share_memory(self) -> None:
+        raise NotImplementedError("share_memory: parameters live in this process alone")
+
+    # ---- how it looks ----
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of the repr; a subclass may define it."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        extra_lines = extra.split("\n") if extra else []
+        child_lines = [f"({name}): {_indented(repr(value))}" for name, value in self._modules.items()]
+        if not child_lines and len(extra_lines) <= 1:
+            return f"{self._get_name()}({extra})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(extra_lines + child_lines) + "\n)"
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if not name[0].isdigit())
+
+
+def _as_tensor(value: Any) -> Tensor:
+    return value if isinstance(value, Tensor) else _tensor(value)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")

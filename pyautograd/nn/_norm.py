@@ -1,0 +1,120 @@
+"""Normalisation: LayerNorm, BatchNorm1d."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyautograd._creation import ones, tensor, zeros
+from pyautograd._grad_mode import no_grad
+from pyautograd._tensor import Parameter, Tensor
+from pyautograd.nn import functional as F
+from pyautograd.nn._module import Module
+
+
+class LayerNorm(Module):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last axes, of sizes `normalized_shape` (Ba et al. 2016).
+
+    >>> import pyautograd as pa
+    >>> y = pa.nn.LayerNorm(3)(pa.tensor([[1.0, 2.0, 3.0]]))
+    >>> [round(v, 4) for v in y[0].tolist()]
+    [-1.2247, 0.0, 1.2247]
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(ones(self.normalized_shape, **options)) if elementwise_affine else None
+        self.bias = Parameter(zeros(self.normalized_shape, **options)) if elementwise_affine and bias else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class BatchNorm1d(Module):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the batch (Ioffe and Szegedy 2015), for (N, C) or (N, C, L).
+
+    While training the batch's own mean and variance are used, and running ones kept with weight `momentum` for the
+    newest (None: plain averages); these are used in evaluation. ValueError for a training batch of one value a channel.
+
+    >>> import pyautograd as pa
+    >>> norm = pa.nn.BatchNorm1d(2)
+    >>> y = norm(pa.tensor([[1.0, 0.0], [3.0, 10.0]]))
+    >>> [round(v, 3) for v in y[0].tolist()], [round(v, 3) for v in norm.running_mean.tolist()]
+    ([-1.0, -1.0], [0.2, 0.5])
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(ones(num_features, **options)) if affine else None
+        self.bias = Parameter(zeros(num_features, **options)) if affine else None
+        self.register_buffer("running_mean", zeros(num_features, **options) if track_running_stats else None)
+        self.register_buffer("running_var", ones(num_features, **options) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", tensor(0) if track_running_stats else None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (2, 3) or input.shape[1] != self.num_features:
+            raise ValueError(
+                f"BatchNorm1d: expected an input of shape (N, {self.num_features}) or (N, {self.num_features}, L), "
+                f"got {input.shape}"
+            )
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            with no_grad():
+                self.num_batches_tracked.add_(1)
+            if momentum is None:
+                momentum = 1 / self.num_batches_tracked.item()
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )

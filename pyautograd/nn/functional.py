@@ -1,0 +1,516 @@
+"""Layers, activations and losses as functions, as `torch.nn.functional`.
+
+A loss takes a prediction and a target of one shape, and `reduction` "mean", "sum" or "none". Shapes that differ raise
+ValueError, also where they would broadcast, such as (N, 1) against (N,): that mistake trains a different model.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+from pyautograd import _ops
+from pyautograd._core import apply
+from pyautograd._creation import arange, zeros_like
+from pyautograd._dtype import int64
+from pyautograd._elementwise import where
+from pyautograd._grad_mode import no_grad
+from pyautograd._tensor import Tensor
+
+__all__ = [
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "hinge_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+_squared_error = _ops.squared_error
+_cross_entropy = _ops.cross_entropy
+_bce_with_logits = _ops.bce_with_logits
+_hinge = _ops.hinge
+_huber = _ops.huber
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`input weight^T + bias`: (..., in) by (out, in) and (out,) to (..., out).
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.linear(pa.ones(1, 2), pa.tensor([[1.0, 2.0]]), pa.tensor([0.5])).tolist()
+    [[3.5]]
+    """
+    return apply(_ops.linear, input, weight) if bias is None else apply(_ops.linear, input, weight, bias)
+
+
+# Activations
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0). `inplace` is accepted and changes nothing: the result is always a new tensor."""
+    return apply(_ops.relu, input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where x > 0, else `negative_slope` x."""
+    return apply(_ops.leaky_relu, input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where x > 0, else `alpha` (e^x - 1)."""
+    return apply(_ops.elu, input, alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for its approximation by tanh."""
+    if approximate == "none":
+        return apply(_ops.gelu, input)
+    if approximate == "tanh":
+        return apply(_ops.gelu_tanh, input)
+    raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x sigmoid(x)."""
+    return apply(_ops.silu, input)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + e^-x)."""
+    return apply(_ops.sigmoid, input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """ln sigmoid(x), exact where sigmoid(x) underflows."""
+    return apply(_ops.log_sigmoid, input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """tanh(x)."""
+    return apply(_ops.tanh, input)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
+    return apply(_ops.softplus, input, float(beta), float(threshold))
+
+
+def softmax(input: Tensor, dim: int | None = None) -> Tensor:
+    """e^x / sum e^x along `dim`.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.softmax(pa.zeros(2, 4), dim=1).tolist()[0]
+    [0.25, 0.25, 0.25, 0.25]
+    """
+    return input.softmax(_implicit_dim("softmax", input) if dim is None else dim)
+
+
+def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
+    """x - ln sum e^x along `dim`."""
+    return input.log_softmax(_implicit_dim("log_softmax", input) if dim is None else dim)
+
+
+def _implicit_dim(name: str, input: Tensor) -> int:
+    warnings.warn(f"{name}: without dim, PyTorch's old choice of it is taken; give dim=", UserWarning, stacklevel=3)
+    return 0 if input.ndim in (0, 1, 3) else 1
+
+
+def check_probability(what: str, p: float) -> None:
+    """ValueError unless p is in [0, 1]."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{what}: probability has to be between 0 and 1, but got {p}")
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input."""
+    check_probability("dropout", p)
+    if not training or p == 0.0:
+        return input
+    if p == 1.0:
+        return input * 0.0
+    return apply(_ops.dropout, input, (), (p,))
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """Int64 of shape (..., num_classes), 1 at each class and 0 elsewhere; -1 classes: the largest plus one.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.one_hot(pa.tensor([0, 2])).tolist()
+    [[1, 0, 0], [0, 0, 1]]
+    """
+    if input.dtype is not int64:
+        raise TypeError(f"one_hot: classes must be int64, not {input.dtype}")
+    if num_classes == -1:
+        if input.numel() == 0:
+            raise ValueError("one_hot: num_classes must be given for an empty tensor")
+        num_classes = int(input.max()) + 1
+    _check_classes("one_hot", input, num_classes, None)
+    return (input.unsqueeze(-1) == arange(num_classes)).to(int64)
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """The rows of `weight` at int64 positions: (...) and (rows, width) to (..., width); no gradient at `padding_idx`.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.embedding(pa.tensor([1, 0]), pa.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [[3.0, 4.0], [1.0, 2.0]]
+    """
+    if input.dtype is not int64:
+        raise TypeError(f"embedding: positions must be int64, not {input.dtype}")
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: weight must have two axes; its shape is {weight.shape}")
+    rows = apply(_ops.index, weight, input, (1,))
+    if padding_idx is None:
+        return rows
+    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), rows.detach(), rows)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias, statistics over the last axes, of sizes `normalized_shape`."""
+    n = len(normalized_shape)
+    if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
+        raise ValueError(
+            f"layer_norm: the last axes of input must be {tuple(normalized_shape)}; its shape is {tuple(input.shape)}"
+        )
+    axes = tuple(range(-n, 0))
+    centred = input - input.mean(axes, keepdim=True)
+    normal = centred / (centred.square().mean(axes, keepdim=True) + eps).sqrt()
+    if weight is not None:
+        normal = normal * weight
+    return normal if bias is None else normal + bias
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias for each channel, axis 1 of the input.
+
+    Mean and variance are the batch's while `training`, and move the running ones, in place, by `momentum` (the variance
+    without bias); else they are the running ones.
+    """
+    axes = tuple(axis for axis in range(input.ndim) if axis != 1)
+    shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
+    if training:
+        n = math.prod(input.shape[axis] for axis in axes)
+        if n <= 1:
+            raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got {input.shape}")
+        mean = input.mean(axes, keepdim=True)
+        centred = input - mean
+        var = centred.square().mean(axes, keepdim=True)
+        with no_grad():
+            if running_mean is not None:
+                running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
+            if running_var is not None:
+                running_var.mul_(1 - momentum).add_(var.reshape(-1), alpha=momentum * n / (n - 1))
+    else:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: without training, running_mean and running_var must be given")
+        centred = input - running_mean.reshape(shape)
+        var = running_var.reshape(shape)
+    normal = centred / (var + eps).sqrt()
+    if weight is not None:
+        normal = normal * weight.reshape(shape)
+    return normal if bias is None else normal + bias.reshape(shape)
+
+
+# Losses
+
+
+def _reduce(loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f'{reduction!r} is not a valid value for reduction: "mean", "sum" or "none"')
+
+
+def _check_shapes(name: str, input: Tensor, target: Tensor) -> None:
+    try:
+        if input.shape == target.shape:
+            return
+        shapes = tuple(input.shape), tuple(target.shape)
+    except AttributeError:
+        raise TypeError(
+            f"{name}: input and target must be tensors, not {type(input).__name__} and {type(target).__name__}"
+        ) from None
+    raise ValueError(
+        f"{name}: input has shape {shapes[0]} and target {shapes[1]}; they must be the same, and are not broadcast"
+    )
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Mean of (input - target)^2.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.mse_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
+    2.5
+    """
+    _check_shapes("mse_loss", input, target)
+    return _reduce(apply(_squared_error, input, target), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Mean of |input - target|."""
+    _check_shapes("l1_loss", input, target)
+    return _reduce((input - target).abs(), reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """Mean of d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), for d = input - target (Huber 1964)."""
+    _check_shapes("huber_loss", input, target)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, not {delta}")
+    return _reduce(apply(_huber, input, target, float(delta)), reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """`huber_loss` with delta = beta, divided by beta; `l1_loss` where beta is 0."""
+    _check_shapes("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return _reduce((input - target).abs(), reduction)
+    loss = _reduce(apply(_huber, input, target, float(beta)), reduction)
+    return loss if beta == 1 else loss / beta
+
+
+def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """Mean of max(0, margin - target input), targets -1 or 1: the support vector machine's loss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.hinge_loss(pa.tensor([2.0, 0.5]), pa.tensor([1.0, -1.0])).item()
+    0.75
+    """
+    _check_shapes("hinge_loss", input, target)
+    return _reduce(apply(_hinge, input, target, float(margin)), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Mean of -(t ln s + (1 - t) ln(1 - s)) for s = sigmoid(input), in the form that does not overflow.
+
+    `weight` multiplies each element's loss, `pos_weight` the part of the positive class; both broadcast.
+    """
+    _check_shapes("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        loss = apply(_bce_with_logits, input, target)
+    else:
+        # (1 - t) x + (1 + (w - 1) t) ln(1 + e^-x)
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * apply(_ops.log_sigmoid, input)
+    if weight is not None:
+        loss = loss * weight
+    return _reduce(loss, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Mean of -(t ln x + (1 - t) ln(1 - x)), the logarithms held at -100; x are probabilities.
+
+    Give logits to `binary_cross_entropy_with_logits`: it is exact where a sigmoid rounds to 0 or 1.
+    """
+    _check_shapes("binary_cross_entropy", input, target)
+    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
+        raise ValueError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    loss = apply(_ops.bce, input, target)
+    if weight is not None:
+        loss = loss * weight
+    return _reduce(loss, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """Kullback-Leibler divergence target (ln target - input), input being log-probabilities.
+
+    "batchmean" divides the sum by the first axis, which is the divergence's definition; "mean" by all elements.
+    """
+    _check_shapes("kl_div", input, target)
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        safe = where(target == 0, 1.0, target)
+        loss = target * safe.log() - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0] if input.ndim else loss
+    return _reduce(loss, reduction)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Mean of -ln softmax(input)[target]; input are logits of shape (N, C), (C,) or (N, C, ...).
+
+    Targets are classes, int64 of shape (N,), () or (N, ...), those equal to `ignore_index` left out; or probabilities
+    of the input's shape. `weight` has one factor a class: the mean is then a weighted one.
+
+    >>> import pyautograd as pa
+    >>> round(pa.nn.functional.cross_entropy(pa.zeros(2, 4), pa.tensor([0, 3])).item(), 4)
+    1.3863
+    """
+    if target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2:
+        return apply(_cross_entropy, input, target, (ignore_index,), (label_smoothing,))
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
+    if target.dtype is not int64:
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    rows, classes, shape = _rows_and_classes("cross_entropy", input, target)
+    logs = rows.log_softmax(-1)
+    loss = _nll("cross_entropy", logs, classes, weight, ignore_index)
+    norm = _class_norm(logs, classes, weight, ignore_index)
+    if label_smoothing:
+        spread = -(logs if weight is None else logs * weight).sum(-1)
+        spread = where(classes == ignore_index, 0.0, spread)
+        loss = loss * (1 - label_smoothing) + spread * (label_smoothing / logs.shape[-1])
+    return _reduce_classes(loss, norm, reduction, shape)
+
+
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    if not target.is_floating_point():
+        raise TypeError(f"cross_entropy: target must be int64 classes or floating probabilities, not {target.dtype}")
+    _check_shapes("cross_entropy", input, target)
+    axis = 0 if input.ndim == 1 else 1
+    n_classes = input.shape[axis]
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / n_classes
+    logs = input.log_softmax(axis)
+    if weight is not None:
+        _check_weight("cross_entropy", weight, n_classes)
+        logs = logs * weight.reshape([n_classes if i == axis else 1 for i in range(input.ndim)])
+    loss = -(logs * target).sum(axis)
+    if reduction == "mean":
+        return loss.sum() / max(input.numel() // n_classes, 1) if n_classes else loss.mean()
+    return _reduce(loss, reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Mean of -input[target]: `cross_entropy` of log-probabilities, with its shapes.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.nll_loss(pa.tensor([[-1.0, -2.0], [-3.0, -4.0]]), pa.tensor([0, 1])).item()
+    2.5
+    """
+    if target.dtype is not int64:
+        raise TypeError(f"nll_loss: target must be int64 classes, not {target.dtype}")
+    rows, classes, shape = _rows_and_classes("nll_loss", input, target)
+    loss = _nll("nll_loss", rows, classes, weight, ignore_index)
+    return _reduce_classes(loss, _class_norm(rows, classes, weight, ignore_index), reduction, shape)
+
+
+def _rows_and_classes(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Scores as (rows, C), classes as (rows,), and the shape of an unreduced loss."""
+    shape = tuple(target.shape)
+    given = tuple(input.shape)
+    if not given:
+        raise ValueError(f"{name}: input has no axis of classes; its shape is ()")
+    expected = () if len(given) == 1 else given[:1] + given[2:]
+    if shape != expected:
+        raise ValueError(
+            f"{name}: input has shape {given} and target {shape}; classes for such an input have shape {expected}"
+        )
+    if len(given) == 1:
+        return input.unsqueeze(0), target.reshape(1), shape
+    if len(given) > 2:
+        order = [0, *range(2, len(given)), 1]
+        return input.permute(*order).reshape(math.prod(expected), given[1]), target.reshape(math.prod(expected)), shape
+    return input, target, shape
+
+
+def _check_classes(name: str, classes: Tensor, n_classes: int, ignore_index: int | None) -> None:
+    outside = (classes < 0) | (classes >= n_classes)
+    if ignore_index is not None:
+        outside = outside & (classes != ignore_index)
+    if classes.numel() and bool(outside.any()):
+        wrong = int(classes[outside].reshape(-1)[0])
+        raise IndexError(f"{name}: class {wrong} is out of range: there are {n_classes} classes, from 0")
+
+
+def _check_weight(name: str, weight: Tensor, n_classes: int) -> None:
+    if tuple(weight.shape) != (n_classes,):
+        raise ValueError(
+            f"{name}: weight has shape {tuple(weight.shape)}; it needs one number for each class: ({n_classes},)"
+        )
+
+
+def _safe_classes(classes: Tensor, ignore_index: int) -> Tensor:
+    """Classes with 0 in the place of ignored ones, which may lie outside."""
+    return where(classes == ignore_index, zeros_like(classes), classes)
+
+
+def _nll(name: str, logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """The loss of each row, 0 where it is ignored."""
+    n_classes = logs.shape[-1]
+    _check_classes(name, classes, n_classes, ignore_index)
+    picked = _safe_classes(classes, ignore_index)
+    loss = -logs[arange(logs.shape[0]), picked]
+    if weight is not None:
+        _check_weight(name, weight, n_classes)
+        loss = loss * weight[picked]
+    return where(classes == ignore_index, 0.0, loss)
+
+
+def _class_norm(logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+    """What the sum is divided by for a mean: how many rows are not ignored, or the sum of their weights."""
+    kept = (classes != ignore_index).to(logs.dtype)
+    if weight is not None:
+        kept = kept * weight[_safe_classes(classes, ignore_index)]
+    return kept.sum()
+
+
+def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int, ...]) -> Tensor:
+    if reduction == "mean":
+        return loss.sum() / norm
+    return _reduce(loss.reshape(shape) if reduction == "none" else loss, reduction)

@@ -1,0 +1,86 @@
+"""Helpers over parameters, as `torch.nn.utils`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pyautograd._c import check, ffi, lib, node_pointer
+from pyautograd._creation import tensor
+from pyautograd._grad_mode import no_grad
+from pyautograd._shape import cat
+from pyautograd._tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Scales all gradients so that their norm, taken as one vector, is at most `max_norm`; returns the norm before.
+
+    A norm that is not finite raises RuntimeError if `error_if_nonfinite`, with the gradients as they were.
+
+    >>> import pyautograd as pa
+    >>> w = pa.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w / 2).sum().backward()
+    >>> pa.nn.utils.clip_grad_norm_([w], 1.0).item()
+    5.0
+    """
+    listed = _listed(parameters)
+    nodes = ffi.new("pa_node *[]", [node_pointer(parameter) for parameter in listed])
+    total = ffi.new("double *")
+    if error_if_nonfinite:
+        check(lib.pa_optim_clip_grad_norm(len(listed), nodes, math.inf, float(norm_type), total))  # only measures
+        if not math.isfinite(total[0]):
+            raise RuntimeError(
+                f"clip_grad_norm_: the gradients' norm of order {norm_type} is {total[0]}, not finite, so they "
+                "cannot be clipped; error_if_nonfinite=False scales them by it nevertheless"
+            )
+    check(lib.pa_optim_clip_grad_norm(len(listed), nodes, float(max_norm), float(norm_type), total))
+    return tensor(total[0])
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
+    """Brings every gradient's elements into [-clip_value, clip_value]."""
+    with no_grad():
+        for parameter in _listed(parameters):
+            grad = parameter.grad
+            if grad is not None:
+                grad.copy_(grad.clamp(-float(clip_value), float(clip_value)))
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters' elements one after the other, shape (total,).
+
+    >>> import pyautograd as pa
+    >>> tuple(pa.nn.utils.parameters_to_vector(pa.nn.Linear(3, 2).parameters()).shape)
+    (8,)
+    """
+    return cat([parameter.reshape(-1) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copies a vector's elements, in order, into parameters; ValueError where their numbers differ."""
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
+    listed = _listed(parameters)
+    total = sum(parameter.numel() for parameter in listed)
+    if vec.numel() != total or vec.ndim != 1:
+        raise ValueError(
+            f"vector_to_parameters: the vector has shape {tuple(vec.shape)} and the parameters {total} elements"
+        )
+    start = 0
+    with no_grad():
+        for parameter in listed:
+            end = start + parameter.numel()
+            parameter.copy_(vec[start:end].reshape(parameter.shape))
+            start = end
+
+
+def _listed(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [parameters] if isinstance(parameters, Tensor) else list(parameters)

@@ -1,0 +1,367 @@
+"""Optimizer: parameter groups, state and their dicts; and the update of a whole group in one C call.
+
+A group's update needs arrays of node pointers, a step count per parameter and a struct of hyper-parameters. They are
+made once, in a `_Plan`, and kept until the groups or the state change:
+
+    plan.params   pa_node *[n]       the parameters
+    plan.state    pa_node *[3 n]     up to three state tensors of each, NULL before its first gradient
+    plan.steps    int64_t [n]        updates so far
+    plan.hyper    pa_hyper *        lr and the like, written again when a value of the group changes
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import chain
+from typing import Any, TypeAlias
+
+from pyautograd._c import check, ffi, lib, node_pointer
+from pyautograd._creation import tensor, zeros_like
+from pyautograd._dtype import float64
+from pyautograd._grad_mode import enable_grad
+from pyautograd._tensor import Tensor
+from pyautograd._value import Value
+
+Params: TypeAlias = Iterable[Any]
+
+_optim_zero_grad = lib.pa_optim_zero_grad
+_optim_step = lib.pa_optim_step
+
+
+class Optimizer:
+    """Base class of optimisers, as `torch.optim.Optimizer`: a subclass defines `step`.
+
+    `params` are tensors, pairs of name and tensor, or dicts with the key "params" and options of their own.
+    ValueError for an empty list, for a tensor that is not a leaf, and for one that appears twice.
+    """
+
+    _has_stepped = True  # what a schedule asks; only FusedOptimizer keeps count
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if isinstance(params, (Tensor, Value)):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of tensors or dicts, "
+                f"but got {type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    @property
+    def state(self) -> defaultdict[Any, dict[str, Any]]:
+        """What is kept for each parameter, such as `exp_avg`: a dict by parameter."""
+        return self._state
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds parameters with options of their own: `{"params": [...], "lr": 0.01}`."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
+        params = param_group["params"]
+        if isinstance(params, (set, frozenset)):
+            raise TypeError("optimizer parameters need an order that is the same in every run: give a list, not a set")
+        listed = [params] if isinstance(params, (Tensor, Value)) else list(params)
+        named = [isinstance(param, tuple) for param in listed]
+        if any(named):
+            if not all(named):
+                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+            param_group["param_names"] = [name for name, _ in listed]
+            listed = [param for _, param in listed]
+        if any(("param_names" in group) != any(named) for group in self.param_groups):
+            raise ValueError("all optimizer param groups should be with/without names")
+        for param in listed:
+            if not isinstance(param, (Tensor, Value)):
+                raise TypeError(
+                    f"optimizer can only optimize Tensors and Values, but one of the params is {type(param).__name__}"
+                )
+            if isinstance(param, Tensor) and not param.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor")
+        taken = {id(param) for group in self.param_groups for param in group["params"]}
+        if not taken.isdisjoint(map(id, listed)):
+            raise ValueError("some parameters appear in more than one parameter group")
+        if len({id(param) for param in listed}) != len(listed):
+            raise ValueError("a parameter group contains a parameter more than once")
+        param_group["params"] = listed
+        for name, default in self.defaults.items():
+            param_group.setdefault(name, default)
+        self.param_groups.append(param_group)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of every parameter that has a gradient; a subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clears the gradients of all parameters: to None, or to zeros where `set_to_none` is False."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if isinstance(param, Value):
+                    param.grad = 0.0
+                elif set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad.detach().zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """`{"state": {index: {...}}, "param_groups": [{..., "params": [index, ...]}]}`, tensors not copied.
+
+        >>> import pyautograd as pa
+        >>> pa.optim.SGD([pa.nn.Parameter(pa.ones(2))], lr=0.1).state_dict()["param_groups"][0]["params"]
+        [0]
+        """
+        index = {id(param): i for i, param in enumerate(chain.from_iterable(g["params"] for g in self.param_groups))}
+        groups = [{**group, "params": [index[id(param)] for param in group["params"]]} for group in self.param_groups]
+        state = {index.get(id(param), param): dict(kept) for param, kept in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over a state dict of an optimiser with groups of the same sizes; the tensors are copied.
+
+        ValueError where the groups differ or a state tensor does not have its parameter's shape; nothing is changed
+        then.
+        """
+        groups = deepcopy([dict(group) for group in state_dict["param_groups"]])
+        if len(groups) != len(self.param_groups):
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: {len(groups)}, "
+                f"and the optimizer has {len(self.param_groups)}"
+            )
+        params: dict[Any, Any] = {}
+        for own, group in zip(self.param_groups, groups, strict=True):
+            if len(own["params"]) != len(group["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                    f"{len(group['params'])} parameters against {len(own['params'])}"
+                )
+            params.update(zip(group["params"], own["params"], strict=True))
+            group["params"] = own["params"]
+            if "param_names" in own:
+                group.setdefault("param_names", own["param_names"])
+        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        for index, kept in state_dict["state"].items():
+            # Keys of JSON-like files are strings.
+            param = params.get(int(index) if isinstance(index, str) and index.isdigit() else index, index)
+            state[param] = {name: _like_param(name, value, param) for name, value in kept.items()}
+        self.__setstate__({"_state": state, "param_groups": groups})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for group in self.param_groups:
+            for name, default in self.defaults.items():
+                group.setdefault(name, default)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+class _Plan:
+    """The C side of one group's update; see the module's docstring."""
+
+    __slots__ = ("hyper", "keep", "listed", "n", "params", "state", "steps", "values", "waiting")
+
+    def __init__(self, group: dict[str, Any]) -> None:
+        params = group["params"]
+        self.listed = params
+        self.n = len(params)
+        self.params = ffi.new("pa_node *[]", [node_pointer(param) for param in params])
+        self.state = ffi.new("pa_node *[]", 3 * self.n)
+        self.steps = ffi.new("int64_t[]", self.n)
+        self.hyper = ffi.new("pa_hyper *")
+        # References on all that the arrays point to: a user may edit lists and dicts under us.
+        self.keep: list[Any] = list(params)
+        self.values: list[Any] | None = None
+        self.waiting: list[int] = []
+
+
+class FusedOptimizer(Optimizer):
+    """An optimiser whose update is a C kernel: one call a group.
+
+    A subclass gives `_kind`, writes its hyper-parameters into a pa_hyper and names the state tensors that they need.
+    """
+
+    _kind: int
+    _counts_steps = True  # whether "step" is part of the state
+    _plans: list[_Plan] | None = None
+    _has_stepped = False
+
+    def _write_hyper(self, hyper: Any, group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
+        """The state tensors in the order that C has them in; None for a place not in use."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates every parameter that has a gradient; returns what `closure`, called first, returns."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        plans = self._plans
+        if plans is None or len(plans) != len(self.param_groups):
+            plans = self._make_plans()
+        for plan, group in zip(plans, self.param_groups):
+            params = group["params"]
+            if params is not plan.listed or len(params) != plan.n:
+                plan = self._make_plan_again(plan, group)
+            if plan.values != list(group.values()):
+                self._refresh(plan, group)
+            if plan.waiting:
+                self._make_state(plan, group)
+            status = _optim_step(self._kind, plan.n, plan.params, plan.state, plan.steps, plan.hyper)
+            if status:
+                check(status)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clears the gradients of all parameters: to None, or to zeros where `set_to_none` is False."""
+        plans = self._plans
+        if plans is None or len(plans) != len(self.param_groups):
+            plans = self._make_plans()
+        for plan, group in zip(plans, self.param_groups):
+            params = group["params"]
+            if params is not plan.listed or len(params) != plan.n:
+                plan = self._make_plan_again(plan, group)
+            status = _optim_zero_grad(plan.n, plan.params, set_to_none)
+            if status:
+                check(status)
+
+    @property
+    def state(self) -> defaultdict[Any, dict[str, Any]]:
+        """What is kept for each parameter, such as `exp_avg` and `step`: a dict by parameter."""
+        # Whoever reads the state may edit it, so it is read again at the next step.
+        self._sync()
+        return self._state
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        self._sync()
+        super().add_param_group(param_group)
+
+    # ---- plans ----
+
+    def _make_plans(self) -> list[_Plan]:
+        self._sync()
+        self._plans = [self._make_plan(group) for group in self.param_groups]
+        return self._plans
+
+    def _make_plan(self, group: dict[str, Any]) -> _Plan:
+        plan = _Plan(group)
+        for i in range(plan.n):
+            kept = self._state.get(plan.keep[i])
+            if kept:
+                # Without a count of steps, 1 says that there has been one.
+                plan.steps[i] = int(kept.get("step", 1)) if self._counts_steps else 1
+        return plan
+
+    def _make_plan_again(self, plan: _Plan, group: dict[str, Any]) -> _Plan:
+        """A plan for a group whose list of parameters was changed."""
+        assert self._plans is not None
+        self._sync_steps(plan)
+        again = self._make_plan(group)
+        self._plans[self._plans.index(plan)] = again
+        return again
+
+    def _sync(self) -> None:
+        """Writes the step counts that C kept into the state dicts, and drops the plans."""
+        plans, self._plans = self._plans, None
+        for plan in plans or []:
+            self._sync_steps(plan)
+
+    def _sync_steps(self, plan: _Plan) -> None:
+        if self._counts_steps:
+            for i in range(plan.n):
+                if plan.keep[i] in self._state:
+                    self._state[plan.keep[i]]["step"] = tensor(float(plan.steps[i]))
+
+    def _refresh(self, plan: _Plan, group: dict[str, Any]) -> None:
+        """Writes the group's options to C and finds out which state tensors are there."""
+        self._has_stepped = True
+        self._write_hyper(plan.hyper, group)
+        names = self._state_names(group)
+        plan.waiting = []
+        for i in range(plan.n):
+            kept = self._state.get(plan.keep[i], {})
+            for place, name in enumerate(names):
+                held = kept.get(name) if name is not None else None
+                plan.state[3 * i + place] = ffi.NULL if held is None else node_pointer(held)
+                plan.keep.append(held)
+                if held is None and name is not None and (not plan.waiting or plan.waiting[-1] != i):
+                    plan.waiting.append(i)
+        values = list(group.values())
+        # A tensor changes without ceasing to be equal to itself: such options are written at every step.
+        plan.values = None if any(isinstance(value, Tensor) for value in values) else values
+
+    def _make_state(self, plan: _Plan, group: dict[str, Any]) -> None:
+        """Zeros as the state of parameters that have their first gradient."""
+        names = self._state_names(group)
+        still = []
+        for i in plan.waiting:
+            param = plan.keep[i]
+            if param.grad is None:
+                still.append(i)
+                continue
+            kept = self._state[param]
+            for place, name in enumerate(names):
+                if name is not None and kept.get(name) is None:
+                    kept[name] = _zeros_like_param(param)
+                    plan.state[3 * i + place] = node_pointer(kept[name])
+                    plan.keep.append(kept[name])
+                    if not self._counts_steps:
+                        plan.steps[i] = 0
+        plan.waiting = still
+
+    # ---- copies ----
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._sync()
+        return {name: value for name, value in vars(self).items() if name != "_plans"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._plans = None
+        super().__setstate__(state)
+
+
+def _zeros_like_param(param: Any) -> Tensor:
+    return tensor(0.0, dtype=float64) if isinstance(param, Value) else zeros_like(param).detach()
+
+
+def _like_param(name: str, value: Any, param: Any) -> Any:
+    """A copy of a loaded state value, in its parameter's dtype."""
+    if hasattr(value, "shape") and not isinstance(value, Tensor):
+        value = tensor(value)
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    value = value.detach().clone()
+    if name == "step" or not isinstance(param, Tensor):
+        return value
+    if tuple(value.shape) != tuple(param.shape):
+        raise ValueError(
+            f"loaded state dict has {name} of shape {tuple(value.shape)} for a parameter of shape {tuple(param.shape)}"
+        )
+    return value.to(param.dtype)
+
+
+def check_non_negative(words: str, value: Any) -> None:
+    """ValueError, in PyTorch's words, for an option that is negative or NaN."""
+    if not value >= 0.0:
+        raise ValueError(f"Invalid {words}: {value}")
+
+
+def check_unsupported(differentiable: bool) -> None:
+    """NotImplementedError where an update is asked to be part of the graph."""
+    if differentiable:
+        raise NotImplementedError("differentiable=True is not supported: updates are made outside the graph")

@@ -1,0 +1,351 @@
+"""Pictures of training, drawn with matplotlib, which is imported when the first one is drawn.
+
+Every function draws into `ax`, a matplotlib Axes, or into a new figure where none is given, and returns the Axes:
+
+    loss_curve          losses step by step
+    decision_boundary   what a classifier of two features says, over the plane
+    weight_templates    the rows of a layer's weight, as small images
+    confusion_matrix    which class was taken for which
+    graph               the graph behind a Value, node by node
+
+Without matplotlib they raise ImportError with the line that installs it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["confusion_matrix", "decision_boundary", "graph", "loss_curve", "weight_templates"]
+
+INSTALL_HINT = 'pip install "pyautograd-core[plot]"'
+COLOURS = ("#33658a", "#d1702f", "#4f8f5b", "#8a5a9e", "#b8964a", "#5b8f9e", "#a34a5b", "#6b6b6b", "#7a9a3a", "#b07aa1")
+INK, GREY, PALE = "#2b2b2b", "#8a8a8a", "#f4f2ee"
+MOST_NODES = 200
+
+
+def new_figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
+    """A figure of one Axes that belongs to no window, for files: `figure.savefig(path)`. Sizes in inches."""
+    _require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def loss_curve(
+    losses: ArrayLike | Mapping[str, ArrayLike],
+    *,
+    ax: Axes | None = None,
+    log: bool = False,
+    smooth: int = 1,
+    title: str = "",
+) -> Axes:
+    """Losses over the steps of a training; a mapping draws one labelled curve an entry.
+
+    `smooth` draws the running mean of so many steps, the raw curve pale behind it. `log` makes the axis logarithmic.
+    """
+    ax = _axes(ax)
+    curves = losses if isinstance(losses, Mapping) else {"": losses}
+    for (label, values), colour in zip(curves.items(), _cycle(len(curves)), strict=True):
+        y = np.asarray(values, dtype=float).ravel()
+        if smooth > 1 and len(y) > smooth:
+            ax.plot(y, color=colour, alpha=0.25, linewidth=0.8)
+            mean = np.convolve(y, np.full(smooth, 1 / smooth), mode="valid")
+            ax.plot(np.arange(len(mean)) + (smooth - 1) / 2, mean, color=colour, linewidth=1.8, label=label or None)
+        else:
+            ax.plot(y, color=colour, linewidth=1.6, label=label or None)
+    if log:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_xlabel("step")
+    ax.set_ylabel("loss")
+    _calm(ax, title)
+    ax.grid(axis="y", color="#e6e3dc", linewidth=0.8)
+    if any(curves):
+        ax.legend(frameon=False)
+    return ax
+
+
+def decision_boundary(
+    model: Callable[[Any], Any],
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    resolution: int = 100,
+    title: str = "",
+) -> Axes:
+    """The regions that a classifier assigns to each class, and the points `X` (n, 2) coloured by their labels `y` (n,).
+
+    `model` is an `nn.Module`, called once with a Tensor of all grid points; a scalar model, called point by point with
+    two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
+    divides the plane at 0, several by the largest. `resolution` is the number of grid points a side. Raises ValueError
+    if `X` does not have two columns.
+    """
+    points, labels = np.asarray(X, dtype=float), np.asarray(y).ravel()
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"decision_boundary: X has shape {points.shape}, but must be (n, 2)")
+    ax = _axes(ax)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.12 * (high - low) + 1e-9
+    xs, ys = (np.linspace(a, b, resolution) for a, b in zip(low - margin, high + margin, strict=True))
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    scores = _scores(model, np.column_stack([grid_x.ravel(), grid_y.ravel()]))
+    classes = np.unique(labels)
+    colours = _cycle(len(classes))
+    if scores.shape[1] == 1:
+        heights = scores.reshape(grid_x.shape)
+        ax.contourf(grid_x, grid_y, heights, levels=[-np.inf, 0, np.inf], colors=[colours[0], colours[-1]], alpha=0.18)
+        if heights.min() < 0 < heights.max():
+            ax.contour(grid_x, grid_y, heights, levels=[0], colors=INK, linewidths=1.2)
+    else:
+        winner = scores.argmax(axis=1).reshape(grid_x.shape)
+        levels = np.arange(scores.shape[1] + 1) - 0.5
+        ax.contourf(grid_x, grid_y, winner, levels=levels, colors=_cycle(scores.shape[1]), alpha=0.18)
+    for label, colour in zip(classes, colours, strict=True):
+        chosen = points[labels == label]
+        ax.scatter(chosen[:, 0], chosen[:, 1], s=22, color=colour, edgecolors="white", linewidths=0.6, zorder=3)
+    ax.set_aspect("equal")
+    _calm(ax, title)
+    return ax
+
+
+def weight_templates(
+    weight: Any,
+    shape: tuple[int, int] = (8, 8),
+    *,
+    ax: Axes | None = None,
+    columns: int | None = None,
+    title: str = "",
+) -> Axes:
+    """The rows of `weight` (out_features, height * width) as images: what each unit looks for.
+
+    Blue is negative, white zero, red positive; all images share one scale. Raises ValueError if a row does not have
+    `shape[0] * shape[1]` weights.
+    """
+    rows = np.atleast_2d(_to_numpy(weight)).astype(float)
+    height, width = shape
+    if rows.ndim != 2 or rows.shape[1] != height * width:
+        raise ValueError(f"weight_templates: weight has shape {rows.shape}, its rows do not fill images of {shape}")
+    count = len(rows)
+    columns = columns or max(1, math.ceil(math.sqrt(count * 2)))
+    lines = math.ceil(count / columns)
+    canvas = np.full((lines * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for k, row in enumerate(rows):
+        top, left = (k // columns) * (height + 1), (k % columns) * (width + 1)
+        canvas[top : top + height, left : left + width] = row.reshape(shape)
+    ax = _axes(ax, width=0.42 * columns + 0.6, height=0.42 * lines + 0.6)
+    scale = float(np.quantile(np.abs(rows), 0.995)) or 1.0
+    ax.imshow(canvas, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    _calm(ax, title)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for side in ax.spines.values():
+        side.set_visible(False)
+    return ax
+
+
+def confusion_matrix(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """How often each class (row) was taken for each (column); `truth` and `predicted` are integers of shape (n,)."""
+    true, guess = np.asarray(truth, dtype=int).ravel(), np.asarray(predicted, dtype=int).ravel()
+    if true.shape != guess.shape:
+        raise ValueError(f"confusion_matrix: {len(true)} labels and {len(guess)} predictions")
+    size = int(max(true.max(initial=0), guess.max(initial=0))) + 1
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (true, guess), 1)
+    ax = _axes(ax, width=4.2, height=4.2)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15)
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[i, j] > 0.4 else INK
+            ax.text(j, i, str(count), ha="center", va="center", fontsize=8, color=colour)
+    ax.set_xticks(range(size))
+    ax.set_yticks(range(size))
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    _calm(ax, title)
+    ax.tick_params(length=0)
+    return ax
+
+
+def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """The graph behind the Value `root`: a box a node with its label, number and gradient, a circle an operation.
+
+    Operands stand left of what is made of them. It is what `draw_dot` describes, laid out without Graphviz. Boxes of
+    Tensors show shapes where there are many numbers. Raises ValueError beyond 200 nodes: none could read it.
+    """
+    columns = _columns(root)
+    if sum(map(len, columns)) > MOST_NODES:
+        raise ValueError(f"graph: {sum(map(len, columns))} nodes are too many to draw, the most is {MOST_NODES}")
+    heights = _heights(columns)
+    top, bottom = max(heights.values()), min(heights.values())
+    ax = _axes(ax, width=1.9 * len(columns) + 0.4, height=max(0.62 * (top - bottom + 1) + 0.5, 1.6))
+    place = {id(v): (-3.0 * depth, heights[id(v)]) for depth, column in enumerate(columns) for v in column}
+    for depth, column in enumerate(columns):
+        for v in column:
+            _draw_node(ax, v, -3.0 * depth, heights[id(v)], [place[id(p)] for p in _parents(v)])
+    ax.set_xlim(-3.0 * (len(columns) - 1) - 1.1, 1.1)
+    ax.set_ylim(bottom - 0.65, top + 0.65)
+    ax.axis("off")
+    if title:
+        ax.set_title(title, fontsize=11, color=INK, loc="left")
+    return ax
+
+
+def _draw_node(ax: Axes, v: Any, x: float, y: float, sources: Sequence[tuple[float, float]]) -> None:
+    from matplotlib.patches import Ellipse, FancyBboxPatch
+
+    half = 0.92
+    leaf = not sources
+    for source_x, source_y in sources:
+        ax.plot([source_x + half, x - 1.32, x - half], [source_y, y, y], color=GREY, linewidth=1.0, zorder=1)
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - half, y - 0.34),
+            2 * half,
+            0.68,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor="#e9eef3" if leaf else PALE,
+            edgecolor=COLOURS[0] if leaf else GREY,
+            linewidth=0.9,
+            zorder=2,
+        )
+    )
+    label = str(getattr(v, "label", "") or "")
+    numbers = f"data {_short(v.data)}\ngrad {_short(v.grad)}"
+    if label:
+        ax.text(x - 0.56, y, label, ha="center", va="center", fontsize=10, color=INK, fontweight="bold", zorder=3)
+    ax.text(x + (0.24 if label else 0), y, numbers, ha="center", va="center", fontsize=7.5, color=INK, zorder=3)
+    if not leaf:
+        name = str(v._op)
+        width = 0.34 if len(name) <= 2 else 0.13 * len(name) + 0.12
+        ax.add_patch(Ellipse((x - 1.32, y), width, 0.34, facecolor="white", edgecolor=COLOURS[1], zorder=3))
+        ax.text(x - 1.32, y, name, ha="center", va="center_baseline", fontsize=8, color=COLOURS[1], zorder=4)
+
+
+def _parents(v: Any) -> list[Any]:
+    """Each operand once, in an order that does not change from run to run; micrograd keeps them in a set."""
+    if hasattr(v, "_inputs"):
+        return list(dict.fromkeys(v._inputs))
+    return sorted(v._prev, key=lambda p: (str(getattr(p, "label", "")), float(p.data)))
+
+
+def _columns(root: Any) -> list[list[Any]]:
+    """The nodes by their longest distance from the root, the root's column first."""
+    order: list[Any] = []
+    stack, seen = [(root, False)], set()
+    while stack:
+        v, done = stack.pop()
+        if done:
+            order.append(v)
+        elif id(v) not in seen:
+            seen.add(id(v))
+            stack.append((v, True))
+            stack.extend((p, False) for p in _parents(v))
+    depth = {id(root): 0}
+    for v in reversed(order):
+        for p in _parents(v):
+            depth[id(p)] = max(depth.get(id(p), 0), depth[id(v)] + 1)
+    columns: list[list[Any]] = [[] for _ in range(max(depth.values()) + 1)]
+    for v in reversed(order):
+        columns[depth[id(v)]].append(v)
+    return columns
+
+
+def _heights(columns: list[list[Any]]) -> dict[int, float]:
+    """A vertical place for each node: near what it flows into, one unit from its neighbours in the column."""
+    wanted: dict[int, list[float]] = {}
+    heights: dict[int, float] = {}
+    for column in columns:
+        aim = {id(v): float(np.mean(wanted.get(id(v), [0.0]))) for v in column}
+        column.sort(key=lambda v: -aim[id(v)])
+        y = math.inf
+        for v in column:
+            y = min(aim[id(v)], y - 1.0)
+            heights[id(v)] = y
+        shift = float(np.mean([aim[id(v)] - heights[id(v)] for v in column]))
+        for v in column:
+            heights[id(v)] += shift
+            parents = _parents(v)
+            for k, p in enumerate(parents):
+                spread = (len(parents) - 1) / 2 - k
+                wanted.setdefault(id(p), []).append(heights[id(v)] + 0.9 * spread)
+    return heights
+
+
+def _scores(model: Callable[[Any], Any], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the model says to points (n, 2): scores (n, classes), or (n, 1) of a classifier of two."""
+    parameters = list(getattr(model, "parameters", list)())
+    if parameters and isinstance(parameters[0].data, (int, float)):
+        rows = [model(point) for point in points.tolist()]
+        numbers = [[v.data for v in row] if isinstance(row, (list, tuple)) else [row.data] for row in rows]
+        return np.asarray(numbers, dtype=float)
+    if parameters:
+        import pyautograd
+
+        with pyautograd.no_grad():
+            scores = _to_numpy(model(pyautograd.tensor(points, dtype=parameters[0].dtype)))
+    else:
+        scores = _to_numpy(model(points))
+    return np.asarray(scores, dtype=float).reshape(len(points), -1)
+
+
+def _to_numpy(array: Any) -> NDArray[Any]:
+    if callable(getattr(array, "detach", None)):
+        array = array.detach().numpy()
+    return np.asarray(array)
+
+
+def _short(number: Any) -> str:
+    shape = tuple(getattr(number, "shape", ()))
+    return str(shape) if shape else "none" if number is None else f"{float(number):.4g}"
+
+
+def _cycle(count: int) -> list[str]:
+    return [COLOURS[k % len(COLOURS)] for k in range(count)]
+
+
+def _axes(ax: Axes | None, width: float = 5.0, height: float = 3.6) -> Axes:
+    if ax is not None:
+        return ax
+    _require_matplotlib()
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"pictures need matplotlib: {INSTALL_HINT}") from error
+
+
+def _calm(ax: Axes, title: str) -> None:
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(GREY)
+    ax.tick_params(colors=GREY, labelsize=8)
+    ax.xaxis.label.set_color(INK)
+    ax.yaxis.label.set_color(INK)
+    ax.set_axisbelow(True)
+    if title:
+        ax.set_title(title, fontsize=11, color=INK, loc="left")

@@ -1,0 +1,910 @@
+"""The engine in pure Python: what `pyautograd.scalar` does in C, written to be read, with the standard library only.
+
+A `Value` is a number that remembers how it was computed. `backward()` walks that memory from the result back to the
+inputs and leaves in every `grad` how much the result would change per unit of change there. That is all there is to it:
+
+1. `_Node`: the graph and the walk back over it.
+2. The ops. Each is two functions, one under the other: how the number is computed, and its local derivative times the
+   gradient that arrives from above (the vector-Jacobian product, `vjp`), added to the gradients of the operands.
+3. `Value`: the names that users write for the ops.
+4. `Neuron`, `Layer`, `MLP`: a net made of nothing but Values.
+
+The API is micrograd's (https://github.com/karpathy/micrograd, by Andrej Karpathy) with more ops, no recursion, no
+closures and no reference cycles. Numbers, gradients and their order of summation are those of the C engine, bit for
+bit: tests take this file as the oracle and benchmarks as the baseline.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import count
+from operator import attrgetter
+from typing import Any, Union, cast
+
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value"]
+
+Number = Any  # what float() takes: int, float, bool, a NumPy scalar
+Operand = Union["Value", Number]
+Vjp = Callable[["Value"], None]
+
+_births = count()
+_by_birth = attrgetter("_birth")
+
+
+class _Node:
+    """A number, its gradient, and up to two operands from which an op made it.
+
+    `_vjp` is the op's derivative and None for a leaf; `_extra` is what else the op must know, the exponent of `a ** 2`
+    say. `_birth` counts up: operands exist before the result, so *descending order of birth is a topological order*,
+    and no other sort is needed.
+    """
+
+    __slots__ = ("_a", "_b", "_birth", "_extra", "_label", "_vjp", "data", "grad")
+    __array_ufunc__ = None  # `ndarray * Value` asks Value, not NumPy
+
+    data: float
+    grad: float
+    _a: Any  # a Value or None
+    _b: Any
+    _vjp: Any  # a Vjp or None
+    _birth: int
+    _extra: Any
+    _label: str
+
+    def __init__(self, data: Number, _children: Iterable[Value] = (), _op: str = "", label: str = "") -> None:
+        if isinstance(data, (str, bytes)):  # which float() would parse
+            raise TypeError(f"Value: a number is needed, not {type(data).__name__}")
+        self.data = float(data)
+        self.grad = 0.0
+        self._a = self._b = None
+        self._vjp = None
+        self._birth = next(_births)
+        if label:
+            self._label = label
+        if _op:
+            self._extra = _op
+        if children := tuple(_children):
+            self._vjp = _written_vjp
+            self._extra = _Written(children, _op)
+
+    def backward(self) -> None:
+        """Sets `grad` of everything that this Value was computed from to d self / d it.
+
+        Leaves (inputs, weights) add to what they have, so that gradients of several losses sum; all others start anew.
+        The graph stays as it is.
+
+        >>> a, b = Value(2), Value(-3)
+        >>> (a * b + a).backward()
+        >>> a.grad, b.grad
+        (-2.0, 2.0)
+        """
+        computed = []
+        seen: set[_Node | None] = {None, self}
+        waiting: list[_Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            vjp = node._vjp
+            if vjp is None:
+                continue
+            node.grad = 0.0
+            computed.append(node)
+            a, b = node._a, node._b
+            if a not in seen:
+                seen.add(a)
+                waiting.append(a)
+            if b not in seen:
+                seen.add(b)
+                waiting.append(b)
+            if vjp is _written_vjp:
+                fresh = set(node._extra.children) - seen
+                seen |= fresh
+                waiting += fresh
+
+        computed.sort(key=_by_birth, reverse=True)
+        self.grad = 1.0
+        for node in computed:
+            node._vjp(node)
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data}, grad={self.grad})"
+
+    @property
+    def _inputs(self) -> tuple[Value, ...]:
+        """The operands in order; `a * a` has `a` twice."""
+        if self._vjp is _written_vjp:
+            return cast("tuple[Value, ...]", self._extra.children)
+        return tuple(operand for operand in (self._a, self._b) if operand is not None)
+
+    @property
+    def _prev(self) -> set[Value]:
+        """The operands as micrograd keeps them."""
+        return set(self._inputs)
+
+    @property
+    def _op_name(self) -> str:
+        """The op's name in the op table: `mul`. `leaf` for what no op made."""
+        return "leaf" if self._vjp is None else _NAMES[self._vjp][0]
+
+    @property
+    def _op(self) -> str:
+        """The op as drawings show it: `*`. Empty for a leaf."""
+        if self._vjp is None:
+            return getattr(self, "_extra", "")
+        if self._vjp is _written_vjp:
+            return cast(str, self._extra.op)
+        if self._vjp is _power_vjp:
+            return f"**{int(self._extra) if self._extra.is_integer() else self._extra}"
+        return _NAMES[self._vjp][1]
+
+    @property
+    def label(self) -> str:
+        """A name for drawings."""
+        return getattr(self, "_label", "")
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """A function that adds to the gradients of the operands. Assign one to write an op of your own:
+
+        >>> def cube(x):
+        ...     out = Value(x.data**3, (x,), "cube")
+        ...     def backward():
+        ...         x.grad += 3 * x.data**2 * out.grad
+        ...     out._backward = backward
+        ...     return out
+        >>> x = Value(2)
+        >>> cube(x).backward()
+        >>> x.grad
+        12.0
+        """
+        return _nothing if self._vjp is None else partial(self._vjp, self)
+
+    @_backward.setter
+    def _backward(self, backward: Callable[[], None]) -> None:
+        self._extra = _Written(self._inputs, self._op, backward)
+        self._a = self._b = None
+        self._vjp = _written_vjp
+
+    def _local_gradients(self) -> tuple[float, ...]:
+        """d self / d operand, one for each of `_inputs`; nan where a `_backward` of the user's own hides them."""
+        if self._vjp is None or self._vjp is _written_vjp:
+            return (math.nan,) * len(self._inputs)
+        twins = [Value(operand.data) for operand in self._inputs]  # apart, even where the operands are one Value
+        twin = _node(self.data, twins[0], twins[-1] if len(twins) == 2 else None, self._vjp)
+        twin._extra = getattr(self, "_extra", None)
+        twin.grad = 1.0
+        self._vjp(twin)
+        return tuple(operand.grad for operand in twins)
+
+    def _tape(self) -> list[Value]:
+        """Everything that reaches this Value, itself included, operands before results."""
+        reached = {self}
+        waiting: list[_Node] = [self]
+        while waiting:
+            fresh = set(waiting.pop()._inputs) - reached
+            reached |= fresh
+            waiting += fresh
+        return cast("list[Value]", sorted(reached, key=_by_birth))
+
+
+def _node(data: float, a: Value, b: Value | None, vjp: Vjp) -> Value:
+    """The result of an op. What `Value(…)` does, without what only users need."""
+    out: Value = _new(Value)
+    out.data = data
+    out.grad = 0.0
+    out._a = a
+    out._b = b
+    out._vjp = vjp
+    out._birth = next(_births)
+    return out
+
+
+_new = object.__new__
+_NAMES: dict[Vjp, tuple[str, str]] = {}
+
+
+def _derivative(name: str, symbol: str = "") -> Callable[[Vjp], Vjp]:
+    """Names the op whose derivative follows, and the symbol that drawings show."""
+
+    def register(vjp: Vjp) -> Vjp:
+        _NAMES[vjp] = (name, symbol or name)
+        return vjp
+
+    return register
+
+
+# Ops that users write themselves: `Value(data, children, name)` and its `_backward`.
+
+
+class _Written:
+    __slots__ = ("backward", "children", "op")
+
+    def __init__(self, children: tuple[Value, ...], op: str, backward: Callable[[], None] | None = None) -> None:
+        self.children = children
+        self.op = op
+        self.backward = backward or _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+@_derivative("custom")
+def _written_vjp(out: Value) -> None:
+    out._extra.backward()
+
+
+# Arithmetic
+
+
+def _add(a: Value, b: Operand) -> Value:
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(a.data + b.data, a, b, _add_vjp)
+
+
+@_derivative("add", "+")
+def _add_vjp(out: Value) -> None:
+    g = out.grad
+    out._a.grad += g
+    out._b.grad += g
+
+
+def _sub(a: Value, b: Operand) -> Value:
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(a.data - b.data, a, b, _sub_vjp)
+
+
+@_derivative("sub", "-")
+def _sub_vjp(out: Value) -> None:
+    g = out.grad
+    out._a.grad += g
+    out._b.grad -= g
+
+
+def _mul(a: Value, b: Operand) -> Value:
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(a.data * b.data, a, b, _mul_vjp)
+
+
+@_derivative("mul", "*")
+def _mul_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    a.grad += g * b.data
+    b.grad += g * a.data
+
+
+def _div(a: Value, b: Operand) -> Value:
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(_divide(a.data, b.data), a, b, _div_vjp)
+
+
+@_derivative("div", "/")
+def _div_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    a.grad += _divide(g, b.data)
+    b.grad -= _divide(g * out.data, b.data)
+
+
+def _power(a: Value, exponent: Operand) -> Value:
+    """`a ** 2`, where the exponent is a number; `a ** b` between Values is `_pow`."""
+    if isinstance(exponent, Value):
+        return _pow(a, exponent)
+    p = float(exponent)
+    out = _node(_power_of(a.data, p), a, None, _power_vjp)
+    out._extra = p
+    return out
+
+
+@_derivative("power", "**")
+def _power_vjp(out: Value) -> None:
+    a, p = out._a, out._extra
+    if p != 0.0:
+        a.grad += out.grad * (p * _power_of(a.data, p - 1.0))
+
+
+def _pow(a: Value, b: Value) -> Value:
+    return _node(_pow_of(a.data, b.data), a, b, _pow_vjp)
+
+
+@_derivative("pow", "**")
+def _pow_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    if b.data != 0.0:
+        a.grad += g * (b.data * _pow_of(a.data, b.data - 1.0))
+    if not (a.data == 0.0 and b.data >= 0.0):
+        b.grad += g * (out.data * _ln(a.data))
+
+
+def _maximum(a: Value, b: Operand) -> Value:
+    """The larger of the two; they share the gradient where they are equal."""
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(_larger(a.data, b.data), a, b, _maximum_vjp)
+
+
+@_derivative("maximum")
+def _maximum_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    if a.data == b.data:
+        a.grad += 0.5 * g
+        b.grad += 0.5 * g
+        return
+    if not a.data < b.data:
+        a.grad += g
+    if not b.data < a.data:
+        b.grad += g
+
+
+def _minimum(a: Value, b: Operand) -> Value:
+    """The smaller of the two; they share the gradient where they are equal."""
+    if not isinstance(b, Value):
+        b = Value(b)
+    return _node(_smaller(a.data, b.data), a, b, _minimum_vjp)
+
+
+@_derivative("minimum")
+def _minimum_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    if a.data == b.data:
+        a.grad += 0.5 * g
+        b.grad += 0.5 * g
+        return
+    if not a.data > b.data:
+        a.grad += g
+    if not b.data > a.data:
+        b.grad += g
+
+
+def _clamp(a: Value, min: Number = -math.inf, max: Number = math.inf) -> Value:
+    """`a` kept between `min` and `max`; at the bounds themselves the gradient passes."""
+    low, high = float(min), float(max)
+    out = _node(_smaller(_larger(a.data, low), high), a, None, _clamp_vjp)
+    out._extra = low, high
+    return out
+
+
+@_derivative("clamp")
+def _clamp_vjp(out: Value) -> None:
+    low, high = out._extra
+    if low <= out._a.data <= high:
+        out._a.grad += out.grad
+
+
+def _neg(a: Value) -> Value:
+    return _node(-a.data, a, None, _neg_vjp)
+
+
+@_derivative("neg")
+def _neg_vjp(out: Value) -> None:
+    out._a.grad -= out.grad
+
+
+def _abs(a: Value) -> Value:
+    return _node(abs(a.data), a, None, _abs_vjp)
+
+
+@_derivative("abs")
+def _abs_vjp(out: Value) -> None:
+    out._a.grad += out.grad * _sign_of(out._a.data)
+
+
+def _sign(a: Value) -> Value:
+    return _node(_sign_of(a.data), a, None, _sign_vjp)
+
+
+@_derivative("sign")
+def _sign_vjp(out: Value) -> None:
+    pass
+
+
+def _square(a: Value) -> Value:
+    return _node(a.data * a.data, a, None, _square_vjp)
+
+
+@_derivative("square")
+def _square_vjp(out: Value) -> None:
+    out._a.grad += out.grad * (2.0 * out._a.data)
+
+
+def _reciprocal(a: Value) -> Value:
+    return _node(_divide(1.0, a.data), a, None, _reciprocal_vjp)
+
+
+@_derivative("reciprocal")
+def _reciprocal_vjp(out: Value) -> None:
+    out._a.grad -= out.grad * (out.data * out.data)
+
+
+def _sqrt(a: Value) -> Value:
+    return _node(_root(a.data), a, None, _sqrt_vjp)
+
+
+@_derivative("sqrt")
+def _sqrt_vjp(out: Value) -> None:
+    out._a.grad += _divide(out.grad, 2.0 * out.data)
+
+
+def _floor(a: Value) -> Value:
+    return _node(_whole(math.floor, a.data), a, None, _floor_vjp)
+
+
+@_derivative("floor")
+def _floor_vjp(out: Value) -> None:
+    pass
+
+
+def _ceil(a: Value) -> Value:
+    return _node(_whole(math.ceil, a.data), a, None, _ceil_vjp)
+
+
+@_derivative("ceil")
+def _ceil_vjp(out: Value) -> None:
+    pass
+
+
+def _round(a: Value) -> Value:
+    """The nearest whole number; of two the even one."""
+    return _node(_whole(round, a.data), a, None, _round_vjp)
+
+
+@_derivative("round")
+def _round_vjp(out: Value) -> None:
+    pass
+
+
+# Exponentials and trigonometry
+
+
+def _exp(a: Value) -> Value:
+    return _node(_e_to(a.data), a, None, _exp_vjp)
+
+
+@_derivative("exp")
+def _exp_vjp(out: Value) -> None:
+    out._a.grad += out.grad * out.data
+
+
+def _expm1(a: Value) -> Value:
+    return _node(_e_to_minus_1(a.data), a, None, _expm1_vjp)
+
+
+@_derivative("expm1")
+def _expm1_vjp(out: Value) -> None:
+    out._a.grad += out.grad * (out.data + 1.0)
+
+
+def _log(a: Value) -> Value:
+    return _node(_ln(a.data), a, None, _log_vjp)
+
+
+@_derivative("log")
+def _log_vjp(out: Value) -> None:
+    out._a.grad += _divide(out.grad, out._a.data)
+
+
+def _log1p(a: Value) -> Value:
+    return _node(_ln_1_plus(a.data), a, None, _log1p_vjp)
+
+
+@_derivative("log1p")
+def _log1p_vjp(out: Value) -> None:
+    out._a.grad += _divide(out.grad, 1.0 + out._a.data)
+
+
+def _sin(a: Value) -> Value:
+    return _node(_sine(a.data), a, None, _sin_vjp)
+
+
+@_derivative("sin")
+def _sin_vjp(out: Value) -> None:
+    out._a.grad += out.grad * _cosine(out._a.data)
+
+
+def _cos(a: Value) -> Value:
+    return _node(_cosine(a.data), a, None, _cos_vjp)
+
+
+@_derivative("cos")
+def _cos_vjp(out: Value) -> None:
+    out._a.grad -= out.grad * _sine(out._a.data)
+
+
+def _erf(a: Value) -> Value:
+    return _node(math.erf(a.data), a, None, _erf_vjp)
+
+
+@_derivative("erf")
+def _erf_vjp(out: Value) -> None:
+    x = out._a.data
+    out._a.grad += out.grad * (1.1283791670955126 * math.exp(-(x * x)))  # 2 / sqrt(pi)
+
+
+# Activations
+
+
+def _relu(a: Value) -> Value:
+    return _node(0.0 if a.data <= 0.0 else a.data, a, None, _relu_vjp)
+
+
+@_derivative("relu", "ReLU")
+def _relu_vjp(out: Value) -> None:
+    if not out.data <= 0.0:
+        out._a.grad += out.grad
+
+
+def _leaky_relu(a: Value, negative_slope: Number = 0.01) -> Value:
+    slope = float(negative_slope)
+    out = _node(a.data if a.data > 0.0 else slope * a.data, a, None, _leaky_relu_vjp)
+    out._extra = slope
+    return out
+
+
+@_derivative("leaky_relu")
+def _leaky_relu_vjp(out: Value) -> None:
+    out._a.grad += out.grad if out._a.data > 0.0 else out._extra * out.grad
+
+
+def _elu(a: Value, alpha: Number = 1.0) -> Value:
+    alpha = float(alpha)
+    out = _node(a.data if a.data > 0.0 else alpha * _e_to_minus_1(a.data), a, None, _elu_vjp)
+    out._extra = alpha
+    return out
+
+
+@_derivative("elu")
+def _elu_vjp(out: Value) -> None:
+    out._a.grad += out.grad if out._a.data > 0.0 else out.grad * (out._extra * _e_to(out._a.data))
+
+
+def _sigmoid(a: Value) -> Value:
+    return _node(_logistic(a.data), a, None, _sigmoid_vjp)
+
+
+@_derivative("sigmoid")
+def _sigmoid_vjp(out: Value) -> None:
+    out._a.grad += out.grad * (out.data * (1.0 - out.data))
+
+
+def _log_sigmoid(a: Value) -> Value:
+    return _node(_smaller(a.data, 0.0) - math.log1p(math.exp(-abs(a.data))), a, None, _log_sigmoid_vjp)
+
+
+@_derivative("log_sigmoid")
+def _log_sigmoid_vjp(out: Value) -> None:
+    out._a.grad += out.grad * _logistic(-out._a.data)
+
+
+def _tanh(a: Value) -> Value:
+    return _node(math.tanh(a.data), a, None, _tanh_vjp)
+
+
+@_derivative("tanh")
+def _tanh_vjp(out: Value) -> None:
+    out._a.grad += out.grad * (1.0 - out.data * out.data)
+
+
+def _silu(a: Value) -> Value:
+    return _node(a.data * _logistic(a.data), a, None, _silu_vjp)
+
+
+@_derivative("silu")
+def _silu_vjp(out: Value) -> None:
+    x = out._a.data
+    s = _logistic(x)
+    out._a.grad += out.grad * (s * (1.0 + x * (1.0 - s)))
+
+
+def _softplus(a: Value, beta: Number = 1.0, threshold: Number = 20.0) -> Value:
+    """A smooth relu, ln(1 + e^(beta a)) / beta; `a` itself where beta a is above the threshold."""
+    beta, threshold = float(beta), float(threshold)
+    z = beta * a.data
+    y = a.data if z > threshold else _divide(_larger(z, 0.0) + math.log1p(math.exp(-abs(z))), beta)
+    out = _node(y, a, None, _softplus_vjp)
+    out._extra = beta, threshold
+    return out
+
+
+@_derivative("softplus")
+def _softplus_vjp(out: Value) -> None:
+    beta, threshold = out._extra
+    z = beta * out._a.data
+    out._a.grad += out.grad if z > threshold else out.grad * _logistic(z)
+
+
+def _gelu(a: Value, approximate: str = "none") -> Value:
+    """`a` times the normal distribution's cumulative probability up to `a` (https://arxiv.org/abs/1606.08415)."""
+    if approximate == "tanh":
+        return _gelu_tanh(a)
+    x = a.data
+    return _node(0.5 * x * (1.0 + math.erf(x * 0.7071067811865476)), a, None, _gelu_vjp)  # 1 / sqrt(2)
+
+
+@_derivative("gelu")
+def _gelu_vjp(out: Value) -> None:
+    x = out._a.data
+    cumulative = 0.5 * (1.0 + math.erf(x * 0.7071067811865476))
+    out._a.grad += out.grad * (cumulative + x * 0.3989422804014327 * math.exp(-(0.5 * (x * x))))  # 1 / sqrt(2 pi)
+
+
+def _gelu_tanh(a: Value) -> Value:
+    """The gelu through a tanh, as GPT-2 has it."""
+    x = a.data
+    return _node(0.5 * x * (1.0 + math.tanh(_gelu_inner(x))), a, None, _gelu_tanh_vjp)
+
+
+@_derivative("gelu_tanh")
+def _gelu_tanh_vjp(out: Value) -> None:
+    x = out._a.data
+    t = math.tanh(_gelu_inner(x))
+    slope = 0.7978845608028654 * (1.0 + 0.134145 * (x * x))  # of the inner function; 0.134145 = 3 * 0.044715
+    out._a.grad += out.grad * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
+
+
+def _gelu_inner(x: float) -> float:
+    return 0.7978845608028654 * (x + 0.044715 * (x * x * x))  # sqrt(2 / pi)
+
+
+# Losses: a the prediction, b the target
+
+
+def _squared_error(a: Value, b: Operand) -> Value:
+    if not isinstance(b, Value):
+        b = Value(b)
+    difference = a.data - b.data
+    return _node(difference * difference, a, b, _squared_error_vjp)
+
+
+@_derivative("squared_error")
+def _squared_error_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    a.grad += g * (2.0 * (a.data - b.data))
+    b.grad += g * (2.0 * (b.data - a.data))
+
+
+def _bce_with_logits(a: Value, b: Operand) -> Value:
+    """-b ln s - (1 - b) ln(1 - s) for s = sigmoid(a), in the form that does not overflow."""
+    if not isinstance(b, Value):
+        b = Value(b)
+    x = a.data
+    return _node(_larger(x, 0.0) - x * b.data + math.log1p(math.exp(-abs(x))), a, b, _bce_with_logits_vjp)
+
+
+@_derivative("bce_with_logits")
+def _bce_with_logits_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    a.grad += g * (_logistic(a.data) - b.data)
+    b.grad -= g * a.data
+
+
+# Arithmetic as C and IEEE 754 have it, where Python raises: 1 / 0 is inf, ln(-1) is nan.
+
+
+def _divide(a: float, b: float) -> float:
+    try:
+        return a / b
+    except ZeroDivisionError:
+        if a == 0.0 or a != a:
+            return math.nan
+        return math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def _power_of(a: float, p: float) -> float:
+    if p == 2.0:
+        return a * a
+    if p == 0.5:
+        return _root(a)
+    if p == -1.0:
+        return _divide(1.0, a)
+    return _pow_of(a, p)
+
+
+def _pow_of(a: float, b: float) -> float:
+    try:
+        return math.pow(a, b)
+    except (OverflowError, ValueError):
+        if a < 0.0 and b % 1.0 != 0.0:
+            return math.nan
+        odd = math.fmod(b, 2.0) != 0.0
+        return math.copysign(math.inf, a) if odd else math.inf
+
+
+def _e_to(x: float) -> float:
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
+def _e_to_minus_1(x: float) -> float:
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return math.inf
+
+
+def _ln(x: float) -> float:
+    return math.log(x) if x > 0.0 else -math.inf if x == 0.0 else math.nan
+
+
+def _ln_1_plus(x: float) -> float:
+    return math.log1p(x) if x > -1.0 else -math.inf if x == -1.0 else math.nan
+
+
+def _root(x: float) -> float:
+    return math.sqrt(x) if x >= 0.0 else math.nan
+
+
+def _sine(x: float) -> float:
+    return math.sin(x) if math.isfinite(x) else math.nan
+
+
+def _cosine(x: float) -> float:
+    return math.cos(x) if math.isfinite(x) else math.nan
+
+
+def _logistic(x: float) -> float:
+    e = math.exp(-abs(x))  # never overflows
+    return (e if x < 0.0 else 1.0) / (1.0 + e)
+
+
+def _whole(rounding: Callable[[float], int], x: float) -> float:
+    return math.copysign(rounding(x), x) if math.isfinite(x) else x
+
+
+def _sign_of(x: float) -> float:
+    return float((x > 0.0) - (x < 0.0))
+
+
+def _larger(a: float, b: float) -> float:
+    return b if a < b or b != b else a  # nan wins
+
+
+def _smaller(a: float, b: float) -> float:
+    return b if a > b or b != b else a
+
+
+class Value(_Node):
+    """A number that remembers how it was computed.
+
+    `data` is the number and `grad`, after a `backward()`, the derivative by it, both floats; `label` is a name for
+    drawings. Operators take Values and plain numbers. `Value(data, children, name)` makes a node of an op of your own:
+    see `_backward`. Equality and hash are identity.
+
+    >>> x, w, b = Value(2.0, label="x"), Value(-3.0, label="w"), Value(6.5, label="b")
+    >>> y = (x * w + b).tanh()
+    >>> y.backward()
+    >>> y, round(w.grad, 4)
+    (Value(data=0.46211715726000974, grad=1.0), 1.5729)
+    """
+
+    __slots__ = ()
+
+    __add__ = _add
+    __sub__ = _sub
+    __mul__ = _mul
+    __truediv__ = _div
+    __pow__ = pow = _power
+    __neg__ = neg = _neg
+    __abs__ = abs = _abs
+
+    def __float__(self) -> float:
+        return self.data
+
+    def __radd__(self, other: Number) -> Value:
+        return _add(Value(other), self)
+
+    def __rsub__(self, other: Number) -> Value:
+        return _sub(Value(other), self)
+
+    def __rmul__(self, other: Number) -> Value:
+        return _mul(Value(other), self)
+
+    def __rtruediv__(self, other: Number) -> Value:
+        return _div(Value(other), self)
+
+    def __rpow__(self, other: Number) -> Value:
+        return _pow(Value(other), self)
+
+    maximum, minimum, clamp = _maximum, _minimum, _clamp
+    sign, square, reciprocal, sqrt = _sign, _square, _reciprocal, _sqrt
+    floor, ceil, round = _floor, _ceil, _round
+    exp, expm1, log, log1p = _exp, _expm1, _log, _log1p
+    sin, cos, erf = _sin, _cos, _erf
+    relu, leaky_relu, elu = _relu, _leaky_relu, _elu
+    sigmoid, log_sigmoid, tanh = _sigmoid, _log_sigmoid, _tanh
+    silu, softplus, gelu, gelu_tanh = _silu, _softplus, _gelu, _gelu_tanh
+    squared_error, bce_with_logits = _squared_error, _bce_with_logits
+
+
+class Module:
+    """What has parameters: a neuron, a layer, a net."""
+
+    def zero_grad(self) -> None:
+        """Sets the gradient of every parameter to 0, as each training step must: leaves add up."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def parameters(self) -> list[Value]:
+        """Every Value that training changes."""
+        return []
+
+
+class Neuron(Module):
+    """w · x + b of `nin` inputs, through a relu if `nonlin`. Weights start uniform in [-1, 1), drawn from `random`; the
+    bias starts at 0.
+    """
+
+    def __init__(self, nin: int, nonlin: bool = True) -> None:
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0)
+        self.nonlin = nonlin
+
+    def __call__(self, x: Sequence[Operand]) -> Value:
+        if len(x) != len(self.w):
+            raise ValueError(f"neuron: {len(x)} inputs for {len(self.w)} weights")
+        act = self.b
+        for wi, xi in zip(self.w, x, strict=True):
+            act = act + wi * xi
+        return act.relu() if self.nonlin else act
+
+    def parameters(self) -> list[Value]:
+        return [*self.w, self.b]
+
+    def __repr__(self) -> str:
+        return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """`nout` neurons over the same `nin` inputs."""
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Sequence[Operand]) -> Any:
+        """A list of one Value a neuron; the Value itself if there is one neuron."""
+        x = [xi if isinstance(xi, Value) else Value(xi) for xi in x]
+        out = [neuron(x) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def parameters(self) -> list[Value]:
+        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class MLP(Module):
+    """Layers of `nouts` neurons one after the other, over `nin` inputs; all but the last with a relu.
+
+    >>> random.seed(1337)
+    >>> model = MLP(2, [16, 16, 1])
+    >>> len(model.parameters()), model([1.0, -2.0])
+    (337, Value(data=-1.3324313779586294, grad=0.0))
+    """
+
+    def __init__(self, nin: int, nouts: Sequence[int]) -> None:
+        sizes = [nin, *nouts]
+        last = len(nouts) - 1
+        self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != last) for i in range(len(nouts))]
+
+    def __call__(self, x: Any) -> Any:
+        """One Value for each neuron of the last layer: a list of them, or the Value itself if it has one."""
+        for layer in self.layers:
+            x = layer([x] if isinstance(x, Value) else x)
+        return x
+
+    def parameters(self) -> list[Value]:
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -1,0 +1,145 @@
+"""micrograd's API over the C engine: `Value`, and nets made of Values.
+
+A script written for micrograd runs with its imports changed, and computes the same numbers:
+
+    from pyautograd.scalar import Value, MLP        # was: micrograd.engine, micrograd.nn
+
+Every node that micrograd would build is there to be looked at (`_prev`, `_op`, `draw_dot`, `trace`); a layer builds all
+of its nodes in one C call. `pyautograd.reference` is the same in pure Python, to read.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from pyautograd._core import layer as _build_layer
+from pyautograd._draw import draw_dot
+from pyautograd._trace import trace
+from pyautograd._value import Value
+
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "draw_dot", "trace"]
+
+
+class Module:
+    """What has parameters: a neuron, a layer, a net."""
+
+    def zero_grad(self) -> None:
+        """Sets the gradient of every parameter to 0, as each training step must: leaves add up."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def parameters(self) -> list[Value]:
+        """Every Value that training changes."""
+        return []
+
+
+class Neuron(Module):
+    """w · x + b of `nin` inputs, through a relu if `nonlin`. Weights start uniform in [-1, 1), drawn from `random`; the
+    bias starts at 0.
+
+    A subclass may compute something else in `__call__`: layers then call it neuron by neuron.
+    """
+
+    def __init__(self, nin: int, nonlin: bool = True) -> None:
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(0)
+        self.nonlin = nonlin
+
+    def __call__(self, x: Sequence[Any]) -> Any:
+        """b + w[0] x[0] + w[1] x[1] + …, summed in this order, for Values or numbers `x`; its relu if `nonlin`.
+
+        Raises ValueError if there are more or fewer inputs than weights.
+        """
+        return _layer([self], x)[0]
+
+    def parameters(self) -> list[Value]:
+        return [*self.w, self.b]
+
+    def __repr__(self) -> str:
+        return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
+
+
+_call_of_neuron = Neuron.__call__
+_plain_classes: set[type] = set()  # those whose __call__ is Neuron's own
+
+
+def _are_plain(neurons: list[Neuron]) -> bool:
+    """Do all of these compute what `Neuron` does?"""
+    if Neuron.__call__ is not _call_of_neuron:
+        return False
+    if _plain_classes.issuperset(map(type, neurons)):
+        return True
+    classes = set(map(type, neurons))
+    _plain_classes.update(c for c in classes if c.__call__ is _call_of_neuron)
+    return classes <= _plain_classes
+
+
+def _layer(neurons: list[Neuron], x: Any) -> list[Any]:
+    """One Value a neuron, from one C call. Inputs that C does not take, Tensors say, go through the operators."""
+    if type(x) is not list and type(x) is not tuple:
+        x = [x] if isinstance(x, Value) else list(x)
+    try:
+        return _build_layer(neurons, x)
+    except TypeError:
+        return [_sum(neuron, x) for neuron in neurons]
+
+
+def _sum(neuron: Neuron, x: Sequence[Any]) -> Any:
+    if len(x) != len(neuron.w):
+        raise ValueError(f"neuron: {len(x)} inputs for {len(neuron.w)} weights")
+    act: Any = neuron.b
+    for wi, xi in zip(neuron.w, x, strict=True):
+        act = act + wi * xi
+    return act.relu() if neuron.nonlin else act
+
+
+class Layer(Module):
+    """`nout` neurons over the same `nin` inputs."""
+
+    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
+        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+
+    def __call__(self, x: Sequence[Any]) -> Any:
+        """A list of one Value a neuron; the Value itself if there is one neuron."""
+        neurons = self.neurons
+        out = _layer(neurons, x) if _are_plain(neurons) else [neuron(x) for neuron in neurons]
+        return out[0] if len(out) == 1 else out
+
+    def parameters(self) -> list[Value]:
+        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(str, self.neurons))}]"
+
+
+class MLP(Module):
+    """Layers of `nouts` neurons one after the other, over `nin` inputs; all but the last with a relu.
+
+    >>> import random
+    >>> random.seed(1337)
+    >>> model = MLP(2, [16, 16, 1])
+    >>> len(model.parameters()), model([1.0, -2.0])
+    (337, Value(data=-1.3324313779586294, grad=0.0))
+    """
+
+    def __init__(self, nin: int, nouts: Sequence[int]) -> None:
+        sizes = [nin, *nouts]
+        last = len(nouts) - 1
+        self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != last) for i in range(len(nouts))]
+
+    def __call__(self, x: Any) -> Any:
+        """One Value for each neuron of the last layer: a list of them, or the Value itself if it has one.
+
+        `x` is a list, tuple or 1-d array of Values or numbers.
+        """
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def parameters(self) -> list[Value]:
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -1,0 +1,5 @@
+"""Helpers outside the engine; `pyautograd.utils.data` feeds training loops."""
+
+from pyautograd.utils import data
+
+__all__ = ["data"]

@@ -1,0 +1,130 @@
+"""Datasets: things with a length and items."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
+
+from pyautograd._tensor import Tensor
+from pyautograd.utils.data._random import permutation
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Dataset(Generic[T_co]):
+    """Base class of datasets: a subclass defines `__getitem__` and `__len__`."""
+
+    def __getitem__(self, index: Any) -> T_co:
+        raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+
+class IterableDataset(Dataset[T_co]):
+    """A dataset that is read from one end to the other: a subclass defines `__iter__`."""
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
+
+
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
+    """Rows of tensors that have the same first axis; item i is the tuple of their rows i.
+
+    >>> import pyautograd as pa
+    >>> data = TensorDataset(pa.arange(6).reshape(3, 2), pa.tensor([0, 1, 0]))
+    >>> len(data), [t.tolist() for t in data[1]]
+    (3, [[2, 3], 1])
+    """
+
+    tensors: tuple[Tensor, ...]
+
+    def __init__(self, *tensors: Tensor) -> None:
+        if not tensors:
+            raise ValueError("TensorDataset: no tensors given")
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"TensorDataset takes tensors, not {type(tensor).__name__}; pyautograd.tensor(array) makes one"
+                )
+            if tensor.ndim == 0 or tensor.shape[0] != tensors[0].shape[0]:
+                raise ValueError(
+                    "TensorDataset: the tensors differ in their first axis; shapes "
+                    + ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
+                )
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(tensor[index] for tensor in self.tensors)
+
+    def __len__(self) -> int:
+        return int(self.tensors[0].shape[0])
+
+
+class Subset(Dataset[T_co]):
+    """The items of a dataset at the given indices."""
+
+    def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    def __getitem__(self, index: Any) -> T_co:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class ConcatDataset(Dataset[T_co]):
+    """Datasets one after the other."""
+
+    def __init__(self, datasets: Sequence[Dataset[T_co]]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: datasets should not be an empty list")
+        self.cumulative_sizes = list(accumulate(len(dataset) for dataset in self.datasets))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> T_co:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range: there are {len(self)} items")
+        index %= len(self)
+        for dataset, end in zip(self.datasets, self.cumulative_sizes, strict=True):
+            if index < end:
+                return dataset[index - end + len(dataset)]  # type: ignore[arg-type]
+        raise AssertionError
+
+
+def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None) -> list[Subset[T_co]]:
+    """Splits a dataset at random into parts of the given lengths, or fractions that sum to 1.
+
+    What fractions leave over goes to the parts in turn, as in PyTorch. `generator` is a seed, a
+    `pyautograd.Generator` or a `numpy.random.Generator`; without one the global generator is used.
+
+    >>> import pyautograd as pa
+    >>> a, b = random_split(TensorDataset(pa.zeros(10, 2)), [0.75, 0.25], generator=0)
+    >>> len(a), len(b)
+    (8, 2)
+    """
+    n = len(dataset)  # type: ignore[arg-type]
+    if math.isclose(sum(lengths), 1):
+        for i, fraction in enumerate(lengths):
+            if not 0 <= fraction <= 1:
+                raise ValueError(f"random_split: fraction at index {i} is not between 0 and 1: {fraction}")
+        sizes = [math.floor(n * fraction) for fraction in lengths]
+        for i in range(n - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+        for i, size in enumerate(sizes):
+            if size == 0:
+                warnings.warn(f"random_split: part {i} is empty", UserWarning, stacklevel=2)
+    else:
+        sizes = [int(length) for length in lengths]
+    if sum(sizes) != n or any(size < 0 for size in sizes):
+        raise ValueError(f"random_split: the lengths {list(lengths)} do not sum to the dataset's length, {n}")
+    indices = permutation(n, generator).tolist()
+    ends = list(accumulate(sizes))
+    return [Subset(dataset, indices[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

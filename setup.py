@@ -1,0 +1,56 @@
+"""What pyproject.toml cannot say: the compiled module, its files compiled side by side and only where they changed."""
+
+import hashlib
+import os
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+if sys.implementation.name != "cpython" or os.name == "nt":
+    raise SystemExit("pyautograd builds on CPython, on Linux and macOS, with gcc or clang")
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    raise SystemExit("pyautograd does not support free-threaded Python yet: build it with a Python that has the GIL")
+
+
+def build_folder() -> str:
+    """A folder for each way to build, so that a sanitized object is never linked into a wheel."""
+    settings = [os.environ.get(name, "") for name in ("CC", "CFLAGS", "PYAUTOGRAD_SANITIZE", "PYAUTOGRAD_WERROR")]
+    return "build/core" + (f"-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}" if any(settings) else "")
+
+
+class BuildExt(build_ext):
+    """Compiles the files of an extension in parallel; leaves out those older than their object."""
+
+    def build_extension(self, ext: Any) -> None:
+        compile_files = self.compiler.compile
+        newest_header = max((Path(path).stat().st_mtime for path in ext.depends), default=0.0)
+
+        def compile_file(source: str, **options: Any) -> list[str]:
+            (target,) = self.compiler.object_filenames([source], output_dir=options["output_dir"])
+            changed = max(newest_header, Path(source).stat().st_mtime)
+            if not self.force and Path(target).exists() and Path(target).stat().st_mtime > changed:
+                return [target]
+            return compile_files([source], **options)
+
+        def compile_side_by_side(sources: list[str], **options: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                compiled = pool.map(lambda source: compile_file(source, **options), sources)
+                return [path for paths in compiled for path in paths]
+
+        self.compiler.compile = compile_side_by_side
+        try:
+            super().build_extension(ext)
+        finally:
+            self.compiler.compile = compile_files
+
+
+setup(
+    cffi_modules=["pyautograd/_build.py:ffibuilder"],
+    cmdclass={"build_ext": BuildExt},
+    options={"build": {"build_base": build_folder()}, "bdist_wheel": {"py_limited_api": "cp310"}},
+)

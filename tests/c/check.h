@@ -1,0 +1,26 @@
+/* What the C tests share: a check that counts and goes on, and the list of test groups. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdbool.h>
+
+#include "status.h"
+
+void check_result(bool passed, const char *what, const char *file, int line);
+
+#define CHECK(condition) check_result((condition), #condition, __FILE__, __LINE__)
+#define CHECK_OK(call) check_status((call), #call, __FILE__, __LINE__)
+
+/* A status that is not PA_OK fails the check and prints the message. */
+void check_status(pa_status status, const char *what, const char *file, int line);
+
+/* Is the last failure's message one that contains `part`? */
+bool message_has(const char *part);
+
+void test_memory(void);
+void test_ops(void);
+void test_graph(void);
+void test_kernels(void);
+void test_engine(void);
+
+#endif

@@ -1,0 +1,235 @@
+/* The loops of every instruction set that this machine has: the same bits as the baseline's, products aside, for every op
+   of the table, every length around the vector sizes, and numbers of every kind. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "memory.h"
+
+enum { LONGEST = 1100 };
+
+static const char *const other_sets[] = {"avx2", "avx512"};
+static const int lengths[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 1023, 1024, 1025, LONGEST};
+
+static uint64_t state = 1;
+
+static double uniform(void) { /* in [-1, 1) */
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (double)(int64_t)state / 9223372036854775808.0;
+}
+
+/* Numbers of every magnitude, with what is special sprinkled in. */
+static double number(int i, bool special) {
+    static const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1.0, -1.0, 1e-310, -1e-40, 88.8, -104.0, 710.0};
+    if (special && i % 11 == 3) return specials[(i / 11) % (int)(sizeof specials / sizeof *specials)];
+    return i % 3 == 0 ? uniform() : uniform() * pow(10, 3 * uniform());
+}
+
+typedef union numbers {
+    float f32[LONGEST];
+    double f64[LONGEST];
+    int64_t i64[LONGEST];
+    uint8_t u8[LONGEST];
+} numbers;
+
+static void fill(numbers *out, pa_dtype dtype, bool special) {
+    for (int i = 0; i < LONGEST; i++) {
+        double x = number(i, special);
+        switch (dtype) {
+        case PA_FLOAT32: out->f32[i] = (float)x; break;
+        case PA_FLOAT64: out->f64[i] = x; break;
+        case PA_INT64: out->i64[i] = isfinite(x) && fabs(x) < 1e6 ? (int64_t)x : i; break;
+        default: out->u8[i] = x > 0;
+        }
+    }
+}
+
+/* The same bits, or both not a number. */
+static bool same(const numbers *a, const numbers *b, pa_dtype dtype, int n) {
+    for (int i = 0; i < n; i++) {
+        if (dtype == PA_FLOAT32 && isnan(a->f32[i]) && isnan(b->f32[i])) continue;
+        if (dtype == PA_FLOAT64 && isnan(a->f64[i]) && isnan(b->f64[i])) continue;
+        size_t size = pa_dtype_size(dtype);
+        if (memcmp((const char *)a + (size_t)i * size, (const char *)b + (size_t)i * size, size) == 0) continue;
+        if (dtype == PA_FLOAT32) printf("    element %d: %a and %a\n", i, (double)a->f32[i], (double)b->f32[i]);
+        if (dtype == PA_FLOAT64) printf("    element %d: %a and %a\n", i, a->f64[i], b->f64[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool same_double(double a, double b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
+
+static const pa_kernels *table(const char *name) {
+    CHECK_OK(pa_isa_select(name));
+    return pa_k;
+}
+
+static numbers in[5], expected, got;
+
+static void maps_agree(const pa_kernels *base, const pa_kernels *other) {
+    static const double params[PA_MAX_PARAMS] = {0.7, 1.3};
+    for (int op = PA_OP_leaf + 1; op < PA_OP_COUNT; op++) {
+        for (int dtype = 0; dtype < PA_DTYPE_COUNT; dtype++) {
+            pa_map_fn *ours = base->forward[op][dtype], *theirs = other->forward[op][dtype];
+            CHECK((ours == NULL) == (theirs == NULL));
+            if (ours == NULL || theirs == NULL) continue;
+            for (int i = 0; i < 5; i++) fill(&in[i], (pa_dtype)dtype, true);
+            const void *operands[5] = {&in[0], &in[1], &in[2], NULL, NULL};
+            pa_dtype result = pa_op_table[op].family == PA_COMPARISON ? PA_BOOL : (pa_dtype)dtype;
+            for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+                int n = lengths[i];
+                ours(&expected, operands, params, n);
+                theirs(&got, operands, params, n);
+                bool agree = same(&expected, &got, result, n);
+                CHECK(agree);
+                if (!agree) printf("    %s of %s, %d elements, %s\n", pa_op_table[op].name, pa_dtype_name((pa_dtype)dtype), n,
+                                   other->name);
+            }
+        }
+    }
+}
+
+static void gradients_agree(const pa_kernels *base, const pa_kernels *other) {
+    static const double params[PA_MAX_PARAMS] = {0.7, 1.3};
+    for (int op = PA_OP_leaf + 1; op < PA_OP_COUNT; op++) {
+        for (int operand = 0; operand < PA_MAX_OPERANDS; operand++) {
+            for (int f = 0; f < 2; f++) {
+                pa_map_fn *ours = base->gradient[op][operand][f], *theirs = other->gradient[op][operand][f];
+                CHECK((ours == NULL) == (theirs == NULL));
+                if (ours == NULL || theirs == NULL) continue;
+                pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
+                for (int i = 0; i < 5; i++) fill(&in[i], dtype, true);
+                const void *operands[5] = {&in[0], &in[1], &in[2], &in[3], &in[4]};
+                ours(&expected, operands, params, LONGEST);
+                theirs(&got, operands, params, LONGEST);
+                bool agree = same(&expected, &got, dtype, LONGEST);
+                CHECK(agree);
+                if (!agree) printf("    gradient %d of %s, float%d, %s\n", operand, pa_op_table[op].name, f ? 64 : 32, other->name);
+            }
+        }
+    }
+}
+
+static void reductions_agree(const pa_kernels *base, const pa_kernels *other) {
+    for (int f = 0; f < 2; f++) {
+        for (int special = 0; special < 2; special++) {
+            fill(&in[0], f ? PA_FLOAT64 : PA_FLOAT32, special);
+            for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+                int n = lengths[i];
+                CHECK(same_double(base->sum[f](&in[0], n), other->sum[f](&in[0], n)));
+                CHECK(same_double(base->product[f](&in[0], n), other->product[f](&in[0], n)));
+                CHECK(same_double(base->sum_squared_deviation[f](&in[0], 0.25, n),
+                                  other->sum_squared_deviation[f](&in[0], 0.25, n)));
+                if (n == 0) continue;
+                CHECK(same_double(base->largest[f](&in[0], n), other->largest[f](&in[0], n)));
+                CHECK(same_double(base->smallest[f](&in[0], n), other->smallest[f](&in[0], n)));
+            }
+        }
+    }
+}
+
+static void softmaxes_agree(const pa_kernels *base, const pa_kernels *other) {
+    for (int f = 0; f < 2; f++) {
+        pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
+        fill(&in[0], dtype, false);
+        fill(&in[1], dtype, false);
+        for (int n = 1; n <= 40; n++) {
+            int rows = LONGEST / n;
+            base->softmax[f](&expected, &in[0], rows, n);
+            other->softmax[f](&got, &in[0], rows, n);
+            CHECK(same(&expected, &got, dtype, rows * n));
+            base->log_softmax[f](&expected, &in[0], rows, n);
+            other->log_softmax[f](&got, &in[0], rows, n);
+            CHECK(same(&expected, &got, dtype, rows * n));
+            base->logsumexp[f](&expected, &in[0], rows, n);
+            other->logsumexp[f](&got, &in[0], rows, n);
+            CHECK(same(&expected, &got, dtype, rows));
+            base->softmax_gradient[f](&expected, &in[0], &in[1], rows, n, false);
+            other->softmax_gradient[f](&got, &in[0], &in[1], rows, n, false);
+            CHECK(same(&expected, &got, dtype, rows * n));
+        }
+    }
+}
+
+static double element(const void *data, int f, int64_t i) {
+    return f ? ((const double *)data)[i] : (double)((const float *)data)[i];
+}
+
+/* c (+)= a b + bias, element by element in double. */
+static double product_of(const pa_gemm *g, int f, int64_t i, int64_t j, double before) {
+    double sum = (g->accumulate ? before : 0) + (g->bias != NULL ? element(g->bias, f, j) : 0);
+    for (int64_t p = 0; p < g->k; p++)
+        sum += element(g->a, f, i * g->a_row + p * g->a_col) * element(g->b, f, p * g->b_row + j * g->b_col);
+    return sum;
+}
+
+static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_t n, int64_t k, unsigned kind) {
+    bool a_turned = kind & 1, b_turned = kind & 2, with_bias = (kind & 12) == 4, accumulate = (kind & 12) == 8;
+    size_t size = f ? sizeof(double) : sizeof(float);
+    size_t counts[] = {(size_t)(m * k), (size_t)(k * n), (size_t)(m * n), (size_t)n};
+    void *arrays[4], *scratch = pa_mem_alloc(pa_gemm_scratch(m, n, k, f));
+    for (int i = 0; i < 4; i++) {
+        arrays[i] = pa_mem_alloc_array(counts[i], size);
+        for (size_t j = 0; j < counts[i]; j++) {
+            if (f) ((double *)arrays[i])[j] = uniform();
+            else ((float *)arrays[i])[j] = (float)uniform();
+        }
+    }
+    pa_gemm g = {.m = m, .n = n, .k = k, .a = arrays[0], .b = arrays[1], .c = arrays[2], .c_row = n,
+                 .a_row = a_turned ? 1 : k, .a_col = a_turned ? m : 1, .b_row = b_turned ? 1 : n, .b_col = b_turned ? k : 1,
+                 .bias = with_bias ? arrays[3] : NULL, .accumulate = accumulate};
+    double *wanted = pa_mem_alloc_array(counts[2] + 1, sizeof(double));
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) wanted[i * n + j] = product_of(&g, f, i, j, element(g.c, f, i * n + j));
+    kernels->gemm[f](&g, scratch);
+    double tolerance = (f ? 1e-15 : 5e-7) * (double)(k + 2);
+    bool right = true;
+    for (int64_t i = 0; i < m * n; i++) right &= fabs(element(g.c, f, i) - wanted[i]) <= tolerance;
+    for (int i = 0; i < 4; i++) pa_mem_free_array(arrays[i], counts[i], size);
+    pa_mem_free_array(wanted, counts[2] + 1, sizeof(double));
+    pa_mem_free(scratch, pa_gemm_scratch(m, n, k, f));
+    return right;
+}
+
+static void products_are_right(const pa_kernels *kernels) {
+    static const int64_t shapes[][3] = {
+        {1, 1, 1},    {1, 1, 100},  {1, 16, 2},   {100, 16, 2},  {100, 1, 16}, {3, 5, 7},    {16, 16, 16}, {17, 33, 9},
+        {32, 128, 64}, {5, 10, 128}, {64, 1, 300}, {129, 65, 70}, {0, 4, 5},    {4, 0, 5},    {4, 5, 0},    {200, 150, 300},
+    };
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        for (unsigned kind = 0; kind < 12; kind++) {
+            for (int f = 0; f < 2; f++) {
+                bool right = product_is_right(kernels, f, shapes[s][0], shapes[s][1], shapes[s][2], kind);
+                CHECK(right);
+                if (!right) printf("    gemm (%d, %d, %d), kind %u, float%d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
+                                   (int)shapes[s][2], kind, f ? 64 : 32, kernels->name);
+            }
+        }
+    }
+}
+
+void test_kernels(void) {
+    const pa_kernels *best = pa_k;
+    const pa_kernels *base = table("baseline");
+    CHECK(strcmp(base->name, "baseline") == 0);
+    products_are_right(base);
+    for (size_t i = 0; i < sizeof other_sets / sizeof *other_sets; i++) {
+        if (!pa_isa_available(other_sets[i])) {
+            CHECK(pa_isa_select(other_sets[i]) != PA_OK);
+            continue;
+        }
+        const pa_kernels *other = table(other_sets[i]);
+        maps_agree(base, other);
+        gradients_agree(base, other);
+        reductions_agree(base, other);
+        softmaxes_agree(base, other);
+        products_are_right(other);
+    }
+    CHECK(pa_isa_select("sse9") == PA_VALUE);
+    CHECK(message_has("sse9"));
+    pa_k = best;
+}

@@ -1,0 +1,58 @@
+/* The op table, the dtypes and the status codes are whole. */
+#include "ops.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "kernels/ops.h"
+
+static void every_row_is_filled(void) {
+    for (int op = 0; op < PA_OP_COUNT; op++) {
+        const pa_op_info *info = &pa_op_table[op];
+        CHECK(info->name != NULL && info->name[0] != '\0');
+        CHECK(info->symbol != NULL);
+        CHECK(info->words != NULL && info->words[0] != '\0');
+        CHECK(info->operands >= -1 && info->operands <= PA_MAX_OPERANDS);
+        CHECK(info->params <= PA_MAX_PARAMS);
+        CHECK(info->operands < 0 || info->reads < (1 << info->operands) || (info->reads & READS_OUT));
+    }
+}
+
+static void names_are_unique(void) {
+    for (int a = 0; a < PA_OP_COUNT; a++)
+        for (int b = 0; b < a; b++)
+            if (strcmp(pa_op_table[a].name, pa_op_table[b].name) == 0) CHECK(!"two ops of one name");
+}
+
+static void every_op_has_its_functions(void) {
+    for (int op = PA_OP_leaf + 1; op < PA_OP_COUNT; op++) {
+        const pa_op_functions *functions = &pa_op_function[op];
+        CHECK(functions->shape != NULL);
+        CHECK(functions->forward != NULL);
+        if (pa_op_table[op].family == PA_ELEMENTWISE) CHECK(functions->backward != NULL);
+        if (pa_op_table[op].family == PA_COMPARISON || pa_op_table[op].family == PA_LOGIC)
+            CHECK(functions->backward == NULL);
+    }
+}
+
+static void dtypes_have_sizes_and_names(void) {
+    CHECK(pa_dtype_size(PA_BOOL) == 1 && pa_dtype_size(PA_INT64) == 8);
+    CHECK(pa_dtype_size(PA_FLOAT32) == 4 && pa_dtype_size(PA_FLOAT64) == 8);
+    CHECK(strcmp(pa_dtype_name(PA_FLOAT32), "float32") == 0);
+    CHECK(pa_dtype_is_float(PA_FLOAT64) && !pa_dtype_is_float(PA_INT64));
+}
+
+static void a_failure_keeps_its_message(void) {
+    CHECK(pa_fail(PA_VALUE, "sum: axis %d", 7) == PA_VALUE);
+    CHECK(strcmp(pa_status_message(), "sum: axis 7") == 0);
+    CHECK(pa_fail(PA_MEMORY, NULL) == PA_MEMORY);
+    CHECK(strcmp(pa_status_message(), "out of memory") == 0);
+}
+
+void test_ops(void) {
+    every_row_is_filled();
+    names_are_unique();
+    every_op_has_its_functions();
+    dtypes_have_sizes_and_names();
+    a_failure_keeps_its_message();
+}

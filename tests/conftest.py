@@ -1,0 +1,32 @@
+"""What every test gets: fixed seeds, and the check that a module of tests leaves no node behind."""
+
+import gc
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import pyautograd
+
+
+def pytest_report_header() -> str:
+    return f"pyautograd {pyautograd.__version__} from {pyautograd.__file__}"
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    pyautograd.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_node_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    gc.collect()
+    nodes = pyautograd.memory_stats()["live_nodes"]
+    failed = request.session.testsfailed
+    yield
+    gc.collect()
+    if request.session.testsfailed == failed:  # a traceback keeps its tensors
+        assert pyautograd.memory_stats()["live_nodes"] == nodes

@@ -1,0 +1,155 @@
+"""Where large products go: NumPy's BLAS, one that is named, or our own kernels; and how many threads they take."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+import pyautograd as pa
+from pyautograd import _blas
+
+LIBRARIES = [info["filepath"] for info in ThreadpoolController().info() if info["user_api"] == "blas"]
+needs_blas = pytest.mark.skipif(not LIBRARIES, reason="NumPy's BLAS is none that threadpoolctl knows")
+
+LARGE = """
+    import numpy as np, pyautograd as pa
+    from pyautograd import _blas
+
+    for dtype, tolerance in ((np.float32, 1e-3), (np.float64, 1e-11)):
+        rng = np.random.default_rng(0)
+        x, w, b = (rng.standard_normal(s).astype(dtype) for s in ((420, 410), (430, 410), (430,)))
+        t = [pa.tensor(a, requires_grad=True) for a in (x, w, b)]
+        y = pa.nn.functional.linear(*t)
+        assert np.abs(y.numpy() - (x @ w.T + b)).max() < tolerance
+        g = rng.standard_normal(y.shape).astype(dtype)
+        for times in (1, 2):
+            pa.nn.functional.linear(*t).backward(pa.tensor(g))
+            for tensor, expected in zip(t, (g @ w, g.T @ x, g.sum(0))):
+                assert np.abs(tensor.grad.numpy() - times * expected).max() < 2 * tolerance
+        z = pa.tensor(x)[:, ::2] @ pa.tensor(np.ascontiguousarray(w)).T[::2]
+        assert np.abs(z.numpy() - x[:, ::2] @ w.T[::2]).max() < tolerance
+        a = rng.standard_normal((2, 400, 410)).astype(dtype)
+        assert np.abs((pa.tensor(a) @ pa.tensor(w.T)).numpy() - a @ w.T).max() < tolerance
+    print(_blas._used is not None)
+"""
+
+
+def run(code, blas=None, **environment):
+    """What a fresh interpreter prints, and what it complains about."""
+    settings = {**os.environ, **environment}
+    settings.pop("PYAUTOGRAD_BLAS", None)
+    if blas is not None:
+        settings["PYAUTOGRAD_BLAS"] = str(blas)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=settings, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+@needs_blas
+def test_large_products_go_to_numpys_blas():
+    assert run(LARGE) == (0, "True", "")
+
+
+def test_builtin():
+    assert run(LARGE, blas="builtin") == (0, "False", "")
+
+
+@needs_blas
+def test_a_library_named_by_its_path():
+    assert run(LARGE, blas=LIBRARIES[0]) == (0, "True", "")
+
+
+@needs_blas
+def test_a_library_named_by_its_path_is_used_on_one_thread_too():
+    assert run("import pyautograd as pa\npa.set_num_threads(1)\n" + textwrap.dedent(LARGE), blas=LIBRARIES[0])[0] == 0
+
+
+@pytest.mark.parametrize("path", ["/nowhere/libblas.so", np._core._multiarray_umath.__file__])
+def test_a_library_that_is_none(path, tmp_path):
+    code, _, error = run("import pyautograd", blas=path)
+    assert code == 1
+    assert f"ImportError: PYAUTOGRAD_BLAS={path}" in error
+    assert "`builtin` or the path of a library with cblas_sgemm" in error
+
+
+def test_import_looks_for_no_blas():
+    code = """
+        import sys, pyautograd as pa
+        pa.randn(100, 100) @ pa.randn(100, 100)
+        print("threadpoolctl" in sys.modules)
+    """
+    assert run(code) == (0, "False", "")
+
+
+@needs_blas
+def test_threads_follow_the_blas_until_they_are_set():
+    code = """
+        import pyautograd as pa
+        from threadpoolctl import threadpool_limits
+        print(pa.get_num_threads())
+        with threadpool_limits(1):
+            print(pa.get_num_threads())
+        pa.set_num_threads(3)
+        print(pa.get_num_threads())
+    """
+    assert run(code, OPENBLAS_NUM_THREADS="2", MKL_NUM_THREADS="2", OMP_NUM_THREADS="2")[1].split() == ["2", "1", "3"]
+
+
+def test_without_a_blas_there_is_one_thread():
+    assert run("import pyautograd as pa\nprint(pa.get_num_threads())", blas="builtin")[1] == "1"
+
+
+@needs_blas
+def test_numpys_own_setting_stays_as_it_is():
+    code = """
+        import pyautograd as pa
+        from threadpoolctl import ThreadpoolController
+        def numpys():
+            return [info["num_threads"] for info in ThreadpoolController().info() if info["user_api"] == "blas"]
+        before = numpys()
+        for n in (1, 2, 3):
+            pa.set_num_threads(n)
+            pa.randn(400, 400) @ pa.randn(400, 400)
+            assert numpys() == before
+    """
+    assert run(code, OPENBLAS_NUM_THREADS="2")[0] == 0
+
+
+@pytest.mark.parametrize(("n", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_numbers_of_threads_that_make_no_sense(n, error):
+    with pytest.raises(error, match="set_num_threads: the number of threads"):
+        pa.set_num_threads(n)
+
+
+@needs_blas
+def test_find_gives_the_one_numpy_uses():
+    found = _blas.find()
+    assert found is not None
+    assert found.path in LIBRARIES
+    assert found.sgemm and found.dgemm
+
+
+def test_middling_products_take_one_thread():
+    """CPU time is wall time, whatever the BLAS is set to."""
+    code = """
+        import time, pyautograd as pa
+        x, w = pa.randn(128, 256), pa.randn(256, 256)
+        def clocks():
+            return time.perf_counter(), time.process_time()
+        for _ in range(50):
+            x @ w
+        (wall, cpu), _ = clocks(), [x @ w for _ in range(300)]
+        wall, cpu = (after - before for before, after in zip((wall, cpu), clocks()))
+        print(cpu < 1.3 * wall)
+    """
+    assert run(code)[1] == "True"
+
+
+def test_limits_of_numpys_pool_hold_for_us():
+    with threadpool_limits(1):
+        assert _blas.find() is None or pa.get_num_threads() == 1

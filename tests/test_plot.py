@@ -1,0 +1,125 @@
+"""Pictures: what is drawn, what is refused, and what is said where matplotlib is missing."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import nn, plot, reference, scalar
+
+matplotlib = pytest.importorskip("matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def no_window():
+    matplotlib.use("Agg")
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def test_loss_curve_draws_a_line_an_entry_and_a_legend() -> None:
+    ax = plot.loss_curve({"a": [3.0, 2.0, 1.0], "b": [2.0, 1.0, 0.5]}, title="losses")
+    assert [len(line.get_xdata()) for line in ax.lines] == [3, 3]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert ax.get_title(loc="left") == "losses"
+
+
+def test_loss_curve_smooths_and_draws_into_a_given_axes() -> None:
+    _, ax = plot.new_figure()
+    assert plot.loss_curve(np.ones(100), ax=ax, smooth=10, log=True) is ax
+    assert [len(line.get_xdata()) for line in ax.lines] == [100, 91]
+    assert ax.get_yscale() == "log"
+
+
+X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+Y = np.array([-1, -1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda points: points[:, 1] - 0.5,
+        lambda points: np.stack([0.5 - points[:, 1], points[:, 1] - 0.5], axis=1),
+        scalar.MLP(2, [3, 1]),
+        scalar.MLP(2, [3, 2]),
+        reference.MLP(2, [3, 1]),
+        nn.MLP(2, [3, 1]),
+        nn.MLP(2, [3, 2]),
+    ],
+    ids=["function", "scores", "scalar", "scalar scores", "reference", "module", "module scores"],
+)
+def test_decision_boundary_of_every_kind_of_model(model: object) -> None:
+    ax = plot.decision_boundary(model, X, Y, resolution=5)  # type: ignore[arg-type]
+    assert sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes") and len(c.get_sizes())) == 4
+
+
+def test_decision_boundary_agrees_with_the_model() -> None:
+    points = np.array([[0.3, -0.2], [1.5, 0.1]])
+    model = nn.MLP(2, [4, 3])
+    scores = plot._scores(model, points)
+    np.testing.assert_allclose(scores, model(pa.tensor(points, dtype=pa.float32)).detach().numpy())
+    values = scalar.MLP(2, [4, 1])
+    np.testing.assert_allclose(plot._scores(values, points), [[values(p).data] for p in points.tolist()])
+
+
+def test_weight_templates_tile_the_rows() -> None:
+    layer = nn.Linear(64, 5)
+    canvas = plot.weight_templates(layer.weight, (8, 8), columns=3).images[0].get_array()
+    assert canvas.shape == (17, 26)
+    np.testing.assert_allclose(canvas[9:17, 0:8], layer.weight.detach().numpy()[3].reshape(8, 8))
+
+
+def test_confusion_matrix_counts() -> None:
+    ax = plot.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2])
+    assert sorted(text.get_text() for text in ax.texts) == ["1", "1", "1", "1"]
+
+
+@pytest.mark.parametrize("engine", [scalar, reference], ids=["scalar", "reference"])
+def test_graph_shows_every_node_its_label_and_its_op(engine: object) -> None:
+    Value = engine.Value  # type: ignore[attr-defined]
+    a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    out = (a * b + a).tanh()
+    out.backward()
+    ax = plot.graph(out)
+    words = [text.get_text() for text in ax.texts]
+    assert {"a", "b", "*", "+", "tanh"} <= set(words)
+    assert sum(word.startswith("data") for word in words) == 5
+    assert "data -3\ngrad 0.0005362" in words
+
+
+def test_graph_puts_operands_left_of_results() -> None:
+    a = reference.Value(1.0)
+    b = a * a
+    c = b + a
+    assert [[v is a for v in column] for column in plot._columns(c)] == [[False], [False], [True]]
+
+
+def test_graph_of_a_tensor_shows_shapes() -> None:
+    x = pa.ones(2, 3, requires_grad=True)
+    words = [text.get_text() for text in plot.graph((x * 2).sum()).texts]
+    assert any("(2, 3)" in word for word in words)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plot.decision_boundary(len, np.ones((3, 3)), [0, 1, 1]), r"X has shape \(3, 3\)"),
+        (lambda: plot.weight_templates(np.ones((2, 5)), (2, 2)), r"weight has shape \(2, 5\)"),
+        (lambda: plot.confusion_matrix([0, 1], [0]), "2 labels and 1 predictions"),
+        (lambda: plot.graph(sum([reference.Value(1.0) for _ in range(150)])), "too many to draw"),
+    ],
+)
+def test_bad_input_is_named(call: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call()  # type: ignore[operator]
+
+
+def test_without_matplotlib_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'pip install "pyautograd-core\[plot\]"'):
+        plot.loss_curve([1.0])

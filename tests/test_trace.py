@@ -1,0 +1,136 @@
+"""`trace` shows the tape: what was computed from what, and the chain rule running back."""
+
+from __future__ import annotations
+
+import importlib
+import math
+
+import pytest
+
+import pyautograd
+from pyautograd._trace import RULES, trace
+
+
+@pytest.fixture(params=["scalar", "reference"])
+def engine(request):
+    return importlib.import_module(f"pyautograd.{request.param}")
+
+
+def lecture_neuron(engine):
+    """The neuron that the lecture differentiates by hand."""
+    x1, x2 = engine.Value(2.0, label="x1"), engine.Value(0.0, label="x2")
+    w1, w2 = engine.Value(-3.0, label="w1"), engine.Value(1.0, label="w2")
+    b = engine.Value(6.8813735870195432, label="b")
+    n = x1 * w1 + x2 * w2 + b
+    n.label = "n"
+    o = n.tanh()
+    o.label = "o"
+    o.backward()
+    return o
+
+
+def test_rows_stand_in_order_of_computation(engine):
+    rows = trace(lecture_neuron(engine))
+    assert len(rows) == 10
+    assert [row.index for row in rows] == list(range(10))
+    assert all(i < row.index for row in rows for i in row.inputs)
+    assert all(row.op == "" and row.inputs == () for row in rows[:5])
+    assert rows[-1].name == "o"
+    assert rows[-1].op_name == "tanh"
+    assert rows[-1].input_names == ("n",)
+    assert rows[-1].gradient == 1.0
+
+
+def test_the_chain_rule_can_be_checked_row_by_row(engine):
+    rows = trace(lecture_neuron(engine))
+    sums = [0.0] * len(rows)
+    sums[-1] = 1.0
+    for row in reversed(rows):
+        assert row.gradient == pytest.approx(sums[row.index])
+        for i, sent in zip(row.inputs, row.contributions, strict=True):
+            sums[i] += sent
+    gradients = {row.name: row.gradient for row in rows}
+    assert gradients["x1"] == pytest.approx(-1.5)
+    assert gradients["w1"] == pytest.approx(1.0)
+
+
+def test_local_derivatives_are_in_the_order_of_the_inputs(engine):
+    a, b = engine.Value(2.0), engine.Value(3.0)
+    assert trace(a / b)[-1].local_gradients == pytest.approx((1 / 3, -2 / 9))
+    assert trace(a * a)[-1].local_gradients == (2.0, 2.0)
+    assert trace(a * a)[-1].inputs == (0, 0)
+    assert trace(a - b)[-1].local_gradients == (1.0, -1.0)
+
+
+def test_expressions_read_as_written(engine):
+    a, b = engine.Value(2.0, label="a"), engine.Value(3.0, label="b")
+    results = [a * b, a - b, a**2, a**b, -a, a.tanh(), a.maximum(b)]
+    assert [trace(r)[-1].expression for r in results] == [
+        "a * b",
+        "a - b",
+        "a**2",
+        "a ** b",
+        "neg(a)",
+        "tanh(a)",
+        "maximum(a, b)",
+    ]
+
+
+def test_tracing_changes_nothing(engine):
+    o = lecture_neuron(engine)
+    before = [(v.data, v.grad) for v in o._tape()]
+    str(trace(o))
+    assert [(v.data, v.grad) for v in o._tape()] == before
+
+
+def test_the_table_prints(engine):
+    text = str(trace(lecture_neuron(engine)))
+    assert "computed as" in text
+    assert "d o/d n = 0.5" in text
+    assert "0.5 g = 0.5 to n" in text
+    html = trace(lecture_neuron(engine))._repr_html_()
+    assert html.startswith("<table>")
+    assert "<td>d o/d n = 0.5</td>" in html
+
+
+def test_a_long_tape_prints_its_ends_and_keeps_all(engine):
+    a = engine.Value(1.0)
+    for _ in range(1000):
+        a = a + 1.0
+    rows = trace(a)
+    assert len(rows) == 2001
+    assert "1901 more" in str(rows)
+    assert len(str(rows).splitlines()) < 200
+
+
+def test_slices_are_traces(engine):
+    rows = trace(lecture_neuron(engine))
+    assert [row.name for row in rows[:2]] == [rows[0].name, rows[1].name]
+    assert str(rows[:2]).count("\n") == 3
+
+
+def test_an_op_of_ones_own_hides_its_local_derivative(engine):
+    a = engine.Value(2.0)
+    out = engine.Value(4.0, (a,), "double")
+    row = trace(out)[-1]
+    assert row.op == "double"
+    assert math.isnan(row.local_gradients[0])
+
+
+def test_tensors_show_shapes_and_rules():
+    x = pyautograd.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    w = pyautograd.tensor([[1.0], [-1.0]], requires_grad=True)
+    rows = trace((x @ w).relu().sum())
+    text = str(rows)
+    assert "float32 (2, 2) 1 … 4" in text
+    assert "g b^T; a^T g" in text
+    assert [row.op_name for row in rows if row.op] == ["matmul", "relu", "sum"]
+    assert rows[-1].local_gradients == ()
+
+
+def test_every_op_with_a_gradient_has_a_rule():
+    from pyautograd import _ops
+
+    without = {"leaf", "sign", "floor", "ceil", "round", "argmax", "argmin"}
+    names = {name for name, row in _ops.table.items() if row.family in ("elementwise", "whole")}
+    assert names - without == set(RULES)

@@ -1,0 +1,149 @@
+"""Optimisers and schedules against PyTorch's: every option, over many steps; state dicts go over."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+
+torch = pytest.importorskip("torch")
+
+
+def options_of(**choices):
+    return [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+
+
+NO_YES = [False, True]
+DECAYS = [0.0, 0.1]
+CASES = [
+    *[
+        ("SGD", o)
+        for o in options_of(
+            momentum=[0.0, 0.9], dampening=[0.0, 0.3], weight_decay=DECAYS, nesterov=NO_YES, maximize=NO_YES
+        )
+        if not o["nesterov"] or (o["momentum"] and not o["dampening"])
+    ],
+    *[
+        ("Adam", o)
+        for o in options_of(betas=[(0.9, 0.999), (0.5, 0.8)], weight_decay=DECAYS, amsgrad=NO_YES, maximize=NO_YES)
+    ],
+    *[("AdamW", o) for o in options_of(eps=[1e-8, 1e-2], weight_decay=DECAYS, amsgrad=NO_YES, maximize=NO_YES)],
+    *[("RMSprop", o) for o in options_of(momentum=[0.0, 0.9], centered=NO_YES, weight_decay=DECAYS, maximize=NO_YES)],
+]
+IDS = [f"{name}({', '.join(f'{k}={v}' for k, v in o.items() if v)})" for name, o in CASES]
+SHAPES = [(7, 5), (33,), (1,), ()]
+
+
+def parameters(lib, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return [lib.nn.Parameter(lib.tensor(np.asarray(rng.normal(size=shape), dtype))) for shape in SHAPES]
+
+
+def train(lib, params, optimizer, dtype, steps, seed=1):
+    rng = np.random.default_rng(seed)
+    for step in range(steps):
+        for i, p in enumerate(params):
+            grad = np.asarray(rng.normal(size=SHAPES[i]), dtype)
+            p.grad = None if (step + i) % 4 == 0 else lib.tensor(grad)  # some have none at times
+        optimizer.step()
+
+
+def compare(ours, theirs, tolerance):
+    for o, t in zip(ours, theirs):
+        np.testing.assert_allclose(o.detach().numpy(), t.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
+def test_updates(name, options, dtype) -> None:
+    ours, theirs = parameters(pa, dtype), parameters(torch, dtype)
+    mine = getattr(pa.optim, name)(ours, lr=0.01, **options)
+    other = getattr(torch.optim, name)(theirs, lr=0.01, **options)
+    train(pa, ours, mine, dtype, 30)
+    train(torch, theirs, other, dtype, 30)
+    tolerance = 1e-11 if dtype is np.float64 else 1e-4
+    compare(ours, theirs, tolerance)
+    mine_state, other_state = mine.state_dict(), other.state_dict()
+    assert set(mine_state["state"]) == set(other_state["state"])
+    for index, kept in other_state["state"].items():
+        assert set(mine_state["state"][index]) == set(kept)
+        for key, value in kept.items():
+            np.testing.assert_allclose(
+                mine_state["state"][index][key].numpy(), value.numpy(), rtol=tolerance * 10, atol=tolerance
+            )
+    for group, other_group in zip(mine_state["param_groups"], other_state["param_groups"]):
+        assert {k: other_group[k] for k in group} == group
+
+
+@pytest.mark.parametrize(("name", "options"), CASES[::5], ids=IDS[::5])
+def test_a_state_dict_of_pytorch_is_taken_over(name, options) -> None:
+    theirs = parameters(torch, np.float64)
+    other = getattr(torch.optim, name)(theirs, lr=0.02, **options)
+    train(torch, theirs, other, np.float64, 9)
+    ours = [pa.nn.Parameter(pa.tensor(t.detach().numpy())) for t in theirs]
+    mine = getattr(pa.optim, name)(ours, lr=7.0)
+    state = other.state_dict()
+    state["state"] = {
+        index: {key: value.numpy() for key, value in kept.items()} for index, kept in state["state"].items()
+    }
+    mine.load_state_dict(state)
+    train(torch, theirs, other, np.float64, 9, seed=2)
+    train(pa, ours, mine, np.float64, 9, seed=2)
+    compare(ours, theirs, 1e-11)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda s, o: s.StepLR(o, 3, gamma=0.3),
+        lambda s, o: s.ExponentialLR(o, 0.9),
+        lambda s, o: s.LambdaLR(o, lambda epoch: 0.95**epoch),
+        lambda s, o: s.LambdaLR(o, [lambda epoch: 0.95**epoch, lambda epoch: 1 / (epoch + 1)]),
+        lambda s, o: s.CosineAnnealingLR(o, 7),
+        lambda s, o: s.CosineAnnealingLR(o, 7, eta_min=0.01),
+    ],
+)
+def test_schedules_are_the_same_to_the_last_digit(build) -> None:
+    runs = []
+    for lib in (pa, torch):
+        params = parameters(lib, np.float64)
+        optimizer = lib.optim.SGD([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1)
+        schedule = build(lib.optim.lr_scheduler, optimizer)
+        runs.append([])
+        for _ in range(40):
+            optimizer.step()
+            schedule.step()
+            runs[-1].append(schedule.get_last_lr())
+    assert runs[0] == runs[1]
+
+
+def test_schedules_stack() -> None:
+    runs = []
+    for lib in (pa, torch):
+        optimizer = lib.optim.SGD(parameters(lib, np.float64), lr=0.1)
+        schedules = [lib.optim.lr_scheduler.ExponentialLR(optimizer, 0.9), lib.optim.lr_scheduler.StepLR(optimizer, 2)]
+        runs.append([])
+        for _ in range(6):
+            optimizer.step()
+            for schedule in schedules:
+                schedule.step()
+            runs[-1].append(optimizer.param_groups[0]["lr"])
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_split_has_pytorchs_lengths(seed) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        n = int(rng.integers(5, 50))
+        fractions = rng.dirichlet(np.ones(3)) * 0.999
+        fractions = [*fractions[:2], 1 - fractions[0] - fractions[1]]
+        lengths = []
+        for lib in (pa, torch):
+            data = lib.utils.data.TensorDataset(lib.zeros(n))
+            try:
+                lengths.append([len(part) for part in lib.utils.data.random_split(data, fractions)])
+            except (UserWarning, ValueError):  # an empty part; a sum above 1 in the last digit
+                break
+        assert len(lengths) < 2 or lengths[0] == lengths[1]
