@@ -16,6 +16,7 @@ import warnings
 import numpy as np
 
 from pyautograd import datasets, demo
+from pyautograd.bench import _report
 
 
 def theirs(epochs: int, seed: int) -> float:
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
+    print(_report.command())
     print(f"{'seed':>6}{'pyautograd':>14}{'scikit-learn':>16}")
     accuracies, seconds = [], np.zeros(2)
     for seed in range(options.seeds):

@@ -13,7 +13,7 @@ import importlib.util
 import subprocess
 import sys
 
-from pyautograd.bench import _measure
+from pyautograd.bench import _measure, _report
 
 PROGRAM = """
 import time
@@ -38,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
+    print(_report.command())
     wanted = ["numpy", "pyautograd", "sklearn.neural_network", "jax", "torch"]
     modules = [name for name in wanted if importlib.util.find_spec(name.partition(".")[0])]
     samples: dict[str, list[float]] = {name: [] for name in modules}

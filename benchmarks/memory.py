@@ -16,7 +16,7 @@ import time
 
 import pyautograd as pa
 from pyautograd import nn, optim
-from pyautograd.bench import _cases
+from pyautograd.bench import _cases, _report
 from pyautograd.nn import functional as F
 from pyautograd.scalar import Value
 
@@ -34,7 +34,7 @@ def train(steps: int) -> bool:
     model = nn.MLP(2, [16, 16, 1])
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
     gc.collect()
-    nodes = pa.memory_stats()["live_nodes"]
+    nodes = pa.memory_stats().nodes
     print(f"{steps:,} steps of 2-16-16-1, batch 100, Adam; every third graph is never differentiated")
     early = 0
     start = time.perf_counter()
@@ -52,7 +52,7 @@ def train(steps: int) -> bool:
     optimizer.zero_grad()
     del loss, optimizer
     gc.collect()
-    left = pa.memory_stats()["live_nodes"] - nodes
+    left = pa.memory_stats().nodes - nodes
     print(f"  {each * 1e6:.1f} us a step; grew by {growth / 1e3:.0f} kB; {left} nodes more than at the start")
     return growth < 1_000_000 and left <= 0
 
@@ -60,7 +60,7 @@ def train(steps: int) -> bool:
 def chain(nodes: int) -> bool:
     """Builds, differentiates and frees a chain of so many operations; is nothing left?"""
     gc.collect()
-    before = pa.memory_stats()["live_nodes"]
+    before = pa.memory_stats().nodes
     print(f"a chain of {nodes:,} Values, on the default stack")
     start = time.perf_counter()
     x = Value(1.0)
@@ -70,11 +70,11 @@ def chain(nodes: int) -> bool:
     built = time.perf_counter()
     d.backward()
     swept = time.perf_counter()
-    held = pa.memory_stats()["live_bytes"]
+    held = pa.memory_stats().live_bytes
     gradient = x.grad
     del d, x
     freed = time.perf_counter()
-    left = pa.memory_stats()["live_nodes"] - before
+    left = pa.memory_stats().nodes - before
     times = f"built in {built - start:.3f} s, swept in {swept - built:.3f} s, freed in {freed - swept:.3f} s"
     print(f"  {times}; {held / 1e6:.0f} MB; gradient {gradient:.6f}; {left} nodes left")
     return left == 0 and abs(gradient - 0.999999 ** (nodes // 2)) < 1e-9
@@ -85,6 +85,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--nodes", type=int, default=1_000_000)
     options = parser.parse_args()
+    print(_report.command())
     flat, freed = train(options.steps), chain(options.nodes)
     return 0 if flat and freed else 1
 

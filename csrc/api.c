@@ -34,9 +34,8 @@ bool pa_op_differentiable(int op, int operand) {
 
 int64_t pa_memory_live_nodes(void) { return pa_graph.live_nodes; }
 int64_t pa_memory_live_storages(void) { return pa_graph.live_storages; }
-int64_t pa_memory_live_blocks(void) { return pa_mem.live_blocks; }
-int64_t pa_memory_live_bytes(void) { return pa_mem.live_bytes; }
-int64_t pa_memory_cached_bytes(void) { return pa_mem.cached_bytes; }
+int64_t pa_memory_live_bytes(void) { return pa_mem_live_bytes(); }
+int64_t pa_memory_cached_bytes(void) { return pa_mem_idle_bytes(); }
 void pa_memory_trim(void) { pa_mem_trim(); }
 void pa_memory_fail_after(int64_t allocations) { pa_mem.fail_after = allocations; }
 int64_t pa_memory_fail_left(void) { return pa_mem.fail_after; }

@@ -20,10 +20,9 @@ int pa_op_parameters(int op);
 bool pa_op_takes_int(int op);
 bool pa_op_differentiable(int op, int operand); /* elementwise: has that operand a gradient? */
 
-/* What is alive, in nodes, storages, blocks and bytes; what the free lists hold */
+/* What is alive, in nodes, storages and bytes; what the free lists hold */
 int64_t pa_memory_live_nodes(void);
 int64_t pa_memory_live_storages(void);
-int64_t pa_memory_live_blocks(void);
 int64_t pa_memory_live_bytes(void);
 int64_t pa_memory_cached_bytes(void);
 void pa_memory_trim(void);

@@ -174,6 +174,37 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     return PA_OK;
 }
 
+pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
+    const char *shape = pa_node_shape_text(target), *before = pa_dtype_name(target->dtype);
+    const char *after = pa_dtype_name(source->dtype);
+    PA_FAIL_IF(!pa_dtype_is_float(target->dtype) || !pa_dtype_is_float(source->dtype), PA_TYPE,
+               "%s: a tensor of dtype %s, shape %s cannot become %s in place", what, before, shape, after);
+    PA_FAIL_IF(!pa_same_shape(target, source), PA_VALUE, "%s: a tensor of shape %s cannot take the place of one of shape %s",
+               what, pa_node_shape_text(source), shape);
+    PA_FAIL_IF(target->refs > 1 || !pa_node_is_leaf(target), PA_RUNTIME,
+               "%s: a tensor of shape %s is part of a graph, and stays %s until that is gone", what, shape, before);
+    PA_FAIL_IF(target->array != NULL && target->array->grad != NULL, PA_RUNTIME,
+               "%s: a tensor of shape %s has a gradient of dtype %s; set its grad to None before it becomes %s", what, shape,
+               before, after);
+    PA_TRY(pa_node_begin_write(target, what));
+    pa_array *array = target->array;
+    size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
+    pa_storage *other = array->saved;
+    PA_FAIL_IF(other != NULL && other->bytes < bytes, PA_RUNTIME, "%s: a view of shape %s cannot become %s again; clone() it",
+               what, shape, after);
+    if (other == NULL) PA_TRY(pa_storage_new(bytes, &other));
+    array->saved = array->storage;
+    array->storage = other;
+    array->data = other->data;
+    target->dtype = source->dtype;
+    int64_t stride = 1;
+    for (int i = target->ndim - 1; i >= 0; i--) {
+        array->strides[i] = stride;
+        stride *= array->shape[i];
+    }
+    return pa_copy_into(target, source, what);
+}
+
 pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
     const char *name = pa_op_table[op].name;
     PA_TRY(pa_node_begin_write(target, name));

@@ -24,6 +24,10 @@ pa_status pa_detach(pa_node *node, pa_node **out);
 /* Overwrites target's elements with source's, broadcast and converted. */
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what);
 
+/* Gives a leaf that is in no graph the other float dtype, and source's elements. Its memory of before is kept for the
+   arrays that may look at it, and taken again when the dtype changes back. */
+pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what);
+
 /* target = target op source, in place; `op` is elementwise and binary. */
 pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source);
 

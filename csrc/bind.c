@@ -320,44 +320,69 @@ static void free_values(pa_node **nodes, Py_ssize_t n) {
 
 static PyObject *name_w, *name_b, *name_nonlin;
 
-static PyObject *run_neuron(PyObject *neuron, pa_node **x, Py_ssize_t n) {
-    PyObject *w = PyObject_GetAttr(neuron, name_w), *b = w == NULL ? NULL : PyObject_GetAttr(neuron, name_b);
-    PyObject *nonlinear = b == NULL ? NULL : PyObject_GetAttr(neuron, name_nonlin), *result = NULL;
-    Py_ssize_t n_weights = 0;
-    pa_node **weights = nonlinear == NULL ? NULL : read_values(w, &n_weights, "neuron: w");
-    int truth = weights == NULL ? -1 : PyObject_IsTrue(nonlinear);
-    pa_node *out = NULL;
-    if (truth >= 0) {
-        if (n_weights != n)
-            pa_raise(pa_fail(PA_VALUE, "neuron: %zd inputs for %zd weights", n, n_weights));
-        else if (!pa_is_handle(b) || !(pa_handle_node(b)->flags & PA_IS_VALUE))
-            PyErr_SetString(PyExc_TypeError, "neuron: b is not a Value");
-        else
-            result = finish(pa_value_neuron((int)n, weights, x, pa_handle_node(b), truth, &out), &out);
+static inline bool is_exact_value(PyObject *object) { return Py_TYPE(object) == pa_py.value_type; }
+
+/* The nodes of a list of n Values, borrowed; false where it is anything else. Nothing of Python may run until they are used. */
+static bool borrow_values(PyObject *list, Py_ssize_t n, pa_node **nodes) {
+    if (!PyList_CheckExact(list) || PyList_Size(list) != n) return false;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *item = PyList_GetItem(list, i);
+        if (!is_exact_value(item)) return false;
+        nodes[i] = pa_handle_node(item);
     }
+    return true;
+}
+
+static pa_status neuron_output(PyObject *w, PyObject *b, bool nonlinear, pa_node **x, Py_ssize_t n, pa_node **room,
+                               pa_node **out) {
+    if (!pa_is_handle(b) || !(pa_handle_node(b)->flags & PA_IS_VALUE)) return pa_fail(PA_TYPE, "neuron: b is not a Value");
+    if (borrow_values(w, n, room)) return pa_value_neuron((int)n, room, x, pa_handle_node(b), nonlinear, out);
+    Py_ssize_t n_weights = 0;
+    pa_node **weights = read_values(w, &n_weights, "neuron: w");
+    if (weights == NULL) return PA_PYTHON;
+    pa_status status = n_weights == n ? pa_value_neuron((int)n, weights, x, pa_handle_node(b), nonlinear, out)
+                                      : pa_fail(PA_VALUE, "neuron: %zd inputs for %zd weights", n, n_weights);
     free_values(weights, n_weights);
-    Py_XDECREF(nonlinear);
+    return status;
+}
+
+static PyObject *run_neuron(PyObject *neuron, pa_node **x, Py_ssize_t n, pa_node **room) {
+    PyObject *w = PyObject_GetAttr(neuron, name_w), *b = w == NULL ? NULL : PyObject_GetAttr(neuron, name_b);
+    PyObject *nonlin = b == NULL ? NULL : PyObject_GetAttr(neuron, name_nonlin), *result = NULL;
+    int nonlinear = nonlin == NULL ? -1 : PyObject_IsTrue(nonlin);
+    if (nonlinear >= 0) {
+        pa_node *out = NULL;
+        pa_status status = neuron_output(w, b, nonlinear, x, n, room, &out);
+        result = finish(status, &out);
+    }
+    Py_XDECREF(nonlin);
     Py_XDECREF(b);
     Py_XDECREF(w);
     return result;
 }
 
-/* layer(neurons, x): the outputs of micrograd's Neuron for each of them, the same nodes in the same order. */
+/* layer(neurons, x, Neuron): the outputs of micrograd's Neuron for each of them, the same nodes in the same order; or
+   NotImplemented where one is of another class, which may compute something else. */
 static PyObject *bind_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
-    if (!has_arguments(n, 2, 2, "layer")) return NULL;
+    if (!has_arguments(n, 3, 3, "layer")) return NULL;
     if (!PyList_Check(arguments[0])) {
         PyErr_SetString(PyExc_TypeError, "layer: a list of neurons is wanted");
         return NULL;
     }
     Py_ssize_t n_inputs = 0, n_neurons = PyList_Size(arguments[0]);
+    for (Py_ssize_t i = 0; i < n_neurons; i++)
+        if ((PyObject *)Py_TYPE(PyList_GetItem(arguments[0], i)) != arguments[2]) return Py_NewRef(Py_NotImplemented);
     pa_node **x = read_values(arguments[1], &n_inputs, "layer: x");
     if (x == NULL) return NULL;
-    PyObject *outputs = PyList_New(n_neurons);
+    pa_node **room = pa_mem_alloc_array((size_t)n_inputs + 1, sizeof *room);
+    PyObject *outputs = room == NULL ? pa_raise(PA_MEMORY) : PyList_New(n_neurons);
     for (Py_ssize_t i = 0; outputs != NULL && i < n_neurons; i++) {
-        PyObject *output = run_neuron(PyList_GetItem(arguments[0], i), x, n_inputs);
+        PyObject *neuron = i < PyList_Size(arguments[0]) ? PyList_GetItem(arguments[0], i) : NULL;
+        PyObject *output = neuron == NULL ? NULL : run_neuron(neuron, x, n_inputs, room);
         if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
     }
+    pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
     free_values(x, n_inputs);
     return outputs;
 }
@@ -517,13 +542,27 @@ done:
     return tuple;
 }
 
+/* Lists everything that reaches the root, its neurons opened. */
+static pa_status list_opened(pa_node *root, pa_tape *tape) {
+    PA_TRY(pa_tape_list(root, true, tape));
+    bool opened = false;
+    pa_status status = PA_OK;
+    for (size_t i = 0; i < tape->n_nodes && status == PA_OK; i++) {
+        opened = opened || tape->nodes[i]->op == PA_OP_neuron;
+        status = pa_value_open_neuron(tape->nodes[i]);
+    }
+    if (status == PA_OK && !opened) return PA_OK;
+    pa_tape_free(tape);
+    return status == PA_OK ? pa_tape_list(root, true, tape) : status;
+}
+
 /* tape(root): every node that reaches the root, leaves first, then inner nodes in the order of their birth. */
 static PyObject *bind_tape(PyObject *module, PyObject *object) {
     (void)module;
     pa_node *root = read_handle(object, "tape");
     if (root == NULL) return NULL;
     pa_tape tape;
-    pa_status status = pa_tape_list(root, true, &tape);
+    pa_status status = list_opened(root, &tape);
     if (status != PA_OK) return pa_raise(status);
     size_t total = tape.n_leaves + tape.n_nodes;
     PyObject *list = PyList_New((Py_ssize_t)total);
@@ -548,13 +587,14 @@ static PyObject *bind_is_grad_enabled(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(pa_grad_enabled());
 }
 
-/* register(Value, Tensor, Parameter, coerce, dtypes, resolve_blas): what the Python side made of the handle type. */
+/* register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating): what the core needs of the Python side. */
 static PyObject *bind_register(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *value, *tensor, *parameter, *coerce, *dtypes, *resolve;
-    if (!PyArg_ParseTuple(arguments, "OOOOOO:register", &value, &tensor, &parameter, &coerce, &dtypes, &resolve)) return NULL;
-    pa_py.value_type = (PyTypeObject *)Py_NewRef(value);
-    pa_py.tensor_type = (PyTypeObject *)Py_NewRef(tensor);
+    PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating;
+    if (!PyArg_ParseTuple(arguments, "OOOOOO:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating))
+        return NULL;
+    pa_py.numpy_integer = (PyTypeObject *)Py_NewRef(integer);
+    pa_py.numpy_floating = (PyTypeObject *)Py_NewRef(floating);
     pa_py.parameter_type = (PyTypeObject *)Py_NewRef(parameter);
     pa_py.coerce = Py_NewRef(coerce);
     pa_py.dtypes = Py_NewRef(dtypes);
@@ -567,7 +607,7 @@ static PyMethodDef functions[] = {
     FAST(apply, "apply(op, *operands, ...): the op's result."),
     FAST(in_place, "in_place(op, target, other): target op= other."),
     FAST(reshape, "reshape(tensor, shape): a view where possible, else of a copy."),
-    FAST(layer, "layer(neurons, x): the outputs of a layer of scalar neurons."),
+    FAST(layer, "layer(neurons, x, Neuron): the outputs of a layer of scalar neurons."),
     FAST(empty, "empty(dtype, shape): a tensor, not filled."),
     FAST(borrow, "borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory."),
     FAST(parameter, "parameter(tensor, requires_grad): a Parameter over the same memory."),
@@ -580,7 +620,7 @@ static PyMethodDef functions[] = {
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},
     {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
-    {"register", bind_register, METH_VARARGS, "register(Value, Tensor, Parameter, coerce, dtypes, resolve_blas)."},
+    {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating)."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -592,7 +632,10 @@ static int complete(PyObject *module) {
     name_b = PyUnicode_InternFromString("b");
     name_nonlin = PyUnicode_InternFromString("nonlin");
     if (name_w == NULL || name_b == NULL || name_nonlin == NULL) return -1;
-    if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0) return -1;
+    if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||
+        PyModule_AddObjectRef(module, "Value", (PyObject *)pa_py.value_type) < 0 ||
+        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0)
+        return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");
     if (name == NULL) return -1;
     int status = 0;

@@ -5,8 +5,8 @@
 
 /* cblas_?gemm with 32-bit and with 64-bit integers; its enums are ints in both. */
 #define GEMM_TYPE(name, integer, real)                                                                                 \
-    typedef void name(int order, int trans_a, int trans_b, integer m, integer n, integer k, real alpha, const real *a,  \
-                      integer lda, const real *b, integer ldb, real beta, real *c, integer ldc)
+    typedef void name(int order, int trans_a, int trans_b, integer m, integer n, integer k, real alpha,                \
+                      const real *a, integer lda, const real *b, integer ldb, real beta, real *c, integer ldc)
 GEMM_TYPE(sgemm_lp64, int32_t, float);
 GEMM_TYPE(dgemm_lp64, int32_t, double);
 GEMM_TYPE(sgemm_ilp64, int64_t, float);
@@ -54,7 +54,7 @@ static int own_setting(void) {
 
 int pa_blas_get_threads(void) { return blas.threads > 0 ? blas.threads : own_setting(); }
 
-/* The leading dimension and transposition of a (rows, columns) matrix, or false where it has neither axis contiguous. */
+/* The leading dimension and transposition of a (rows, columns) matrix; false where neither axis is contiguous. */
 static bool as_blas_matrix(int64_t rows, int64_t columns, int64_t row, int64_t column, int *trans, int64_t *leading) {
     int64_t limit = blas.ilp64 ? INT64_MAX : INT32_MAX;
     if (column == 1 && row >= columns) {

@@ -10,12 +10,12 @@
 
 #include "kernels/kernels.h"
 
-/* m n k from which a product is worth a second thread, about a millisecond on one: below, and where the BLAS has one thread,
-   our own kernel is as fast, and CPU time is wall time. */
+/* m n k from which a product is worth a second thread, about a millisecond on one: below, and where the BLAS has one
+   thread, our own kernel is as fast, and CPU time is wall time. */
 #define PA_BLAS_WORK 6e7
 
-/* Adopts a BLAS: cblas_sgemm and cblas_dgemm, and how to set and ask its number of threads (each NULL where there is none).
-   Integers are 64-bit where `ilp64`. With sgemm NULL our own kernel does all. `always`: with one thread too. */
+/* Adopts a BLAS: cblas_sgemm and cblas_dgemm, and how to set and ask its number of threads (each NULL where there is
+   none). Integers are 64-bit where `ilp64`. With sgemm NULL our own kernel does all. `always`: with one thread too. */
 void pa_blas_set(void *sgemm, void *dgemm, void *set_threads, void *get_threads, bool ilp64, bool always);
 
 /* What pa_blas_ensure calls once, with the GIL held; it calls pa_blas_set. NULL for nothing. */

@@ -99,6 +99,15 @@ static void unlist(pa_node *node) {
     node->flags &= (uint16_t)~PA_LISTED;
 }
 
+void pa_node_make_older_than(pa_node *node, pa_node *successor) {
+    unlist(node);
+    node->flags |= PA_LISTED;
+    node->newer = successor;
+    node->older = successor->older;
+    if (successor->older != NULL) successor->older->newer = node;
+    successor->older = node;
+}
+
 /* Drops one reference; a node that nobody holds any more joins `pending`, linked through `newer`. */
 static inline void drop(pa_node *node, pa_node **pending) {
     if (--node->refs > 0) return;
@@ -108,7 +117,9 @@ static inline void drop(pa_node *node, pa_node **pending) {
 }
 
 static void free_parent_array(pa_node *node) {
-    if (node->n_parents > 2) {
+    if (node->op == PA_OP_neuron) {
+        pa_mem_free(node->neuron, pa_neuron_bytes(pa_neuron_inputs(node)));
+    } else if (node->n_parents > 2) {
         pa_mem_free_array(node->array->parents, node->n_parents, sizeof *node->array->parents);
         node->array->parents = NULL;
     }
@@ -121,23 +132,34 @@ static void free_array(pa_array *array, pa_node **pending) {
     pa_mem_free(array, sizeof *array);
 }
 
+/* What only some nodes have: an array, more than two parents, Python attributes. */
+static void free_extras(pa_node *node, pa_node **pending) {
+    if (node->n_parents > 2) {
+        for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), pending);
+        free_parent_array(node);
+    }
+    if (node->array != NULL) free_array(node->array, pending);
+    if (node->flags & PA_DICT_ONLY) pa_hook.release_object(node->handle);
+}
+
+/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. */
 void pa_node_release_slow(pa_node *node) {
     pa_node *pending = NULL;
+    int64_t freed = 0;
     node->refs = 1;
     drop(node, &pending);
     while (pending != NULL) {
         pa_node *next = pending;
         pending = next->newer;
-        for (int i = 0; i < next->n_parents; i++) drop(pa_node_parent(next, i), &pending);
-        if (next->array != NULL) {
-            free_parent_array(next);
-            free_array(next->array, &pending);
+        if (next->n_parents <= 2) {
+            if (next->n_parents > 0) drop(next->parent[0], &pending);
+            if (next->n_parents > 1) drop(next->parent[1], &pending);
         }
-        void *dict = next->flags & PA_DICT_ONLY ? next->handle : NULL;
+        if (next->array != NULL || next->n_parents > 2 || next->flags & PA_DICT_ONLY) free_extras(next, &pending);
         pa_mem_free(next, sizeof *next);
-        pa_graph.live_nodes--;
-        if (dict != NULL) pa_hook.release_object(dict);
+        freed++;
     }
+    pa_graph.live_nodes -= freed;
 }
 
 pa_status pa_node_need_array(pa_node *node) {
@@ -237,8 +259,8 @@ void pa_node_unlink(pa_node *node) {
     if (node->flags & PA_LISTED) unlist(node);
     pa_node *pending = NULL;
     for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), &pending);
+    free_parent_array(node);
     if (node->array != NULL) {
-        free_parent_array(node);
         pa_storage_release(node->array->saved);
         node->array->saved = NULL;
     }

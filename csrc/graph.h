@@ -40,9 +40,10 @@ enum pa_node_flags {
     PA_DICT_ONLY = 1 << 6,     /* `handle` is the __dict__ that a dead handle left */
     PA_GRAD_FILLED = 1 << 7,   /* this sweep's gradient has its first contribution */
     PA_IS_PARAMETER = 1 << 8,  /* handed to Python as nn.Parameter */
-    PA_IS_VIEW = 1 << 9,       /* shares its storage with another node */
+    PA_IS_VIEW = 1 << 9,       /* its memory is seen from elsewhere too: by another node, by an array */
     PA_WEAK = 1 << 10,         /* a Python or NumPy number: takes the dtype of what it meets */
     PA_BUSY = 1 << 11,         /* a backward sweep that released the GIL is using it */
+    PA_NONLINEAR = 1 << 12,    /* a neuron with a ReLU */
 };
 
 /* What a node has beyond a 0-d number: its shape, its storage, its op's attributes, its accumulated gradient. */
@@ -85,6 +86,7 @@ struct pa_node {
             pa_node *only_parent;
             double param; /* of an op with one operand and one parameter */
         };
+        pa_node **neuron; /* of op neuron: its operands, and behind them their numbers (scalar.h) */
     };
     pa_node *older, *newer; /* the birth list */
     pa_array *array;
@@ -156,8 +158,15 @@ static inline void pa_node_release(pa_node *node) {
     if (--node->refs == 0) pa_node_release_slow(node);
 }
 
+/* Bytes of the block at node->neuron of a neuron with n inputs: w[n], x[n], b, and the numbers of w and x. */
+static inline size_t pa_neuron_bytes(int n) { return (size_t)(2 * n + 1) * sizeof(pa_node *) + 2 * (size_t)n * sizeof(double); }
+static inline int pa_neuron_inputs(const pa_node *node) { return (node->n_parents - 1) / 2; }
+
 /* Gives a node its parents (references are taken) and puts it into the birth list. With n > 2, its array must exist. */
 pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents);
+
+/* Puts `node`, the newest one, right before `successor` in the birth list. */
+void pa_node_make_older_than(pa_node *node, pa_node *successor);
 
 /* Lets go of the parents; the node keeps its data. */
 void pa_node_unlink(pa_node *node);
@@ -180,7 +189,8 @@ static inline const int64_t *pa_node_strides(const pa_node *node) {
     return node->ndim == 0 ? NULL : node->array->strides;
 }
 static inline pa_node *pa_node_parent(const pa_node *node, int i) {
-    return node->n_parents > 2 ? node->array->parents[i] : node->parent[i];
+    if (node->n_parents <= 2) return node->parent[i];
+    return node->op == PA_OP_neuron ? node->neuron[i] : node->array->parents[i];
 }
 static inline const double *pa_node_params(const pa_node *node) {
     return node->array != NULL ? node->array->params : &node->param;

@@ -38,12 +38,27 @@ PyObject *pa_node_dict(const pa_node *node) {
     return node->handle != NULL ? ((pa_handle *)node->handle)->dict : NULL;
 }
 
+/* Memory of handles that died, for new ones of the exact classes: it saves the collector's and the allocator's part. */
+enum { IDLE_HANDLES = 256 };
+static struct {
+    pa_handle *handle[IDLE_HANDLES];
+    int n;
+} idle;
+
+static inline bool is_exact(const PyTypeObject *type) { return type == pa_py.value_type || type == pa_py.tensor_type; }
+
 /* A handle of the given class; takes over the reference on the node, also when it fails. */
 static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
-    pa_handle *handle = PyObject_GC_New(pa_handle, type);
-    if (handle == NULL) {
-        pa_node_release(node);
-        return NULL;
+    pa_handle *handle;
+    if (idle.n > 0 && is_exact(type)) {
+        handle = idle.handle[--idle.n];
+        PyObject_Init((PyObject *)handle, type);
+    } else {
+        handle = PyObject_GC_New(pa_handle, type);
+        if (handle == NULL) {
+            pa_node_release(node);
+            return NULL;
+        }
     }
     handle->node = node;
     handle->dict = NULL;
@@ -101,12 +116,27 @@ static int number_as_node(PyObject *number, pa_node **out) {
     return -1;
 }
 
+/* NumPy's scalars as Python numbers, which cost less than asking `coerce`; a new reference, or NULL for anything else. */
+static PyObject *number_of_numpy(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (pa_py.numpy_integer == NULL) return NULL;
+    if (PyType_IsSubtype(type, pa_py.numpy_integer)) return PyNumber_Index(object);
+    if (PyType_IsSubtype(type, pa_py.numpy_floating)) return PyNumber_Float(object);
+    return NULL;
+}
+
 int pa_as_node(PyObject *object, pa_node **out) {
     if (pa_is_handle(object)) {
         *out = pa_node_retain(pa_handle_node(object));
         return 1;
     }
     if (PyFloat_Check(object) || PyLong_Check(object)) return number_as_node(object, out);
+    PyObject *number = number_of_numpy(object);
+    if (number != NULL) {
+        int found = number_as_node(number, out);
+        Py_DECREF(number);
+        return found;
+    }
     if (pa_py.coerce == NULL) return 0;
     PyObject *coerced = PyObject_CallFunctionObjArgs(pa_py.coerce, object, NULL);
     if (coerced == NULL) return -1;
@@ -125,10 +155,6 @@ int pa_as_node(PyObject *object, pa_node **out) {
 
 /* The Value that an operand of a Value is, as a new reference; NULL where it is none, without an exception. */
 static pa_node *operand_as_value(PyObject *object) {
-    if (pa_is_handle(object)) {
-        pa_node *node = pa_handle_node(object);
-        return node->flags & PA_IS_VALUE ? pa_node_retain(node) : NULL;
-    }
     double number;
     if (PyFloat_Check(object)) {
         number = PyFloat_AsDouble(object);
@@ -138,14 +164,22 @@ static pa_node *operand_as_value(PyObject *object) {
             PyErr_Clear(); /* too large for a float: the general path words it */
             return NULL;
         }
+    } else if (pa_is_handle(object)) {
+        pa_node *node = pa_handle_node(object);
+        return node->flags & PA_IS_VALUE ? pa_node_retain(node) : NULL;
     } else {
-        return NULL;
+        PyObject *python = number_of_numpy(object);
+        pa_node *value = python == NULL ? NULL : operand_as_value(python);
+        Py_XDECREF(python);
+        return value;
     }
     pa_node *node;
     return pa_value_new(number, &node) == PA_OK ? node : NULL;
 }
 
 static inline bool is_value(PyObject *object) {
+    if (Py_TYPE(object) == pa_py.value_type) return true;
+    if (PyFloat_CheckExact(object) || PyLong_CheckExact(object)) return false;
     return pa_is_handle(object) && pa_handle_node(object)->flags & PA_IS_VALUE;
 }
 
@@ -165,6 +199,7 @@ static PyObject *binary_general(pa_op op, PyObject *left, PyObject *right) {
     return result;
 }
 
+/* An operator with a Value on at least one side: numbers on the other become Values of their own. */
 static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
     if (is_value(left) || is_value(right)) {
         pa_node *a = operand_as_value(left), *b = a == NULL ? NULL : operand_as_value(right), *out = NULL;
@@ -179,16 +214,24 @@ static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
     return binary_general(op, left, right);
 }
 
+/* The shortest way, for two Values. */
+static inline PyObject *arithmetic(pa_op op, PyObject *left, PyObject *right) {
+    if (Py_TYPE(left) != pa_py.value_type || Py_TYPE(right) != pa_py.value_type) return binary(op, left, right);
+    pa_node *out = NULL;
+    pa_status status = pa_value_binary(op, pa_handle_node(left), pa_handle_node(right), &out);
+    return status == PA_OK ? new_handle(out, pa_py.value_type) : pa_raise(status);
+}
+
 static PyObject *unary(pa_op op, PyObject *operand) {
     pa_node *out = NULL;
     pa_status status = pa_apply_unary(op, pa_handle_node(operand), &out);
     return status == PA_OK ? pa_wrap(out) : pa_raise(status);
 }
 
-static PyObject *slot_add(PyObject *l, PyObject *r) { return binary(PA_OP_add, l, r); }
-static PyObject *slot_subtract(PyObject *l, PyObject *r) { return binary(PA_OP_sub, l, r); }
-static PyObject *slot_multiply(PyObject *l, PyObject *r) { return binary(PA_OP_mul, l, r); }
-static PyObject *slot_divide(PyObject *l, PyObject *r) { return binary(PA_OP_div, l, r); }
+static PyObject *slot_add(PyObject *l, PyObject *r) { return arithmetic(PA_OP_add, l, r); }
+static PyObject *slot_subtract(PyObject *l, PyObject *r) { return arithmetic(PA_OP_sub, l, r); }
+static PyObject *slot_multiply(PyObject *l, PyObject *r) { return arithmetic(PA_OP_mul, l, r); }
+static PyObject *slot_divide(PyObject *l, PyObject *r) { return arithmetic(PA_OP_div, l, r); }
 static PyObject *slot_matmul(PyObject *l, PyObject *r) {
     if (is_value(l) || is_value(r)) return Py_NewRef(Py_NotImplemented);
     return binary_general(PA_OP_matmul, l, r);
@@ -354,7 +397,10 @@ static void handle_dealloc(PyObject *self) {
         pa_node_release(node);
     }
     Py_CLEAR(handle->dict);
-    PyObject_GC_Del(self);
+    if (idle.n < IDLE_HANDLES && is_exact(type))
+        idle.handle[idle.n++] = handle;
+    else
+        PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -459,7 +505,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     if (found <= 0) return -1;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
-                           ? pa_copy_into(node, source, "data")
+                           ? (node->dtype == source->dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")
                            : pa_fail(PA_VALUE, "data: a tensor of shape %s cannot take the place of one of shape %s",
                                      pa_node_shape_text(source), pa_node_shape_text(node));
     pa_grad_enable(enabled);
@@ -600,12 +646,22 @@ static PyObject *get_data_pointer(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
     pa_status status = pa_node_need_storage(node); /* an inline number would be left behind by a view */
+    node->flags |= PA_IS_VIEW;
     return status == PA_OK ? PyLong_FromVoidPtr(pa_node_data(node)) : pa_raise(status);
+}
+
+/* Who looks at a node finds micrograd's elementary nodes. */
+static pa_node *open_node(PyObject *self) {
+    pa_status status = pa_value_open_neuron(pa_handle_node(self));
+    if (status == PA_OK) return pa_handle_node(self);
+    pa_raise(status);
+    return NULL;
 }
 
 static PyObject *get_inputs(PyObject *self, void *closure) {
     (void)closure;
-    const pa_node *node = pa_handle_node(self);
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
     PyObject *tuple = PyTuple_New(node->n_parents);
     for (int i = 0; tuple != NULL && i < node->n_parents; i++) {
         PyObject *parent = pa_wrap(pa_node_retain(pa_node_parent(node, i)));
@@ -624,7 +680,8 @@ static PyObject *get_prev(PyObject *self, void *closure) {
 /* micrograd's `_op`: the symbol, with the exponent behind a power's. */
 static PyObject *get_op(PyObject *self, void *closure) {
     (void)closure;
-    const pa_node *node = pa_handle_node(self);
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
     PyObject *dict = pa_node_dict(node);
     PyObject *custom = dict == NULL ? NULL : PyDict_GetItemString(dict, "_custom_op");
     if (custom != NULL) return Py_NewRef(custom);
@@ -640,7 +697,8 @@ static PyObject *get_op(PyObject *self, void *closure) {
 
 static PyObject *get_op_name(PyObject *self, void *closure) {
     (void)closure;
-    return PyUnicode_FromString(pa_op_table[pa_handle_node(self)->op].name);
+    const pa_node *node = open_node(self);
+    return node == NULL ? NULL : PyUnicode_FromString(pa_op_table[node->op].name);
 }
 
 /* node._backward(): one step of the chain rule; assigned, it replaces the op's own (micrograd's way to write an op). */
@@ -653,7 +711,8 @@ static PyObject *get_backward_step(PyObject *self, void *closure) {
 
 static int set_backward_step(PyObject *self, PyObject *function, void *closure) {
     (void)closure;
-    pa_node *node = pa_handle_node(self);
+    pa_node *node = open_node(self);
+    if (node == NULL) return -1;
     if (function == NULL || !PyCallable_Check(function)) {
         PyErr_SetString(PyExc_TypeError, "_backward: a callable is wanted");
         return -1;
@@ -697,14 +756,17 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
 
 static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
     (void)unused;
-    pa_status status = pa_value_backward_step(pa_handle_node(self));
+    pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
+    pa_status status = pa_value_backward_step(node);
     if (status != PA_OK) return pa_raise(status);
     Py_RETURN_NONE;
 }
 
 static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {
     (void)unused;
-    const pa_node *node = pa_handle_node(self);
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
     double *gradients = pa_mem_alloc_array((size_t)node->n_parents + 1, sizeof *gradients);
     if (gradients == NULL) return pa_raise(PA_MEMORY);
     pa_value_local_gradients(node, gradients);
@@ -790,14 +852,44 @@ static PyType_Slot slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec specification = {
+static PyType_Spec node_type = {
     .name = "pyautograd._core.Node",
     .basicsize = sizeof(pa_handle),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = slots,
 };
 
+/* Value and Tensor are types of their own, not Python subclasses: one that is made by a class statement costs 50 ns more at
+   the death of each object. Python adds their methods (pyautograd/_graft.py). */
+static PyType_Slot class_slots[] = {
+    {Py_tp_dealloc, handle_dealloc}, {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear}, {0, NULL}};
+
+static PyType_Spec value_type = {
+    .name = "pyautograd.Value",
+    .basicsize = sizeof(pa_handle),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = class_slots,
+};
+
+static PyType_Spec tensor_type = {
+    .name = "pyautograd.Tensor",
+    .basicsize = sizeof(pa_handle),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = class_slots,
+};
+
+static PyTypeObject *make_class(PyType_Spec *spec) {
+    PyObject *bases = PyTuple_Pack(1, (PyObject *)pa_py.node_type);
+    PyObject *type = bases == NULL ? NULL : PyType_FromSpecWithBases(spec, bases);
+    Py_XDECREF(bases);
+    return (PyTypeObject *)type;
+}
+
 int pa_handle_ready(void) {
-    if (pa_py.node_type == NULL) pa_py.node_type = (PyTypeObject *)PyType_FromSpec(&specification);
-    return pa_py.node_type == NULL ? -1 : 0;
+    if (pa_py.node_type != NULL) return 0;
+    pa_py.node_type = (PyTypeObject *)PyType_FromSpec(&node_type);
+    if (pa_py.node_type == NULL) return -1;
+    pa_py.value_type = make_class(&value_type);
+    pa_py.tensor_type = make_class(&tensor_type);
+    return pa_py.value_type == NULL || pa_py.tensor_type == NULL ? -1 : 0;
 }

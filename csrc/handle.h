@@ -1,8 +1,9 @@
 /* The Python objects that own nodes: what handle.c and bind.c, the two files that include Python.h, share.
 
-       Value, Tensor, Parameter (Python classes) ── subclass ──▶ Node (handle.c: a heap type with number slots)
-                                                                   │ node ──▶ pa_node
-                                                                   └ dict: label, … ; left to the node when the handle dies */
+       Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (handle.c: the number slots)
+       Parameter (a Python class) ── subclass ──▶ Tensor                        │ node ──▶ pa_node
+                                                                                └ dict: label, … ; left to the node
+                                                                                  when the handle dies */
 #ifndef PA_HANDLE_H
 #define PA_HANDLE_H
 
@@ -21,6 +22,7 @@ typedef struct pa_handle {
 /* The Python side's classes and callables, set once at import by bind.c's `register`. */
 typedef struct pa_python {
     PyTypeObject *node_type, *value_type, *tensor_type, *parameter_type;
+    PyTypeObject *numpy_integer, *numpy_floating; /* NumPy's scalars */
     PyObject *coerce; /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
     PyObject *dtypes; /* tuple of dtype objects, by pa_dtype */
     PyObject *resolve_blas; /* callable that finds NumPy's BLAS */
@@ -51,7 +53,7 @@ PyObject *pa_node_dict(const pa_node *node);
 /* target op= other: in place where no gradient flows; else the handle moves on to the node of the result. */
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 
-/* Makes pa_py.node_type; -1 with an exception set. */
+/* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);
 
 #endif

@@ -6,6 +6,10 @@
 #include "kernels/kernels.h"
 #include "kernels/prefix_double.h"
 
+/* Python's own power, for micrograd's bits: a product rounds otherwise once in a thousand times. */
+#undef POWER
+#define POWER(x, p) pow(x, p)
+
 /* ---- forward: every elementwise row as a function of numbers ---- */
 
 typedef double scalar_fn(double A, double B, double C, double P, double Q);
@@ -35,31 +39,30 @@ static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
 
 /* ---- building ---- */
 
-static inline pa_node *value_alloc(double value, unsigned flags) {
+/* A node of one or two Values at the head of the birth list, over references that it takes over; `pure` is PA_PURE or 0.
+   Every field is written, and written once. */
+static inline __attribute__((always_inline)) pa_node *value_node(pa_op op, double value, pa_node *a, pa_node *b,
+                                                                 unsigned pure) {
     pa_node *node = pa_mem_alloc(sizeof *node);
     if (node == NULL) return NULL;
-    *node = (pa_node){.refs = 1, .dtype = PA_FLOAT64, .flags = (uint16_t)flags};
+    node->refs = 1;
+    node->op = (uint8_t)op;
+    node->dtype = PA_FLOAT64;
+    node->ndim = 0;
+    node->flags = (uint16_t)(PA_IS_VALUE | PA_REQUIRES_GRAD | PA_LISTED | pure);
+    node->n_parents = b == NULL ? 1 : 2;
+    node->mark = 0;
     node->value = value;
-    pa_graph.live_nodes++;
-    return node;
-}
-
-static inline void enlist(pa_node *node) {
+    node->grad = 0;
+    node->parent[0] = a;
+    node->parent[1] = b;
     node->older = pa_graph.newest;
+    node->newer = NULL;
+    node->array = NULL;
+    node->handle = NULL;
     if (pa_graph.newest != NULL) pa_graph.newest->newer = node;
     pa_graph.newest = node;
-}
-
-/* A node of one or two Values. */
-static inline pa_node *value_node(pa_op op, double value, pa_node *a, pa_node *b) {
-    unsigned both = a->flags & (b == NULL ? a : b)->flags;
-    pa_node *node = value_alloc(value, PA_IS_VALUE | PA_REQUIRES_GRAD | PA_LISTED | (both & PA_PURE));
-    if (node == NULL) return NULL;
-    node->op = (uint8_t)op;
-    node->n_parents = b == NULL ? 1 : 2;
-    node->parent[0] = pa_node_retain(a);
-    if (b != NULL) node->parent[1] = pa_node_retain(b);
-    enlist(node);
+    pa_graph.live_nodes++;
     return node;
 }
 
@@ -72,15 +75,19 @@ pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
     default: value = scalar_forward[op](a->value, b->value, 0, 0, 0);
     }
     if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
-    *out = value_node(op, value, a, b);
-    return *out == NULL ? PA_MEMORY : PA_OK;
+    *out = value_node(op, value, a, b, a->flags & b->flags & PA_PURE);
+    if (*out == NULL) return PA_MEMORY;
+    a->refs++;
+    b->refs++;
+    return PA_OK;
 }
 
 pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
     double value = scalar_forward[op](a->value, 0, 0, p, q);
     if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
-    pa_node *node = value_node(op, value, a, NULL);
+    pa_node *node = value_node(op, value, a, NULL, a->flags & PA_PURE);
     if (node == NULL) return PA_MEMORY;
+    a->refs++;
     node->param = p;
     if (pa_op_table[op].params > 1) {
         if (pa_node_need_array(node) != PA_OK) {
@@ -93,31 +100,102 @@ pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out
     return PA_OK;
 }
 
+/* ---- neurons ---- */
+
+/* Kept behind the operands w[n], x[n], b of a neuron: the numbers of w, then of x. */
+static inline double *neuron_numbers(const pa_node *node) { return (double *)(node->neuron + node->n_parents); }
+
+static inline double relu(double number) { return scalar_forward[PA_OP_relu](number, 0, 0, 0, 0); }
+
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
-    pa_node *act = pa_node_retain(b);
+    PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n, UINT16_MAX / 2 - 1);
+    double act = b->value;
+    if (!pa_grad_enabled()) {
+        for (int i = 0; i < n; i++) act += w[i]->value * x[i]->value;
+        return pa_value_new(nonlinear ? relu(act) : act, out);
+    }
+    if (n == 0) { /* nothing to sum: the bias itself, or its ReLU */
+        if (nonlinear) return pa_value_unary(PA_OP_relu, b, 0, 0, out);
+        *out = pa_node_retain(b);
+        return PA_OK;
+    }
+    pa_node **operands = pa_mem_alloc(pa_neuron_bytes(n));
+    if (operands == NULL) return PA_MEMORY;
+    double *numbers = (double *)(operands + 2 * n + 1);
+    unsigned pure = b->flags;
     for (int i = 0; i < n; i++) {
-        pa_node *product = value_node(PA_OP_mul, w[i]->value * x[i]->value, w[i], x[i]);
+        double wi = w[i]->value, xi = x[i]->value;
+        act += wi * xi;
+        operands[i] = w[i];
+        operands[n + i] = x[i];
+        numbers[i] = wi;
+        numbers[n + i] = xi;
+        pure &= w[i]->flags & x[i]->flags;
+        w[i]->refs++;
+        x[i]->refs++;
+    }
+    operands[2 * n] = pa_node_retain(b);
+    pa_node *node = value_node(PA_OP_neuron, nonlinear ? relu(act) : act, NULL, NULL, pure & PA_PURE);
+    if (node == NULL) {
+        for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
+        pa_mem_free(operands, pa_neuron_bytes(n));
+        return PA_MEMORY;
+    }
+    node->neuron = operands;
+    node->n_parents = (uint16_t)(2 * n + 1);
+    if (nonlinear) node->flags |= PA_NONLINEAR;
+    *out = node;
+    return PA_OK;
+}
+
+/* The gradient of a neuron's sum. */
+static inline double neuron_gradient(const pa_node *node) {
+    return node->flags & PA_NONLINEAR && node->value <= 0 ? 0.0 : node->grad;
+}
+
+pa_status pa_value_open_neuron(pa_node *node) {
+    if (node->op != PA_OP_neuron) return PA_OK;
+    int n = pa_neuron_inputs(node);
+    bool nonlinear = (node->flags & PA_NONLINEAR) != 0;
+    size_t room = 2 * (size_t)n;
+    pa_node **inner = pa_mem_alloc_array(room, sizeof *inner);
+    if (inner == NULL) return PA_MEMORY;
+
+    pa_node **operands = node->neuron, *act = operands[2 * n];
+    const double *numbers = neuron_numbers(node);
+    double gradient = neuron_gradient(node);
+    size_t made = 0;
+    for (int i = 0; i < n; i++) { /* each takes over the references that the neuron has */
+        pa_node *w = operands[i], *x = operands[n + i];
+        unsigned pure = w->flags & x->flags & PA_PURE;
+        pa_node *product = value_node(PA_OP_mul, numbers[i] * numbers[n + i], w, x, pure);
         if (product == NULL) goto failed;
-        pa_node *sum = value_node(PA_OP_add, act->value + product->value, act, product);
-        product->refs--; /* the sum holds it now */
-        if (sum == NULL) {
-            product->refs++;
-            pa_node_release(product);
-            goto failed;
-        }
-        pa_node_release(act);
-        act = sum;
+        inner[made++] = product;
+        if (i == n - 1 && !nonlinear) break; /* the last sum is the node itself */
+        pa_node *sum = value_node(PA_OP_add, act->value + product->value, act, product, pure & act->flags);
+        if (sum == NULL) goto failed;
+        inner[made++] = act = sum;
     }
-    if (nonlinear) {
-        pa_node *result;
-        if (pa_value_unary(PA_OP_relu, act, 0, 0, &result) != PA_OK) goto failed;
-        pa_node_release(act);
-        act = result;
+    for (size_t i = 0; i < made; i++) {
+        inner[i]->grad = gradient;
+        pa_node_make_older_than(inner[i], node);
     }
-    *out = act;
+    node->op = nonlinear ? PA_OP_relu : PA_OP_add;
+    node->n_parents = nonlinear ? 1 : 2;
+    node->parent[0] = act;
+    node->parent[1] = nonlinear ? NULL : inner[made - 1];
+    pa_mem_free(operands, pa_neuron_bytes(n));
+    pa_mem_free_array(inner, room, sizeof *inner);
     return PA_OK;
 failed:
-    pa_node_release(act);
+    while (made > 0) { /* they hold nothing of their own */
+        pa_node *undone = inner[--made];
+        pa_graph.newest = undone->older;
+        if (undone->older != NULL) undone->older->newer = NULL;
+        pa_mem_free(undone, sizeof *undone);
+        pa_graph.live_nodes--;
+    }
+    pa_mem_free_array(inner, room, sizeof *inner);
     return PA_MEMORY;
 }
 
@@ -150,8 +228,9 @@ static pa_status apply_general(const pa_call *call, pa_node **in, pa_node **out)
     double value = scalar_forward[call->op](number[0], number[1], number[2], p, q);
     if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
     /* With parameters beside two operands, or with three operands, the node needs an array. */
-    pa_node *node = value_alloc(value, PA_IS_VALUE | PA_REQUIRES_GRAD);
-    if (node == NULL) return PA_MEMORY;
+    pa_node *node;
+    PA_TRY(pa_value_new(value, &node));
+    node->flags &= (uint16_t)~PA_PURE;
     pa_status status = pa_node_need_array(node);
     if (status == PA_OK) {
         node->array->params[0] = p;
@@ -233,6 +312,18 @@ void pa_value_local_gradients(const pa_node *node, double *gradients) {
 
 pa_status pa_value_backward_step(pa_node *node) {
     if (node->op == PA_OP_custom) return pa_hook.custom_backward(node);
+    if (node->op == PA_OP_neuron) {
+        double gradient = neuron_gradient(node);
+        int n = pa_neuron_inputs(node);
+        node->neuron[2 * n]->grad += gradient;
+        for (int i = n - 1; i >= 0; i--) {
+            pa_node *w = node->neuron[i], *x = node->neuron[n + i];
+            double to_w = gradient * x->value, to_x = gradient * w->value;
+            w->grad += to_w;
+            x->grad += to_x;
+        }
+        return PA_OK;
+    }
     if (scalar_forward[node->op] == NULL) return PA_OK;
     double to[PA_MAX_OPERANDS];
     gradients_of(node, node->grad, to);
@@ -264,6 +355,8 @@ pa_status pa_value_backward(pa_node *root) {
     root->grad = 1.0;
     int64_t waiting = root->flags & PA_LISTED ? 1 : 0;
     for (pa_node *node = root; waiting > 0; node = node->older) {
+        PA_FAIL_IF(node == NULL, PA_RUNTIME,
+                   "backward: another one went through this graph while a _backward written in Python was running");
         if (node->mark != epoch) continue;
         waiting--;
         pa_node *a = node->parent[0], *b = node->parent[1];
@@ -277,6 +370,18 @@ pa_status pa_value_backward(pa_node *root) {
             double to_a = g * b->value, to_b = g * a->value;
             contribute(a, to_a, epoch, &waiting);
             contribute(b, to_b, epoch, &waiting);
+            break;
+        }
+        case PA_OP_neuron: {
+            double gradient = neuron_gradient(node);
+            int n = pa_neuron_inputs(node);
+            contribute(node->neuron[2 * n], gradient, epoch, &waiting);
+            for (int i = n - 1; i >= 0; i--) {
+                pa_node *w = node->neuron[i], *x = node->neuron[n + i];
+                double to_w = gradient * x->value, to_x = gradient * w->value;
+                contribute(w, to_w, epoch, &waiting);
+                contribute(x, to_x, epoch, &waiting);
+            }
             break;
         }
         case PA_OP_custom: /* its _backward was written in Python after it had been used */

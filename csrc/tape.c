@@ -80,7 +80,7 @@ static pa_status check_versions(const pa_node *node) {
 static pa_status check_tape(const pa_tape *tape) {
     for (size_t i = 0; i < tape->n_nodes; i++) {
         PA_FAIL_IF(tape->nodes[i]->flags & PA_BUSY, PA_RUNTIME,
-                   "backward: another thread is running backward through this graph");
+                   "backward: another one, in another thread or around this one, is running through this graph");
         PA_TRY(check_versions(tape->nodes[i]));
     }
     for (size_t i = 0; i < tape->n_leaves; i++) {
@@ -103,10 +103,12 @@ typedef struct sweep {
     pa_storage **idle; /* those of nodes that have been swept, for others to use */
     size_t n_idle, idle_capacity;
     double *value_grads; /* of each leaf that is a Value: its gradient before the sweep */
+    bool reserved;        /* nodes' grad_data is this sweep's, no other's */
     pa_node **grad_nodes; /* of each leaf, then of each node: what becomes its .grad, or NULL */
     void *scratch;
     size_t scratch_bytes;
     double cost;
+    bool runs_python; /* an op written in Python is among the nodes */
 } sweep;
 
 static size_t gradient_bytes(const pa_node *node) {
@@ -148,6 +150,7 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
     size_t scratch = functions->scratch != NULL ? functions->scratch(node) : 0;
     if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
     s->cost += pa_node_cost(node);
+    if (node->op == PA_OP_custom) s->runs_python = true;
     for (int i = 0; i < node->n_parents; i++) {
         pa_node *parent = pa_node_parent(node, i);
         if (!(parent->flags & PA_LISTED) || !pa_node_requires_grad(parent) || parent->flags & PA_IS_VALUE ||
@@ -193,9 +196,11 @@ static pa_status reserve_leaf(sweep *s, size_t i) {
 static pa_status reserve(sweep *s, pa_node *root) {
     size_t leaves = s->tape.n_leaves, kept = leaves + s->tape.n_nodes;
     s->value_grads = pa_mem_alloc_array(leaves + 1, sizeof *s->value_grads);
+    if (s->value_grads == NULL) return PA_MEMORY;
     s->grad_nodes = pa_mem_alloc_array(kept + 1, sizeof *s->grad_nodes);
-    if (s->value_grads == NULL || s->grad_nodes == NULL) return PA_MEMORY;
+    if (s->grad_nodes == NULL) return PA_MEMORY;
     memset(s->grad_nodes, 0, (kept + 1) * sizeof *s->grad_nodes);
+    s->reserved = true;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
         node->flags &= (uint16_t)~PA_GRAD_FILLED;
@@ -287,7 +292,7 @@ static pa_status run(sweep *s, bool released) {
     return PA_OK;
 }
 
-/* Marks, or clears, what other threads must keep their hands off while the GIL is released. */
+/* Marks, or clears, what others must keep their hands off meanwhile. */
 static void set_busy(const pa_tape *tape, bool busy) {
     for (int list = 0; list < 2; list++) {
         pa_node **nodes = list == 0 ? tape->nodes : tape->leaves;
@@ -299,22 +304,29 @@ static void set_busy(const pa_tape *tape, bool busy) {
                 if (storage != NULL) storage->readers++;
             } else {
                 nodes[i]->flags &= (uint16_t)~PA_BUSY;
-                if (storage != NULL) storage->readers--;
+                if (storage != NULL && storage->readers > 0) storage->readers--;
             }
         }
     }
 }
 
-/* A long sweep goes without the GIL, over nodes and bytes that are marked as in use and that it holds references on. */
-static pa_status run_released(sweep *s) {
+/* A sweep during which other threads, or Python that it runs itself, may touch the graph: it goes over nodes and bytes that
+   are marked as in use and that it holds references on. A long one goes without the GIL. */
+static pa_status run_guarded(sweep *s) {
+    bool release = s->cost >= PA_LONG_WORK;
     for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_retain(s->tape.nodes[i]);
+    for (size_t i = 0; i < s->tape.n_leaves; i++) pa_node_retain(s->tape.leaves[i]);
     set_busy(&s->tape, true);
-    void *token = pa_hook.leave_python();
-    pa_status status = run(s, true);
-    pa_hook.enter_python(token);
+    void *token = release ? pa_hook.leave_python() : NULL;
+    pa_status status = run(s, release);
+    if (release) pa_hook.enter_python(token);
     set_busy(&s->tape, false);
-    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_release(s->tape.nodes[i]);
     return status;
+}
+
+static void release_guarded(sweep *s) {
+    for (size_t i = 0; i < s->tape.n_leaves; i++) pa_node_release(s->tape.leaves[i]);
+    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_release(s->tape.nodes[i]);
 }
 
 /* ---- commit ---- */
@@ -356,9 +368,9 @@ static void hand_out(sweep *s) {
 }
 
 static void clean_up(sweep *s) {
-    for (size_t i = 0; i < s->tape.n_leaves; i++)
+    for (size_t i = 0; s->reserved && i < s->tape.n_leaves; i++)
         if (!(s->tape.leaves[i]->flags & PA_IS_VALUE)) s->tape.leaves[i]->grad_data = NULL;
-    for (size_t i = 0; i < s->tape.n_nodes; i++)
+    for (size_t i = 0; s->reserved && i < s->tape.n_nodes; i++)
         if (!(s->tape.nodes[i]->flags & PA_IS_VALUE)) s->tape.nodes[i]->grad_data = NULL;
     if (s->grad_nodes != NULL) {
         size_t n = s->tape.n_leaves + s->tape.n_nodes;
@@ -407,12 +419,14 @@ pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
     s.options = options;
     PA_TRY(pa_tape_list(root, false, &s.tape));
     pa_node_retain(root);
+    bool guarded = false;
     pa_status status = check_tape(&s.tape);
     if (status == PA_OK) {
         status = reserve(&s, root);
         if (status == PA_OK) {
             seed(root, options->gradient);
-            status = s.cost < PA_LONG_WORK ? run(&s, false) : run_released(&s);
+            guarded = s.runs_python || s.cost >= PA_LONG_WORK;
+            status = guarded ? run_guarded(&s) : run(&s, false);
             if (status != PA_OK || options->n_inputs > 0)
                 for (size_t i = 0; i < s.tape.n_leaves; i++)
                     if (s.tape.leaves[i]->flags & PA_IS_VALUE) s.tape.leaves[i]->grad = s.value_grads[i];
@@ -426,6 +440,7 @@ pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
     }
     clean_up(&s);
     if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) free_graph(&s.tape);
+    if (guarded) release_guarded(&s);
     pa_tape_free(&s.tape);
     pa_node_release(root);
     return status;

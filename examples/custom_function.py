@@ -35,6 +35,5 @@ for _ in range(100):
     loss.backward()
     optimizer.step()
 
-print("learned  ", weight.detach().numpy().ravel().round(3).tolist())
-print("quantized", Quantize.apply(weight, 0.5).detach().numpy().ravel().tolist())
-print("truth    ", truth.numpy().ravel().tolist())
+for name, tensor in (("learned", weight), ("quantized", Quantize.apply(weight, 0.5)), ("truth", truth)):
+    print(f"{name:<10}", [round(number, 3) for number in tensor.detach().reshape(-1).tolist()])

@@ -22,6 +22,7 @@ from pyautograd._blas import get_num_threads, set_num_threads  # noqa: E402
 from pyautograd._creation import *  # noqa: E402, F403
 from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype  # noqa: E402
 from pyautograd._elementwise import *  # noqa: E402, F403
+from pyautograd._generator import Generator  # noqa: E402
 from pyautograd._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
 from pyautograd._memory import empty_cache, memory_stats  # noqa: E402
 from pyautograd._random import *  # noqa: E402, F403

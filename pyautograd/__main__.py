@@ -51,11 +51,10 @@ def info(argv: list[str]) -> int:
 
     import pyautograd
     from pyautograd._blas import blas_path
-    from pyautograd._c import ffi, lib
 
     lines = {
         "pyautograd": f"{pyautograd.__version__} in {Path(pyautograd.__file__).parent}",
-        "kernels": ffi.string(lib.pa_isa_name()).decode(),
+        "kernels": pyautograd.isa(),
         "BLAS": blas_path() or "none: our own kernels",
         "threads": pyautograd.get_num_threads(),
         "numpy": numpy.__version__,

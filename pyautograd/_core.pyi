@@ -105,11 +105,11 @@ def tape(root: Node, /) -> list[Any]: ...
 def set_grad_enabled(enabled: bool, /) -> bool: ...
 def is_grad_enabled() -> bool: ...
 def register(
-    value: type,
-    tensor: type,
     parameter: type,
     coerce: Callable[[Any], Any],
     dtypes: tuple[DType, ...],
     resolve_blas: Callable[..., Any],
+    numpy_integer: type,
+    numpy_floating: type,
     /,
 ) -> None: ...

@@ -31,24 +31,20 @@ def _wanted(dtype: Any, default: Dtype | None = None) -> Dtype:
     return (default or get_default_dtype()) if dtype is None else as_dtype(dtype)
 
 
-def _as_array(data: Any) -> np.ndarray[Any, Any]:
-    """Data as an array of a dtype that tensors have; Python floats become the default float."""
+def _as_array(data: Any) -> tuple[np.ndarray[Any, Any], Dtype]:
+    """Data as an array as NumPy reads it, and the dtype that a tensor of it has: Python floats become the default float."""
     if isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
-        kind = from_numpy_dtype(array.dtype)
-    else:
-        if isinstance(data, list | tuple) and _has_node(data):
-            data = _numbers(data)
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"tensor: the nested lists are ragged ({error})") from None
-        if array.dtype.kind == "O" or array.dtype.kind in "USM":
-            raise TypeError(f"tensor: {type(data).__name__} data holds something that is no number")
-        kind = get_default_dtype() if array.dtype.kind == "f" else from_numpy_dtype(array.dtype)
-        if array.size == 0 and array.dtype.kind == "f":
-            kind = get_default_dtype()
-    return array.astype(kind.numpy, copy=False)
+        return array, from_numpy_dtype(array.dtype)
+    if isinstance(data, list | tuple) and _has_node(data):
+        data = _numbers(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"tensor: the nested lists are ragged ({error})") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: {type(data).__name__} data holds something that is no number")
+    return array, get_default_dtype() if array.dtype.kind == "f" else from_numpy_dtype(array.dtype)
 
 
 def _has_node(data: Any) -> bool:
@@ -84,9 +80,10 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     _cpu(device)
     if isinstance(data, _core.Node):
         array = np.asarray(data.detach())
+        natural = data.dtype
     else:
-        array = _as_array(data)
-    wanted = from_numpy_dtype(array.dtype) if dtype is None else as_dtype(dtype)
+        array, natural = _as_array(data)
+    wanted = _wanted(dtype, natural)
     made: Any = _core.empty(wanted.code, array.shape)
     if array.size:
         np.copyto(made.numpy(), array, casting="unsafe")

@@ -121,7 +121,7 @@ def _record(node: Any) -> str:
     else:
         fields.append(f"{node.dtype.name} {node.shape}")
         if node.numel() == 1:
-            fields.append(f"data {node.item():.4f}")
+            fields.append(f"data {node.item():.4f}" if node.dtype.is_floating_point else f"data {node.item()}")
         if node.grad is not None:
             fields.append(f"grad {node.grad.item():.4f}" if node.numel() == 1 else "grad")
     return f"{{ {' | '.join(fields)} }}"

@@ -14,13 +14,12 @@ class MemoryStats(NamedTuple):
 
     nodes: int
     storages: int
-    blocks: int
     live_bytes: int
     cached_bytes: int
 
 
 def memory_stats() -> MemoryStats:
-    """Nodes, storages and blocks alive, their bytes, and the bytes of freed blocks kept for reuse.
+    """Nodes and storages alive, the bytes that everything alive takes, and the bytes of freed blocks kept for reuse.
 
     >>> import pyautograd
     >>> before = pyautograd.memory_stats().nodes
@@ -31,7 +30,6 @@ def memory_stats() -> MemoryStats:
     return MemoryStats(
         lib.pa_memory_live_nodes(),
         lib.pa_memory_live_storages(),
-        lib.pa_memory_live_blocks(),
         lib.pa_memory_live_bytes(),
         lib.pa_memory_cached_bytes(),
     )

@@ -13,8 +13,8 @@ from pyautograd import _blas, _core, _elementwise as E, _grad_mode, _ops, _reduc
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, apply
 from pyautograd._dtype import DTYPES, as_dtype, bool_, dtype as Dtype, float32, float64, int64
+from pyautograd._graft import graft
 from pyautograd._indexing import getitem
-from pyautograd._value import Value
 
 __all__ = ["Parameter", "Tensor"]
 
@@ -28,6 +28,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@graft(_core.Tensor)
 class Tensor(Node):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
 
@@ -471,4 +472,4 @@ def _coerce(operand: Any) -> Any:
     return NotImplemented
 
 
-_core.register(Value, Tensor, Parameter, _coerce, DTYPES, _blas.resolve)
+_core.register(Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating)

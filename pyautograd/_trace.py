@@ -7,37 +7,34 @@ arrived (d root / d this) with the local derivatives (d this / d input) and adds
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
+
+from pyautograd import _core, _ops
 
 __all__ = ["Row", "Trace", "trace"]
 
 SHOWN = 100  # rows that print; the others are there to iterate over
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of the tape.
 
-    `index` counts from 0, inputs before what is made of them; `name` is the label or `%index`. `op` is the op's symbol
-    ("" for a leaf), `op_name` its name in the op table, and `inputs` the rows that it read, in order.
-
     For a Value, `value` and `gradient` are floats, and `local_gradients` has d value / d input for each of the inputs
-    (nan where a hand-written op does not tell). For a Tensor `value` and `gradient` are its data and its `.grad` (None
-    where it has none), and `local_gradients` is empty: `rule` says in words what is sent to the inputs.
+    (nan where an op of the user's own does not tell). For a Tensor they are its data and its `.grad` (None where it has
+    none), and `local_gradients` is empty.
     """
 
-    index: int
-    name: str
-    op: str
-    op_name: str
-    inputs: tuple[int, ...]
+    number: int  # counts from 0; inputs stand before what is made of them
+    name: str  # the label, or `%number`
+    op: str  # the symbol; "" for a leaf
+    op_name: str  # in the op table
+    inputs: tuple[int, ...]  # the rows that the op read, in order
     input_names: tuple[str, ...]
     value: Any
     gradient: Any
     local_gradients: tuple[float, ...]
-    rule: str
+    formula: str  # of the op, in words; a, b, c are the inputs
+    rule: str  # what it sends back to a; b; c, g being its own gradient
     node: Any
 
     @property
@@ -45,6 +42,8 @@ class Row:
         """How the row was computed: `x * w`, `tanh(n)`. Empty for a leaf."""
         if not self.op:
             return ""
+        if not self.inputs:
+            return f"{self.op}(freed)"
         if len(self.inputs) == 2 and not self.op[0].isalpha():
             return f"{self.input_names[0]} {self.op} {self.input_names[1]}"
         if len(self.inputs) == 1 and self.op.startswith("**") and len(self.op) > 2:
@@ -85,6 +84,8 @@ class Trace(Sequence[Row]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         head, lines = self._table()
         rows = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
         rows += ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines]
@@ -92,17 +93,17 @@ class Trace(Sequence[Row]):
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Column names, and a line for each input of each row, of which the first carries what the row itself says."""
-        of_values = not any(row.rule for row in self.rows)
+        of_values = all(isinstance(row.value, (int, float)) for row in self.rows)
         head = ["#", "name", "computed as", "value", "gradient g"]
-        head += ["local derivative", "sends back"] if of_values else ["sends back"]
+        head += ["local derivative", "sends back"] if of_values else ["formula", "sends back to a; b; c"]
         lines: list[list[str]] = []
         left_out = len(self.rows) - SHOWN
         shown = self.rows if left_out <= 0 else self.rows[: SHOWN // 2] + self.rows[-(SHOWN // 2) :]
         for position, row in enumerate(shown):
             if left_out > 0 and position == SHOWN // 2:
                 lines.append(["…", f"{left_out} more", *[""] * (len(head) - 2)])
-            start = [str(row.index), row.name, row.expression, _summary(row.value), _summary(row.gradient)]
-            for back in _sent_back(row) if of_values else [[row.rule]]:
+            start = [str(row.number), row.name, row.expression, _summary(row.value), _summary(row.gradient)]
+            for back in _sent_back(row) if of_values else [[row.formula, row.rule]]:
                 lines.append([*start, *back])
                 start = [""] * len(start)
         return head, lines
@@ -135,7 +136,7 @@ def _summary(value: Any) -> str:
 
 def tape(root: Any) -> list[Any]:
     """All that reaches `root`: first the leaves in the order of their use, then results in that of making."""
-    computed = [node for node in root._tape() if node._inputs]
+    computed = [node for node in (_core.tape(root) if isinstance(root, _core.Node) else root._tape()) if node._inputs]
     made = set(map(id, computed))
     leaves = {id(leaf): leaf for node in computed for leaf in node._inputs if id(leaf) not in made}
     return [*leaves.values(), *computed] or [root]
@@ -143,6 +144,9 @@ def tape(root: Any) -> list[Any]:
 
 def trace(root: Any) -> Trace:
     """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
+
+    A Tensor's `backward()` frees the graph, and with it what there is to see, unless told `retain_graph=True`; inner
+    gradients are there for tensors with `retain_grad()`.
 
     >>> from pyautograd.scalar import Value
     >>> x, w = Value(2.0, label="x"), Value(-3.0, label="w")
@@ -166,10 +170,9 @@ def trace(root: Any) -> Trace:
     rows = []
     for i, node in enumerate(nodes):
         inputs = tuple(index[id(operand)] for operand in node._inputs)
-        is_value = isinstance(node.data, (int, float))
         rows.append(
             Row(
-                index=i,
+                number=i,
                 name=names[i],
                 op=node._op,
                 op_name=node._op_name,
@@ -177,15 +180,16 @@ def trace(root: Any) -> Trace:
                 input_names=tuple(names[j] for j in inputs),
                 value=node.data,
                 gradient=node.grad,
-                local_gradients=node._local_gradients() if is_value else (),
-                rule="" if is_value or not inputs else _rule(node._op_name),
+                local_gradients=node._local_gradients() if isinstance(node.data, (int, float)) else (),
+                formula=_ops.info(node._op_name).words if inputs else "",
+                rule=RULES.get(node._op_name, "") if inputs else "",
                 node=node,
             )
         )
     return Trace(rows)
 
 
-# What the ops on Tensors send to their operands a, b, c, given the gradient g of their result y.
+# What ops send back to their operands a; b; c, given the gradient g of their result y.
 RULES = {
     "add": "g; g",
     "sub": "g; -g",
@@ -222,6 +226,7 @@ RULES = {
     "huber": "g (a - b) kept within -p and p; the negative to b",
     "hinge": "-g b where p - a b > 0; -g a there",
     "bce_with_logits": "g (sigmoid a - b); -g a",
+    "bce": "g (a - b) / (a (1 - a)); g (ln(1 - a) - ln a)",
     "where": "nothing; g where a; g where not a",
     "matmul": "g b^T; a^T g",
     "linear": "g b; g^T a; the sum of g over the rows",
@@ -242,11 +247,3 @@ RULES = {
     "dropout": "g / (1 - p) where kept, else 0",
     "custom": "what its backward returns",
 }
-
-
-def _rule(op_name: str) -> str:
-    """The rule of an op, behind its formula in the op table."""
-    from pyautograd import _ops
-
-    words = _ops.info(op_name).words
-    return f"y = {words}: {RULES[op_name]}" if op_name in RULES else f"y = {words}"

@@ -6,10 +6,12 @@ from typing import Any
 
 from pyautograd import _core, _grad_mode, _ops
 from pyautograd._core import Node, apply
+from pyautograd._graft import graft
 
 __all__ = ["Value"]
 
 
+@graft(_core.Value)
 class Value(Node):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 

@@ -533,7 +533,7 @@ def _erf_vjp(out: Value) -> None:
 
 
 def _relu(a: Value) -> Value:
-    return _node(0.0 if a.data <= 0.0 else a.data, a, None, _relu_vjp)
+    return _node(0.0 if a.data < 0.0 else a.data, a, None, _relu_vjp)
 
 
 @_derivative("relu", "ReLU")
@@ -686,6 +686,22 @@ def _bce_with_logits_vjp(out: Value) -> None:
     b.grad -= g * a.data
 
 
+def _bce(a: Value, b: Operand) -> Value:
+    """-b ln a - (1 - b) ln(1 - a), a being a probability; logarithms stop at -100."""
+    if not isinstance(b, Value):
+        b = Value(b)
+    log_a, log_not_a = _larger(_ln(a.data), -100.0), _larger(_ln_1_plus(-a.data), -100.0)
+    return _node(-(b.data * log_a + (1.0 - b.data) * log_not_a), a, b, _bce_vjp)
+
+
+@_derivative("bce")
+def _bce_vjp(out: Value) -> None:
+    a, b, g = out._a, out._b, out.grad
+    x = a.data
+    a.grad += g * (x - b.data) / _larger((1.0 - x) * x, 1e-12)
+    b.grad += g * (_larger(_ln_1_plus(-x), -100.0) - _larger(_ln(x), -100.0))
+
+
 # Arithmetic as C and IEEE 754 have it, where Python raises: 1 / 0 is inf, ln(-1) is nan.
 
 
@@ -714,7 +730,7 @@ def _pow_of(a: float, b: float) -> float:
     except (OverflowError, ValueError):
         if a < 0.0 and b % 1.0 != 0.0:
             return math.nan
-        odd = math.fmod(b, 2.0) != 0.0
+        odd = abs(math.fmod(b, 2.0)) == 1.0
         return math.copysign(math.inf, a) if odd else math.inf
 
 
@@ -789,10 +805,10 @@ class Value(_Node):
 
     __slots__ = ()
 
-    __add__ = _add
-    __sub__ = _sub
-    __mul__ = _mul
-    __truediv__ = _div
+    __add__ = add = _add
+    __sub__ = sub = _sub
+    __mul__ = mul = _mul
+    __truediv__ = div = _div
     __pow__ = pow = _power
     __neg__ = neg = _neg
     __abs__ = abs = _abs
@@ -823,7 +839,7 @@ class Value(_Node):
     relu, leaky_relu, elu = _relu, _leaky_relu, _elu
     sigmoid, log_sigmoid, tanh = _sigmoid, _log_sigmoid, _tanh
     silu, softplus, gelu, gelu_tanh = _silu, _softplus, _gelu, _gelu_tanh
-    squared_error, bce_with_logits = _squared_error, _bce_with_logits
+    squared_error, bce, bce_with_logits = _squared_error, _bce, _bce_with_logits
 
 
 class Module:
@@ -877,7 +893,10 @@ class Layer(Module):
         return out[0] if len(out) == 1 else out
 
     def parameters(self) -> list[Value]:
-        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+        parameters: list[Value] = []
+        for neuron in self.neurons:
+            parameters += neuron.parameters()
+        return parameters
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -904,7 +923,10 @@ class MLP(Module):
         return x
 
     def parameters(self) -> list[Value]:
-        return [parameter for layer in self.layers for parameter in layer.parameters()]
+        parameters: list[Value] = []
+        for layer in self.layers:
+            parameters += layer.parameters()
+        return parameters
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -14,7 +14,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from pyautograd._core import layer as _build_layer
+from pyautograd import _core
 from pyautograd._draw import draw_dot
 from pyautograd._trace import trace
 from pyautograd._value import Value
@@ -42,6 +42,8 @@ class Neuron(Module):
     A subclass may compute something else in `__call__`: layers then call it neuron by neuron.
     """
 
+    __slots__ = ("b", "nonlin", "w")  # a layer reads them for each neuron at each call
+
     def __init__(self, nin: int, nonlin: bool = True) -> None:
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0)
@@ -52,7 +54,9 @@ class Neuron(Module):
 
         Raises ValueError if there are more or fewer inputs than weights.
         """
-        return _layer([self], x)[0]
+        if type(self) is Neuron:
+            return _layer([self], x)[0]
+        return _sum(self, list(x))
 
     def parameters(self) -> list[Value]:
         return [*self.w, self.b]
@@ -61,28 +65,22 @@ class Neuron(Module):
         return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"
 
 
+_build_layer = _core.layer
 _call_of_neuron = Neuron.__call__
-_plain_classes: set[type] = set()  # those whose __call__ is Neuron's own
-
-
-def _are_plain(neurons: list[Neuron]) -> bool:
-    """Do all of these compute what `Neuron` does?"""
-    if Neuron.__call__ is not _call_of_neuron:
-        return False
-    if _plain_classes.issuperset(map(type, neurons)):
-        return True
-    classes = set(map(type, neurons))
-    _plain_classes.update(c for c in classes if c.__call__ is _call_of_neuron)
-    return classes <= _plain_classes
 
 
 def _layer(neurons: list[Neuron], x: Any) -> list[Any]:
-    """One Value a neuron, from one C call. Inputs that C does not take, Tensors say, go through the operators."""
+    """One Value a neuron, from one C call; or, where there are Tensors among the inputs, one Tensor a neuron.
+
+    NotImplemented where a neuron is of a subclass, which may compute something else.
+    """
     if type(x) is not list and type(x) is not tuple:
         x = [x] if isinstance(x, Value) else list(x)
     try:
-        return _build_layer(neurons, x)
+        return _build_layer(neurons, x, Neuron)
     except TypeError:
+        if not any(isinstance(xi, _core.Node) for xi in x):
+            raise
         return [_sum(neuron, x) for neuron in neurons]
 
 
@@ -104,11 +102,16 @@ class Layer(Module):
     def __call__(self, x: Sequence[Any]) -> Any:
         """A list of one Value a neuron; the Value itself if there is one neuron."""
         neurons = self.neurons
-        out = _layer(neurons, x) if _are_plain(neurons) else [neuron(x) for neuron in neurons]
+        out = _layer(neurons, x) if Neuron.__call__ is _call_of_neuron else NotImplemented
+        if out is NotImplemented:
+            out = [neuron(x) for neuron in neurons]
         return out[0] if len(out) == 1 else out
 
     def parameters(self) -> list[Value]:
-        return [parameter for neuron in self.neurons for parameter in neuron.parameters()]
+        parameters: list[Value] = []
+        for neuron in self.neurons:
+            parameters += neuron.parameters()
+        return parameters
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -139,7 +142,10 @@ class MLP(Module):
         return x
 
     def parameters(self) -> list[Value]:
-        return [parameter for layer in self.layers for parameter in layer.parameters()]
+        parameters: list[Value] = []
+        for layer in self.layers:
+            parameters += layer.parameters()
+        return parameters
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -24,9 +24,9 @@ def _seeds() -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _no_node_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     gc.collect()
-    nodes = pyautograd.memory_stats()["live_nodes"]
+    nodes = pyautograd.memory_stats().nodes
     failed = request.session.testsfailed
     yield
     gc.collect()
     if request.session.testsfailed == failed:  # a traceback keeps its tensors
-        assert pyautograd.memory_stats()["live_nodes"] == nodes
+        assert pyautograd.memory_stats().nodes == nodes

@@ -63,7 +63,7 @@ def check_training() -> None:
     pyautograd.manual_seed(0)
     x = pyautograd.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y = pyautograd.tensor([[0.0], [1.0], [1.0], [0.0]])
-    model = MLP(2, [16, 16], 1, activation="tanh")
+    model = MLP(2, [16, 16, 1], activation="tanh")
     optimizer = optim.Adam(model.parameters(), lr=0.02)
     loss_function = nn.MSELoss()
     for _ in range(300):

@@ -94,6 +94,14 @@ def test_a_seed_of_the_loader_leaves_the_global_generator_alone() -> None:
     assert one != two
     by_numpy = DataLoader(numbers(), batch_size=10, shuffle=True, generator=np.random.default_rng(7))
     assert rows(by_numpy) == one
+    pa.manual_seed(0)
+    generator = pa.Generator().manual_seed(3)
+    first = random_split(numbers(), [5, 5], generator=generator)[0].indices
+    assert pa.rand(3).tolist() == expected
+    assert random_split(numbers(), [5, 5], generator=generator)[0].indices != first
+    assert random_split(numbers(), [5, 5], generator=generator.manual_seed(3))[0].indices == first
+    with pytest.raises(TypeError, match="Generator"):
+        random_split(numbers(), [5, 5], generator="3")
 
 
 def test_batches_are_copies() -> None:

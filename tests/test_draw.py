@@ -9,6 +9,7 @@ import pytest
 
 import pyautograd
 from pyautograd._draw import DotText, draw_dot, to_dot
+from pyautograd._trace import trace
 
 
 @pytest.fixture(params=["scalar", "reference"])
@@ -102,7 +103,7 @@ def test_code_that_walks_the_graph_by_sets_and_ids_works(engine):
     ops = {str(id(n)) + n._op: n._op for n in nodes if n._op}
     arrows = {(str(id(a)), str(id(b)) + b._op) for a, b in edges}
 
-    assert len(drawn) == len(nodes) == len(root._tape())
+    assert len(drawn) == len(nodes) == len(trace(root))
     assert len(ops) == sum(1 for n in nodes if n._prev)
     assert all(a in drawn and b in ops for a, b in arrows)
     assert set(random_net.parameters()) <= nodes

@@ -263,6 +263,34 @@ def test_to_casts_floating_parameters_buffers_and_gradients() -> None:
     assert net.double().to("cpu").cpu().fc1.weight.dtype is pa.float64
 
 
+def test_to_and_back_keeps_the_numbers_and_the_arrays_that_look_at_them() -> None:
+    layer = nn.Linear(3, 2).requires_grad_(False)
+    before = layer.weight.tolist()
+    array = layer.weight.numpy()
+    layer.double()
+    wide = layer.weight.numpy()
+    assert array.tolist() == layer.weight.tolist() == wide.tolist() == before
+    layer.float()
+    assert layer.weight.tolist() == array.tolist() == wide.tolist() == before
+    assert layer.weight.dtype is pa.float32
+    scalar = nn.Module()
+    scalar.w = nn.Parameter(pa.tensor(2.5))
+    assert scalar.double().w.item() == 2.5
+    assert scalar.w.dtype is pa.float64
+
+
+def test_a_parameter_in_a_living_graph_keeps_its_dtype() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    model(pa.ones(1, 3)).sum().backward()
+    before = [(p.dtype, p.tolist(), p.grad.tolist()) for p in model.parameters()]
+    loss = model[1](pa.ones(1, 3)).sum()
+    with pytest.raises(RuntimeError, match="part of a graph"):
+        model.double()
+    assert [(p.dtype, p.tolist(), p.grad.tolist()) for p in model.parameters()] == before
+    loss.backward()
+    assert model.double()[0].weight.grad.dtype is pa.float64
+
+
 # ---- copies ----
 
 

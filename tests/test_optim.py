@@ -218,6 +218,58 @@ def test_momentum_may_begin_later() -> None:
     assert p.item() == -2.0
 
 
+def test_a_changing_lr_costs_no_memory() -> None:
+    p = nn.Parameter(pa.ones(3))
+    optimizer = optim.Adam([p])
+    p.grad = pa.ones(3)
+    sizes = set()
+    for i in range(10):
+        optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+        optimizer.step()
+        if i > 0:
+            sizes.add((len(optimizer._plans[0].keep), pa.memory_stats().nodes))
+    assert len(sizes) == 1
+
+
+def test_amsgrad_may_begin_later() -> None:
+    p = nn.Parameter(pa.ones(1))
+    optimizer = optim.Adam([p], lr=0.1)
+    p.grad = pa.ones(1)
+    optimizer.step()
+    optimizer.param_groups[0]["amsgrad"] = True
+    optimizer.step()
+    assert optimizer.state[p]["step"].item() == 2
+    assert "max_exp_avg_sq" in optimizer.state[p]
+
+
+def test_a_step_that_runs_out_of_memory_changes_nothing() -> None:
+    from pyautograd._c import lib
+
+    model = nn.MLP(2, [3, 1])
+    twin = copy.deepcopy(model)
+    x = pa.ones(4, 2)
+    optimizers = [optim.Adam(m.parameters(), lr=0.1, amsgrad=True) for m in (model, twin)]
+    for m in (model, twin):
+        m(x).sum().backward()
+    failures = 0
+    while True:
+        before = [p.tolist() for p in model.parameters()]
+        lib.pa_memory_fail_after(failures)
+        try:
+            optimizers[0].step()
+            break
+        except MemoryError:
+            failures += 1
+            assert [p.tolist() for p in model.parameters()] == before
+        finally:
+            lib.pa_memory_fail_after(-1)
+    assert failures > 3
+    optimizers[1].step()
+    for optimizer in optimizers:
+        optimizer.step()
+    assert [p.tolist() for p in model.parameters()] == [p.tolist() for p in twin.parameters()]
+
+
 def test_lr_may_be_a_tensor() -> None:
     p = nn.Parameter(pa.zeros(1))
     lr = pa.tensor(1.0)

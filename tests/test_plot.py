@@ -89,7 +89,7 @@ def test_graph_shows_every_node_its_label_and_its_op(engine: object) -> None:
     words = [text.get_text() for text in ax.texts]
     assert {"a", "b", "*", "+", "tanh"} <= set(words)
     assert sum(word.startswith("data") for word in words) == 5
-    assert "data -3\ngrad 0.0005362" in words
+    assert "data -3\ngrad 0.002682" in words
 
 
 def test_graph_puts_operands_left_of_results() -> None:

@@ -33,7 +33,7 @@ def in_threads(*actions: Callable[[], Any]) -> list[Any]:
 
 def make_model(widths: list[int]) -> tuple[nn.Module, optim.Optimizer, Tensor, Tensor]:
     pyautograd.manual_seed(1)
-    model = nn.MLP(widths[0], widths[1:-1], widths[-1])
+    model = nn.MLP(widths[0], widths[1:])
     x = pyautograd.randn(256, widths[0])
     y = pyautograd.randint(0, widths[-1], (256,))
     return model, optim.Adam(model.parameters(), lr=1e-3), x, y

@@ -32,8 +32,8 @@ def lecture_neuron(engine):
 def test_rows_stand_in_order_of_computation(engine):
     rows = trace(lecture_neuron(engine))
     assert len(rows) == 10
-    assert [row.index for row in rows] == list(range(10))
-    assert all(i < row.index for row in rows for i in row.inputs)
+    assert [row.number for row in rows] == list(range(10))
+    assert all(i < row.number for row in rows for i in row.inputs)
     assert all(row.op == "" and row.inputs == () for row in rows[:5])
     assert rows[-1].name == "o"
     assert rows[-1].op_name == "tanh"
@@ -46,7 +46,7 @@ def test_the_chain_rule_can_be_checked_row_by_row(engine):
     sums = [0.0] * len(rows)
     sums[-1] = 1.0
     for row in reversed(rows):
-        assert row.gradient == pytest.approx(sums[row.index])
+        assert row.gradient == pytest.approx(sums[row.number])
         for i, sent in zip(row.inputs, row.contributions, strict=True):
             sums[i] += sent
     gradients = {row.name: row.gradient for row in rows}
@@ -78,9 +78,9 @@ def test_expressions_read_as_written(engine):
 
 def test_tracing_changes_nothing(engine):
     o = lecture_neuron(engine)
-    before = [(v.data, v.grad) for v in o._tape()]
+    before = [(row.value, row.gradient) for row in trace(o)]
     str(trace(o))
-    assert [(v.data, v.grad) for v in o._tape()] == before
+    assert [(row.node.data, row.node.grad) for row in trace(o)] == before
 
 
 def test_the_table_prints(engine):

@@ -38,6 +38,6 @@ pa_status pa_isa_select(const char *name) {
         return PA_OK;
     }
     for (int i = 0; i < NAMES; i++)
-        PA_FAIL_IF(strcmp(name, names[i]) == 0, PA_RUNTIME, "instruction set %s: this processor does not have it", name);
+        PA_FAIL_IF(strcmp(name, names[i]) == 0, PA_RUNTIME, "instruction set %s: not on this processor", name);
     return pa_fail(PA_VALUE, "instruction set %s: known are baseline, avx2, avx512", name);
 }

@@ -1,6 +1,6 @@
 /* Arrays out of pieces of others: concatenation along an axis, and rows picked by position.
 
-       cat     operand i is `outer` runs of axis length * inner elements; the result interleaves the runs of all operands
+       cat     operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
        index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
 
    Gradients of both are contiguous, so that backwards only add runs to runs. */
@@ -98,12 +98,13 @@ pa_status pa_cat_backward(pa_node *node, void *scratch) {
 pa_status pa_index_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
     int64_t k = call->n_ints > 0 ? call->ints[0] : 1;
-    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "index: positions are int64, not %s (of shape %s)", pa_dtype_name(b->dtype),
-               pa_node_shape_text(b));
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "index: positions are int64, not %s (of shape %s)",
+               pa_dtype_name(b->dtype), pa_node_shape_text(b));
     PA_FAIL_IF(k < 0 || k > a->ndim, PA_INDEX, "index: %lld indices are too many for shape %s", (long long)k,
                pa_node_shape_text(a));
-    PA_FAIL_IF(b->ndim + a->ndim - k > PA_MAX_NDIM, PA_VALUE, "index: shape %s at positions of shape %s has over %d axes",
-               pa_node_shape_text(a), pa_node_shape_text(b), PA_MAX_NDIM);
+    PA_FAIL_IF(b->ndim + a->ndim - k > PA_MAX_NDIM, PA_VALUE,
+               "index: shape %s at positions of shape %s has over %d axes", pa_node_shape_text(a),
+               pa_node_shape_text(b), PA_MAX_NDIM);
     spec->dtype = a->dtype;
     spec->ints[0] = k;
     spec->ndim = 0;
@@ -113,12 +114,12 @@ pa_status pa_index_shape(const pa_call *call, pa_spec *spec) {
 }
 
 typedef struct rows {
-    int64_t count;      /* rows to choose from */
-    pa_axes leading;    /* the k axes that positions count over */
-    pa_axes rest;       /* a row: stride[0] over the operand, stride[1] contiguous */
-    int64_t width;      /* elements of a row */
-    pa_axes positions;  /* stride[0] over b */
-    int64_t n;          /* positions */
+    int64_t count;     /* rows to choose from */
+    pa_axes leading;   /* the k axes that positions count over */
+    pa_axes rest;      /* a row: stride[0] over the operand, stride[1] contiguous */
+    int64_t width;     /* elements of a row */
+    pa_axes positions; /* stride[0] over b */
+    int64_t n;         /* positions */
 } rows;
 
 static void find_rows(rows *r, const pa_node *node) {

@@ -1,4 +1,5 @@
-/* The kernels for AVX-512 (Skylake server, Ice Lake, Zen 4 and later). Elsewhere than on x86-64, and under compilers without pragmas for it, empty. */
+/* The kernels for AVX-512 (Skylake server, Ice Lake, Zen 4 and later). Empty elsewhere than on x86-64, and under
+   compilers without pragmas for it. */
 #include "kernels.h"
 
 #include <math.h>

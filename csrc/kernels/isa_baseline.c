@@ -1,4 +1,4 @@
-/* The kernels that run everywhere: SSE2 on x86-64, NEON on aarch64. Whole groups of 16 elements, kernels.h's PA_LANES. */
+/* The kernels that run everywhere: SSE2 on x86-64, NEON on aarch64. */
 #include "kernels.h"
 
 #include <math.h>

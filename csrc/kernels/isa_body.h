@@ -20,9 +20,10 @@
                             the prefix macros of ops.def over T (prefix_float.h, prefix_double.h): for float the
                             polynomials of vecmath.h, which vectorise
 
-   FN(name), name_avx2, is for what does not depend on T. All functions are `static`; the table below names those which
-   fill the fields of pa_kernels, TFN(sum) for `sum` and so on. INLINE functions always are inlined. LOOP goes before a loop whose iterations are independent,
-   also where its output is one of its inputs: it spares the compiler the overlap check. */
+   FN(name), name_avx2, is for what does not depend on T. All functions are `static`; the table below names those
+   which fill the fields of pa_kernels, TFN(sum) for `sum` and so on. INLINE functions always are inlined. LOOP goes
+   before a loop whose iterations are independent, also where its output is one of its inputs: it spares the compiler
+   the overlap check. */
 #include "vecmath.h"
 
 #define ISA_JOIN_(name, suffix) name##_##suffix
@@ -39,6 +40,37 @@
 #else
 #define LOOP _Pragma("GCC ivdep")
 #endif
+
+/* What elementwise.inc decides by: constants COST_forward_<name>, COST_gradient_<name>_a … */
+#include "prefix_cost.h"
+#define A 0
+#define B 0
+#define C 0
+#define P 0
+#define Q 0
+#define G 0
+#define OUT 0
+enum {
+#define UNARY(name, symbol, words, parameters, reads, forward, a)                                                      \
+    COST_forward_##name = forward, COST_gradient_##name##_a = a,
+#define BINARY(name, symbol, words, parameters, reads, forward, a, b)                                                  \
+    COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,
+#define TERNARY_INT(name, symbol, words, parameters, reads, forward, a, b, c)                                          \
+    COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,                         \
+    COST_gradient_##name##_c = c,
+#define UNARY_INT UNARY
+#define BINARY_INT BINARY
+#include "../ops.def"
+    COST_OF_A_GROUP = 16 /* formulas of more are worth copying their last operands into a padded group */
+};
+#undef A
+#undef B
+#undef C
+#undef P
+#undef Q
+#undef G
+#undef OUT
+#include "prefix_none.h"
 
 #define T float
 #define F 0

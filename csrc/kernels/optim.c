@@ -1,5 +1,5 @@
-/* Optimisers over lists of parameters. The loops stand in optim.inc; here is what surrounds them: finding each parameter's
-   gradient and state, checking all before touching any, and telling the graph what was written. */
+/* Optimisers over lists of parameters. The loops stand in optim.inc; here is what surrounds them: finding each
+   parameter's gradient and state, checking all before touching any, and telling the graph what was written. */
 #include "optim.h"
 
 #include <math.h>
@@ -19,30 +19,35 @@ static bool same_layout(const pa_node *a, const pa_node *b) {
 /* Whether the optimiser of `kind` cannot do without state i. */
 static bool needs_state(int kind, int i, const pa_update *hyper) {
     switch (kind) {
-    case PA_SGD: return i == 0 && hyper->momentum != 0;
-    case PA_ADAM: return i < 2 || hyper->amsgrad;
-    default: return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
+    case PA_SGD:
+        return i == 0 && hyper->momentum != 0;
+    case PA_ADAM:
+        return i < 2 || hyper->amsgrad;
+    default:
+        return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
     }
 }
 
 static pa_status check(int kind, int index, const pa_node *param, pa_node *const *state, const pa_update *hyper) {
     const char *name = names[kind], *shape = pa_node_shape_text(param);
-    PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64", name,
-               index, shape, pa_dtype_name(param->dtype));
-    PA_FAIL_IF(!pa_node_is_contiguous(param), PA_VALUE,
-               "%s: parameter %d of shape %s is a view that is not contiguous; give the optimiser its contiguous() copy", name,
-               index, shape);
+    PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64",
+               name, index, shape, pa_dtype_name(param->dtype));
+    PA_FAIL_IF(
+        !pa_node_is_contiguous(param), PA_VALUE,
+        "%s: parameter %d of shape %s is a view that is not contiguous; give the optimiser its contiguous() copy", name,
+        index, shape);
     const pa_node *grad = gradient_of(param);
     PA_FAIL_IF(grad != NULL && !same_layout(param, grad), PA_VALUE,
-               "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s", name, index,
-               pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
+               "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s",
+               name, index, pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
                pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
     for (int i = 0; i < 3; i++) {
-        PA_FAIL_IF(state[i] == NULL && needs_state(kind, i, hyper), PA_RUNTIME, "%s: parameter %d of shape %s lacks state %d",
-                   name, index, shape, i);
+        PA_FAIL_IF(state[i] == NULL && needs_state(kind, i, hyper), PA_RUNTIME,
+                   "%s: parameter %d of shape %s lacks state %d", name, index, shape, i);
         PA_FAIL_IF(state[i] != NULL && !same_layout(param, state[i]), PA_VALUE,
-                   "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name, i,
-                   index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), shape, pa_dtype_name(param->dtype));
+                   "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name,
+                   i, index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), shape,
+                   pa_dtype_name(param->dtype));
     }
     return PA_OK;
 }
@@ -107,8 +112,9 @@ static pa_status begin_gradients(int n, pa_node *const *params, const char *what
     for (int i = 0; i < n; i++) {
         pa_node *grad = gradient_of(params[i]);
         if (params[i]->flags & PA_IS_VALUE || grad == NULL) continue;
-        PA_FAIL_IF(!pa_node_is_contiguous(grad), PA_VALUE, "%s: the gradient of parameter %d, of shape %s, is not contiguous",
-                   what, i, pa_node_shape_text(grad));
+        PA_FAIL_IF(!pa_node_is_contiguous(grad), PA_VALUE,
+                   "%s: the gradient of parameter %d, of shape %s, is not contiguous", what, i,
+                   pa_node_shape_text(grad));
         PA_TRY(pa_node_begin_write(grad, what));
     }
     return PA_OK;
@@ -116,7 +122,8 @@ static pa_status begin_gradients(int n, pa_node *const *params, const char *what
 
 static void end_gradients(int n, pa_node *const *params) {
     for (int i = 0; i < n; i++)
-        if (!(params[i]->flags & PA_IS_VALUE) && gradient_of(params[i]) != NULL) pa_node_end_write(gradient_of(params[i]));
+        if (!(params[i]->flags & PA_IS_VALUE) && gradient_of(params[i]) != NULL)
+            pa_node_end_write(gradient_of(params[i]));
 }
 
 pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none) {

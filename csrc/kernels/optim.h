@@ -7,9 +7,9 @@
 
 enum pa_optimizer { PA_SGD, PA_ADAM, PA_RMSPROP };
 
-/* One update of the n parameters that have a gradient, with the hyper-parameters of `hyper` (its arrays, n and step are not
-   read). `state` holds three nodes a parameter in the order of pa_update.state, NULL where the optimiser keeps none, each of
-   the parameter's shape and dtype; `steps` counts the updates of each parameter and is incremented here.
+/* One update of the n parameters that have a gradient, with the hyper-parameters of `hyper` (its arrays, n and step are
+   not read). `state` holds three nodes a parameter in the order of pa_update.state, NULL where the optimiser keeps
+   none, each of the parameter's shape and dtype; `steps` counts the updates of each parameter and is incremented here.
    Everything is checked first: where it fails nothing has changed. */
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_update *hyper);
@@ -17,8 +17,8 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
 /* Drops the gradients, or fills them with zeros. */
 pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
 
-/* Scales all gradients by min(1, max_norm / (total + 1e-6)), total being the norm of all of them as one vector, of order
-   norm_type (2, infinity or any other). Gives the total. */
+/* Scales all gradients by min(1, max_norm / (total + 1e-6)), total being the norm of all of them as one vector, of
+   order norm_type (2, infinity or any other). Gives the total. */
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total);
 
 #endif

@@ -1,4 +1,5 @@
-/* The prefix macros of ops.def over double, with libm: for 0-d Values and for float64 loops. prefix_none.h takes them back. */
+/* The prefix macros of ops.def over double, with libm: for 0-d Values and for float64 loops. prefix_none.h takes them
+   back. */
 #include "vecmath.h"
 
 #define NUMBER(x) ((double)(x))

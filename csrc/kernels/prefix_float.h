@@ -1,7 +1,7 @@
 /* The prefix macros of ops.def over float, for vector loops (vecmath.h). prefix_none.h takes them back.
 
-   POWER, SIN and COS read `easy`, a bool in scope that is a constant where it stands: the exponent is a constant, no angle is
-   beyond PA_TRIG_BOUND_F32 (elementwise.inc sees to it). */
+   POWER, SIN and COS read `easy`, a bool in scope that is a constant where it stands: the exponent is a constant, no
+   angle is beyond PA_TRIG_BOUND_F32 (elementwise.inc sees to it). */
 #include "vecmath.h"
 
 #define NUMBER(x) ((float)(x))

@@ -1,21 +1,21 @@
 /* Matrix products as ops: matmul, over the last two axes with the others broadcast, and linear, x wᵀ + bias.
 
-   Both become a product: one size of matrices, strides for any layout of the operands, and the axes of the batch that could
-   not be merged into rows. Transposed, sliced and broadcast operands are read where they stand.
+   Both become a product: one size of matrices, strides for any layout of the operands, and the axes of the batch that
+   could not be merged into rows. Transposed, sliced and broadcast operands are read where they stand.
 
-       a (…, m, k)   b (…, k, n)  ──▶  batch[0] × batch[1] × …  times  gemm (m, k) (k, n)
-       a (…, m, k)   b    (k, n)  ──▶                                  gemm (… m, k) (k, n)       rows of a evenly spaced
+       a (…, m, k)   b (…, k, n)  ──▶  batch[0] × batch[1] × … times  gemm (m, k) (k, n)
+       a (…, m, k)   b    (k, n)  ──▶  rows of a evenly spaced:       gemm (… m, k) (k, n)
        x (…, k)      w    (n, k)  ──▶  the same with b = wᵀ
 
-   Backward: da = g bᵀ, db = aᵀ g (for linear dw = gᵀ x), each summed over the axes along which the operand was broadcast;
-   with merged rows that is one gemm. */
+   Backward: da = g bᵀ, db = aᵀ g (for linear dw = gᵀ x), each summed over the axes along which the operand was
+   broadcast; with merged rows that is one gemm. */
 #include <string.h>
 
 #include "../blas.h"
 #include "ops.h"
 
-/* A product ready to run. Strides in elements. `a_step` and `b_step` lead from one matrix of the batch to the next in an
-   operand, `a_grad_step` and `b_grad_step` in its gradient, which is contiguous: 0 along a broadcast axis. */
+/* A product ready to run. Strides in elements. `a_step` and `b_step` lead from one matrix of the batch to the next in
+   an operand, `a_grad_step` and `b_grad_step` in its gradient, which is contiguous: 0 along a broadcast axis. */
 typedef struct product {
     int64_t m, n, k;
     int64_t a_row, a_col, b_row, b_col;
@@ -44,13 +44,13 @@ pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
     const char *a_text = pa_node_shape_text(a), *b_text = pa_node_shape_text(b);
     PA_FAIL_IF(a->ndim == 0 || b->ndim == 0, PA_VALUE,
-               "matmul: shapes %s and %s: both operands need at least one dimension; multiply by a number with *", a_text,
-               b_text);
+               "matmul: shapes %s and %s: both operands need at least one dimension; multiply by a number with *",
+               a_text, b_text);
     PA_TRY(check_dtypes(call));
     const int64_t *a_shape = pa_node_shape(a), *b_shape = pa_node_shape(b);
     int64_t k = a_shape[a->ndim - 1], b_rows = b_shape[b->ndim == 1 ? 0 : b->ndim - 2];
-    PA_FAIL_IF(k != b_rows, PA_VALUE, "matmul: shapes %s and %s do not fit: %lld columns meet %lld rows", a_text, b_text,
-               (long long)k, (long long)b_rows);
+    PA_FAIL_IF(k != b_rows, PA_VALUE, "matmul: shapes %s and %s do not fit: %lld columns meet %lld rows", a_text,
+               b_text, (long long)k, (long long)b_rows);
 
     int a_batch = a->ndim > 2 ? a->ndim - 2 : 0, b_batch = b->ndim > 2 ? b->ndim - 2 : 0;
     int ndim = a_batch > b_batch ? a_batch : b_batch;
@@ -58,8 +58,8 @@ pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
         int64_t x = i >= ndim - a_batch ? a_shape[i - (ndim - a_batch)] : 1;
         int64_t y = i >= ndim - b_batch ? b_shape[i - (ndim - b_batch)] : 1;
         PA_FAIL_IF(x != y && x != 1 && y != 1, PA_VALUE,
-                   "matmul: shapes %s and %s do not fit: batches of %lld and %lld matrices do not broadcast", a_text, b_text,
-                   (long long)x, (long long)y);
+                   "matmul: shapes %s and %s do not fit: batches of %lld and %lld matrices do not broadcast", a_text,
+                   b_text, (long long)x, (long long)y);
         spec->shape[i] = x == 1 ? y : x;
     }
     double work = (double)k;
@@ -109,7 +109,8 @@ double pa_product_cost(const pa_node *node) {
 
 /* ---- from a node to a product ---- */
 
-/* The leading axes of a batch, of which operand `x` has the last `own`: extents into batch, steps of x and of its gradient. */
+/* The axes of a batch, of which operand `x` has the last `own`: extents go into p->batch, the steps of x and of its
+   gradient into `step` and `grad_step`. */
 static void read_batch(product *p, const pa_node *x, int own, int64_t *step, int64_t *grad_step) {
     const int64_t *shape = pa_node_shape(x), *strides = pa_node_strides(x);
     int64_t matrix = 1;
@@ -124,8 +125,8 @@ static void read_batch(product *p, const pa_node *x, int own, int64_t *step, int
     }
 }
 
-/* Takes axes of length 1 out of the batch, and merges its last axes into rows as long as b is the same along them and the
-   rows of a go on at the same distance. */
+/* Takes axes of length 1 out of the batch, and merges its last axes into rows as long as b is the same along them and
+   the rows of a go on at the same distance. */
 static void simplify(product *p) {
     int kept = 0;
     for (int i = 0; i < p->ndim; i++) {
@@ -177,7 +178,7 @@ static void read_product(const pa_node *node, product *p) {
     simplify(p);
 }
 
-/* Where the matrices of one step of the batch begin, in elements; and whether this is the first visit of each gradient. */
+/* Where the matrices of one step of the batch begin, in elements, and whether each gradient is visited first now. */
 typedef struct place {
     int64_t at[PA_MAX_NDIM];
     int64_t a, b, out, a_grad, b_grad;
@@ -236,7 +237,8 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
         if (node->dtype == PA_INT64) {
             multiply_int64(p, a_at, b_at, bias, bias_step, out_at);
         } else {
-            pa_gemm g = {p->m, p->n, p->k, a_at, p->a_row, p->a_col, b_at, p->b_row, p->b_col, out_at, p->n, bias, false};
+            pa_gemm g = {.m = p->m, .n = p->n, .k = p->k, .a = a_at, .a_row = p->a_row, .a_col = p->a_col,
+                         .b = b_at, .b_row = p->b_row, .b_col = p->b_col, .c = out_at, .c_row = p->n, .bias = bias};
             pa_gemm_run(&g, node->dtype == PA_FLOAT64, scratch);
         }
     }
@@ -298,7 +300,7 @@ pa_status pa_linear_forward(pa_node *node) { return forward(node); }
 
 /* ---- backward ---- */
 
-/* The gradient of a bias: the sum of the rows of g, 256 at a time so that rounding errors do not grow with their number. */
+/* The gradient of a bias: the sum of the rows of g, 256 at a time so that rounding errors grow slowly with them. */
 static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool accumulate, int float64, void *scratch) {
     if (n == 1) {
         double sum = pa_k->sum[float64](g, rows);
@@ -316,7 +318,8 @@ static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool acc
     int64_t i = 0;
     do {
         int64_t some = rows - i < BLOCK ? rows - i : BLOCK;
-        pa_gemm sum = {1, n, some, ones, 0, 0, g + i * n * size, n, 1, out, n, NULL, accumulate};
+        pa_gemm sum = {.m = 1, .n = n, .k = some, .a = ones, .b = g + i * n * size, .b_row = n, .b_col = 1,
+                       .c = out, .c_row = n, .accumulate = accumulate};
         pa_k->gemm[float64](&sum, scratch);
         accumulate = true;
         i += BLOCK;
@@ -343,18 +346,21 @@ static pa_status backward(pa_node *node, void *scratch) {
     for (int64_t i = 0; i < p.count; i++, place_next(&at, &p)) {
         const char *g_at = g + at.out * size;
         if (da != NULL) {
-            pa_gemm product = {p.m, p.k,     p.n,     g_at, p.n, 1, b + at.b * size, p.b_col, p.b_row, da + at.a_grad * size,
-                               p.k, NULL, add_a || !at.a_first};
-            pa_gemm_run(&product, float64, scratch);
+            pa_gemm by_b = {.m = p.m, .n = p.k, .k = p.n, .a = g_at, .a_row = p.n, .a_col = 1,
+                            .b = b + at.b * size, .b_row = p.b_col, .b_col = p.b_row,
+                            .c = da + at.a_grad * size, .c_row = p.k, .accumulate = add_a || !at.a_first};
+            pa_gemm_run(&by_b, float64, scratch);
         }
         if (db != NULL && p.b_is_weight) {
-            pa_gemm product = {p.n, p.k,  p.m, g_at, 1, p.n, a + at.a * size, p.a_row, p.a_col, db + at.b_grad * size,
-                               p.k, NULL, add_b || !at.b_first};
-            pa_gemm_run(&product, float64, scratch);
+            pa_gemm by_x = {.m = p.n, .n = p.k, .k = p.m, .a = g_at, .a_row = 1, .a_col = p.n,
+                            .b = a + at.a * size, .b_row = p.a_row, .b_col = p.a_col,
+                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first};
+            pa_gemm_run(&by_x, float64, scratch);
         } else if (db != NULL) {
-            pa_gemm product = {p.k, p.n,  p.m, a + at.a * size, p.a_col, p.a_row, g_at, p.n, 1, db + at.b_grad * size,
-                               p.n, NULL, add_b || !at.b_first};
-            pa_gemm_run(&product, float64, scratch);
+            pa_gemm by_a = {.m = p.k, .n = p.n, .k = p.m, .a = a + at.a * size, .a_row = p.a_col, .a_col = p.a_row,
+                            .b = g_at, .b_row = p.n, .b_col = 1,
+                            .c = db + at.b_grad * size, .c_row = p.n, .accumulate = add_b || !at.b_first};
+            pa_gemm_run(&by_a, float64, scratch);
         }
     }
     if (dbias != NULL)

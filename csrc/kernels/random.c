@@ -2,8 +2,8 @@
 
        number i = mix(seed + (i + 1) golden)        i = counter … counter + n - 1 for a fill of n elements
 
-   Logarithm, sine and cosine of the normal distribution are polynomials of our own in plain double arithmetic: the same bits
-   with every C library. */
+   Logarithm, sine and cosine of the normal distribution are polynomials of our own in plain double arithmetic: the same
+   bits with every C library. */
 #include "random.h"
 
 #include <math.h>
@@ -48,8 +48,8 @@ static pa_status check_float(const char *what, const pa_node *node) {
 }
 
 static pa_status check_int(const char *what, const pa_node *node) {
-    PA_FAIL_IF(node->dtype != PA_INT64, PA_TYPE, "%s: fills int64, not %s (of shape %s)", what, pa_dtype_name(node->dtype),
-               pa_node_shape_text(node));
+    PA_FAIL_IF(node->dtype != PA_INT64, PA_TYPE, "%s: fills int64, not %s (of shape %s)", what,
+               pa_dtype_name(node->dtype), pa_node_shape_text(node));
     PA_FAIL_IF(!pa_node_is_contiguous(node), PA_VALUE, "%s: the tensor of shape %s is not contiguous", what,
                pa_node_shape_text(node));
     return PA_OK;
@@ -57,8 +57,8 @@ static pa_status check_int(const char *what, const pa_node *node) {
 
 pa_status pa_random_uniform(pa_node *node, double low, double high) {
     PA_TRY(check_float("uniform", node));
-    PA_FAIL_IF(!(low <= high) || high - low == INFINITY, PA_VALUE, "uniform: the bounds %g and %g do not make an interval",
-               low, high);
+    PA_FAIL_IF(!(low <= high) || high - low == INFINITY, PA_VALUE,
+               "uniform: the bounds %g and %g do not make an interval", low, high);
     int64_t n = pa_node_numel(node);
     uint64_t start = take(n);
     if (node->dtype == PA_FLOAT32) {
@@ -81,7 +81,7 @@ pa_status pa_random_uniform(pa_node *node, double low, double high) {
     return PA_OK;
 }
 
-/* ln x of a positive normal number: ln(2^k m) = k ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), m in [sqrt(1/2), sqrt(2)). */
+/* ln x of a positive normal x: ln(2^k m) = k ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), m in [sqrt(1/2), sqrt(2)). */
 static inline double log_of(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -95,17 +95,18 @@ static inline double log_of(double x) {
     return (double)k * 0x1.62e42fefa39efp-1 + 2 * s * series;
 }
 
-/* sin and cos of 2 pi turn, 0 <= turn < 1: Taylor series over an eighth of a turn either way, put into the right quarter. */
+/* sin and cos of 2 pi turn, 0 <= turn < 1: Taylor series over an eighth of a turn, put into the right quarter. */
 static inline void sin_cos_of(double turn, double *sine, double *cosine) {
     double quarter = (double)(int32_t)(4 * turn + 0.5);
     double r = (4 * turn - quarter) * 1.5707963267948966, q = r * r;
     double s = 1, c = 1;
     for (int n = 16; n >= 2; n -= 2) {
-        s = 1 - s * q / (n * (n + 1));
-        c = 1 - c * q / (n * (n - 1));
+        s = 1 - s * q * (1.0 / (n * (n + 1)));
+        c = 1 - c * q * (1.0 / (n * (n - 1)));
     }
     s *= r;
-    bool odd = quarter == 1 || quarter == 3, behind = quarter == 1 || quarter == 2, below = quarter == 2 || quarter == 3;
+    bool odd = quarter == 1 || quarter == 3, behind = quarter == 1 || quarter == 2,
+         below = quarter == 2 || quarter == 3;
     double x = odd ? s : c, y = odd ? c : s;
     *cosine = behind ? -x : x;
     *sine = below ? -y : y;
@@ -123,7 +124,8 @@ pa_status pa_random_normal(pa_node *node, double mean, double std) {
     for (int64_t done = 0; done < pairs; done += BLOCK) {
         int64_t count = pairs - done < BLOCK ? pairs - done : BLOCK;
         for (int64_t i = 0; i < count; i++) {
-            uint64_t first = number(start, (uint64_t)(2 * (done + i))), second = number(start, (uint64_t)(2 * (done + i) + 1));
+            uint64_t first = number(start, (uint64_t)(2 * (done + i))),
+                     second = number(start, (uint64_t)(2 * (done + i) + 1));
             double uniform = (double)(int64_t)((first >> 11) + 1) * 0x1p-53; /* not 0 */
             double radius = sqrt(-2 * log_of(uniform)), sine, cosine;
             sin_cos_of((double)(int64_t)(second >> 11) * 0x1p-53, &sine, &cosine);
@@ -149,7 +151,8 @@ static inline uint64_t below(uint64_t bits, uint64_t n) {
 pa_status pa_random_integers(pa_node *node, int64_t low, int64_t high) {
     PA_TRY(check_int("randint", node));
     int64_t n = pa_node_numel(node);
-    PA_FAIL_IF(low >= high, PA_VALUE, "randint: no integers from %lld up to below %lld", (long long)low, (long long)high);
+    PA_FAIL_IF(low >= high, PA_VALUE, "randint: no integers from %lld up to below %lld", (long long)low,
+               (long long)high);
     uint64_t start = take(n), range = (uint64_t)high - (uint64_t)low;
     int64_t *out = (int64_t *)(void *)pa_node_data(node);
     for (int64_t i = 0; i < n; i++) out[i] = (int64_t)((uint64_t)low + below(number(start, (uint64_t)i), range));

@@ -1,7 +1,8 @@
 /* Random numbers: one global stream, the same on every machine and instruction set.
 
-   Number i of the stream is a function of the seed and i alone (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom
-   number generators", 2014), so the state is two integers, and saving it, restoring it or skipping ahead costs nothing. */
+   Number i of the stream is a function of the seed and i alone (SplitMix64: Steele, Lea, Flood, "Fast splittable
+   pseudorandom number generators", 2014), so the state is two integers, and saving it, restoring it or skipping ahead
+   costs nothing. */
 #ifndef PA_RANDOM_H
 #define PA_RANDOM_H
 
@@ -19,8 +20,8 @@ void pa_random_set_state(pa_random_state state);
 /* The next number: 64 random bits. */
 uint64_t pa_random_next(void);
 
-/* These fill a contiguous node. uniform: [low, high), 24 bits in float32 and 53 in float64; normal: Box-Muller; integers:
-   [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit. */
+/* These fill a contiguous node. uniform: [low, high), 24 bits in float32 and 53 in float64; normal: Box-Muller;
+   integers: [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit. */
 pa_status pa_random_uniform(pa_node *node, double low, double high);
 pa_status pa_random_normal(pa_node *node, double mean, double std);
 pa_status pa_random_integers(pa_node *node, int64_t low, int64_t high);

@@ -1,6 +1,7 @@
 /* Reductions over any axes of any layout: sum, mean, product, extrema, variance, and the positions of extrema.
 
-   The axes of the operand are sorted into those kept and those reduced, neighbours merged, and one of three ways is taken:
+   The axes of the operand are sorted into those kept and those reduced, neighbours merged, and one of three ways is
+   taken:
 
        rows       the reduced axes are one contiguous run          a kernel call for each result
        columns    the innermost kept axis is contiguous            whole rows accumulated into a strip of results
@@ -106,8 +107,8 @@ pa_status pa_arg_shape(const pa_call *call, pa_spec *spec) {
 /* ---- the axes of a reduction ---- */
 
 typedef struct plan {
-    pa_axes kept, reduced;   /* stride[0] over the operand; stride[1] is not used */
-    int64_t outputs, count;  /* results, and elements that go into each */
+    pa_axes kept, reduced;  /* stride[0] over the operand; stride[1] is not used */
+    int64_t outputs, count; /* results, and elements that go into each */
 } plan;
 
 /* With `any_order`, the reduced axes are sorted by stride, so that a transposed array is still one run. */
@@ -169,20 +170,29 @@ static double start_of(reduction what) {
 /* A NaN in either wins. */
 static double combine(reduction what, double a, double b) {
     switch (what) {
-    case PROD: return a * b;
-    case MAX: return b > a || b != b ? b : a;
-    case MIN: return b < a || b != b ? b : a;
-    default: return a + b;
+    case PROD:
+        return a * b;
+    case MAX:
+        return b > a || b != b ? b : a;
+    case MIN:
+        return b < a || b != b ? b : a;
+    default:
+        return a + b;
     }
 }
 
 static double reduce_run(reduction what, int f, const void *x, double mean, int64_t n) {
     switch (what) {
-    case PROD: return pa_k->product[f](x, n);
-    case MAX: return pa_k->largest[f](x, n);
-    case MIN: return pa_k->smallest[f](x, n);
-    case DEVIATION: return pa_k->sum_squared_deviation[f](x, mean, n);
-    default: return pa_k->sum[f](x, n);
+    case PROD:
+        return pa_k->product[f](x, n);
+    case MAX:
+        return pa_k->largest[f](x, n);
+    case MIN:
+        return pa_k->smallest[f](x, n);
+    case DEVIATION:
+        return pa_k->sum_squared_deviation[f](x, mean, n);
+    default:
+        return pa_k->sum[f](x, n);
     }
 }
 
@@ -218,15 +228,14 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
             else
                 (what == MAX ? pa_k->max_into : pa_k->min_into)[f](&strip, x, width);
             if (what == SUM) flush |= (row + 1) % STRIP_ROWS == 0;
-            for (int64_t j = 0; flush && j < width; j++)
-                totals[j] = combine(what, totals[j], load(dtype, &strip, j));
+            for (int64_t j = 0; flush && j < width; j++) totals[j] = combine(what, totals[j], load(dtype, &strip, j));
         }
         pa_walk_next(&walk, rows, rows->n);
     }
 }
 
-/* out[i] = the reduction scaled, for each result i. `means` are those that deviations are taken from; `totals` receives the
-   results in double where it is not NULL, out where that is not. */
+/* out[i] = the reduction scaled, for each result i. `means` are those that deviations are taken from; `totals` receives
+   the results in double where it is not NULL, out where that is not. */
 static void reduce_float(reduction what, const pa_node *a, const plan *p, const double *means, double divisor,
                          double *totals, void *out) {
     pa_dtype dtype = a->dtype;
@@ -459,7 +468,8 @@ static int64_t backward_axes(pa_axes *axes, const pa_node *a, int64_t mask, bool
         if (!reduced) out_stride *= shape[axis];
     }
     axes->n = 0;
-    for (int axis = 0; axis < a->ndim; axis++) pa_axes_add(axes, shape[axis], reads_data ? strides[axis] : 0, out_strides[axis]);
+    for (int axis = 0; axis < a->ndim; axis++)
+        pa_axes_add(axes, shape[axis], reads_data ? strides[axis] : 0, out_strides[axis]);
     if (axes->n == 0) {
         axes->n = 1;
         axes->shape[0] = 1;
@@ -468,8 +478,8 @@ static int64_t backward_axes(pa_axes *axes, const pa_node *a, int64_t mask, bool
     return pa_node_numel(a);
 }
 
-/* The backwards for one element type. In each, a line is the innermost axis: x + i s over the operand, and either one result
-   for the whole line (step 0) or one each (step 1). */
+/* The backwards for one element type. In each, a line is the innermost axis: x + i s over the operand, and either one
+   result for the whole line (step 0) or one each (step 1). */
 #define PUT(target, value) (target) = accumulate ? (target) + (value) : (value)
 #define BACKWARDS(T, dtype)                                                                                            \
     static void spread_##dtype(T *dx, const T *g, T scale, const pa_axes *axes, int64_t numel, bool accumulate) {      \
@@ -487,8 +497,8 @@ static int64_t backward_axes(pa_axes *axes, const pa_node *a, int64_t mask, bool
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void var_gradient_##dtype(T *dx, const T *x, const T *g, const double *means, T scale,                      \
-                                     const pa_axes *axes, int64_t numel, bool accumulate) {                            \
+    static void var_gradient_##dtype(T *dx, const T *x, const T *g, const double *means, T scale, const pa_axes *axes, \
+                                     int64_t numel, bool accumulate) {                                                 \
         int last = axes->n - 1;                                                                                        \
         int64_t n = axes->shape[last], stride = axes->stride[0][last], step = axes->stride[1][last];                   \
         pa_walk walk = {{0}, {0}};                                                                                     \
@@ -608,8 +618,8 @@ pa_status pa_extremum_backward(pa_node *node, void *scratch) {
 
 size_t pa_prod_scratch(const pa_node *node) { return (size_t)count_of(node) * 2 * sizeof(double); }
 
-/* The gradient of an element is the product of all the others: of those before it and those after it, without dividing, so that
-   zeros are right.
+/* The gradient of an element is the product of all the others: of those before it and those after it, without dividing,
+   so that zeros are right.
 
        x         x0    x1      x2      x3
        before    1     x0      x0 x1   x0 x1 x2

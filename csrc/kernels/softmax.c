@@ -1,7 +1,7 @@
 /* Softmax, log_softmax and logsumexp along any axis, and the cross-entropy of logits with classes.
 
-   The kernels take rows of contiguous elements. Where the axis is not the last of a contiguous array, lines along it are
-   copied into a group of rows first and back afterwards:
+   The kernels take rows of contiguous elements. Where the axis is not the last of a contiguous array, lines along it
+   are copied into a group of rows first and back afterwards:
 
        (outer, axis, inner)   line (o, i) starts at o's and i's offset, with the stride of the axis
        rows of the group      [line 0][line 1] … up to GROUP elements together, or one line
@@ -91,7 +91,7 @@ static void find_lines(lines *l, const pa_node *a, int64_t axis) {
 
 static size_t group_bytes(const lines *l, pa_dtype dtype) { return (size_t)(l->group * l->n) * pa_dtype_size(dtype); }
 
-/* Copies `count` lines from `walk` on between an array (which: 0 the operand's layout, 1 the contiguous one) and rows. */
+/* Copies `count` lines from `walk` on between an array (0 the operand's layout, 1 the contiguous one) and rows. */
 static void copy_lines(const lines *l, pa_walk *walk, int which, char *array, char *rows, bool to_rows, int64_t count,
                        size_t size) {
     for (int64_t i = 0; i < count; i++, rows += l->n * (int64_t)size) {
@@ -149,9 +149,7 @@ static pa_status forward(pa_node *node, row_kernel *kernel, bool reduces) {
     return PA_OK;
 }
 
-pa_status pa_softmax_forward(pa_node *node) {
-    return forward(node, pa_k->softmax[node->dtype == PA_FLOAT64], false);
-}
+pa_status pa_softmax_forward(pa_node *node) { return forward(node, pa_k->softmax[node->dtype == PA_FLOAT64], false); }
 
 pa_status pa_log_softmax_forward(pa_node *node) {
     return forward(node, pa_k->log_softmax[node->dtype == PA_FLOAT64], false);
@@ -202,7 +200,8 @@ pa_status pa_log_softmax_backward(pa_node *node, void *scratch) {
 }
 
 /* rows[r][j] = (rows[r][j] - y[r]) before exp, or rows[r][j] * g[r] after. */
-static void shift_rows(pa_dtype dtype, void *rows, const void *y, int64_t first, int64_t count, int64_t n, bool multiply) {
+static void shift_rows(pa_dtype dtype, void *rows, const void *y, int64_t first, int64_t count, int64_t n,
+                       bool multiply) {
     for (int64_t r = 0; r < count; r++) {
         if (dtype == PA_FLOAT32) {
             float *row = (float *)rows + r * n, by = ((const float *)y)[first + r];
@@ -242,17 +241,18 @@ pa_status pa_logsumexp_backward(pa_node *node, void *scratch) {
 pa_status pa_cross_entropy_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
     PA_TRY(refuse_int(call));
-    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "cross_entropy: the target holds classes of dtype int64, not %s (of shape %s)",
-               pa_dtype_name(b->dtype), pa_node_shape_text(b));
-    bool fits = (a->ndim == 2 && b->ndim == 1 && pa_node_shape(a)[0] == pa_node_shape(b)[0]) ||
-                (a->ndim == 1 && b->ndim == 0);
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE,
+               "cross_entropy: the target holds classes of dtype int64, not %s (of shape %s)", pa_dtype_name(b->dtype),
+               pa_node_shape_text(b));
+    bool fits =
+        (a->ndim == 2 && b->ndim == 1 && pa_node_shape(a)[0] == pa_node_shape(b)[0]) || (a->ndim == 1 && b->ndim == 0);
     PA_FAIL_IF(!fits, PA_VALUE,
                "cross_entropy: logits of shape %s and a target of shape %s do not fit: want (N, classes) and (N,), or "
                "(classes,) and ()",
                pa_node_shape_text(a), pa_node_shape_text(b));
     double smoothing = call->n_params > 0 ? call->params[0] : 0;
-    PA_FAIL_IF(!(smoothing >= 0 && smoothing <= 1), PA_VALUE, "cross_entropy: label_smoothing is %g, not between 0 and 1",
-               smoothing);
+    PA_FAIL_IF(!(smoothing >= 0 && smoothing <= 1), PA_VALUE,
+               "cross_entropy: label_smoothing is %g, not between 0 and 1", smoothing);
     spec->dtype = a->dtype;
     spec->ndim = 0;
     spec->ints[0] = call->n_ints > 0 ? call->ints[0] : -100;
@@ -292,8 +292,8 @@ static pa_status check_classes(const classes *c) {
     return PA_OK;
 }
 
-/* The loss of one row, from its logits x and probabilities p. The largest probability is 1 / sum e^(x - max), which gives
-   ln sum e^x back without a second exp and without underflow where p itself underflows. */
+/* The loss of one row, from its logits x and probabilities p. The largest probability is 1 / sum e^(x - max), which
+   gives ln sum e^x back without a second exp and without underflow where p itself underflows. */
 #define ROW_LOSS(T, dtype, log)                                                                                        \
     static double row_loss_##dtype(const T *x, const T *p, int64_t target, int64_t n, double smoothing) {              \
         int64_t top = 0;                                                                                               \
@@ -347,7 +347,8 @@ pa_status pa_cross_entropy_forward(pa_node *node) {
 
 /* da = g / kept (p - (1 - smoothing) [class] - smoothing / n), 0 in ignored rows */
 #define ROW_GRADIENT(T, dtype)                                                                                         \
-    static void rows_gradient_##dtype(T *dx, const T *p, const classes *c, T scale, double smoothing, bool accumulate) { \
+    static void rows_gradient_##dtype(T *dx, const T *p, const classes *c, T scale, double smoothing,                  \
+                                      bool accumulate) {                                                               \
         const T hit = scale * (T)(1 - smoothing), every = scale * (T)(smoothing / (double)c->n);                       \
         for (int64_t r = 0; r < c->rows; r++, dx += c->n, p += c->n) {                                                 \
             int64_t t = c->target[r * c->stride];                                                                      \

@@ -1,15 +1,15 @@
 /* Elementwise maths as plain C that compilers vectorise: polynomials for float, and what libm lacks for double.
 
-   Every pa_<function>f is straight-line code over one float: no calls, no tables, no branches that a select cannot replace,
-   nothing beyond SSE2 (so rounding is by adding a magic number, and choices are masks), no FMA. A loop over it becomes vector
-   code on every instruction set, with the same bits on all of them. At most 2 ulp from the true value over all floats;
-   denormals, infinities, NaN and signed zeros as C's Annex F has them. Measured, over all inputs where there are 2^32 of them
-   (tests/test_vecmath.py repeats a sweep):
+   Every pa_<function>f is straight-line code over one float: no calls, no tables, no branches that a select cannot
+   replace, nothing beyond SSE2 (so rounding is by adding a magic number, and choices are masks), no FMA. A loop over it
+   becomes vector code on every instruction set, with the same bits on all of them. At most 2 ulp from the true value
+   over all floats; denormals, infinities, NaN and signed zeros as C's Annex F has them. The worst met in sweeps over
+   hundreds of millions of floats, in ulp (tests/test_vecmath.py repeats small ones):
 
-       exp 0.95   expm1 1.2   log 0.8   log1p 0.9   tanh 1.3   sigmoid 1.6   erf 1.2   sin, cos 1.0   pow 0.53   ulp
+       exp 0.93  expm1 1.51  log 0.83  log1p 1.40  tanh 1.32  sigmoid 1.87  erf 1.23  sin, cos 1.58  pow 0.54
 
-   Polynomials are summed as trees, since the length of the chain decides and not the number of operations. Coefficients are minimax fits made for these forms, the low orders rounded to
-   float first and the others fitted again around them. */
+   Polynomials are summed as trees, since the length of the chain decides and not the number of operations. Coefficients
+   are minimax fits made for these forms, low orders rounded to float first and the others fitted again around them. */
 #ifndef PA_VECMATH_H
 #define PA_VECMATH_H
 
@@ -58,8 +58,8 @@ PA_MATH double pa_from_bits_f64(uint64_t u) {
 
 /* ---- what both types have ---- */
 
-/* c ? x : y. For float by masks: what compilers make of branches on related conditions is more and longer paths, which the
-   vectoriser then has to merge again. */
+/* c ? x : y. For float by masks: what compilers make of branches on related conditions is more and longer paths, which
+   the vectoriser then has to merge again. */
 PA_MATH float pa_select_f32(bool c, float x, float y) {
     uint32_t mask = -(uint32_t)c;
     return pa_from_bits_f32((pa_bits_f32(x) & mask) | (pa_bits_f32(y) & ~mask));
@@ -124,8 +124,8 @@ PA_MATH double pa_ceil_f64(double x) {
 #define PA_LN2_LO_F32 0x1.0bfbe8p-15f
 #define PA_ROUNDER_F32 0x1.8p23f
 
-/* e^(high - low) - 1 - high, where high - low = x - k ln 2 is at most ln(2) / 2: sums that take the linear term as these two
-   parts are spared its rounding. */
+/* e^(high - low) - 1 - high, where high - low = x - k ln 2 is at most ln(2) / 2: sums that take the linear term as
+   these two parts are spared its rounding. */
 PA_MATH float pa_exp_tail_f32(float high, float low) {
     float r = high - low;
     float z = r * r;
@@ -142,8 +142,8 @@ PA_MATH float pa_exp_reduced_f32(float x, float k) {
 /* 2^n for an integer n, -126 <= n <= 127; 0 for -127. */
 PA_MATH float pa_exp2_f32(uint32_t n) { return pa_from_bits_f32((n + 127) << 23); }
 
-/* e^x = 2^k e^r for x <= 89. 2^k in two factors, so that it reaches into the denormals and up to 2^128. What underflows to 0
-   is sent where the first factor is 0, since processors take a hundred times longer over products too small for a float. */
+/* e^x = 2^k e^r for x <= 89. 2^k in two factors, so that it reaches into the denormals and up to 2^128. What underflows
+   to 0 is sent where the first factor is 0: processors take a hundred times longer over denormal products. */
 PA_MATH float pa_exp_unbounded_f32(float x, bool vanishes) {
     float y = pa_select_f32(vanishes, -175.5f, x);
     float t = y * PA_LOG2E_F32 + PA_ROUNDER_F32;
@@ -198,8 +198,8 @@ PA_MATH float pa_tanhf(float x) {
 
 /* ---- float: logarithms ---- */
 
-/* ln(1 + f) + k ln 2 for 1 + f in [sqrt(1/2), sqrt(2)): with s = f / (2 + f), ln(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2))).
-   The form is FreeBSD msun's. */
+/* ln(1 + f) + k ln 2 for 1 + f in [sqrt(1/2), sqrt(2)): with s = f / (2 + f),
+   ln(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2))). The form is FreeBSD msun's. */
 PA_MATH float pa_log_parts_f32(float f, float k) {
     float s = f / (2 + f);
     float z = s * s;
@@ -341,8 +341,8 @@ PA_MATH float pa_powf(float x, float y) {
     return pa_select_f32((x == 1) | (y == 0), 1, result);
 }
 
-/* a^p where p is the same for a whole loop: PyTorch's short ways. `known`: p is a constant in the loop, so that only one
-   of them is left. */
+/* a^p where p is the same for a whole loop: PyTorch's short ways. `known`: p is a constant in the loop, so that only
+   one of them is left. */
 PA_MATH float pa_power_f32(float a, float p, bool known) {
     if (!known) return pa_powf(a, p);
     if (p == 0) return 1;

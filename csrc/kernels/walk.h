@@ -1,7 +1,7 @@
 /* Walking over strided arrays: a list of axes with two strides each, an odometer over them, and the copy of one line.
 
-   Axes are added outermost first and merged as they come where both arrays allow it, so that most walks end up as one or
-   two axes. The innermost one is left to a tight loop of the caller:
+   Axes are added outermost first and merged as they come where both arrays allow it, so that most walks end up as one
+   or two axes. The innermost one is left to a tight loop of the caller:
 
        axes     shape   stride[0]  stride[1]        walk over axes 0 … n - 2: at[0], at[1] are the offsets in elements
          0        32        10         1            ─┐
@@ -61,7 +61,8 @@ static inline int64_t pa_walk_steps(const pa_axes *axes, int n) {
 }
 
 /* Copies n elements of `size` bytes between lines of any strides (in elements). */
-static inline void pa_copy_line(void *out, int64_t out_stride, const void *in, int64_t in_stride, int64_t n, size_t size) {
+static inline void pa_copy_line(void *out, int64_t out_stride, const void *in, int64_t in_stride, int64_t n,
+                                size_t size) {
     char *to = out;
     const char *from = in;
     if (out_stride == 1 && in_stride == 1) {

@@ -508,4 +508,4 @@ def core_bytes() -> int:
     """Bytes that pyautograd's C core holds right now."""
     import pyautograd
 
-    return int(pyautograd.memory_stats()["live_bytes"])
+    return int(pyautograd.memory_stats().live_bytes)

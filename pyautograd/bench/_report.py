@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -32,14 +33,13 @@ def machine(pinning: str, peers: dict[str, str]) -> dict[str, Any]:
     """What the numbers depend on: processor, system, versions, and what was done about cores and threads."""
     import pyautograd
     from pyautograd._blas import blas_path
-    from pyautograd._c import ffi, lib
 
     return {
         "processor": processor(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "pyautograd": pyautograd.__version__,
-        "kernels": ffi.string(lib.pa_isa_name()).decode(),
+        "kernels": pyautograd.isa(),
         "blas": Path(blas_path() or "our own").name,
         "numpy": metadata.version("numpy"),
         "cores": f"{pinning}; one thread",
@@ -72,11 +72,19 @@ def ratio_text(ratio: float | None) -> str:
     return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}x"
 
 
+def command() -> str:
+    """The command line that this process answers."""
+    name, *arguments = sys.argv
+    program = "python -m pyautograd" if Path(name).name in ("__main__.py", "pyautograd") else f"python {name}"
+    return " ".join([f"$ {program}", *arguments])
+
+
 def heading(about: dict[str, Any]) -> str:
-    """A few lines on the machine and the way of measuring."""
+    """A few lines on the command, the machine and the way of measuring."""
     peers = ", ".join(f"{name} {version}" for name, version in about["peers"].items()) or "no peers"
     return "\n".join(
         [
+            command(),
             f"pyautograd {about['pyautograd']}: {about['kernels']} kernels, BLAS {about['blas']}",
             f"{about['python']}, NumPy {about['numpy']}; {peers}",
             f"{about['processor']}, {about['system']}; {about['cores']}",
@@ -136,7 +144,7 @@ def plot(results: list[Result], about: dict[str, Any]) -> Figure:
     from matplotlib.figure import Figure
 
     counts = [len(result.timings) for result in results]
-    figure = Figure(figsize=(8.0, 0.34 * sum(counts) + 0.75 * len(results) + 0.6), layout="constrained")
+    figure = Figure(figsize=(8.0, 0.27 * sum(counts) + 0.5 * len(results) + 0.5), layout="constrained")
     panels = figure.subplots(len(results), 1, squeeze=False, gridspec_kw={"height_ratios": [c + 0.8 for c in counts]})
     for ax, result in zip(panels[:, 0], results, strict=True):
         totals = {engine: timings[result.phases[-1]] for engine, timings in result.timings.items()}
@@ -155,7 +163,7 @@ def plot(results: list[Result], about: dict[str, Any]) -> Figure:
         ax.tick_params(axis="y", length=0, colors=INK)
         for side in ax.spines.values():
             side.set_visible(False)
-    figure.suptitle(f"{about['processor']}, {about['cores']}", fontsize=8, color=GREY)
+    figure.suptitle(f"{about['processor']}, {about['cores']}; logarithmic axes", fontsize=8, color=GREY)
     return figure
 
 

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from pyautograd import _ops
-from pyautograd._core import apply
 from pyautograd._creation import empty
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import init
+from pyautograd.nn._apply import apply
 from pyautograd.nn._module import Module
 
 _linear = _ops.linear

@@ -306,9 +306,9 @@ class Module:
         if strict and missing:
             problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
         for name, tensor in own.items():
-            given = state_dict.get(name)
             if name not in state_dict:
                 continue
+            given = state_dict[name]
             if not hasattr(given, "shape"):
                 problems.append(f"{name} must be a tensor or an array, not {type(given).__name__}.")
             elif tuple(given.shape) != tuple(tensor.shape):
@@ -384,16 +384,25 @@ class Module:
         return self
 
     def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:
+        changed: list[tuple[Parameter, Tensor, Tensor | None]] = []
         with no_grad():
-            for parameter in self.parameters():
-                grad = parameter.grad
-                converted = convert(parameter.data)
-                if converted.dtype is parameter.dtype:
-                    continue
-                parameter.grad = None
-                parameter.data = converted
-                if grad is not None:
-                    parameter.grad = convert(grad)
+            try:
+                for parameter in self.parameters():
+                    data, grad = parameter.data, parameter.grad
+                    converted = convert(data)
+                    if converted.dtype is not data.dtype:
+                        changed.append((parameter, data, grad))
+                        parameter.grad = None
+                        parameter.data = converted
+                        parameter.grad = None if grad is None else convert(grad)
+            except BaseException:
+                # One of them is still part of a graph: all stay as they were.
+                for parameter, data, grad in changed:
+                    parameter.grad = None
+                    if parameter.dtype is not data.dtype:
+                        parameter.data = data
+                    parameter.grad = grad
+                raise
             done: dict[int, Tensor] = {}
             for module in self.modules():
                 for name, buffer in module._buffers.items():

@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Sequence
 
 from pyautograd import _ops
-from pyautograd._core import apply
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
 from pyautograd._elementwise import where
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor
+from pyautograd.nn._apply import apply
 
 __all__ = [
     "batch_norm",
@@ -53,6 +53,9 @@ _cross_entropy = _ops.cross_entropy
 _bce_with_logits = _ops.bce_with_logits
 _hinge = _ops.hinge
 _huber = _ops.huber
+_index = _ops.index
+_mean = _ops.mean
+_sum = _ops.sum
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -149,7 +152,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if not training or p == 0.0:
         return input
     if p == 1.0:
-        return input * 0.0
+        return apply(_ops.mul, input, 0.0)
     return apply(_ops.dropout, input, (), (p,))
 
 
@@ -167,7 +170,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
             raise ValueError("one_hot: num_classes must be given for an empty tensor")
         num_classes = int(input.max()) + 1
     _check_classes("one_hot", input, num_classes, None)
-    return (input.unsqueeze(-1) == arange(num_classes)).to(int64)
+    return apply(_ops.eq, input.unsqueeze(-1), arange(num_classes)).to(int64)
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
@@ -181,7 +184,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
         raise TypeError(f"embedding: positions must be int64, not {input.dtype}")
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must have two axes; its shape is {weight.shape}")
-    rows = apply(_ops.index, weight, input, (1,))
+    rows = apply(_index, weight, input, (1,))
     if padding_idx is None:
         return rows
     return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), rows.detach(), rows)
@@ -202,7 +205,7 @@ def layer_norm(
         )
     axes = tuple(range(-n, 0))
     centred = input - input.mean(axes, keepdim=True)
-    normal = centred / (centred.square().mean(axes, keepdim=True) + eps).sqrt()
+    normal: Tensor = centred / (centred.square().mean(axes, keepdim=True) + eps).sqrt()
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias
@@ -242,7 +245,7 @@ def batch_norm(
             raise ValueError("batch_norm: without training, running_mean and running_var must be given")
         centred = input - running_mean.reshape(shape)
         var = running_var.reshape(shape)
-    normal = centred / (var + eps).sqrt()
+    normal: Tensor = centred / (var + eps).sqrt()
     if weight is not None:
         normal = normal * weight.reshape(shape)
     return normal if bias is None else normal + bias.reshape(shape)
@@ -253,9 +256,9 @@ def batch_norm(
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
-        return loss.mean()
+        return apply(_mean, loss)
     if reduction == "sum":
-        return loss.sum()
+        return apply(_sum, loss)
     if reduction == "none":
         return loss
     raise ValueError(f'{reduction!r} is not a valid value for reduction: "mean", "sum" or "none"')
@@ -367,12 +370,12 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     """
     _check_shapes("kl_div", input, target)
     if log_target:
-        loss = target.exp() * (target - input)
+        loss: Tensor = apply(_ops.exp, target) * (target - input)
     else:
         safe = where(target == 0, 1.0, target)
-        loss = target * safe.log() - target * input
+        loss = target * apply(_ops.log, safe) - target * input
     if reduction == "batchmean":
-        return loss.sum() / input.shape[0] if input.ndim else loss
+        return apply(_ops.div, loss.sum(), input.shape[0]) if input.ndim else loss
     return _reduce(loss, reduction)
 
 
@@ -426,7 +429,7 @@ def _soft_cross_entropy(
         logs = logs * weight.reshape([n_classes if i == axis else 1 for i in range(input.ndim)])
     loss = -(logs * target).sum(axis)
     if reduction == "mean":
-        return loss.sum() / max(input.numel() // n_classes, 1) if n_classes else loss.mean()
+        return apply(_ops.div, loss.sum(), input.numel() // n_classes) if n_classes else loss.mean()
     return _reduce(loss, reduction)
 
 
@@ -495,10 +498,10 @@ def _nll(name: str, logs: Tensor, classes: Tensor, weight: Tensor | None, ignore
     n_classes = logs.shape[-1]
     _check_classes(name, classes, n_classes, ignore_index)
     picked = _safe_classes(classes, ignore_index)
-    loss = -logs[arange(logs.shape[0]), picked]
+    loss = -apply(_index, logs, arange(logs.shape[0]) * n_classes + picked, (2,))
     if weight is not None:
         _check_weight(name, weight, n_classes)
-        loss = loss * weight[picked]
+        loss = loss * apply(_index, weight, picked, (1,))
     return where(classes == ignore_index, 0.0, loss)
 
 
@@ -506,11 +509,11 @@ def _class_norm(logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_ind
     """What the sum is divided by for a mean: how many rows are not ignored, or the sum of their weights."""
     kept = (classes != ignore_index).to(logs.dtype)
     if weight is not None:
-        kept = kept * weight[_safe_classes(classes, ignore_index)]
-    return kept.sum()
+        kept = kept * apply(_index, weight, _safe_classes(classes, ignore_index), (1,))
+    return apply(_sum, kept)
 
 
 def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int, ...]) -> Tensor:
     if reduction == "mean":
-        return loss.sum() / norm
+        return apply(_ops.div, loss.sum(), norm)
     return _reduce(loss.reshape(shape) if reduction == "none" else loss, reduction)

@@ -48,7 +48,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
@@ -68,7 +68,7 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError("optimizer parameters need an order that is the same in every run: give a list, not a set")
-        listed = [params] if isinstance(params, (Tensor, Value)) else list(params)
+        listed: list[Any] = [params] if isinstance(params, (Tensor, Value)) else list(params)
         named = [isinstance(param, tuple) for param in listed]
         if any(named):
             if not all(named):
@@ -171,7 +171,7 @@ class Optimizer:
 class _Plan:
     """The C side of one group's update; see the module's docstring."""
 
-    __slots__ = ("hyper", "keep", "listed", "n", "params", "state", "steps", "values", "waiting")
+    __slots__ = ("hyper", "keep", "listed", "n", "names", "params", "state", "steps", "values", "waiting")
 
     def __init__(self, group: dict[str, Any]) -> None:
         params = group["params"]
@@ -184,6 +184,7 @@ class _Plan:
         # References on all that the arrays point to: a user may edit lists and dicts under us.
         self.keep: list[Any] = list(params)
         self.values: list[Any] | None = None
+        self.names: tuple[str | None, ...] = ()
         self.waiting: list[int] = []
 
 
@@ -221,7 +222,7 @@ class FusedOptimizer(Optimizer):
             if plan.values != list(group.values()):
                 self._refresh(plan, group)
             if plan.waiting:
-                self._make_state(plan, group)
+                self._make_state(plan)
             status = _optim_step(self._kind, plan.n, plan.params, plan.state, plan.steps, plan.hyper)
             if status:
                 check(status)
@@ -288,11 +289,21 @@ class FusedOptimizer(Optimizer):
                     self._state[plan.keep[i]]["step"] = tensor(float(plan.steps[i]))
 
     def _refresh(self, plan: _Plan, group: dict[str, Any]) -> None:
-        """Writes the group's options to C and finds out which state tensors are there."""
+        """Writes the group's options to C."""
         self._has_stepped = True
         self._write_hyper(plan.hyper, group)
         names = self._state_names(group)
+        if names != plan.names:
+            self._find_state(plan, names)
+        values = list(group.values())
+        # A tensor changes without ceasing to be equal to itself: such options are written at every step.
+        plan.values = None if any(isinstance(value, Tensor) for value in values) else values
+
+    def _find_state(self, plan: _Plan, names: tuple[str | None, ...]) -> None:
+        """Points C at the state tensors that there are, and lists the parameters that still lack some."""
+        plan.names = names
         plan.waiting = []
+        del plan.keep[plan.n :]
         for i in range(plan.n):
             kept = self._state.get(plan.keep[i], {})
             for place, name in enumerate(names):
@@ -301,13 +312,9 @@ class FusedOptimizer(Optimizer):
                 plan.keep.append(held)
                 if held is None and name is not None and (not plan.waiting or plan.waiting[-1] != i):
                     plan.waiting.append(i)
-        values = list(group.values())
-        # A tensor changes without ceasing to be equal to itself: such options are written at every step.
-        plan.values = None if any(isinstance(value, Tensor) for value in values) else values
 
-    def _make_state(self, plan: _Plan, group: dict[str, Any]) -> None:
+    def _make_state(self, plan: _Plan) -> None:
         """Zeros as the state of parameters that have their first gradient."""
-        names = self._state_names(group)
         still = []
         for i in plan.waiting:
             param = plan.keep[i]
@@ -315,7 +322,7 @@ class FusedOptimizer(Optimizer):
                 still.append(i)
                 continue
             kept = self._state[param]
-            for place, name in enumerate(names):
+            for place, name in enumerate(plan.names):
                 if name is not None and kept.get(name) is None:
                     kept[name] = _zeros_like_param(param)
                     plan.state[3 * i + place] = node_pointer(kept[name])

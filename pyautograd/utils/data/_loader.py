@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd._creation import tensor
+from pyautograd import _ops
+from pyautograd._core import apply
+from pyautograd._creation import arange, tensor
+from pyautograd._indexing import _SLICE
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._collate import convert, default_collate
-from pyautograd.utils.data._dataset import Dataset, IterableDataset, Subset, TensorDataset
+from pyautograd.utils.data._dataset import IterableDataset, Subset, TensorDataset
 from pyautograd.utils.data._random import permutation
 
 
@@ -30,7 +33,7 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset[Any] | Any,
+        dataset: Any,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
@@ -114,25 +117,20 @@ class DataLoader:
 
     def _read_tensors(self, tensors: tuple[Tensor, ...], rows: Tensor | None) -> Iterator[list[Tensor]]:
         if self.batch_sampler is not None or self.sampler is not None:
-            positions: Iterator[Tensor] = map(_index_tensor, self._index_batches())
-        elif self.shuffle:
-            positions = self._slices(permutation(len(self.dataset), self.generator))
-        elif rows is not None:
-            positions, rows = self._slices(rows), None
-        else:
-            n, size = len(self.dataset), self.batch_size or 1
-            for start in range(0, n - n % size if self.drop_last else n, size):
-                yield [t[start : start + size].clone() for t in tensors]
+            for indices in self._index_batches():
+                index = tensor(np.asarray(indices, np.int64))
+                if rows is not None:
+                    index = rows[index]
+                yield [t[index] for t in tensors]
             return
-        for index in positions:
-            if rows is not None:
-                index = rows[index]
-            yield [t[index] for t in tensors]
-
-    def _slices(self, order: Tensor) -> Iterator[Tensor]:
-        n, size = order.shape[0], self.batch_size or 1
+        n, size = len(self.dataset), self.batch_size or 1
+        order = permutation(n, self.generator) if self.shuffle else arange(n)
+        if rows is not None:
+            order = rows[order]
+        # The ops themselves: the checks of order[a:b] and t[index] would take longer than the copies.
         for start in range(0, n - n % size if self.drop_last else n, size):
-            yield order[start : start + size]
+            index = apply(_ops.view, order, (_SLICE, start, 1, min(size, n - start)))
+            yield [apply(_ops.index, t, index, (1,)) for t in tensors]
 
     def _read_batches(self) -> Iterator[Any]:
         collate = default_collate if self.collate_fn is None else self.collate_fn
@@ -151,10 +149,6 @@ class DataLoader:
         else:
             collate = default_collate if self.collate_fn is None else self.collate_fn
             yield from map(collate, self._batched(iter(dataset)))
-
-
-def _index_tensor(indices: list[Any]) -> Tensor:
-    return tensor(np.asarray(indices, np.int64))
 
 
 def _tensors_of(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd._creation import tensor
+from pyautograd._generator import Generator
 from pyautograd._random import randperm
 from pyautograd._tensor import Tensor
 
@@ -19,4 +20,9 @@ def permutation(n: int, generator: Any) -> Tensor:
         generator = np.random.default_rng(int(generator))
     if isinstance(generator, np.random.Generator):
         return tensor(generator.permutation(n).astype(np.int64))
-    return randperm(n, generator=generator)
+    if isinstance(generator, Generator):
+        with generator.in_charge():
+            return randperm(n)
+    raise TypeError(
+        f"generator must be a seed, a pyautograd.Generator or a numpy.random.Generator, not {type(generator).__name__}"
+    )
