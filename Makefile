@@ -49,7 +49,7 @@ test: pyautograd/_core.abi3.so
 	$(DEV)/pytest
 
 lint: .venv/dev/ready
-	$(DEV)/ruff check .
+	$(DEV)/ruff check --output-format concise .
 	$(DEV)/ruff format --check .
 	$(DEV)/mypy
 
@@ -87,7 +87,7 @@ test-wheel: smoke
 
 # PyTorch as the oracle; 2.13.0 has a build without CUDA
 oracle: .venv/oracle/ready
-	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/torch
+	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle

@@ -278,115 +278,6 @@ static PyObject *bind_reshape(PyObject *module, PyObject *const *arguments, Py_s
     return finish(status, &out);
 }
 
-/* ---- a layer of neurons ---- */
-
-/* The Values of a list, in a block of *n nodes with a reference each; numbers become constants. */
-static pa_node **read_values(PyObject *object, Py_ssize_t *n, const char *what) {
-    PyObject *list = PyList_Check(object) ? Py_NewRef(object) : PySequence_List(object);
-    if (list == NULL) return NULL;
-    *n = PyList_Size(list);
-    pa_node **nodes = pa_mem_alloc_array((size_t)*n + 1, sizeof *nodes);
-    if (nodes == NULL) pa_raise(PA_MEMORY);
-    for (Py_ssize_t i = 0; nodes != NULL && i < *n; i++) {
-        PyObject *item = PyList_GetItem(list, i);
-        pa_status status = PA_OK;
-        if (pa_is_handle(item) && pa_handle_node(item)->flags & PA_IS_VALUE) {
-            nodes[i] = pa_node_retain(pa_handle_node(item));
-            continue;
-        }
-        double number = PyFloat_AsDouble(item);
-        if (number == -1.0 && PyErr_Occurred()) {
-            PyErr_Clear();
-            status = pa_fail(PA_TYPE, "%s: element %zd is neither a Value nor a number", what, i);
-        } else {
-            status = pa_value_new(number, &nodes[i]);
-        }
-        if (status != PA_OK) {
-            release_all(nodes, (int)i);
-            pa_mem_free_array(nodes, (size_t)*n + 1, sizeof *nodes);
-            nodes = NULL;
-            pa_raise(status);
-        }
-    }
-    Py_DECREF(list);
-    return nodes;
-}
-
-static void free_values(pa_node **nodes, Py_ssize_t n) {
-    if (nodes == NULL) return;
-    release_all(nodes, (int)n);
-    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
-}
-
-static PyObject *name_w, *name_b, *name_nonlin;
-
-static inline bool is_exact_value(PyObject *object) { return Py_TYPE(object) == pa_py.value_type; }
-
-/* The nodes of a list of n Values, borrowed; false where it is anything else. Nothing of Python may run until they are used. */
-static bool borrow_values(PyObject *list, Py_ssize_t n, pa_node **nodes) {
-    if (!PyList_CheckExact(list) || PyList_Size(list) != n) return false;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *item = PyList_GetItem(list, i);
-        if (!is_exact_value(item)) return false;
-        nodes[i] = pa_handle_node(item);
-    }
-    return true;
-}
-
-static pa_status neuron_output(PyObject *w, PyObject *b, bool nonlinear, pa_node **x, Py_ssize_t n, pa_node **room,
-                               pa_node **out) {
-    if (!pa_is_handle(b) || !(pa_handle_node(b)->flags & PA_IS_VALUE)) return pa_fail(PA_TYPE, "neuron: b is not a Value");
-    if (borrow_values(w, n, room)) return pa_value_neuron((int)n, room, x, pa_handle_node(b), nonlinear, out);
-    Py_ssize_t n_weights = 0;
-    pa_node **weights = read_values(w, &n_weights, "neuron: w");
-    if (weights == NULL) return PA_PYTHON;
-    pa_status status = n_weights == n ? pa_value_neuron((int)n, weights, x, pa_handle_node(b), nonlinear, out)
-                                      : pa_fail(PA_VALUE, "neuron: %zd inputs for %zd weights", n, n_weights);
-    free_values(weights, n_weights);
-    return status;
-}
-
-static PyObject *run_neuron(PyObject *neuron, pa_node **x, Py_ssize_t n, pa_node **room) {
-    PyObject *w = PyObject_GetAttr(neuron, name_w), *b = w == NULL ? NULL : PyObject_GetAttr(neuron, name_b);
-    PyObject *nonlin = b == NULL ? NULL : PyObject_GetAttr(neuron, name_nonlin), *result = NULL;
-    int nonlinear = nonlin == NULL ? -1 : PyObject_IsTrue(nonlin);
-    if (nonlinear >= 0) {
-        pa_node *out = NULL;
-        pa_status status = neuron_output(w, b, nonlinear, x, n, room, &out);
-        result = finish(status, &out);
-    }
-    Py_XDECREF(nonlin);
-    Py_XDECREF(b);
-    Py_XDECREF(w);
-    return result;
-}
-
-/* layer(neurons, x, Neuron): the outputs of micrograd's Neuron for each of them, the same nodes in the same order; or
-   NotImplemented where one is of another class, which may compute something else. */
-static PyObject *bind_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
-    if (!has_arguments(n, 3, 3, "layer")) return NULL;
-    if (!PyList_Check(arguments[0])) {
-        PyErr_SetString(PyExc_TypeError, "layer: a list of neurons is wanted");
-        return NULL;
-    }
-    Py_ssize_t n_inputs = 0, n_neurons = PyList_Size(arguments[0]);
-    for (Py_ssize_t i = 0; i < n_neurons; i++)
-        if ((PyObject *)Py_TYPE(PyList_GetItem(arguments[0], i)) != arguments[2]) return Py_NewRef(Py_NotImplemented);
-    pa_node **x = read_values(arguments[1], &n_inputs, "layer: x");
-    if (x == NULL) return NULL;
-    pa_node **room = pa_mem_alloc_array((size_t)n_inputs + 1, sizeof *room);
-    PyObject *outputs = room == NULL ? pa_raise(PA_MEMORY) : PyList_New(n_neurons);
-    for (Py_ssize_t i = 0; outputs != NULL && i < n_neurons; i++) {
-        PyObject *neuron = i < PyList_Size(arguments[0]) ? PyList_GetItem(arguments[0], i) : NULL;
-        PyObject *output = neuron == NULL ? NULL : run_neuron(neuron, x, n_inputs, room);
-        if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
-    }
-    pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
-    free_values(x, n_inputs);
-    return outputs;
-}
-
 /* ---- making tensors ---- */
 
 static PyObject *bind_empty(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
@@ -607,7 +498,7 @@ static PyMethodDef functions[] = {
     FAST(apply, "apply(op, *operands, ...): the op's result."),
     FAST(in_place, "in_place(op, target, other): target op= other."),
     FAST(reshape, "reshape(tensor, shape): a view where possible, else of a copy."),
-    FAST(layer, "layer(neurons, x, Neuron): the outputs of a layer of scalar neurons."),
+    {"layer", (PyCFunction)(void (*)(void))pa_layer, METH_FASTCALL, "layer(neurons, x, Neuron): the outputs of a layer."},
     FAST(empty, "empty(dtype, shape): a tensor, not filled."),
     FAST(borrow, "borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory."),
     FAST(parameter, "parameter(tensor, requires_grad): a Parameter over the same memory."),
@@ -628,13 +519,9 @@ static int complete(PyObject *module) {
     if (pa_handle_ready() < 0) return -1;
     pa_hook = (pa_hooks){hook_release_object, hook_leave_python, hook_enter_python, hook_interrupted, hook_custom_backward};
     pa_blas_set_resolver(resolve_blas);
-    name_w = PyUnicode_InternFromString("w");
-    name_b = PyUnicode_InternFromString("b");
-    name_nonlin = PyUnicode_InternFromString("nonlin");
-    if (name_w == NULL || name_b == NULL || name_nonlin == NULL) return -1;
     if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||
         PyModule_AddObjectRef(module, "Value", (PyObject *)pa_py.value_type) < 0 ||
-        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0)
+        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0)
         return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");
     if (name == NULL) return -1;

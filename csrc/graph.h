@@ -102,11 +102,11 @@ typedef struct pa_graph_state {
     pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
 } pa_graph_state;
 
-extern pa_graph_state pa_graph;
+PA_INTERNAL extern pa_graph_state pa_graph;
 
 /* Is history kept? Each thread has a mode of its own; it is asked only while some thread has switched history off. */
 extern _Thread_local bool pa_grad_disabled;
-extern int pa_grad_disabled_threads;
+PA_INTERNAL extern int pa_grad_disabled_threads;
 static inline bool pa_grad_enabled(void) { return pa_grad_disabled_threads == 0 || !pa_grad_disabled; }
 bool pa_grad_enable(bool enabled); /* returns the mode before */
 
@@ -125,7 +125,7 @@ typedef struct pa_hooks {
     pa_status (*custom_backward)(pa_node *node);          /* run a backward written in Python; takes the GIL itself */
 } pa_hooks;
 
-extern pa_hooks pa_hook;
+PA_INTERNAL extern pa_hooks pa_hook;
 
 /* ---- storages ---- */
 pa_status pa_storage_new(size_t bytes, pa_storage **out); /* 64-byte aligned, not cleared */
@@ -158,8 +158,8 @@ static inline void pa_node_release(pa_node *node) {
     if (--node->refs == 0) pa_node_release_slow(node);
 }
 
-/* Bytes of the block at node->neuron of a neuron with n inputs: w[n], x[n], b, and the numbers of w and x. */
-static inline size_t pa_neuron_bytes(int n) { return (size_t)(2 * n + 1) * sizeof(pa_node *) + 2 * (size_t)n * sizeof(double); }
+/* Bytes of the block at node->neuron of a neuron with n inputs: w[n], x[n], b, and the numbers of all of them. */
+static inline size_t pa_neuron_bytes(int n) { return (size_t)(2 * n + 1) * (sizeof(pa_node *) + sizeof(double)); }
 static inline int pa_neuron_inputs(const pa_node *node) { return (node->n_parents - 1) / 2; }
 
 /* Gives a node its parents (references are taken) and puts it into the birth list. With n > 2, its array must exist. */

@@ -1,4 +1,4 @@
-/* The Python objects that own nodes: what handle.c and bind.c, the two files that include Python.h, share.
+/* The Python objects that own nodes: what handle.c, layer.c and bind.c, the files that include Python.h, share.
 
        Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (handle.c: the number slots)
        Parameter (a Python class) ── subclass ──▶ Tensor                        │ node ──▶ pa_node
@@ -28,7 +28,7 @@ typedef struct pa_python {
     PyObject *resolve_blas; /* callable that finds NumPy's BLAS */
 } pa_python;
 
-extern pa_python pa_py;
+PA_INTERNAL extern pa_python pa_py;
 
 static inline bool pa_is_handle(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
@@ -55,5 +55,9 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 
 /* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);
+
+/* layer.c: adds NeuronState to the module; the function `layer`. */
+int pa_layer_ready(PyObject *module);
+PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n);
 
 #endif

@@ -59,7 +59,7 @@ typedef struct pa_mem_state {
     int64_t fail_after;   /* allocations until the injected failure; negative: none */
 } pa_mem_state;
 
-extern pa_mem_state pa_mem;
+PA_INTERNAL extern pa_mem_state pa_mem;
 
 void *pa_mem_alloc_slow(size_t size);
 void pa_mem_free_slow(void *block, size_t size);

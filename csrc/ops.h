@@ -40,7 +40,7 @@ typedef struct pa_op_info {
     bool takes_int; /* int64 operands stay int64 */
 } pa_op_info;
 
-extern const pa_op_info pa_op_table[PA_OP_COUNT];
+PA_INTERNAL extern const pa_op_info pa_op_table[PA_OP_COUNT];
 
 /* Bytes of an element, and the name that Python knows ("float32", …). */
 size_t pa_dtype_size(pa_dtype dtype);

@@ -102,7 +102,7 @@ pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out
 
 /* ---- neurons ---- */
 
-/* Kept behind the operands w[n], x[n], b of a neuron: the numbers of w, then of x. */
+/* Kept behind the operands w[n], x[n], b of a neuron: the numbers that they had, in the same order. */
 static inline double *neuron_numbers(const pa_node *node) { return (double *)(node->neuron + node->n_parents); }
 
 static inline double relu(double number) { return scalar_forward[PA_OP_relu](number, 0, 0, 0, 0); }
@@ -123,6 +123,7 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
     if (operands == NULL) return PA_MEMORY;
     double *numbers = (double *)(operands + 2 * n + 1);
     unsigned pure = b->flags;
+    numbers[2 * n] = act;
     for (int i = 0; i < n; i++) {
         double wi = w[i]->value, xi = x[i]->value;
         act += wi * xi;
@@ -163,7 +164,7 @@ pa_status pa_value_open_neuron(pa_node *node) {
 
     pa_node **operands = node->neuron, *act = operands[2 * n];
     const double *numbers = neuron_numbers(node);
-    double gradient = neuron_gradient(node);
+    double gradient = neuron_gradient(node), total = numbers[2 * n];
     size_t made = 0;
     for (int i = 0; i < n; i++) { /* each takes over the references that the neuron has */
         pa_node *w = operands[i], *x = operands[n + i];
@@ -172,7 +173,8 @@ pa_status pa_value_open_neuron(pa_node *node) {
         if (product == NULL) goto failed;
         inner[made++] = product;
         if (i == n - 1 && !nonlinear) break; /* the last sum is the node itself */
-        pa_node *sum = value_node(PA_OP_add, act->value + product->value, act, product, pure & act->flags);
+        total += product->value;
+        pa_node *sum = value_node(PA_OP_add, total, act, product, pure & act->flags);
         if (sum == NULL) goto failed;
         inner[made++] = act = sum;
     }

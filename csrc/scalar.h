@@ -17,7 +17,7 @@ pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out
 
 /* One neuron: b + w[0] x[0] + … + w[n-1] x[n-1], then ReLU where nonlinear: the numbers, and the gradients in the order in
    which they are added, are those of micrograd's node-by-node neuron. It is one node of op `neuron` until somebody looks
-   at it; the numbers that w and x had are kept with it for that. */
+   at it; the numbers that w, x and b had are kept with it for that. */
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out);
 
 /* Opens a neuron into the nodes that micrograd builds, in place: `node` becomes its last sum or its ReLU, and the others are

@@ -33,6 +33,13 @@ typedef enum pa_status {
         PA_STATUS_COUNT
 } pa_status;
 
+/* Before the core's own variables: spares them the look-up that a shared library's public ones need. */
+#if defined(__GNUC__)
+#define PA_INTERNAL __attribute__((visibility("hidden")))
+#else
+#define PA_INTERNAL
+#endif
+
 /* Records a printf-style message and returns `code`, so that a caller can write `return pa_fail(PA_VALUE, …)`. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))

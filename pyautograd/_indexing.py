@@ -1,7 +1,8 @@
 """`tensor[key]` in NumPy's and PyTorch's meaning.
 
-A key is taken apart into slices, which make a view, and integer or boolean arrays, which gather rows: the axes that
-arrays index are brought to the front, their positions become one linear position, and the `index` op does the rest.
+A key is taken apart into ints and slices, which make a view, and integer or boolean arrays, which gather rows: the axes that
+arrays index are brought to the front, their positions become one linear position, and the `index` op does the rest. As
+in PyTorch, and unlike NumPy, an int beside arrays selects first and does not count among them.
 """
 
 from __future__ import annotations
@@ -113,6 +114,11 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             triples += (0, 1, size)
         return apply(_ops.view, tensor, (_SLICE, *triples))  # type: ignore[return-value]
 
+    if isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64":  # type: ignore[attr-defined]
+        positions = np.asarray(key)
+        if positions.size and 0 <= int(positions.min()):
+            return apply(_ops.index, tensor, key, (1,))  # type: ignore[return-value]
+
     entries = _expand_key(tensor, key)
     has_arrays = any(isinstance(entry, np.ndarray) for entry in entries)
     triples, result_shape, arrays = [], [], []
@@ -125,10 +131,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             arrays.append((len(result_shape) - 1, entry))
             continue
         size = shape[axis]
-        if isinstance(entry, np.ndarray) or (has_arrays and not isinstance(entry, slice)):
-            if not isinstance(entry, np.ndarray):  # beside arrays an integer is an array of no axes
-                start, _, _ = _slice_triple(entry, size, axis, shape)
-                entry = np.asarray(start)
+        if isinstance(entry, np.ndarray):
             arrays.append((len(result_shape), entry))
             triples += (0, 1, size)
             result_shape.append(size)

@@ -44,6 +44,8 @@ def sum(
     >>> x.sum(), x.sum(dim=0), x.sum(axis=1, keepdims=True).shape
     (tensor(10.), tensor([4., 6.]), (2, 1))
     """
+    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+        return apply(_ops.sum, input)  # type: ignore[return-value]
     if dtype is not None:
         input = input.to(dtype)
     return _reduced(_ops.sum, "sum", input, dim, keepdim, axis, keepdims)
@@ -58,6 +60,8 @@ def mean(
     >>> pyautograd.tensor([[1.0, 2.0], [3.0, 4.0]]).mean(dim=1)
     tensor([1.5000, 3.5000])
     """
+    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+        return apply(_ops.mean, input)  # type: ignore[return-value]
     if dtype is not None:
         input = input.to(dtype)
     return _reduced(_ops.mean, "mean", input, dim, keepdim, axis, keepdims)

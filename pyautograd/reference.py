@@ -300,7 +300,7 @@ def _power(a: Value, exponent: Operand) -> Value:
     if isinstance(exponent, Value):
         return _pow(a, exponent)
     p = float(exponent)
-    out = _node(_power_of(a.data, p), a, None, _power_vjp)
+    out = _node(_pow_of(a.data, p), a, None, _power_vjp)
     out._extra = p
     return out
 
@@ -309,7 +309,7 @@ def _power(a: Value, exponent: Operand) -> Value:
 def _power_vjp(out: Value) -> None:
     a, p = out._a, out._extra
     if p != 0.0:
-        a.grad += out.grad * (p * _power_of(a.data, p - 1.0))
+        a.grad += out.grad * (p * _pow_of(a.data, p - 1.0))
 
 
 def _pow(a: Value, b: Value) -> Value:
@@ -712,16 +712,6 @@ def _divide(a: float, b: float) -> float:
         if a == 0.0 or a != a:
             return math.nan
         return math.copysign(math.inf, a) * math.copysign(1.0, b)
-
-
-def _power_of(a: float, p: float) -> float:
-    if p == 2.0:
-        return a * a
-    if p == 0.5:
-        return _root(a)
-    if p == -1.0:
-        return _divide(1.0, a)
-    return _pow_of(a, p)
 
 
 def _pow_of(a: float, b: float) -> float:

@@ -35,14 +35,12 @@ class Module:
         return []
 
 
-class Neuron(Module):
+class Neuron(Module, _core.NeuronState):
     """w · x + b of `nin` inputs, through a relu if `nonlin`. Weights start uniform in [-1, 1), drawn from `random`; the
     bias starts at 0.
 
     A subclass may compute something else in `__call__`: layers then call it neuron by neuron.
     """
-
-    __slots__ = ("b", "nonlin", "w")  # a layer reads them for each neuron at each call
 
     def __init__(self, nin: int, nonlin: bool = True) -> None:
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
@@ -60,6 +58,13 @@ class Neuron(Module):
 
     def parameters(self) -> list[Value]:
         return [*self.w, self.b]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "w": self.w, "b": self.b, "nonlin": self.nonlin}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def __repr__(self) -> str:
         return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"

@@ -434,3 +434,44 @@ def test_micrograd_agrees():
     b.backward()
     assert b.data == a.data
     assert [p.grad for p in ours.parameters()] == pytest.approx([p.grad for p in theirs.parameters()], rel=1e-13)
+
+
+def test_nets_are_pickled_and_copied():
+    import copy
+    import pickle
+
+    model = scalar.MLP(2, [3, 1])
+    model.layers[0].neurons[0].note = "kept"
+    for copied in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert [p.data for p in copied.parameters()] == [p.data for p in model.parameters()]
+        assert copied([1.0, 2.0]).data == model([1.0, 2.0]).data
+        assert copied.layers[0].neurons[0].note == "kept"
+        assert copied.parameters()[0] is not model.parameters()[0]
+
+
+def test_a_neuron_keeps_the_numbers_it_was_built_with():
+    """Looked at after its weights have changed, a graph still shows what was computed; gradients are those of the pass."""
+    model = scalar.MLP(2, [2, 1])
+    out = model([1.5, -0.5])
+    out.backward()
+    products = {id(n): n.data for n in _walk(out)}
+    again = scalar.MLP(2, [2, 1])
+    for mine, theirs in zip(again.parameters(), model.parameters(), strict=True):
+        mine.data = theirs.data
+    late = again([1.5, -0.5])
+    late.backward()
+    for p in again.parameters():
+        p.data += 1.0
+    assert len(products) == len(list(_walk(late)))
+    inner = lambda root: sorted((n.data, n.grad, n._op) for n in _walk(root) if n._op)  # noqa: E731
+    assert inner(late) == inner(out)
+
+
+def _walk(root):
+    seen, pending = {}, [root]
+    while pending:
+        node = pending.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            pending.extend(node._prev)
+    return list(seen.values())

@@ -81,7 +81,7 @@ typedef struct pa_kernels {
     void (*gemm[2])(const pa_gemm *g, void *scratch);
 } pa_kernels;
 
-extern const pa_kernels *pa_k;
+PA_INTERNAL extern const pa_kernels *pa_k;
 
 /* Chooses a table: "baseline", "avx2", "avx512", or NULL for the best this machine runs. */
 pa_status pa_isa_select(const char *name);
