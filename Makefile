@@ -6,7 +6,7 @@ PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := csrc/handle.c csrc/bind.c
+GLUE := csrc/handle.c csrc/layer.c csrc/bind.c
 CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c)
 HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc)
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)
@@ -85,14 +85,14 @@ test-wheel: smoke
 	.venv/wheel/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test]"
 	.ci/elsewhere.sh .venv/wheel/bin/python -m pytest
 
-# PyTorch as the oracle; 2.13.0 has a build without CUDA
+# PyTorch as the oracle, and the tests that compare with micrograd and scikit-learn
 oracle: .venv/oracle/ready
-	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch
+	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/test_bench.py tests/test_datasets.py tests/test_scalar.py
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle
 	.venv/oracle/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
-	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test]" "torch==2.13.0"
+	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test,bench]" "torch==2.13.0"
 	touch $@
 
 # ---- the C core alone, with each compiler, warnings being errors; and under sanitizers ----

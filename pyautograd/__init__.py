@@ -1,6 +1,7 @@
 """pyautograd: an autograd core in C for training small and medium nets on a CPU.
 
-Three ways in: `pyautograd.scalar` has micrograd's names, this module PyTorch's; `pyautograd.reference` is the pure-Python engine.
+Three ways in: `pyautograd.scalar` has micrograd's names, this module PyTorch's; `pyautograd.reference` is the engine in
+pure Python.
 
 >>> from pyautograd import Value, Tensor, MLP
 """
@@ -12,24 +13,26 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import _dtype
-from pyautograd._c import check as _check, ffi as _ffi, lib as _lib
+from pyautograd._c import check as _check
+from pyautograd._c import ffi as _ffi
+from pyautograd._c import lib as _lib
 from pyautograd._version import __version__
 
 _check(_lib.pa_isa_use(os.environ.get("PYAUTOGRAD_ISA", "").encode()))
 
-from pyautograd import autograd  # noqa: E402
-from pyautograd._blas import get_num_threads, set_num_threads  # noqa: E402
-from pyautograd._creation import *  # noqa: E402, F403
-from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype  # noqa: E402
-from pyautograd._elementwise import *  # noqa: E402, F403
-from pyautograd._generator import Generator  # noqa: E402
-from pyautograd._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
-from pyautograd._memory import empty_cache, memory_stats  # noqa: E402
-from pyautograd._random import *  # noqa: E402, F403
-from pyautograd._reduce import *  # noqa: E402, F403
-from pyautograd._shape import *  # noqa: E402, F403
-from pyautograd._tensor import Tensor  # noqa: E402
-from pyautograd._value import Value  # noqa: E402
+from pyautograd import autograd
+from pyautograd._blas import get_num_threads, set_num_threads
+from pyautograd._creation import *
+from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype
+from pyautograd._elementwise import *
+from pyautograd._generator import Generator
+from pyautograd._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from pyautograd._memory import empty_cache, memory_stats
+from pyautograd._random import *
+from pyautograd._reduce import *
+from pyautograd._shape import *
+from pyautograd._tensor import Tensor
+from pyautograd._value import Value
 
 bool = bool_ = _dtype.bool_
 float = _dtype.float32
@@ -64,8 +67,175 @@ def isa() -> str:
     return _ffi.string(_lib.pa_isa_name()).decode()  # type: ignore[no-any-return]
 
 
+__all__ = [
+    "MLP",
+    "Generator",
+    "Tensor",
+    "Value",
+    "__version__",
+    "abs",
+    "add",
+    "all",
+    "allclose",
+    "amax",
+    "amin",
+    "any",
+    "arange",
+    "argmax",
+    "argmin",
+    "as_tensor",
+    "autograd",
+    "bench",
+    "bmm",
+    "bool",
+    "bool_",
+    "broadcast_to",
+    "cat",
+    "ceil",
+    "chunk",
+    "clamp",
+    "clip",
+    "concat",
+    "cos",
+    "cuda",
+    "datasets",
+    "device",
+    "div",
+    "dot",
+    "double",
+    "dtype",
+    "elu",
+    "empty",
+    "empty_cache",
+    "empty_like",
+    "enable_grad",
+    "eq",
+    "erf",
+    "exp",
+    "expand",
+    "expand_as",
+    "expm1",
+    "eye",
+    "flatten",
+    "float",
+    "float32",
+    "float64",
+    "floor",
+    "from_numpy",
+    "full",
+    "full_like",
+    "gather",
+    "ge",
+    "gelu",
+    "get_default_dtype",
+    "get_num_threads",
+    "get_rng_state",
+    "gt",
+    "index_select",
+    "inference_mode",
+    "int64",
+    "is_grad_enabled",
+    "is_tensor",
+    "isa",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "le",
+    "leaky_relu",
+    "linspace",
+    "load",
+    "log",
+    "log1p",
+    "log_sigmoid",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logsumexp",
+    "long",
+    "lt",
+    "manual_seed",
+    "masked_fill",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "memory_stats",
+    "min",
+    "minimum",
+    "mm",
+    "movedim",
+    "mul",
+    "mv",
+    "ne",
+    "neg",
+    "nn",
+    "no_grad",
+    "norm",
+    "normal",
+    "ones",
+    "ones_like",
+    "optim",
+    "outer",
+    "permute",
+    "plot",
+    "pow",
+    "prod",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "ravel",
+    "reciprocal",
+    "reference",
+    "relu",
+    "repeat",
+    "reshape",
+    "round",
+    "rsqrt",
+    "save",
+    "scalar",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_num_threads",
+    "set_rng_state",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "sub",
+    "sum",
+    "swapaxes",
+    "t",
+    "tanh",
+    "tensor",
+    "transpose",
+    "tril",
+    "triu",
+    "unbind",
+    "unsqueeze",
+    "utils",
+    "var",
+    "view",
+    "view_as",
+    "where",
+    "zeros",
+    "zeros_like",
+]  # fmt: skip
+
 if TYPE_CHECKING:
-    from pyautograd import nn, optim, utils
+    from pyautograd import bench, datasets, nn, optim, plot, reference, scalar, utils
     from pyautograd._serialization import load, save
     from pyautograd.nn import MLP
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from pyautograd import _core, _dims
-from pyautograd._dtype import DTYPES, as_dtype, dtype as Dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd._dtype import DTYPES, as_dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd._dtype import dtype as Dtype
 from pyautograd._tensor import Tensor
 
 __all__ = [
-    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like",
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones",
+    "ones_like",
     "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
@@ -32,7 +34,8 @@ def _wanted(dtype: Any, default: Dtype | None = None) -> Dtype:
 
 
 def _as_array(data: Any) -> tuple[np.ndarray[Any, Any], Dtype]:
-    """Data as an array as NumPy reads it, and the dtype that a tensor of it has: Python floats become the default float."""
+    """Data as an array as NumPy reads it, and the dtype that a tensor of it has: Python floats become the default
+    float."""
     if isinstance(data, np.ndarray | np.generic):
         array = np.asarray(data)
         return array, from_numpy_dtype(array.dtype)
@@ -60,15 +63,18 @@ def _over(array: np.ndarray[Any, Any]) -> Tensor:
     """A tensor over an array's memory, which it keeps alive."""
     strides = tuple(stride // array.itemsize for stride in array.strides)
     code = from_numpy_dtype(array.dtype).code
-    return _core.borrow(array, array.__array_interface__["data"][0], code, array.shape, strides)  # type: ignore[return-value]
+    return _core.borrow(array, array.__array_interface__["data"][0], code, array.shape, strides)
 
 
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of the data.
 
-    **Arguments:** `data`: a number, nested lists of numbers, an ndarray of at most 8 axes, or a tensor. `dtype`: by default
-    the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers become int64).
-    `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError for what is no number.
+    **Arguments:** `data`: a number, nested lists of numbers, an ndarray of at most 8 axes, or a tensor. `dtype`: by
+    default
+    the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers become
+    int64).
+    `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError for what is no
+    number.
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1, 2], [3, 4]])
@@ -105,7 +111,9 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
     if array.dtype.name not in {each.name for each in DTYPES} or not array.dtype.isnative:
-        raise TypeError(f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool")
+        raise TypeError(
+            f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool"
+        )
     if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
         raise ValueError("from_numpy: a misaligned array cannot be shared; copy it first")
     if not array.flags.writeable:
@@ -146,7 +154,9 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """
     _cpu(device)
     by_value = {bool: DTYPES[0], int: int64}.get(type(fill_value))
-    made: Any = _core.empty(_wanted(dtype, by_value).code, _dims.sizes((size,) if isinstance(size, int) else tuple(size)))
+    made: Any = _core.empty(
+        _wanted(dtype, by_value).code, _dims.sizes((size,) if isinstance(size, int) else tuple(size))
+    )
     _core.copy_into(made, fill_value, "full")
     return _finish(made, requires_grad)
 
@@ -193,7 +203,13 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_gra
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Numbers from `start` to `end`, which is not included, `step` apart; int64 if all three are ints.
 

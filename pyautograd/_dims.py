@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, SupportsIndex
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Dims = SupportsIndex | "Sequence[SupportsIndex]" | None if TYPE_CHECKING else object
+Dims: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 
 
 def one(op: str, dim: SupportsIndex, ndim: int) -> int:
@@ -20,7 +18,7 @@ def one(op: str, dim: SupportsIndex, ndim: int) -> int:
     return index + room if index < 0 else index
 
 
-def alias(op: str, dim: Dims, axis: Dims) -> Dims:
+def alias(op: str, dim: Dims, axis: Dims) -> Any:
     """`dim`, or NumPy's name for it; TypeError when both are given."""
     if axis is None:
         return dim
@@ -29,7 +27,7 @@ def alias(op: str, dim: Dims, axis: Dims) -> Dims:
     return axis
 
 
-def mask(op: str, dim: Dims, ndim: int) -> int:
+def mask(op: str, dim: Any, ndim: int) -> int:
     """A bit for each axis that is reduced: all for None; ValueError when one is named twice."""
     if dim is None:
         return (1 << ndim) - 1

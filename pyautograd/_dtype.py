@@ -41,9 +41,14 @@ int64 = dtype(1, "int64")
 float32 = dtype(2, "float32")
 float64 = dtype(3, "float64")
 
-DTYPES = (bool_, int64, float32, float64)
-_BY_NAME = {each.name: each for each in DTYPES} | {"float": float32, "double": float64, "long": int64, "int": int64}
-_BY_PYTHON_TYPE = {builtins.bool: bool_, int: int64, float: None}
+DTYPES: tuple[dtype, ...] = (bool_, int64, float32, float64)
+_BY_NAME: dict[str, dtype] = {each.name: each for each in DTYPES} | {
+    "float": float32,
+    "double": float64,
+    "long": int64,
+    "int": int64,
+}
+_BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, int: int64, float: None}
 
 
 def as_dtype(wanted: Any) -> dtype:
@@ -79,7 +84,7 @@ def get_default_dtype() -> dtype:
     >>> pyautograd.get_default_dtype()
     pyautograd.float32
     """
-    return DTYPES[lib.pa_default_float_get()]
+    return DTYPES[int(lib.pa_default_float_get())]
 
 
 def set_default_dtype(wanted: Any) -> None:

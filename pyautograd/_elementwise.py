@@ -1,6 +1,7 @@
 """Elementwise functions, each also a method of Tensor: one call of the core for one row of the op table.
 
-Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of floats take
+Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of
+floats take
 integers too, which become the default float.
 """
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
 
 __all__ = [
-    "abs", "add", "allclose", "ceil", "clamp", "clip", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "ge", "gelu",
+    "abs", "add", "allclose", "ceil", "clamp", "clip", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor",
+    "ge", "gelu",
     "gt", "isclose", "isfinite", "isinf", "isnan", "le", "leaky_relu", "log", "log1p", "log_sigmoid", "logical_and",
-    "logical_not", "logical_or", "lt", "masked_fill", "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal", "relu",
+    "logical_not", "logical_or", "lt", "masked_fill", "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal",
+    "relu",
     "round", "rsqrt", "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "sub", "tanh", "where",
 ]  # fmt: skip
 
@@ -45,7 +48,7 @@ def _unary(name: str, shown: str | None = None) -> Unary:
     op = getattr(_ops, name)
 
     def function(input: Tensor) -> Tensor:
-        return apply(op, input)  # type: ignore[return-value]
+        return apply(op, input)
 
     return _document(function, name, shown or name)  # type: ignore[no-any-return]
 
@@ -54,38 +57,43 @@ def _binary(name: str, shown: str | None = None) -> Binary:
     op = getattr(_ops, name)
 
     def function(input: Any, other: Any) -> Tensor:
-        return apply(op, input, other)  # type: ignore[return-value]
+        return apply(op, input, other)
 
     return _document(function, name, shown or name)  # type: ignore[no-any-return]
 
 
-mul = _binary("mul")
-div = _binary("div")
-maximum = _binary("maximum")
-minimum = _binary("minimum")
-eq, ne, lt, le, gt, ge = (_binary(name) for name in ("eq", "ne", "lt", "le", "gt", "ge"))
+mul: Binary = _binary("mul")
+div: Binary = _binary("div")
+maximum: Binary = _binary("maximum")
+minimum: Binary = _binary("minimum")
+eq: Binary = _binary("eq")
+ne: Binary = _binary("ne")
+lt: Binary = _binary("lt")
+le: Binary = _binary("le")
+gt: Binary = _binary("gt")
+ge: Binary = _binary("ge")
 
-neg = _unary("neg")
-abs = _unary("abs")
-sign = _unary("sign")
-square = _unary("square")
-reciprocal = _unary("reciprocal")
-sqrt = _unary("sqrt")
-floor = _unary("floor")
-ceil = _unary("ceil")
-exp = _unary("exp")
-expm1 = _unary("expm1")
-log = _unary("log")
-log1p = _unary("log1p")
-sin = _unary("sin")
-cos = _unary("cos")
-erf = _unary("erf")
-relu = _unary("relu")
-sigmoid = _unary("sigmoid")
-log_sigmoid = _unary("log_sigmoid")
-tanh = _unary("tanh")
-silu = _unary("silu")
-round = _unary("round")
+neg: Unary = _unary("neg")
+abs: Unary = _unary("abs")
+sign: Unary = _unary("sign")
+square: Unary = _unary("square")
+reciprocal: Unary = _unary("reciprocal")
+sqrt: Unary = _unary("sqrt")
+floor: Unary = _unary("floor")
+ceil: Unary = _unary("ceil")
+exp: Unary = _unary("exp")
+expm1: Unary = _unary("expm1")
+log: Unary = _unary("log")
+log1p: Unary = _unary("log1p")
+sin: Unary = _unary("sin")
+cos: Unary = _unary("cos")
+erf: Unary = _unary("erf")
+relu: Unary = _unary("relu")
+sigmoid: Unary = _unary("sigmoid")
+log_sigmoid: Unary = _unary("log_sigmoid")
+tanh: Unary = _unary("tanh")
+silu: Unary = _unary("silu")
+round: Unary = _unary("round")
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -95,12 +103,12 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return apply(_ops.add, input, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+    return apply(_ops.add, input, other if alpha == 1 else other * alpha)
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Elementwise input - alpha other."""
-    return apply(_ops.sub, input, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+    return apply(_ops.sub, input, other if alpha == 1 else other * alpha)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -133,36 +141,39 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
         if input.dtype.is_floating_point or (min is not None and max is not None):
-            return apply(_ops.clamp, input, low, high)  # type: ignore[return-value]
+            return apply(_ops.clamp, input, low, high)
     result = input
     if min is not None:
         result = maximum(result, min)
     return result if max is None else minimum(result, max)
 
 
-clip = clamp
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """The same as `clamp`."""
+    return clamp(input, min, max)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Elementwise a where a > 0, else negative_slope a."""
-    return apply(_ops.leaky_relu, input, negative_slope)  # type: ignore[return-value]
+    return apply(_ops.leaky_relu, input, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Elementwise a where a > 0, else alpha (e^a - 1)."""
-    return apply(_ops.elu, input, alpha)  # type: ignore[return-value]
+    return apply(_ops.elu, input, alpha)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """Elementwise a Phi(a), Phi being the normal distribution function; with approximate="tanh" by Hendrycks and Gimpel's formula."""
+    """Elementwise a Phi(a), Phi being the normal distribution function; with approximate="tanh" by Hendrycks and
+    Gimpel's formula."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-    return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)  # type: ignore[return-value]
+    return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Elementwise ln(1 + e^(beta a)) / beta; a itself where beta a > threshold."""
-    return apply(_ops.softplus, input, beta, threshold)  # type: ignore[return-value]
+    return apply(_ops.softplus, input, beta, threshold)
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
@@ -173,7 +184,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     >>> pyautograd.where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
-    return apply(_ops.where, condition, input, other)  # type: ignore[return-value]
+    return apply(_ops.where, condition, input, other)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -188,12 +199,12 @@ def logical_not(input: Any) -> Tensor:
 
 def logical_and(input: Any, other: Any) -> Tensor:
     """Elementwise: are both nonzero?"""
-    return ne(input, 0) & ne(other, 0)
+    return apply(_ops.bitwise_and, ne(input, 0), ne(other, 0))
 
 
 def logical_or(input: Any, other: Any) -> Tensor:
     """Elementwise: is one of them nonzero?"""
-    return ne(input, 0) | ne(other, 0)
+    return apply(_ops.bitwise_or, ne(input, 0), ne(other, 0))
 
 
 def isnan(input: Tensor) -> Tensor:

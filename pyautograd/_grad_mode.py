@@ -80,7 +80,8 @@ class _Anomaly:
 
 
 class detect_anomaly:
-    """While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and shapes.
+    """While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and
+    shapes.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([0.0], requires_grad=True)

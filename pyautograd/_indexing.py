@@ -1,6 +1,7 @@
 """`tensor[key]` in NumPy's and PyTorch's meaning.
 
-A key is taken apart into ints and slices, which make a view, and integer or boolean arrays, which gather rows: the axes that
+A key is taken apart into ints and slices, which make a view, and integer or boolean arrays, which gather rows: the
+axes that
 arrays index are brought to the front, their positions become one linear position, and the `index` op does the rest. As
 in PyTorch, and unlike NumPy, an int beside arrays selects first and does not count among them.
 """
@@ -36,7 +37,7 @@ def _as_index_array(item: Any) -> np.ndarray[Any, Any] | None:
         return None
     if item.dtype.kind not in "iub":
         raise IndexError(f"index: an array of {item.dtype.name} is no index; it takes integers and booleans")
-    return item
+    return np.asarray(item)
 
 
 def _expand_key(tensor: Tensor, key: Any) -> list[Any]:
@@ -99,7 +100,9 @@ def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shap
     for array, size in zip(arrays, sizes, strict=True):
         outside = (array < -size) | (array >= size)
         if outside.any():
-            raise IndexError(f"index: {array[outside].flat[0]} is out of range at an axis of size {size} of shape {shape}")
+            raise IndexError(
+                f"index: {array[outside].flat[0]} is out of range at an axis of size {size} of shape {shape}"
+            )
         linear *= size
         linear += np.where(array < 0, array + size, array)
     return linear
@@ -112,12 +115,12 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
         triples = [*_slice_triple(key, shape[0], 0, shape)]
         for size in shape[1:]:
             triples += (0, 1, size)
-        return apply(_ops.view, tensor, (_SLICE, *triples))  # type: ignore[return-value]
+        return apply(_ops.view, tensor, (_SLICE, *triples))
 
     if isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64":  # type: ignore[attr-defined]
         positions = np.asarray(key)
-        if positions.size and 0 <= int(positions.min()):
-            return apply(_ops.index, tensor, key, (1,))  # type: ignore[return-value]
+        if positions.size and int(positions.min()) >= 0:
+            return apply(_ops.index, tensor, key, (1,))
 
     entries = _expand_key(tensor, key)
     has_arrays = any(isinstance(entry, np.ndarray) for entry in entries)
@@ -144,9 +147,9 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
 
     view: Tensor = tensor
     if not has_arrays or any(triples[3 * i : 3 * i + 3] != [0, 1, size] for i, size in enumerate(shape)):
-        view = apply(_ops.view, tensor, (_SLICE, *triples))  # type: ignore[assignment]
+        view = apply(_ops.view, tensor, (_SLICE, *triples))
     if view.shape != tuple(result_shape):
-        view = reshape(view, tuple(result_shape))  # type: ignore[assignment]
+        view = reshape(view, tuple(result_shape))
     return _gather(view, arrays) if has_arrays else view
 
 
@@ -159,11 +162,11 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, np.ndarray[Any, Any]]]) -> T
     linear = _linear_positions([array for _, array in arrays], [tensor.shape[axis] for axis in axes], tensor.shape)
     front = tensor
     if axes != list(range(len(axes))):
-        front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))  # type: ignore[assignment]
-    result: Tensor = apply(_ops.index, front, from_numpy(linear), (len(axes),))  # type: ignore[assignment]
+        front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))
+    result: Tensor = apply(_ops.index, front, from_numpy(linear), (len(axes),))
     neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
     if neighbours and axes[0] > 0:
         lead, n_index = axes[0], linear.ndim
         order = [*range(n_index, n_index + lead), *range(n_index), *range(n_index + lead, result.ndim)]
-        result = apply(_ops.view, result, (_PERMUTE, *order))  # type: ignore[assignment]
+        result = apply(_ops.view, result, (_PERMUTE, *order))
     return result

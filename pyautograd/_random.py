@@ -11,7 +11,8 @@ from pyautograd._dtype import int64
 from pyautograd._tensor import Tensor
 
 __all__ = [
-    "get_rng_state", "manual_seed", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "set_rng_state",
+    "get_rng_state", "manual_seed", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
+    "set_rng_state",
 ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Reductions, products and softmax, each also a method of Tensor. `axis` and `keepdims` are NumPy's names for `dim` and `keepdim`."""
+"""Reductions, products and softmax, each also a method of Tensor. `axis` and `keepdims` are NumPy's names for `dim`
+and `keepdim`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "bmm", "dot", "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "mm",
+    "all", "amax", "amin", "any", "argmax", "argmin", "bmm", "dot", "log_softmax", "logsumexp", "matmul", "max",
+    "mean", "min", "mm",
     "mv", "norm", "outer", "prod", "softmax", "std", "sum", "var",
 ]  # fmt: skip
 
@@ -24,16 +26,24 @@ class ValuesAndIndices(NamedTuple):
     indices: Tensor
 
 
-def _reduced(op: int, name: str, input: Tensor, dim: Dims, keepdim: bool, axis: Dims, keepdims: bool, *floats: float) -> Tensor:
+def _reduced(
+    op: int, name: str, input: Tensor, dim: Dims, keepdim: bool, axis: Dims, keepdims: bool, *floats: float
+) -> Tensor:
     if dim is None and axis is None:
         mask = (1 << input.ndim) - 1
     else:
         mask = _dims.mask(name, _dims.alias(name, dim, axis), input.ndim)
-    return apply(op, input, (mask, keepdim or keepdims), floats)  # type: ignore[return-value]
+    return apply(op, input, (mask, keepdim or keepdims), floats)
 
 
 def sum(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None, axis: Dims = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Sum over the axes `dim` (all by default); integers and bools sum to int64.
 
@@ -45,14 +55,20 @@ def sum(
     (tensor(10.), tensor([4., 6.]), (2, 1))
     """
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
-        return apply(_ops.sum, input)  # type: ignore[return-value]
+        return apply(_ops.sum, input)
     if dtype is not None:
         input = input.to(dtype)
     return _reduced(_ops.sum, "sum", input, dim, keepdim, axis, keepdims)
 
 
 def mean(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None, axis: Dims = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
     """Mean over the axes `dim` (all by default); floats only.
 
@@ -61,24 +77,32 @@ def mean(
     tensor([1.5000, 3.5000])
     """
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
-        return apply(_ops.mean, input)  # type: ignore[return-value]
+        return apply(_ops.mean, input)
     if dtype is not None:
         input = input.to(dtype)
     return _reduced(_ops.mean, "mean", input, dim, keepdim, axis, keepdims)
 
 
-def prod(input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
+def prod(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+) -> Tensor:
     """Product over the axes `dim` (all by default)."""
     return _reduced(_ops.prod, "prod", input, dim, keepdim, axis, keepdims)
 
 
-def amax(input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
-    """Largest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is no element."""
+def amax(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+) -> Tensor:
+    """Largest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is
+    no element."""
     return _reduced(_ops.max, "amax", input, dim, keepdim, axis, keepdims)
 
 
-def amin(input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False) -> Tensor:
-    """Smallest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is no element."""
+def amin(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+) -> Tensor:
+    """Smallest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is
+    no element."""
     return _reduced(_ops.min, "amin", input, dim, keepdim, axis, keepdims)
 
 
@@ -111,7 +135,7 @@ def std(
     """The square root of `var`."""
     return apply(
         _ops.sqrt, var(input, dim, keepdim, correction=correction, unbiased=unbiased, axis=axis, keepdims=keepdims)
-    )  # type: ignore[return-value]
+    )
 
 
 def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
@@ -122,10 +146,10 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     tensor(5.)
     """
     if p in (2, "fro"):
-        squares = _reduced(_ops.sum, "norm", apply(_ops.square, input), dim, keepdim, None, False)  # type: ignore[arg-type]
+        squares = _reduced(_ops.sum, "norm", apply(_ops.square, input), dim, keepdim, None, False)
         zero = squares.detach() == 0
         inside = apply(_ops.where, zero, 1.0, squares)
-        return apply(_ops.where, zero, 0.0, apply(_ops.sqrt, inside))  # type: ignore[return-value]
+        return apply(_ops.where, zero, 0.0, apply(_ops.sqrt, inside))
     sizes: Any = apply(_ops.abs, input)
     if p == 1:
         return _reduced(_ops.sum, "norm", sizes, dim, keepdim, None, False)
@@ -134,18 +158,22 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     raise ValueError(f"norm: p is 1, 2 or inf, not {p!r}")
 
 
-def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None) -> Tensor:
+def argmax(
+    input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None
+) -> Tensor:
     """Index (int64) of the first largest element along `dim`, or of the flattened tensor."""
     found = _dims.alias("argmax", dim, axis)
-    number = -1 if found is None else _dims.one("argmax", found, input.ndim)  # type: ignore[arg-type]
-    return apply(_ops.argmax, input, (number, keepdim))  # type: ignore[return-value]
+    number = -1 if found is None else _dims.one("argmax", found, input.ndim)
+    return apply(_ops.argmax, input, (number, keepdim))
 
 
-def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None) -> Tensor:
+def argmin(
+    input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None
+) -> Tensor:
     """Index (int64) of the first smallest element along `dim`, or of the flattened tensor."""
     found = _dims.alias("argmin", dim, axis)
-    number = -1 if found is None else _dims.one("argmin", found, input.ndim)  # type: ignore[arg-type]
-    return apply(_ops.argmin, input, (number, keepdim))  # type: ignore[return-value]
+    number = -1 if found is None else _dims.one("argmin", found, input.ndim)
+    return apply(_ops.argmin, input, (number, keepdim))
 
 
 def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
@@ -162,11 +190,12 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     if not keepdim and input.ndim:
         shape = input.shape[:axis] + input.shape[axis + 1 :]
         values, indices = reshape(values, shape), reshape(indices, shape)
-    return ValuesAndIndices(values, indices)  # type: ignore[arg-type]
+    return ValuesAndIndices(values, indices)
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors, elementwise.
+    """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
+    elementwise.
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).max(dim=1).values
@@ -176,23 +205,24 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors, elementwise."""
+    """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
+    elementwise."""
     return _extremum(input, dim, keepdim, False)
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Is some element nonzero, over the axes `dim`?"""
-    return _reduced(_ops.sum, "any", input != 0, dim, keepdim, None, False) > 0  # type: ignore[arg-type]
+    return apply(_ops.gt, _reduced(_ops.sum, "any", input != 0, dim, keepdim, None, False), 0)
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Is every element nonzero, over the axes `dim`?"""
-    return _reduced(_ops.sum, "all", input == 0, dim, keepdim, None, False) == 0  # type: ignore[arg-type,return-value]
+    return apply(_ops.eq, _reduced(_ops.sum, "all", input == 0, dim, keepdim, None, False), 0)
 
 
 def logsumexp(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> Tensor:
     """ln sum e^a along an axis, without overflow."""
-    return apply(_ops.logsumexp, input, (_dims.one("logsumexp", dim, input.ndim), keepdim))  # type: ignore[return-value]
+    return apply(_ops.logsumexp, input, (_dims.one("logsumexp", dim, input.ndim), keepdim))
 
 
 def softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
@@ -202,29 +232,32 @@ def softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     >>> pyautograd.tensor([0.0, 0.0]).softmax(dim=0)
     tensor([0.5000, 0.5000])
     """
-    return apply(_ops.softmax, input, (_dims.one("softmax", dim, input.ndim),))  # type: ignore[return-value]
+    return apply(_ops.softmax, input, (_dims.one("softmax", dim, input.ndim),))
 
 
 def log_softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     """a - ln sum e^a along an axis."""
-    return apply(_ops.log_softmax, input, (_dims.one("log_softmax", dim, input.ndim),))  # type: ignore[return-value]
+    return apply(_ops.log_softmax, input, (_dims.one("log_softmax", dim, input.ndim),))
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """Matrix product over the last two axes, the others broadcast; vectors as in NumPy. **Raises** ValueError naming both shapes.
+    """Matrix product over the last two axes, the others broadcast; vectors as in NumPy. **Raises** ValueError naming
+    both shapes.
 
     >>> import pyautograd
     >>> a = pyautograd.ones(2, 3)
     >>> (a @ a.T).tolist()
     [[3.0, 3.0], [3.0, 3.0]]
     """
-    return apply(_ops.matmul, input, other)  # type: ignore[return-value]
+    return apply(_ops.matmul, input, other)
 
 
 def _of_axes(name: str, tensors: tuple[Tensor, Tensor], axes: tuple[int, int]) -> None:
     for tensor, wanted in zip(tensors, axes, strict=True):
         if tensor.ndim != wanted:
-            raise ValueError(f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes")
+            raise ValueError(
+                f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes"
+            )
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -256,4 +289,4 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """(n,) and (m,) to (n, m)."""
     _of_axes("outer", (input, vec2), (1, 1))
-    return apply(_ops.mul, reshape(input, (-1, 1)), vec2)  # type: ignore[return-value]
+    return apply(_ops.mul, reshape(input, (-1, 1)), vec2)

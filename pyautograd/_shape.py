@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
 
 __all__ = [
-    "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim", "permute",
-    "ravel", "repeat", "reshape", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "tril", "triu", "unbind", "unsqueeze",
+    "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim",
+    "permute",
+    "ravel", "repeat", "reshape", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "tril", "triu", "unbind",
+    "unsqueeze",
     "view", "view_as",
 ]  # fmt: skip
 
@@ -33,12 +35,12 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return _core.reshape(input, _dims.sizes(shape))  # type: ignore[return-value]
+    return _core.reshape(input, _dims.sizes(shape))
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
     """As `reshape`, but never a copy: **raises** ValueError where strides do not allow a view."""
-    return apply(_ops.view, input, (_RESHAPE, *_dims.sizes(shape)))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_RESHAPE, *_dims.sizes(shape)))
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     (4, 2, 3)
     """
     order = (_dims.one("permute", dim, input.ndim) for dim in _dims.sizes(dims))
-    return apply(_ops.view, input, (_PERMUTE, *order))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_PERMUTE, *order))
 
 
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
@@ -63,24 +65,26 @@ def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor
     a, b = _dims.one("transpose", dim0, input.ndim), _dims.one("transpose", dim1, input.ndim)
     if input.ndim:
         order[a], order[b] = b, a
-    return apply(_ops.view, input, (_PERMUTE, *order))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_PERMUTE, *order))
 
 
-swapaxes = transpose
+def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
+    """The same as `transpose`, by NumPy's name."""
+    return transpose(input, axis0, axis1)
 
 
 def t(input: Tensor) -> Tensor:
     """A matrix transposed; a vector or a 0-d tensor as it is."""
     if input.ndim > 2:
         raise ValueError(f"t: a tensor of shape {input.shape} has more than 2 axes; use transpose or permute")
-    return apply(_ops.view, input, (_PERMUTE, *reversed(range(input.ndim))))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_PERMUTE, *reversed(range(input.ndim))))
 
 
 def movedim(input: Tensor, source: SupportsIndex, destination: SupportsIndex) -> Tensor:
     """One axis moved to another place."""
     order = list(range(input.ndim))
     order.insert(_dims.one("movedim", destination, input.ndim), order.pop(_dims.one("movedim", source, input.ndim)))
-    return apply(_ops.view, input, (_PERMUTE, *order))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_PERMUTE, *order))
 
 
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
@@ -90,13 +94,13 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     else:
         mask = _dims.mask("squeeze", dim, input.ndim)
         shape = tuple(size for axis, size in enumerate(input.shape) if size != 1 or not mask >> axis & 1)
-    return _core.reshape(input, shape)  # type: ignore[return-value]
+    return _core.reshape(input, shape)
 
 
 def unsqueeze(input: Tensor, dim: SupportsIndex) -> Tensor:
     """With a new axis of size 1 at `dim`."""
     at = _dims.one("unsqueeze", dim, input.ndim + 1)
-    return _core.reshape(input, (*input.shape[:at], 1, *input.shape[at:]))  # type: ignore[return-value]
+    return _core.reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
 
 def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
@@ -111,17 +115,17 @@ def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex 
         raise ValueError(f"flatten: start_dim {first} lies behind end_dim {last} of shape {input.shape}")
     shape = input.shape
     middle = math.prod(shape[first : last + 1])
-    return _core.reshape(input, (*shape[:first], middle, *shape[last + 1 :]))  # type: ignore[return-value]
+    return _core.reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
 def ravel(input: Tensor) -> Tensor:
     """All elements along one axis."""
-    return _core.reshape(input, (-1,) if input.numel() else (0,))  # type: ignore[return-value]
+    return _core.reshape(input, (-1,) if input.numel() else (0,))
 
 
 def expand(input: Tensor, *sizes: Any) -> Tensor:
     """Axes of size 1 (and new ones in front) seen as larger, without a copy; -1 keeps a size."""
-    return apply(_ops.view, input, (_EXPAND, *_dims.sizes(sizes)))  # type: ignore[return-value]
+    return apply(_ops.view, input, (_EXPAND, *_dims.sizes(sizes)))
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -129,7 +133,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, other.shape)
 
 
-broadcast_to = expand
+def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
+    """The same as `expand`."""
+    return expand(input, *shape)
 
 
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
@@ -141,8 +147,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     spread = [part for size in shape for part in (1, size)]
     wide = [part for n, size in zip(times, shape, strict=True) for part in (n, size)]
     if len(wide) <= 8:
-        tiled = expand(_core.reshape(input, tuple(spread)), *wide)  # type: ignore[arg-type]
-        return _core.reshape(tiled, tuple(n * size for n, size in zip(times, shape, strict=True)))  # type: ignore[return-value]
+        tiled = expand(_core.reshape(input, tuple(spread)), *wide)
+        return _core.reshape(tiled, tuple(n * size for n, size in zip(times, shape, strict=True)))
     result: Any = _core.reshape(input, shape)
     for axis, n in enumerate(times):
         result = cat([result] * n, axis)
@@ -160,10 +166,12 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0, *, axis: SupportsInde
     if not tensors:
         raise ValueError("cat: no tensors")
     at = _dims.one("cat", dim if axis is None else axis, tensors[0].ndim)
-    return apply(_ops.cat, tensors, (at,))  # type: ignore[return-value]
+    return apply(_ops.cat, tensors, (at,))
 
 
-concat = cat
+def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
+    """The same as `cat`."""
+    return cat(tensors, dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
@@ -181,7 +189,7 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
         if tensor.shape != tensors[0].shape:
             raise ValueError(f"stack: shapes {tensors[0].shape} and {tensor.shape} differ")
     at = _dims.one("stack", dim, tensors[0].ndim + 1)
-    return apply(_ops.cat, [unsqueeze(tensor, at) for tensor in tensors], (at,))  # type: ignore[return-value]
+    return apply(_ops.cat, [unsqueeze(tensor, at) for tensor in tensors], (at,))
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
@@ -241,7 +249,7 @@ def _triangle(input: Tensor, name: str, diagonal: int) -> Tensor:
         raise ValueError(f"{name}: a tensor of shape {input.shape} is no matrix")
     rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
     keep = columns - rows <= diagonal if name == "tril" else columns - rows >= diagonal
-    return apply(_ops.where, from_numpy(keep), input, 0)  # type: ignore[return-value]
+    return apply(_ops.where, from_numpy(keep), input, 0)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import math
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _blas, _core, _elementwise as E, _grad_mode, _ops, _reduce as R, _shape as S
+from pyautograd import _blas, _core, _grad_mode, _ops
+from pyautograd import _elementwise as E
+from pyautograd import _reduce as R
+from pyautograd import _shape as S
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, apply
-from pyautograd._dtype import DTYPES, as_dtype, bool_, dtype as Dtype, float32, float64, int64
+from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._graft import graft
 from pyautograd._indexing import getitem
 
@@ -32,8 +36,8 @@ def _plain(value: Any) -> Any:
 class Tensor(Node):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
 
-    Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes broadcast and
-    dtypes promote as in PyTorch, and `.grad` accumulates on the leaves.
+    Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
+    broadcast and dtypes promote as in PyTorch, and `.grad` accumulates on the leaves.
 
     >>> import pyautograd
     >>> w = pyautograd.tensor([1.0, 2.0], requires_grad=True)
@@ -161,7 +165,11 @@ class Tensor(Node):
         array = np.asarray(self.detach())
         formatter: dict[str, Any] = {}
         digits = 4
-        if self.dtype.is_floating_point and array.size and bool(np.all(~np.isfinite(array) | (array == np.trunc(array)))):
+        if (
+            self.dtype.is_floating_point
+            and array.size
+            and bool(np.all(~np.isfinite(array) | (array == np.trunc(array))))
+        ):
             digits = 0
             if array.size and float(np.max(np.abs(array), initial=0, where=np.isfinite(array))) < 1e7:
                 formatter["float_kind"] = lambda x: f"{x:.0f}." if math.isfinite(x) else str(x)
@@ -169,7 +177,7 @@ class Tensor(Node):
         if self.dtype.is_floating_point and digits:
             options |= {"precision": 4, "floatmode": "fixed"}
         elif formatter:
-            width = builtins_max(len(formatter["float_kind"](x)) for x in array.flat)
+            width = builtins.max(len(formatter["float_kind"](x)) for x in array.flat)
             options["formatter"] = {"float_kind": lambda x: formatter["float_kind"](x).rjust(width)}
         text = np.array2string(array, threshold=1000, **options)
         parts = [text]
@@ -191,7 +199,8 @@ class Tensor(Node):
     def __array_interface__(self) -> dict[str, Any]:
         if self.requires_grad and _grad_mode.is_grad_enabled():
             raise RuntimeError(
-                f"numpy: a tensor of shape {self.shape} that requires grad; call .detach() first, as NumPy keeps no history"
+                f"numpy: a tensor of shape {self.shape} that requires grad; call .detach() first, "
+                "as NumPy keeps no history"
             )
         kind = self.dtype.numpy
         return {
@@ -203,7 +212,7 @@ class Tensor(Node):
         }
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad; `detach()` it first.
+        """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad: `detach()` first.
 
         >>> import pyautograd
         >>> t = pyautograd.zeros(2)
@@ -221,7 +230,7 @@ class Tensor(Node):
 
     def clone(self) -> Tensor:
         """A contiguous copy, through which gradients flow."""
-        return apply(_ops.cast, self, (self.dtype.code,))  # type: ignore[return-value]
+        return apply(_ops.cast, self, (self.dtype.code,))
 
     def contiguous(self) -> Tensor:
         """The tensor itself if it is contiguous, else a contiguous copy."""
@@ -247,7 +256,7 @@ class Tensor(Node):
         wanted = self.dtype if dtype is None else as_dtype(dtype)
         if wanted is self.dtype and not copy:
             return self
-        return apply(_ops.cast, self, (wanted.code,))  # type: ignore[return-value]
+        return apply(_ops.cast, self, (wanted.code,))
 
     def type(self, dtype: Any) -> Tensor:
         """In another dtype."""
@@ -305,8 +314,8 @@ class Tensor(Node):
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(value, Node) and value.requires_grad and _grad_mode.is_grad_enabled():
             raise RuntimeError(
-                f"setitem: a value that requires grad is written into a tensor of shape {self.shape}; gradients do not flow "
-                "through writes in place: build the tensor with cat, stack or where, or write under no_grad()"
+                f"setitem: a value that requires grad is written into a tensor of shape {self.shape}; gradients do not "
+                "flow through writes in place: build the tensor with cat, stack or where, or write under no_grad()"
             )
         _core.check_write(self, "setitem")
         with _grad_mode.no_grad():
@@ -319,13 +328,18 @@ class Tensor(Node):
 
     # Gradients
 
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: builtins.bool | None = None,
+        create_graph: builtins.bool = False,
+    ) -> None:
         """Differentiate: every leaf that this tensor depends on gets (or adds to) its `.grad`.
 
-        **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element. `retain_graph`: keep
-        the graph, so that it can be differentiated again. **Raises** RuntimeError for a tensor that is no scalar when no gradient is
-        given, without history, whose graph was freed, or where something saved was modified in place. When it raises, no `.grad` has
-        changed.
+        **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element.
+        `retain_graph`: keep the graph, so that it can be differentiated again. **Raises** RuntimeError for a tensor
+        that is no scalar when no gradient is given, without history, whose graph was freed, or where something saved
+        was modified in place. When it raises, no `.grad` has changed.
 
         >>> import pyautograd
         >>> x = pyautograd.tensor(3.0, requires_grad=True)
@@ -341,7 +355,7 @@ class Tensor(Node):
             gradient = tensor(gradient, dtype=self.dtype)
         _core.backward(self, gradient, bool(retain_graph), _grad_mode.anomaly_enabled())
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
         """Say whether gradients flow to this leaf; returns the tensor."""
         self.requires_grad = requires_grad
         return self
@@ -353,21 +367,21 @@ class Tensor(Node):
 
     # In place: under no_grad, on .data, or on tensors that no gradient flows through
 
-    def add_(self, other: Any, *, alpha: float = 1) -> Tensor:
+    def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self += alpha other."""
-        return _core.in_place(_ops.add, self, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+        return _core.in_place(_ops.add, self, other if alpha == 1 else other * alpha)
 
-    def sub_(self, other: Any, *, alpha: float = 1) -> Tensor:
+    def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self -= alpha other."""
-        return _core.in_place(_ops.sub, self, other if alpha == 1 else other * alpha)  # type: ignore[return-value]
+        return _core.in_place(_ops.sub, self, other if alpha == 1 else other * alpha)
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other."""
-        return _core.in_place(_ops.mul, self, other)  # type: ignore[return-value]
+        return _core.in_place(_ops.mul, self, other)
 
     def div_(self, other: Any) -> Tensor:
         """self /= other."""
-        return _core.in_place(_ops.div, self, other)  # type: ignore[return-value]
+        return _core.in_place(_ops.div, self, other)
 
     def _overwrite(self, source: Any, what: str) -> Tensor:
         _core.copy_into(self, source, what)
@@ -418,7 +432,9 @@ class Tensor(Node):
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if not self.is_leaf:
-            raise RuntimeError(f"deepcopy: a result of {self._op_name} of shape {self.shape} has a history; detach() it first")
+            raise RuntimeError(
+                f"deepcopy: a result of {self._op_name} of shape {self.shape} has a history; detach() it first"
+            )
         copied = _rebuild(np.asarray(self.detach()).copy(), self.requires_grad, isinstance(self, Parameter))
         memo[id(self)] = copied
         if self.grad is not None:
@@ -426,11 +442,8 @@ class Tensor(Node):
         return copied
 
 
-builtins_max = max
-
-
 class Parameter(Tensor):
-    """A tensor that a Module counts among its parameters; requires grad unless told otherwise. Shares the memory of `data`.
+    """A tensor that a Module counts among its parameters; requires grad unless told otherwise. Shares `data`'s memory.
 
     >>> import pyautograd
     >>> pyautograd.nn.Parameter(pyautograd.zeros(2))
@@ -445,7 +458,7 @@ class Parameter(Tensor):
             from pyautograd._creation import tensor
 
             data = tensor(data)
-        return _core.parameter(data, requires_grad)  # type: ignore[return-value]
+        return _core.parameter(data, requires_grad)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -460,7 +473,7 @@ def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) 
 
 
 def _coerce(operand: Any) -> Any:
-    """What an operand that is neither a node nor a Python number means: NumPy's scalars are numbers, its arrays tensors."""
+    """What an operand that is neither a node nor a number means: NumPy's scalars are numbers, its arrays tensors."""
     if isinstance(operand, np.generic):
         return operand.item()
     if isinstance(operand, np.ndarray):

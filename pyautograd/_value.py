@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyautograd import _core, _grad_mode, _ops
 from pyautograd._core import Node, apply
@@ -15,7 +15,8 @@ __all__ = ["Value"]
 class Value(Node):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 
-    `Value(data, _children=(), _op='', label='')`. Operators take Values and numbers of every kind. `data` and `grad` are floats that
+    `Value(data, _children=(), _op='', label='')`. Operators take Values and numbers of every kind. `data` and `grad`
+    are floats that
     may be assigned; `backward()` starts inner nodes fresh and accumulates on the leaves; the graph is kept.
 
     >>> from pyautograd.scalar import Value
@@ -29,6 +30,10 @@ class Value(Node):
     __slots__ = ()
     __array_ufunc__ = None  # an ndarray on the left makes no array of objects
     label = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, data: Any, _children: Any = (), _op: str = "", label: str = "") -> None: ...
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"

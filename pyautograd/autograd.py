@@ -10,7 +10,14 @@ from typing import Any
 
 from pyautograd import _core
 from pyautograd._core import Node
-from pyautograd._grad_mode import detect_anomaly, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from pyautograd._grad_mode import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from pyautograd._tensor import Tensor
 
 __all__ = [
@@ -52,8 +59,10 @@ def grad(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of outputs with respect to inputs (leaves or results), returned and not accumulated.
 
-    **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element. **Returns** a tuple with a
-    tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not depend on
+    **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element.
+    **Returns** a tuple with a
+    tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not
+    depend on
     (with `allow_unused=True` its gradient is None).
 
     >>> import pyautograd
@@ -83,7 +92,10 @@ def grad(
 
 
 def backward(
-    tensors: Tensor | Sequence[Tensor], grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
 ) -> None:
     """Accumulate the gradients of the sum of several tensors on the leaves, as `Tensor.backward` does for one."""
     root, gradient = _one_root("backward", tensors, grad_tensors)
@@ -106,21 +118,25 @@ class Context:
         """The tensors kept. **Raises** RuntimeError when one was modified in place since."""
         for i, (tensor, version) in enumerate(self._saved):
             if tensor is not None and tensor._version != version:
-                raise RuntimeError(f"backward: saved tensor {i} of shape {tensor.shape} was modified in place since it was saved")
+                raise RuntimeError(
+                    f"backward: saved tensor {i} of shape {tensor.shape} was modified in place since it was saved"
+                )
         return tuple(tensor for tensor, _ in self._saved)
 
     def _forget_history(self, outputs: list[Tensor]) -> None:
         """Saved outputs would keep themselves alive; what they share memory with does not."""
         kept = {id(output) for output in outputs}
         self._saved = [
-            (tensor.detach() if tensor is not None and id(tensor) in kept else tensor, version) for tensor, version in self._saved
+            (tensor.detach() if tensor is not None and id(tensor) in kept else tensor, version)
+            for tensor, version in self._saved
         ]
 
 
 class Function:
     """An op written in Python: subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *upstream)`.
 
-    `forward` computes with tensors, without history, and returns a new tensor or a tuple of them. `backward` gets the upstream
+    `forward` computes with tensors, without history, and returns a new tensor or a tuple of them. `backward` gets the
+    upstream
     gradient of each output and returns a gradient, or None, for each argument of `forward`: a vector-Jacobian product.
 
     >>> import pyautograd
@@ -174,7 +190,9 @@ class Function:
 class _Backward:
     """One output's share of a Function's backward: the others' upstream gradients are zero, and shares add up."""
 
-    def __init__(self, function: type[Function], ctx: Context, n: int, inputs: list[int], outputs: list[Tensor], which: int) -> None:
+    def __init__(
+        self, function: type[Function], ctx: Context, n: int, inputs: list[int], outputs: list[Tensor], which: int
+    ) -> None:
         self._function, self._ctx, self._n, self._inputs = function, ctx, n, inputs
         self._like = outputs if len(outputs) > 1 else []
         self._which = which
@@ -185,5 +203,7 @@ class _Backward:
             returned = self._function.backward(self._ctx, *all_upstream)
         gradients = returned if isinstance(returned, tuple) else (returned,)
         if len(gradients) != self._n:
-            raise RuntimeError(f"{self._function.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")
+            raise RuntimeError(
+                f"{self._function.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments"
+            )
         return tuple(gradients[i] for i in self._inputs)

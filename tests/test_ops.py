@@ -1,4 +1,5 @@
-"""Every elementwise row of the op table: values and gradients against the reference engine and central differences, over shapes
+"""Every elementwise row of the op table: values and gradients against the reference engine and central differences,
+over shapes
 that broadcast, are empty, are 0-d, are transposed. A new row is tested by existing."""
 
 import math
@@ -14,20 +15,23 @@ from pyautograd.scalar import Value
 
 ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwise"}
 PARAMETERS = {
-    "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9), "huber": (0.8,),
+    "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
+    "huber": (0.8,),
     "hinge": (1.0,),
 }  # fmt: skip
 
 # Where a row is defined and smooth, if that is not everywhere
 DOMAINS = {
-    "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0), "pow": (0.3, 3.0),
+    "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
+    "pow": (0.3, 3.0),
     "bce": (0.1, 0.9),
 }  # fmt: skip
 PIECEWISE = {"floor", "ceil", "round", "sign"}  # their gradient is 0, which differences across a step would not show
 
 UNARY_SHAPES = [(), (1,), (5,), (0,), (2, 3), (2, 0, 3), (1, 17, 2)]
 BINARY_SHAPES = [
-    ((), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 3), ()), ((), (2, 3)), ((2, 1), (1, 3)), ((4, 1, 3), (2, 1)),
+    ((), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 3), ()), ((), (2, 3)), ((2, 1), (1, 3)), ((4, 1, 3),
+    (2, 1)),
     ((0, 3), (3,)), ((1,), (0,)), ((2, 3), (2, 3)),
 ]  # fmt: skip
 
@@ -42,8 +46,6 @@ def draw(name: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
 
 def call(name: str, *operands: object) -> pa.Tensor:
     return apply(ROWS[name].number, *operands, *PARAMETERS.get(name, ()))
-
-
 
 
 ONE = [name for name, row in ROWS.items() if row.operands == 1]
@@ -103,19 +105,24 @@ def reference_result(name: str, numbers: list[float]) -> tuple[float, list[float
     """The row on Values of the pure-Python engine: its value and the gradients of its operands."""
     values = [reference.Value(number) for number in numbers]
     first, rest = values[0], [*values[1:], *PARAMETERS.get(name, ())]
-    symbols = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__", "neg": "__neg__",
+    symbols = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__", "neg":
+    "__neg__",
                "power": "__pow__"}  # fmt: skip
     result = getattr(first, symbols.get(name, name))(*rest)
     result.backward()
     return result.data, [value.grad for value in values]
 
 
-IN_REFERENCE = [name for name in (*ONE, *TWO) if hasattr(reference.Value, name) or name in ("add", "sub", "mul", "div", "pow", "power")]
+IN_REFERENCE = [
+    name
+    for name in (*ONE, *TWO)
+    if hasattr(reference.Value, name) or name in ("add", "sub", "mul", "div", "pow", "power")
+]
 
 
 def test_the_reference_engine_has_what_values_have() -> None:
     losses = {"squared_error", "huber", "hinge", "bce_with_logits", "bce"}
-    assert set((*ONE, *TWO)) - set(IN_REFERENCE) <= losses | PIECEWISE
+    assert {*ONE, *TWO} - set(IN_REFERENCE) <= losses | PIECEWISE
 
 
 @pytest.mark.parametrize("name", IN_REFERENCE)
@@ -162,7 +169,9 @@ def test_float32_is_near_float64(name: str) -> None:
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.takes_int and name not in ("where", "clamp")])
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row.takes_int and name not in ("where", "clamp")]
+)
 def test_integers_stay_integers(name: str) -> None:
     operands = [pa.tensor([-3, 0, 7]), pa.tensor([2, 5, -1])][: ROWS[name].operands]
     result = call(name, *operands)
@@ -193,7 +202,14 @@ def test_comparisons(name: str, dtype: pa.dtype) -> None:
     b = pa.tensor([1, 1, 0]).to(dtype)
     result = getattr(a, name)(b)
     assert result.dtype is pa.bool
-    compare = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+    compare = {
+        "eq": np.equal,
+        "ne": np.not_equal,
+        "lt": np.less,
+        "le": np.less_equal,
+        "gt": np.greater,
+        "ge": np.greater_equal,
+    }
     assert result.tolist() == compare[name](a.numpy(), b.numpy()).tolist()
 
 

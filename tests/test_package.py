@@ -23,13 +23,73 @@ PUBLIC_MODULES = [
 ]
 
 PACKAGE = Path(pyautograd.__file__).parent
-NAMES = """
-    Tensor Value MLP tensor from_numpy zeros ones empty full arange linspace eye rand randn randint randperm zeros_like
-    ones_like cat stack where maximum minimum clamp exp log sqrt tanh sigmoid relu abs softmax log_softmax logsumexp matmul
-    mm bmm mv dot sum mean argmax var prod float32 float64 int64 bool dtype no_grad enable_grad set_grad_enabled
-    is_grad_enabled manual_seed set_num_threads get_num_threads memory_stats save load autograd nn optim utils scalar
-    reference
-""".split()
+NAMES = [
+    "Tensor",
+    "Value",
+    "MLP",
+    "tensor",
+    "from_numpy",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "arange",
+    "linspace",
+    "eye",
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "zeros_like",
+    "ones_like",
+    "cat",
+    "stack",
+    "where",
+    "maximum",
+    "minimum",
+    "clamp",
+    "exp",
+    "log",
+    "sqrt",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "abs",
+    "softmax",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "mm",
+    "bmm",
+    "mv",
+    "dot",
+    "sum",
+    "mean",
+    "argmax",
+    "var",
+    "prod",
+    "float32",
+    "float64",
+    "int64",
+    "bool",
+    "dtype",
+    "no_grad",
+    "enable_grad",
+    "set_grad_enabled",
+    "is_grad_enabled",
+    "manual_seed",
+    "set_num_threads",
+    "get_num_threads",
+    "memory_stats",
+    "save",
+    "load",
+    "autograd",
+    "nn",
+    "optim",
+    "utils",
+    "scalar",
+    "reference",
+]
 
 
 def run_python(code: str) -> str:

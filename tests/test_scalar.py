@@ -450,7 +450,8 @@ def test_nets_are_pickled_and_copied():
 
 
 def test_a_neuron_keeps_the_numbers_it_was_built_with():
-    """Looked at after its weights have changed, a graph still shows what was computed; gradients are those of the pass."""
+    """Looked at after its weights have changed, a graph still shows what was computed; gradients are those of the
+    pass."""
     model = scalar.MLP(2, [2, 1])
     out = model([1.5, -0.5])
     out.backward()
@@ -463,7 +464,7 @@ def test_a_neuron_keeps_the_numbers_it_was_built_with():
     for p in again.parameters():
         p.data += 1.0
     assert len(products) == len(list(_walk(late)))
-    inner = lambda root: sorted((n.data, n.grad, n._op) for n in _walk(root) if n._op)  # noqa: E731
+    inner = lambda root: sorted((n.data, n.grad, n._op) for n in _walk(root) if n._op)
     assert inner(late) == inner(out)
 
 

@@ -10,7 +10,7 @@ import pyautograd as pa
 
 torch = pytest.importorskip("torch")
 
-X, Y, Z, V, N3, I3 = "x y z v n3 i3".split()
+X, Y, Z, V, N3, I3 = ["x", "y", "z", "v", "n3", "i3"]
 
 
 def inputs(library: Any, requires_grad: bool) -> dict[str, Any]:
@@ -102,7 +102,8 @@ DIFFERENTIABLE: dict[str, Callable[[Any, Any], Any]] = {
     "clamp": lambda t, o: o.x.clamp(-0.5, 0.5) + o.x.clamp(min=0) + o.x.clamp(max=0.1),
     "maximum": lambda t, o: t.maximum(o.x, o.y) * t.minimum(o.x, o.z).sum(),
     # elementwise
-    "maths": lambda t, o: t.exp(o.x) + t.log(o.p) + o.p.sqrt() + o.x.sin() * o.x.cos() + t.erf(o.x) + o.p.rsqrt() + o.x.expm1(),
+    "maths": lambda t,
+    o: t.exp(o.x) + t.log(o.p) + o.p.sqrt() + o.x.sin() * o.x.cos() + t.erf(o.x) + o.p.rsqrt() + o.x.expm1(),
     "activations": lambda t, o: o.x.relu() + o.x.sigmoid() * o.x.tanh() + t.relu(o.x - 1),
     "float64 with float32": lambda t, o: (o.x.to(t.float32) * 2).to(t.float64) + o.f.reshape(3, 1),
     "with integers": lambda t, o: o.x * o.k.reshape(3, 1) + o.k.reshape(3, 1) + o.m,
@@ -166,16 +167,23 @@ PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "argmax along": lambda t, o: o.b.argmax(1) + o.b.argmin(dim=-3, keepdim=True).sum(),
     "max of ints": lambda t, o: o.k.max() + o.i.max(0).values.sum(),
     "indices": lambda t, o: o.x.max(1).indices,
-    "any": lambda t, o: o.m.any(), "all": lambda t, o: o.m.all(), "any along": lambda t, o: o.m.any(1), "all along": lambda t, o: o.m.all(0),
+    "any": lambda t, o: o.m.any(), "all": lambda t, o: o.m.all(), "any along": lambda t, o: o.m.any(1),
+    "all along": lambda t, o: o.m.all(0),
     "comparisons": lambda t, o: (o.x > o.y) & (o.x < 1) | ~(o.x == o.z[0]),
-    "arange": lambda t, o: t.arange(5), "arange of floats": lambda t, o: t.arange(0, 1, 0.25), "arange down": lambda t, o: t.arange(5, 0, -2),
-    "linspace": lambda t, o: t.linspace(0, 1, 5), "eye": lambda t, o: t.eye(3), "full": lambda t, o: t.full((2, 2), 7), "full of floats": lambda t, o: t.full((2,), 0.5),
-    "zeros": lambda t, o: t.zeros(2, 3), "ones": lambda t, o: t.ones((2, 3), dtype=t.int64), "zeros_like": lambda t, o: t.zeros_like(o.k),
-    "tensor of ints": lambda t, o: t.tensor([1, 2]), "tensor of bools": lambda t, o: t.tensor([True]), "tensor of mixed": lambda t, o: t.tensor([1, 2.5]),
+    "arange": lambda t, o: t.arange(5), "arange of floats": lambda t, o: t.arange(0, 1, 0.25),
+    "arange down": lambda t, o: t.arange(5, 0, -2),
+    "linspace": lambda t, o: t.linspace(0, 1, 5), "eye": lambda t, o: t.eye(3), "full": lambda t, o: t.full((2, 2),
+    7), "full of floats": lambda t, o: t.full((2,), 0.5),
+    "zeros": lambda t, o: t.zeros(2, 3), "ones": lambda t, o: t.ones((2, 3), dtype=t.int64), "zeros_like": lambda t,
+    o: t.zeros_like(o.k),
+    "tensor of ints": lambda t, o: t.tensor([1, 2]), "tensor of bools": lambda t, o: t.tensor([True]),
+    "tensor of mixed": lambda t, o: t.tensor([1, 2.5]),
     "float64 array": lambda t, o: t.tensor(np.ones(2)), "from_numpy": lambda t, o: t.from_numpy(np.arange(3)),
     "rounding": lambda t, o: t.tensor([0.5, 1.5, 2.5, -0.5]).round(),
-    "long": lambda t, o: t.tensor([1.9, -1.9]).long(), "bool": lambda t, o: t.tensor([0.0, 0.1]).bool(), "float": lambda t, o: o.k.float(),
-    "clamp of ints": lambda t, o: o.k.clamp(-1, 2), "abs of ints": lambda t, o: o.k.abs(), "sign": lambda t, o: o.x.sign(),
+    "long": lambda t, o: t.tensor([1.9, -1.9]).long(), "bool": lambda t, o: t.tensor([0.0, 0.1]).bool(),
+    "float": lambda t, o: o.k.float(),
+    "clamp of ints": lambda t, o: o.k.clamp(-1, 2), "abs of ints": lambda t, o: o.k.abs(), "sign": lambda t,
+    o: o.x.sign(),
     "where of ints": lambda t, o: t.where(o.k > 0, o.k, 0), "isnan": lambda t, o: t.isnan(o.x / o.x),
     "mean of nothing": lambda t, o: o.e.detach().mean(), "sum of nothing": lambda t, o: o.e.detach().sum(0),
     "equality with None": lambda t, o: t.tensor([o.x is None]),
