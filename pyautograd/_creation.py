@@ -70,11 +70,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """A new tensor with a copy of the data.
 
     **Arguments:** `data`: a number, nested lists of numbers, an ndarray of at most 8 axes, or a tensor. `dtype`: by
-    default
-    the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers become
-    int64).
-    `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError for what is no
-    number.
+    default the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers
+    become int64). `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError
+    for what is no number.
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1, 2], [3, 4]])

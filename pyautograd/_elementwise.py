@@ -1,8 +1,7 @@
 """Elementwise functions, each also a method of Tensor: one call of the core for one row of the op table.
 
 Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of
-floats take
-integers too, which become the default float.
+floats take integers too, which become the default float.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Python methods for a type that is made in C.
 
 `Value` and `Tensor` are created and destroyed millions of times a second. A class made by a class statement would add
-about
-50 ns to each death, so the types are C's own, and the class statement only lends them its body.
+about 50 ns to each death, so the types are C's own, and the class statement only lends them its body.
 """
 
 from __future__ import annotations

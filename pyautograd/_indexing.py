@@ -1,9 +1,8 @@
 """`tensor[key]` in NumPy's and PyTorch's meaning.
 
 A key is taken apart into ints and slices, which make a view, and integer or boolean arrays, which gather rows: the
-axes that
-arrays index are brought to the front, their positions become one linear position, and the `index` op does the rest. As
-in PyTorch, and unlike NumPy, an int beside arrays selects first and does not count among them.
+axes that arrays index are brought to the front, their positions become one linear position, and the `index` op does
+the rest. As in PyTorch, and unlike NumPy, an int beside arrays selects first and does not count among them.
 """
 
 from __future__ import annotations

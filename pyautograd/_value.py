@@ -16,8 +16,8 @@ class Value(Node):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 
     `Value(data, _children=(), _op='', label='')`. Operators take Values and numbers of every kind. `data` and `grad`
-    are floats that
-    may be assigned; `backward()` starts inner nodes fresh and accumulates on the leaves; the graph is kept.
+    are floats that may be assigned; `backward()` starts inner nodes fresh and accumulates on the leaves; the graph is
+    kept.
 
     >>> from pyautograd.scalar import Value
     >>> a, b = Value(2.0), Value(-3.0)

@@ -60,10 +60,8 @@ def grad(
     """Gradients of outputs with respect to inputs (leaves or results), returned and not accumulated.
 
     **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element.
-    **Returns** a tuple with a
-    tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not
-    depend on
-    (with `allow_unused=True` its gradient is None).
+    **Returns** a tuple with a tensor for each input. **Raises** RuntimeError for an input that does not require grad,
+    or that the outputs do not depend on (with `allow_unused=True` its gradient is None).
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
@@ -136,8 +134,8 @@ class Function:
     """An op written in Python: subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *upstream)`.
 
     `forward` computes with tensors, without history, and returns a new tensor or a tuple of them. `backward` gets the
-    upstream
-    gradient of each output and returns a gradient, or None, for each argument of `forward`: a vector-Jacobian product.
+    upstream gradient of each output and returns a gradient, or None, for each argument of `forward`: a
+    vector-Jacobian product.
 
     >>> import pyautograd
     >>> class Cube(pyautograd.autograd.Function):

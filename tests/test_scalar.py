@@ -450,8 +450,7 @@ def test_nets_are_pickled_and_copied():
 
 
 def test_a_neuron_keeps_the_numbers_it_was_built_with():
-    """Looked at after its weights have changed, a graph still shows what was computed; gradients are those of the
-    pass."""
+    """Looked at after its weights have changed, a graph still shows what was computed, and the pass's gradients."""
     model = scalar.MLP(2, [2, 1])
     out = model([1.5, -0.5])
     out.backward()
