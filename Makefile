@@ -17,8 +17,9 @@ SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
 # ---- for users ----
 
+# By its script, and the bench from another folder: `python -m` would take the source tree here for the package.
 demo: .venv/demo/ready
-	.venv/demo/bin/python -m pyautograd demo
+	.venv/demo/bin/pyautograd demo
 
 .venv/demo/ready: $(SOURCES)
 	test -d .venv/demo || $(PYTHON) -m venv .venv/demo
@@ -27,7 +28,7 @@ demo: .venv/demo/ready
 	touch $@
 
 bench: .venv/bench/ready
-	.venv/bench/bin/python -m pyautograd bench
+	cd .venv && bench/bin/python -m pyautograd bench
 
 .venv/bench/ready: build/wheel.stamp
 	test -d .venv/bench || $(PYTHON) -m venv .venv/bench

@@ -34,12 +34,8 @@ static pa_status check_operands(const pa_call *call) {
 
 static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **out) {
     if (spec->is_view) {
-        pa_node *base = call->in[0];
-        PA_TRY(pa_node_need_storage(base));
         int64_t offset = spec->offset * (int64_t)pa_dtype_size(spec->dtype);
-        PA_TRY(pa_node_over(spec->dtype, spec->ndim, spec->shape, spec->strides, base->array->storage,
-                            base->array->data + offset, out));
-        (*out)->flags |= PA_IS_VIEW;
+        PA_TRY(pa_node_view(call->in[0], spec->dtype, spec->ndim, spec->shape, spec->strides, offset, out));
     } else {
         PA_TRY(pa_node_new(spec->dtype, spec->ndim, spec->shape, out));
     }
@@ -126,11 +122,7 @@ pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
 }
 
 pa_status pa_detach(pa_node *node, pa_node **out) {
-    PA_TRY(pa_node_need_storage(node));
-    PA_TRY(pa_node_over(node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), node->array->storage,
-                        node->array->data, out));
-    (*out)->flags |= PA_IS_VIEW;
-    return PA_OK;
+    return pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out);
 }
 
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
@@ -190,8 +182,10 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     pa_array *array = target->array;
     size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
     pa_storage *other = array->saved;
-    PA_FAIL_IF(other != NULL && other->bytes < bytes, PA_RUNTIME, "%s: a view of shape %s cannot become %s again; clone() it",
-               what, shape, after);
+    size_t own_bytes = (size_t)array->numel * pa_dtype_size((pa_dtype)target->dtype);
+    if (own_bytes < sizeof target->value && target->ndim == 0) own_bytes = sizeof target->value; /* what need_storage makes */
+    PA_FAIL_IF(array->data != array->storage->data || array->storage->bytes > own_bytes || !pa_node_is_contiguous(target),
+               PA_RUNTIME, "%s: a view of shape %s into the memory of others stays %s; clone() it", what, shape, before);
     if (other == NULL) PA_TRY(pa_storage_new(bytes, &other));
     array->saved = array->storage;
     array->storage = other;
@@ -213,7 +207,9 @@ pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
     pa_status status = pa_apply_binary(op, target, source, &result);
     pa_grad_enable(enabled);
     PA_TRY(status);
-    if (pa_dtype_is_float(result->dtype) && !pa_dtype_is_float(target->dtype))
+    bool category_fits = pa_dtype_is_float(target->dtype) || !pa_dtype_is_float(result->dtype);
+    if (target->dtype == PA_BOOL) category_fits = result->dtype == PA_BOOL || source->dtype == PA_BOOL;
+    if (!category_fits)
         status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s", name,
                          pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
     else

@@ -176,8 +176,12 @@ static PyObject *apply_list(pa_op op, PyObject *list, pa_call *call) {
     PyObject *result = NULL;
     pa_node **in = pa_mem_alloc_array((size_t)n + 1, sizeof *in);
     if (in == NULL) return pa_raise(PA_MEMORY);
-    for (Py_ssize_t i = 0; i < n; i++, taken++)
-        if (read_operand(PyList_GetItem(list, i), op, &in[i]) < 0) goto done;
+    for (Py_ssize_t i = 0; i < n; i++, taken++) {
+        PyObject *item = PyList_GetItem(list, i); /* reading one may run Python, which may change the list */
+        int found = item == NULL ? -1 : read_operand(Py_NewRef(item), op, &in[i]);
+        Py_XDECREF(item);
+        if (found < 0) goto done;
+    }
     call->n = taken;
     call->in = in;
     result = finish(pa_apply(call, &out), &out);
@@ -259,10 +263,11 @@ static PyObject *bind_reshape(PyObject *module, PyObject *const *arguments, Py_s
     int ndim = read_ints(arguments[1], ints + 1, PA_MAX_NDIM, "reshape");
     if (ndim < 0) return NULL;
     for (int i = 0; i < ndim; i++)
-        if (ints[1 + i] > 0) known *= ints[1 + i];
+        if (ints[1 + i] > 0 && __builtin_mul_overflow(known, ints[1 + i], &known)) known = INT64_MAX;
     for (int i = 0; i < ndim; i++) shape[i] = ints[1 + i] == -1 ? pa_node_numel(node) / known : ints[1 + i];
     int64_t product = 1;
-    for (int i = 0; i < ndim; i++) product *= shape[i];
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] < 0 || __builtin_mul_overflow(product, shape[i], &product)) product = -1; /* the view op words it */
     pa_status status = PA_OK;
     if (product == pa_node_numel(node) && !pa_can_view(node, ndim, shape, strides)) {
         int64_t dtype = node->dtype;
@@ -374,7 +379,8 @@ static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ss
                             MAX_INLINE_OPERANDS);
     for (Py_ssize_t i = 0; i < count; i++)
         if ((parents[i] = read_handle(PyTuple_GetItem(arguments[1], i), "attach")) == NULL) return NULL;
-    if (node->flags & PA_LISTED || node->n_parents > 0 || !pa_dtype_is_float((pa_dtype)node->dtype))
+    /* A node that others hold may have children already, and must not become younger than they are. */
+    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float((pa_dtype)node->dtype))
         return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
     if (PyObject_SetAttrString(arguments[0], "_backward_function", arguments[2]) < 0 ||
         PyObject_SetAttrString(arguments[0], "_custom_op", arguments[3]) < 0)

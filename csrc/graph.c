@@ -205,6 +205,22 @@ pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int
     return PA_OK;
 }
 
+pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
+                       pa_node **out) {
+    if (base->flags & PA_IS_VALUE) {
+        pa_storage *copy = NULL;
+        PA_TRY(pa_storage_new(sizeof base->value, &copy));
+        memcpy(copy->data, &base->value, sizeof base->value);
+        pa_status status = pa_node_over(dtype, ndim, shape, strides, copy, copy->data, out);
+        pa_storage_release(copy);
+        return status;
+    }
+    PA_TRY(pa_node_need_storage(base));
+    PA_TRY(pa_node_over(dtype, ndim, shape, strides, base->array->storage, base->array->data + offset, out));
+    (*out)->flags |= PA_IS_VIEW;
+    return PA_OK;
+}
+
 /* Row-major strides, and the number of elements; fails where that number overflows. */
 static pa_status contiguous_strides(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *strides, int64_t *numel) {
     int64_t nonzero = 1;

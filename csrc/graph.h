@@ -23,7 +23,7 @@ typedef struct pa_node pa_node;
 typedef struct pa_storage {
     int32_t refs;
     uint32_t version; /* grows with every write in place */
-    int16_t readers;  /* running without the GIL on these bytes */
+    int32_t readers;  /* running without the GIL on these bytes */
     bool writer;
     size_t bytes;
     void *data;
@@ -176,6 +176,11 @@ pa_status pa_node_need_array(pa_node *node);
 
 /* Moves an inline number into a storage of its own, so that views can share it. */
 pa_status pa_node_need_storage(pa_node *node);
+
+/* A view of the node, as pa_node_over makes one, `offset` bytes into its data. A Value's number stays in its node, where
+   the scalar ops read it: what looks like a view of a Value has a copy. */
+pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
+                       pa_node **out);
 
 /* ---- reading a node ---- */
 static inline char *pa_node_data(const pa_node *node) {

@@ -54,7 +54,8 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
         handle = idle.handle[--idle.n];
         PyObject_Init((PyObject *)handle, type);
     } else {
-        handle = PyObject_GC_New(pa_handle, type);
+        /* a subclass may have slots of its own behind the handle, which must be cleared */
+        handle = is_exact(type) ? PyObject_GC_New(pa_handle, type) : (pa_handle *)PyType_GenericAlloc(type, 0);
         if (handle == NULL) {
             pa_node_release(node);
             return NULL;
@@ -66,7 +67,7 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     if (node->flags & PA_DICT_ONLY) {
         handle->dict = node->handle;
         node->flags &= (uint16_t)~PA_DICT_ONLY;
-        PyObject_GC_Track((PyObject *)handle);
+        if (!PyObject_GC_IsTracked((PyObject *)handle)) PyObject_GC_Track((PyObject *)handle);
     }
     node->handle = handle;
     return (PyObject *)handle;
@@ -270,6 +271,21 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     return status == PA_OK ? pa_wrap(out) : pa_raise(status);
 }
 
+/* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the __dict__
+   that has it. -1 with an exception set. */
+static int leave_backward(pa_node *node, PyObject *dict) {
+    node->handle = NULL;
+    if (node->op != PA_OP_custom || dict == NULL) return 0;
+    PyObject *own = PyDict_Copy(dict);
+    if (own == NULL) return -1;
+    node->handle = own;
+    node->flags |= PA_DICT_ONLY;
+    static const char *const names[] = {"_backward_function", "_custom_op"};
+    for (int i = 0; i < 2; i++)
+        if (PyDict_GetItemString(dict, names[i]) != NULL && PyDict_DelItemString(dict, names[i]) < 0) return -1;
+    return 0;
+}
+
 /* A tracked result in place: the handle moves on to the node of the result, and everyone who has the handle sees it. The
    old node keeps its number for those who read it. Views would not see the change, so there must be none. */
 static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
@@ -291,7 +307,12 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
         pa_node_release(node);
         return pa_raise(status);
     }
-    old->handle = NULL;
+    if (leave_backward(old, ((pa_handle *)target)->dict) < 0) {
+        old->handle = target;
+        pa_node_release(node);
+        return NULL;
+    }
+    node->flags |= old->flags & PA_RETAINS_GRAD;
     node->handle = target;
     ((pa_handle *)target)->node = node;
     pa_node_release(old);
@@ -384,7 +405,7 @@ static void handle_dealloc(PyObject *self) {
     pa_handle *handle = (pa_handle *)self;
     PyTypeObject *type = Py_TYPE(self);
     pa_node *node = handle->node;
-    if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+    if ((handle->dict != NULL || !is_exact(type)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
     if (handle->weak_references != NULL) PyObject_ClearWeakRefs(self);
     if (node != NULL) {
         node->handle = NULL;
@@ -413,6 +434,7 @@ static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
 
 static int handle_clear(PyObject *self) {
     Py_CLEAR(((pa_handle *)self)->dict);
+    if (is_exact(Py_TYPE(self)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self); /* dealloc relies on it */
     return 0;
 }
 
@@ -505,7 +527,8 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     if (found <= 0) return -1;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
-                           ? (node->dtype == source->dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")
+                           ? (node->dtype == source->dtype || source->flags & PA_WEAK ? pa_copy_into
+                                                                                      : pa_change_dtype)(node, source, "data")
                            : pa_fail(PA_VALUE, "data: a tensor of shape %s cannot take the place of one of shape %s",
                                      pa_node_shape_text(source), pa_node_shape_text(node));
     pa_grad_enable(enabled);
@@ -531,13 +554,15 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
             return -1;
         }
         fresh = pa_handle_node(value);
-        pa_status status = PA_OK;
-        if (!pa_same_shape(fresh, node) || fresh->dtype != node->dtype)
+        pa_status status = fresh == node ? pa_fail(PA_RUNTIME, "grad: a tensor of shape %s cannot be its own gradient",
+                                                   pa_node_shape_text(node))
+                                         : PA_OK;
+        if (status == PA_OK && (!pa_same_shape(fresh, node) || fresh->dtype != node->dtype))
             status = pa_fail(PA_VALUE, "grad: a tensor of shape %s, %s for one of shape %s, %s", pa_node_shape_text(fresh),
                              pa_dtype_name(fresh->dtype), pa_node_shape_text(node), pa_dtype_name(node->dtype));
         if (status == PA_OK) status = pa_node_need_array(node);
         if (status == PA_OK && (!pa_node_is_contiguous(fresh) || pa_node_requires_grad(fresh))) {
-                    int64_t dtype = node->dtype;
+            int64_t dtype = node->dtype;
             pa_call call = {.op = PA_OP_cast, .n = 1, .in = &fresh, .n_ints = 1, .ints = &dtype};
             bool enabled = pa_grad_enable(false);
             status = pa_apply(&call, &fresh);
@@ -545,6 +570,8 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
         } else if (status == PA_OK) {
             pa_node_retain(fresh);
         }
+        if (status == PA_OK && (status = pa_node_need_storage(fresh)) != PA_OK) /* backward counts its writes there */
+            pa_node_release(fresh);
         if (status != PA_OK) {
             pa_raise(status);
             return -1;
@@ -713,13 +740,20 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
     (void)closure;
     pa_node *node = open_node(self);
     if (node == NULL) return -1;
+    if (!(node->flags & PA_IS_VALUE)) {
+        PyErr_SetString(PyExc_TypeError, "_backward: a Tensor's op is written as an autograd.Function");
+        return -1;
+    }
     if (function == NULL || !PyCallable_Check(function)) {
         PyErr_SetString(PyExc_TypeError, "_backward: a callable is wanted");
         return -1;
     }
     if (PyObject_SetAttrString(self, "_backward_function", function) < 0) return -1;
     if (node->flags & PA_LISTED) {
-        if (node->op != PA_OP_custom && PyObject_SetAttrString(self, "_custom_op", get_op(self, NULL)) < 0) return -1;
+        PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);
+        int status = symbol == NULL ? 0 : PyObject_SetAttrString(self, "_custom_op", symbol);
+        Py_XDECREF(symbol);
+        if (status < 0 || PyErr_Occurred()) return -1;
         node->op = PA_OP_custom;
         node->flags &= (uint16_t)~PA_PURE;
     }
@@ -758,7 +792,10 @@ static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
     (void)unused;
     pa_node *node = open_node(self);
     if (node == NULL) return NULL;
-    pa_status status = pa_value_backward_step(node);
+    pa_status status = node->flags & PA_IS_VALUE
+                           ? pa_value_backward_step(node)
+                           : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own, only Values have",
+                                     pa_node_shape_text(node));
     if (status != PA_OK) return pa_raise(status);
     Py_RETURN_NONE;
 }

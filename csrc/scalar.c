@@ -156,6 +156,7 @@ static inline double neuron_gradient(const pa_node *node) {
 
 pa_status pa_value_open_neuron(pa_node *node) {
     if (node->op != PA_OP_neuron) return PA_OK;
+    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME, "neuron: its inner nodes cannot be looked at while a backward runs through it");
     int n = pa_neuron_inputs(node);
     bool nonlinear = (node->flags & PA_NONLINEAR) != 0;
     size_t room = 2 * (size_t)n;
@@ -301,9 +302,9 @@ static inline void gradients_of(const pa_node *node, double G, double *to) {
 }
 
 void pa_value_local_gradients(const pa_node *node, double *gradients) {
-    bool formula = scalar_forward[node->op] != NULL;
-    for (int i = 0; i < node->n_parents; i++) formula = formula && pa_node_parent(node, i)->dtype == PA_FLOAT64;
-    if (formula && node->dtype == PA_FLOAT64 && node->n_parents > 0) {
+    bool formula = scalar_forward[node->op] != NULL && node->flags & PA_IS_VALUE && node->n_parents > 0;
+    for (int i = 0; i < node->n_parents; i++) formula = formula && pa_node_parent(node, i)->flags & PA_IS_VALUE;
+    if (formula) {
         double to[PA_MAX_OPERANDS];
         gradients_of(node, 1.0, to);
         memcpy(gradients, to, node->n_parents * sizeof *to);

@@ -24,7 +24,7 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
    born right before it, with the gradients that they would have. Nothing for any other node. */
 pa_status pa_value_open_neuron(pa_node *node);
 
-/* d out / d operand i, as numbers, for a node whose operands are all 0-d; NAN where there is no formula. */
+/* d out / d operand i, as numbers, for a Value of Values; NAN where there is no formula. */
 void pa_value_local_gradients(const pa_node *node, double *gradients);
 
 /* Adds the node's contribution to the gradients of its operands: micrograd's node._backward(). Only a backward written in

@@ -6,6 +6,7 @@
 
 #include "apply.h"
 #include "kernels/kernels.h"
+#include "kernels/stream.h"
 #include "scalar.h"
 
 /* ---- list ---- */
@@ -331,27 +332,29 @@ static void release_guarded(sweep *s) {
 
 /* ---- commit ---- */
 
-static void adopt(pa_node *node, pa_node **fresh, bool accumulate) {
-    pa_array *array = node->array;
-    if (array->grad == NULL) {
-        array->grad = *fresh;
+/* The fresh gradient becomes the node's, or is added to the one it has. */
+static void adopt(pa_node *node, pa_node **fresh) {
+    pa_node *grad = node->array->grad;
+    if (grad == NULL) {
+        node->array->grad = *fresh;
         *fresh = NULL;
-    } else if (accumulate) {
-        if (pa_node_is_contiguous(array->grad)) {
-            pa_k->add[node->dtype == PA_FLOAT64](pa_node_data(array->grad), pa_node_data(*fresh), pa_node_numel(node));
-            if (array->grad->array->storage != NULL) pa_node_end_write(array->grad);
-        }
+        return;
     }
+    pa_stream to;
+    pa_stream_open(&to, pa_node_data(grad), (pa_dtype)grad->dtype, grad->ndim, pa_node_shape(grad), pa_node_strides(grad),
+                   grad->ndim, pa_node_shape(grad));
+    pa_stream_add(&to, (pa_dtype)(*fresh)->dtype, pa_node_data(*fresh), pa_node_numel(grad));
+    if (pa_node_storage(grad) != NULL) pa_node_end_write(grad);
 }
 
 static void commit(sweep *s) {
     for (size_t i = 0; i < s->tape.n_leaves; i++) {
         pa_node *leaf = s->tape.leaves[i];
-        if (s->grad_nodes[i] != NULL && leaf->flags & PA_GRAD_FILLED) adopt(leaf, &s->grad_nodes[i], true);
+        if (s->grad_nodes[i] != NULL && leaf->flags & PA_GRAD_FILLED) adopt(leaf, &s->grad_nodes[i]);
     }
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node **fresh = &s->grad_nodes[s->tape.n_leaves + i];
-        if (*fresh != NULL && s->tape.nodes[i]->flags & PA_GRAD_FILLED) adopt(s->tape.nodes[i], fresh, true);
+        if (*fresh != NULL && s->tape.nodes[i]->flags & PA_GRAD_FILLED) adopt(s->tape.nodes[i], fresh);
     }
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import sysconfig
+import sys
 from typing import Any
 
-if sysconfig.get_config_var("Py_GIL_DISABLED"):
+if "t" in sys.abiflags:  # the free-threaded builds, e.g. 3.13t
     raise ImportError("pyautograd has not been tested on free-threaded CPython yet; use the standard build")
 
 from pyautograd import _core

@@ -49,6 +49,13 @@ class no_grad(_Mode):
     False
     """
 
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        if function is None:
+            return made
+        made.__init__()  # type: ignore[misc]
+        return made(function)  # @no_grad without parentheses
+
     def __init__(self) -> None:
         super().__init__(False)
 

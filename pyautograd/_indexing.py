@@ -8,7 +8,7 @@ the rest. As in PyTorch, and unlike NumPy, an int beside arrays selects first an
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
 _FULL = slice(None)
+
+
+class _MaskOfAll(NamedTuple):
+    """True, False or a 0-d mask: indexes an axis of size 1 that is made for it."""
+
+    positions: np.ndarray[Any, Any]
 
 
 def _as_index_array(item: Any) -> np.ndarray[Any, Any] | None:
@@ -58,8 +64,7 @@ def _expand_key(tensor: Tensor, key: Any) -> list[Any]:
                 raise IndexError(f"index: a mask of shape {array.shape} for axes of shape {shape} of {tensor.shape}")
             entries.extend(np.nonzero(array) if array.ndim else [])
             if array.ndim == 0:
-                entries.append(None)
-                entries.append(np.flatnonzero(array))
+                entries.append(_MaskOfAll(np.flatnonzero(array)))
             used += array.ndim
             continue
         if item is not None:
@@ -122,15 +127,16 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             return apply(_ops.index, tensor, key, (1,))
 
     entries = _expand_key(tensor, key)
-    has_arrays = any(isinstance(entry, np.ndarray) for entry in entries)
+    has_arrays = any(isinstance(entry, np.ndarray | _MaskOfAll) for entry in entries)
     triples, result_shape, arrays = [], [], []
     axis = 0
     for entry in entries:
         if entry is None:
             result_shape.append(1)
             continue
-        if isinstance(entry, np.ndarray) and axis >= len(shape):  # a 0-d mask indexes the axis of size 1 made for it
-            arrays.append((len(result_shape) - 1, entry))
+        if isinstance(entry, _MaskOfAll):
+            arrays.append((len(result_shape), entry.positions))
+            result_shape.append(1)
             continue
         size = shape[axis]
         if isinstance(entry, np.ndarray):

@@ -195,13 +195,16 @@ class Tensor(Node):
 
     # Out to Python and NumPy
 
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
+    def _check_no_history(self) -> None:
         if self.requires_grad and _grad_mode.is_grad_enabled():
             raise RuntimeError(
                 f"numpy: a tensor of shape {self.shape} that requires grad; call .detach() first, "
                 "as NumPy keeps no history"
             )
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        self._check_no_history()
         kind = self.dtype.numpy
         return {
             "shape": self.shape,
@@ -220,7 +223,8 @@ class Tensor(Node):
         >>> t
         tensor([3., 0.])
         """
-        return np.asarray(self)
+        self._check_no_history()
+        return np.asarray(self.detach())  # shares the memory, and only as long as the array lives
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number for a 0-d tensor."""
@@ -319,7 +323,7 @@ class Tensor(Node):
             )
         _core.check_write(self, "setitem")
         with _grad_mode.no_grad():
-            array = np.asarray(self)
+            array = self.numpy()
             try:
                 array[_plain(key)] = _plain(value)
             except (ValueError, IndexError) as error:

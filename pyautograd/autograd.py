@@ -174,7 +174,9 @@ class Function:
             if not isinstance(output, Tensor):
                 raise TypeError(f"{cls.__name__}: forward returned a {type(output).__name__}, not a Tensor")
             if any(output is arg for arg in args):
-                outputs[i] = output.clone()
+                outputs[i] = output.detach().clone()
+            elif output.requires_grad:  # it has a history of its own, which is not this op's
+                outputs[i] = output.detach()
         inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
         if is_grad_enabled() and inputs:
             ctx._forget_history(outputs)

@@ -29,4 +29,4 @@ def _no_node_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     gc.collect()
     if request.session.testsfailed == failed:  # a traceback keeps its tensors
-        assert pyautograd.memory_stats().nodes == nodes
+        assert pyautograd.memory_stats().nodes <= nodes

@@ -1,8 +1,9 @@
-"""The examples in the docstrings say the truth."""
+"""The examples in the docstrings, in README.md and in docs/ say the truth."""
 
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ LEFT_OUT = {"pyautograd.__main__", "pyautograd._build", "pyautograd._core"}
 MODULES = sorted(
     {"pyautograd", *(module.name for module in pkgutil.walk_packages(pyautograd.__path__, "pyautograd."))} - LEFT_OUT
 )
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.is_file()]
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -21,7 +25,16 @@ def test_docstring_examples(name: str, tmp_path, monkeypatch) -> None:
     module = importlib.import_module(name)
     pyautograd.manual_seed(0)
     with np.printoptions(legacy=False):
-        failed, _ = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+        failed, _ = doctest.testmod(module, optionflags=OPTIONS)
+    assert failed == 0
+
+
+@pytest.mark.skipif(not PAGES, reason="the pages are not beside the tests")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_pages(page: Path, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with np.printoptions(legacy=False):
+        failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")
     assert failed == 0
 
 

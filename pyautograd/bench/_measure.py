@@ -50,12 +50,12 @@ class Effort:
     """How long to measure: seconds an engine and case, the seconds of one repetition, and the fewest repetitions."""
 
     seconds: float = 2.5
-    slice: float = 0.03
+    slice: float = 0.15
     fewest: int = 3
-    most_steps: int = 300
+    most_steps: int = 4000
 
 
-QUICK = Effort(seconds=0.4, slice=0.02, fewest=1)
+QUICK = Effort(seconds=0.4, slice=0.05, fewest=1)
 
 
 def summarise(seconds: Sequence[float]) -> Timing:
