@@ -183,9 +183,10 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
     pa_storage *other = array->saved;
     size_t own_bytes = (size_t)array->numel * pa_dtype_size((pa_dtype)target->dtype);
-    if (own_bytes < sizeof target->value && target->ndim == 0) own_bytes = sizeof target->value; /* what need_storage makes */
-    PA_FAIL_IF(array->data != array->storage->data || array->storage->bytes > own_bytes || !pa_node_is_contiguous(target),
-               PA_RUNTIME, "%s: a view of shape %s into the memory of others stays %s; clone() it", what, shape, before);
+    if (target->ndim == 0) own_bytes = sizeof target->value; /* what pa_node_need_storage makes */
+    bool owns_all = array->data == array->storage->data && array->storage->bytes <= own_bytes;
+    PA_FAIL_IF(!owns_all || !pa_node_is_contiguous(target), PA_RUNTIME,
+               "%s: a view of shape %s into the memory of others stays %s; clone() it", what, shape, before);
     if (other == NULL) PA_TRY(pa_storage_new(bytes, &other));
     array->saved = array->storage;
     array->storage = other;

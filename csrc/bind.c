@@ -267,7 +267,7 @@ static PyObject *bind_reshape(PyObject *module, PyObject *const *arguments, Py_s
     for (int i = 0; i < ndim; i++) shape[i] = ints[1 + i] == -1 ? pa_node_numel(node) / known : ints[1 + i];
     int64_t product = 1;
     for (int i = 0; i < ndim; i++)
-        if (shape[i] < 0 || __builtin_mul_overflow(product, shape[i], &product)) product = -1; /* the view op words it */
+        if (shape[i] < 0 || __builtin_mul_overflow(product, shape[i], &product)) product = -1; /* the view op says so */
     pa_status status = PA_OK;
     if (product == pa_node_numel(node) && !pa_can_view(node, ndim, shape, strides)) {
         int64_t dtype = node->dtype;

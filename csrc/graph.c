@@ -205,8 +205,8 @@ pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int
     return PA_OK;
 }
 
-pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
-                       pa_node **out) {
+pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides,
+                       int64_t offset, pa_node **out) {
     if (base->flags & PA_IS_VALUE) {
         pa_storage *copy = NULL;
         PA_TRY(pa_storage_new(sizeof base->value, &copy));

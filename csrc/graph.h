@@ -177,10 +177,10 @@ pa_status pa_node_need_array(pa_node *node);
 /* Moves an inline number into a storage of its own, so that views can share it. */
 pa_status pa_node_need_storage(pa_node *node);
 
-/* A view of the node, as pa_node_over makes one, `offset` bytes into its data. A Value's number stays in its node, where
-   the scalar ops read it: what looks like a view of a Value has a copy. */
-pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset,
-                       pa_node **out);
+/* A view of the node, as pa_node_over makes one, `offset` bytes into its data. A Value's number stays in its node,
+   where the scalar ops read it: what looks like a view of a Value has a copy. */
+pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides,
+                       int64_t offset, pa_node **out);
 
 /* ---- reading a node ---- */
 static inline char *pa_node_data(const pa_node *node) {

@@ -271,8 +271,8 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     return status == PA_OK ? pa_wrap(out) : pa_raise(status);
 }
 
-/* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the __dict__
-   that has it. -1 with an exception set. */
+/* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the
+   __dict__ that has it. -1 with an exception set. */
 static int leave_backward(pa_node *node, PyObject *dict) {
     node->handle = NULL;
     if (node->op != PA_OP_custom || dict == NULL) return 0;
@@ -525,10 +525,10 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     int found = pa_as_node(value, &source);
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
     if (found <= 0) return -1;
+    bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
-                           ? (node->dtype == source->dtype || source->flags & PA_WEAK ? pa_copy_into
-                                                                                      : pa_change_dtype)(node, source, "data")
+                           ? (keeps_dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")
                            : pa_fail(PA_VALUE, "data: a tensor of shape %s cannot take the place of one of shape %s",
                                      pa_node_shape_text(source), pa_node_shape_text(node));
     pa_grad_enable(enabled);
@@ -794,7 +794,7 @@ static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
     if (node == NULL) return NULL;
     pa_status status = node->flags & PA_IS_VALUE
                            ? pa_value_backward_step(node)
-                           : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own, only Values have",
+                           : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own as Values have",
                                      pa_node_shape_text(node));
     if (status != PA_OK) return pa_raise(status);
     Py_RETURN_NONE;

@@ -156,7 +156,8 @@ static inline double neuron_gradient(const pa_node *node) {
 
 pa_status pa_value_open_neuron(pa_node *node) {
     if (node->op != PA_OP_neuron) return PA_OK;
-    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME, "neuron: its inner nodes cannot be looked at while a backward runs through it");
+    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME,
+               "neuron: its inner nodes cannot be looked at while a backward runs through it");
     int n = pa_neuron_inputs(node);
     bool nonlinear = (node->flags & PA_NONLINEAR) != 0;
     size_t room = 2 * (size_t)n;

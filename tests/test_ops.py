@@ -1,6 +1,5 @@
 """Every elementwise row of the op table: values and gradients against the reference engine and central differences,
-over shapes
-that broadcast, are empty, are 0-d, are transposed. A new row is tested by existing."""
+over shapes that broadcast, are empty, are 0-d, are transposed. A new row is tested by existing."""
 
 import math
 

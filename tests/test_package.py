@@ -159,11 +159,6 @@ def test_import_brings_only_what_it_depends_on() -> None:
 
 def test_a_free_threaded_python_is_refused() -> None:
     refused = run_python(
-        "import sys\n"
-        "sys.abiflags += 't'\n"
-        "try:\n"
-        "    import pyautograd\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
+        "import sys\nsys.abiflags += 't'\ntry:\n    import pyautograd\nexcept ImportError as error:\n    print(error)\n"
     )
     assert "free-threaded" in refused

@@ -47,11 +47,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: seconds an engine and case, the seconds of one repetition, and the fewest repetitions."""
+    """How long to measure: seconds an engine and case, the seconds of one repetition, the fewest repetitions, and the
+    fewest and most steps of a repetition."""
 
     seconds: float = 2.5
     slice: float = 0.15
     fewest: int = 3
+    fewest_steps: int = 1
     most_steps: int = 4000
 
 
@@ -88,7 +90,7 @@ def interleave(
         if once < effort.slice:  # the first steps are slower than those to come
             trial = min(max(int(effort.slice / once / 4), 1), effort.most_steps)
             once = max(program.run(trial)["step"] / trial, 1e-7)
-        steps[name] = min(max(round(effort.slice / once), 1), effort.most_steps)
+        steps[name] = min(max(round(effort.slice / once), effort.fewest_steps), effort.most_steps)
     samples: dict[str, dict[str, list[float]]] = {name: {} for name in programs}
     used = dict.fromkeys(programs, 0.0)
     done = dict.fromkeys(programs, 0)
