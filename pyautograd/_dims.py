@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsIndex, TypeAlias, TypeVar
 
 Dims: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def one(op: str, dim: SupportsIndex, ndim: int) -> int:
@@ -25,6 +27,21 @@ def alias(op: str, dim: Dims, axis: Dims) -> Any:
     if dim is not None:
         raise TypeError(f"{op}: dim and axis are the same thing; give one of them")
     return axis
+
+
+def numpy_names(function: F) -> F:
+    """Let a function of `dim` and `keepdim` take NumPy's `axis` and `keepdims` too; TypeError when both are given."""
+
+    @functools.wraps(function)
+    def renamed(*args: Any, **keywords: Any) -> Any:
+        for given, name in (("axis", "dim"), ("keepdims", "keepdim")) if keywords else ():
+            if given in keywords:
+                if name in keywords:
+                    raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
+                keywords[name] = keywords.pop(given)
+        return function(*args, **keywords)
+
+    return renamed  # type: ignore[return-value]
 
 
 def mask(op: str, dim: Any, ndim: int) -> int:

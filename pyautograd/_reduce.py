@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from pyautograd import _dims, _ops
 from pyautograd._core import apply, reshape
-from pyautograd._dims import Dims
+from pyautograd._dims import Dims, numpy_names
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -138,6 +138,7 @@ def std(
     )
 
 
+@numpy_names
 def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements over the axes `dim`, p 1, 2 or inf; the gradient at the zero vector is 0.
 
@@ -158,21 +159,17 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     raise ValueError(f"norm: p is 1, 2 or inf, not {p!r}")
 
 
-def argmax(
-    input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None
-) -> Tensor:
+@numpy_names
+def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first largest element along `dim`, or of the flattened tensor."""
-    found = _dims.alias("argmax", dim, axis)
-    number = -1 if found is None else _dims.one("argmax", found, input.ndim)
+    number = -1 if dim is None else _dims.one("argmax", dim, input.ndim)
     return apply(_ops.argmax, input, (number, keepdim))
 
 
-def argmin(
-    input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False, *, axis: SupportsIndex | None = None
-) -> Tensor:
+@numpy_names
+def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first smallest element along `dim`, or of the flattened tensor."""
-    found = _dims.alias("argmin", dim, axis)
-    number = -1 if found is None else _dims.one("argmin", found, input.ndim)
+    number = -1 if dim is None else _dims.one("argmin", dim, input.ndim)
     return apply(_ops.argmin, input, (number, keepdim))
 
 
@@ -193,6 +190,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     return ValuesAndIndices(values, indices)
 
 
+@numpy_names
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
     elementwise.
@@ -204,27 +202,32 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _extremum(input, dim, keepdim, True)
 
 
+@numpy_names
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
     elementwise."""
     return _extremum(input, dim, keepdim, False)
 
 
+@numpy_names
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Is some element nonzero, over the axes `dim`?"""
     return apply(_ops.gt, _reduced(_ops.sum, "any", input != 0, dim, keepdim, None, False), 0)
 
 
+@numpy_names
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Is every element nonzero, over the axes `dim`?"""
     return apply(_ops.eq, _reduced(_ops.sum, "all", input == 0, dim, keepdim, None, False), 0)
 
 
+@numpy_names
 def logsumexp(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> Tensor:
     """ln sum e^a along an axis, without overflow."""
     return apply(_ops.logsumexp, input, (_dims.one("logsumexp", dim, input.ndim), keepdim))
 
 
+@numpy_names
 def softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     """e^a / sum e^a along an axis.
 
@@ -235,6 +238,7 @@ def softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     return apply(_ops.softmax, input, (_dims.one("softmax", dim, input.ndim),))
 
 
+@numpy_names
 def log_softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
     """a - ln sum e^a along an axis."""
     return apply(_ops.log_softmax, input, (_dims.one("log_softmax", dim, input.ndim),))

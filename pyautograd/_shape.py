@@ -10,6 +10,7 @@ import numpy as np
 
 from pyautograd import _core, _dims, _ops
 from pyautograd._core import apply
+from pyautograd._dims import numpy_names
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -87,6 +88,7 @@ def movedim(input: Tensor, source: SupportsIndex, destination: SupportsIndex) ->
     return apply(_ops.view, input, (_PERMUTE, *order))
 
 
+@numpy_names
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the axes of size 1, or without those of `dim` that are of size 1."""
     if dim is None:
@@ -97,6 +99,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return _core.reshape(input, shape)
 
 
+@numpy_names
 def unsqueeze(input: Tensor, dim: SupportsIndex) -> Tensor:
     """With a new axis of size 1 at `dim`."""
     at = _dims.one("unsqueeze", dim, input.ndim + 1)
@@ -155,7 +158,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return result  # type: ignore[no-any-return]
 
 
-def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0, *, axis: SupportsIndex | None = None) -> Tensor:
+@numpy_names
+def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors one after the other along an axis; their other axes must agree.
 
     >>> import pyautograd
@@ -165,7 +169,7 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0, *, axis: SupportsInde
     tensors = list(tensors)
     if not tensors:
         raise ValueError("cat: no tensors")
-    at = _dims.one("cat", dim if axis is None else axis, tensors[0].ndim)
+    at = _dims.one("cat", dim, tensors[0].ndim)
     return apply(_ops.cat, tensors, (at,))
 
 
@@ -174,6 +178,7 @@ def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     return cat(tensors, dim)
 
 
+@numpy_names
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis.
 
