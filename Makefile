@@ -6,7 +6,7 @@ PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := csrc/handle.c csrc/layer.c csrc/bind.c
+GLUE := csrc/handle.c csrc/operators.c csrc/layer.c csrc/bind.c
 CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c)
 HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc)
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)

@@ -116,7 +116,7 @@ static inline uint32_t pa_graph_next_epoch(void) {
     return pa_graph.epoch;
 }
 
-/* How the core reaches Python; set by handle.c, no-ops in a C program. */
+/* How the core reaches Python; set by bind.c, no-ops in a C program. */
 typedef struct pa_hooks {
     void (*release_object)(void *object);         /* drop a reference on a Python object */
     void *(*leave_python)(void);                  /* release the GIL */

@@ -1,6 +1,7 @@
-/* The Python objects that own nodes: what handle.c, layer.c and bind.c, the files that include Python.h, share.
+/* The Python objects that own nodes: what handle.c, operators.c, layer.c and bind.c, the files that include
+   Python.h, share.
 
-       Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (handle.c: the number slots)
+       Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (operators.c: its slots)
        Parameter (a Python class) ── subclass ──▶ Tensor                        │ node ──▶ pa_node
                                                                                 └ dict: label, … ; left to the node
                                                                                   when the handle dies */
@@ -37,6 +38,12 @@ static inline bool pa_is_handle(PyObject *object) {
 }
 static inline pa_node *pa_handle_node(PyObject *handle) { return ((pa_handle *)handle)->node; }
 
+static inline bool pa_is_value(PyObject *object) {
+    if (Py_TYPE(object) == pa_py.value_type) return true;
+    if (PyFloat_CheckExact(object) || PyLong_CheckExact(object)) return false;
+    return pa_is_handle(object) && pa_handle_node(object)->flags & PA_IS_VALUE;
+}
+
 /* Sets the exception that a status stands for; returns NULL. */
 PyObject *pa_raise(pa_status status);
 
@@ -46,6 +53,13 @@ PyObject *pa_wrap(pa_node *node);
 /* A new reference on the node that an operand stands for: a handle's, or a fresh constant's. 1; 0 where it is no operand;
    -1 with an exception set. */
 int pa_as_node(PyObject *object, pa_node **out);
+
+/* NumPy's scalars as Python numbers, which costs less than asking `coerce`; a new reference, or NULL for anything else. */
+PyObject *pa_number_of_numpy(PyObject *object);
+
+/* operators.c: the slots, ended by {0, NULL}; a tensor's only element as a Python number. */
+extern const PyType_Slot pa_operator_slots[];
+PyObject *pa_only_element(PyObject *self, const char *what);
 
 /* Where a node's Python attributes are, borrowed; NULL when it has none. */
 PyObject *pa_node_dict(const pa_node *node);

@@ -1,0 +1,275 @@
+/* The operators of handles, as slots of the handle type: arithmetic on Values in the fewest steps, everything else through
+   pa_apply; operators in place; comparison, truth and conversion to Python numbers.
+
+       a * b ── slot_multiply ── arithmetic ─┬─ two Values ──▶ pa_value_binary        one node, one handle
+                                             └─ binary ─┬─ a Value and a number ──▶ the same
+                                                        └─ binary_general ──▶ pa_apply  */
+#include "handle.h"
+
+#include "scalar.h"
+
+/* The Value that an operand of a Value is, as a new reference; NULL where it is none, without an exception. */
+static pa_node *operand_as_value(PyObject *object) {
+    double number;
+    if (PyFloat_Check(object)) {
+        number = PyFloat_AsDouble(object);
+    } else if (PyLong_Check(object)) {
+        number = PyLong_AsDouble(object);
+        if (number == -1.0 && PyErr_Occurred()) {
+            PyErr_Clear(); /* too large for a float: the general path words it */
+            return NULL;
+        }
+    } else if (pa_is_handle(object)) {
+        pa_node *node = pa_handle_node(object);
+        return node->flags & PA_IS_VALUE ? pa_node_retain(node) : NULL;
+    } else {
+        PyObject *python = pa_number_of_numpy(object);
+        pa_node *value = python == NULL ? NULL : operand_as_value(python);
+        Py_XDECREF(python);
+        return value;
+    }
+    pa_node *node;
+    return pa_value_new(number, &node) == PA_OK ? node : NULL;
+}
+
+static PyObject *binary_general(pa_op op, PyObject *left, PyObject *right) {
+    pa_node *in[2] = {NULL, NULL}, *out = NULL;
+    int found = pa_as_node(left, &in[0]);
+    if (found == 1) found = pa_as_node(right, &in[1]);
+    PyObject *result = NULL;
+    if (found == 1) {
+        pa_status status = pa_apply_binary(op, in[0], in[1], &out);
+        result = status == PA_OK ? pa_wrap(out) : pa_raise(status);
+    } else if (found == 0) {
+        result = Py_NewRef(Py_NotImplemented);
+    }
+    if (in[0] != NULL) pa_node_release(in[0]);
+    if (in[1] != NULL) pa_node_release(in[1]);
+    return result;
+}
+
+/* An operator with a Value on at least one side: numbers on the other become Values of their own. */
+static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
+    if (pa_is_value(left) || pa_is_value(right)) {
+        pa_node *a = operand_as_value(left), *b = a == NULL ? NULL : operand_as_value(right), *out = NULL;
+        if (b != NULL) {
+            pa_status status = pa_value_binary(op, a, b, &out);
+            pa_node_release(a);
+            pa_node_release(b);
+            return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+        }
+        if (a != NULL) pa_node_release(a);
+    }
+    return binary_general(op, left, right);
+}
+
+/* The shortest way, for two Values. */
+static inline PyObject *arithmetic(pa_op op, PyObject *left, PyObject *right) {
+    if (Py_TYPE(left) != pa_py.value_type || Py_TYPE(right) != pa_py.value_type) return binary(op, left, right);
+    pa_node *out = NULL;
+    pa_status status = pa_value_binary(op, pa_handle_node(left), pa_handle_node(right), &out);
+    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+}
+
+static PyObject *unary(pa_op op, PyObject *operand) {
+    pa_node *out = NULL;
+    pa_status status = pa_apply_unary(op, pa_handle_node(operand), &out);
+    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+}
+
+static PyObject *slot_add(PyObject *l, PyObject *r) { return arithmetic(PA_OP_add, l, r); }
+static PyObject *slot_subtract(PyObject *l, PyObject *r) { return arithmetic(PA_OP_sub, l, r); }
+static PyObject *slot_multiply(PyObject *l, PyObject *r) { return arithmetic(PA_OP_mul, l, r); }
+static PyObject *slot_divide(PyObject *l, PyObject *r) { return arithmetic(PA_OP_div, l, r); }
+static PyObject *slot_matmul(PyObject *l, PyObject *r) {
+    if (pa_is_value(l) || pa_is_value(r)) return Py_NewRef(Py_NotImplemented);
+    return binary_general(PA_OP_matmul, l, r);
+}
+static PyObject *slot_and(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_and, l, r); }
+static PyObject *slot_or(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_or, l, r); }
+static PyObject *slot_xor(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_xor, l, r); }
+static PyObject *slot_negative(PyObject *a) { return unary(PA_OP_neg, a); }
+static PyObject *slot_absolute(PyObject *a) { return unary(PA_OP_abs, a); }
+static PyObject *slot_invert(PyObject *a) { return unary(PA_OP_bitwise_not, a); }
+static PyObject *slot_positive(PyObject *a) { return Py_NewRef(a); }
+
+/* a ** b: a number as the exponent is a parameter of the op, anything else an operand. */
+static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) {
+    if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
+    if (!pa_is_handle(left) || pa_is_handle(right)) return binary(PA_OP_pow, left, right);
+    pa_node *a = pa_handle_node(left), *exponent = NULL, *out = NULL;
+    int found = pa_as_node(right, &exponent);
+    if (found < 0) return NULL;
+    if (found == 0) return Py_NewRef(Py_NotImplemented);
+    if (!(exponent->flags & PA_WEAK)) { /* an array */
+        pa_node_release(exponent);
+        return binary_general(PA_OP_pow, left, right);
+    }
+    double p = pa_node_number(exponent);
+    pa_dtype dtype = exponent->dtype;
+    pa_node_release(exponent);
+    if (a->dtype == PA_INT64 && dtype == PA_INT64 && p == 2) return unary(PA_OP_square, left);
+    pa_status status;
+    if (a->flags & PA_IS_VALUE) {
+        status = pa_value_unary(PA_OP_power, a, p, 0, &out);
+    } else {
+        pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
+        status = pa_apply(&call, &out);
+    }
+    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+}
+
+/* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the
+   __dict__ that has it. -1 with an exception set. */
+static int leave_backward(pa_node *node, PyObject *dict) {
+    node->handle = NULL;
+    if (node->op != PA_OP_custom || dict == NULL) return 0;
+    PyObject *own = PyDict_Copy(dict);
+    if (own == NULL) return -1;
+    node->handle = own;
+    node->flags |= PA_DICT_ONLY;
+    static const char *const names[] = {"_backward_function", "_custom_op"};
+    for (int i = 0; i < 2; i++)
+        if (PyDict_GetItemString(dict, names[i]) != NULL && PyDict_DelItemString(dict, names[i]) < 0) return -1;
+    return 0;
+}
+
+/* A tracked result in place: the handle moves on to the node of the result, and everyone who has the handle sees it. The
+   old node keeps its number for those who read it. Views would not see the change, so there must be none. */
+static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
+    pa_node *old = pa_handle_node(target), *node = NULL;
+    const char *name = pa_op_table[op].name;
+    const pa_storage *storage = pa_node_storage(old);
+    if (pa_node_is_leaf(old) && pa_node_requires_grad(old)) return pa_raise(pa_node_begin_write(old, name));
+    if (old->flags & PA_IS_VIEW || (storage != NULL && storage->refs > 1))
+        return pa_raise(pa_fail(PA_RUNTIME,
+                                "%s: a tensor of shape %s that shares memory with others cannot be changed in place while a "
+                                "gradient flows; write x = x %s y",
+                                name, pa_node_shape_text(old), pa_op_table[op].symbol));
+    pa_status status = pa_apply_binary(op, old, source, &node);
+    if (status != PA_OK) return pa_raise(status);
+    if (!pa_same_shape(node, old) || node->dtype != old->dtype) {
+        status = pa_fail(PA_VALUE, "%s: a result of shape %s, %s does not fit in place into shape %s, %s", name,
+                         pa_node_shape_text(node), pa_dtype_name(node->dtype), pa_node_shape_text(old),
+                         pa_dtype_name(old->dtype));
+        pa_node_release(node);
+        return pa_raise(status);
+    }
+    if (leave_backward(old, ((pa_handle *)target)->dict) < 0) {
+        old->handle = target;
+        pa_node_release(node);
+        return NULL;
+    }
+    node->flags |= old->flags & PA_RETAINS_GRAD;
+    node->handle = target;
+    ((pa_handle *)target)->node = node;
+    pa_node_release(old);
+    return Py_NewRef(target);
+}
+
+PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other) {
+    if (!pa_is_handle(target) || pa_is_value(target)) return Py_NewRef(Py_NotImplemented);
+    pa_node *source = NULL;
+    int found = pa_as_node(other, &source);
+    if (found < 0) return NULL;
+    if (found == 0) return Py_NewRef(Py_NotImplemented);
+    pa_node *node = pa_handle_node(target);
+    PyObject *result = NULL;
+    if (pa_grad_enabled() && (pa_node_requires_grad(node) || pa_node_requires_grad(source))) {
+        result = move_on(op, target, source);
+    } else {
+        pa_status status = pa_apply_in_place(op, node, source);
+        result = status == PA_OK ? Py_NewRef(target) : pa_raise(status);
+    }
+    pa_node_release(source);
+    return result;
+}
+
+static PyObject *slot_iadd(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_add, l, r); }
+static PyObject *slot_isubtract(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_sub, l, r); }
+static PyObject *slot_imultiply(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_mul, l, r); }
+static PyObject *slot_idivide(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_div, l, r); }
+
+/* Tensors compare element by element, Values by identity. */
+static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
+    static const pa_op ops[] = {[Py_LT] = PA_OP_lt, [Py_LE] = PA_OP_le, [Py_EQ] = PA_OP_eq,
+                                [Py_NE] = PA_OP_ne, [Py_GT] = PA_OP_gt, [Py_GE] = PA_OP_ge};
+    if (pa_is_value(left)) return Py_NewRef(Py_NotImplemented); /* for == and != Python falls back to identity */
+    if (right == Py_None && (how == Py_EQ || how == Py_NE)) return PyBool_FromLong(how == Py_NE);
+    return binary_general(ops[how], left, right);
+}
+
+static Py_hash_t slot_hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }
+
+static int slot_bool(PyObject *self) {
+    const pa_node *node = pa_handle_node(self);
+    if (node->flags & PA_IS_VALUE) return 1; /* an object like any other, as in micrograd */
+    if (pa_node_numel(node) != 1) {
+        pa_raise(pa_fail(PA_VALUE, "bool: the truth of a tensor of shape %s is ambiguous; use .any() or .all()",
+                         pa_node_shape_text(node)));
+        return -1;
+    }
+    return pa_node_number(node) != 0;
+}
+
+PyObject *pa_only_element(PyObject *self, const char *what) {
+    const pa_node *node = pa_handle_node(self);
+    if (pa_node_numel(node) != 1)
+        return pa_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
+                                pa_node_shape_text(node), (long long)pa_node_numel(node)));
+    const char *data = pa_node_data(node);
+    switch ((pa_dtype)node->dtype) {
+    case PA_BOOL: return PyBool_FromLong(*(const uint8_t *)data);
+    case PA_INT64: return PyLong_FromLongLong(*(const int64_t *)data);
+    default: return PyFloat_FromDouble(pa_node_number(node));
+    }
+}
+
+static PyObject *slot_float(PyObject *self) {
+    PyObject *element = pa_only_element(self, "float"), *number = NULL;
+    if (element != NULL) number = PyNumber_Float(element);
+    Py_XDECREF(element);
+    return number;
+}
+
+static PyObject *slot_int(PyObject *self) {
+    PyObject *element = pa_only_element(self, "int"), *number = NULL;
+    if (element != NULL) number = PyNumber_Long(element);
+    Py_XDECREF(element);
+    return number;
+}
+
+static PyObject *slot_index(PyObject *self) {
+    if (pa_dtype_is_float(pa_handle_node(self)->dtype)) {
+        PyErr_SetString(PyExc_TypeError, "index: only an integer tensor with one element is an index");
+        return NULL;
+    }
+    return slot_int(self);
+}
+
+const PyType_Slot pa_operator_slots[] = {
+    {Py_tp_richcompare, slot_compare},
+    {Py_tp_hash, slot_hash},
+    {Py_nb_add, slot_add},
+    {Py_nb_subtract, slot_subtract},
+    {Py_nb_multiply, slot_multiply},
+    {Py_nb_true_divide, slot_divide},
+    {Py_nb_power, slot_power},
+    {Py_nb_matrix_multiply, slot_matmul},
+    {Py_nb_and, slot_and},
+    {Py_nb_or, slot_or},
+    {Py_nb_xor, slot_xor},
+    {Py_nb_negative, slot_negative},
+    {Py_nb_positive, slot_positive},
+    {Py_nb_absolute, slot_absolute},
+    {Py_nb_invert, slot_invert},
+    {Py_nb_bool, slot_bool},
+    {Py_nb_float, slot_float},
+    {Py_nb_int, slot_int},
+    {Py_nb_index, slot_index},
+    {Py_nb_inplace_add, slot_iadd},
+    {Py_nb_inplace_subtract, slot_isubtract},
+    {Py_nb_inplace_multiply, slot_imultiply},
+    {Py_nb_inplace_true_divide, slot_idivide},
+    {0, NULL},
+};
