@@ -6,14 +6,14 @@ PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := csrc/handle.c csrc/operators.c csrc/layer.c csrc/bind.c
-CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c)
-HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc)
+GLUE := $(addprefix csrc/,handle.c operators.c layer.c bind.c program_type.c guards.c)
+CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c csrc/program/*.c)
+HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc csrc/program/*.h)
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)
 BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyautograd/_build.py
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test wheel smoke test-wheel oracle bench lint c-test werror sanitize clean
+.PHONY: demo test wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize clean
 
 # ---- for users ----
 
@@ -34,6 +34,23 @@ bench: .venv/bench/ready
 	test -d .venv/bench || $(PYTHON) -m venv .venv/bench
 	.venv/bench/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
 	.venv/bench/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[bench]"
+	touch $@
+
+# Beside JAX, PyTorch, scikit-learn, NumPy and micrograd: tables and plots of docs/ and the numbers of README.md.
+# PEERS_FLAGS="--quick" measures for two minutes and writes nothing.
+PEERS_FLAGS ?= --publish
+
+bench-peers: .venv/peers/ready
+	mkdir -p build
+	cd .venv && peers/bin/python ../benchmarks/peers --json ../build/peers.json $(filter-out --publish,$(PEERS_FLAGS))
+ifneq ($(filter --publish,$(PEERS_FLAGS)),)
+	cd .venv && peers/bin/python ../benchmarks/peers --threads 2 --json ../build/peers.json --publish
+endif
+
+.venv/peers/ready: build/wheel.stamp
+	test -d .venv/peers || $(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
+	.venv/peers/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[bench]" "torch==2.13.0" jax
 	touch $@
 
 # ---- the development tree: an editable install, the module built in place ----

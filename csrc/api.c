@@ -4,6 +4,7 @@
 #include "kernels/ops.h"
 #include "kernels/optim.h"
 #include "kernels/random.h"
+#include "program/program.h"
 
 #include "api.h"
 
@@ -52,17 +53,37 @@ void pa_random_state_get(uint64_t *seed, uint64_t *counter) {
     *counter = state.counter;
 }
 
+int pa_random_refuse(void) {
+    return pa_record_refuse("seeding the random stream", "seed it before the first step");
+}
+
 void pa_random_state_set(uint64_t seed, uint64_t counter) {
     pa_random_set_state((pa_random_state){.seed = seed, .counter = counter});
 }
 
-int pa_fill_uniform(pa_node *node, double low, double high) { return pa_random_uniform(node, low, high); }
-int pa_fill_normal(pa_node *node, double mean, double std) { return pa_random_normal(node, mean, std); }
-int pa_fill_integers(pa_node *node, int64_t low, int64_t high) { return pa_random_integers(node, low, high); }
-int pa_fill_permutation(pa_node *node) { return pa_random_permutation(node); }
+/* A fill that succeeded goes into the log of the step that is being recorded. */
+static int filled(pa_status status, pa_fill_kind kind, pa_node *node, double a, double b) {
+    if (status != PA_OK || pa_recording() == NULL) return status;
+    int64_t which = kind;
+    double bounds[2] = {a, b};
+    pa_record_attributes(PA_ENTRY_FILL, 1, &node, NULL, 1, &which, 2, bounds);
+    return PA_OK;
+}
 
-int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {
-    const pa_update update = {
+int pa_fill_uniform(pa_node *node, double low, double high) {
+    return filled(pa_random_uniform(node, low, high), PA_FILL_UNIFORM, node, low, high);
+}
+int pa_fill_normal(pa_node *node, double mean, double std) {
+    return filled(pa_random_normal(node, mean, std), PA_FILL_NORMAL, node, mean, std);
+}
+int pa_fill_integers(pa_node *node, int64_t low, int64_t high) {
+    return filled(pa_random_integers(node, low, high), PA_FILL_INTEGERS, node, (double)low, (double)high);
+}
+int pa_fill_permutation(pa_node *node) { return filled(pa_random_permutation(node), PA_FILL_PERMUTATION, node, 0, 0); }
+
+void pa_read_hyper(const void *from, pa_update *out) {
+    const pa_hyper *hyper = from;
+    *out = (pa_update){
         .lr = hyper->lr,
         .weight_decay = hyper->weight_decay,
         .momentum = hyper->momentum,
@@ -76,11 +97,32 @@ int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *s
         .centered = hyper->centered,
         .amsgrad = hyper->amsgrad,
     };
-    return pa_optimizer_step(kind, n, params, state, steps, &update);
 }
 
-int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none) { return pa_zero_grads(n, params, set_to_none); }
+int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {
+    pa_update update;
+    pa_read_hyper(hyper, &update);
+    pa_status status = pa_optimizer_step(kind, n, params, state, steps, &update);
+    int64_t which = kind;
+    if (status == PA_OK && pa_recording() != NULL)
+        pa_record_attributes(PA_ENTRY_UPDATE, n, params, NULL, 1, &which, 0, NULL);
+    return status;
+}
+
+int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none) {
+    pa_status status = pa_zero_grads(n, params, set_to_none);
+    int64_t to_none = set_to_none;
+    if (status == PA_OK && pa_recording() != NULL)
+        pa_record_attributes(PA_ENTRY_ZERO_GRAD, n, params, NULL, 1, &to_none, 0, NULL);
+    return status;
+}
 
 int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total) {
-    return pa_clip_grad_norm(n, params, max_norm, norm_type, total);
+    pa_status status = pa_clip_grad_norm(n, params, max_norm, norm_type, total);
+    double norm[2] = {max_norm, norm_type};
+    if (status == PA_OK && pa_recording() != NULL)
+        pa_record_attributes(PA_ENTRY_CLIP, n, params, NULL, 0, NULL, 2, norm);
+    return status;
 }
+
+int pa_record_result_of_last(pa_node *node) { return pa_record_result(node); }

@@ -42,6 +42,7 @@ int pa_default_float_get(void);
 void pa_random_seed(uint64_t seed);
 void pa_random_state_get(uint64_t *seed, uint64_t *counter);
 void pa_random_state_set(uint64_t seed, uint64_t counter);
+int pa_random_refuse(void); /* fails while a step is recorded */
 int pa_fill_uniform(pa_node *node, double low, double high);
 int pa_fill_normal(pa_node *node, double mean, double std);
 int pa_fill_integers(pa_node *node, int64_t low, int64_t high);
@@ -56,6 +57,8 @@ typedef struct pa_hyper {
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper);
 int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none);
 int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total);
+
+int pa_record_result_of_last(pa_node *node); /* while a step is recorded: what its last entry gave */
 
 /* Products by a BLAS (blas.h) */
 void pa_blas_set(void *sgemm, void *dgemm, void *set_threads, void *get_threads, bool ilp64, bool always);

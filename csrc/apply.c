@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
+#include "program/record.h"
 #include "scalar.h"
 
 double pa_node_cost(const pa_node *node) {
@@ -50,23 +51,35 @@ static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **o
     return status;
 }
 
-/* Long work runs without the GIL, over bytes that are marked so that another thread does not write them meanwhile. Products
-   release it themselves, for they know their cost. */
+static void count_readers(const pa_node *node, int by) {
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
+        if (storage != NULL) storage->readers += by;
+    }
+}
+
+/* Elementwise work and products know their cost: where it is long they run without the GIL, over operands that are marked
+   so that another thread does not write them meanwhile. Nobody else knows of the result yet. */
 static pa_status run_forward(pa_node *node) {
-    pa_forward_fn *forward = pa_op_function[node->op].forward;
-    bool elementwise = pa_op_table[node->op].family != PA_WHOLE;
-    if (!elementwise || pa_node_cost(node) < PA_LONG_WORK) return forward(node);
-    for (int i = 0; i < node->n_parents; i++) {
-        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
-        if (storage != NULL) storage->readers++;
+    const pa_op_functions *functions = &pa_op_function[node->op];
+    size_t bytes = functions->scratch != NULL ? functions->scratch(node) : 0;
+    void *scratch = NULL;
+    if (bytes > 0) {
+        scratch = pa_mem_alloc(bytes);
+        if (scratch == NULL) return PA_MEMORY;
     }
-    void *token = pa_hook.leave_python();
-    pa_status status = forward(node);
-    pa_hook.enter_python(token);
-    for (int i = 0; i < node->n_parents; i++) {
-        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
-        if (storage != NULL) storage->readers--;
+    pa_status status;
+    bool knows = pa_op_table[node->op].family != PA_WHOLE || node->op == PA_OP_matmul || node->op == PA_OP_linear;
+    if (knows && pa_node_cost(node) >= PA_LONG_WORK) {
+        count_readers(node, 1);
+        void *token = pa_hook.leave_python();
+        status = functions->forward(node, scratch);
+        pa_hook.enter_python(token);
+        count_readers(node, -1);
+    } else {
+        status = functions->forward(node, scratch);
     }
+    pa_mem_free(scratch, bytes);
     return status;
 }
 
@@ -99,6 +112,7 @@ pa_status pa_apply(const pa_call *call, pa_node **out) {
         return status;
     }
     settle_history(node);
+    if (pa_recording() != NULL) pa_record_op(call, node);
     *out = node;
     return PA_OK;
 }
@@ -115,6 +129,7 @@ pa_status pa_apply_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
 }
 
 pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
+    PA_TRY(pa_record_refuse("an op written in Python", "call the step without compile, or build the op out of others"));
     PA_TRY(pa_node_link(node, PA_OP_custom, n, parents));
     node->flags &= (uint16_t)~PA_PURE;
     node->flags |= PA_REQUIRES_GRAD;
@@ -122,7 +137,11 @@ pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
 }
 
 pa_status pa_detach(pa_node *node, pa_node **out) {
-    return pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out);
+    PA_TRY(pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
+    if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
+    (*out)->flags |= node->flags & (PA_NUMBER | PA_WEAK);
+    pa_record_entry(PA_ENTRY_ALIAS, 1, &node, *out);
+    return PA_OK;
 }
 
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
@@ -163,17 +182,19 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
         }
     }
     pa_node_end_write(target);
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_WRITE, 2, both, NULL);
     return PA_OK;
 }
 
 pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     const char *shape = pa_node_shape_text(target), *before = pa_dtype_name(target->dtype);
     const char *after = pa_dtype_name(source->dtype);
+    PA_TRY(pa_record_refuse(what, "it changes the dtype of a tensor; do that before the first step"));
     PA_FAIL_IF(!pa_dtype_is_float(target->dtype) || !pa_dtype_is_float(source->dtype), PA_TYPE,
                "%s: a tensor of dtype %s, shape %s cannot become %s in place", what, before, shape, after);
     PA_FAIL_IF(!pa_same_shape(target, source), PA_VALUE, "%s: a tensor of shape %s cannot take the place of one of shape %s",
                what, pa_node_shape_text(source), shape);
-    PA_FAIL_IF(target->refs > 1 || !pa_node_is_leaf(target), PA_RUNTIME,
+    PA_FAIL_IF(target->refs - target->programs > 1 || !pa_node_is_leaf(target), PA_RUNTIME,
                "%s: a tensor of shape %s is part of a graph, and stays %s until that is gone", what, shape, before);
     PA_FAIL_IF(target->array != NULL && target->array->grad != NULL, PA_RUNTIME,
                "%s: a tensor of shape %s has a gradient of dtype %s; set its grad to None before it becomes %s", what, shape,

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "blas.h"
+#include "guards.h"
 #include "kernels/kernels.h"
+#include "program_type.h"
 #include "scalar.h"
 #include "tape.h"
 
@@ -24,6 +26,55 @@ static bool hook_interrupted(void) {
     bool interrupted = PyErr_CheckSignals() != 0;
     PyGILState_Release(state);
     return interrupted;
+}
+
+/* Is this code the user's, and not this package's own? Asked of the frames from the newest on; remembers the last answer. */
+static bool is_users_code(PyObject *code) {
+    static PyObject *last; /* held, so that no other code takes its address */
+    if (code == last) return true;
+    PyObject *name = PyObject_GetAttrString(code, "co_filename");
+    PyObject *prefix = pa_py.package_folder;
+    bool users = name != NULL && (prefix == NULL || PyUnicode_Tailmatch(name, prefix, 0, PY_SSIZE_T_MAX, -1) == 0);
+    Py_XDECREF(name);
+    PyErr_Clear();
+    if (users) {
+        Py_XDECREF(last);
+        last = Py_NewRef(code);
+    }
+    return users;
+}
+
+static void *hook_where(int *line) {
+    *line = 0;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyObject *code = NULL;
+    Py_XINCREF(frame);
+    while (frame != NULL && code == NULL) {
+        PyObject *of_frame = (PyObject *)PyFrame_GetCode(frame);
+        if (is_users_code(of_frame)) {
+            code = of_frame;
+            *line = PyFrame_GetLineNumber(frame);
+        } else {
+            Py_DECREF(of_frame);
+            PyObject *back = PyObject_GetAttrString((PyObject *)frame, "f_back");
+            Py_DECREF(frame);
+            frame = back == NULL || back == Py_None ? NULL : (PyFrameObject *)back;
+            if (back == Py_None) Py_DECREF(back);
+        }
+    }
+    Py_XDECREF(frame);
+    PyErr_Restore(type, value, traceback);
+    return code;
+}
+
+static void hook_describe_code(void *code, char *text, size_t size) {
+    PyObject *name = PyObject_GetAttrString(code, "co_filename");
+    const char *file = name == NULL ? NULL : PyUnicode_AsUTF8AndSize(name, NULL);
+    snprintf(text, size, "%s", file == NULL ? "" : file);
+    Py_XDECREF(name);
+    PyErr_Clear();
 }
 
 static void resolve_blas(void) {
@@ -484,12 +535,13 @@ static PyObject *bind_is_grad_enabled(PyObject *module, PyObject *unused) {
     return PyBool_FromLong(pa_grad_enabled());
 }
 
-/* register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating): what the core needs of the Python side. */
+/* register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder): what the core needs of the Python side. */
 static PyObject *bind_register(PyObject *module, PyObject *arguments) {
     (void)module;
-    PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating;
-    if (!PyArg_ParseTuple(arguments, "OOOOOO:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating))
+    PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating, *folder;
+    if (!PyArg_ParseTuple(arguments, "OOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating, &folder))
         return NULL;
+    pa_py.package_folder = Py_NewRef(folder);
     pa_py.numpy_integer = (PyTypeObject *)Py_NewRef(integer);
     pa_py.numpy_floating = (PyTypeObject *)Py_NewRef(floating);
     pa_py.parameter_type = (PyTypeObject *)Py_NewRef(parameter);
@@ -517,17 +569,23 @@ static PyMethodDef functions[] = {
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},
     {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
-    {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating)."},
+    {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder)."},
     {NULL, NULL, 0, NULL},
 };
 
 static int complete(PyObject *module) {
     if (pa_handle_ready() < 0) return -1;
-    pa_hook = (pa_hooks){hook_release_object, hook_leave_python, hook_enter_python, hook_interrupted, hook_custom_backward};
+    pa_hook = (pa_hooks){hook_release_object, hook_leave_python,  hook_enter_python, hook_interrupted,
+                         hook_custom_backward, hook_where, hook_describe_code};
+    pa_py.trace_error = PyErr_NewExceptionWithDoc(
+        "pyautograd.TraceError", "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
+        PyExc_RuntimeError, NULL);
+    if (pa_py.trace_error == NULL || PyModule_AddObjectRef(module, "TraceError", pa_py.trace_error) < 0) return -1;
     pa_blas_set_resolver(resolve_blas);
     if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||
         PyModule_AddObjectRef(module, "Value", (PyObject *)pa_py.value_type) < 0 ||
-        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0)
+        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0 || pa_program_ready(module) < 0 ||
+        pa_guards_ready(module) < 0)
         return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");
     if (name == NULL) return -1;

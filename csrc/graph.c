@@ -6,6 +6,8 @@
 pa_graph_state pa_graph = {.default_float = PA_FLOAT32};
 _Thread_local bool pa_grad_disabled;
 int pa_grad_disabled_threads;
+_Thread_local struct pa_log *pa_log_here;
+int pa_recording_threads;
 
 bool pa_grad_enable(bool enabled) {
     bool before = !pa_grad_disabled;
@@ -22,7 +24,17 @@ static pa_status no_custom_backward(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here to run its backward", pa_op_table[node->op].name);
 }
 
-pa_hooks pa_hook = {release_nothing, leave_nothing, enter_nothing, never_interrupted, no_custom_backward};
+static void *nowhere(int *line) {
+    *line = 0;
+    return NULL;
+}
+static void describe_nothing(void *code, char *text, size_t size) {
+    (void)code;
+    if (size > 0) text[0] = '\0';
+}
+
+pa_hooks pa_hook = {release_nothing, leave_nothing, enter_nothing, never_interrupted, no_custom_backward, nowhere,
+                    describe_nothing};
 
 /* ---- storages: the header and the bytes are one block, the bytes at its first 64-byte boundary ---- */
 
@@ -76,7 +88,7 @@ static pa_node *node_alloc(pa_dtype dtype, unsigned flags) {
     memset(node, 0, sizeof *node);
     node->refs = 1;
     node->dtype = (uint8_t)dtype;
-    node->flags = (uint16_t)flags;
+    node->flags = (uint16_t)(flags | pa_birth_flags());
     pa_graph.live_nodes++;
     return node;
 }

@@ -44,6 +44,8 @@ enum pa_node_flags {
     PA_WEAK = 1 << 10,         /* a Python or NumPy number: takes the dtype of what it meets */
     PA_BUSY = 1 << 11,         /* a backward sweep that released the GIL is using it */
     PA_NONLINEAR = 1 << 12,    /* a neuron with a ReLU */
+    PA_NUMBER = 1 << 13,       /* stands for a Python or NumPy number while a step is recorded; weak where it is 0-d */
+    PA_BORN_RECORDING = 1 << 14, /* made while its thread recorded a step */
 };
 
 /* What a node has beyond a 0-d number: its shape, its storage, its op's attributes, its accumulated gradient. */
@@ -67,6 +69,7 @@ struct pa_node {
     uint8_t op;
     uint8_t dtype;
     uint8_t ndim;
+    uint8_t programs; /* of the references: how many are those of recorded steps and programs */
     uint16_t flags;
     uint16_t n_parents;
     uint32_t mark;    /* the last walk that met it */
@@ -110,6 +113,12 @@ PA_INTERNAL extern int pa_grad_disabled_threads;
 static inline bool pa_grad_enabled(void) { return pa_grad_disabled_threads == 0 || !pa_grad_disabled; }
 bool pa_grad_enable(bool enabled); /* returns the mode before */
 
+/* The log of the step that this thread is recording, or NULL (program/record.h). */
+extern _Thread_local struct pa_log *pa_log_here;
+PA_INTERNAL extern int pa_recording_threads;
+static inline struct pa_log *pa_recording(void) { return pa_recording_threads == 0 ? NULL : pa_log_here; }
+static inline unsigned pa_birth_flags(void) { return pa_recording() != NULL ? PA_BORN_RECORDING : 0; }
+
 /* The number of a new walk; never 0, which is the mark of a node that no walk has met. */
 static inline uint32_t pa_graph_next_epoch(void) {
     if (++pa_graph.epoch == 0) pa_graph.epoch = 1;
@@ -123,6 +132,8 @@ typedef struct pa_hooks {
     void (*enter_python)(void *token);            /* take it back */
     bool (*interrupted)(void);                    /* was there a signal? takes the GIL itself */
     pa_status (*custom_backward)(pa_node *node);          /* run a backward written in Python; takes the GIL itself */
+    void *(*where)(int *line);                    /* the code object of the user's Python that runs, held, and its line */
+    void (*describe_code)(void *code, char *text, size_t size); /* its file's name */
 } pa_hooks;
 
 PA_INTERNAL extern pa_hooks pa_hook;
@@ -156,6 +167,16 @@ static inline pa_node *pa_node_retain(pa_node *node) {
 }
 static inline void pa_node_release(pa_node *node) {
     if (--node->refs == 0) pa_node_release_slow(node);
+}
+
+/* The same for those who only watch over a node, and are in no graph. */
+static inline pa_node *pa_node_watch(pa_node *node) {
+    if (node->programs < UINT8_MAX) node->programs++;
+    return pa_node_retain(node);
+}
+static inline void pa_node_unwatch(pa_node *node) {
+    if (node->programs < UINT8_MAX) node->programs--;
+    pa_node_release(node);
 }
 
 /* Bytes of the block at node->neuron of a neuron with n inputs: w[n], x[n], b, and the numbers of all of them. */

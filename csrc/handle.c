@@ -11,6 +11,7 @@
 #include <math.h>
 #include <structmember.h>
 
+#include "program/record.h"
 #include "scalar.h"
 
 pa_python pa_py;
@@ -21,6 +22,7 @@ PyObject *pa_raise(pa_status status) {
     PyObject *exception = PyExc_RuntimeError;
     switch (status) {
     case PA_PYTHON: return NULL;
+    case PA_TRACE: exception = pa_py.trace_error; break;
     case PA_MEMORY: exception = PyExc_MemoryError; break;
     case PA_VALUE: exception = PyExc_ValueError; break;
     case PA_TYPE: exception = PyExc_TypeError; break;
@@ -232,10 +234,16 @@ static PyObject *handle_new(PyTypeObject *type, PyObject *arguments, PyObject *k
         PyErr_Format(PyExc_TypeError, "make a Tensor with pyautograd.tensor(data)");
         return NULL;
     }
-    double number = PyFloat_AsDouble(data);
-    if (number == -1.0 && PyErr_Occurred()) return NULL;
     pa_node *node = NULL;
-    pa_status status = pa_value_new(number, &node);
+    pa_status status;
+    if (pa_recording() != NULL && pa_is_handle(data) && pa_handle_node(data)->flags & PA_NUMBER &&
+        pa_handle_node(data)->ndim == 0) {
+        status = pa_record_value_of(pa_handle_node(data), &node);
+    } else {
+        double number = PyFloat_AsDouble(data);
+        if (number == -1.0 && PyErr_Occurred()) return NULL;
+        status = pa_value_new(number, &node);
+    }
     if (status != PA_OK) return pa_raise(status);
     PyObject *self = new_handle(node, type);
     if (self == NULL) return NULL;
@@ -254,10 +262,43 @@ static PyObject *handle_new(PyTypeObject *type, PyObject *arguments, PyObject *k
 
 /* ---- attributes ---- */
 
+/* While a step is recorded a Value's data and grad are numbers that only the program will know. */
+static PyObject *traced_number(pa_node *value, bool gradient) {
+    pa_node *number = NULL;
+    pa_status status = pa_record_number_of(value, gradient, &number);
+    return status == PA_OK ? pa_wrap(number) : pa_raise(status);
+}
+
+/* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
+static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, double *out) {
+    pa_node *operands[2] = {value, NULL};
+    if (pa_recording() == NULL) {
+        double number = PyFloat_AsDouble(object);
+        if (number == -1.0 && PyErr_Occurred()) return -1;
+        *out = number;
+        return 0;
+    }
+    int found = pa_as_node(object, &operands[1]);
+    if (found == 0) PyErr_Format(PyExc_TypeError, "data: a number is wanted, not %R", (PyObject *)Py_TYPE(object));
+    if (found <= 0) return -1;
+    if (operands[1]->ndim != 0) {
+        pa_raise(pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1])));
+        pa_node_release(operands[1]);
+        return -1;
+    }
+    *out = pa_node_number(operands[1]);
+    pa_record_entry(kind, 2, operands, NULL);
+    pa_node_release(operands[1]);
+    return 0;
+}
+
 static PyObject *get_data(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self), *detached = NULL;
-    if (node->flags & PA_IS_VALUE) return PyFloat_FromDouble(node->value);
+    if (node->flags & PA_IS_VALUE) {
+        if (pa_recording() != NULL) return traced_number(node, false);
+        return PyFloat_FromDouble(node->value);
+    }
     pa_status status = pa_detach(node, &detached);
     return status == PA_OK ? pa_wrap(detached) : pa_raise(status);
 }
@@ -269,12 +310,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
         PyErr_SetString(PyExc_AttributeError, "data cannot be deleted");
         return -1;
     }
-    if (node->flags & PA_IS_VALUE) {
-        double number = PyFloat_AsDouble(value);
-        if (number == -1.0 && PyErr_Occurred()) return -1;
-        node->value = number;
-        return 0;
-    }
+    if (node->flags & PA_IS_VALUE) return read_number(node, value, PA_ENTRY_SET_VALUE, &node->value);
     int found = pa_as_node(value, &source);
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
     if (found <= 0) return -1;
@@ -294,8 +330,15 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
 static PyObject *get_grad(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
-    if (node->flags & PA_IS_VALUE) return PyFloat_FromDouble(node->grad);
-    if (node->array == NULL || node->array->grad == NULL) return Py_NewRef(Py_None);
+    if (node->flags & PA_IS_VALUE) {
+        if (pa_recording() != NULL) return traced_number(node, true);
+        return PyFloat_FromDouble(node->grad);
+    }
+    if (node->array == NULL || node->array->grad == NULL) {
+        if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, NULL);
+        return Py_NewRef(Py_None);
+    }
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, node->array->grad);
     return pa_wrap(pa_node_retain(node->array->grad));
 }
 
@@ -335,6 +378,10 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
         node->array->grad = fresh;
         if (old != NULL) pa_node_release(old);
     }
+    if (pa_recording() != NULL) {
+        pa_node *operands[2] = {node, fresh};
+        pa_record_entry(PA_ENTRY_SET_GRAD, fresh == NULL ? 1 : 2, operands, NULL);
+    }
     return 0;
 }
 
@@ -342,9 +389,9 @@ static int set_grad(PyObject *self, PyObject *value, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
     if (!(node->flags & PA_IS_VALUE)) return set_tensor_grad(node, value);
-    double number = value == NULL || value == Py_None ? 0.0 : PyFloat_AsDouble(value);
-    if (number == -1.0 && PyErr_Occurred()) return -1;
-    node->grad = number;
+    if (value != NULL && value != Py_None) return read_number(node, value, PA_ENTRY_SET_GRAD, &node->grad);
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_SET_GRAD, 1, &node, NULL);
+    node->grad = 0;
     return 0;
 }
 
@@ -365,6 +412,8 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
     else if (!wanted && node->flags & PA_LISTED)
         status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
                          pa_op_table[node->op].name, pa_node_shape_text(node));
+    if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) && pa_record_refuse_read(node, "requires_grad") != PA_OK)
+        status = pa_record_refuse("setting requires_grad", "set it before the first step");
     if (status != PA_OK) {
         pa_raise(status);
         return -1;
@@ -425,7 +474,8 @@ static PyObject *get_address(PyObject *self, void *closure) {
 static PyObject *get_data_pointer(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
-    pa_status status = pa_node_need_storage(node); /* an inline number would be left behind by a view */
+    pa_status status = pa_record_refuse_read(node, "numpy");
+    if (status == PA_OK) status = pa_node_need_storage(node); /* an inline number would be left behind by a view */
     node->flags |= PA_IS_VIEW;
     return status == PA_OK ? PyLong_FromVoidPtr(pa_node_data(node)) : pa_raise(status);
 }

@@ -26,6 +26,8 @@ typedef struct pa_python {
     PyTypeObject *numpy_integer, *numpy_floating; /* NumPy's scalars */
     PyObject *coerce; /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
     PyObject *dtypes; /* tuple of dtype objects, by pa_dtype */
+    PyObject *trace_error;    /* pyautograd.TraceError */
+    PyObject *package_folder; /* "…/pyautograd/": frames of code from there are not the user's */
     PyObject *resolve_blas; /* callable that finds NumPy's BLAS */
 } pa_python;
 
@@ -70,8 +72,10 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 /* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);
 
-/* layer.c: adds NeuronState to the module; the function `layer`. */
+/* layer.c: adds NeuronState to the module; the function `layer`; a neuron's w, b and nonlin, borrowed, NULL where missing. */
 int pa_layer_ready(PyObject *module);
 PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n);
+bool pa_is_neuron(PyObject *object);
+void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "program/record.h"
 #include "scalar.h"
 
 /* ---- NeuronState ---- */
@@ -70,6 +71,15 @@ int pa_layer_ready(PyObject *module) {
     return PyModule_AddObjectRef(module, "NeuronState", (PyObject *)neuron_state_type);
 }
 
+bool pa_is_neuron(PyObject *object) { return PyType_IsSubtype(Py_TYPE(object), neuron_state_type); }
+
+void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]) {
+    const neuron_state *state = (neuron_state *)neuron;
+    fields[0] = state->w;
+    fields[1] = state->b;
+    fields[2] = state->nonlin;
+}
+
 /* ---- operands ---- */
 
 static inline bool is_exact_value(PyObject *object) { return Py_TYPE(object) == pa_py.value_type; }
@@ -86,6 +96,8 @@ static pa_status read_value(PyObject *item, const char *what, Py_ssize_t i, pa_n
         *out = pa_node_retain(pa_handle_node(item));
         return PA_OK;
     }
+    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_NUMBER && pa_handle_node(item)->ndim == 0)
+        return pa_record_value_of(pa_handle_node(item), out);
     double number = pa_is_handle(item) ? -1.0 : PyFloat_AsDouble(item);
     if (pa_is_handle(item) || (number == -1.0 && PyErr_Occurred())) {
         PyErr_Clear();

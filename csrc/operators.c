@@ -6,6 +6,7 @@
                                                         └─ binary_general ──▶ pa_apply  */
 #include "handle.h"
 
+#include "program/record.h"
 #include "scalar.h"
 
 /* The Value that an operand of a Value is, as a new reference; NULL where it is none, without an exception. */
@@ -101,7 +102,7 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
-    if (!(exponent->flags & PA_WEAK)) { /* an array */
+    if (!(exponent->flags & PA_WEAK) || exponent->flags & PA_NUMBER) { /* an array; a number that the step does not know yet */
         pa_node_release(exponent);
         return binary_general(PA_OP_pow, left, right);
     }
@@ -169,6 +170,8 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
 
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other) {
     if (!pa_is_handle(target) || pa_is_value(target)) return Py_NewRef(Py_NotImplemented);
+    if (pa_handle_node(target)->flags & PA_NUMBER && pa_handle_node(target)->ndim == 0)
+        return Py_NewRef(Py_NotImplemented); /* a number's x += y makes a new number */
     pa_node *source = NULL;
     int found = pa_as_node(other, &source);
     if (found < 0) return NULL;
@@ -209,7 +212,10 @@ static int slot_bool(PyObject *self) {
                          pa_node_shape_text(node)));
         return -1;
     }
-    return pa_node_number(node) != 0;
+    pa_status status = pa_record_refuse_read(node, "bool");
+    if (status == PA_OK) return pa_node_number(node) != 0;
+    pa_raise(status);
+    return -1;
 }
 
 PyObject *pa_only_element(PyObject *self, const char *what) {
@@ -217,6 +223,8 @@ PyObject *pa_only_element(PyObject *self, const char *what) {
     if (pa_node_numel(node) != 1)
         return pa_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
                                 pa_node_shape_text(node), (long long)pa_node_numel(node)));
+    pa_status status = pa_record_refuse_read(node, what);
+    if (status != PA_OK) return pa_raise(status);
     const char *data = pa_node_data(node);
     switch ((pa_dtype)node->dtype) {
     case PA_BOOL: return PyBool_FromLong(*(const uint8_t *)data);

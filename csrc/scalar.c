@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/prefix_double.h"
+#include "program/record.h"
 
 /* Python's own power, for micrograd's bits: a product rounds otherwise once in a thousand times. */
 #undef POWER
@@ -49,7 +50,8 @@ static inline __attribute__((always_inline)) pa_node *value_node(pa_op op, doubl
     node->op = (uint8_t)op;
     node->dtype = PA_FLOAT64;
     node->ndim = 0;
-    node->flags = (uint16_t)(PA_IS_VALUE | PA_REQUIRES_GRAD | PA_LISTED | pure);
+    node->programs = 0;
+    node->flags = (uint16_t)(PA_IS_VALUE | PA_REQUIRES_GRAD | PA_LISTED | pure | pa_birth_flags());
     node->n_parents = b == NULL ? 1 : 2;
     node->mark = 0;
     node->value = value;
@@ -74,15 +76,22 @@ pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
     case PA_OP_sub: value = a->value - b->value; break;
     default: value = scalar_forward[op](a->value, b->value, 0, 0, 0);
     }
-    if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
-    *out = value_node(op, value, a, b, a->flags & b->flags & PA_PURE);
-    if (*out == NULL) return PA_MEMORY;
-    a->refs++;
-    b->refs++;
+    if (pa_grad_enabled()) {
+        *out = value_node(op, value, a, b, a->flags & b->flags & PA_PURE);
+        if (*out == NULL) return PA_MEMORY;
+        a->refs++;
+        b->refs++;
+    } else {
+        PA_TRY(pa_value_new(value, out)); /* without history */
+    }
+    if (pa_recording() != NULL) {
+        pa_node *in[2] = {a, b};
+        pa_record_op(&(pa_call){.op = op, .n = 2, .in = in}, *out);
+    }
     return PA_OK;
 }
 
-pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
+static pa_status value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
     double value = scalar_forward[op](a->value, 0, 0, p, q);
     if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
     pa_node *node = value_node(op, value, a, NULL, a->flags & PA_PURE);
@@ -100,6 +109,15 @@ pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out
     return PA_OK;
 }
 
+pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
+    PA_TRY(value_unary(op, a, p, q, out));
+    if (pa_recording() != NULL) {
+        double params[2] = {p, q};
+        pa_record_op(&(pa_call){.op = op, .n = 1, .in = &a, .n_params = pa_op_table[op].params, .params = params}, *out);
+    }
+    return PA_OK;
+}
+
 /* ---- neurons ---- */
 
 /* Kept behind the operands w[n], x[n], b of a neuron: the numbers that they had, in the same order. */
@@ -107,7 +125,31 @@ static inline double *neuron_numbers(const pa_node *node) { return (double *)(no
 
 static inline double relu(double number) { return scalar_forward[PA_OP_relu](number, 0, 0, 0, 0); }
 
+/* A recorded neuron is logged node by node, which gives the program what micrograd computes. */
+static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
+    pa_node *act = pa_node_retain(b), *product = NULL, *next = NULL;
+    pa_status status = PA_OK;
+    for (int i = 0; i < n && status == PA_OK; i++) {
+        status = pa_value_binary(PA_OP_mul, w[i], x[i], &product);
+        if (status != PA_OK) break;
+        status = pa_value_binary(PA_OP_add, act, product, &next);
+        pa_node_release(product);
+        if (status != PA_OK) break;
+        pa_node_release(act);
+        act = next;
+    }
+    if (status == PA_OK && nonlinear) {
+        status = pa_value_unary(PA_OP_relu, act, 0, 0, out);
+    } else if (status == PA_OK) {
+        *out = act;
+        return PA_OK;
+    }
+    pa_node_release(act);
+    return status;
+}
+
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
+    if (pa_recording() != NULL) return neuron_by_nodes(n, w, x, b, nonlinear, out);
     PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n, UINT16_MAX / 2 - 1);
     double act = b->value;
     if (!pa_grad_enabled()) {
@@ -222,10 +264,10 @@ static pa_status as_value(pa_node *node, pa_node **out) {
         *out = pa_node_retain(node);
         return PA_OK;
     }
-    return pa_value_new(pa_node_number(node), out);
+    return pa_record_value_of(node, out);
 }
 
-static pa_status apply_general(const pa_call *call, pa_node **in, pa_node **out) {
+static pa_status apply_by_array(const pa_call *call, pa_node **in, pa_node **out) {
     double number[PA_MAX_OPERANDS] = {0};
     for (int i = 0; i < call->n; i++) number[i] = in[i]->value;
     double p = call->n_params > 0 ? call->params[0] : 0, q = call->n_params > 1 ? call->params[1] : 0;
@@ -250,6 +292,16 @@ static pa_status apply_general(const pa_call *call, pa_node **in, pa_node **out)
     for (int i = 0; i < call->n; i++) pure &= in[i]->flags;
     if (call->n <= 2) node->flags |= (uint16_t)pure;
     *out = node;
+    return PA_OK;
+}
+
+static pa_status apply_general(const pa_call *call, pa_node **in, pa_node **out) {
+    PA_TRY(apply_by_array(call, in, out));
+    if (pa_recording() != NULL) {
+        pa_call recorded = *call;
+        recorded.in = in;
+        pa_record_op(&recorded, *out);
+    }
     return PA_OK;
 }
 

@@ -24,6 +24,7 @@
     X(RUNTIME, "RuntimeError", "failed")                                                                               \
     X(FLOATING_POINT, "FloatingPointError", "not a finite number")                                                     \
     X(UNSUPPORTED, "NotImplementedError", "not supported")                                                             \
+    X(TRACE, "TraceError", "this step cannot be recorded")                                                             \
     X(PYTHON, "", "a Python exception is already set")
 
 typedef enum pa_status {

@@ -7,6 +7,7 @@
 #include "apply.h"
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
+#include "program/record.h"
 #include "scalar.h"
 
 /* ---- list ---- */
@@ -413,7 +414,7 @@ static pa_status check_root(pa_node *root, const pa_backward_options *options) {
     return PA_OK;
 }
 
-pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
+static pa_status differentiate(pa_node *root, const pa_backward_options *options) {
     PA_TRY(check_root(root, options));
     if (root->flags & PA_PURE && options->n_inputs == 0 && options->gradient == NULL && !options->detect_anomaly)
         return pa_value_backward(root);
@@ -447,4 +448,15 @@ pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
     pa_tape_free(&s.tape);
     pa_node_release(root);
     return status;
+}
+
+pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
+    if (options->n_inputs > 0)
+        PA_TRY(pa_record_refuse("autograd.grad", "use backward() and read .grad"));
+    PA_TRY(differentiate(root, options));
+    if (pa_recording() != NULL) {
+        pa_node *in[2] = {root, (pa_node *)(uintptr_t)options->gradient};
+        pa_record_entry(PA_ENTRY_BACKWARD, options->gradient != NULL ? 2 : 1, in, NULL);
+    }
+    return PA_OK;
 }

@@ -22,6 +22,7 @@ _check(_lib.pa_isa_use(os.environ.get("PYAUTOGRAD_ISA", "").encode()))
 
 from pyautograd import autograd
 from pyautograd._blas import get_num_threads, set_num_threads
+from pyautograd._compile import CompiledStep, TraceError, compile
 from pyautograd._creation import *
 from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype
 from pyautograd._elementwise import *
@@ -69,8 +70,10 @@ def isa() -> str:
 
 __all__ = [
     "MLP",
+    "CompiledStep",
     "Generator",
     "Tensor",
+    "TraceError",
     "Value",
     "__version__",
     "abs",
@@ -95,6 +98,7 @@ __all__ = [
     "chunk",
     "clamp",
     "clip",
+    "compile",
     "concat",
     "cos",
     "cuda",

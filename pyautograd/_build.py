@@ -63,7 +63,7 @@ def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
 
 def core_sources() -> list[str]:
     """The C files, relative to the root of the source tree, in an order that does not depend on the machine."""
-    return sorted(glob("csrc/*.c") + glob("csrc/kernels/*.c"))
+    return sorted(glob("csrc/*.c") + glob("csrc/kernels/*.c") + glob("csrc/program/*.c"))
 
 
 def core_headers() -> list[str]:

@@ -18,7 +18,8 @@ __all__ = ["check", "ffi", "lib", "node_pointer"]
 def check(status: int) -> None:
     """Raise the exception that a status of the C API stands for, with its message; nothing for 0."""
     if status:
-        exception = getattr(builtins, ffi.string(lib.pa_status_exception(status)).decode())
+        name = ffi.string(lib.pa_status_exception(status)).decode()
+        exception = getattr(_core, name, None) or getattr(builtins, name)
         raise exception(ffi.string(lib.pa_status_message()).decode())
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pyautograd._core import is_grad_enabled
+from pyautograd._core import bump_epoch, is_grad_enabled
 from pyautograd._core import set_grad_enabled as _set
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,8 +82,7 @@ class set_grad_enabled(_Mode):
         pass
 
 
-class _Anomaly:
-    enabled = False
+anomaly = {"enabled": False}  # a dict, for the guards of programs to look into
 
 
 class detect_anomaly:
@@ -100,12 +99,14 @@ class detect_anomaly:
     """
 
     def __enter__(self) -> None:
-        self._before = _Anomaly.enabled
-        _Anomaly.enabled = True
+        self._before = anomaly["enabled"]
+        anomaly["enabled"] = True
+        bump_epoch()
 
     def __exit__(self, *exception: object) -> None:
-        _Anomaly.enabled = self._before
+        anomaly["enabled"] = self._before
+        bump_epoch()
 
 
 def anomaly_enabled() -> bool:
-    return _Anomaly.enabled
+    return anomaly["enabled"]

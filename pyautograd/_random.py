@@ -26,6 +26,7 @@ def manual_seed(seed: int) -> None:
     >>> bool((a == pyautograd.rand(3)).all())
     True
     """
+    check(lib.pa_random_refuse())
     lib.pa_random_seed(seed & 0xFFFFFFFFFFFFFFFF)
 
 
@@ -38,6 +39,7 @@ def get_rng_state() -> tuple[int, int]:
 
 def set_rng_state(state: tuple[int, int]) -> None:
     """Put the generator back to where it stood."""
+    check(lib.pa_random_refuse())
     lib.pa_random_state_set(*state)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -489,4 +490,4 @@ def _coerce(operand: Any) -> Any:
     return NotImplemented
 
 
-_core.register(Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating)
+_core.register(Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating, os.path.dirname(__file__) + os.sep)

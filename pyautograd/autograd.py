@@ -166,6 +166,11 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` and record the op."""
+        if _core.is_recording():
+            raise _core.TraceError(
+                f"{cls.__name__}: an autograd.Function is Python, which a program does not run; write it with tensor "
+                "ops, or leave this step uncompiled"
+            )
         ctx = Context(tuple(isinstance(arg, Node) and arg.requires_grad for arg in args))
         with no_grad():
             result = cls.forward(ctx, *args, **kwargs)

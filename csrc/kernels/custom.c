@@ -7,7 +7,8 @@ pa_status pa_custom_shape(const pa_call *call, pa_spec *spec) {
     return pa_fail(PA_UNSUPPORTED, "%s: a node of this op is made around its result", pa_op_table[call->op].name);
 }
 
-pa_status pa_custom_forward(pa_node *node) {
+pa_status pa_custom_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     return pa_fail(PA_UNSUPPORTED, "%s: its forward is in Python", pa_op_table[node->op].name);
 }
 

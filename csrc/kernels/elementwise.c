@@ -42,13 +42,24 @@ pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *
     return PA_OK;
 }
 
+/* Are they Python's numbers alone, which a recorded step computes with in float64 as Python does? */
+static bool are_numbers(int n, pa_node *const *in) {
+    bool any = false;
+    for (int i = 0; i < n; i++) {
+        if (!(in[i]->flags & PA_WEAK)) return false;
+        any = any || in[i]->flags & PA_NUMBER;
+    }
+    return any;
+}
+
 pa_dtype pa_promote(int n, pa_node *const *in) {
     enum { WEAK, ZERO_DIM, DIMS, RANKS };
+    pa_dtype weak_float = are_numbers(n, in) ? PA_FLOAT64 : pa_graph.default_float;
     int best[RANKS] = {-1, -1, -1};
     for (int i = 0; i < n; i++) {
         int rank = in[i]->flags & PA_WEAK ? WEAK : in[i]->ndim == 0 ? ZERO_DIM : DIMS;
         int dtype = in[i]->dtype;
-        if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = pa_graph.default_float;
+        if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = weak_float;
         if (dtype > best[rank]) best[rank] = dtype;
     }
     int result = best[DIMS];
@@ -73,7 +84,8 @@ pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec) {
                    pa_dtype_name(dtype), pa_shape_text(spec->ndim, spec->shape));
     } else if (info->family == PA_ELEMENTWISE) {
         if (dtype == PA_BOOL && info->takes_int) dtype = PA_INT64;
-        if (!pa_dtype_is_float(dtype) && !info->takes_int) dtype = pa_graph.default_float;
+        if (!pa_dtype_is_float(dtype) && !info->takes_int)
+            dtype = are_numbers(call->n, call->in) ? PA_FLOAT64 : pa_graph.default_float;
     }
     spec->dtype = info->family == PA_COMPARISON ? PA_BOOL : dtype;
     spec->ints[0] = dtype;
@@ -111,7 +123,8 @@ static inline const void *input_next(input *in, pa_dtype dtype, int64_t offset, 
     return in->block;
 }
 
-pa_status pa_elementwise_forward(pa_node *node) {
+pa_status pa_elementwise_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     pa_dtype dtype = (pa_dtype)node->array->ints[0];
     pa_map_fn *loop = pa_k->forward[node->op][dtype];
     const double *params = node->array->params;

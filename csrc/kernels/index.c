@@ -52,7 +52,8 @@ static void outer_inner(const pa_node *node, int64_t *outer, int64_t *inner) {
     }
 }
 
-pa_status pa_cat_forward(pa_node *node) {
+pa_status pa_cat_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     int64_t axis = node->array->ints[0], size = (int64_t)pa_dtype_size(node->dtype), outer, inner;
     outer_inner(node, &outer, &inner);
     int64_t row = pa_node_shape(node)[axis] * inner * size;
@@ -154,7 +155,8 @@ static int64_t row_offset(const rows *r, int64_t position) {
     return r->leading.n > 0 ? offset + position * r->leading.stride[0][0] : 0;
 }
 
-pa_status pa_index_forward(pa_node *node) {
+pa_status pa_index_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
     const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
     size_t size = pa_dtype_size(a->dtype);

@@ -10,6 +10,7 @@
 
        elementwise.inc                              float, double, int64, bool
        reduce.inc softmax.inc optim.inc gemm.inc    float, double
+       scode.inc                                    double
 
    While a body is compiled these are defined:
 
@@ -94,6 +95,7 @@ enum {
 #include "gemm.inc"
 #include "optim.inc"
 #include "reduce.inc"
+#include "scode.inc"
 #include "softmax.inc"
 #include "prefix_none.h"
 #undef T
@@ -186,4 +188,19 @@ const pa_kernels FN(pa_kernels) = {
     .adam = BOTH(adam),
     .rmsprop = BOTH(rmsprop),
     .gemm = BOTH(gemm),
+    .scode_product = FN(scode_product),
+    .scode_sums = FN(scode_sums),
+    .scode_map =
+        {
+            [PA_SCODE_ADD] = FN(scode_add),
+            [PA_SCODE_SUB] = FN(scode_sub),
+            [PA_SCODE_MUL] = FN(scode_mul),
+            [PA_SCODE_DIV] = FN(scode_div),
+            [PA_SCODE_NEG] = FN(scode_neg),
+            [PA_SCODE_MULADD] = FN(scode_muladd),
+            [PA_SCODE_RELU] = FN(scode_relu),
+            [PA_SCODE_RELU_GRADIENT] = FN(scode_relu_gradient),
+            [PA_SCODE_MOVE] = FN(scode_move),
+        },
+    .scode_gather = FN(scode_gather),
 };

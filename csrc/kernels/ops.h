@@ -3,8 +3,11 @@
    An op is applied in three steps, so that a graph can be replayed by repeating the second alone:
 
        shape(call, spec)         checks the operands and works out the result's dtype, shape and attributes; touches nothing
-       forward(node)             computes node's data from its parents' data and its attributes
+       forward(node, scratch)    computes node's data from its parents' data and its attributes
        backward(node, scratch)   adds to the gradients of node's parents, given its own
+
+   `scratch` is memory for the time of the call, of as many bytes as the op's scratch function says. Forward and backward
+   know nothing of the GIL and allocate nothing, but for array->saved in the first forward of a node.
 
    Attributes travel in call->ints and call->params as stated beside each shape rule, and live in node->array afterwards. */
 #ifndef PA_KERNELS_OPS_H
@@ -36,9 +39,9 @@ typedef struct pa_spec {
 } pa_spec;
 
 typedef pa_status pa_shape_fn(const pa_call *call, pa_spec *spec);
-typedef pa_status pa_forward_fn(pa_node *node);
+typedef pa_status pa_forward_fn(pa_node *node, void *scratch);
 typedef pa_status pa_backward_fn(pa_node *node, void *scratch);
-typedef size_t pa_scratch_fn(const pa_node *node);
+typedef size_t pa_scratch_fn(const pa_node *node); /* for the forward and the backward, whichever wants more */
 
 /* ---- gradients, inside backward ---- */
 
@@ -65,7 +68,7 @@ void pa_add_or_copy(pa_dtype dtype, void *out, const void *in, int64_t n, bool a
 
 /* ---- elementwise.c ---- */
 pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec); /* broadcasts and promotes */
-pa_status pa_elementwise_forward(pa_node *node);
+pa_status pa_elementwise_forward(pa_node *node, void *scratch);
 pa_status pa_elementwise_backward(pa_node *node, void *scratch);
 pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *ndim, int64_t *shape);
 pa_dtype pa_promote(int n, pa_node *const *in); /* PyTorch's categories: dims before 0-d, typed before weak */
@@ -92,7 +95,7 @@ pa_scratch_fn pa_prod_scratch;
 pa_shape_fn pa_softmax_shape, pa_logsumexp_shape, pa_cross_entropy_shape;
 pa_forward_fn pa_softmax_forward, pa_log_softmax_forward, pa_logsumexp_forward, pa_cross_entropy_forward;
 pa_backward_fn pa_softmax_backward, pa_log_softmax_backward, pa_logsumexp_backward, pa_cross_entropy_backward;
-pa_scratch_fn pa_softmax_scratch;
+pa_scratch_fn pa_softmax_scratch, pa_logsumexp_scratch, pa_cross_entropy_scratch;
 
 /* ---- view.c: call->ints = {kind, …}
         reshape: the new shape; permute: the old axis of each new one; expand: the new shape;

@@ -94,17 +94,10 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
     return PA_OK;
 }
 
-/* Where a gradient's numbers are, how many and of which dtype. */
-typedef struct numbers {
-    void *data;
-    int64_t n;
-    int f;
-} numbers;
-
-static numbers numbers_of(pa_node *param) {
-    if (param->flags & PA_IS_VALUE) return (numbers){&param->grad, 1, 1};
+static pa_numbers numbers_of(pa_node *param) {
+    if (param->flags & PA_IS_VALUE) return (pa_numbers){&param->grad, 1, 1};
     pa_node *grad = gradient_of(param);
-    return (numbers){pa_node_data(grad), pa_node_numel(grad), grad->dtype == PA_FLOAT64};
+    return (pa_numbers){pa_node_data(grad), pa_node_numel(grad), grad->dtype == PA_FLOAT64};
 }
 
 /* All gradients may be written. */
@@ -146,12 +139,21 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none) {
 /* A NaN in either wins. */
 static double larger(double a, double b) { return b > a || b != b ? b : a; }
 
-static double power_sum(const numbers *g, double order) {
+static double power_sum(const pa_numbers *g, double order) {
     double total = 0;
     for (int64_t i = 0; i < g->n; i++)
         total += pow(fabs(g->f ? ((const double *)g->data)[i] : (double)((const float *)g->data)[i]), order);
     return total;
 }
+
+double pa_norm_add(double sum, const pa_numbers *g, double order) {
+    if (g->n == 0) return sum;
+    if (order == 2) return sum + pa_k->sum_squared_deviation[g->f](g->data, 0, g->n);
+    if (isinf(order)) return larger(sum, larger(pa_k->largest[g->f](g->data, g->n), -pa_k->smallest[g->f](g->data, g->n)));
+    return sum + power_sum(g, order);
+}
+
+double pa_norm_of(double sum, double order) { return order == 2 ? sqrt(sum) : isinf(order) ? sum : pow(sum, 1 / order); }
 
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total) {
     PA_FAIL_IF(!(norm_type > 0), PA_VALUE, "clip_grad_norm_: the order of the norm, %g, is not positive", norm_type);
@@ -159,21 +161,15 @@ pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, doub
     double sum = 0;
     for (int i = 0; i < n; i++) {
         if (!has_gradient(params[i])) continue;
-        numbers g = numbers_of(params[i]);
-        if (g.n == 0) continue;
-        if (norm_type == 2)
-            sum += pa_k->sum_squared_deviation[g.f](g.data, 0, g.n);
-        else if (isinf(norm_type))
-            sum = larger(sum, larger(pa_k->largest[g.f](g.data, g.n), -pa_k->smallest[g.f](g.data, g.n)));
-        else
-            sum += power_sum(&g, norm_type);
+        pa_numbers g = numbers_of(params[i]);
+        sum = pa_norm_add(sum, &g, norm_type);
     }
-    *total = norm_type == 2 ? sqrt(sum) : isinf(norm_type) ? sum : pow(sum, 1 / norm_type);
+    *total = pa_norm_of(sum, norm_type);
     double coefficient = max_norm / (*total + 1e-6);
     if (coefficient >= 1 || isinf(max_norm)) return PA_OK;
     for (int i = 0; i < n; i++) {
         if (!has_gradient(params[i])) continue;
-        numbers g = numbers_of(params[i]);
+        pa_numbers g = numbers_of(params[i]);
         pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
     }
     end_gradients(n, params);

@@ -244,59 +244,34 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
     }
 }
 
-/* Flops from which the GIL is released around the work, about a millisecond. */
-#define LONG_FLOPS 5e7
-
-static void count_readers(const pa_node *node, int by) {
-    for (int i = 0; i < node->n_parents; i++) {
-        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
-        if (storage != NULL) storage->readers = (int16_t)(storage->readers + by);
-    }
+/* Bytes that a bias asks for: one that is not contiguous is copied to the end of the scratch. */
+static size_t bias_bytes(const pa_node *node) {
+    if (node->n_parents != 3 || !pa_dtype_is_float((pa_dtype)node->dtype)) return 0;
+    const pa_node *bias = pa_node_parent(node, 2);
+    int64_t n = pa_node_numel(bias);
+    return n > 1 && pa_node_strides(bias)[0] != 1 ? (size_t)n * pa_dtype_size((pa_dtype)node->dtype) : 0;
 }
 
-static pa_status forward(pa_node *node) {
+static pa_status forward(pa_node *node, char *scratch) {
     product p;
     read_product(node, &p);
-    bool is_float = pa_dtype_is_float((pa_dtype)node->dtype);
-    const pa_node *bias_node = node->n_parents == 3 ? pa_node_parent(node, 2) : NULL;
-    const void *bias = NULL;
-    int64_t bias_step = 1;
-    size_t size = pa_dtype_size((pa_dtype)node->dtype);
-    size_t gemm_bytes = is_float ? pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64) : 0;
-    size_t bias_bytes = 0;
-    if (bias_node != NULL) {
-        bias = pa_node_data(bias_node);
-        bias_step = pa_node_strides(bias_node)[0];
-        if (is_float && bias_step != 1 && p.n > 1) bias_bytes = (size_t)p.n * size;
+    if (node->n_parents != 3) {
+        run_forward(node, &p, NULL, 0, scratch);
+        return PA_OK;
     }
-    size_t bytes = gemm_bytes + bias_bytes;
-    char *scratch = NULL;
-    if (bytes > 0) {
-        scratch = pa_mem_alloc(bytes);
-        if (scratch == NULL) return PA_MEMORY;
+    const pa_node *bias = pa_node_parent(node, 2);
+    const void *data = pa_node_data(bias);
+    if (bias_bytes(node) > 0) {
+        char *copy = scratch + pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64);
+        pa_node_gather(bias, (pa_dtype)node->dtype, copy);
+        data = copy;
     }
-    if (bias_bytes > 0) {
-        pa_node_gather(bias_node, (pa_dtype)node->dtype, scratch + gemm_bytes);
-        bias = scratch + gemm_bytes;
-    }
-    if (pa_product_cost(node) < LONG_FLOPS) {
-        run_forward(node, &p, bias, bias_step, scratch);
-    } else {
-        pa_storage *out = pa_node_storage(node);
-        count_readers(node, 1);
-        if (out != NULL) out->writer = true;
-        void *token = pa_hook.leave_python();
-        run_forward(node, &p, bias, bias_step, scratch);
-        pa_hook.enter_python(token);
-        if (out != NULL) out->writer = false;
-        count_readers(node, -1);
-    }
-    pa_mem_free(scratch, bytes);
+    run_forward(node, &p, data, pa_node_strides(bias)[0], scratch);
     return PA_OK;
 }
 
-pa_status pa_matmul_forward(pa_node *node) { return forward(node); }
-pa_status pa_linear_forward(pa_node *node) { return forward(node); }
+pa_status pa_matmul_forward(pa_node *node, void *scratch) { return forward(node, scratch); }
+pa_status pa_linear_forward(pa_node *node, void *scratch) { return forward(node, scratch); }
 
 /* ---- backward ---- */
 
@@ -368,15 +343,20 @@ static pa_status backward(pa_node *node, void *scratch) {
     return PA_OK;
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
 static size_t scratch_bytes(const pa_node *node) {
+    if (!pa_dtype_is_float((pa_dtype)node->dtype)) return 0;
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;
-    size_t da = pa_gemm_scratch(p.m, p.k, p.n, float64);
-    size_t db = p.b_is_weight ? pa_gemm_scratch(p.n, p.k, p.m, float64) : pa_gemm_scratch(p.k, p.n, p.m, float64);
-    size_t rows = node->n_parents == 3 ? pa_gemm_scratch(1, p.n, 256, float64) : 0;
-    size_t most = da > db ? da : db;
-    return most > rows ? most : rows;
+    size_t most = pa_gemm_scratch(p.m, p.n, p.k, float64) + bias_bytes(node);
+    most = larger(most, pa_gemm_scratch(p.m, p.k, p.n, float64));
+    if (p.b_is_weight)
+        most = larger(most, pa_gemm_scratch(p.n, p.k, p.m, float64));
+    else
+        most = larger(most, pa_gemm_scratch(p.k, p.n, p.m, float64));
+    return node->n_parents == 3 ? larger(most, pa_gemm_scratch(1, p.n, 256, float64)) : most;
 }
 
 pa_status pa_matmul_backward(pa_node *node, void *scratch) { return backward(node, scratch); }

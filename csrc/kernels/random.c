@@ -2,21 +2,34 @@
 
        number i = mix(seed + (i + 1) golden)        i = counter … counter + n - 1 for a fill of n elements
 
+   A fill takes its numbers by one atomic addition to the counter: threads that draw without the GIL get numbers of their own.
+
    Logarithm, sine and cosine of the normal distribution are polynomials of our own in plain double arithmetic: the same
    bits with every C library. */
 #include "random.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels.h"
 #include "ops.h"
 
-static pa_random_state stream = {.seed = 0x853c49e6748fea9bu, .counter = 0};
+static struct {
+    _Atomic uint64_t seed, counter;
+} stream = {0x853c49e6748fea9bu, 0};
 
-void pa_random_seed(uint64_t seed) { stream = (pa_random_state){.seed = seed, .counter = 0}; }
-pa_random_state pa_random_get_state(void) { return stream; }
-void pa_random_set_state(pa_random_state state) { stream = state; }
+void pa_random_set_state(pa_random_state state) {
+    atomic_store_explicit(&stream.seed, state.seed, memory_order_relaxed);
+    atomic_store_explicit(&stream.counter, state.counter, memory_order_relaxed);
+}
+
+pa_random_state pa_random_get_state(void) {
+    return (pa_random_state){.seed = atomic_load_explicit(&stream.seed, memory_order_relaxed),
+                             .counter = atomic_load_explicit(&stream.counter, memory_order_relaxed)};
+}
+
+void pa_random_seed(uint64_t seed) { pa_random_set_state((pa_random_state){.seed = seed, .counter = 0}); }
 
 /* Two rounds: seeds and counters that differ by little give unrelated streams. */
 static inline uint64_t mix(uint64_t z) {
@@ -25,16 +38,12 @@ static inline uint64_t mix(uint64_t z) {
     return z ^ z >> 31;
 }
 
-/* Where the stream of the current seed stands before number `counter`. */
-static inline uint64_t position(uint64_t counter) { return mix(stream.seed) + counter * 0x9e3779b97f4a7c15u; }
-
 static inline uint64_t number(uint64_t start, uint64_t i) { return mix(start + (i + 1) * 0x9e3779b97f4a7c15u); }
 
 /* The start of n numbers, which are used up. */
 static uint64_t take(int64_t n) {
-    uint64_t start = position(stream.counter);
-    stream.counter += (uint64_t)n;
-    return start;
+    uint64_t counter = atomic_fetch_add_explicit(&stream.counter, (uint64_t)n, memory_order_relaxed);
+    return mix(atomic_load_explicit(&stream.seed, memory_order_relaxed)) + counter * 0x9e3779b97f4a7c15u;
 }
 
 uint64_t pa_random_next(void) { return number(take(1), 0); }
@@ -207,7 +216,8 @@ static void apply_mask(pa_dtype dtype, void *out, const void *in, const uint8_t 
     }
 }
 
-pa_status pa_dropout_forward(pa_node *node) {
+pa_status pa_dropout_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     const pa_node *a = pa_node_parent(node, 0);
     pa_array *array = node->array;
     int64_t n = pa_node_numel(a);

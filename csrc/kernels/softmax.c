@@ -126,7 +126,7 @@ static void put_lines(const lines *l, pa_walk *walk, pa_dtype dtype, void *dx, c
 typedef void row_kernel(void *y, const void *x, int64_t rows, int64_t n);
 typedef void row_gradient_kernel(void *dx, const void *y, const void *g, int64_t rows, int64_t n, bool accumulate);
 
-static pa_status forward(pa_node *node, row_kernel *kernel, bool reduces) {
+static pa_status forward(pa_node *node, char *scratch, row_kernel *kernel, bool reduces) {
     const pa_node *a = pa_node_parent(node, 0);
     lines l;
     find_lines(&l, a, node->array->ints[0]);
@@ -135,36 +135,43 @@ static pa_status forward(pa_node *node, row_kernel *kernel, bool reduces) {
         kernel(y, x, l.count, l.n);
         return PA_OK;
     }
-    size_t size = pa_dtype_size(a->dtype), bytes = group_bytes(&l, a->dtype);
-    char *rows = pa_mem_alloc(bytes);
-    if (rows == NULL) return PA_MEMORY;
+    size_t size = pa_dtype_size(a->dtype);
     pa_walk from = {{0}, {0}}, to = {{0}, {0}};
     for (int64_t done = 0; done < l.count; done += l.group) {
         int64_t count = l.count - done < l.group ? l.count - done : l.group;
-        copy_lines(&l, &from, 0, x, rows, true, count, size);
-        kernel(reduces ? y + done * (int64_t)size : rows, rows, count, l.n);
-        if (!reduces) copy_lines(&l, &to, 1, y, rows, false, count, size);
+        copy_lines(&l, &from, 0, x, scratch, true, count, size);
+        kernel(reduces ? y + done * (int64_t)size : scratch, scratch, count, l.n);
+        if (!reduces) copy_lines(&l, &to, 1, y, scratch, false, count, size);
     }
-    pa_mem_free(rows, bytes);
     return PA_OK;
 }
 
-pa_status pa_softmax_forward(pa_node *node) { return forward(node, pa_k->softmax[node->dtype == PA_FLOAT64], false); }
-
-pa_status pa_log_softmax_forward(pa_node *node) {
-    return forward(node, pa_k->log_softmax[node->dtype == PA_FLOAT64], false);
+pa_status pa_softmax_forward(pa_node *node, void *scratch) {
+    return forward(node, scratch, pa_k->softmax[node->dtype == PA_FLOAT64], false);
 }
 
-pa_status pa_logsumexp_forward(pa_node *node) {
-    return forward(node, pa_k->logsumexp[node->dtype == PA_FLOAT64], true);
+pa_status pa_log_softmax_forward(pa_node *node, void *scratch) {
+    return forward(node, scratch, pa_k->log_softmax[node->dtype == PA_FLOAT64], false);
 }
 
-/* Three groups: the result, its gradient, and the operand's. */
+pa_status pa_logsumexp_forward(pa_node *node, void *scratch) {
+    return forward(node, scratch, pa_k->logsumexp[node->dtype == PA_FLOAT64], true);
+}
+
+/* Three groups of the backward: the result, its gradient, and the operand's. Rows need none. */
 size_t pa_softmax_scratch(const pa_node *node) {
     const pa_node *a = pa_node_parent(node, 0);
     lines l;
     find_lines(&l, a, node->array->ints[0]);
-    return 3 * group_bytes(&l, a->dtype);
+    return l.rows ? 0 : 3 * group_bytes(&l, a->dtype);
+}
+
+/* One group: e^(a - out). */
+size_t pa_logsumexp_scratch(const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    lines l;
+    find_lines(&l, a, node->array->ints[0]);
+    return group_bytes(&l, a->dtype);
 }
 
 static pa_status backward(pa_node *node, char *scratch, row_gradient_kernel *kernel) {
@@ -309,7 +316,13 @@ static pa_status check_classes(const classes *c) {
 ROW_LOSS(float, f32, logf)
 ROW_LOSS(double, f64, log)
 
-pa_status pa_cross_entropy_forward(pa_node *node) {
+/* A copy of logits that are not contiguous. */
+size_t pa_cross_entropy_scratch(const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    return pa_node_is_contiguous(a) ? 0 : (size_t)pa_node_numel(a) * pa_dtype_size(a->dtype);
+}
+
+pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
     const pa_node *a = pa_node_parent(node, 0);
     pa_array *array = node->array;
     classes c = classes_of(node);
@@ -318,13 +331,10 @@ pa_status pa_cross_entropy_forward(pa_node *node) {
     int64_t numel = pa_node_numel(a);
     size_t size = pa_dtype_size(a->dtype), bytes = (size_t)numel * size;
     if (array->saved == NULL) PA_TRY(pa_storage_new(bytes, &array->saved));
-    void *copy = NULL;
     const void *x = pa_node_data(a), *p = array->saved->data;
     if (!pa_node_is_contiguous(a)) {
-        copy = pa_mem_alloc(bytes);
-        if (copy == NULL) return PA_MEMORY;
-        pa_node_gather(a, a->dtype, copy);
-        x = copy;
+        pa_node_gather(a, a->dtype, scratch);
+        x = scratch;
     }
     pa_k->softmax[f](array->saved->data, x, c.rows, c.n);
     double total = 0;
@@ -336,7 +346,6 @@ pa_status pa_cross_entropy_forward(pa_node *node) {
         total += f ? row_loss_f64((const double *)x + at, (const double *)p + at, t, c.n, array->params[0])
                    : row_loss_f32((const float *)x + at, (const float *)p + at, t, c.n, array->params[0]);
     }
-    if (copy != NULL) pa_mem_free(copy, bytes);
     double loss = total / (double)kept;
     if (f)
         *(double *)(void *)pa_node_data(node) = loss;

@@ -157,8 +157,8 @@ pa_status pa_view_shape(const pa_call *call, pa_spec *spec) {
     }
 }
 
-pa_status pa_view_forward(pa_node *node) {
-    (void)node; /* it shares its operand's bytes */
+pa_status pa_view_forward(pa_node *node, void *scratch) {
+    (void)node, (void)scratch; /* it shares its operand's bytes */
     return PA_OK;
 }
 
@@ -193,7 +193,8 @@ pa_status pa_cast_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-pa_status pa_cast_forward(pa_node *node) {
+pa_status pa_cast_forward(pa_node *node, void *scratch) {
+    (void)scratch;
     pa_node_gather(pa_node_parent(node, 0), node->dtype, pa_node_data(node));
     return PA_OK;
 }

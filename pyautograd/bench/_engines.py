@@ -345,7 +345,7 @@ class JaxTrainer:
             layers = jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + EPS), layers, m, v)
             return (layers, m, v, count), loss
 
-        self.raw_step = step
+        self.loss_of = loss_of
         self.step = jax.jit(step, donate_argnums=0)
 
     def start(self) -> Any:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from pyautograd._core import bump_epoch
 from pyautograd.nn._module import Module
 
 
@@ -31,6 +32,7 @@ class _Positional(Module):
     def _refill(self, modules: list[Module]) -> None:
         for name in list(self._modules):
             object.__delattr__(self, name)
+        bump_epoch()
         for index, module in enumerate(modules):
             self.add_module(str(index), module)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from pyautograd._core import bump_epoch
 from pyautograd._creation import tensor as _tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
@@ -84,9 +85,11 @@ class Module:
                     f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
                 )
         object.__setattr__(self, name, value)
+        bump_epoch()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
+        bump_epoch()
         if name in self._buffer_names:
             del self._buffer_names[name]
 
@@ -342,6 +345,7 @@ class Module:
             raise ValueError("training mode is expected to be boolean")
         for module in self.modules():
             object.__setattr__(module, "training", mode)
+        bump_epoch()
         return self
 
     def eval(self: M) -> M:

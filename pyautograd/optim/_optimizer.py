@@ -17,6 +17,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
+from pyautograd import _recording
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._creation import tensor, zeros_like
 from pyautograd._dtype import float64
@@ -212,15 +213,10 @@ class FusedOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        plans = self._plans
-        if plans is None or len(plans) != len(self.param_groups):
-            plans = self._make_plans()
-        for plan, group in zip(plans, self.param_groups):
-            params = group["params"]
-            if params is not plan.listed or len(params) != plan.n:
-                plan = self._make_plan_again(plan, group)
-            if plan.values != list(group.values()):
-                self._refresh(plan, group)
+        plans = self._prepare()
+        if _recording.updates:
+            _recording.note(self, plans)
+        for plan in plans:
             if plan.waiting:
                 self._make_state(plan)
             status = _optim_step(self._kind, plan.n, plan.params, plan.state, plan.steps, plan.hyper)
@@ -254,9 +250,35 @@ class FusedOptimizer(Optimizer):
 
     # ---- plans ----
 
+    def _prepare(self) -> list[_Plan]:
+        """The plans, brought up to date with the groups: all that a step does before its updates."""
+        plans = self._plans
+        if plans is not None and len(plans) == len(self.param_groups):
+            for plan, group in zip(plans, self.param_groups):
+                if plan.values != list(group.values()) or len(plan.listed) != plan.n:
+                    break
+            else:
+                return plans
+        with _recording.paused():
+            return self._renew()
+
+    def _renew(self) -> list[_Plan]:
+        plans = self._plans
+        if plans is None or len(plans) != len(self.param_groups):
+            plans = self._make_plans()
+        for i, group in enumerate(self.param_groups):
+            plan = plans[i]
+            params = group["params"]
+            if params is not plan.listed or len(params) != plan.n:
+                plan = self._make_plan_again(plan, group)
+            if plan.values != list(group.values()):
+                self._refresh(plan, group)
+        return plans
+
     def _make_plans(self) -> list[_Plan]:
-        self._sync()
-        self._plans = [self._make_plan(group) for group in self.param_groups]
+        with _recording.paused():
+            self._sync()
+            self._plans = [self._make_plan(group) for group in self.param_groups]
         return self._plans
 
     def _make_plan(self, group: dict[str, Any]) -> _Plan:
@@ -271,8 +293,9 @@ class FusedOptimizer(Optimizer):
     def _make_plan_again(self, plan: _Plan, group: dict[str, Any]) -> _Plan:
         """A plan for a group whose list of parameters was changed."""
         assert self._plans is not None
-        self._sync_steps(plan)
-        again = self._make_plan(group)
+        with _recording.paused():
+            self._sync_steps(plan)
+            again = self._make_plan(group)
         self._plans[self._plans.index(plan)] = again
         return again
 
@@ -316,19 +339,20 @@ class FusedOptimizer(Optimizer):
     def _make_state(self, plan: _Plan) -> None:
         """Zeros as the state of parameters that have their first gradient."""
         still = []
-        for i in plan.waiting:
-            param = plan.keep[i]
-            if param.grad is None:
-                still.append(i)
-                continue
-            kept = self._state[param]
-            for place, name in enumerate(plan.names):
-                if name is not None and kept.get(name) is None:
-                    kept[name] = _zeros_like_param(param)
-                    plan.state[3 * i + place] = node_pointer(kept[name])
-                    plan.keep.append(kept[name])
-                    if not self._counts_steps:
-                        plan.steps[i] = 0
+        with _recording.paused():
+            for i in plan.waiting:
+                param = plan.keep[i]
+                if param.grad is None:
+                    still.append(i)
+                    continue
+                kept = self._state[param]
+                for place, name in enumerate(plan.names):
+                    if name is not None and kept.get(name) is None:
+                        kept[name] = _zeros_like_param(param)
+                        plan.state[3 * i + place] = node_pointer(kept[name])
+                        plan.keep.append(kept[name])
+                        if not self._counts_steps:
+                            plan.steps[i] = 0
         plan.waiting = still
 
     # ---- copies ----

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyautograd._core import TraceError, is_recording
 from pyautograd.optim._optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "StepLR"]
@@ -53,6 +54,11 @@ class LRScheduler:
 
     def step(self) -> None:
         """Moves on by one epoch (or whatever the caller counts); call it after the optimiser's step."""
+        if is_recording():
+            raise TraceError(
+                f"{type(self).__name__}.step() inside a compiled step: its numbers are Python's, so call it between "
+                "steps, e.g. in the callback of run()"
+            )
         if self._step_count == 1 and not self.optimizer._has_stepped:
             warnings.warn(
                 "lr_scheduler.step() before optimizer.step(): the first value of the schedule is skipped",

@@ -22,5 +22,6 @@ void test_ops(void);
 void test_graph(void);
 void test_kernels(void);
 void test_engine(void);
+void test_scode(void);
 
 #endif

@@ -1,0 +1,555 @@
+/* Guards: what a recorded step read from Python besides its arguments, and whether it is still what it was.
+
+   A program may run in the place of a Python function only while everything that the function would read is unchanged: the
+   numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_guards.py finds them; here each
+   is one row, checked before every call of the program in a few nanoseconds and without running any Python of the user's:
+
+       kind        owner        key     expected
+       cell        a closure's cell     its contents, which C reaches through the type's traversal
+       item        a dict       name    the value, or NULL where there is none
+       length      a container          how many
+       members     a list               each of its members
+       neuron      a NeuronState        its w, b and nonlin
+       attribute   any object   name    the value (this one may run Python: classes and slots)
+       memory      an ndarray           a copy of its bytes
+       equal       a set                a copy that it must be equal to
+       modes                            is history kept, and the default float
+
+   Expected is what is the same object; or, for floats, ints, strings, bytes and tuples of those, what is equal and of the
+   same type (floats bit for bit, so that -0.0 is not 0.0).
+
+   Rows that can only change together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart and
+   are looked at again only when it has moved since they last held:
+
+       guards ─┬─ every[…]     checked at each call
+               └─ by_epoch[…]  checked when epoch != seen */
+#include "guards.h"
+
+#include <string.h>
+
+enum { EVERY, BY_EPOCH, LISTS };
+
+typedef enum guard_kind {
+    GUARD_CELL,
+    GUARD_ITEM,
+    GUARD_LENGTH,
+    GUARD_MEMBERS,
+    GUARD_NEURON,
+    GUARD_ATTRIBUTE,
+    GUARD_MEMORY,
+    GUARD_EQUAL,
+    GUARD_MODES
+} guard_kind;
+
+/* The elements of an ndarray, where they were when the guard was made: the array is held and does not move. */
+typedef struct guarded_memory {
+    const char *address;
+    Py_ssize_t itemsize;
+    int ndim;
+    size_t bytes; /* of the copy */
+    char *copy;   /* the elements in row-major order */
+    Py_ssize_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
+} guarded_memory;
+
+typedef struct guard {
+    guard_kind kind;
+    Py_ssize_t index;        /* in the order they were added */
+    PyObject *owner, *key;   /* held */
+    PyObject *expected;      /* held; NULL for nothing there */
+    PyObject **members;      /* held, each of them */
+    Py_ssize_t n;            /* of members; a length; the modes */
+    guarded_memory *memory;
+} guard;
+
+typedef struct guard_list {
+    guard *guards;
+    size_t n, capacity;
+} guard_list;
+
+typedef struct guards {
+    PyObject_HEAD
+    guard_list list[LISTS];
+    uint64_t seen;
+    Py_ssize_t n;
+    bool checking; /* an attribute's check runs Python, which must not change the lists meanwhile */
+} guards;
+
+static PyTypeObject *guards_type;
+static uint64_t epoch = 1;
+
+bool pa_is_guards(PyObject *object) { return Py_TYPE(object) == guards_type; }
+
+/* ---- comparing ---- */
+
+static bool same_float(PyObject *a, PyObject *b) {
+    double x = PyFloat_AsDouble(a), y = PyFloat_AsDouble(b);
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
+static bool same_slow(PyObject *a, PyObject *b);
+
+static inline bool same(PyObject *a, PyObject *b) { return a == b || (a != NULL && b != NULL && same_slow(a, b)); }
+
+static bool same_slow(PyObject *a, PyObject *b) {
+    if (Py_TYPE(a) != Py_TYPE(b)) return false;
+    if (PyFloat_Check(a)) return same_float(a, b); /* np.float64 is one */
+    if (PyLong_CheckExact(a) || PyUnicode_CheckExact(a) || PyBytes_CheckExact(a) || PyComplex_CheckExact(a))
+        return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
+    if (!PyTuple_CheckExact(a) || PyTuple_Size(a) != PyTuple_Size(b)) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(a); i++)
+        if (!same(PyTuple_GetItem(a, i), PyTuple_GetItem(b, i))) return false;
+    return true;
+}
+
+/* Copies the elements into `copy` in row-major order, or with `compare` says whether they are those; moves `copy` on. */
+static bool walk_memory(const guarded_memory *memory, int axis, const char *address, char **copy, bool compare) {
+    if (axis == memory->ndim || (axis == memory->ndim - 1 && memory->strides[axis] == memory->itemsize)) {
+        size_t bytes = (size_t)(axis == memory->ndim ? 1 : memory->shape[axis]) * (size_t)memory->itemsize;
+        bool equal = true;
+        if (compare)
+            equal = memcmp(*copy, address, bytes) == 0;
+        else
+            memcpy(*copy, address, bytes);
+        *copy += bytes;
+        return equal;
+    }
+    for (Py_ssize_t i = 0; i < memory->shape[axis]; i++)
+        if (!walk_memory(memory, axis + 1, address + i * memory->strides[axis], copy, compare)) return false;
+    return true;
+}
+
+/* What a closure's cell holds, borrowed, or NULL. The stable ABI has no PyCell_Get; a cell's traversal visits just that. */
+static PyObject *cell_type; /* types.CellType */
+static traverseproc traverse_cell;
+
+static int take_contents(PyObject *object, void *out) {
+    *(PyObject **)out = object;
+    return 0;
+}
+
+static PyObject *cell_contents(PyObject *cell) {
+    PyObject *contents = NULL;
+    traverse_cell(cell, take_contents, &contents);
+    return contents;
+}
+
+static Py_ssize_t modes(void) { return (pa_grad_enabled() ? 1 : 0) | (Py_ssize_t)pa_graph.default_float << 1; }
+
+/* The attribute as a new reference in *out, NULL where there is none; -1 with an exception set. */
+static int read_attribute(const guard *g, PyObject **out) {
+    *out = PyObject_GetAttr(g->owner, g->key);
+    if (*out != NULL) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+static bool members_hold(const guard *g) {
+    if (PyList_Size(g->owner) != g->n) return false;
+    for (Py_ssize_t i = 0; i < g->n; i++) {
+        PyObject *member = PyList_GetItem(g->owner, i);
+        if (member != g->members[i] && !same(g->members[i], member)) return false;
+    }
+    return true;
+}
+
+static bool neuron_holds(const guard *g) {
+    PyObject *fields[3];
+    pa_neuron_fields(g->owner, fields);
+    for (int i = 0; i < 3; i++)
+        if (!same(g->members[i], fields[i])) return false;
+    return true;
+}
+
+/* 1, 0, or -1 with an exception set. */
+static int holds(const guard *g) {
+    switch (g->kind) {
+    case GUARD_CELL: return same(g->expected, cell_contents(g->owner));
+    case GUARD_ITEM: {
+        PyObject *value = PyDict_GetItemWithError(g->owner, g->key);
+        if (value == NULL && PyErr_Occurred()) return -1;
+        return same(g->expected, value);
+    }
+    case GUARD_LENGTH: {
+        Py_ssize_t n = PyObject_Size(g->owner);
+        return n < 0 ? -1 : n == g->n;
+    }
+    case GUARD_MEMBERS: return members_hold(g);
+    case GUARD_NEURON: return neuron_holds(g);
+    case GUARD_ATTRIBUTE: {
+        PyObject *value;
+        if (read_attribute(g, &value) < 0) return -1;
+        bool equal = same(g->expected, value);
+        Py_XDECREF(value);
+        return equal;
+    }
+    case GUARD_MEMORY: {
+        char *copy = g->memory->copy;
+        return walk_memory(g->memory, 0, g->memory->address, &copy, true);
+    }
+    case GUARD_EQUAL: return PyObject_RichCompareBool(g->owner, g->expected, Py_EQ);
+    case GUARD_MODES: return modes() == g->n;
+    }
+    return 1;
+}
+
+/* The smallest index of a row of the list that does not hold, or -1; -2 with an exception set. */
+static Py_ssize_t first_broken(const guard_list *list) {
+    for (size_t i = 0; i < list->n; i++) {
+        int held = holds(&list->guards[i]);
+        if (held < 0) return -2;
+        if (held == 0) return list->guards[i].index;
+    }
+    return -1;
+}
+
+int pa_guards_check(PyObject *object) {
+    guards *self = (guards *)object;
+    bool nested = self->checking;
+    self->checking = true;
+    uint64_t now = epoch;
+    Py_ssize_t broken = first_broken(&self->list[EVERY]);
+    if (broken == -1 && self->seen != now) {
+        broken = first_broken(&self->list[BY_EPOCH]);
+        if (broken == -1) self->seen = now;
+    }
+    self->checking = nested;
+    return (int)broken;
+}
+
+/* ---- taking what is there as expected ---- */
+
+static void forget(guard *g) {
+    for (Py_ssize_t i = 0; g->members != NULL && i < g->n; i++) Py_XDECREF(g->members[i]);
+    if (g->members != NULL) pa_mem_free_array(g->members, (size_t)g->n + 1, sizeof *g->members);
+    if (g->memory != NULL) {
+        pa_mem_free(g->memory->copy, g->memory->bytes + 1);
+        pa_mem_free(g->memory, sizeof *g->memory);
+    }
+    Py_XDECREF(g->expected);
+    g->members = NULL;
+    g->memory = NULL;
+    g->expected = NULL;
+}
+
+static int snapshot_members(guard *g, Py_ssize_t n) {
+    PyObject **members = pa_mem_alloc_array((size_t)n + 1, sizeof *members);
+    if (members == NULL) {
+        pa_raise(PA_MEMORY);
+        return -1;
+    }
+    if (g->kind == GUARD_NEURON)
+        pa_neuron_fields(g->owner, members);
+    else
+        for (Py_ssize_t i = 0; i < n; i++) members[i] = PyList_GetItem(g->owner, i);
+    for (Py_ssize_t i = 0; i < n; i++) Py_XINCREF(members[i]);
+    g->members = members;
+    g->n = n;
+    return 0;
+}
+
+/* Takes what the owner has now; 0, or -1 with an exception set, the row then expecting nothing. */
+static int snapshot(guard *g) {
+    switch (g->kind) {
+    case GUARD_CELL: g->expected = Py_XNewRef(cell_contents(g->owner)); return 0;
+    case GUARD_ITEM:
+        g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
+        return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
+    case GUARD_LENGTH: return (g->n = PyObject_Size(g->owner)) < 0 ? -1 : 0;
+    case GUARD_MEMBERS: return snapshot_members(g, PyList_Size(g->owner));
+    case GUARD_NEURON: return snapshot_members(g, 3);
+    case GUARD_ATTRIBUTE: return read_attribute(g, &g->expected);
+    case GUARD_MEMORY: {
+        char *copy = g->memory->copy;
+        walk_memory(g->memory, 0, g->memory->address, &copy, false);
+        return 0;
+    }
+    case GUARD_EQUAL: return (g->expected = PyFrozenSet_New(g->owner)) == NULL ? -1 : 0;
+    case GUARD_MODES: g->n = modes(); return 0;
+    }
+    return 0;
+}
+
+static void release(guard *g) {
+    forget(g);
+    Py_XDECREF(g->owner);
+    Py_XDECREF(g->key);
+}
+
+/* Adds a row about the owner and what it has now; its index as a Python int. Takes over `memory`. */
+static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *key, int by_epoch, guarded_memory *memory) {
+    guard g = {.kind = kind, .index = self->n, .owner = Py_XNewRef(owner), .key = Py_XNewRef(key), .memory = memory};
+    guard_list *list = &self->list[by_epoch ? BY_EPOCH : EVERY];
+    if (self->checking) {
+        PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
+    } else if (snapshot(&g) == 0) {
+        pa_status status = pa_mem_grow((void **)&list->guards, &list->capacity, list->n + 1, sizeof g);
+        if (status == PA_OK) {
+            list->guards[list->n++] = g;
+            return PyLong_FromSsize_t(self->n++);
+        }
+        pa_raise(status);
+    }
+    release(&g);
+    return NULL;
+}
+
+/* ---- the type ---- */
+
+static PyObject *guards_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)arguments, (void)keywords;
+    return PyType_GenericAlloc(type, 0);
+}
+
+static int guards_traverse(PyObject *object, visitproc visit, void *arg) {
+    guards *self = (guards *)object;
+    Py_VISIT(Py_TYPE(object));
+    for (int k = 0; k < LISTS; k++)
+        for (size_t i = 0; i < self->list[k].n; i++) {
+            guard *g = &self->list[k].guards[i];
+            Py_VISIT(g->owner);
+            Py_VISIT(g->key);
+            Py_VISIT(g->expected);
+            for (Py_ssize_t j = 0; g->members != NULL && j < g->n; j++) Py_VISIT(g->members[j]);
+        }
+    return 0;
+}
+
+static int guards_clear(PyObject *object) {
+    guards *self = (guards *)object;
+    for (int k = 0; k < LISTS; k++) {
+        guard_list list = self->list[k];
+        self->list[k] = (guard_list){NULL, 0, 0};
+        for (size_t i = 0; i < list.n; i++) release(&list.guards[i]);
+        pa_mem_free_array(list.guards, list.capacity, sizeof *list.guards);
+    }
+    return 0;
+}
+
+static void guards_dealloc(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    guards_clear(object);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
+static PyObject *guards_check(PyObject *object, PyObject *unused) {
+    (void)unused;
+    int broken = pa_guards_check(object);
+    return broken == -2 ? NULL : PyLong_FromLong(broken);
+}
+
+static guard *find(guards *self, Py_ssize_t index) {
+    for (int k = 0; k < LISTS; k++)
+        for (size_t i = 0; i < self->list[k].n; i++)
+            if (self->list[k].guards[i].index == index) return &self->list[k].guards[i];
+    PyErr_Format(PyExc_IndexError, "guards: there is no %zd among %zd", index, self->n);
+    return NULL;
+}
+
+static guard *find_to_change(guards *self, PyObject *number) {
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if (index == -1 && PyErr_Occurred()) return NULL;
+    if (!self->checking) return find(self, index);
+    PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
+    return NULL;
+}
+
+static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
+    PyObject *number, *list = NULL;
+    if (!PyArg_ParseTuple(arguments, "O|O!:rearm", &number, &PyList_Type, &list)) return NULL;
+    guard *g = find_to_change((guards *)object, number);
+    if (g == NULL) return NULL;
+    if (list != NULL && g->kind != GUARD_MEMBERS) {
+        PyErr_SetString(PyExc_TypeError, "guards: only a list's place can be taken by a list");
+        return NULL;
+    }
+    guard old = *g, fresh = *g;
+    fresh.owner = Py_XNewRef(list != NULL ? list : g->owner);
+    fresh.expected = NULL;
+    fresh.members = NULL;
+    if (snapshot(&fresh) < 0) {
+        Py_XDECREF(fresh.owner);
+        return NULL;
+    }
+    *g = fresh;
+    old.memory = NULL; /* the same block */
+    forget(&old);
+    Py_XDECREF(old.owner);
+    Py_RETURN_NONE;
+}
+
+static PyObject *guards_holds(PyObject *object, PyObject *number) {
+    guards *self = (guards *)object;
+    Py_ssize_t index = PyLong_AsSsize_t(number);
+    if (index == -1 && PyErr_Occurred()) return NULL;
+    guard *g = find(self, index);
+    if (g == NULL) return NULL;
+    bool nested = self->checking;
+    self->checking = true;
+    int held = holds(g);
+    self->checking = nested;
+    return held < 0 ? NULL : PyBool_FromLong(held);
+}
+
+static PyObject *guards_cell(PyObject *object, PyObject *cell) {
+    if (Py_TYPE(cell) != (PyTypeObject *)cell_type)
+        return PyErr_Format(PyExc_TypeError, "guards: a cell is wanted, not %R", (PyObject *)Py_TYPE(cell));
+    return add((guards *)object, GUARD_CELL, cell, NULL, false, NULL);
+}
+
+static PyObject *guards_item(PyObject *object, PyObject *arguments) {
+    PyObject *owner, *key;
+    int by_epoch = 0;
+    if (!PyArg_ParseTuple(arguments, "O!O|p:item", &PyDict_Type, &owner, &key, &by_epoch)) return NULL;
+    return add((guards *)object, GUARD_ITEM, owner, key, by_epoch, NULL);
+}
+
+static PyObject *guards_length(PyObject *object, PyObject *arguments) {
+    PyObject *owner;
+    int by_epoch = 0;
+    if (!PyArg_ParseTuple(arguments, "O|p:length", &owner, &by_epoch)) return NULL;
+    return add((guards *)object, GUARD_LENGTH, owner, NULL, by_epoch, NULL);
+}
+
+static PyObject *guards_members(PyObject *object, PyObject *list) {
+    if (PyList_Check(list)) return add((guards *)object, GUARD_MEMBERS, list, NULL, false, NULL);
+    return PyErr_Format(PyExc_TypeError, "guards: a list is wanted, not %R", (PyObject *)Py_TYPE(list));
+}
+
+static PyObject *guards_neuron(PyObject *object, PyObject *neuron) {
+    if (pa_is_neuron(neuron)) return add((guards *)object, GUARD_NEURON, neuron, NULL, false, NULL);
+    return PyErr_Format(PyExc_TypeError, "guards: a neuron is wanted, not %R", (PyObject *)Py_TYPE(neuron));
+}
+
+static PyObject *guards_attribute(PyObject *object, PyObject *arguments) {
+    PyObject *owner, *key;
+    if (!PyArg_ParseTuple(arguments, "OU:attribute", &owner, &key)) return NULL;
+    return add((guards *)object, GUARD_ATTRIBUTE, owner, key, false, NULL);
+}
+
+static PyObject *guards_equal(PyObject *object, PyObject *set) {
+    if (PyAnySet_Check(set)) return add((guards *)object, GUARD_EQUAL, set, NULL, false, NULL);
+    return PyErr_Format(PyExc_TypeError, "guards: a set is wanted, not %R", (PyObject *)Py_TYPE(set));
+}
+
+/* The sizes of a tuple of ints; false with an exception set. */
+static bool read_sizes(PyObject *tuple, int n, Py_ssize_t *out) {
+    for (int i = 0; i < n; i++) {
+        out[i] = PyLong_AsSsize_t(PyTuple_GetItem(tuple, i));
+        if (out[i] == -1 && PyErr_Occurred()) return false;
+    }
+    return true;
+}
+
+/* memory(owner, address, itemsize, shape, strides), strides in bytes */
+static PyObject *guards_memory(PyObject *object, PyObject *arguments) {
+    PyObject *owner, *address, *shape, *strides;
+    guarded_memory read = {.copy = NULL};
+    if (!PyArg_ParseTuple(arguments, "OOnO!O!:memory", &owner, &address, &read.itemsize, &PyTuple_Type, &shape, &PyTuple_Type,
+                          &strides))
+        return NULL;
+    if (PyTuple_Size(shape) > PA_MAX_NDIM || PyTuple_Size(shape) != PyTuple_Size(strides)) {
+        PyErr_Format(PyExc_ValueError, "guards: an array of %zd axes; at most %d", PyTuple_Size(shape), PA_MAX_NDIM);
+        return NULL;
+    }
+    read.ndim = (int)PyTuple_Size(shape);
+    read.address = PyLong_AsVoidPtr(address);
+    if (read.address == NULL && PyErr_Occurred()) return NULL;
+    if (!read_sizes(shape, read.ndim, read.shape) || !read_sizes(strides, read.ndim, read.strides)) return NULL;
+    read.bytes = (size_t)read.itemsize;
+    for (int i = 0; i < read.ndim; i++) read.bytes *= (size_t)read.shape[i];
+    guarded_memory *memory = pa_mem_alloc(sizeof *memory);
+    read.copy = memory == NULL ? NULL : pa_mem_alloc(read.bytes + 1);
+    if (read.copy == NULL) {
+        pa_mem_free(memory, sizeof *memory);
+        return pa_raise(PA_MEMORY);
+    }
+    *memory = read;
+    return add((guards *)object, GUARD_MEMORY, owner, NULL, false, memory);
+}
+
+static PyObject *guards_modes(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return add((guards *)object, GUARD_MODES, NULL, NULL, false, NULL);
+}
+
+static Py_ssize_t guards_length_slot(PyObject *object) { return ((guards *)object)->n; }
+
+static PyMethodDef guards_methods[] = {
+    {"check", guards_check, METH_NOARGS, "The index of the first that does not hold, or -1."},
+    {"holds", guards_holds, METH_O, "holds(index): does this one?"},
+    {"rearm", guards_rearm, METH_VARARGS,
+     "rearm(index, list=None): what is there now is expected from now on; of another list, where one is given."},
+    {"cell", guards_cell, METH_O, "cell(cell): a closure's variable."},
+    {"item", guards_item, METH_VARARGS, "item(dict, key, by_epoch=False): what a dict has under a key, or that it has nothing."},
+    {"length", guards_length, METH_VARARGS, "length(container, by_epoch=False): how many it holds."},
+    {"members", guards_members, METH_O, "members(list): each of its members."},
+    {"neuron", guards_neuron, METH_O, "neuron(neuron): its w, b and nonlin."},
+    {"attribute", guards_attribute, METH_VARARGS, "attribute(object, name): its value, or that there is none."},
+    {"equal", guards_equal, METH_O, "equal(set): its elements."},
+    {"memory", guards_memory, METH_VARARGS, "memory(owner, address, itemsize, shape, strides): an array's elements."},
+    {"modes", guards_modes, METH_NOARGS, "Whether history is kept, and the default float."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot guards_slots[] = {
+    {Py_tp_new, guards_new},
+    {Py_tp_dealloc, guards_dealloc},
+    {Py_tp_traverse, guards_traverse},
+    {Py_tp_clear, guards_clear},
+    {Py_tp_methods, guards_methods},
+    {Py_sq_length, guards_length_slot},
+    {Py_tp_doc, "What a recorded step read from Python, and whether it is still so."},
+    {0, NULL},
+};
+
+static PyType_Spec guards_spec = {
+    .name = "pyautograd._core.Guards",
+    .basicsize = sizeof(guards),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = guards_slots,
+};
+
+static PyObject *bump_epoch(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    epoch++;
+    Py_RETURN_NONE;
+}
+
+/* A number that stands for a Python float while a step is recorded? */
+static PyObject *is_number(PyObject *module, PyObject *object) {
+    (void)module;
+    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER &&
+                           pa_handle_node(object)->ndim == 0);
+}
+
+static PyMethodDef functions[] = {
+    {"bump_epoch", bump_epoch, METH_NOARGS, "bump_epoch(): a module changed; guards that go by the epoch are checked again."},
+    {"is_number", is_number, METH_O, "is_number(object): does this node stand for a Python float?"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyObject *find_cell_type(void) {
+    PyObject *types = PyImport_ImportModule("types");
+    PyObject *type = types == NULL ? NULL : PyObject_GetAttrString(types, "CellType");
+    Py_XDECREF(types);
+    return type;
+}
+
+int pa_guards_ready(PyObject *module) {
+    if (cell_type == NULL && (cell_type = find_cell_type()) == NULL) return -1;
+    traverse_cell = (traverseproc)PyType_GetSlot((PyTypeObject *)cell_type, Py_tp_traverse);
+    if (guards_type == NULL) guards_type = (PyTypeObject *)PyType_FromSpec(&guards_spec);
+    if (guards_type == NULL || PyModule_AddObjectRef(module, "Guards", (PyObject *)guards_type) < 0) return -1;
+    PyObject *name = PyUnicode_FromString("pyautograd._core");
+    int status = name == NULL ? -1 : 0;
+    for (PyMethodDef *function = functions; status == 0 && function->ml_name != NULL; function++) {
+        PyObject *callable = PyCFunction_NewEx(function, NULL, name);
+        status = callable == NULL ? -1 : PyModule_AddObjectRef(module, function->ml_name, callable);
+        Py_XDECREF(callable);
+    }
+    Py_XDECREF(name);
+    return status;
+}

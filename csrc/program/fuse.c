@@ -1,0 +1,167 @@
+/* Fusion: elementwise ops whose operands can be read where they stand become maps, without the walk over strides that the
+   general op makes; and maps that follow one another over many elements become a chain:
+
+       for each block of PA_BLOCK elements:  map, map, gradient, …     each finds in L1 what the one before it has left
+
+   A buffer that is not used outside its chain holds a single block. */
+#include "program.h"
+
+#include <string.h>
+
+static bool is_direct(const pa_node *operand, const pa_node *node, pa_dtype dtype) {
+    return operand->dtype == dtype && pa_same_shape(operand, node) && pa_node_is_contiguous(operand);
+}
+
+static void make_map(const pa_program *p, pa_instruction *i) {
+    const pa_node *node = p->nodes[i->node];
+    if (pa_op_table[node->op].family == PA_WHOLE) return;
+    pa_dtype dtype = (pa_dtype)node->array->ints[0];
+    for (int k = 0; k < node->n_parents; k++)
+        if (!is_direct(pa_node_parent(node, k), node, dtype)) return;
+    i->kind = PA_DO_MAP;
+    i->map = pa_k->forward[node->op][dtype];
+}
+
+/* Can the gradient of each operand be computed where it stands? */
+static bool is_elementwise_backward(const pa_program *p, const pa_instruction *i) {
+    if (i->kind != PA_DO_BACKWARD) return false;
+    const pa_node *node = p->nodes[i->node];
+    if (pa_op_table[node->op].family != PA_ELEMENTWISE) return false;
+    unsigned reads = pa_op_table[node->op].reads;
+    for (int k = 0; k < node->n_parents; k++) {
+        bool wanted = pa_node_requires_grad(pa_node_parent(node, k));
+        if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, (pa_dtype)node->dtype)) return false;
+        if (wanted && pa_k->gradient[node->op][k][node->dtype == PA_FLOAT64] == NULL) return false;
+    }
+    return true;
+}
+
+/* The target of operand k: its own, or, where an earlier operand is the same node, that one's, to be added to. */
+static int32_t target_of(const pa_program *p, const pa_instruction *i, int k) {
+    const pa_node *node = p->nodes[i->node];
+    for (int earlier = 0; earlier < k; earlier++)
+        if (pa_node_parent(node, earlier) == pa_node_parent(node, k) && p->pool[i->targets + earlier] >= 0)
+            return p->pool[i->targets + earlier] | PA_TARGET_ACCUMULATES;
+    return p->pool[i->targets + k];
+}
+
+static pa_status emit_gradients(pa_program *p, pa_instruction i) {
+    const pa_node *node = p->nodes[i.node];
+    pa_instruction each = i;
+    each.kind = PA_DO_GRADIENT;
+    each.n = 1;
+    for (int k = 0; k < node->n_parents; k++) {
+        int32_t target = target_of(p, &i, k);
+        if (target < 0) continue;
+        void *pool = p->pool;
+        PA_TRY(pa_mem_grow(&pool, &p->pool_capacity, (size_t)p->n_pool + 1, sizeof *p->pool));
+        p->pool = pool;
+        each.targets = p->n_pool;
+        p->pool[p->n_pool++] = target;
+        each.operand = (uint8_t)k;
+        each.accumulate = (target & PA_TARGET_ACCUMULATES) != 0;
+        each.map = pa_k->gradient[node->op][k][node->dtype == PA_FLOAT64];
+        PA_TRY(pa_program_emit(p, &each));
+    }
+    return PA_OK;
+}
+
+/* ---- chains ---- */
+
+static bool is_link(const pa_instruction *i) { return i->kind == PA_DO_MAP || i->kind == PA_DO_GRADIENT; }
+
+static int64_t elements_of(const pa_program *p, const pa_instruction *i) { return p->nodes[i->node]->array->numel; }
+
+/* How many instructions from `at` on make a chain; 1 where there is none. */
+static int32_t chain_length(const pa_program *p, const pa_instruction *code, int32_t at, int32_t n) {
+    if (!is_link(&code[at]) || elements_of(p, &code[at]) <= PA_BLOCK) return 1;
+    int32_t end = at + 1;
+    while (end < n && is_link(&code[end]) && elements_of(p, &code[end]) == elements_of(p, &code[at])) end++;
+    return end - at;
+}
+
+static pa_status emit_chain(pa_program *p, const pa_instruction *links, int32_t n) {
+    void *list = p->chained;
+    PA_TRY(pa_mem_grow(&list, &p->chained_capacity, (size_t)(p->n_chained + n), sizeof *p->chained));
+    p->chained = list;
+    pa_instruction chain = links[0];
+    chain.kind = PA_DO_CHAIN;
+    chain.n = n;
+    chain.targets = p->n_chained;
+    memcpy(p->chained + p->n_chained, links, (size_t)n * sizeof *links);
+    p->n_chained += n;
+    p->n_fused++;
+    return pa_program_emit(p, &chain);
+}
+
+typedef struct owners {
+    int32_t *of; /* each buffer: the only instruction that uses it; -1: none so far, -2: several */
+    int32_t now;
+} owners;
+
+static void own(void *context, int32_t buffer, bool writes) {
+    (void)writes;
+    owners *o = context;
+    o->of[buffer] = o->of[buffer] == -1 || o->of[buffer] == o->now ? o->now : -2;
+}
+
+static pa_status shrink_blocks(pa_program *p) {
+    size_t n = (size_t)p->n_buffers + 1;
+    int32_t *of = pa_mem_alloc_array(n, sizeof *of);
+    if (of == NULL) return PA_MEMORY;
+    for (size_t b = 0; b < n; b++) of[b] = -1;
+    owners o = {of, 0};
+    for (; o.now < p->n_code; o.now++) pa_instruction_visit(p, &p->code[o.now], own, &o);
+    for (int32_t r = 0; r < p->n_results; r++) of[p->results[r].buffer] = -2;
+    for (int32_t b = 0; b < p->n_buffers; b++) {
+        if (of[b] < 0 || p->buffers[b].kind != PA_BUFFER_ARENA || p->code[of[b]].kind != PA_DO_CHAIN) continue;
+        p->buffers[b].is_block = true;
+        p->buffers[b].bytes = PA_BLOCK * sizeof(double);
+    }
+    pa_mem_free_array(of, n, sizeof *of);
+    return PA_OK;
+}
+
+/* Takes the code out of the program, to be emitted again. */
+static void take_code(pa_program *p, pa_instruction **code, int32_t *n, size_t *capacity) {
+    *code = p->code;
+    *n = p->n_code;
+    *capacity = p->code_capacity;
+    p->code = NULL;
+    p->n_code = 0;
+    p->code_capacity = 0;
+}
+
+static pa_status make_chains(pa_program *p) {
+    pa_instruction *code;
+    int32_t n;
+    size_t capacity;
+    take_code(p, &code, &n, &capacity);
+    pa_status status = PA_OK;
+    for (int32_t i = 0; i < n && status == PA_OK;) {
+        int32_t length = chain_length(p, code, i, n);
+        status = length > 1 ? emit_chain(p, code + i, length) : pa_program_emit(p, &code[i]);
+        i += length;
+    }
+    pa_mem_free(code, capacity * sizeof *code);
+    return status == PA_OK ? shrink_blocks(p) : status;
+}
+
+static pa_status make_maps(pa_program *p) {
+    pa_instruction *code;
+    int32_t n;
+    size_t capacity;
+    take_code(p, &code, &n, &capacity);
+    pa_status status = PA_OK;
+    for (int32_t i = 0; i < n && status == PA_OK; i++) {
+        if (code[i].kind == PA_DO_FORWARD) make_map(p, &code[i]);
+        status = is_elementwise_backward(p, &code[i]) ? emit_gradients(p, code[i]) : pa_program_emit(p, &code[i]);
+    }
+    pa_mem_free(code, capacity * sizeof *code);
+    return status;
+}
+
+pa_status pa_pass_fuse(pa_program *p) {
+    PA_TRY(make_maps(p));
+    return make_chains(p);
+}

@@ -1,0 +1,184 @@
+/* A program's life: compiled, fitted to a call, freed. */
+#include "program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../apply.h"
+#include "../kernels/kernels.h"
+#include "values.h"
+
+static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
+    if (pa_values_can(log)) return pa_values_lower(p, log, n_outputs, outputs);
+    PA_TRY(pa_program_lower(p, log, n_outputs, outputs));
+    if (p->passes & PA_PASS_CONSTANTS) PA_TRY(pa_pass_constants(p));
+    if (p->passes & PA_PASS_COMMON) PA_TRY(pa_pass_common(p));
+    if (p->passes & PA_PASS_DEAD) PA_TRY(pa_pass_dead(p));
+    if (p->passes & PA_PASS_FUSE) PA_TRY(pa_pass_fuse(p));
+    return pa_pass_plan(p);
+}
+
+static double flops_of(const pa_program *p) {
+    double total = 0;
+    for (int32_t i = 0; i < p->n_code; i++) {
+        const pa_instruction *each = &p->code[i];
+        if (each->node < 0 || each->kind == PA_DO_UPDATE) continue;
+        const pa_node *node = p->nodes[each->node];
+        bool product = node->op == PA_OP_linear || node->op == PA_OP_matmul;
+        double work = product ? pa_product_cost(node) : (double)pa_node_numel(node);
+        int times = 1;
+        if (each->kind == PA_DO_BACKWARD && product) {
+            times = 0;
+            for (int k = 0; k < 2; k++) times += p->pool[each->targets + k] >= 0;
+        }
+        total += work * times;
+    }
+    return total;
+}
+
+pa_status pa_program_new(const pa_log *log, int n_outputs, pa_node *const *outputs, unsigned passes, pa_program **out) {
+    pa_program *p = pa_mem_alloc(sizeof *p);
+    if (p == NULL) return PA_MEMORY;
+    memset(p, 0, sizeof *p);
+    p->passes = passes;
+    p->kernels = pa_k;
+    for (size_t i = 0; i < log->n_entries; i++) p->n_recorded += log->entries[i].kind == PA_ENTRY_OP;
+    pa_status status = compile(p, log, n_outputs, outputs);
+    if (status != PA_OK) {
+        pa_program_free(p);
+        return status;
+    }
+    p->flops = flops_of(p);
+    *out = p;
+    return PA_OK;
+}
+
+void pa_program_free(pa_program *p) {
+    if (p == NULL) return;
+    for (int32_t i = 0; i < p->n_nodes; i++) pa_node_release(p->nodes[i]);
+    for (int32_t i = 0; i < p->n_constants; i++) pa_node_release(p->constants[i]);
+    for (int32_t i = 0; i < p->n_externals; i++)
+        if (p->externals[i].node != NULL && p->externals[i].input < 0) pa_node_unwatch(p->externals[i].node);
+    pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
+    pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
+    pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);
+    pa_mem_free(p->buffers, p->buffers_capacity * sizeof *p->buffers);
+    pa_mem_free(p->code, p->code_capacity * sizeof *p->code);
+    pa_mem_free(p->chained, p->chained_capacity * sizeof *p->chained);
+    pa_mem_free(p->pool, p->pool_capacity * sizeof *p->pool);
+    pa_mem_free(p->externals, p->externals_capacity * sizeof *p->externals);
+    pa_mem_free(p->constants, p->constants_capacity * sizeof *p->constants);
+    if (p->inputs != NULL) pa_mem_free_array(p->inputs, (size_t)p->n_inputs + 1, sizeof *p->inputs);
+    if (p->results != NULL) pa_mem_free_array(p->results, (size_t)p->n_results + 1, sizeof *p->results);
+    if (p->updates != NULL) pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
+    pa_values_free(p->scalar);
+    pa_storage_release(p->memory);
+    pa_mem_free(p->arena, p->arena_block);
+    pa_mem_free(p, sizeof *p);
+}
+
+/* ---- does it fit? ---- */
+
+static bool input_fits(const pa_input *input, const pa_node *node) {
+    if (node == NULL) return input->is_number;
+    if (input->is_number || node->dtype != input->dtype || node->ndim != input->ndim ||
+        input->is_value != ((node->flags & PA_IS_VALUE) != 0) || input->requires_grad != pa_node_requires_grad(node))
+        return false;
+    for (int i = 0; i < input->ndim; i++) {
+        if (node->array->shape[i] != input->shape[i]) return false;
+        if (node->array->strides[i] != input->strides[i] && input->shape[i] > 1) return false;
+    }
+    return true;
+}
+
+static bool has_gradient(const pa_node *node) { return node->array != NULL && node->array->grad != NULL; }
+
+static bool external_fits(const pa_program *p, const pa_external *e, const pa_node *node) {
+    if (e->requires_grad != pa_node_requires_grad(node)) return false;
+    if (e->buffer >= 0 && p->buffers[e->buffer].bytes != (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype))
+        return false; /* its dtype changed: shapes cannot */
+    return !e->entry_matters || e->entry_present == has_gradient(node);
+}
+
+bool pa_program_fits_run(const pa_program *p, int n, pa_node *const *in) {
+    if (n != p->n_inputs || p->kernels != pa_k) return false;
+    for (int32_t i = 0; i < p->n_externals; i++) {
+        const pa_external *e = &p->externals[i];
+        if (!external_fits(p, e, e->input >= 0 ? in[e->input] : e->node)) return false;
+    }
+    return true;
+}
+
+bool pa_program_fits(const pa_program *p, int n, pa_node *const *in) {
+    if (n != p->n_inputs) return false;
+    for (int i = 0; i < n; i++)
+        if (!input_fits(&p->inputs[i], in[i])) return false;
+    return pa_program_fits_run(p, n, in);
+}
+
+/* ---- in words ---- */
+
+static int append(char *text, size_t size, int at, const char *words) {
+    if (at < 0 || (size_t)at >= size) return at;
+    int written = snprintf(text + at, size - (size_t)at, "%s", words);
+    return written < 0 ? at : at + written;
+}
+
+static int append_operands(const pa_node *node, char *text, size_t size, int at) {
+    for (int k = 0; k < node->n_parents; k++) {
+        at = append(text, size, at, k == 0 ? " " : ", ");
+        at = append(text, size, at, pa_node_shape_text(pa_node_parent(node, k)));
+    }
+    return at;
+}
+
+void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
+    static const char *const words[] = {
+        [PA_DO_SEED] = "seed",     [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy", [PA_DO_WRITE] = "write",
+        [PA_DO_UPDATE] = "update", [PA_DO_ZERO] = "zero gradient",  [PA_DO_CLIP] = "clip", [PA_DO_FILL] = "draw",
+        [PA_DO_NOTHING] = "nothing"};
+    const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
+    int at = 0;
+    text[0] = '\0';
+    switch ((pa_instruction_kind)i->kind) {
+    case PA_DO_FORWARD:
+    case PA_DO_MAP:
+        at = append(text, size, at, pa_op_table[node->op].name);
+        at = append_operands(node, text, size, at);
+        at = append(text, size, at, " -> ");
+        append(text, size, at, pa_node_shape_text(node));
+        break;
+    case PA_DO_BACKWARD:
+    case PA_DO_GRADIENT:
+        at = append(text, size, at, "d ");
+        at = append(text, size, at, pa_op_table[node->op].name);
+        at = append(text, size, at, " ");
+        at = append(text, size, at, pa_node_shape_text(node));
+        if (i->kind == PA_DO_GRADIENT) append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
+        break;
+    case PA_DO_CHAIN:
+        at = append(text, size, at, "chain of");
+        for (int k = 0; k < i->n; k++) {
+            const pa_instruction *link = &p->chained[i->targets + k];
+            at = append(text, size, at, link->kind == PA_DO_GRADIENT ? " d " : " ");
+            at = append(text, size, at, pa_op_table[p->nodes[link->node]->op].name);
+        }
+        break;
+    case PA_DO_UPDATE:
+        snprintf(text, size, "update of %d parameters", i->n);
+        break;
+    default:
+        at = append(text, size, at, words[i->kind]);
+        if (node != NULL) {
+            at = append(text, size, at, " ");
+            append(text, size, at, pa_node_shape_text(node));
+        }
+    }
+}
+
+size_t pa_program_saved_bytes(const pa_program *p) {
+    size_t total = 0;
+    for (int32_t i = 0; i < p->n_nodes; i++)
+        if (p->nodes[i]->array->saved != NULL) total += p->nodes[i]->array->saved->bytes;
+    return total;
+}

@@ -1,0 +1,366 @@
+#include "record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../apply.h"
+#include "../kernels/kernels.h"
+
+/* ---- the log's lists ---- */
+
+/* Room for one more element of *list, which has n. */
+static pa_status grow(void *list, size_t *capacity, size_t needed, size_t element) {
+    void *block;
+    memcpy(&block, list, sizeof block);
+    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
+    memcpy(list, &block, sizeof block);
+    return PA_OK;
+}
+
+static size_t hash_of(const pa_node *node) {
+    uint64_t h = (uint64_t)(uintptr_t)node * 0x9e3779b97f4a7c15u;
+    return (size_t)(h >> 32 ^ h);
+}
+
+static pa_status grow_table(pa_log *log) {
+    if (2 * (log->n_slots + 1) <= log->table_size) return PA_OK;
+    size_t size = log->table_size == 0 ? 64 : 2 * log->table_size;
+    int32_t *table = pa_mem_alloc_array(size, sizeof *table);
+    if (table == NULL) return PA_MEMORY;
+    memset(table, 0, size * sizeof *table);
+    for (size_t i = 0; i < log->n_slots; i++) {
+        size_t at = hash_of(log->slots[i].node) & (size - 1);
+        while (table[at] != 0) at = (at + 1) & (size - 1);
+        table[at] = (int32_t)i + 1;
+    }
+    pa_mem_free_array(log->table, log->table_size, sizeof *table);
+    log->table = table;
+    log->table_size = size;
+    return PA_OK;
+}
+
+int32_t pa_log_find(const pa_log *log, const pa_node *node) {
+    if (log->table_size == 0) return -1;
+    for (size_t at = hash_of(node) & (log->table_size - 1); log->table[at] != 0; at = (at + 1) & (log->table_size - 1))
+        if (log->slots[log->table[at] - 1].node == node) return log->table[at] - 1;
+    return -1;
+}
+
+static pa_status new_slot(pa_log *log, pa_node *node, pa_slot_kind kind, int32_t *out) {
+    PA_TRY(grow_table(log));
+    PA_TRY(grow(&log->slots, &log->slots_capacity, log->n_slots + 1, sizeof *log->slots));
+    pa_node *copy = NULL;
+    if (kind == PA_SLOT_CONSTANT) {
+        pa_node *made = NULL;
+        PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &made));
+        pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(made));
+        copy = made;
+    }
+    size_t at = hash_of(node) & (log->table_size - 1);
+    while (log->table[at] != 0) at = (at + 1) & (log->table_size - 1);
+    log->table[at] = (int32_t)log->n_slots + 1;
+    *out = (int32_t)log->n_slots;
+    log->slots[log->n_slots++] = (pa_log_slot){.node = pa_node_watch(node), .constant = copy, .kind = (uint8_t)kind,
+                                               .requires_grad = pa_node_requires_grad(node),
+                                               .has_grad = node->array != NULL && node->array->grad != NULL};
+    return PA_OK;
+}
+
+/* The slot of an operand: what is met here for the first time was there before, or was made by Python's own hand. */
+static pa_status operand_slot(pa_log *log, pa_node *node, int32_t *out) {
+    *out = pa_log_find(log, node);
+    if (*out >= 0) return PA_OK;
+    return new_slot(log, node, node->flags & PA_BORN_RECORDING ? PA_SLOT_CONSTANT : PA_SLOT_EXTERNAL, out);
+}
+
+/* A node of the step may stand for something else later on: a .data that is asked for twice is the same memory. */
+static pa_status result_slot(pa_log *log, pa_node *node, int32_t *out) {
+    *out = pa_log_find(log, node);
+    return *out >= 0 ? PA_OK : new_slot(log, node, PA_SLOT_RESULT, out);
+}
+
+static pa_status note_place(pa_log *log, pa_entry *entry) {
+    int line = 0;
+    void *code = pa_hook.where(&line);
+    entry->line = line;
+    entry->code = -1;
+    if (code == NULL) return PA_OK;
+    for (size_t i = log->n_codes; i > 0 && entry->code < 0; i--)
+        if (log->codes[i - 1] == code) entry->code = (int32_t)i - 1;
+    pa_status status = PA_OK;
+    if (entry->code < 0) {
+        status = grow(&log->codes, &log->codes_capacity, log->n_codes + 1, sizeof *log->codes);
+        if (status == PA_OK) {
+            entry->code = (int32_t)log->n_codes;
+            log->codes[log->n_codes++] = code;
+            return PA_OK;
+        }
+    }
+    pa_hook.release_object(code);
+    return status;
+}
+
+static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
+    PA_TRY(note_place(log, entry));
+    PA_TRY(grow(&log->entries, &log->entries_capacity, log->n_entries + 1, sizeof *log->entries));
+    PA_TRY(grow(&log->operands, &log->operands_capacity, log->n_operands + (size_t)entry->n, sizeof *log->operands));
+    PA_TRY(grow(&log->ints, &log->ints_capacity, log->n_ints + entry->n_ints, sizeof *log->ints));
+    entry->operands = (int64_t)log->n_operands;
+    entry->ints = (int64_t)log->n_ints;
+    for (int i = 0; i < entry->n; i++) PA_TRY(operand_slot(log, in[i], &log->operands[log->n_operands + (size_t)i]));
+    if (out != NULL) PA_TRY(result_slot(log, out, &entry->out));
+    for (int i = 0; i < entry->n_ints; i++) log->ints[log->n_ints + (size_t)i] = ints[i];
+    log->n_operands += (size_t)entry->n;
+    log->n_ints += entry->n_ints;
+    log->entries[log->n_entries++] = *entry;
+    if (entry->kind == PA_ENTRY_UPDATE) log->updates++;
+    return PA_OK;
+}
+
+static void add(pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
+    pa_log *log = pa_recording();
+    if (log == NULL || log->status != PA_OK) return;
+    log->status = add_entry(log, entry, in, out, ints);
+}
+
+/* ---- recording ---- */
+
+pa_status pa_record_begin(pa_log **out) {
+    PA_FAIL_IF(pa_log_here != NULL, PA_RUNTIME, "compile: this thread is recording a step already");
+    pa_log *log = pa_mem_alloc(sizeof *log);
+    if (log == NULL) return PA_MEMORY;
+    memset(log, 0, sizeof *log);
+    pa_log_here = log;
+    pa_recording_threads++;
+    *out = log;
+    return PA_OK;
+}
+
+void pa_record_end(pa_log *log) {
+    if (pa_log_here != log) return;
+    pa_log_here = NULL;
+    pa_recording_threads--;
+}
+
+bool pa_record_pause(bool pause) {
+    static _Thread_local pa_log *paused;
+    bool before = paused != NULL;
+    if (pause && pa_log_here != NULL) {
+        paused = pa_log_here;
+        pa_log_here = NULL;
+    } else if (!pause && paused != NULL) {
+        pa_log_here = paused;
+        paused = NULL;
+    }
+    return before;
+}
+
+void pa_log_free(pa_log *log) {
+    if (log == NULL) return;
+    for (size_t i = 0; i < log->n_slots; i++) {
+        pa_node_unwatch(log->slots[i].node);
+        if (log->slots[i].constant != NULL) pa_node_release(log->slots[i].constant);
+    }
+    for (size_t i = 0; i < log->n_codes; i++) pa_hook.release_object(log->codes[i]);
+    pa_mem_free(log->entries, log->entries_capacity * sizeof *log->entries);
+    pa_mem_free(log->slots, log->slots_capacity * sizeof *log->slots);
+    pa_mem_free(log->operands, log->operands_capacity * sizeof *log->operands);
+    pa_mem_free(log->ints, log->ints_capacity * sizeof *log->ints);
+    pa_mem_free(log->codes, log->codes_capacity * sizeof *log->codes);
+    pa_mem_free(log->inputs, log->inputs_capacity * sizeof *log->inputs);
+    pa_mem_free_array(log->table, log->table_size, sizeof *log->table);
+    pa_mem_free(log, sizeof *log);
+}
+
+pa_status pa_record_input(pa_node *node) {
+    pa_log *log = pa_recording();
+    PA_FAIL_IF(log == NULL, PA_RUNTIME, "compile: nothing is being recorded");
+    int32_t slot = pa_log_find(log, node);
+    PA_FAIL_IF(slot >= 0, PA_TRACE, "compile: the same tensor of shape %s is given as two arguments; give a clone() as one of them",
+               pa_node_shape_text(node));
+    PA_TRY(grow(&log->inputs, &log->inputs_capacity, log->n_inputs + 1, sizeof *log->inputs));
+    PA_TRY(new_slot(log, node, PA_SLOT_INPUT, &slot));
+    log->inputs[log->n_inputs++] = slot;
+    return PA_OK;
+}
+
+/* Arithmetic on numbers alone gives a number, as in Python. */
+static void propagate_number(const pa_call *call, pa_node *out) {
+    bool any = false;
+    for (int i = 0; i < call->n; i++) {
+        if (!(call->in[i]->flags & (PA_NUMBER | PA_WEAK))) return;
+        any = any || call->in[i]->flags & PA_NUMBER;
+    }
+    if (!any) return;
+    out->flags |= PA_NUMBER;
+    if (out->ndim == 0) out->flags |= PA_WEAK;
+}
+
+void pa_record_op(const pa_call *call, pa_node *out) {
+    propagate_number(call, out);
+    pa_entry entry = {.kind = PA_ENTRY_OP, .op = (uint8_t)call->op, .n = call->n, .n_ints = (uint8_t)call->n_ints,
+                      .n_params = (uint8_t)call->n_params, .tracked = pa_node_requires_grad(out), .out = -1};
+    for (int i = 0; i < call->n_params; i++) entry.params[i] = call->params[i];
+    add(&entry, call->in, out, call->ints);
+}
+
+void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out) {
+    pa_record_attributes(kind, n, in, out, 0, NULL, 0, NULL);
+}
+
+void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
+                          int n_params, const double *params) {
+    pa_entry entry = {.kind = (uint8_t)kind, .n = n, .n_ints = (uint8_t)n_ints, .n_params = (uint8_t)n_params, .out = -1};
+    for (int i = 0; i < n_params; i++) entry.params[i] = params[i];
+    add(&entry, in, out, ints);
+}
+
+pa_status pa_record_mention(pa_node *node) {
+    pa_log *log = pa_recording();
+    int32_t slot;
+    return log == NULL ? PA_OK : operand_slot(log, node, &slot);
+}
+
+pa_status pa_record_result(pa_node *node) {
+    pa_log *log = pa_recording();
+    if (log == NULL || log->n_entries == 0) return PA_OK;
+    return result_slot(log, node, &log->entries[log->n_entries - 1].out);
+}
+
+pa_status pa_record_value_of(pa_node *number, pa_node **out) {
+    PA_TRY(pa_value_new(pa_node_number(number), out));
+    if (pa_recording() != NULL && number->flags & PA_NUMBER) pa_record_entry(PA_ENTRY_VALUE_OF, 1, &number, *out);
+    return PA_OK;
+}
+
+pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out) {
+    PA_TRY(pa_node_new(PA_FLOAT64, 0, NULL, out));
+    (*out)->flags |= PA_WEAK | PA_NUMBER;
+    (*out)->value = gradient ? value->grad : value->value;
+    pa_record_entry(gradient ? PA_ENTRY_GRAD_OF : PA_ENTRY_NUMBER_OF, 1, &value, *out);
+    return PA_OK;
+}
+
+bool pa_record_is_fresh(const pa_node *node) {
+    const pa_log *log = pa_recording();
+    return log != NULL && node->flags & PA_BORN_RECORDING && pa_log_find(log, node) < 0;
+}
+
+pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
+    if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
+    return pa_fail(PA_TRACE,
+                   "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked for its own). "
+                   "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
+                   what, node->flags & PA_NUMBER ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor",
+                   pa_node_shape_text(node));
+}
+
+pa_status pa_record_refuse(const char *what, const char *instead) {
+    if (pa_recording() == NULL) return PA_OK;
+    return pa_fail(PA_TRACE, "%s cannot be part of a step that is being compiled: %s", what, instead);
+}
+
+/* ---- reading logs ---- */
+
+void pa_log_place(const pa_log *log, const pa_entry *entry, char *text, size_t size) {
+    char file[256] = "";
+    if (entry->code >= 0) pa_hook.describe_code(log->codes[entry->code], file, sizeof file);
+    snprintf(text, size, "%s, line %d", file, entry->line);
+}
+
+static const char *entry_name(const pa_entry *entry) {
+    static const char *const names[PA_ENTRY_KINDS] = {
+        [PA_ENTRY_ALIAS] = "detach",         [PA_ENTRY_NUMBER_OF] = "data",     [PA_ENTRY_VALUE_OF] = "Value",
+        [PA_ENTRY_GRAD_OF] = "grad",         [PA_ENTRY_WRITE] = "a write",      [PA_ENTRY_SET_VALUE] = "setting data",
+        [PA_ENTRY_SET_GRAD] = "setting grad", [PA_ENTRY_BACKWARD] = "backward", [PA_ENTRY_UPDATE] = "an optimiser's step",
+        [PA_ENTRY_ZERO_GRAD] = "zero_grad",  [PA_ENTRY_CLIP] = "clip_grad_norm_", [PA_ENTRY_FILL] = "a random fill"};
+    return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
+}
+
+static bool same_constant(const pa_log_slot *a, const pa_log_slot *b) {
+    if (a->kind != PA_SLOT_CONSTANT) return true;
+    size_t bytes = (size_t)pa_node_numel(a->constant) * pa_dtype_size((pa_dtype)a->constant->dtype);
+    return memcmp(pa_node_data(a->constant), pa_node_data(b->constant), bytes) == 0;
+}
+
+static bool same_layout(const pa_node *a, const pa_node *b) {
+    if (a->dtype != b->dtype || !pa_same_shape(a, b)) return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->array->strides[i] != b->array->strides[i] && a->array->shape[i] > 1) return false;
+    return true;
+}
+
+/* Why slot i of two logs is not the same, or NULL. */
+static const char *slot_difference(const pa_log_slot *a, const pa_log_slot *b) {
+    if (a->kind != b->kind) return "it used something that it had made itself, or another time had not";
+    if (!same_layout(a->node, b->node)) return "the shapes or dtypes were others";
+    if (a->requires_grad != b->requires_grad) return "a gradient was wanted one time and not the other";
+    if (a->kind == PA_SLOT_EXTERNAL && a->node != b->node) return "another tensor was used from outside the step";
+    if (!same_constant(a, b))
+        return "a number that Python computed was another one (random numbers, counters, numbers read from data): give it to "
+               "the step as a float or a tensor";
+    return NULL;
+}
+
+static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b) {
+    if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->out != b->out || a->n_ints != b->n_ints ||
+        a->n_params != b->n_params || a->tracked != b->tracked)
+        return false;
+    return memcmp(a->params, b->params, sizeof a->params) == 0 &&
+           memcmp(la->ints + a->ints, lb->ints + b->ints, a->n_ints * sizeof *la->ints) == 0 &&
+           memcmp(la->operands + a->operands, lb->operands + b->operands, (size_t)a->n * sizeof *la->operands) == 0;
+}
+
+bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size) {
+    char place_a[320], place_b[320];
+    size_t checked = 0; /* slots */
+    for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++) {
+        const char *why = slot_difference(&a->slots[a->inputs[i]], &b->slots[b->inputs[i]]);
+        if (why == NULL) continue;
+        snprintf(text, size, "argument %zu: %s", i, why);
+        return true;
+    }
+    for (size_t i = 0; i < a->n_entries && i < b->n_entries; i++) {
+        const pa_entry *x = &a->entries[i], *y = &b->entries[i];
+        pa_log_place(b, y, place_b, sizeof place_b);
+        if (!same_entry(a, x, b, y)) {
+            pa_log_place(a, x, place_a, sizeof place_a);
+            snprintf(text, size,
+                     "the first call did %s (%s) where the second did %s (%s), or did it with other operands or attributes",
+                     entry_name(x), place_a, entry_name(y), place_b);
+            return true;
+        }
+        for (int k = 0; k <= x->n; k++) {
+            int32_t slot = k < x->n ? a->operands[x->operands + k] : x->out;
+            if (slot < 0 || (size_t)slot < checked) continue;
+            checked = (size_t)slot + 1;
+            const char *why = slot_difference(&a->slots[slot], &b->slots[slot]);
+            if (why == NULL) continue;
+            snprintf(text, size, "%s (%s): %s", entry_name(x), place_b, why);
+            return true;
+        }
+    }
+    if (a->n_entries == b->n_entries) return false;
+    const pa_log *longer = a->n_entries > b->n_entries ? a : b;
+    const pa_entry *more = &longer->entries[a->n_entries < b->n_entries ? a->n_entries : b->n_entries];
+    pa_log_place(longer, more, place_a, sizeof place_a);
+    snprintf(text, size, "the %s call went on with %s (%s) where the other ended", longer == a ? "first" : "second", entry_name(more),
+             place_a);
+    return true;
+}
+
+bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size) {
+    for (size_t i = 0; i < log->n_entries; i++) {
+        const pa_entry *entry = &log->entries[i];
+        if (entry->out < 0) continue;
+        const pa_node *node = log->slots[entry->out].node;
+        bool held = node->handle != NULL && !(node->flags & PA_DICT_ONLY) && node->flags & PA_BORN_RECORDING;
+        for (int k = 0; held && k < n; k++) held = outputs[k] != node;
+        if (!held || entry->kind == PA_ENTRY_GRAD_OF) continue;
+        char place[320];
+        pa_log_place(log, entry, place, sizeof place);
+        snprintf(text, size, "the result of %s (%s) of shape %s", entry_name(entry), place, pa_node_shape_text(node));
+        return true;
+    }
+    return false;
+}

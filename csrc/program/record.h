@@ -1,0 +1,131 @@
+/* The log of a step: what a compiled function did, kept while it runs eagerly.
+
+   While a thread records, everything that changes numbers goes into its log as it happens: ops, gradients, updates, writes in
+   place, draws from the random stream. Each node that takes part has a slot:
+
+       input      an argument of the step: another node at each call
+       external   was there before: a parameter, a buffer; bound by reference
+       constant   made by the step itself out of Python numbers: the numbers are kept
+       result     of an entry
+
+   A step that asks for an actual number, which only this call has, is refused: pa_record_refuse_read and its like return
+   PA_TRACE. Traced numbers (PA_NUMBER) stand for Python floats meanwhile: float arguments, Value.data, Value.grad, elements
+   of ndarray arguments. They are 0-d and weak, and arithmetic on them is recorded.
+
+   A log that could not be extended for lack of memory is marked, and says so when it ends. */
+#ifndef PA_PROGRAM_RECORD_H
+#define PA_PROGRAM_RECORD_H
+
+#include "../kernels/ops.h"
+
+typedef enum pa_slot_kind { PA_SLOT_INPUT, PA_SLOT_EXTERNAL, PA_SLOT_CONSTANT, PA_SLOT_RESULT } pa_slot_kind;
+
+typedef struct pa_log_slot {
+    pa_node *node;     /* held */
+    pa_node *constant; /* of a constant: a copy of its numbers when it was first used, held */
+    uint8_t kind;
+    bool requires_grad; /* when it was first met */
+    bool has_grad;      /* likewise */
+} pa_log_slot;
+
+typedef enum pa_entry_kind {
+    PA_ENTRY_OP,        /* out = op(in…) */
+    PA_ENTRY_ALIAS,     /* out shares the memory of in[0], and no gradient flows: detach(), .data */
+    PA_ENTRY_NUMBER_OF, /* out, a number, = the number of the Value in[0] */
+    PA_ENTRY_VALUE_OF,  /* out, a Value without history, = the number in[0] */
+    PA_ENTRY_GRAD_OF,   /* out = the gradient of in[0]: a tensor, or the number of a Value */
+    PA_ENTRY_WRITE,     /* in[0] := in[1], broadcast and converted */
+    PA_ENTRY_SET_VALUE, /* the number of the Value in[0] := in[1] */
+    PA_ENTRY_SET_GRAD,  /* the gradient of in[0] := in[1], or none (n = 1) */
+    PA_ENTRY_BACKWARD,  /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1 */
+    PA_ENTRY_UPDATE,    /* optimiser ints[0] over the parameters in[…] */
+    PA_ENTRY_ZERO_GRAD, /* of in[…]; ints[0]: to none */
+    PA_ENTRY_CLIP,      /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
+    PA_ENTRY_FILL,      /* in[0] := draws; ints[0]: pa_fill_kind, params: its bounds */
+    PA_ENTRY_KINDS
+} pa_entry_kind;
+
+typedef enum pa_fill_kind { PA_FILL_UNIFORM, PA_FILL_NORMAL, PA_FILL_INTEGERS, PA_FILL_PERMUTATION } pa_fill_kind;
+
+typedef struct pa_entry {
+    uint8_t kind, op;
+    uint8_t n_params, n_ints;
+    bool tracked; /* OP: a gradient flows through the result */
+    int32_t out;  /* slot, or -1 */
+    int32_t n;    /* operands */
+    int32_t line, code; /* of the user's Python: code is an index into the log's codes, or -1 */
+    int64_t operands;   /* where they begin in the log's operands */
+    int64_t ints;       /* likewise, as call->ints */
+    double params[PA_MAX_PARAMS];
+} pa_entry;
+
+typedef struct pa_log {
+    pa_entry *entries;
+    size_t n_entries, entries_capacity;
+    pa_log_slot *slots;
+    size_t n_slots, slots_capacity;
+    int32_t *operands;
+    size_t n_operands, operands_capacity;
+    int64_t *ints;
+    size_t n_ints, ints_capacity;
+    void **codes; /* Python's code objects, held */
+    size_t n_codes, codes_capacity;
+    int32_t *inputs; /* slots, in order */
+    size_t n_inputs, inputs_capacity;
+    int32_t *table; /* node -> slot + 1, open addressing; a power of two */
+    size_t table_size;
+    int64_t updates;
+    pa_status status; /* what went wrong */
+} pa_log;
+
+pa_status pa_record_begin(pa_log **out); /* fails while this thread records already */
+void pa_record_end(pa_log *log);         /* stop recording; the log stays the caller's */
+void pa_log_free(pa_log *log);           /* NULL is fine */
+
+/* What is done in a pause is no part of the step, such as the making of an optimiser's state. Returns whether it was paused. */
+bool pa_record_pause(bool pause);
+
+/* Declares the next input. */
+pa_status pa_record_input(pa_node *node);
+
+/* The slot of a node that is known, or -1. */
+int32_t pa_log_find(const pa_log *log, const pa_node *node);
+
+/* ---- what the engine says while pa_recording(): see pa_entry_kind ---- */
+void pa_record_op(const pa_call *call, pa_node *out);
+void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out);
+void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
+                          int n_params, const double *params);
+
+/* Gives a node that is returned a slot, if it took no part so far. */
+pa_status pa_record_mention(pa_node *node);
+
+/* Makes `node` the result of the last entry. */
+pa_status pa_record_result(pa_node *node);
+
+/* The Value that a traced number becomes among Values; without recording, or for a constant, simply a Value. */
+pa_status pa_record_value_of(pa_node *number, pa_node **out);
+
+/* The traced number that stands for a Value's number or gradient. */
+pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
+
+/* Is it a tensor that Python itself is just making in the step, and that has taken no part yet? */
+bool pa_record_is_fresh(const pa_node *node);
+
+/* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is being
+   recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
+pa_status pa_record_refuse_read(const pa_node *node, const char *what);
+pa_status pa_record_refuse(const char *what, const char *instead);
+
+/* ---- afterwards ---- */
+
+/* Writes where and how two logs differ; false where they are the same. */
+bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);
+
+/* Writes which node of the step, other than its inputs and `outputs`, is still held by a Python object; false where none is. */
+bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size);
+
+/* "file.py, line 12" of an entry. */
+void pa_log_place(const pa_log *log, const pa_entry *entry, char *text, size_t size);
+
+#endif

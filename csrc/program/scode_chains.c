@@ -1,0 +1,403 @@
+/* Chains of one level and one length, as products of matrices.
+
+   Chains whose left factors are the same sequence (one neuron's weights over all samples) are a row, those whose right factors
+   are the same (one sample's inputs to all neurons) a column:
+
+                       right factors   x of s0   x of s1   x of s2
+       left factors  w of n0             chain     chain     chain
+                     w of n1             chain     chain     chain       rows (or columns) x terms x lanes: one product
+
+   Rows and columns that meet in chains are one product, computed whole where enough of its cells are chains: the others
+   (the later tokens of an attention) cost little and are nobody's. Either side can be the lanes; a cost decides. Chains
+   that share nothing are summed side by side with factors of their own, and three or fewer are left to the scalar ops. */
+#include <string.h>
+
+#include "scode_code.h"
+
+enum { LANES_MIN = 4 };
+
+/* ---- sequences ---- */
+
+/* Factor k of a chain: of the left ones (side 0) or of the right ones. */
+static inline int32_t factor(const scode_work *w, int side, const scode_task *chain, int32_t k) {
+    return (side == 0 ? w->term_a : w->term_b)[chain->in[1] + k];
+}
+
+static bool same_factors(const scode_work *w, int side, const scode_task *x, const scode_task *y) {
+    const int32_t *all = side == 0 ? w->term_a : w->term_b;
+    return memcmp(all + x->in[1], all + y->in[1], (size_t)x->in[2] * sizeof *all) == 0;
+}
+
+/* ids[i]: the number of chain i's sequence on one side, by first appearance; reps[id]: a chain that has it. */
+static int32_t number_sequences(scode_work *w, int side, const int32_t *tasks, size_t n, int32_t *ids, int32_t *reps) {
+    int32_t found = 0;
+    scode_table_clear(&w->table, n);
+    for (size_t i = 0; i < n; i++) {
+        const scode_task *chain = &w->tasks[tasks[i]];
+        const int32_t *all = (side == 0 ? w->term_a : w->term_b) + chain->in[1];
+        uint64_t hash = (uint64_t)side;
+        for (int32_t k = 0; k < chain->in[2]; k++) hash = scode_mix(hash, (uint32_t)all[k]);
+        size_t cell = hash & w->table.mask;
+        for (; w->table.cells[cell] >= 0; cell = (cell + 1) & w->table.mask) {
+            int32_t id = w->table.cells[cell];
+            if (w->hashes[id] == hash && same_factors(w, side, chain, &w->tasks[reps[id]])) break;
+        }
+        if (w->table.cells[cell] < 0) {
+            w->hashes[found] = hash;
+            reps[found] = tasks[i];
+            w->table.cells[cell] = found++;
+        }
+        ids[i] = w->table.cells[cell];
+    }
+    return found;
+}
+
+static int32_t root_of(int32_t *parents, int32_t i) {
+    while (parents[i] != i) i = parents[i] = parents[parents[i]];
+    return i;
+}
+
+/* ---- one product ---- */
+
+/* Rows have the factors of one side, lanes those of the other. cells[r * lanes + l]: a chain or -1. rows and lanes hold a
+   chain that has the factors. */
+typedef struct product {
+    int side; /* of the rows */
+    int32_t n_rows, n_lanes, terms;
+    const int32_t *rows, *lanes, *cells;
+} product;
+
+static inline int32_t cell_of(const product *p, int32_t r, int32_t l, int32_t row_stride, int32_t lane_stride) {
+    return p->cells[(int64_t)r * row_stride + (int64_t)l * lane_stride];
+}
+
+/* The strides of its cells, which are laid out as they were found: left factors by right factors. */
+static void cell_strides(const product *p, int32_t *row, int32_t *lane) {
+    *row = p->side == 0 ? p->n_lanes : 1;
+    *lane = p->side == 0 ? 1 : p->n_rows;
+}
+
+static inline int32_t round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
+
+/* Do the lanes of term k stand side by side, or will they? */
+static bool lanes_are_contiguous(const scode_work *w, const product *p, int32_t k) {
+    int32_t first = w->at[factor(w, !p->side, &w->tasks[p->lanes[0]], k)];
+    for (int32_t l = 1; l < p->n_lanes; l++) {
+        int32_t at = w->at[factor(w, !p->side, &w->tasks[p->lanes[l]], k)];
+        if (first < 0 ? at >= 0 : at != first + l) return false;
+    }
+    return true;
+}
+
+static bool rows_are_regular(const scode_work *w, const product *p) {
+    int32_t at[3] = {0}, base = w->at[factor(w, p->side, &w->tasks[p->rows[0]], 0)];
+    at[0] = base;
+    if (p->terms > 1) at[1] = w->at[factor(w, p->side, &w->tasks[p->rows[0]], 1)] - base;
+    if (p->n_rows > 1) at[2] = w->at[factor(w, p->side, &w->tasks[p->rows[1]], 0)] - base;
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t k = 0; k < p->terms; k++) {
+            int32_t own = w->at[factor(w, p->side, &w->tasks[p->rows[r]], k)];
+            if (base < 0 ? own >= 0 : own != base + r * at[2] + k * at[1]) return false;
+        }
+    return true;
+}
+
+/* In vector operations of 8 lanes, about; numbers that are brought side by side count 2 each. */
+static int64_t cost_of(const scode_work *w, const product *p) {
+    int64_t rows = p->n_rows / 4 * 4 + p->n_rows % 4 * 3 / 2;
+    int64_t cost = rows * p->terms * (round_up(p->n_lanes, 8) / 8);
+    const scode_task *lane = &w->tasks[p->lanes[0]];
+    unsigned code = w->code->nodes[factor(w, !p->side, lane, p->terms - 1)].code;
+    if (code != PA_OP_leaf) cost += cost / 8; /* weights as lanes leave the samples' numbers together */
+    for (int32_t k = 0; k < p->terms; k++)
+        if (!lanes_are_contiguous(w, p, k)) cost += 2 * p->n_lanes;
+    if (!rows_are_regular(w, p)) cost += 2 * (int64_t)p->n_rows * p->terms;
+    return cost;
+}
+
+static void place_factors(scode_work *w, const product *p) {
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t k = 0; k < p->terms; k++) {
+            int32_t slot = factor(w, p->side, &w->tasks[p->rows[r]], k);
+            if (scode_is_free(w, slot)) scode_place(w, slot);
+        }
+    for (int32_t k = 0; k < p->terms; k++)
+        for (int32_t l = 0; l < p->n_lanes; l++) {
+            int32_t slot = factor(w, !p->side, &w->tasks[p->lanes[l]], k);
+            if (!scode_is_free(w, slot)) continue;
+            if (l == 0 && p->n_lanes >= 8) scode_align(w);
+            scode_place(w, slot);
+        }
+    int32_t row, lane;
+    cell_strides(p, &row, &lane);
+    for (int32_t r = 0; r < p->n_rows; r++) /* biases, in the order of the lanes or of the rows */
+        for (int32_t l = 0; l < p->n_lanes; l++) {
+            int32_t task = cell_of(p, r, l, row, lane);
+            if (task >= 0 && scode_is_free(w, w->tasks[task].in[0])) scode_place(w, w->tasks[task].in[0]);
+        }
+}
+
+/* Positions of the lanes of each term, in a list; those that do not stand side by side are copied. */
+static pa_status place_lanes(scode_work *w, const product *p, int32_t *first) {
+    int32_t apart = 0, copy = 0;
+    PA_TRY(scode_matrix(w, (size_t)p->terms * (size_t)p->n_lanes));
+    for (int32_t k = 0; k < p->terms; k++) {
+        if (lanes_are_contiguous(w, p, k)) continue;
+        for (int32_t l = 0; l < p->n_lanes; l++)
+            w->matrix[(int64_t)apart * p->n_lanes + l] = w->at[factor(w, !p->side, &w->tasks[p->lanes[l]], k)];
+        apart++;
+    }
+    int32_t pitch = round_up(p->n_lanes, 8);
+    if (apart > 0) PA_TRY(scode_copy_of(w, w->matrix, apart, p->n_lanes, pitch, &copy));
+    PA_TRY(scode_list(w, (size_t)p->terms, first));
+    for (int32_t k = 0; k < p->terms; k++) {
+        bool direct = lanes_are_contiguous(w, p, k);
+        w->code->lists[*first + k] = direct ? w->at[factor(w, !p->side, &w->tasks[p->lanes[0]], k)] : copy;
+        if (!direct) copy += pitch;
+    }
+    return PA_OK;
+}
+
+static pa_status place_rows(scode_work *w, const product *p, pa_scode_product *step) {
+    const scode_task *first = &w->tasks[p->rows[0]];
+    if (rows_are_regular(w, p)) {
+        step->a = w->at[factor(w, p->side, first, 0)];
+        step->a_term = p->terms > 1 ? w->at[factor(w, p->side, first, 1)] - step->a : 0;
+        step->a_row = p->n_rows > 1 ? w->at[factor(w, p->side, &w->tasks[p->rows[1]], 0)] - step->a : 0;
+        return PA_OK;
+    }
+    PA_TRY(scode_matrix(w, (size_t)p->n_rows * (size_t)p->terms));
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t k = 0; k < p->terms; k++)
+            w->matrix[(int64_t)r * p->terms + k] = w->at[factor(w, p->side, &w->tasks[p->rows[r]], k)];
+    step->a_term = 1;
+    step->a_row = p->terms;
+    return scode_copy_of(w, w->matrix, p->n_rows, p->terms, p->terms, &step->a);
+}
+
+/* What the sums begin with, rows x lanes of it in w->matrix: one number a row, or lanes side by side. */
+static pa_status place_init(scode_work *w, int32_t rows, int32_t lanes, pa_scode_operand *init) {
+    bool lane_same = true, lane_next = lanes > 1, row_regular = true;
+    int32_t row = rows > 1 ? w->matrix[lanes] - w->matrix[0] : 0;
+    for (int32_t r = 0; r < rows; r++) {
+        const int32_t *own = w->matrix + (int64_t)r * lanes;
+        row_regular = row_regular && own[0] == w->matrix[0] + r * row;
+        for (int32_t l = 1; l < lanes; l++) {
+            lane_same = lane_same && own[l] == own[0];
+            lane_next = lane_next && own[l] == own[0] + l;
+        }
+    }
+    if (row_regular && (lane_same || lane_next)) {
+        *init = (pa_scode_operand){.at = w->matrix[0], .row = row, .lane = !lane_same};
+        return PA_OK;
+    }
+    int32_t pitch = round_up(lanes, 8);
+    *init = (pa_scode_operand){.row = pitch, .lane = 1};
+    return scode_copy_of(w, w->matrix, rows, lanes, pitch, &init->at);
+}
+
+static pa_status place_cells(scode_work *w, const product *p, pa_scode_product *step) {
+    int32_t row, lane, any = -1;
+    cell_strides(p, &row, &lane);
+    PA_TRY(scode_matrix(w, (size_t)p->n_rows * (size_t)p->n_lanes));
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t l = 0; l < p->n_lanes; l++) {
+            int32_t task = cell_of(p, r, l, row, lane);
+            if (task < 0) continue;
+            int32_t at = scode_place(w, w->tasks[task].in[0]);
+            if (any < 0) any = at;
+            w->matrix[(int64_t)r * p->n_lanes + l] = at;
+        }
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t l = 0; l < p->n_lanes; l++)
+            if (cell_of(p, r, l, row, lane) < 0) w->matrix[(int64_t)r * p->n_lanes + l] = any;
+    PA_TRY(place_init(w, p->n_rows, p->n_lanes, &step->init));
+    step->out_row = round_up(p->n_lanes, 8);
+    step->out = scode_take(w, (int64_t)p->n_rows * step->out_row);
+    for (int32_t r = 0; r < p->n_rows; r++)
+        for (int32_t l = 0; l < p->n_lanes; l++) {
+            int32_t task = cell_of(p, r, l, row, lane);
+            if (task >= 0) w->at[w->tasks[task].out] = step->out + r * step->out_row + l;
+        }
+    return PA_OK;
+}
+
+/* left and right hold n_left and n_right chains that have the factors; cells[left * n_right + right]. */
+static pa_status place_product(scode_work *w, const int32_t *left, int32_t n_left, const int32_t *right, int32_t n_right,
+                               const int32_t *cells, int32_t terms) {
+    product p = {0, n_left, n_right, terms, left, right, cells}, q = {1, n_right, n_left, terms, right, left, cells};
+    if (n_right < LANES_MIN || (n_left >= LANES_MIN && cost_of(w, &q) < cost_of(w, &p))) p = q;
+    place_factors(w, &p);
+    if (w->dry) return PA_OK;
+    scode_step step = {.kind = STEP_PRODUCT};
+    step.of.product = (pa_scode_product){.rows = p.n_rows, .lanes = p.n_lanes, .terms = terms};
+    PA_TRY(place_rows(w, &p, &step.of.product));
+    PA_TRY(place_lanes(w, &p, &step.of.product.b));
+    PA_TRY(place_cells(w, &p, &step.of.product));
+    w->code->stats.products++;
+    return scode_add_step(w, step);
+}
+
+/* ---- side by side ---- */
+
+/* Positions of one side's factors: lanes side by side, one number for all lanes, or copied. */
+static pa_status sums_operand(scode_work *w, int side, const int32_t *tasks, int32_t n, int32_t *first, int32_t *lane) {
+    int32_t terms = w->tasks[tasks[0]].in[2], pitch = round_up(n, 8);
+    PA_TRY(scode_matrix(w, (size_t)terms * (size_t)n));
+    bool one = true, next = true;
+    for (int32_t k = 0; k < terms; k++)
+        for (int32_t l = 0; l < n; l++) {
+            int32_t at = scode_place(w, factor(w, side, &w->tasks[tasks[l]], k)), *row = w->matrix + (int64_t)k * n;
+            row[l] = at;
+            one = one && at == row[0];
+            next = next && at == row[0] + l;
+        }
+    int32_t copy = 0;
+    one = one && n > 1;
+    if (!one && !next) PA_TRY(scode_copy_of(w, w->matrix, terms, n, pitch, &copy));
+    PA_TRY(scode_list(w, (size_t)terms, first));
+    for (int32_t k = 0; k < terms; k++)
+        w->code->lists[*first + k] = one || next ? w->matrix[(int64_t)k * n] : copy + k * pitch;
+    *lane = !one;
+    return PA_OK;
+}
+
+static pa_status place_sums(scode_work *w, const int32_t *tasks, int32_t n) {
+    scode_step step = {.kind = STEP_SUMS};
+    pa_scode_sums *sums = &step.of.sums;
+    *sums = (pa_scode_sums){.lanes = n, .terms = w->tasks[tasks[0]].in[2]};
+    PA_TRY(sums_operand(w, 0, tasks, n, &sums->a, &sums->a_lane));
+    PA_TRY(sums_operand(w, 1, tasks, n, &sums->b, &sums->b_lane));
+    if (!sums->a_lane && !sums->b_lane) { /* equal chains, where nothing merged them */
+        memcpy(w->pending + w->n_pending, tasks, (size_t)n * sizeof *tasks);
+        w->n_pending += (size_t)n;
+        return PA_OK;
+    }
+    PA_TRY(scode_matrix(w, (size_t)n));
+    for (int32_t l = 0; l < n; l++) w->matrix[l] = scode_place(w, w->tasks[tasks[l]].in[0]);
+    pa_scode_operand init;
+    PA_TRY(place_init(w, 1, n, &init));
+    sums->init = init.at;
+    sums->init_lane = init.lane;
+    sums->out = scode_take(w, round_up(n, 8));
+    for (int32_t l = 0; l < n; l++) w->at[w->tasks[tasks[l]].out] = sums->out + l;
+    return scode_add_step(w, step);
+}
+
+/* ---- a group ---- */
+
+/* The chains that one walk works on, and what it knows about them. */
+typedef struct chains {
+    const int32_t *tasks;
+    size_t n;
+    int32_t terms;
+    int32_t *ids[2], *reps[2]; /* sequences of the left and of the right factors */
+    int32_t n_ids[2];
+    int32_t *left; /* tasks that are in no product */
+    size_t n_left;
+} chains;
+
+/* Chains members[0 … n) of one row or column alone: one row of lanes. */
+static pa_status place_line(scode_work *w, chains *c, const int32_t *members, int32_t n, int side) {
+    if (n < LANES_MIN) {
+        for (int32_t i = 0; i < n; i++) c->left[c->n_left++] = c->tasks[members[i]];
+        return PA_OK;
+    }
+    int32_t *cells = w->local; /* its chains, which also stand for their lanes */
+    for (int32_t i = 0; i < n; i++) cells[i] = c->tasks[members[i]];
+    return side == 0 ? place_product(w, cells, 1, cells, n, cells, c->terms)
+                     : place_product(w, cells, n, cells, 1, cells, c->terms);
+}
+
+/* A component that is not a product, or not enough of one: its rows or its columns, whichever are fewer. */
+static pa_status place_lines(scode_work *w, chains *c, int32_t *members, int32_t n, int side) {
+    for (int32_t i = 0; i < n; i++) w->keys[members[i]] = (uint64_t)c->ids[side][members[i]];
+    scode_sort(members, w->spare, w->keys, (size_t)n);
+    for (int32_t start = 0, end; start < n; start = end) {
+        for (end = start + 1; end < n && c->ids[side][members[end]] == c->ids[side][members[start]];) end++;
+        PA_TRY(place_line(w, c, members + start, end - start, side));
+    }
+    return PA_OK;
+}
+
+/* Sorts sequences by the places of their first factors, or as these were written down: a backward goes through them from the
+   last to the first. */
+static void sort_lines(scode_work *w, const chains *c, int side, int32_t *lines, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        int32_t slot = factor(w, side, &w->tasks[c->reps[side][lines[i]]], 0);
+        uint32_t at = (uint32_t)w->at[slot]; /* those without a place come last */
+        w->hashes[lines[i]] = (uint64_t)at << 32 | (uint32_t)slot;
+    }
+    scode_sort(lines, w->spare, w->hashes, (size_t)n);
+}
+
+/* One connected component of rows and columns. */
+static pa_status place_component(scode_work *w, chains *c, int32_t *members, int32_t n) {
+    int32_t *of[2] = {w->local, w->local + c->n}; /* id to place in the product */
+    int32_t *lines[2] = {w->positions, w->positions + c->n}, count[2] = {0, 0};
+    for (int side = 0; side < 2; side++) {
+        for (int32_t i = 0; i < n; i++) of[side][c->ids[side][members[i]]] = -1;
+        for (int32_t i = 0; i < n; i++) {
+            int32_t id = c->ids[side][members[i]];
+            if (of[side][id] >= 0) continue;
+            of[side][id] = 0;
+            lines[side][count[side]++] = id;
+        }
+        sort_lines(w, c, side, lines[side], count[side]);
+        for (int32_t i = 0; i < count[side]; i++) {
+            of[side][lines[side][i]] = i;
+            lines[side][i] = c->reps[side][lines[side][i]];
+        }
+    }
+    int64_t cells = (int64_t)count[0] * count[1];
+    bool enough = (int64_t)n * 5 >= cells * 2 && (count[0] >= LANES_MIN || count[1] >= LANES_MIN);
+    if (!enough) return place_lines(w, c, members, n, count[0] <= count[1] ? 0 : 1);
+
+    int32_t *cell = pa_mem_alloc_array((size_t)cells, sizeof *cell);
+    if (cell == NULL) return PA_MEMORY;
+    memset(cell, 0xff, (size_t)cells * sizeof *cell);
+    for (int32_t i = 0; i < n; i++) {
+        int32_t *own = &cell[(int64_t)of[0][c->ids[0][members[i]]] * count[1] + of[1][c->ids[1][members[i]]]];
+        if (*own < 0)
+            *own = c->tasks[members[i]];
+        else
+            c->left[c->n_left++] = c->tasks[members[i]]; /* the same sum from another start */
+    }
+    pa_status status = place_product(w, lines[0], count[0], lines[1], count[1], cell, c->terms);
+    pa_mem_free_array(cell, (size_t)cells, sizeof *cell);
+    return status;
+}
+
+pa_status scode_place_chains(scode_work *w, const int32_t *tasks, size_t n) {
+    chains c = {
+        .tasks = tasks,
+        .n = n,
+        .terms = w->tasks[tasks[0]].in[2],
+        .ids = {w->ids, w->ids + n},
+        .reps = {w->reps, w->reps + n},
+        .left = w->left,
+    };
+    for (int side = 0; side < 2; side++) c.n_ids[side] = number_sequences(w, side, tasks, n, c.ids[side], c.reps[side]);
+
+    int32_t *parents = w->parents, *members = w->order;
+    for (int32_t i = 0; i < c.n_ids[0] + c.n_ids[1]; i++) parents[i] = i;
+    for (size_t i = 0; i < n; i++) {
+        int32_t x = root_of(parents, c.ids[0][i]), y = root_of(parents, c.n_ids[0] + c.ids[1][i]);
+        parents[x > y ? x : y] = x > y ? y : x;
+    }
+    for (size_t i = 0; i < n; i++) {
+        members[i] = (int32_t)i;
+        w->keys[i] = (uint64_t)root_of(parents, c.ids[0][i]);
+    }
+    scode_sort(members, w->spare, w->keys, n);
+    for (size_t start = 0, end; start < n; start = end) {
+        int32_t component = root_of(parents, c.ids[0][members[start]]);
+        for (end = start + 1; end < n && root_of(parents, c.ids[0][members[end]]) == component;) end++;
+        PA_TRY(place_component(w, &c, members + start, (int32_t)(end - start)));
+    }
+    if (w->dry) return PA_OK;
+    if (c.n_left >= LANES_MIN) return place_sums(w, c.left, (int32_t)c.n_left);
+    memcpy(w->pending + w->n_pending, c.left, c.n_left * sizeof *c.left);
+    w->n_pending += c.n_left;
+    return PA_OK;
+}

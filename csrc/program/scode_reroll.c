@@ -1,0 +1,219 @@
+/* From nodes to tasks: sums are rolled up into chains, and every task gets its level, the longest path from a leaf.
+
+       s1 = b + w0 x0       used once
+       s2 = s1 + w1 x1      used once      ──▶   chain  init b   terms (w0, x0) (w1, x1) (w2, x2)
+       s3 = s2 + w2 x2
+
+   A term that is no product is (1, x), and a chain that begins with a product has the init -0: both give the same bits. Where
+   terms of very different levels meet (a weight's decay and then its hundred samples), the chain is cut, so that each piece
+   looks like its neighbours' pieces. */
+#include <string.h>
+
+#include "scode_code.h"
+
+/* A sum of fewer plain terms stays separate additions: these need no copies. */
+enum { PLAIN_MIN = 2 };
+
+typedef struct reroller {
+    scode_work *w;
+    int32_t *uses;
+    int32_t *chain; /* of a root: its number of terms, with the first one in `first` */
+    int32_t *first, *init;
+    uint32_t *level; /* of slots */
+} reroller;
+
+static bool is_single(const reroller *r, int32_t slot, unsigned op) {
+    const scode_node *node = &r->w->code->nodes[slot];
+    return node->code == op && r->uses[slot] == 1 && !(node->flags & (NODE_KEPT | NODE_ABSORBED));
+}
+
+static void count_uses(reroller *r) {
+    const pa_scode *code = r->w->code;
+    for (size_t i = 0; i < code->n; i++) {
+        const scode_node *node = &code->nodes[i];
+        if (r->w->same[i] != (int32_t)i || !(node->flags & NODE_LIVE)) continue;
+        int n = scode_operands(node->where);
+        for (int k = 0; k < n; k++) r->uses[node->in[k]]++;
+    }
+}
+
+/* A term of the chain under construction, last first: reverse_terms puts them in order. */
+static void add_term(reroller *r, int32_t term, int32_t node) {
+    scode_work *w = r->w;
+    scode_node *product = &w->code->nodes[term];
+    bool single = is_single(r, term, PA_OP_mul);
+    if (single) product->flags |= NODE_ABSORBED;
+    w->term_a[w->n_terms] = single ? product->in[0] : w->one;
+    w->term_b[w->n_terms] = single ? product->in[1] : term;
+    w->term_node[w->n_terms++] = node;
+}
+
+static void reverse(int32_t *list, size_t n) {
+    for (size_t i = 0; i < n / 2; i++) {
+        int32_t swap = list[i];
+        list[i] = list[n - 1 - i];
+        list[n - 1 - i] = swap;
+    }
+}
+
+static void roll_up(reroller *r, int32_t root) {
+    scode_work *w = r->w;
+    scode_node *nodes = w->code->nodes;
+    size_t first = w->n_terms;
+    for (int32_t sum = root;;) {
+        int32_t left = nodes[sum].in[0], right = nodes[sum].in[1];
+        bool down_left = is_single(r, left, PA_OP_add), down_right = !down_left && is_single(r, right, PA_OP_add);
+        if (down_left || down_right) {
+            int32_t below = down_left ? left : right;
+            add_term(r, down_left ? right : left, sum);
+            nodes[below].flags |= NODE_ABSORBED;
+            sum = below;
+            continue;
+        }
+        int32_t term = right, init = left;
+        if (!is_single(r, right, PA_OP_mul) && is_single(r, left, PA_OP_mul)) {
+            term = left;
+            init = right;
+        }
+        add_term(r, term, sum);
+        r->init[root] = init;
+        if (is_single(r, init, PA_OP_mul)) {
+            add_term(r, init, init);
+            r->init[root] = w->minus_zero;
+        }
+        break;
+    }
+    size_t n = w->n_terms - first;
+    reverse(w->term_a + first, n);
+    reverse(w->term_b + first, n);
+    reverse(w->term_node + first, n);
+    r->first[root] = (int32_t)first;
+    r->chain[root] = (int32_t)n;
+}
+
+/* ---- tasks ---- */
+
+static uint32_t highest(const reroller *r, const int32_t *in, int n) {
+    uint32_t level = 0;
+    for (int k = 0; k < n; k++)
+        if (r->level[in[k]] > level) level = r->level[in[k]];
+    return level;
+}
+
+static void add_task(reroller *r, unsigned code, unsigned where, int32_t param, int32_t out, const int32_t *in, int n) {
+    scode_task *task = &r->w->tasks[r->w->n_tasks++];
+    *task = (scode_task){.level = highest(r, in, n) + 1, .code = (uint16_t)code, .where = (uint8_t)where, .param = param, .out = out};
+    memcpy(task->in, in, (size_t)n * sizeof *in);
+    r->level[out] = task->level;
+}
+
+static bool is_plain(const reroller *r, size_t term) { return r->w->term_a[term] == r->w->one; }
+
+static uint32_t term_level(const reroller *r, size_t term) {
+    uint32_t a = r->level[r->w->term_a[term]], b = r->level[r->w->term_b[term]];
+    return a > b ? a : b;
+}
+
+static void add_pair(reroller *r, int32_t init, size_t term) {
+    const scode_work *w = r->w;
+    int32_t in[3] = {w->term_a[term], w->term_b[term], init};
+    if (is_plain(r, term)) {
+        in[0] = init;
+        add_task(r, PA_OP_add, 3, -1, w->term_node[term], in, 2);
+    } else if (init == w->minus_zero) {
+        add_task(r, PA_OP_mul, 3, -1, w->term_node[term], in, 2);
+    } else {
+        add_task(r, CODE_MULADD, 7, -1, w->term_node[term], in, 3);
+    }
+}
+
+/* One piece of a chain: a task, or a few where it is not worth a chain. Returns the slot of its sum. */
+static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsigned flags) {
+    scode_work *w = r->w;
+    bool plain = true;
+    for (size_t k = first; k < first + n; k++) plain = plain && is_plain(r, k);
+    int32_t out = w->term_node[first + n - 1];
+    if (n == 1 || (plain && n < PLAIN_MIN)) {
+        for (size_t k = first; k < first + n; k++) {
+            add_pair(r, init, k);
+            init = w->term_node[k];
+        }
+        return out;
+    }
+    uint32_t level = r->level[init];
+    for (size_t k = first; k < first + n; k++) {
+        uint32_t own = term_level(r, k);
+        if (own > level) level = own;
+    }
+    w->tasks[w->n_tasks++] = (scode_task){
+        .level = level + 1,
+        .code = CODE_CHAIN,
+        .flags = (uint8_t)flags,
+        .param = -1,
+        .out = out,
+        .in = {init, (int32_t)first, (int32_t)n},
+    };
+    w->code->stats.chains++;
+    r->level[out] = level + 1;
+    return out;
+}
+
+static void add_chain(reroller *r, int32_t root) {
+    const scode_work *w = r->w;
+    size_t first = (size_t)r->first[root], n = (size_t)r->chain[root], end = first + n, pieces = 1;
+    unsigned flags = w->code->nodes[root].flags & NODE_BACKWARD;
+#define IS_CUT(k) (term_level(r, k) != term_level(r, (k) - 1) || is_plain(r, k) != is_plain(r, (k) - 1))
+    for (size_t k = first + 1; k < end; k++) pieces += IS_CUT(k);
+    int32_t sum = r->init[root];
+    if (pieces > 2 && pieces > n / 4) {
+        add_piece(r, sum, first, n, flags);
+        return;
+    }
+    for (size_t k = first + 1, start = first; k <= end; k++) {
+        if (k < end && !IS_CUT(k)) continue;
+        sum = add_piece(r, sum, start, k - start, flags);
+        start = k;
+    }
+#undef IS_CUT
+}
+
+static void walk(reroller *r, unsigned passes) {
+    scode_work *w = r->w;
+    scode_node *nodes = w->code->nodes;
+    size_t n = w->code->n;
+    if (passes & PA_SCODE_REROLL) {
+        count_uses(r);
+        for (size_t i = n; i-- > 0;)
+            if (w->same[i] == (int32_t)i && nodes[i].code == PA_OP_add && nodes[i].flags & NODE_LIVE &&
+                !(nodes[i].flags & NODE_ABSORBED))
+                roll_up(r, (int32_t)i);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const scode_node *node = &nodes[i];
+        int operands = scode_operands(node->where);
+        if (w->same[i] != (int32_t)i || !(node->flags & NODE_LIVE) || node->flags & NODE_ABSORBED || operands == 0) continue;
+        if (r->chain[i] > 0)
+            add_chain(r, (int32_t)i);
+        else
+            add_task(r, node->code, node->where, node->param, (int32_t)i, node->in, operands);
+    }
+}
+
+pa_status scode_make_tasks(scode_work *w, unsigned passes) {
+    size_t n = w->code->n;
+    enum { ARRAYS = 5 };
+    int32_t *memory = pa_mem_alloc_array(n, ARRAYS * sizeof *memory);
+    if (memory == NULL) return PA_MEMORY;
+    memset(memory, 0, n * ARRAYS * sizeof *memory);
+    reroller r = {
+        .w = w,
+        .uses = memory,
+        .chain = memory + n,
+        .first = memory + 2 * n,
+        .init = memory + 3 * n,
+        .level = (uint32_t *)(memory + 4 * n),
+    };
+    walk(&r, passes);
+    pa_mem_free_array(memory, n, ARRAYS * sizeof *memory);
+    return PA_OK;
+}

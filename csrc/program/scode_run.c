@@ -1,0 +1,98 @@
+/* Running straight-line code: its steps, one after the other, over its numbers. */
+#include <string.h>
+
+#include "scode_code.h"
+
+static void run_call(const pa_scode *code, const scode_call *call) {
+    double *d = code->numbers;
+    const double *params = call->param < 0 ? NULL : code->params + 2 * call->param;
+    _Alignas(64) double filled[IN_MAX][PA_BLOCK]; /* numbers that stand for all lanes */
+    for (int32_t r = 0; r < call->rows; r++)
+        for (int32_t done = 0; done < call->lanes; done += PA_BLOCK) {
+            int32_t n = call->lanes - done < PA_BLOCK ? call->lanes - done : PA_BLOCK;
+            const double *in[5] = {NULL};
+            for (int i = 0, k = 0; i < 5; i++) {
+                const pa_scode_operand *operand = &call->in[i];
+                if (operand->at < 0) continue;
+                in[i] = d + operand->at + r * operand->row + done;
+                if (operand->lane == 0) {
+                    const double number = d[operand->at + r * operand->row];
+                    if (done == 0 && (r == 0 || operand->row != 0))
+                        for (int32_t l = 0; l < n; l++) filled[k][l] = number;
+                    in[i] = filled[k];
+                }
+                k++;
+            }
+            scode_call_kernel(call->code, params, d + call->out + r * call->out_row + done, in, n);
+        }
+}
+
+static double scalar_call(const pa_scode *code, const int32_t *list) {
+    const double *in[5] = {NULL};
+    for (int i = 0; i < 5; i++)
+        if (list[2 + i] >= 0) in[i] = code->numbers + list[2 + i];
+    double value;
+    scode_call_kernel((unsigned)list[0], list[1] < 0 ? NULL : code->params + 2 * list[1], &value, in, 1);
+    return value;
+}
+
+static double chain(const double *d, const int32_t *pairs, int32_t n, double sum) {
+    for (int32_t k = 0; k < n; k++) sum += d[pairs[2 * k]] * d[pairs[2 * k + 1]];
+    return sum;
+}
+
+static double chain_in_parts(const double *d, const int32_t *pairs, int32_t n, double sum) {
+    enum { PARTS = 8 };
+    double part[PARTS];
+    for (int i = 0; i < PARTS; i++) part[i] = -0.0;
+    int32_t k = 0;
+    for (; k + PARTS <= n; k += PARTS)
+        for (int i = 0; i < PARTS; i++) part[i] += d[pairs[2 * (k + i)]] * d[pairs[2 * (k + i) + 1]];
+    for (int i = 0; i < PARTS; i += 2) sum += part[i] + part[i + 1];
+    return chain(d, pairs + 2 * k, n - k, sum);
+}
+
+static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n, double *out) {
+    const double *d = code->numbers;
+    double last = 0;
+    for (const scode_scalar *end = op + n; op < end; op++) {
+        switch ((scode_scalar_kind)op->kind) {
+        case SCALAR_ADD: last = d[op->a] + d[op->b]; break;
+        case SCALAR_ADD_LAST: last = last + d[op->b]; break;
+        case SCALAR_SUB: last = d[op->a] - d[op->b]; break;
+        case SCALAR_SUB_LAST: last = last - d[op->b]; break;
+        case SCALAR_SUB_FROM: last = d[op->a] - last; break;
+        case SCALAR_MUL: last = d[op->a] * d[op->b]; break;
+        case SCALAR_MUL_LAST: last = last * d[op->b]; break;
+        case SCALAR_DIV: last = d[op->a] / d[op->b]; break;
+        case SCALAR_NEG: last = -d[op->a]; break;
+        case SCALAR_MULADD: last = d[op->a] * d[op->b] + d[op->c]; break;
+        case SCALAR_MULADD_LAST: last = last * d[op->b] + d[op->c]; break;
+        case SCALAR_MULADD_TO: last = d[op->a] * d[op->b] + last; break;
+        case SCALAR_RELU: last = d[op->a] < 0 ? 0 : d[op->a]; break;
+        case SCALAR_RELU_GRADIENT: last = d[op->a] <= 0 ? 0 : d[op->b]; break;
+        case SCALAR_CHAIN: last = chain(d, code->lists + op->a, op->b, d[op->c]); break;
+        case SCALAR_CHAIN_PARTS: last = chain_in_parts(d, code->lists + op->a, op->b, d[op->c]); break;
+        case SCALAR_CALL: last = scalar_call(code, code->lists + op->a); break;
+        }
+        *out++ = last;
+    }
+}
+
+void pa_scode_run(const pa_scode *code) {
+    double *d = code->numbers;
+    for (const scode_step *step = code->steps, *end = step + code->n_steps; step < end; step++) {
+        switch ((scode_step_kind)step->kind) {
+        case STEP_PRODUCT: pa_k->scode_product(&step->of.product, d, code->lists); break;
+        case STEP_SUMS: pa_k->scode_sums(&step->of.sums, d, code->lists); break;
+        case STEP_MAP: pa_k->scode_map[step->map](&step->of.map, d); break;
+        case STEP_CALL: run_call(code, &step->of.call); break;
+        case STEP_GATHER:
+            pa_k->scode_gather(d, step->of.gather.out, code->lists + step->of.gather.list, step->of.gather.n);
+            break;
+        case STEP_SCALARS:
+            run_scalars(code, code->scalars + step->of.scalars.first, step->of.scalars.n, d + step->of.scalars.out);
+            break;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+/* The first passes over straight-line code, in one walk forward and one back:
+
+       constants   ops of constants are evaluated; sums with 0, products with 1, double negations vanish
+       cse         equal ops of equal operands become one, whatever the order of a commutative op's operands
+       dead        what no kept number depends on stays unmarked
+
+   Nothing moves: same[slot] says which slot stands for one, and a node that became a constant changes in place. A sum
+   with 0 keeps the sign of a zero operand, which adding would lose; a product with 0 is left, for it may be NaN. */
+#include <string.h>
+
+#include "scode_code.h"
+
+/* ---- tools that the later stages share ---- */
+
+pa_status scode_table_new(scode_table *table, size_t most) {
+    size_t room = 16;
+    while (room < 2 * most) room *= 2;
+    table->cells = pa_mem_alloc_array(room, sizeof *table->cells);
+    if (table->cells == NULL) return PA_MEMORY;
+    table->room = room;
+    scode_table_clear(table, most);
+    return PA_OK;
+}
+
+void scode_table_free(scode_table *table) { pa_mem_free_array(table->cells, table->room, sizeof *table->cells); }
+
+void scode_table_clear(scode_table *table, size_t n) {
+    size_t cells = 16;
+    while (cells < 2 * n) cells *= 2;
+    table->mask = cells - 1;
+    memset(table->cells, 0xff, cells * sizeof *table->cells);
+}
+
+void scode_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n) {
+    enum { RUN = 12 };
+    for (size_t start = 0; start < n; start += RUN) { /* short runs by insertion, then merged */
+        size_t end = start + RUN < n ? start + RUN : n;
+        for (size_t i = start + 1; i < end; i++) {
+            int32_t item = order[i];
+            size_t j = i;
+            for (; j > start && keys[order[j - 1]] > keys[item]; j--) order[j] = order[j - 1];
+            order[j] = item;
+        }
+    }
+    int32_t *from = order, *to = spare;
+    for (size_t width = RUN; width < n; width *= 2) {
+        for (size_t start = 0; start < n; start += 2 * width) {
+            size_t middle = start + width < n ? start + width : n, end = middle + width < n ? middle + width : n;
+            size_t i = start, j = middle, k = start;
+            while (i < middle && j < end) to[k++] = keys[from[i]] <= keys[from[j]] ? from[i++] : from[j++];
+            while (i < middle) to[k++] = from[i++];
+            while (j < end) to[k++] = from[j++];
+        }
+        int32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != order) memcpy(order, from, n * sizeof *order);
+}
+
+/* ---- one op on numbers ---- */
+
+enum { CALL_BLOCK = 256 };
+
+static void call_in_bytes(unsigned op, bool logic, double *out, const double *const in[5], int64_t n) {
+    pa_map_fn *loop = pa_k->forward[op][logic ? PA_BOOL : PA_FLOAT64];
+    uint8_t result[CALL_BLOCK], operand[2][CALL_BLOCK];
+    for (int64_t done = 0; done < n; done += CALL_BLOCK) {
+        int64_t some = n - done < CALL_BLOCK ? n - done : CALL_BLOCK;
+        const void *pointers[5] = {NULL};
+        for (int i = 0; i < pa_op_table[op].operands; i++) {
+            pointers[i] = in[i] + done;
+            if (!logic) continue;
+            pa_k->convert[PA_FLOAT64][PA_BOOL](operand[i], in[i] + done, 1, some);
+            pointers[i] = operand[i];
+        }
+        loop(result, pointers, NULL, some);
+        pa_k->convert[PA_BOOL][PA_FLOAT64](out + done, result, 1, some);
+    }
+}
+
+void scode_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n) {
+    const void *pointers[5] = {in[0], in[1], in[2], in[3], in[4]};
+    if (code >= CODE_GRADIENT) {
+        unsigned which = code - CODE_GRADIENT;
+        pa_k->gradient[which / PA_MAX_OPERANDS][which % PA_MAX_OPERANDS][1](out, pointers, params, n);
+    } else if (pa_op_table[code].family == PA_ELEMENTWISE) {
+        pa_k->forward[code][PA_FLOAT64](out, pointers, params, n);
+    } else {
+        call_in_bytes(code, pa_op_table[code].family == PA_LOGIC, out, in, n);
+    }
+}
+
+/* ---- constants ---- */
+
+static bool is_constant(const pa_scode *code, int32_t slot, double *value) {
+    const scode_node *node = &code->nodes[slot];
+    if (node->code != CODE_CONSTANT) return false;
+    *value = code->constants[node->param];
+    return true;
+}
+
+static pa_status fold(pa_scode *code, scode_node *node, const double *values) {
+    const double *in[5] = {NULL};
+    for (int i = 0, k = 0; i < 5; i++)
+        if (node->where & 1 << i) in[i] = values + k++;
+    double value;
+    scode_call_kernel(node->code, node->param < 0 ? NULL : code->params + 2 * node->param, &value, in, 1);
+    void *all = code->constants;
+    PA_TRY(pa_mem_grow(&all, &code->constants_capacity, code->n_constants + 1, sizeof value));
+    code->constants = all;
+    code->constants[code->n_constants] = value;
+    node->code = CODE_CONSTANT;
+    node->where = 0;
+    node->param = (int32_t)code->n_constants++;
+    return PA_OK;
+}
+
+/* The operand that the node is equal to, or -1. */
+static int32_t identity_of(const pa_scode *code, scode_node *node) {
+    double x = 0, y = 0;
+    bool left = is_constant(code, node->in[0], &x);
+    bool right = node->where & 2 && is_constant(code, node->in[1], &y);
+    switch (node->code) {
+    case PA_OP_add: return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
+    case PA_OP_sub: return right && y == 0 ? node->in[0] : -1;
+    case PA_OP_mul: return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
+    case PA_OP_div: return right && y == 1 ? node->in[0] : -1;
+    case PA_OP_neg: return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
+    case PA_OP_power: {
+        double exponent = code->params[2 * node->param];
+        if (exponent == 2) { /* as the kernel computes it */
+            node->code = PA_OP_mul;
+            node->where = 3;
+            node->param = -1;
+            node->in[1] = node->in[0];
+        }
+        return exponent == 1 ? node->in[0] : -1;
+    }
+    default: return -1;
+    }
+}
+
+static pa_status fold_node(pa_scode *code, int32_t i, int32_t *same) {
+    scode_node *node = &code->nodes[i];
+    if (node->code == PA_OP_leaf || node->code == CODE_CONSTANT) return PA_OK;
+    double values[IN_MAX];
+    int n = scode_operands(node->where), constants = 0;
+    for (int k = 0; k < n; k++) constants += is_constant(code, node->in[k], &values[k]);
+    if (constants == n) return fold(code, node, values);
+    int32_t equal = identity_of(code, node);
+    if (equal >= 0) same[i] = equal;
+    return PA_OK;
+}
+
+/* ---- common subexpressions ---- */
+
+static bool commutes(unsigned code) {
+    return code == PA_OP_add || code == PA_OP_mul || code == PA_OP_eq || code == PA_OP_ne || code == PA_OP_bitwise_and ||
+           code == PA_OP_bitwise_or || code == PA_OP_bitwise_xor;
+}
+
+static uint64_t bits_of(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static uint64_t hash_node(const pa_scode *code, const scode_node *node) {
+    uint64_t hash = scode_mix(node->code, node->where);
+    if (node->code == CODE_CONSTANT) return scode_mix(hash, bits_of(code->constants[node->param]));
+    if (node->param >= 0) {
+        hash = scode_mix(hash, bits_of(code->params[2 * node->param]));
+        hash = scode_mix(hash, bits_of(code->params[2 * node->param + 1]));
+    }
+    uint32_t in[IN_MAX];
+    int n = scode_operands(node->where);
+    for (int k = 0; k < n; k++) in[k] = (uint32_t)node->in[k];
+    if (commutes(node->code) && in[0] > in[1]) {
+        in[0] = (uint32_t)node->in[1];
+        in[1] = (uint32_t)node->in[0];
+    }
+    for (int k = 0; k < n; k++) hash = scode_mix(hash, in[k]);
+    return hash;
+}
+
+static bool equal_nodes(const pa_scode *code, const scode_node *x, const scode_node *y) {
+    if (x->code != y->code || x->where != y->where) return false;
+    if (x->code == CODE_CONSTANT) return bits_of(code->constants[x->param]) == bits_of(code->constants[y->param]);
+    if (x->param != y->param &&
+        memcmp(code->params + 2 * x->param, code->params + 2 * y->param, 2 * sizeof(double)) != 0)
+        return false;
+    int n = scode_operands(x->where);
+    if (memcmp(x->in, y->in, (size_t)n * sizeof *x->in) == 0) return true;
+    return commutes(x->code) && x->in[0] == y->in[1] && x->in[1] == y->in[0];
+}
+
+static void merge_node(const pa_scode *code, int32_t i, int32_t *same, scode_table *table) {
+    const scode_node *node = &code->nodes[i];
+    size_t cell = hash_node(code, node) & table->mask;
+    for (; table->cells[cell] >= 0; cell = (cell + 1) & table->mask) {
+        int32_t other = table->cells[cell];
+        if (!equal_nodes(code, node, &code->nodes[other])) continue;
+        same[i] = other;
+        return;
+    }
+    table->cells[cell] = i;
+}
+
+/* ---- the walks ---- */
+
+static pa_status walk_forward(pa_scode *code, int32_t *same, unsigned passes, scode_table *table) {
+    for (int32_t i = 0; i < (int32_t)code->n; i++) {
+        same[i] = i;
+        scode_node *node = &code->nodes[i];
+        int n = scode_operands(node->where);
+        for (int k = 0; k < n; k++) node->in[k] = same[node->in[k]];
+        if (passes & PA_SCODE_CONSTANTS) PA_TRY(fold_node(code, i, same));
+        if (passes & PA_SCODE_CSE && same[i] == i && node->code != PA_OP_leaf) merge_node(code, i, same, table);
+    }
+    return PA_OK;
+}
+
+pa_status scode_simplify(pa_scode *code, int32_t *same, unsigned passes) {
+    scode_table table = {NULL, 0, 0};
+    if (passes & PA_SCODE_CSE) PA_TRY(scode_table_new(&table, code->n));
+    pa_status status = walk_forward(code, same, passes, &table);
+    if (passes & PA_SCODE_CSE) scode_table_free(&table);
+    PA_TRY(status);
+    for (size_t i = 0; i < code->n; i++) /* a slot that another stands for hands on that it is kept */
+        if (same[i] != (int32_t)i && code->nodes[i].flags & NODE_KEPT) code->nodes[same[i]].flags |= NODE_KEPT;
+    for (size_t i = code->n; i-- > 0;) {
+        scode_node *node = &code->nodes[i];
+        if (same[i] != (int32_t)i) continue;
+        if (node->flags & NODE_KEPT || !(passes & PA_SCODE_DEAD)) node->flags |= NODE_LIVE;
+        if (!(node->flags & NODE_LIVE)) continue;
+        int n = scode_operands(node->where);
+        code->stats.left += n > 0;
+        for (int k = 0; k < n; k++) code->nodes[node->in[k]].flags |= NODE_LIVE;
+    }
+    return PA_OK;
+}

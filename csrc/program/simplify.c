@@ -1,0 +1,316 @@
+/* The passes that leave work out: what depends on constants alone, what was computed before, what nobody reads. */
+#include <string.h>
+
+#include "program.h"
+
+/* ---- what an instruction touches ---- */
+
+static bool is_view(const pa_node *node) { return node->op == PA_OP_view; }
+
+static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
+    const pa_node *node = p->nodes[i->node];
+    unsigned reads = pa_op_table[node->op].reads;
+    visit(context, i->gradient, false);
+    for (int k = 0; k < node->n_parents && k < PA_MAX_OPERANDS; k++)
+        if (reads & (READS_A << k)) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
+    if (reads & READS_OUT) visit(context, p->buffer_of[i->node], false);
+    for (int k = 0; k < i->n; k++) {
+        int32_t target = p->pool[i->targets + k];
+        if (target < 0) continue;
+        if (target & PA_TARGET_ACCUMULATES) visit(context, target & ~PA_TARGET_ACCUMULATES, false);
+        visit(context, target & ~PA_TARGET_ACCUMULATES, true);
+    }
+}
+
+void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
+    const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
+    switch ((pa_instruction_kind)i->kind) {
+    case PA_DO_FORWARD:
+    case PA_DO_MAP:
+        for (int k = 0; k < node->n_parents; k++) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
+        visit(context, p->buffer_of[i->node], true);
+        break;
+    case PA_DO_CHAIN:
+        for (int k = 0; k < i->n; k++) pa_instruction_visit(p, &p->chained[i->targets + k], visit, context);
+        break;
+    case PA_DO_BACKWARD:
+    case PA_DO_GRADIENT:
+        visit_backward(p, i, visit, context);
+        break;
+    case PA_DO_SEED:
+        if (i->source >= 0) visit(context, p->buffer_of[i->source], false);
+        visit(context, i->gradient, true);
+        break;
+    case PA_DO_ADD:
+        visit(context, p->pool[i->targets], false);
+        visit(context, i->gradient, false);
+        visit(context, i->gradient, true);
+        break;
+    case PA_DO_COPY:
+    case PA_DO_WRITE:
+        visit(context, p->buffer_of[i->source], false);
+        if (i->kind == PA_DO_WRITE) visit(context, p->buffer_of[i->node], false); /* what a view does not reach stays */
+        visit(context, p->buffer_of[i->node], true);
+        break;
+    case PA_DO_UPDATE:
+    case PA_DO_CLIP:
+        for (int k = 0; k < i->n; k++) {
+            int32_t gradient = p->pool[i->targets + k];
+            if (gradient < 0) continue;
+            visit(context, gradient, false);
+            if (i->kind == PA_DO_CLIP) {
+                visit(context, gradient, true);
+                continue;
+            }
+            int32_t param = p->buffer_of[p->pool[i->targets + i->n + k]];
+            visit(context, param, false);
+            visit(context, param, true);
+        }
+        if (i->kind == PA_DO_CLIP && node != NULL) visit(context, p->buffer_of[i->node], true);
+        break;
+    case PA_DO_ZERO:
+        visit(context, i->gradient, true);
+        break;
+    case PA_DO_FILL:
+        visit(context, p->buffer_of[i->node], true);
+        break;
+    case PA_DO_NOTHING:
+        break;
+    }
+}
+
+static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
+    if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL) return true;
+    /* The random stream goes on, and targets are checked, whether or not anybody reads the result. */
+    return i->kind == PA_DO_FORWARD && (p->nodes[i->node]->op == PA_OP_dropout || p->nodes[i->node]->op == PA_OP_cross_entropy ||
+                                        p->nodes[i->node]->op == PA_OP_index);
+}
+
+/* Takes out the instructions that became NOTHING. */
+static void compact(pa_program *p) {
+    int32_t kept = 0;
+    for (int32_t i = 0; i < p->n_code; i++)
+        if (p->code[i].kind != PA_DO_NOTHING) p->code[kept++] = p->code[i];
+    p->n_code = kept;
+}
+
+/* ---- dead code ---- */
+
+typedef struct liveness {
+    const pa_program *p;
+    bool *live; /* each buffer: does a later instruction, or the caller, read it? */
+    bool needed;
+} liveness;
+
+static bool outlives(const pa_buffer *b) { return b->kind != PA_BUFFER_ARENA && b->kind != PA_BUFFER_CONSTANT; }
+
+static void ask(void *context, int32_t buffer, bool writes) {
+    liveness *l = context;
+    if (writes && (l->live[buffer] || outlives(&l->p->buffers[buffer]))) l->needed = true;
+}
+
+static void wake(void *context, int32_t buffer, bool writes) {
+    liveness *l = context;
+    if (!writes) l->live[buffer] = true;
+}
+
+pa_status pa_pass_dead(pa_program *p) {
+    bool *live = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *live);
+    if (live == NULL) return PA_MEMORY;
+    for (int32_t b = 0; b < p->n_buffers; b++) live[b] = outlives(&p->buffers[b]);
+    for (int32_t r = 0; r < p->n_results; r++) live[p->results[r].buffer] = true;
+    for (int32_t i = p->n_code; i-- > 0;) {
+        liveness l = {p, live, has_side_effect(p, &p->code[i])};
+        if (!l.needed) pa_instruction_visit(p, &p->code[i], ask, &l);
+        if (l.needed)
+            pa_instruction_visit(p, &p->code[i], wake, &l);
+        else
+            p->code[i].kind = PA_DO_NOTHING;
+    }
+    pa_mem_free_array(live, (size_t)p->n_buffers + 1, sizeof *live);
+    compact(p);
+    return PA_OK;
+}
+
+/* ---- constants ---- */
+
+typedef struct writers {
+    int32_t *count; /* instructions that write each buffer */
+    bool reads_all_constant;
+    const pa_program *p;
+} writers;
+
+static void count_writes(void *context, int32_t buffer, bool writes) {
+    writers *w = context;
+    if (writes) w->count[buffer]++;
+}
+
+static void check_constant(void *context, int32_t buffer, bool writes) {
+    writers *w = context;
+    if (!writes && w->p->buffers[buffer].kind != PA_BUFFER_CONSTANT) w->reads_all_constant = false;
+}
+
+/* Runs an instruction whose operands are constants now, and makes its result one. */
+static pa_status fold(pa_program *p, pa_instruction *i) {
+    pa_node *node = p->nodes[i->node], *held = NULL;
+    int32_t buffer = p->buffer_of[i->node];
+    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &held));
+    void *list = p->constants;
+    pa_status status = pa_mem_grow(&list, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
+    if (status != PA_OK) {
+        pa_node_release(held);
+        return status;
+    }
+    p->constants = list;
+    p->constants[p->n_constants++] = held;
+    pa_program_place(p, buffer, pa_node_data(held));
+    for (int k = 0; k < node->n_parents; k++) {
+        int32_t from = p->buffer_of[pa_node_parent(node, k)->mark];
+        pa_program_place(p, from, p->buffers[from].at);
+    }
+    size_t bytes = pa_op_function[node->op].scratch != NULL ? pa_op_function[node->op].scratch(node) : 0;
+    void *scratch = bytes > 0 ? pa_mem_alloc(bytes) : NULL;
+    if (bytes > 0 && scratch == NULL) return PA_MEMORY;
+    status = pa_op_function[node->op].forward(node, scratch);
+    pa_mem_free(scratch, bytes);
+    PA_TRY(status);
+    p->buffers[buffer].kind = PA_BUFFER_CONSTANT;
+    i->kind = PA_DO_NOTHING;
+    return PA_OK;
+}
+
+pa_status pa_pass_constants(pa_program *p) {
+    int32_t *count = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *count);
+    if (count == NULL) return PA_MEMORY;
+    memset(count, 0, ((size_t)p->n_buffers + 1) * sizeof *count);
+    writers w = {count, true, p};
+    for (int32_t i = 0; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_writes, &w);
+    pa_status status = PA_OK;
+    for (int32_t i = 0; i < p->n_code && status == PA_OK; i++) {
+        pa_instruction *each = &p->code[i];
+        if (each->kind != PA_DO_FORWARD || has_side_effect(p, each)) continue;
+        int32_t buffer = p->buffer_of[each->node];
+        w.reads_all_constant = true;
+        pa_instruction_visit(p, each, check_constant, &w);
+        if (w.reads_all_constant && count[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA) status = fold(p, each);
+    }
+    pa_mem_free_array(count, (size_t)p->n_buffers + 1, sizeof *count);
+    compact(p);
+    return status;
+}
+
+/* ---- common subexpressions ---- */
+
+typedef struct versions {
+    int32_t *of; /* writes to each buffer so far; all that the caller may see count as one */
+    const pa_program *p;
+    int32_t outside;
+} versions;
+
+static void bump(void *context, int32_t buffer, bool writes) {
+    versions *v = context;
+    if (!writes) return;
+    v->of[buffer]++;
+    if (outlives(&v->p->buffers[buffer])) v->outside++;
+}
+
+/* Nodes that look at the same bytes in the same way. */
+static bool same_operand(const pa_program *p, const pa_node *a, const pa_node *b) {
+    if (a == b) return true;
+    if (p->buffer_of[a->mark] != p->buffer_of[b->mark] || p->offset_of[a->mark] != p->offset_of[b->mark] || a->dtype != b->dtype ||
+        !pa_same_shape(a, b))
+        return false;
+    return memcmp(a->array->strides, b->array->strides, a->ndim * sizeof *a->array->strides) == 0;
+}
+
+static bool same_work(const pa_program *p, const pa_node *a, const pa_node *b) {
+    if (a->op != b->op || a->n_parents != b->n_parents || a->dtype != b->dtype || !pa_same_shape(a, b)) return false;
+    if (memcmp(a->array->params, b->array->params, sizeof a->array->params) != 0 ||
+        memcmp(a->array->ints, b->array->ints, sizeof a->array->ints) != 0)
+        return false;
+    for (int k = 0; k < a->n_parents; k++)
+        if (!same_operand(p, pa_node_parent(a, k), pa_node_parent(b, k))) return false;
+    return true;
+}
+
+static uint64_t hash_work(const pa_program *p, const pa_node *node) {
+    uint64_t h = node->op;
+    for (int k = 0; k < node->n_parents; k++) {
+        uint32_t parent = pa_node_parent(node, k)->mark;
+        h = (h ^ (uint64_t)p->buffer_of[parent] ^ (uint64_t)p->offset_of[parent] << 20) * 0x9e3779b97f4a7c15u;
+    }
+    return h ^ h >> 29;
+}
+
+typedef struct computed {
+    int32_t node;      /* -1: free */
+    int32_t operands;  /* sum of the versions of its operands when it was computed */
+    int32_t version;   /* of its buffer */
+    int32_t outside;
+} computed;
+
+static int32_t operand_versions(const pa_program *p, const versions *v, const pa_node *node) {
+    int32_t sum = 0;
+    for (int k = 0; k < node->n_parents; k++) sum += v->of[p->buffer_of[pa_node_parent(node, k)->mark]];
+    return sum;
+}
+
+/* Every node of one buffer now looks at another. */
+static void redirect(pa_program *p, int32_t from, int32_t to) {
+    for (int32_t n = 0; n < p->n_nodes; n++)
+        if (p->buffer_of[n] == from) p->buffer_of[n] = to;
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->results[r].buffer == from) p->results[r].buffer = to;
+}
+
+/* Ops through which a gradient flows are left as they are: their gradients would be summed in another order than eagerly. */
+static bool may_merge(const pa_program *p, const pa_instruction *i, const int32_t *writes) {
+    if (i->kind != PA_DO_FORWARD || has_side_effect(p, i)) return false;
+    const pa_node *node = p->nodes[i->node];
+    int32_t buffer = p->buffer_of[i->node];
+    return !pa_node_requires_grad(node) && p->buffers[buffer].kind == PA_BUFFER_ARENA && writes[buffer] == 1 && !is_view(node);
+}
+
+static void merge(pa_program *p, versions *v, const int32_t *writes, computed *table, size_t size) {
+    for (int32_t i = 0; i < p->n_code; i++) {
+        pa_instruction *each = &p->code[i];
+        if (may_merge(p, each, writes)) {
+            const pa_node *node = p->nodes[each->node];
+            computed now = {each->node, operand_versions(p, v, node), 0, v->outside};
+            size_t at = hash_work(p, node) & (size - 1);
+            for (; table[at].node >= 0; at = (at + 1) & (size - 1)) {
+                const computed *before = &table[at];
+                if (before->operands == now.operands && before->outside == now.outside &&
+                    same_work(p, p->nodes[before->node], node)) {
+                    redirect(p, p->buffer_of[each->node], p->buffer_of[before->node]);
+                    each->kind = PA_DO_NOTHING;
+                    break;
+                }
+            }
+            if (each->kind != PA_DO_NOTHING) table[at] = now;
+        }
+        pa_instruction_visit(p, each, bump, v);
+    }
+}
+
+pa_status pa_pass_common(pa_program *p) {
+    size_t size = 16, n = (size_t)p->n_buffers + 1;
+    while (size < 2 * (size_t)p->n_code) size *= 2;
+    computed *table = pa_mem_alloc_array(size, sizeof *table);
+    int32_t *versions_of = pa_mem_alloc_array(n, sizeof *versions_of), *writes = pa_mem_alloc_array(n, sizeof *writes);
+    pa_status status = table == NULL || versions_of == NULL || writes == NULL ? PA_MEMORY : PA_OK;
+    if (status == PA_OK) {
+        for (size_t i = 0; i < size; i++) table[i].node = -1;
+        memset(versions_of, 0, n * sizeof *versions_of);
+        memset(writes, 0, n * sizeof *writes);
+        writers w = {writes, true, p};
+        for (int32_t i = 0; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_writes, &w);
+        versions v = {versions_of, p, 0};
+        merge(p, &v, writes, table, size);
+        compact(p);
+    }
+    pa_mem_free_array(table, size, sizeof *table);
+    pa_mem_free_array(versions_of, n, sizeof *versions_of);
+    pa_mem_free_array(writes, n, sizeof *writes);
+    return status;
+}

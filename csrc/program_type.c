@@ -1,0 +1,595 @@
+/* Programs as Python sees them.
+
+       record_begin()  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording
+       Program(recording, disabled) ─▶ Program: call(args), run(data, …), describe() */
+#include "program_type.h"
+
+#include <string.h>
+
+#include "guards.h"
+#include "program/values.h"
+
+/* ---- recordings ---- */
+
+typedef struct recording {
+    PyObject_HEAD
+    pa_log *log;
+    int n_outputs;
+    pa_node **outputs; /* held */
+} recording;
+
+static PyTypeObject *recording_type;
+
+static void recording_dealloc(PyObject *self) {
+    recording *r = (recording *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    for (int i = 0; i < r->n_outputs; i++) pa_node_release(r->outputs[i]);
+    if (r->outputs != NULL) pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
+    pa_log_free(r->log);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *recording_difference(PyObject *self, PyObject *other) {
+    if (Py_TYPE(other) != recording_type) {
+        PyErr_SetString(PyExc_TypeError, "difference: a Recording is wanted");
+        return NULL;
+    }
+    const recording *a = (recording *)self, *b = (recording *)other;
+    char text[1024];
+    if (pa_log_difference(a->log, b->log, text, sizeof text)) return PyUnicode_FromString(text);
+    bool same = a->n_outputs == b->n_outputs;
+    for (int i = 0; same && i < a->n_outputs; i++)
+        same = pa_log_find(a->log, a->outputs[i]) == pa_log_find(b->log, b->outputs[i]);
+    if (!same) return PyUnicode_FromString("the results returned were others");
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording_leak(PyObject *self, PyObject *unused) {
+    (void)unused;
+    const recording *r = (recording *)self;
+    char text[1024];
+    if (pa_log_leak(r->log, r->n_outputs, r->outputs, text, sizeof text)) return PyUnicode_FromString(text);
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording_updates(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromLongLong(((recording *)self)->log->updates);
+}
+
+static Py_ssize_t recording_length(PyObject *self) { return (Py_ssize_t)((recording *)self)->log->n_entries; }
+
+static PyMethodDef recording_methods[] = {
+    {"difference", recording_difference, METH_O, "difference(other): where two recordings differ, or None."},
+    {"leak", recording_leak, METH_NOARGS, "A tensor of the step that something outside still holds, or None."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef recording_attributes[] = {
+    {"updates", recording_updates, NULL, "Optimiser updates in it.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot recording_slots[] = {
+    {Py_tp_dealloc, recording_dealloc},
+    {Py_tp_methods, recording_methods},
+    {Py_tp_getset, recording_attributes},
+    {Py_sq_length, recording_length},
+    {0, NULL},
+};
+
+static PyType_Spec recording_spec = {
+    .name = "pyautograd._core.Recording",
+    .basicsize = sizeof(recording),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = recording_slots,
+};
+
+/* ---- programs ---- */
+
+typedef struct program {
+    PyObject_HEAD
+    pa_program *program;
+    PyObject *template; /* a tuple, as set_template says; or NULL */
+    PyObject *guards;   /* or NULL */
+    pa_node **in;       /* of the call under way */
+    double *numbers;
+    pa_node **results;
+    int64_t steps_done;
+} program;
+
+static PyTypeObject *program_type;
+
+static int program_clear(PyObject *self) {
+    Py_CLEAR(((program *)self)->template);
+    Py_CLEAR(((program *)self)->guards);
+    return 0;
+}
+
+static int program_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((program *)self)->template);
+    Py_VISIT(((program *)self)->guards);
+    return 0;
+}
+
+static void program_dealloc(PyObject *self) {
+    program *p = (program *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    program_clear(self);
+    if (p->program != NULL) {
+        size_t n = (size_t)p->program->n_inputs + 1;
+        pa_mem_free_array(p->in, n, sizeof *p->in);
+        pa_mem_free_array(p->numbers, n, sizeof *p->numbers);
+        pa_mem_free_array(p->results, (size_t)p->program->n_results + 1, sizeof *p->results);
+    }
+    pa_program_free(p->program);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+/* The passes that are left when those named are switched off; -1 with an exception set. */
+static long passes_without(PyObject *disabled) {
+    unsigned passes = PA_ALL_PASSES;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(disabled); i++) {
+        const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(disabled, i), NULL);
+        if (name == NULL) return -1;
+        int pass = 0;
+        while (pass < PA_PASS_COUNT && strcmp(name, pa_pass_names[pass]) != 0) pass++;
+        if (pass == PA_PASS_COUNT) {
+            char names[256] = "";
+            for (int k = 0; k < PA_PASS_COUNT; k++) {
+                strncat(names, k == 0 ? "" : ", ", sizeof names - strlen(names) - 1);
+                strncat(names, pa_pass_names[k], sizeof names - strlen(names) - 1);
+            }
+            PyErr_Format(PyExc_ValueError, "compile: there is no pass '%s'; there are %s", name, names);
+            return -1;
+        }
+        passes &= ~(1u << pass);
+    }
+    return (long)passes;
+}
+
+static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)keywords;
+    PyObject *of, *disabled;
+    if (!PyArg_ParseTuple(arguments, "OO!:Program", &of, &PyTuple_Type, &disabled)) return NULL;
+    if (Py_TYPE(of) != recording_type) {
+        PyErr_SetString(PyExc_TypeError, "Program: a Recording is wanted");
+        return NULL;
+    }
+    long passes = passes_without(disabled);
+    if (passes < 0) return NULL;
+    const recording *r = (recording *)of;
+    program *self = PyObject_GC_New(program, type);
+    if (self == NULL) return NULL;
+    *self = (program){.ob_base = self->ob_base};
+    pa_status status = pa_program_new(r->log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
+    if (status == PA_OK) {
+        size_t n = (size_t)self->program->n_inputs + 1;
+        self->in = pa_mem_alloc_array(n, sizeof *self->in);
+        self->numbers = pa_mem_alloc_array(n, sizeof *self->numbers);
+        self->results = pa_mem_alloc_array((size_t)self->program->n_results + 1, sizeof *self->results);
+        if (self->in == NULL || self->numbers == NULL || self->results == NULL) status = PA_MEMORY;
+    }
+    PyObject_GC_Track((PyObject *)self);
+    if (status == PA_OK) return (PyObject *)self;
+    Py_DECREF(self);
+    return pa_raise(status);
+}
+
+static PyObject *program_set_template(PyObject *self, PyObject *template) {
+    if (!PyTuple_Check(template)) {
+        PyErr_SetString(PyExc_TypeError, "set_template: a tuple is wanted");
+        return NULL;
+    }
+    Py_ssize_t inputs = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(template); i++) {
+        PyObject *each = PyTuple_GetItem(template, i);
+        inputs += each == Py_None || each == (PyObject *)&PyFloat_Type;
+    }
+    program *p = (program *)self;
+    if (inputs != p->program->n_inputs) {
+        PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs, p->program->n_inputs);
+        return NULL;
+    }
+    Py_XDECREF(p->template);
+    p->template = Py_NewRef(template);
+    Py_RETURN_NONE;
+}
+
+static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
+    program *p = (program *)self;
+    if (guards != Py_None && !pa_is_guards(guards)) {
+        PyErr_SetString(PyExc_TypeError, "set_guards: Guards or None are wanted");
+        return NULL;
+    }
+    Py_XDECREF(p->guards);
+    p->guards = guards == Py_None ? NULL : Py_NewRef(guards);
+    Py_RETURN_NONE;
+}
+
+static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
+    int k;
+    Py_ssize_t params, state, steps, hyper;
+    if (!PyArg_ParseTuple(arguments, "innnn:set_update", &k, &params, &state, &steps, &hyper)) return NULL;
+    pa_program *p = ((program *)self)->program;
+    if (k < 0 || k >= p->n_updates) return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->n_updates);
+    pa_update_plan *plan = &p->updates[k];
+    plan->params = (pa_node **)params;
+    plan->state = (pa_node **)state;
+    plan->steps = (int64_t *)steps;
+    plan->hyper = (const void *)hyper;
+    Py_RETURN_NONE;
+}
+
+/* The same, or an equal number or text of the same type. 1, 0, or -1 with an exception set. */
+static int same_constant(PyObject *wanted, PyObject *given) {
+    if (wanted == given) return 1;
+    if (Py_TYPE(wanted) != Py_TYPE(given)) return 0;
+    bool comparable = PyLong_Check(wanted) || PyFloat_Check(wanted) || PyUnicode_Check(wanted) || PyBytes_Check(wanted) ||
+                      PyTuple_Check(wanted) || PyComplex_Check(wanted);
+    return comparable ? PyObject_RichCompareBool(wanted, given, Py_EQ) : 0;
+}
+
+/* Reads the arguments into p->in and p->numbers. 1 where they are of the kinds that the program wants, 0 where not, -1 with an
+   exception set. */
+static int read_arguments(program *p, PyObject *arguments) {
+    Py_ssize_t n = PyTuple_Size(arguments);
+    if (p->template == NULL || n != PyTuple_Size(p->template)) return 0;
+    int next = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *wanted = PyTuple_GetItem(p->template, i), *given = PyTuple_GetItem(arguments, i);
+        if (wanted == Py_None) {
+            if (!pa_is_handle(given)) return 0;
+            p->in[next++] = pa_handle_node(given);
+        } else if (wanted == (PyObject *)&PyFloat_Type) {
+            if (!PyFloat_CheckExact(given)) return 0;
+            p->in[next] = NULL;
+            p->numbers[next++] = PyFloat_AsDouble(given);
+        } else {
+            int same = same_constant(wanted, given);
+            if (same <= 0) return same;
+        }
+    }
+    return 1;
+}
+
+/* A result as Python gets it; takes over the node. */
+static PyObject *wrap_result(const pa_result *result, pa_node *node) {
+    if (!result->is_number) return pa_wrap(node);
+    PyObject *number = node->dtype == PA_BOOL    ? PyBool_FromLong(node->value_bool)
+                       : node->dtype == PA_INT64 ? PyLong_FromLongLong(node->value_i64)
+                                                 : PyFloat_FromDouble(pa_node_number(node));
+    pa_node_release(node);
+    return number;
+}
+
+static PyObject *wrap_results(program *p) {
+    int n = p->program->n_results;
+    if (n == 0) Py_RETURN_NONE;
+    if (n == 1) return wrap_result(&p->program->results[0], p->results[0]);
+    pa_node *nodes[16], **all = n <= 16 ? nodes : pa_mem_alloc_array((size_t)n, sizeof *all);
+    if (all == NULL) {
+        for (int i = 0; i < n; i++) pa_node_release(p->results[i]);
+        return pa_raise(PA_MEMORY);
+    }
+    memcpy(all, p->results, (size_t)n * sizeof *all); /* making objects may run Python, and so this program again */
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; i < n; i++) {
+        if (tuple == NULL) {
+            pa_node_release(all[i]);
+            continue;
+        }
+        PyObject *each = wrap_result(&p->program->results[i], all[i]);
+        if (each == NULL || PyTuple_SetItem(tuple, i, each) < 0) Py_CLEAR(tuple);
+    }
+    if (all != nodes) pa_mem_free_array(all, (size_t)n, sizeof *all);
+    return tuple;
+}
+
+static PyObject *program_call(PyObject *self, PyObject *arguments) {
+    program *p = (program *)self;
+    if (!PyTuple_Check(arguments)) {
+        PyErr_SetString(PyExc_TypeError, "call: a tuple is wanted");
+        return NULL;
+    }
+    if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
+    if (p->program->busy)
+        return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running in another thread; compile one for each thread"));
+    if (p->guards != NULL) {
+        int broken = pa_guards_check(p->guards);
+        if (broken == -2) return NULL;
+        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
+    }
+    int found = read_arguments(p, arguments);
+    if (found < 0) return NULL;
+    if (found == 0 || !pa_program_fits(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
+    pa_status status = pa_program_call(p->program, p->program->n_inputs, p->in, p->numbers, p->results);
+    return status == PA_OK ? wrap_results(p) : pa_raise(status);
+}
+
+/* run(data, batch, order or None, start, count, losses): the steps made. */
+static PyObject *program_run(PyObject *self, PyObject *arguments) {
+    program *p = (program *)self;
+    PyObject *data, *order, *losses;
+    Py_ssize_t batch, start, count;
+    if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses)) return NULL;
+    p->steps_done = 0;
+    if (p->program->busy)
+        return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running in another thread; compile one for each thread"));
+    Py_ssize_t n = PyTuple_Size(data);
+    if (n != p->program->n_inputs)
+        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", n, p->program->n_inputs);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *each = PyTuple_GetItem(data, i);
+        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0) {
+            PyErr_SetString(PyExc_TypeError, "run: tensors of one row a sample are wanted");
+            return NULL;
+        }
+        p->in[i] = pa_handle_node(each);
+    }
+    if (!pa_is_handle(losses) || pa_handle_node(losses)->dtype != PA_FLOAT64 || pa_node_numel(pa_handle_node(losses)) < count ||
+        !pa_node_is_contiguous(pa_handle_node(losses))) {
+        PyErr_SetString(PyExc_TypeError, "run: a float64 tensor is wanted for the losses");
+        return NULL;
+    }
+    const int64_t *rows = NULL;
+    if (order != Py_None) {
+        if (!pa_is_handle(order) || pa_handle_node(order)->dtype != PA_INT64 || !pa_node_is_contiguous(pa_handle_node(order)) ||
+            pa_node_numel(pa_handle_node(order)) < start + count * batch) {
+            PyErr_SetString(PyExc_TypeError, "run: an int64 tensor is wanted for the order of the rows");
+            return NULL;
+        }
+        rows = (const int64_t *)(const void *)pa_node_data(pa_handle_node(order));
+    }
+    if (p->guards != NULL) {
+        int broken = pa_guards_check(p->guards);
+        if (broken == -2) return NULL;
+        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
+    }
+    if (!pa_program_fits_run(p->program, (int)n, p->in)) return Py_NewRef(Py_NotImplemented);
+    double *to = (double *)(void *)pa_node_data(pa_handle_node(losses));
+    pa_status status = pa_program_run(p->program, (int)n, p->in, batch, rows, start, count, to, &p->steps_done);
+    return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
+}
+
+static int set_item(PyObject *dict, const char *name, PyObject *value) {
+    int status = value == NULL ? -1 : PyDict_SetItemString(dict, name, value);
+    Py_XDECREF(value);
+    return status;
+}
+
+static PyObject *instruction_texts(const pa_program *p) {
+    PyObject *list = PyList_New(0);
+    char text[512];
+    for (int32_t i = 0; list != NULL && i < p->n_code; i++) {
+        pa_instruction_text(p, &p->code[i], text, sizeof text);
+        PyObject *words = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+        if (words == NULL || PyList_Append(list, words) < 0) Py_CLEAR(list);
+        Py_XDECREF(words);
+    }
+    return list;
+}
+
+/* The steps of scalar code, a line each. */
+static PyObject *scalar_texts(const pa_program *p) {
+    PyObject *list = PyList_New(0);
+    char text[8192];
+    for (size_t i = 0; list != NULL && pa_values_dump(p, i, text, sizeof text) != NULL; i++) {
+        for (char *line = strtok(text, "\n"); list != NULL && line != NULL; line = strtok(NULL, "\n")) {
+            PyObject *words = PyUnicode_DecodeUTF8(line, (Py_ssize_t)strlen(line), "replace");
+            if (words == NULL || PyList_Append(list, words) < 0) Py_CLEAR(list);
+            Py_XDECREF(words);
+        }
+    }
+    return list;
+}
+
+static PyObject *describe_values(const pa_program *p) {
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) return NULL;
+    pa_scode_stats s = pa_values_statistics(p);
+    if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 || set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
+        set_item(dict, "ops_left", PyLong_FromLongLong(s.left)) < 0 ||
+        set_item(dict, "instructions", scalar_texts(p)) < 0 || set_item(dict, "fused", PyLong_FromLongLong(s.groups)) < 0 ||
+        set_item(dict, "chains", PyLong_FromLongLong(s.chains)) < 0 ||
+        set_item(dict, "products", PyLong_FromLongLong(s.products)) < 0 ||
+        set_item(dict, "scalars", PyLong_FromLongLong(s.scalars)) < 0 ||
+        set_item(dict, "arena_bytes", PyLong_FromLongLong(s.bytes + (int64_t)p->arena_bytes)) < 0 ||
+        set_item(dict, "tensor_bytes", PyLong_FromLongLong(8 * s.given)) < 0 ||
+        set_item(dict, "flops", PyFloat_FromDouble((double)s.left)) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *program_describe(PyObject *self, PyObject *unused) {
+    (void)unused;
+    const pa_program *p = ((program *)self)->program;
+    if (p->scalar != NULL) return describe_values(p);
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) return NULL;
+    if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
+        set_item(dict, "ops", PyLong_FromLong(p->n_recorded)) < 0 ||
+        set_item(dict, "instructions", instruction_texts(p)) < 0 ||
+        set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
+        set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes + p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
+        set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
+        set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+static PyObject *program_steps_done(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromLongLong(((program *)self)->steps_done);
+}
+
+static PyMethodDef program_methods[] = {
+    {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, else that very thing."},
+    {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
+    {"set_update", program_set_update, METH_VARARGS, "set_update(k, params, state, steps, hyper): addresses of an optimiser's arrays."},
+    {"call", program_call, METH_O, "call(arguments): the results, or NotImplemented where something does not fit."},
+    {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},
+    {"describe", program_describe, METH_NOARGS, "A dict of what it consists of."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef program_attributes[] = {
+    {"steps_done", program_steps_done, NULL, "Steps that the last run made.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot program_slots[] = {
+    {Py_tp_new, program_new},
+    {Py_tp_dealloc, program_dealloc},
+    {Py_tp_traverse, program_traverse},
+    {Py_tp_clear, program_clear},
+    {Py_tp_methods, program_methods},
+    {Py_tp_getset, program_attributes},
+    {0, NULL},
+};
+
+static PyType_Spec program_spec = {
+    .name = "pyautograd._core.Program",
+    .basicsize = sizeof(program),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = program_slots,
+};
+
+/* ---- recording ---- */
+
+static PyObject *record_begin(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    pa_log *log = NULL;
+    pa_status status = pa_record_begin(&log);
+    if (status != PA_OK) return pa_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *record_input(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *handle;
+    int is_number;
+    if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_number)) return NULL;
+    if (!pa_is_handle(handle)) {
+        PyErr_SetString(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
+        return NULL;
+    }
+    pa_node *node = pa_handle_node(handle);
+    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_NUMBER | PA_WEAK : PA_NUMBER);
+    pa_status status = pa_record_input(node);
+    if (status != PA_OK) return pa_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *record_number(PyObject *module, PyObject *object) {
+    (void)module;
+    double number = PyFloat_AsDouble(object);
+    if (number == -1.0 && PyErr_Occurred()) return NULL;
+    pa_node *node = NULL;
+    pa_status status = pa_node_new(PA_FLOAT64, 0, NULL, &node);
+    if (status != PA_OK) return pa_raise(status);
+    node->flags |= PA_NUMBER | PA_WEAK;
+    node->value = number;
+    status = pa_record_input(node);
+    if (status == PA_OK) return pa_wrap(node);
+    pa_node_release(node);
+    return pa_raise(status);
+}
+
+static PyObject *record_abort(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    pa_log *log = pa_recording();
+    if (log != NULL) pa_record_end(log);
+    pa_log_free(log);
+    Py_RETURN_NONE;
+}
+
+static PyObject *is_recording(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_recording() != NULL);
+}
+
+static PyObject *record_pause(PyObject *module, PyObject *object) {
+    (void)module;
+    int pause = PyObject_IsTrue(object);
+    return pause < 0 ? NULL : PyBool_FromLong(pa_record_pause(pause));
+}
+
+static PyObject *record_stop(PyObject *module, PyObject *outputs) {
+    pa_log *log = pa_recording();
+    if (log == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "record_stop: nothing is being recorded");
+        return NULL;
+    }
+    if (!PyTuple_Check(outputs)) {
+        PyErr_SetString(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
+        return NULL;
+    }
+    if (log->status != PA_OK) {
+        pa_status status = log->status;
+        record_abort(module, NULL);
+        return pa_raise(status);
+    }
+    Py_ssize_t n = PyTuple_Size(outputs);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *output = PyTuple_GetItem(outputs, i);
+        pa_status status = pa_is_handle(output) ? pa_record_mention(pa_handle_node(output)) : PA_OK;
+        if (status != PA_OK) return pa_raise(status);
+    }
+    pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);
+    recording *made = held == NULL ? NULL : PyObject_New(recording, recording_type);
+    if (made == NULL) {
+        pa_mem_free_array(held, (size_t)n + 1, sizeof *held);
+        return held == NULL ? pa_raise(PA_MEMORY) : NULL;
+    }
+    pa_record_end(log);
+    *made = (recording){.ob_base = made->ob_base, .log = log, .outputs = held};
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *output = PyTuple_GetItem(outputs, i);
+        if (!pa_is_handle(output)) {
+            PyErr_SetString(PyExc_TypeError, "record_stop: an output is neither a Tensor nor a Value");
+            Py_DECREF(made);
+            return NULL;
+        }
+        held[made->n_outputs++] = pa_node_retain(pa_handle_node(output));
+    }
+    return (PyObject *)made;
+}
+
+static PyObject *is_number(PyObject *module, PyObject *object) {
+    (void)module;
+    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER && pa_handle_node(object)->ndim == 0);
+}
+
+static PyMethodDef functions[] = {
+    {"record_begin", record_begin, METH_NOARGS, "record_begin(): what this thread does from now on goes into a log."},
+    {"record_input", record_input, METH_VARARGS, "record_input(handle, is_number): declare the next input."},
+    {"record_number", record_number, METH_O, "record_number(number): a traced number, the next input."},
+    {"record_stop", record_stop, METH_O, "record_stop(outputs): the Recording."},
+    {"record_abort", record_abort, METH_NOARGS, "record_abort(): drop the log."},
+    {"record_pause", record_pause, METH_O, "record_pause(pause): what is done in a pause is no part of the step; was it one?"},
+    {"is_number", is_number, METH_O, "Does a handle stand for a Python number?"},
+    {"is_recording", is_recording, METH_NOARGS, "Is this thread recording?"},
+    {NULL, NULL, 0, NULL},
+};
+
+int pa_program_ready(PyObject *module) {
+    if (recording_type == NULL) recording_type = (PyTypeObject *)PyType_FromSpec(&recording_spec);
+    if (program_type == NULL) program_type = (PyTypeObject *)PyType_FromSpec(&program_spec);
+    if (recording_type == NULL || PyModule_AddObjectRef(module, "Recording", (PyObject *)recording_type) < 0 ||
+        program_type == NULL || PyModule_AddObjectRef(module, "Program", (PyObject *)program_type) < 0 || pa_guards_ready(module) < 0)
+        return -1;
+    PyObject *name = PyUnicode_FromString("pyautograd._core");
+    int status = name == NULL ? -1 : 0;
+    for (PyMethodDef *function = functions; status == 0 && function->ml_name != NULL; function++) {
+        PyObject *callable = PyCFunction_NewEx(function, NULL, name);
+        status = callable == NULL ? -1 : PyModule_AddObjectRef(module, function->ml_name, callable);
+        Py_XDECREF(callable);
+    }
+    Py_XDECREF(name);
+    return status;
+}

@@ -1,0 +1,477 @@
+"""What a compiled step reads from Python besides its arguments, and the guards that notice when it changes.
+
+A `Watch` walks from the function along everything that its code can reach by name, and has a row of `_core.Guards` made
+for each thing that it reads:
+
+    function ─┬─ closure cells, globals that its code names, defaults ─┬─ numbers, strings, None     compared
+              ├─ functions defined in it                               ├─ lists, dicts, arrays       their contents
+              └─ the functions it calls, unless a library's            ├─ modules, other objects     attributes
+                                                                       └─ tensors, Values            identity
+
+What tensors hold is bound by the program itself. Of the user's objects those attributes are watched whose names the
+code mentions; of modules and layers, all that hold parameters too. Options of optimisers are watched apart: a changed
+lr does not ask for a new program, only for the optimiser to hand it to C again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dis
+import enum
+import functools
+import itertools
+import pickle
+import random
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyautograd import _grad_mode
+from pyautograd._core import Guards, NeuronState, Node, TraceError
+from pyautograd._dtype import dtype
+from pyautograd._tensor import Tensor
+from pyautograd._value import Value
+
+__all__ = ["Watch"]
+
+MAX_LEAVES = 10_000
+LARGE_ARRAY = 1 << 20
+
+_ATOMS = frozenset({
+    int, float, bool, str, bytes, complex, type(None), type(...), type(NotImplemented), range, slice, dtype,
+    types.CodeType, np.dtype,
+})  # fmt: skip
+_LIBRARIES = frozenset({"pyautograd", "numpy", "scipy", "torch", "sklearn", "matplotlib", "tqdm", "pandas", "pytest"})
+_ITERATORS: tuple[type, ...] = (
+    types.GeneratorType, map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter({})),
+    type(iter(range(0))), itertools.count, itertools.cycle, itertools.chain, itertools.islice,
+)  # fmt: skip
+_NAMESPACES = (types.SimpleNamespace, argparse.Namespace)
+_REFLECTION = frozenset({"getattr", "setattr", "vars", "eval", "exec", "__dict__"})
+_LIFE = frozenset(
+    {"__init__", "__new__", "__del__", "__repr__", "__str__", "__getstate__", "__setstate__", "__reduce__"}
+)
+_UNWRAP = (staticmethod, classmethod)
+
+
+class _Reads(NamedTuple):
+    """The names that a code object, and those defined in it, mention."""
+
+    globals: frozenset[str]
+    attributes: frozenset[str]
+    stored: frozenset[str]  # attributes that it assigns
+
+
+@functools.lru_cache(maxsize=256)
+def _reads(code: types.CodeType) -> _Reads:
+    names: dict[str, set[str]] = {"globals": set(), "attributes": set(), "stored": set()}
+    for instruction in dis.get_instructions(code):
+        name = instruction.argval
+        if not isinstance(name, str):
+            continue
+        operation = instruction.opname
+        if operation.endswith("_GLOBAL") or operation == "LOAD_NAME":
+            names["globals"].add(name)
+        elif operation.endswith(("_ATTR", "_METHOD")):
+            names["attributes"].add(name)
+            if not operation.startswith("LOAD"):
+                names["stored"].add(name)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            for kind, more in _reads(constant)._asdict().items():
+                names[kind] |= more
+    return _Reads(**{kind: frozenset(found) for kind, found in names.items()})
+
+
+def _is_library(module: Any) -> bool:
+    top = str(module).partition(".")[0]
+    return top in sys.stdlib_module_names or top in _LIBRARIES
+
+
+class Watch:
+    """Guards over all that a function reads, as it is now.
+
+    `owner`: the object whose method it is; `arguments`: objects among its arguments, with their names.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], owner: Any = None, arguments: Sequence[tuple[Any, str]] = ()
+    ) -> None:
+        names = _Reads(frozenset(), frozenset(), frozenset())
+        while True:  # methods are found by the names that are mentioned, and mention names themselves
+            walk = _Walk(function, [(owner, "self"), *arguments], names)
+            found = walk.found()
+            if found == names:
+                break
+            names = found
+        self.guards = walk.guards
+        self._places = walk.places
+        self._groups = walk.groups
+        self._optimizers = walk.optimizers
+        self._refreshes: dict[int, Any] = dict(walk.groups)
+        self._plan_rows: dict[int, tuple[int, int]] = {}
+        self._random = walk.random
+        self._random_before = [_state_of(source) for source in self._random]
+        # An option that is a tensor may change without anybody noticing
+        self._tensor_options = [
+            (value, value._version)
+            for optimizer in self._optimizers
+            for group in optimizer.param_groups
+            for value in group.values()
+            if isinstance(value, Node)
+        ]
+        self.has_tensor_options = bool(self._tensor_options)
+
+    def changed(self) -> str | None:
+        """A sentence about what the recorded step has changed itself, or None."""
+        broken = self.guards.check()
+        if broken >= 0:
+            what = self._places[broken]
+            return (
+                f"the step changes {what} itself, and a program would not: do that outside, e.g. in run's callback, "
+                "or return the new value"
+            )
+        if any(tensor._version != version for tensor, version in self._tensor_options):
+            return (
+                "the step writes to an option of its optimiser, which a program would not read again: do that outside"
+            )
+        for source, before in zip(self._random, self._random_before):
+            if _state_of(source) != before:
+                name = "numpy.random" if source is np.random else type(source).__module__.lstrip("_")
+                return (
+                    f"the step draws from {name}, which is Python's and not repeated by a program: draw outside and "
+                    "pass the numbers as arguments, or use pyautograd's rand, randn or dropout"
+                )
+        return None
+
+    def broken(self) -> str | None:
+        """What is no longer as it was, other than options of optimisers; None where nothing is."""
+        while (index := self.guards.check()) >= 0:
+            if index not in self._refreshes:
+                return self._places[index]
+            self.guards.rearm(index)
+        return None
+
+    def arm(self) -> None:
+        """Begins to watch the optimisers' plans too, which the recorded steps have made."""
+        for optimizer in self._optimizers:
+            self._arm_plans(optimizer)
+
+    def _arm_plans(self, optimizer: Any) -> None:
+        plans = optimizer._prepare()
+        rows = self._plan_rows.get(id(optimizer))
+        if rows is None:
+            rows = self._plan_rows[id(optimizer)] = (
+                self.guards.item(vars(optimizer), "_plans"),
+                self.guards.members(plans),
+            )
+            self._places += ["the state of an optimiser"] * 2
+            self._refreshes |= dict.fromkeys(rows, optimizer)
+        self.guards.rearm(rows[0])
+        self.guards.rearm(rows[1], plans)
+
+    def refresh(self) -> tuple[str | None, bool]:
+        """Hands changed options of optimisers to C. Returns what else is no longer as it was, and whether some were."""
+        refreshed = False
+        while (index := self.guards.check()) >= 0:
+            optimizer = self._refreshes.get(index)
+            if optimizer is None:
+                return self._places[index], refreshed
+            before = optimizer._plans
+            plans = optimizer._prepare()
+            refreshed = True
+            self.guards.rearm(index)
+            if plans is not before:
+                self._arm_plans(optimizer)
+        return None, refreshed
+
+    def prepare(self) -> None:
+        """Has every optimiser hand its options to C."""
+        for optimizer in self._optimizers:
+            optimizer._prepare()
+
+
+def _state_of(source: Any) -> Any:
+    if source is np.random:
+        return pickle.dumps(np.random.get_state())
+    if isinstance(source, random.Random):
+        return source.getstate()
+    if isinstance(source, np.random.Generator):
+        return pickle.dumps(source.bit_generator.state)
+    return pickle.dumps(source.get_state())
+
+
+class _Walk:
+    """One walk over what can be reached; `names` are those that the last one has met."""
+
+    def __init__(self, function: Callable[..., Any], roots: list[tuple[Any, str]], names: _Reads) -> None:
+        from pyautograd._compile import BoundStep, CompiledStep
+        from pyautograd.nn._module import Module
+        from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
+        from pyautograd.scalar import Module as ScalarModule
+
+        self.names = names
+        self.dynamic = bool(_REFLECTION & (names.globals | names.attributes))
+        self.met: list[_Reads] = []
+        self.guards = Guards()
+        self.places: list[str] = []
+        self.groups: dict[int, Any] = {}
+        self.optimizers: list[Any] = []
+        self.random: list[Any] = []
+        self.leaves = 0
+        self._of_nodes = sorted(names.attributes - set(dir(Tensor)) - set(dir(Value)))
+        self.home = getattr(function, "__module__", None)
+        self._seen: dict[int, Any] = {}
+        self._todo: list[tuple[Any, str]] = []
+        self._module, self._scalar_module = Module, ScalarModule
+        self._optimizer, self._fused = Optimizer, FusedOptimizer
+        self._step, self._bound_step = CompiledStep, BoundStep
+
+        self.guards.modes()
+        self.places.append("whether gradients are kept, or the default dtype")
+        self._item(_grad_mode.anomaly, "enabled", "detect_anomaly", True)
+        for value, place in roots:
+            self._push(value, place)
+        self._push(function, getattr(function, "__name__", "the step"))
+        while self._todo:
+            self._visit(*self._todo.pop())
+
+    def found(self) -> _Reads:
+        """The names that the code met in this walk mentions."""
+        return _Reads(*(frozenset().union(*kind) for kind in zip(*self.met))) if self.met else self.names
+
+    # ---- rows ----
+
+    def _row(self, index: int, place: str) -> int:
+        assert index == len(self.places)
+        self.places.append(place)
+        return index
+
+    def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False) -> int:
+        index = self._row(self.guards.item(owner, key, by_epoch), place)
+        self._push(owner.get(key), place)
+        return index
+
+    def _push(self, value: Any, place: str) -> None:
+        if type(value) in _ATOMS or id(value) in self._seen:
+            return
+        if not isinstance(value, Node):
+            self._todo.append((value, place))
+        elif self._of_nodes:
+            self._attributes_of_node(value, place)
+        else:
+            return
+        self._seen[id(value)] = value
+
+    def _attributes_of_node(self, node: Node, place: str) -> None:
+        """Numbers that a script has put on its tensors, such as a factor for the lr."""
+        for name in self._of_nodes:
+            if hasattr(node, name):
+                self._row(self.guards.attribute(node, name), f"{place}.{name}")
+                self._push(getattr(node, name), f"{place}.{name}")
+
+    def _count(self, members: Iterator[Any], place: str) -> None:
+        self.leaves += sum(1 for member in members if type(member) in _ATOMS)
+        if self.leaves > MAX_LEAVES:
+            raise TraceError(
+                f"the step reads {place}, and with it more than {MAX_LEAVES:,} numbers and strings, which would be "
+                "compared at each call: pass what it needs as an argument, e.g. as an array"
+            )
+
+    # ---- kinds of objects ----
+
+    def _visit(self, value: Any, place: str) -> None:
+        if isinstance(value, types.FunctionType):
+            self._function(value)
+        elif isinstance(value, types.MethodType):
+            self._push(value.__self__, place.rpartition(".")[0] or place)
+            self._push(value.__func__, place)
+        elif isinstance(value, types.BuiltinMethodType):
+            if not isinstance(value.__self__, types.ModuleType):
+                self._push(value.__self__, place)
+        elif isinstance(value, (self._step, self._bound_step, functools._lru_cache_wrapper)):
+            self._push(value.__wrapped__, place)
+            if isinstance(value, self._bound_step):
+                self._push(value.__self__, place)
+        elif isinstance(value, functools.partial):
+            for part in (value.func, *value.args, *value.keywords.values()):
+                self._push(part, place)
+        elif isinstance(value, list):
+            self._count(iter(value), place)
+            self._row(self.guards.members(value), place)
+            self._members(value, place)
+        elif isinstance(value, tuple):
+            self._count(iter(value), place)
+            self._members(value, place)
+        elif isinstance(value, dict):
+            self._dict(value, place)
+        elif isinstance(value, (set, frozenset)):
+            self._count(iter(value), place)
+            self._row(self.guards.equal(value), place)
+        elif isinstance(value, np.ndarray):
+            self._array(value, place)
+        elif isinstance(value, types.ModuleType):
+            self._namespace(value, place)
+        elif isinstance(value, type):
+            self._class(value, place)
+        elif isinstance(value, _ITERATORS):
+            raise TraceError(
+                f"the step reads {place}, an iterator ({type(value).__name__}), which gives something else each time: "
+                "take the items outside and pass them as arguments"
+            )
+        elif isinstance(value, (random.Random, np.random.Generator, np.random.RandomState)):
+            self.random.append(value)
+        elif isinstance(value, self._fused):
+            self._options(value, place)
+        elif not isinstance(value, enum.Enum):
+            self._object(value, place)
+
+    def _function(self, function: types.FunctionType) -> None:
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self._push(wrapped, function.__name__)
+        if _is_library(function.__module__) and function.__module__ != self.home:
+            return
+        reads = _reads(function.__code__)
+        self.met.append(reads)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            self._row(self.guards.cell(cell), name)
+            try:
+                self._push(cell.cell_contents, name)
+            except ValueError:  # not assigned yet
+                continue
+        for name in sorted(reads.globals):
+            self._item(function.__globals__, name, name)
+        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._push(default, f"a default of {function.__name__}()")
+
+    def _members(self, members: Any, place: str) -> None:
+        for index, member in enumerate(members):
+            if type(member) not in _ATOMS:
+                self._push(member, f"{place}[{index}]")
+
+    def _dict(self, value: dict[Any, Any], place: str) -> None:
+        self._count(iter(value.values()), place)
+        self._row(self.guards.length(value), place)
+        for key in list(value):
+            self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
+
+    def _array(self, array: np.ndarray[Any, Any], place: str) -> None:
+        if array.dtype.hasobject:
+            raise TraceError(f"the step reads {place}, an array of Python objects: pass what it needs as arguments")
+        if array.nbytes > LARGE_ARRAY:
+            warnings.warn(
+                f"compile: the step reads {place}, an array of {array.nbytes / 1e6:.0f} MB, whose contents are "
+                "compared at each call; pass it as an argument or make it a tensor",
+                UserWarning,
+                stacklevel=2,
+            )
+        address = array.__array_interface__["data"][0]
+        self._row(self.guards.memory(array, address, array.itemsize, array.shape, array.strides), place)
+
+    def _namespace(self, module: types.ModuleType, place: str) -> None:
+        if module is random:
+            self.random.append(random._inst)  # type: ignore[attr-defined]
+        elif module is np.random or (module is np and "random" in self.names.attributes):
+            if np.random not in self.random:
+                self.random.append(np.random)
+        elif not _is_library(module.__name__):
+            for name in sorted(self.names.attributes):
+                if name in vars(module) or name in self.names.stored:
+                    self._item(vars(module), name, f"{place}.{name}")
+
+    def _class(self, cls: type, place: str, skip: frozenset[str] = frozenset()) -> None:
+        """The functions of the user's classes that may be called, and the numbers they share."""
+        for each in cls.__mro__:
+            if _is_library(each.__module__) and each.__module__ != self.home:
+                continue
+            for name, member in list(vars(each).items()):
+                is_special = name.startswith("__") and name.endswith("__") and name not in skip
+                if not (is_special or self._is_read(name)):
+                    continue
+                function = member.__func__ if isinstance(member, _UNWRAP) else member
+                if isinstance(function, property):
+                    for accessor in (function.fget, function.fset):
+                        self._push(accessor, f"{place}.{name}")
+                elif isinstance(function, (types.FunctionType, self._step)):
+                    self._push(function, f"{place}.{name}")
+                elif isinstance(function, functools.cached_property):
+                    self._push(function.func, f"{place}.{name}")
+                elif self._is_read(name) and not hasattr(type(function), "__get__"):
+                    self._row(self.guards.attribute(each, name), f"{place}.{name}")
+                    self._push(function, f"{place}.{name}")
+
+    def _is_read(self, name: str) -> bool:
+        return self.dynamic or name in self.names.attributes or name == "forward"
+
+    def _object(self, value: Any, place: str) -> None:
+        """An instance: its attributes, then its class."""
+        cls = type(value)
+        is_module = isinstance(value, self._module)
+        holds_parameters = is_module or isinstance(value, (self._scalar_module, NeuronState, self._optimizer))
+        users = not _is_library(cls.__module__) or cls.__module__ == self.home
+        if not (users or holds_parameters or isinstance(value, _NAMESPACES)):
+            return
+        if isinstance(value, NeuronState):
+            self._row(self.guards.neuron(value), place)
+            self._push(value.w, f"{place}.w")
+        try:
+            attributes = object.__getattribute__(value, "__dict__")
+        except AttributeError:
+            attributes = None
+        if is_module:
+            attributes.setdefault("training", value.training)  # train() and eval() set it
+        if attributes is not None and (holds_parameters or self.dynamic):
+            self._row(self.guards.length(attributes, is_module), place)
+        shared = {name for each in cls.__mro__ for name in vars(each)} & self.names.attributes
+        watched = {
+            name
+            for name, held in list((attributes or {}).items())
+            if self._is_read(name) or (holds_parameters and self._is_structure(held, users))
+        }
+        watched |= {name for name in shared if not _is_method(cls, name)} | self.names.stored
+        if is_module:
+            watched.add("training")
+        if isinstance(value, self._optimizer):
+            watched |= {"param_groups", "_state"}
+        if attributes is not None:
+            for name in sorted(watched, key=str):
+                self._item(attributes, name, f"{place}.{name}", is_module)
+        for each in cls.__mro__:
+            for name, member in list(vars(each).items()):
+                if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
+                    self._row(self.guards.attribute(value, name), f"{place}.{name}")
+                    self._push(getattr(value, name, None), f"{place}.{name}")
+        if users:
+            self._class(cls, place, _LIFE)
+
+    def _is_structure(self, held: Any, users: bool) -> bool:
+        """Is an attribute of a module part of what it computes with? All of our own layers' are."""
+        return not users or held is None or isinstance(held, (Node, self._module, self._scalar_module, NeuronState))
+
+    def _options(self, optimizer: Any, place: str) -> None:
+        """An optimiser's groups: when they change, the optimiser is told, and no new program is made."""
+        self.optimizers.append(optimizer)
+        rows = [
+            self._row(self.guards.item(vars(optimizer), "param_groups"), f"{place}.param_groups"),
+            self._row(self.guards.members(optimizer.param_groups), f"{place}.param_groups"),
+        ]
+        for index, group in enumerate(optimizer.param_groups):
+            where = f"{place}.param_groups[{index}]"
+            rows.append(self._row(self.guards.length(group), where))
+            rows.append(self._row(self.guards.length(group["params"]), f"{where}['params']"))
+            rows += [self._row(self.guards.item(group, key), f"{where}[{key!r}]") for key in list(group)]
+        self.groups |= dict.fromkeys(rows, optimizer)
+        if not _is_library(type(optimizer).__module__):
+            self._class(type(optimizer), place)
+
+
+def _is_method(cls: type, name: str) -> bool:
+    for each in cls.__mro__:
+        if name in vars(each):
+            return hasattr(type(vars(each)[name]), "__get__")
+    return False

@@ -1,0 +1,55 @@
+"""Which updates optimisers make while this thread records a step.
+
+A program keeps its optimisers' updates as "update k"; here Python learns whose each of them is.
+
+    updates: thread ──▶ [(optimiser, index of the group, its plan), …] in the order they were made
+"""
+
+from __future__ import annotations
+
+from threading import get_ident
+from typing import Any, NamedTuple
+
+from pyautograd._core import record_pause
+
+__all__ = ["Update", "note", "paused", "start", "stop", "updates"]
+
+
+class Update(NamedTuple):
+    """One call of an optimiser's kernel."""
+
+    optimizer: Any
+    group: int
+    plan: Any
+
+
+updates: dict[int, list[Update]] = {}  # empty while nobody records: all that an eager step asks
+
+
+def start() -> list[Update]:
+    """From now on this thread's updates are noted in the list that is returned."""
+    noted: list[Update] = []
+    updates[get_ident()] = noted
+    return noted
+
+
+def stop() -> None:
+    """No longer."""
+    updates.pop(get_ident(), None)
+
+
+def note(optimizer: Any, plans: list[Any]) -> None:
+    """All groups of an optimiser are being updated, in order."""
+    noted = updates.get(get_ident())
+    if noted is not None:
+        noted += [Update(optimizer, index, plan) for index, plan in enumerate(plans)]
+
+
+class paused:
+    """What is done inside is Python's own and no part of the step, such as the reading of options."""
+
+    def __enter__(self) -> None:
+        self._before = record_pause(True)
+
+    def __exit__(self, *exception: object) -> None:
+        record_pause(self._before)

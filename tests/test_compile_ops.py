@@ -1,0 +1,208 @@
+"""Every op of the table in a compiled step: the same bits as eager, forward and backward, on every instruction set, with
+all passes and with each of them switched off; and random programs."""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_ops import PARAMETERS, draw
+
+import pyautograd as pa
+from pyautograd import _ops
+from pyautograd._c import check, lib
+from pyautograd._core import apply
+from pyautograd.nn import functional as F
+
+INSTRUCTION_SETS = [isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())]
+PASSES = ["constants", "common", "dead", "fuse", "plan"]
+
+
+@pytest.fixture(params=INSTRUCTION_SETS)
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = lib.pa_isa_name()
+    check(lib.pa_isa_use(request.param.encode()))
+    yield request.param
+    check(lib.pa_isa_use(before))
+
+
+# Each: the op's name, a function of float tensors, their shapes.
+WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
+    "matmul": (lambda a, b: a @ b, [(5, 7), (7, 3)]),
+    "linear": (F.linear, [(6, 5), (4, 5), (4,)]),
+    "sum": (lambda a: a.sum(1), [(4, 5)]),
+    "mean": (lambda a: a.mean(0, keepdim=True), [(4, 5)]),
+    "prod": (lambda a: a.prod(1), [(3, 4)]),
+    "max": (lambda a: a.amax(1), [(4, 5)]),
+    "min": (lambda a: a.amin(0), [(4, 5)]),
+    "var": (lambda a: a.var(1), [(4, 5)]),
+    "argmax": (lambda a: a.argmax(1), [(4, 5)]),
+    "argmin": (lambda a: a.argmin(), [(4, 5)]),
+    "softmax": (lambda a: a.softmax(0), [(4, 5)]),
+    "log_softmax": (lambda a: a.log_softmax(1), [(4, 5)]),
+    "logsumexp": (lambda a: a.logsumexp(1), [(4, 5)]),
+    "cross_entropy": (lambda a: F.cross_entropy(a, pa.tensor([0, 2, 1]), label_smoothing=0.1), [(3, 4)]),
+    "view": (lambda a: a.T[1:, ::2].unsqueeze(0).expand(2, -1, -1).reshape(-1), [(4, 5)]),
+    "cast": (lambda a: a.T.clone() + a.double().T.float(), [(4, 5)]),
+    "cat": (lambda a, b: pa.cat([a, b, a], 1), [(3, 2), (3, 4)]),
+    "index": (lambda a: a[pa.tensor([2, 0, 2])], [(3, 4)]),
+    "dropout": (lambda a: F.dropout(a, 0.4), [(6, 7)]),
+    "eq": (lambda a, b: (a == b).float() * a, [(3, 4), (3, 4)]),
+    "ne": (lambda a, b: (a != b).float() * a, [(3, 4), (4,)]),
+    "lt": (lambda a, b: pa.where(a < b, a, b), [(3, 4), (4,)]),
+    "le": (lambda a, b: pa.where(a <= b, a, b), [(3, 4), (4,)]),
+    "gt": (lambda a, b: pa.where(a > b, a, b), [(3, 4), (4,)]),
+    "ge": (lambda a, b: pa.where(a >= b, a, b), [(3, 4), (4,)]),
+    "where": (lambda a, b: pa.where(a > 0, a, b), [(3, 4), (3, 4)]),
+    "bitwise_and": (lambda a, b: pa.where((a > 0) & (b > 0), a, b), [(3, 4), (3, 4)]),
+    "bitwise_or": (lambda a, b: pa.where((a > 0) | (b > 0), a, b), [(3, 4), (3, 4)]),
+    "bitwise_xor": (lambda a, b: pa.where((a > 0) ^ (b > 0), a, b), [(3, 4), (3, 4)]),
+    "bitwise_not": (lambda a: pa.where(~(a > 0), a, 2 * a), [(3, 4)]),
+}
+ELEMENTWISE = {row.name: row for row in _ops.table.values() if row.family == "elementwise" and row.name != "where"}
+
+
+def test_the_table_is_covered() -> None:
+    names = {row.name for row in _ops.table.values()}
+    assert names - {"leaf", "neuron", "custom"} == {*WHOLE, *ELEMENTWISE}
+
+
+def agree(function: Callable[..., pa.Tensor], arrays: list[np.ndarray], passes: dict[str, bool] | None = None) -> None:
+    """The loss, the result and every gradient of four calls, compiled and not, to the last bit."""
+    leaves = [[pa.nn.Parameter(pa.tensor(a)) for a in arrays] for _ in range(2)]
+
+    def step(own: list[pa.nn.Parameter], scale: pa.Tensor) -> tuple[pa.Tensor, pa.Tensor]:
+        for leaf in own:
+            leaf.grad = None
+        result = function(*[leaf * scale for leaf in own])
+        loss = (result.to(scale.dtype) * result.to(scale.dtype)).sum()
+        if loss.requires_grad:
+            loss.backward()
+        with pa.no_grad():
+            for leaf in own:
+                if leaf.grad is not None:
+                    leaf -= 1e-3 * leaf.grad
+        return loss, result
+
+    compiled = pa.compile(functools.partial(step, leaves[1]), passes=passes)
+    for i in range(4):
+        scale = pa.tensor(1 + 0.01 * i, dtype=leaves[0][0].dtype)
+        pa.manual_seed(i)
+        wanted = step(leaves[0], scale)
+        pa.manual_seed(i)
+        got = compiled(scale)
+        assert len(compiled.programs) == (i >= 1)
+        for a, b in zip([*wanted, *leaves[0]], [*got, *leaves[1]], strict=True):
+            np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+            assert (a.grad is None) == (b.grad is None) or not isinstance(b, pa.nn.Parameter)
+            if isinstance(b, pa.nn.Parameter) and b.grad is not None:
+                np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_tensors(name: str, dtype: str, isa: str) -> None:
+    function, shapes = WHOLE[name]
+    rng = np.random.default_rng(len(name))
+    agree(function, [rng.normal(size=shape).astype(dtype) for shape in shapes])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise(name: str, dtype: str, isa: str) -> None:
+    row = ELEMENTWISE[name]
+    shapes = [(3, 4)] if row.operands == 1 else [(3, 4), (4,)]
+    agree(
+        lambda *operands: apply(row.number, *operands, *PARAMETERS.get(name, ())),
+        [a.astype(dtype) for a in draw(name, *shapes)],
+    )
+
+
+@pytest.mark.parametrize("off", PASSES)
+@pytest.mark.parametrize("name", ["linear", "cross_entropy", "view", "cat", "dropout", "var", "where"])
+def test_each_pass_off(name: str, off: str) -> None:
+    function, shapes = WHOLE[name]
+    rng = np.random.default_rng(3)
+    agree(function, [rng.normal(size=shape).astype("f4") for shape in shapes], {off: False})
+
+
+def test_all_passes_off() -> None:
+    rng = np.random.default_rng(3)
+    agree(
+        WHOLE["linear"][0], [rng.normal(size=s).astype("f4") for s in WHOLE["linear"][1]], dict.fromkeys(PASSES, False)
+    )
+
+
+def test_an_unknown_pass_is_named() -> None:
+    @functools.partial(pa.compile, passes={"fusion": False})
+    def step(x: pa.Tensor) -> pa.Tensor:
+        return x + 1
+
+    step(pa.ones(2))
+    with pytest.raises(ValueError, match=r"no pass 'fusion'; there are constants, common, dead, fuse, plan"):
+        step(pa.ones(2))
+
+
+# ---- random programs ----
+
+UNARY = [
+    pa.tanh,
+    pa.sigmoid,
+    pa.relu,
+    pa.exp,
+    pa.abs,
+    lambda x: x * x,
+    lambda x: x - 0.5,
+    lambda x: 2 / (1 + x * x),
+    pa.sin,
+]
+BINARY = [lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - y, pa.maximum, lambda x, y: x / (1 + y * y)]
+SHAPED = [
+    lambda x: x.sum(0, keepdim=True), lambda x: x.mean(1, keepdim=True), lambda x: x.amax(1, keepdim=True), lambda x: x.softmax(1),
+    lambda x: x.T.T, lambda x: x.detach() * 0.5, lambda x: x.flatten().reshape(x.shape), lambda x: x[:, ::1].clone(),
+]  # fmt: skip
+
+
+def run_program(instructions: list[tuple[int, int, int]], own: list[pa.Tensor], x: pa.Tensor) -> pa.Tensor:
+    values = [*own, x]
+    for kind, which, where in instructions:
+        a, b = values[where % len(values)], values[(where // 7) % len(values)]
+        if kind == 0:
+            values.append(UNARY[which % len(UNARY)](a).clamp(-10, 10))
+        elif kind == 1:
+            values.append(BINARY[which % len(BINARY)](a, b).clamp(-10, 10))
+        elif kind == 2:
+            values.append(SHAPED[which % len(SHAPED)](a))
+        else:
+            values.append((a.expand(4, 3) @ b.expand(4, 3).T @ own[0]).clamp(-10, 10))
+    return sum((value.mean() for value in values[-3:]), start=values[-1].sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(0, 500)), min_size=1, max_size=25),
+    st.integers(0, 99),
+)
+def test_random_programs(instructions: list[tuple[int, int, int]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    start = [rng.normal(size=(4, 3)), rng.normal(size=(1, 3)), rng.normal(size=(4, 1))]
+    nets = [[pa.nn.Parameter(pa.tensor(a, dtype=pa.float32)) for a in start] for _ in range(2)]
+    optimizers = [pa.optim.Adam(net, lr=1e-2) for net in nets]
+
+    def step(net: list[pa.nn.Parameter], optimizer: pa.optim.Adam, x: pa.Tensor) -> pa.Tensor:
+        optimizer.zero_grad()
+        loss = run_program(instructions, net, x)
+        if loss.requires_grad:
+            loss.backward()
+            optimizer.step()
+        return loss
+
+    compiled = pa.compile(functools.partial(step, nets[1], optimizers[1]))
+    for _ in range(4):
+        x = pa.tensor(rng.normal(size=(4, 3)), dtype=pa.float32)
+        np.testing.assert_array_equal(step(nets[0], optimizers[0], x).item(), compiled(x).item())
+        for a, b in zip(*nets, strict=True):
+            np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    assert len(compiled.programs) == 1
