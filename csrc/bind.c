@@ -565,6 +565,8 @@ static PyMethodDef functions[] = {
     FAST(attach, "attach(output, inputs, backward, name): make output the result of a Python op."),
     FAST(backward, "backward(root, gradient, retain_graph, detect_anomaly)."),
     FAST(grad, "grad(root, inputs, gradient, retain_graph): gradients of the inputs."),
+    {"array_over", pa_array_over, METH_O, "array_over(array): a tensor over its memory, or NotImplemented."},
+    {"arrays", pa_arrays_ready, METH_VARARGS, "arrays(sample, address, shape, strides, dtypes): may array_over be used?"},
     {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},

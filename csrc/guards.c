@@ -8,7 +8,7 @@
        cell        a closure's cell     its contents, which C reaches through the type's traversal
        item        a dict       name    the value, or NULL where there is none
        length      a container          how many
-       members     a list               each of its members
+       members     a sequence           each of its members
        neuron      a NeuronState        its w, b and nonlin
        attribute   any object   name    the value (this one may run Python: classes and slots)
        memory      an ndarray           a copy of its bytes
@@ -144,13 +144,23 @@ static int read_attribute(const guard *g, PyObject **out) {
     return 0;
 }
 
-static bool members_hold(const guard *g) {
-    if (PyList_Size(g->owner) != g->n) return false;
+static bool list_holds(PyObject *list, const guard *g) {
+    if (PyList_Size(list) != g->n) return false;
     for (Py_ssize_t i = 0; i < g->n; i++) {
-        PyObject *member = PyList_GetItem(g->owner, i);
+        PyObject *member = PyList_GetItem(list, i);
         if (member != g->members[i] && !same(g->members[i], member)) return false;
     }
     return true;
+}
+
+/* 1, 0, or -1 with an exception set. */
+static int members_hold(const guard *g) {
+    if (PyList_Check(g->owner)) return list_holds(g->owner, g);
+    PyObject *list = PySequence_List(g->owner);
+    if (list == NULL) return -1;
+    bool held = list_holds(list, g);
+    Py_DECREF(list);
+    return held;
 }
 
 static bool neuron_holds(const guard *g) {
@@ -232,20 +242,29 @@ static void forget(guard *g) {
     g->expected = NULL;
 }
 
-static int snapshot_members(guard *g, Py_ssize_t n) {
+/* The members of a list; without one, a neuron's fields. */
+static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
     PyObject **members = pa_mem_alloc_array((size_t)n + 1, sizeof *members);
     if (members == NULL) {
         pa_raise(PA_MEMORY);
         return -1;
     }
-    if (g->kind == GUARD_NEURON)
+    if (list == NULL)
         pa_neuron_fields(g->owner, members);
     else
-        for (Py_ssize_t i = 0; i < n; i++) members[i] = PyList_GetItem(g->owner, i);
+        for (Py_ssize_t i = 0; i < n; i++) members[i] = PyList_GetItem(list, i);
     for (Py_ssize_t i = 0; i < n; i++) Py_XINCREF(members[i]);
     g->members = members;
     g->n = n;
     return 0;
+}
+
+static int snapshot_sequence(guard *g) {
+    PyObject *list = PyList_Check(g->owner) ? Py_NewRef(g->owner) : PySequence_List(g->owner);
+    if (list == NULL) return -1;
+    int status = snapshot_members(g, list, PyList_Size(list));
+    Py_DECREF(list);
+    return status;
 }
 
 /* Takes what the owner has now; 0, or -1 with an exception set, the row then expecting nothing. */
@@ -256,8 +275,8 @@ static int snapshot(guard *g) {
         g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
         return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
     case GUARD_LENGTH: return (g->n = PyObject_Size(g->owner)) < 0 ? -1 : 0;
-    case GUARD_MEMBERS: return snapshot_members(g, PyList_Size(g->owner));
-    case GUARD_NEURON: return snapshot_members(g, 3);
+    case GUARD_MEMBERS: return snapshot_sequence(g);
+    case GUARD_NEURON: return snapshot_members(g, NULL, 3);
     case GUARD_ATTRIBUTE: return read_attribute(g, &g->expected);
     case GUARD_MEMORY: {
         char *copy = g->memory->copy;
@@ -413,9 +432,9 @@ static PyObject *guards_length(PyObject *object, PyObject *arguments) {
     return add((guards *)object, GUARD_LENGTH, owner, NULL, by_epoch, NULL);
 }
 
-static PyObject *guards_members(PyObject *object, PyObject *list) {
-    if (PyList_Check(list)) return add((guards *)object, GUARD_MEMBERS, list, NULL, false, NULL);
-    return PyErr_Format(PyExc_TypeError, "guards: a list is wanted, not %R", (PyObject *)Py_TYPE(list));
+static PyObject *guards_members(PyObject *object, PyObject *sequence) {
+    if (PySequence_Check(sequence)) return add((guards *)object, GUARD_MEMBERS, sequence, NULL, false, NULL);
+    return PyErr_Format(PyExc_TypeError, "guards: a list is wanted, not %R", (PyObject *)Py_TYPE(sequence));
 }
 
 static PyObject *guards_neuron(PyObject *object, PyObject *neuron) {
@@ -485,7 +504,7 @@ static PyMethodDef guards_methods[] = {
     {"cell", guards_cell, METH_O, "cell(cell): a closure's variable."},
     {"item", guards_item, METH_VARARGS, "item(dict, key, by_epoch=False): what a dict has under a key, or that it has nothing."},
     {"length", guards_length, METH_VARARGS, "length(container, by_epoch=False): how many it holds."},
-    {"members", guards_members, METH_O, "members(list): each of its members."},
+    {"members", guards_members, METH_O, "members(sequence): each of its members; quick for lists."},
     {"neuron", guards_neuron, METH_O, "neuron(neuron): its w, b and nonlin."},
     {"attribute", guards_attribute, METH_VARARGS, "attribute(object, name): its value, or that there is none."},
     {"equal", guards_equal, METH_O, "equal(set): its elements."},

@@ -551,6 +551,11 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         PyErr_SetString(PyExc_TypeError, "_backward: a callable is wanted");
         return -1;
     }
+    pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");
+    if (status != PA_OK) {
+        pa_raise(status);
+        return -1;
+    }
     if (PyObject_SetAttrString(self, "_backward_function", function) < 0) return -1;
     if (node->flags & PA_LISTED) {
         PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);

@@ -72,6 +72,12 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 /* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);
 
+/* arrays.c: tensors over NumPy's arrays. As a node: 1; 0 where Python has to look at it; -1 with an exception set. */
+bool pa_is_array(PyObject *object);
+int pa_array_as_node(PyObject *object, pa_node **out);
+PyObject *pa_array_over(PyObject *module, PyObject *object);
+PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments);
+
 /* layer.c: adds NeuronState to the module; the function `layer`; a neuron's w, b and nonlin, borrowed, NULL where missing. */
 int pa_layer_ready(PyObject *module);
 PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n);

@@ -48,8 +48,8 @@ static PyObject *recording_difference(PyObject *self, PyObject *other) {
 static PyObject *recording_leak(PyObject *self, PyObject *unused) {
     (void)unused;
     const recording *r = (recording *)self;
-    char text[1024];
-    if (pa_log_leak(r->log, r->n_outputs, r->outputs, text, sizeof text)) return PyUnicode_FromString(text);
+    char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
+    if (pa_log_leak(r->log, 0, NULL, text, sizeof text)) return PyUnicode_FromString(text);
     Py_RETURN_NONE;
 }
 
@@ -93,7 +93,10 @@ typedef struct program {
     pa_program *program;
     PyObject *template; /* a tuple, as set_template says; or NULL */
     PyObject *guards;   /* or NULL */
-    pa_node **in;       /* of the call under way */
+    pa_node **in;       /* of the call under way; those over ndarrays are ours */
+    bool has_arrays;
+    bool arrays_as_tensors; /* in the call under way, Python has made tensors of them */
+    bool calling; /* guards, and the making of results, may run Python, and that another call */
     double *numbers;
     pa_node **results;
     int64_t steps_done;
@@ -188,9 +191,11 @@ static PyObject *program_set_template(PyObject *self, PyObject *template) {
     Py_ssize_t inputs = 0;
     for (Py_ssize_t i = 0; i < PyTuple_Size(template); i++) {
         PyObject *each = PyTuple_GetItem(template, i);
-        inputs += each == Py_None || each == (PyObject *)&PyFloat_Type;
+        inputs += each == Py_None || each == (PyObject *)&PyFloat_Type || each == (PyObject *)&PyMemoryView_Type;
     }
     program *p = (program *)self;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(template); i++)
+        p->has_arrays = p->has_arrays || PyTuple_GetItem(template, i) == (PyObject *)&PyMemoryView_Type;
     if (inputs != p->program->n_inputs) {
         PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs, p->program->n_inputs);
         return NULL;
@@ -222,6 +227,7 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     plan->state = (pa_node **)state;
     plan->steps = (int64_t *)steps;
     plan->hyper = (const void *)hyper;
+    pa_update_plan_bound(plan);
     Py_RETURN_NONE;
 }
 
@@ -245,6 +251,14 @@ static int read_arguments(program *p, PyObject *arguments) {
         if (wanted == Py_None) {
             if (!pa_is_handle(given)) return 0;
             p->in[next++] = pa_handle_node(given);
+        } else if (wanted == (PyObject *)&PyMemoryView_Type) {
+            int found = 1;
+            if (p->arrays_as_tensors && pa_is_handle(given))
+                p->in[next] = pa_node_retain(pa_handle_node(given));
+            else
+                found = pa_array_as_node(given, &p->in[next]);
+            if (found <= 0) return found;
+            next++;
         } else if (wanted == (PyObject *)&PyFloat_Type) {
             if (!PyFloat_CheckExact(given)) return 0;
             p->in[next] = NULL;
@@ -290,26 +304,57 @@ static PyObject *wrap_results(program *p) {
     return tuple;
 }
 
-static PyObject *program_call(PyObject *self, PyObject *arguments) {
-    program *p = (program *)self;
-    if (!PyTuple_Check(arguments)) {
-        PyErr_SetString(PyExc_TypeError, "call: a tuple is wanted");
-        return NULL;
-    }
-    if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
-    if (p->program->busy)
-        return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running in another thread; compile one for each thread"));
-    if (p->guards != NULL) {
-        int broken = pa_guards_check(p->guards);
-        if (broken == -2) return NULL;
-        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
-    }
+static PyObject *call_with(program *p, PyObject *arguments) {
     int found = read_arguments(p, arguments);
     if (found < 0) return NULL;
     if (found == 0 || !pa_program_fits(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
     pa_status status = pa_program_call(p->program, p->program->n_inputs, p->in, p->numbers, p->results);
     return status == PA_OK ? wrap_results(p) : pa_raise(status);
 }
+
+/* The same where ndarrays are among the arguments: the tensors over them live as long as the call. */
+static PyObject *call_with_arrays(program *p, PyObject *arguments) {
+    int n = p->program->n_inputs;
+    memset(p->in, 0, (size_t)n * sizeof *p->in);
+    PyObject *result = call_with(p, arguments);
+    for (Py_ssize_t i = 0, next = 0; i < PyTuple_Size(p->template); i++) {
+        PyObject *wanted = PyTuple_GetItem(p->template, i);
+        bool is_array = wanted == (PyObject *)&PyMemoryView_Type;
+        if (is_array && p->in[next] != NULL) pa_node_release(p->in[next]);
+        next += is_array || wanted == Py_None || wanted == (PyObject *)&PyFloat_Type;
+    }
+    return result;
+}
+
+static PyObject *refuse_second_call(void) {
+    return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
+}
+
+static PyObject *guarded_call(program *p, PyObject *arguments) {
+    if (p->guards != NULL) {
+        int broken = pa_guards_check(p->guards);
+        if (broken == -2) return NULL;
+        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
+    }
+    return p->has_arrays ? call_with_arrays(p, arguments) : call_with(p, arguments);
+}
+
+static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
+    if (!PyTuple_Check(arguments)) {
+        PyErr_SetString(PyExc_TypeError, "call: a tuple is wanted");
+        return NULL;
+    }
+    if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
+    if (p->calling) return refuse_second_call();
+    p->calling = true;
+    p->arrays_as_tensors = as_tensors;
+    PyObject *result = guarded_call(p, arguments);
+    p->calling = false;
+    return result;
+}
+
+static PyObject *program_call(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, false); }
+static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, true); }
 
 /* run(data, batch, order or None, start, count, losses): the steps made. */
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
@@ -318,8 +363,7 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
     Py_ssize_t batch, start, count;
     if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses)) return NULL;
     p->steps_done = 0;
-    if (p->program->busy)
-        return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running in another thread; compile one for each thread"));
+    if (p->calling) return refuse_second_call();
     Py_ssize_t n = PyTuple_Size(data);
     if (n != p->program->n_inputs)
         return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", n, p->program->n_inputs);
@@ -352,7 +396,9 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
     }
     if (!pa_program_fits_run(p->program, (int)n, p->in)) return Py_NewRef(Py_NotImplemented);
     double *to = (double *)(void *)pa_node_data(pa_handle_node(losses));
+    p->calling = true;
     pa_status status = pa_program_run(p->program, (int)n, p->in, batch, rows, start, count, to, &p->steps_done);
+    p->calling = false;
     return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
 }
 
@@ -428,10 +474,11 @@ static PyObject *program_steps_done(PyObject *self, void *closure) {
 }
 
 static PyMethodDef program_methods[] = {
-    {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, else that very thing."},
+    {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
     {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
     {"set_update", program_set_update, METH_VARARGS, "set_update(k, params, state, steps, hyper): addresses of an optimiser's arrays."},
     {"call", program_call, METH_O, "call(arguments): the results, or NotImplemented where something does not fit."},
+    {"call_leaves", program_call_leaves, METH_O, "The same, with tensors in the places of ndarrays."},
     {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},
     {"describe", program_describe, METH_NOARGS, "A dict of what it consists of."},
     {NULL, NULL, 0, NULL},
@@ -532,6 +579,9 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
     if (log->status != PA_OK) {
         pa_status status = log->status;
         record_abort(module, NULL);
+        if (status == PA_TRACE)
+            status = pa_fail(PA_TRACE, "compile: the step asked for a number that a program does not have, and caught the TraceError "
+                                       "that told it so; leave that part out, or leave this step uncompiled");
         return pa_raise(status);
     }
     Py_ssize_t n = PyTuple_Size(outputs);

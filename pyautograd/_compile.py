@@ -140,8 +140,8 @@ class _Call(NamedTuple):
 
     def template(self) -> tuple[Any, ...]:
         """What a program compares its arguments with."""
-        return tuple([None if isinstance(leaf, Node) else float if type(leaf) is float else leaf
-                      for leaf in self.leaves])  # fmt: skip
+        return tuple([memoryview if i in self.arrays else None if isinstance(leaf, Node)
+                      else float if type(leaf) is float else leaf for i, leaf in enumerate(self.leaves)])  # fmt: skip
 
     def objects(self, names: list[str]) -> list[tuple[Any, str]]:
         """What is neither tensor nor number and may change inside, such as models, with its name."""
@@ -154,7 +154,7 @@ class _Call(NamedTuple):
     @property
     def is_flat(self) -> bool:
         (_, positional), (_, named) = self.structure
-        return not named and not self.arrays and all(member is _LEAF for member in positional)
+        return not named and all(member is _LEAF for member in positional)
 
 
 def _take_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
@@ -276,7 +276,7 @@ class Program:
         """The results, or NotImplemented."""
         if self._watch.has_tensor_options:
             self._watch.prepare()
-        found = self._program.call(leaves)
+        found = self._program.call_leaves(leaves)
         if found is NotImplemented or self.is_direct:
             return found
         outputs = iter(found) if isinstance(found, tuple) else iter((found,))
@@ -545,7 +545,7 @@ class CompiledStep:
         outputs.clear()
         problem = watch.changed()
         if problem is None and (leak := log.leak()) is not None:
-            problem = f"{leak}; return it instead"
+            problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
         return result, _Recorded(log, structure, updates, watch), problem
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd import _core, _dims
-from pyautograd._dtype import DTYPES, as_dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, from_numpy_dtype, get_default_dtype, int64
 from pyautograd._dtype import dtype as Dtype
 from pyautograd._tensor import Tensor
 
@@ -59,6 +59,17 @@ def _numbers(data: Any) -> Any:
             else _numbers(item) if isinstance(item, list | tuple) else item for item in data]  # fmt: skip
 
 
+def _find_fields() -> bool:
+    """Tells C how arrays look; False where they look otherwise than it knows, and Python does its work."""
+    sample = np.zeros((4, 6))[::2, ::3]
+    found = sample.__array_interface__
+    dtypes = tuple(each.numpy for each in DTYPES)
+    return _core.arrays(sample, found["data"][0], sample.shape, sample.strides, dtypes)
+
+
+_find_fields()
+
+
 def _over(array: np.ndarray[Any, Any]) -> Tensor:
     """A tensor over an array's memory, which it keeps alive."""
     strides = tuple(stride // array.itemsize for stride in array.strides)
@@ -106,9 +117,11 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     >>> t
     tensor([5., 0.], dtype=float64)
     """
+    if (made := _core.array_over(array)) is not NotImplemented:
+        return made  # type: ignore[no-any-return]
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
-    if array.dtype.name not in {each.name for each in DTYPES} or not array.dtype.isnative:
+    if array.dtype not in BY_NUMPY:
         raise TypeError(
             f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool"
         )

@@ -48,6 +48,7 @@ _BY_NAME: dict[str, dtype] = {each.name: each for each in DTYPES} | {
     "long": int64,
     "int": int64,
 }
+BY_NUMPY: dict[np.dtype[Any], dtype] = {each.numpy: each for each in DTYPES}  # asking a dtype for its name takes µs
 _BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, int: int64, float: None}
 
 
@@ -68,6 +69,8 @@ def as_dtype(wanted: Any) -> dtype:
 
 def from_numpy_dtype(given: np.dtype[Any]) -> dtype:
     """The dtype in which an array's numbers are kept: smaller integers become int64, float16 float32."""
+    if (known := BY_NUMPY.get(given)) is not None:
+        return known
     if given.kind in "iu":
         if given.name == "uint64":
             raise TypeError("dtype: uint64 does not fit into int64; convert the array first")

@@ -16,6 +16,8 @@ lr does not ask for a new program, only for the optimiser to hand it to C again.
 from __future__ import annotations
 
 import argparse
+import array
+import collections
 import dis
 import enum
 import functools
@@ -50,6 +52,7 @@ _ITERATORS: tuple[type, ...] = (
     types.GeneratorType, map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter({})),
     type(iter(range(0))), itertools.count, itertools.cycle, itertools.chain, itertools.islice,
 )  # fmt: skip
+_SEQUENCES = (list, collections.deque, bytearray, array.array)
 _NAMESPACES = (types.SimpleNamespace, argparse.Namespace)
 _REFLECTION = frozenset({"getattr", "setattr", "vars", "eval", "exec", "__dict__"})
 _LIFE = frozenset(
@@ -300,7 +303,7 @@ class _Walk:
         elif isinstance(value, functools.partial):
             for part in (value.func, *value.args, *value.keywords.values()):
                 self._push(part, place)
-        elif isinstance(value, list):
+        elif isinstance(value, _SEQUENCES):
             self._count(iter(value), place)
             self._row(self.guards.members(value), place)
             self._members(value, place)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyautograd import _core, _grad_mode
-from pyautograd._creation import as_tensor, from_numpy
+from pyautograd._c import check, lib, node_pointer
+from pyautograd._creation import _over, arange, as_tensor
 from pyautograd._generator import Generator
-from pyautograd._random import randint, randperm
+from pyautograd._random import randint
 from pyautograd._shape import index_select
 from pyautograd._tensor import Tensor
 
@@ -64,6 +65,7 @@ class Run:
                 f"run: no batch to run: {self._n} rows, batch_size {self._batch}" + ", drop_last" * bool(self._rest)
             )
         self._stream = _stream(seed) if shuffle else None
+        self._permutation = arange(self._n)
         self._programs: dict[int, Program] = {}  # by rows of a batch
 
     def train(self, epochs: int, progress: bool, callback: Callback | None) -> np.ndarray[Any, Any]:
@@ -107,14 +109,15 @@ class Run:
             return None
         rows = self._n if epochs == 1 else self._full * self._batch
         order = np.empty((epochs, rows), np.int64)
-        for of_epoch in order:
-            of_epoch[:] = np.arange(rows) if self._stream is None else self._draw()[:rows]
-        return from_numpy(order.reshape(-1))
-
-    def _draw(self) -> np.ndarray[Any, Any]:
-        assert self._stream is not None
-        with self._stream.in_charge():
-            return randperm(self._n).numpy()
+        if self._stream is None:
+            order[:] = np.arange(rows)
+        else:
+            pointer, drawn = node_pointer(self._permutation), self._permutation.numpy()[:rows]
+            with self._stream.in_charge():
+                for of_epoch in order:
+                    check(lib.pa_fill_permutation(pointer))
+                    of_epoch[:] = drawn
+        return _over(order.reshape(-1))
 
     def _one(self, order: Tensor | None, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
@@ -158,7 +161,7 @@ class Run:
         program = self._programs.get(batch)
         if program is None or program.refresh()[0] is not None or program.is_dead:
             return 0
-        made = program.run(self._data, batch, order, start, count, from_numpy(losses))
+        made = program.run(self._data, batch, order, start, count, _over(losses))
         return 0 if made is NotImplemented else int(made)
 
 

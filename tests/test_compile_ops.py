@@ -160,8 +160,9 @@ UNARY = [
 ]
 BINARY = [lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - y, pa.maximum, lambda x, y: x / (1 + y * y)]
 SHAPED = [
-    lambda x: x.sum(0, keepdim=True), lambda x: x.mean(1, keepdim=True), lambda x: x.amax(1, keepdim=True), lambda x: x.softmax(1),
-    lambda x: x.T.T, lambda x: x.detach() * 0.5, lambda x: x.flatten().reshape(x.shape), lambda x: x[:, ::1].clone(),
+    lambda x: x.sum(0, keepdim=True), lambda x: x.mean(1, keepdim=True), lambda x: x.amax(1, keepdim=True),
+    lambda x: x.softmax(1), lambda x: x.T.T, lambda x: x.detach() * 0.5, lambda x: x.flatten().reshape(x.shape),
+    lambda x: x[:, ::1].clone(),
 ]  # fmt: skip
 
 

@@ -4,10 +4,12 @@ import copy
 import gc
 import inspect
 import itertools
+import queue
 import random
 import threading
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -167,6 +169,33 @@ def test_the_refusal_says_what_to_write_instead() -> None:
     text = refused(pyautograd.compile(_if), pyautograd.ones(2))
     assert "where" in text
     assert issubclass(TraceError, RuntimeError)
+
+
+def test_a_refusal_that_the_step_catches_stands() -> None:
+    def step(x: Tensor) -> Tensor:
+        try:
+            factor = float(x.sum())
+        except RuntimeError:
+            factor = 0.0
+        return x * factor
+
+    refused(pyautograd.compile(step), pyautograd.ones(1), match="caught")
+
+
+def test_a_backward_written_in_python_is_refused() -> None:
+    w = Value(2.0)
+
+    def step(v: Value) -> Value:
+        out = v * w
+
+        def backward() -> None:
+            w.grad += 1.0
+
+        out._backward = backward
+        out.backward()
+        return out
+
+    refused(pyautograd.compile(step), Value(1.0), match="_backward")
 
 
 def test_after_a_refusal_the_plain_function_still_runs() -> None:
@@ -740,9 +769,11 @@ def test_numbers_of_a_scalar_model_replaced() -> None:
         assert step().data == model([1.0, -2.0]).data
 
 
-@pytest.mark.parametrize("kind", ["global", "nonlocal", "list", "dict", "attribute", "new attribute", "setattr"])
+@pytest.mark.parametrize(
+    "kind", ["global", "nonlocal", "list", "deque", "dict", "attribute", "new attribute", "setattr"]
+)
 def test_a_count_kept_by_the_step_is_refused(kind: str) -> None:
-    count, members, table = 0, [0], {"n": 0}
+    count, members, table, recent = 0, [0], {"n": 0}, deque([1, 2, 3], maxlen=3)
 
     class Holder:
         n = 0
@@ -758,6 +789,8 @@ def test_a_count_kept_by_the_step_is_refused(kind: str) -> None:
             count += 1
         elif kind == "list":
             members.append(1)
+        elif kind == "deque":
+            recent.append(recent[-1] + 1)
         elif kind == "dict":
             table["n"] += 1
         elif kind == "attribute":
@@ -768,7 +801,7 @@ def test_a_count_kept_by_the_step_is_refused(kind: str) -> None:
             setattr(holder, "k" + "", [x.shape])
         return x * 2
 
-    names = {"global": "counter", "nonlocal": "count", "list": "members", "dict": r"table\['n'\]"}
+    names = {"global": "counter", "nonlocal": "count", "list": "members", "deque": "recent", "dict": r"table\['n'\]"}
     refused(pyautograd.compile(step), pyautograd.ones(2), match=f"changes {names.get(kind, 'holder')}")
 
 
@@ -870,6 +903,17 @@ def test_tensors_kept_by_the_step_are_refused() -> None:
     step = pyautograd.compile(lambda x: (box.put(x * 2), x * 3)[1])
     refused(step, pyautograd.ones(1))
     kept.clear()
+
+
+def test_a_result_put_into_a_queue_is_refused() -> None:
+    waiting: queue.Queue[Tensor] = queue.Queue()
+
+    def step(x: Tensor) -> Tensor:
+        y = x * 2
+        waiting.put(y)
+        return y
+
+    refused(pyautograd.compile(step), pyautograd.ones(1), match=r"mul.*return it instead")
 
 
 def test_a_result_kept_by_the_step_is_refused() -> None:

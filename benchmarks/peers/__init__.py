@@ -1,4 +1,4 @@
-"""pyautograd beside its peers, each in its best form: `make bench-peers`, or `python benchmarks/peers --help`.
+"""pyautograd beside its peers, each in its best form: `make bench-peers`, and `python benchmarks/peers --help`.
 
     cli.py           the command line; every case is measured by a process of its own, pinned to its core
     rounds.py        interleaved rounds, medians with quartiles, ratios between neighbours in time

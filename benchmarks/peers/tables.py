@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ NAMES = {
     moons.EAGER: "Values, eager",
     moons.COLUMNS_EAGER: "`(batch,)` Tensors, eager",
     moons.REFERENCE: "`pyautograd.reference`",
+    moons.MICROGRAD: "micrograd",
     transformer.COMPILED: "compiled",
     transformer.SCALAR: "Values, eager",
     products.ALONE: "products alone, `@`",
@@ -111,11 +113,19 @@ def step_ratios(run: Dict) -> str:
 
 
 def losses(run: Dict) -> list[tuple[str, str, str, Dict]]:
-    """Where a peer is the faster: (net, our form, peer, ratio)."""
+    """Where a peer is the faster: (what is done, our form, peer, ratio)."""
+    compared = [(f"a step of {name}", case, ALIKE) for name, case in nets_of(run)]
+    by_hand = (theirs.NUMPY, moons.REFERENCE, moons.MICROGRAD)
+    for name, what, alike in (
+        ("training", "the training", {ours.RUN: (theirs.SKLEARN, training.LOADER)}),
+        ("moons", "a step of micrograd's demo", {moons.COMPILED: by_hand, moons.COLUMNS: by_hand}),
+    ):
+        if name in run["cases"]:
+            compared.append((what, run["cases"][name], alike))
     return [
-        (name, own, peer, case["ratios"][own][peer])
-        for name, case in nets_of(run)
-        for own, peers in ALIKE.items()
+        (what, own, peer, case["ratios"][own][peer])
+        for what, case, alike in compared
+        for own, peers in alike.items()
         for peer in peers
         if own in case["ratios"] and peer in case["ratios"][own] and case["ratios"][own][peer]["median"] < 1
     ]
@@ -125,12 +135,16 @@ def lost(run: Dict, count: str) -> str:
     """The same in words."""
     found = losses(run)
     if not found:
-        return f"On {count} none of these peers was faster on any of these nets."
+        return f"On {count} none of these peers was faster in anything measured here."
     parts = [
-        f"{NAMES[peer]} takes {ratio['median']:.2f} of what {OURS_IN_WORDS[own]} takes on {name}"
-        for name, own, peer, ratio in found
+        f"{NAMES[peer]} takes {ratio['median']:.2f} of what {OURS_IN_WORDS.get(own, NAMES[own])} takes for {what}"
+        for what, own, peer, ratio in found
     ]
-    return f"Where peers are faster, on {count}: " + "; ".join(parts) + "."
+    return wrapped(f"Where peers are faster, on {count}: {'; '.join(parts)}.")
+
+
+def wrapped(text: str) -> str:
+    return textwrap.fill(text, 110, break_long_words=False, break_on_hyphens=False)
 
 
 def whole_training(case: Dict) -> str:
@@ -226,7 +240,7 @@ def sections(found: Dict) -> dict[str, str]:
     for run, suffix, count in ((one, "", "one core"), (two, "-2", "two cores")):
         if run and nets_of(run):
             table = f"{steps(run)}\n\nTimes ours, medians of rounds and their quartiles:\n\n{step_ratios(run)}"
-            made["nets" + suffix] = f"{machine(run)}\n\n{table}\n\n{lost(run, count)}"
+            made["nets" + suffix] = f"{wrapped(machine(run))}\n\n{table}\n\n{lost(run, count)}"
     if one:
         cases = one["cases"]
         if "training" in cases:
@@ -253,23 +267,23 @@ def readme(found: Dict) -> str:
         ratios = case["ratios"].get(ours.RUN, {})
         cells = [f"{seconds(case['timings'].get(e))}, {times(ratios.get(e))}".strip(", ") for e in engines]
         rows.append([_label(name, case), *cells])
-    parts = [machine(run), markdown(rows)]
+    parts = [wrapped(machine(run)), markdown(rows)]
     if "moons" in run["cases"]:
         parts.append(_moons_in_words(run["cases"]["moons"]))
     if "training" in run["cases"]:
         parts.append(_training_in_words(run["cases"]["training"]))
-    return "\n\n".join([*parts, lost(run, "one core")])
+    return "\n\n".join(part for part in (*parts, lost(run, "one core")) if part)
 
 
 def _moons_in_words(case: Dict) -> str:
     parts = []
     for base in (moons.COMPILED, moons.COLUMNS):
         ratios = case["ratios"].get(base, {})
-        if moons.MICROGRAD in ratios:
-            others = ((moons.MICROGRAD, "micrograd"), (moons.REFERENCE, "`pyautograd.reference`"), ("numpy", "NumPy"))
-            than = ", ".join(f"{times(ratios[k])} {name}'s" for k, name in others if k in ratios)
-            parts.append(f"over {NAMES[base]}, {seconds(case['timings'][base])} ({than})")
-    return f"A step of micrograd's moons demo: {'; '.join(parts)}." if parts else ""
+        peers = (moons.MICROGRAD, moons.REFERENCE, theirs.NUMPY)
+        others = [f"{NAMES[peer]} takes {times(ratios[peer])} as long" for peer in peers if peer in ratios]
+        if others:
+            parts.append(f"over {NAMES[base]}, {seconds(case['timings'][base])} ({', '.join(others)})")
+    return wrapped(f"A step of micrograd's moons demo: {'; '.join(parts)}.") if parts else ""
 
 
 def _training_in_words(case: Dict) -> str:
@@ -281,7 +295,7 @@ def _training_in_words(case: Dict) -> str:
         if name in (theirs.SKLEARN, training.LOADER)
     ]
     took = f"{seconds(case['timings'][base])}, test accuracy {accuracy[base][0]:.1%}"
-    return f"Twenty epochs on the handwritten digits by {OURS_IN_WORDS[base]}: {took}; {', '.join(parts)}."
+    return wrapped(f"Twenty epochs on the handwritten digits by {OURS_IN_WORDS[base]}: {took}; {', '.join(parts)}.")
 
 
 def everything(found: Dict) -> str:

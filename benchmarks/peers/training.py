@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def measure(options: Any, progress: rounds.Progress) -> rounds.Case:
         trainings[theirs.SKLEARN] = Sklearn()
     if "torch" in options.peers:
         trainings[LOADER] = Torch(options.threads)
-    rounds.time(case, trainings, options.effort, progress)
+    rounds.time(case, trainings, replace(options.effort, longest=2 * options.effort.longest), progress)
     case.facts["accuracy"] = {}
     for name, training in trainings.items():
         values = list(training.accuracies.values())

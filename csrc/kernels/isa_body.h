@@ -78,8 +78,8 @@ enum {
 #define TFN(name) FN(name##_f32)
 #include "prefix_float.h"
 #include "elementwise.inc"
-#include "gemm.inc"
 #include "optim.inc"
+#include "gemm.inc"
 #include "reduce.inc"
 #include "softmax.inc"
 #include "prefix_none.h"
@@ -92,8 +92,8 @@ enum {
 #define TFN(name) FN(name##_f64)
 #include "prefix_double.h"
 #include "elementwise.inc"
-#include "gemm.inc"
 #include "optim.inc"
+#include "gemm.inc"
 #include "reduce.inc"
 #include "scode.inc"
 #include "softmax.inc"
@@ -187,6 +187,7 @@ const pa_kernels FN(pa_kernels) = {
     .sgd = BOTH(sgd),
     .adam = BOTH(adam),
     .rmsprop = BOTH(rmsprop),
+    .column_sums = BOTH(column_sums),
     .gemm = BOTH(gemm),
     .scode_product = FN(scode_product),
     .scode_sums = FN(scode_sums),

@@ -20,20 +20,6 @@ enum { PA_LANES = 16, PA_BLOCK = 1024 /* elements an elementwise loop is given a
    in[4] = G. Entries that the op does not read are NULL. out may be one of in[]. */
 typedef void pa_map_fn(void *out, const void *const in[5], const double *params, int64_t n);
 
-/* One product: c (m, n) (+)= a (m, k) b (k, n) [+ bias (n), broadcast over rows]. Any strides on a and b, in elements;
-   rows of c are contiguous. */
-typedef struct pa_gemm {
-    int64_t m, n, k;
-    const void *a;
-    int64_t a_row, a_col;
-    const void *b;
-    int64_t b_row, b_col;
-    void *c;
-    int64_t c_row;
-    const void *bias; /* or NULL; never together with accumulate */
-    bool accumulate;
-} pa_gemm;
-
 /* Hyper-parameters and arrays of one parameter's update. All arrays have n elements of T. */
 typedef struct pa_update {
     int64_t n;
@@ -45,17 +31,40 @@ typedef struct pa_update {
     double momentum, dampening; /* sgd, rmsprop */
     double beta1, beta2, eps;   /* adam; rmsprop: beta1 is alpha */
     bool nesterov, maximize, decoupled /* AdamW */, centered, amsgrad;
+    bool prepared;                   /* pa_update_prepare has filled these: */
+    double correction1, correction2; /* adam: 1 - beta1^step, sqrt(1 - beta2^step) */
 } pa_update;
 
-/* Straight-line code over one array of doubles, `d` (program/scode.h). Operands are positions in it; `lists` holds lists of
-   positions. A position with a lane stride of 0 is one number for all lanes. */
+/* What depends on `step` and the betas alone: once for all parameters that have been updated as often. */
+void pa_update_prepare(pa_update *u);
+
+/* One product: c (m, n) (+)= a (m, k) b (k, n) [+ bias (n), broadcast over rows], and what is done to its results while
+   they are at hand. Any strides on a and b, in elements; rows of c are contiguous. */
+typedef struct pa_gemm {
+    int64_t m, n, k;
+    const void *a;
+    int64_t a_row, a_col;
+    const void *b;
+    int64_t b_row, b_col;
+    void *c;
+    int64_t c_row;
+    const void *bias; /* or NULL; never together with accumulate */
+    bool accumulate;
+    bool relu;        /* c = max(c, 0) */
+    const void *mask; /* or NULL: (m, n); where it is <= 0, c = 0: ReLU's gradient, mask being ReLU's result */
+    int64_t mask_row;
+    const pa_update *update; /* or NULL: Adam's, over the m n elements of c as the gradient; c_row is n */
+} pa_gemm;
+
+/* Straight-line code over one array of doubles, `d` (program/scode.h). Operands are positions in it; `lists` holds lists
+   of positions. A position with a lane stride of 0 is one number for all lanes. */
 typedef struct pa_scode_operand {
     int32_t at, row, lane; /* position of the first number, strides */
 } pa_scode_operand;
 
-/* out[r][l] = init[r][l] + a[r][0] b[0][l] + a[r][1] b[1][l] + …, added in this order, nothing contracted. b[k][0] stands
-   at lists[b + k], its lanes follow. Lanes are computed by whole vectors: rows of out have room for a multiple of 8, and
-   at least 8 numbers may be read behind any operand. */
+/* out[r][l] = init[r][l] + a[r][0] b[0][l] + a[r][1] b[1][l] + …, added in this order, nothing contracted. b[k][0]
+   stands at lists[b + k], its lanes follow. Lanes are computed by whole vectors: rows of out have room for a multiple
+   of 8, and at least 8 numbers may be read behind any operand. */
 typedef struct pa_scode_product {
     int32_t rows, lanes, terms;
     int32_t out, out_row;
@@ -119,6 +128,8 @@ typedef struct pa_kernels {
     void (*adam[2])(const pa_update *u);
     void (*rmsprop[2])(const pa_update *u);
 
+    /* gemm.inc: out (n) (+)= the sum of x's rows, x (rows, n) */
+    void (*column_sums[2])(void *out, const void *x, int64_t rows, int64_t n, bool accumulate);
     /* gemm.inc: small and thin shapes directly, others packed by blocks into scratch */
     void (*gemm[2])(const pa_gemm *g, void *scratch);
 

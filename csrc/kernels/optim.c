@@ -78,20 +78,30 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
     pa_status status = check_all(kind, n, params, state, hyper);
     pa_grad_enable(enabled);
     PA_TRY(status);
+    pa_update update = *hyper;
+    update.prepared = false;
     for (int i = 0; i < n; i++) {
         pa_node *param = params[i];
         if (!has_gradient(param)) continue;
-        pa_update update = *hyper;
         update.n = pa_node_numel(param);
         update.param = pa_node_data(param);
         update.grad = param->flags & PA_IS_VALUE ? (const void *)&param->grad : pa_node_data(gradient_of(param));
         for (int s = 0; s < 3; s++) update.state[s] = state[3 * i + s] != NULL ? pa_node_data(state[3 * i + s]) : NULL;
-        update.step = ++steps[i];
+        if (++steps[i] != update.step || !update.prepared) {
+            update.step = steps[i];
+            if (kind == PA_ADAM) pa_update_prepare(&update);
+        }
         int f = param->dtype == PA_FLOAT64;
         (kind == PA_SGD ? pa_k->sgd : kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
         end_write(param);
     }
     return PA_OK;
+}
+
+void pa_update_prepare(pa_update *u) {
+    u->correction1 = 1 - pow(u->beta1, (double)u->step);
+    u->correction2 = sqrt(1 - pow(u->beta2, (double)u->step));
+    u->prepared = true;
 }
 
 static pa_numbers numbers_of(pa_node *param) {

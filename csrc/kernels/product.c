@@ -275,30 +275,17 @@ pa_status pa_linear_forward(pa_node *node, void *scratch) { return forward(node,
 
 /* ---- backward ---- */
 
-/* The gradient of a bias: the sum of the rows of g, 256 at a time so that rounding errors grow slowly with them. */
-static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool accumulate, int float64, void *scratch) {
-    if (n == 1) {
-        double sum = pa_k->sum[float64](g, rows);
-        if (float64)
-            *(double *)out = accumulate ? *(double *)out + sum : sum;
-        else
-            *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
+/* The gradient of a bias: the sum of the rows of g. */
+static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool accumulate, int float64) {
+    if (n != 1) {
+        pa_k->column_sums[float64](out, g, rows, n, accumulate);
         return;
     }
-    static const double one = 1;
-    static const float one_f32 = 1;
-    enum { BLOCK = 256 };
-    int64_t size = float64 ? sizeof(double) : sizeof(float);
-    const void *ones = float64 ? (const void *)&one : &one_f32;
-    int64_t i = 0;
-    do {
-        int64_t some = rows - i < BLOCK ? rows - i : BLOCK;
-        pa_gemm sum = {.m = 1, .n = n, .k = some, .a = ones, .b = g + i * n * size, .b_row = n, .b_col = 1,
-                       .c = out, .c_row = n, .accumulate = accumulate};
-        pa_k->gemm[float64](&sum, scratch);
-        accumulate = true;
-        i += BLOCK;
-    } while (i < rows);
+    double sum = pa_k->sum[float64](g, rows);
+    if (float64)
+        *(double *)out = accumulate ? *(double *)out + sum : sum;
+    else
+        *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
 }
 
 static pa_status backward(pa_node *node, void *scratch) {
@@ -339,7 +326,7 @@ static pa_status backward(pa_node *node, void *scratch) {
         }
     }
     if (dbias != NULL)
-        sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64, scratch);
+        sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
     return PA_OK;
 }
 
@@ -356,7 +343,7 @@ static size_t scratch_bytes(const pa_node *node) {
         most = larger(most, pa_gemm_scratch(p.n, p.k, p.m, float64));
     else
         most = larger(most, pa_gemm_scratch(p.k, p.n, p.m, float64));
-    return node->n_parents == 3 ? larger(most, pa_gemm_scratch(1, p.n, 256, float64)) : most;
+    return most;
 }
 
 pa_status pa_matmul_backward(pa_node *node, void *scratch) { return backward(node, scratch); }

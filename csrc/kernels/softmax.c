@@ -316,6 +316,36 @@ static pa_status check_classes(const classes *c) {
 ROW_LOSS(float, f32, logf)
 ROW_LOSS(double, f64, log)
 
+/* The sum of the losses of the rows that are not ignored, and how many they are. Without smoothing a row's loss is -ln p of
+   its class, unless that has underflowed: the logarithms of BLOCK rows are taken together. */
+#define ROWS_LOSS(T, dtype, f, tiny)                                                                                   \
+    static double rows_loss_##dtype(const T *x, const T *p, const classes *c, double smoothing, int64_t *kept) {       \
+        enum { BLOCK = 128 };                                                                                          \
+        T picked[BLOCK], logs[BLOCK];                                                                                  \
+        const void *in[5] = {picked};                                                                                  \
+        double total = 0;                                                                                              \
+        int64_t n = 0;                                                                                                 \
+        for (int64_t r = 0; r < c->rows; r++, x += c->n, p += c->n) {                                                  \
+            int64_t t = c->target[r * c->stride];                                                                      \
+            if (t == c->ignored) continue;                                                                             \
+            ++*kept;                                                                                                   \
+            if (smoothing == 0 && p[t] > (T)(tiny)) {                                                                  \
+                picked[n++] = p[t];                                                                                    \
+            } else {                                                                                                   \
+                total += row_loss_##dtype(x, p, t, c->n, smoothing);                                                   \
+            }                                                                                                          \
+            if (n < BLOCK) continue;                                                                                   \
+            pa_k->forward[PA_OP_log][f](logs, in, NULL, n);                                                            \
+            total -= pa_k->sum[f == PA_FLOAT64](logs, n);                                                              \
+            n = 0;                                                                                                     \
+        }                                                                                                              \
+        pa_k->forward[PA_OP_log][f](logs, in, NULL, n);                                                                \
+        return total - pa_k->sum[f == PA_FLOAT64](logs, n);                                                            \
+    }
+
+ROWS_LOSS(float, f32, PA_FLOAT32, 1e-30)
+ROWS_LOSS(double, f64, PA_FLOAT64, 1e-290)
+
 /* A copy of logits that are not contiguous. */
 size_t pa_cross_entropy_scratch(const pa_node *node) {
     const pa_node *a = pa_node_parent(node, 0);
@@ -337,15 +367,8 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
         x = scratch;
     }
     pa_k->softmax[f](array->saved->data, x, c.rows, c.n);
-    double total = 0;
     int64_t kept = 0;
-    for (int64_t r = 0, at = 0; r < c.rows; r++, at += c.n) {
-        int64_t t = c.target[r * c.stride];
-        if (t == c.ignored) continue;
-        kept++;
-        total += f ? row_loss_f64((const double *)x + at, (const double *)p + at, t, c.n, array->params[0])
-                   : row_loss_f32((const float *)x + at, (const float *)p + at, t, c.n, array->params[0]);
-    }
+    double total = f ? rows_loss_f64(x, p, &c, array->params[0], &kept) : rows_loss_f32(x, p, &c, array->params[0], &kept);
     double loss = total / (double)kept;
     if (f)
         *(double *)(void *)pa_node_data(node) = loss;
@@ -356,20 +379,25 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
 
 /* da = g / kept (p - (1 - smoothing) [class] - smoothing / n), 0 in ignored rows */
 #define ROW_GRADIENT(T, dtype)                                                                                         \
-    static void rows_gradient_##dtype(T *dx, const T *p, const classes *c, T scale, double smoothing,                  \
-                                      bool accumulate) {                                                               \
+    static void rows_gradient_##dtype(T *restrict dx, const T *restrict p, const classes *c, int64_t kept, T scale,    \
+                                      double smoothing, bool accumulate) {                                             \
         const T hit = scale * (T)(1 - smoothing), every = scale * (T)(smoothing / (double)c->n);                       \
-        for (int64_t r = 0; r < c->rows; r++, dx += c->n, p += c->n) {                                                 \
-            int64_t t = c->target[r * c->stride];                                                                      \
-            if (t == c->ignored) {                                                                                     \
-                for (int64_t j = 0; !accumulate && j < c->n; j++) dx[j] = 0;                                           \
-                continue;                                                                                              \
-            }                                                                                                          \
-            if (accumulate)                                                                                            \
-                for (int64_t j = 0; j < c->n; j++) dx[j] += scale * p[j] - every;                                      \
+        const bool flat = kept == c->rows;                                                                             \
+        const int64_t lines = flat ? 1 : c->rows, length = flat ? c->rows * c->n : c->n;                               \
+        for (int64_t r = 0; r < lines; r++) {                                                                          \
+            T *to = dx + r * length;                                                                                   \
+            const T *from = p + r * length;                                                                            \
+            const bool none = !flat && c->target[r * c->stride] == c->ignored;                                         \
+            if (none)                                                                                                  \
+                for (int64_t j = 0; !accumulate && j < length; j++) to[j] = 0;                                         \
+            else if (accumulate)                                                                                       \
+                for (int64_t j = 0; j < length; j++) to[j] += scale * from[j] - every;                                 \
             else                                                                                                       \
-                for (int64_t j = 0; j < c->n; j++) dx[j] = scale * p[j] - every;                                       \
-            dx[t] -= hit;                                                                                              \
+                for (int64_t j = 0; j < length; j++) to[j] = scale * from[j] - every;                                  \
+        }                                                                                                              \
+        for (int64_t r = 0; r < c->rows; r++) {                                                                        \
+            int64_t t = c->target[r * c->stride];                                                                      \
+            if (t != c->ignored) dx[r * c->n + t] -= hit;                                                              \
         }                                                                                                              \
     }
 
@@ -382,11 +410,12 @@ pa_status pa_cross_entropy_backward(pa_node *node, void *scratch) {
     void *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL) return PA_OK;
     classes c = classes_of(node);
-    double kept = (double)kept_rows(&c), smoothing = node->array->params[0];
+    int64_t kept = kept_rows(&c);
+    double smoothing = node->array->params[0];
     const void *p = node->array->saved->data, *g = pa_gradient(node);
     if (node->dtype == PA_FLOAT32)
-        rows_gradient_f32(dx, p, &c, (float)(*(const float *)g / kept), smoothing, accumulate);
+        rows_gradient_f32(dx, p, &c, kept, (float)(*(const float *)g / (double)kept), smoothing, accumulate);
     else
-        rows_gradient_f64(dx, p, &c, *(const double *)g / kept, smoothing, accumulate);
+        rows_gradient_f64(dx, p, &c, kept, *(const double *)g / (double)kept, smoothing, accumulate);
     return PA_OK;
 }

@@ -11,11 +11,31 @@
 static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
     if (pa_values_can(log)) return pa_values_lower(p, log, n_outputs, outputs);
     PA_TRY(pa_program_lower(p, log, n_outputs, outputs));
+    pa_program_bind_values(p);
     if (p->passes & PA_PASS_CONSTANTS) PA_TRY(pa_pass_constants(p));
     if (p->passes & PA_PASS_COMMON) PA_TRY(pa_pass_common(p));
     if (p->passes & PA_PASS_DEAD) PA_TRY(pa_pass_dead(p));
     if (p->passes & PA_PASS_FUSE) PA_TRY(pa_pass_fuse(p));
     return pa_pass_plan(p);
+}
+
+static bool is_fixed(const pa_external *e) { return e->input < 0 && (e->node->flags & PA_IS_VALUE) != 0; }
+
+void pa_program_bind_values(pa_program *p) {
+    for (int32_t i = 0; i < p->n_externals; i++) {
+        const pa_external *e = &p->externals[i];
+        if (!is_fixed(e)) continue;
+        if (e->buffer >= 0) pa_program_place(p, e->buffer, (char *)&e->node->value);
+        if (e->entry >= 0) pa_program_place(p, e->entry, (char *)&e->node->grad);
+        if (e->gradient >= 0) pa_program_place(p, e->gradient, (char *)&e->node->grad);
+    }
+    p->n_watched = 0;
+    for (int32_t i = 0; i < p->n_externals; i++) {
+        pa_external e = p->externals[i];
+        if (is_fixed(&e)) continue;
+        p->externals[i] = p->externals[p->n_watched];
+        p->externals[p->n_watched++] = e;
+    }
 }
 
 static double flops_of(const pa_program *p) {
@@ -77,6 +97,21 @@ void pa_program_free(pa_program *p) {
     pa_mem_free(p, sizeof *p);
 }
 
+static double *block_of(const pa_update_plan *plan, int s) {
+    const char *begin = NULL;
+    for (int k = 0; k < plan->n; k++) {
+        const pa_node *state = plan->state[3 * k + s];
+        if (state == NULL || state->ndim != 0 || state->dtype != PA_FLOAT64) return NULL;
+        if (k == 0) begin = pa_node_data(state);
+        if (pa_node_data(state) != begin + (size_t)k * sizeof(double)) return NULL;
+    }
+    return (double *)(uintptr_t)begin;
+}
+
+void pa_update_plan_bound(pa_update_plan *plan) {
+    for (int s = 0; s < 3; s++) plan->block[s] = block_of(plan, s);
+}
+
 /* ---- does it fit? ---- */
 
 static bool input_fits(const pa_input *input, const pa_node *node) {
@@ -102,7 +137,7 @@ static bool external_fits(const pa_program *p, const pa_external *e, const pa_no
 
 bool pa_program_fits_run(const pa_program *p, int n, pa_node *const *in) {
     if (n != p->n_inputs || p->kernels != pa_k) return false;
-    for (int32_t i = 0; i < p->n_externals; i++) {
+    for (int32_t i = 0; i < p->n_watched; i++) {
         const pa_external *e = &p->externals[i];
         if (!external_fits(p, e, e->input >= 0 ? in[e->input] : e->node)) return false;
     }

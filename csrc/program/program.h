@@ -125,7 +125,11 @@ typedef struct pa_update_plan {
     pa_node **params, **state;
     int64_t *steps;
     const void *hyper; /* in Python's hands, and read at each step */
+    double *block[3];  /* where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
 } pa_update_plan;
+
+/* Looks how the states stand; to be called when the addresses have been set. */
+void pa_update_plan_bound(pa_update_plan *plan);
 
 /* What api.h calls a pa_hyper, as the kernels take it. */
 void pa_read_hyper(const void *hyper, pa_update *out);
@@ -153,6 +157,7 @@ typedef struct pa_program {
     pa_external *externals;
     int32_t n_externals;
     size_t externals_capacity;
+    int32_t n_watched; /* the first so many are looked at before each call; the others are Values, whose numbers stay where they are */
     pa_input *inputs;
     int32_t n_inputs;
     pa_result *results;
@@ -196,6 +201,8 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, int32_t index, size_t bytes, int32_t *out);
 /* A node of the program's own in the shape of one of the user's, over a buffer, `offset` bytes into it. */
 pa_status pa_program_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset, int32_t *out);
+/* Binds the Values among the externals for good, and puts them behind the others. */
+void pa_program_bind_values(pa_program *p);
 /* Describes the log's inputs. */
 pa_status pa_program_inputs(pa_program *p, const pa_log *log);
 pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction);

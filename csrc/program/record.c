@@ -246,8 +246,11 @@ bool pa_record_is_fresh(const pa_node *node) {
     return log != NULL && node->flags & PA_BORN_RECORDING && pa_log_find(log, node) < 0;
 }
 
+/* A refusal stands, also where the step catches the exception that it becomes: what it did instead is no step to repeat. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
-    if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
+    pa_log *log = pa_recording();
+    if (log == NULL || pa_record_is_fresh(node)) return PA_OK;
+    log->status = PA_TRACE;
     return pa_fail(PA_TRACE,
                    "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked for its own). "
                    "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
@@ -256,7 +259,9 @@ pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
 }
 
 pa_status pa_record_refuse(const char *what, const char *instead) {
-    if (pa_recording() == NULL) return PA_OK;
+    pa_log *log = pa_recording();
+    if (log == NULL) return PA_OK;
+    log->status = PA_TRACE;
     return pa_fail(PA_TRACE, "%s cannot be part of a step that is being compiled: %s", what, instead);
 }
 

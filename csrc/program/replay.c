@@ -265,7 +265,9 @@ static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *nu
         if (in[i] == NULL) input->number = numbers[i];
         if (input->buffer >= 0) bind_buffer(p, input->buffer, in[i] == NULL ? (char *)&input->number : pa_node_data(in[i]));
     }
-    for (int32_t i = 0; i < p->n_externals; i++) {
+    for (int32_t i = p->n_watched; i < p->n_externals; i++)
+        PA_FAIL_IF(p->externals[i].node->flags & PA_BUSY, PA_RUNTIME, "compile: another thread is using a Value of this step");
+    for (int32_t i = 0; i < p->n_watched; i++) {
         pa_external *e = &p->externals[i];
         pa_node *node = node_of_external(p, e, in);
         PA_TRY(check_free(e, node));
@@ -282,7 +284,7 @@ static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *nu
 
 /* The gradients that the step made become the leaves'. */
 static void commit(pa_program *p, pa_node *const *in) {
-    for (int32_t i = 0; i < p->n_externals; i++) {
+    for (int32_t i = 0; i < p->n_watched; i++) {
         pa_external *e = &p->externals[i];
         pa_node *node = node_of_external(p, e, in);
         pa_storage *storage = pa_node_storage(node);
@@ -303,7 +305,7 @@ static void commit(pa_program *p, pa_node *const *in) {
 }
 
 static void drop_fresh(pa_program *p) {
-    for (int32_t i = 0; i < p->n_externals; i++) {
+    for (int32_t i = 0; i < p->n_watched; i++) {
         if (p->externals[i].fresh == NULL) continue;
         pa_node_release(p->externals[i].fresh);
         p->externals[i].fresh = NULL;
@@ -312,7 +314,11 @@ static void drop_fresh(pa_program *p) {
 
 /* Marks, or clears, what other threads must keep their hands off while the GIL is released. */
 static void set_busy(pa_program *p, int n, pa_node *const *in, int by) {
-    for (int32_t i = 0; i < p->n_externals; i++) {
+    for (int32_t i = p->n_watched; i < p->n_externals; i++) {
+        uint16_t *flags = &p->externals[i].node->flags;
+        *flags = (uint16_t)(by > 0 ? *flags | PA_BUSY : *flags & ~PA_BUSY);
+    }
+    for (int32_t i = 0; i < p->n_watched; i++) {
         pa_storage *storage = pa_node_storage(node_of_external(p, &p->externals[i], in));
         if (storage == NULL) continue;
         storage->readers += by;
@@ -504,7 +510,7 @@ pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t bat
     PA_TRY(check_bound(p));
     PA_TRY(check_data(p, n, data, batch, order, start, count));
     if (count == 0) return PA_OK;
-    for (int32_t i = 0; i < p->n_externals; i++)
+    for (int32_t i = 0; i < p->n_watched; i++)
         PA_FAIL_IF(p->externals[i].input >= 0 || p->externals[i].entry >= 0, PA_UNSUPPORTED,
                    "run: a step that %s goes call by call", p->externals[i].entry >= 0 ? "adds to the gradients that it finds"
                                                                                         : "differentiates by its arguments");

@@ -83,7 +83,8 @@ pa_status pa_scode_constant(pa_scode *code, double value, pa_slot *out) {
 }
 
 static pa_status check_slot(const pa_scode *code, const char *name, pa_slot slot) {
-    PA_FAIL_IF(slot < 0 || (size_t)slot >= code->n, PA_INDEX, "scode: %s of slot %d, there are %zu", name, (int)slot, code->n);
+    PA_FAIL_IF(slot < 0 || (size_t)slot >= code->n, PA_INDEX, "scode: %s of slot %d, there are %zu", name, (int)slot,
+               code->n);
     return PA_OK;
 }
 
@@ -169,12 +170,15 @@ pa_status pa_scode_compile(pa_scode *code, unsigned passes) {
     pa_status status = scode_simplify(code, same, passes);
     if (status == PA_OK) status = scode_schedule(code, same, passes);
     pa_mem_free_array(same, n, sizeof *same);
-    if (status != PA_OK) return status;
     free_source(code);
-    code->stats.bytes = (int64_t)(sizeof *code + code->steps_capacity * sizeof *code->steps +
-                                  code->lists_capacity * sizeof *code->lists +
-                                  code->scalars_capacity * sizeof *code->scalars + code->n_numbers * sizeof *code->numbers +
-                                  code->n_named * 2 * sizeof *code->named);
+    if (status != PA_OK) {
+        code->n_steps = 0; /* running does nothing then */
+        return status;
+    }
+    code->stats.bytes =
+        (int64_t)(sizeof *code + code->steps_capacity * sizeof *code->steps +
+                  code->lists_capacity * sizeof *code->lists + code->scalars_capacity * sizeof *code->scalars +
+                  code->n_numbers * sizeof *code->numbers + code->n_named * 2 * sizeof *code->named);
     return PA_OK;
 }
 
@@ -211,8 +215,8 @@ static const char *code_name(unsigned code, bool *gradient) {
 }
 
 const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
-    static const char *const maps[PA_SCODE_KINDS] = {"add", "sub",  "mul",           "div", "neg", "multiply-add",
-                                                     "relu", "relu gradient", "move"};
+    static const char *const maps[PA_SCODE_KINDS] = {"add",          "sub",  "mul",           "div", "neg",
+                                                     "multiply-add", "relu", "relu gradient", "move"};
     enum { LINES = PA_SCODE_KINDS + 4 };
     static const char *const others[] = {"product of matrices", "sums side by side", "gather", "scalar ops"};
     int64_t steps[LINES] = {0}, work[LINES] = {0};
@@ -232,6 +236,9 @@ const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
             line = PA_SCODE_KINDS + 1;
             amount = (int64_t)step->of.sums.lanes * step->of.sums.terms;
             break;
+        case STEP_INDEXED:
+            amount = step->of.indexed.n;
+            break;
         case STEP_GATHER:
             line = PA_SCODE_KINDS + 2;
             amount = step->of.gather.n;
@@ -240,14 +247,17 @@ const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
             line = PA_SCODE_KINDS + 3;
             amount = step->of.scalars.n;
             break;
-        case STEP_CALL: calls[step->of.call.code] += (int64_t)step->of.call.rows * step->of.call.lanes; continue;
-        default: break;
+        case STEP_CALL:
+            calls[step->of.call.code] += (int64_t)step->of.call.rows * step->of.call.lanes;
+            continue;
+        default:
+            break;
         }
         steps[line]++;
         work[line] += amount;
     }
-    print(buffer, n, &used, "straight-line code: %lld ops given, %lld left, %lld numbers\n", (long long)code->stats.given,
-          (long long)code->stats.left, (long long)code->n_numbers);
+    print(buffer, n, &used, "straight-line code: %lld ops given, %lld left, %lld numbers\n",
+          (long long)code->stats.given, (long long)code->stats.left, (long long)code->n_numbers);
     for (int line = 0; line < LINES; line++)
         if (steps[line] > 0)
             print(buffer, n, &used, "%6lld x %s: %lld %s\n", (long long)steps[line],

@@ -8,8 +8,8 @@
        slot 3   relu' 2 … g          pa_scode_gradient: what an op sends to one operand
        …                             kept: read by the caller after a run
 
-   Compiling simplifies the ops, turns sums of products back into products of matrices, puts equal ops of a level side by
-   side and lays the numbers out for them:
+   Compiling simplifies the ops, turns sums of products back into products of matrices, puts equal ops of a level side
+   by side and lays the numbers out for them:
 
        ops ──▶ simplify ──▶ reroll ──▶ levels and groups ──▶ places and steps ──▶ run
               scode.c        scode_group.c                   scode_place.c        scode_run.c
@@ -51,12 +51,12 @@ void pa_scode_free(pa_scode *code); /* NULL is fine */
 pa_status pa_scode_leaf(pa_scode *code, pa_slot *out);
 pa_status pa_scode_constant(pa_scode *code, double value, pa_slot *out);
 
-/* An elementwise, comparison or logic row of ops.def. `in` holds its operands, `params` its parameters or is NULL where it has
-   none. A comparison gives 0 or 1; logic ops take and give 0 or 1. */
+/* An elementwise, comparison or logic row of ops.def. `in` holds its operands, `params` its parameters or is NULL where
+   it has none. A comparison gives 0 or 1; logic ops take and give 0 or 1. */
 pa_status pa_scode_apply(pa_scode *code, pa_op op, const pa_slot *in, const double *params, pa_slot *out);
 
 /* What `op` sends to one operand: `in` holds the slots of A, B, C, OUT and G, or -1 where the formula does not read one.
-   *out may be the slot of G itself. */
+   The result may be the slot of G itself. */
 pa_status pa_scode_gradient(pa_scode *code, pa_op op, int operand, const pa_slot in[5], const double *params,
                             pa_slot *out);
 
@@ -68,7 +68,7 @@ pa_status pa_scode_compile(pa_scode *code, unsigned passes);
 /* Where a leaf is written, or a kept number is read; NULL for other slots, and before compiling. */
 double *pa_scode_number(pa_scode *code, pa_slot slot);
 
-/* Computes every kept number from the leaves. Needs no GIL, allocates nothing and touches only the code's own memory. */
+/* Computes every kept number from the leaves. Needs no GIL, allocates nothing, touches only the code's own memory. */
 void pa_scode_run(const pa_scode *code);
 
 pa_scode_stats pa_scode_statistics(const pa_scode *code);

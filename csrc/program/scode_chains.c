@@ -1,7 +1,7 @@
 /* Chains of one level and one length, as products of matrices.
 
-   Chains whose left factors are the same sequence (one neuron's weights over all samples) are a row, those whose right factors
-   are the same (one sample's inputs to all neurons) a column:
+   Chains whose left factors are the same sequence (one neuron's weights over all samples) are a row, those whose right
+   factors are the same (one sample's inputs to all neurons) a column:
 
                        right factors   x of s0   x of s1   x of s2
        left factors  w of n0             chain     chain     chain
@@ -9,7 +9,7 @@
 
    Rows and columns that meet in chains are one product, computed whole where enough of its cells are chains: the others
    (the later tokens of an attention) cost little and are nobody's. Either side can be the lanes; a cost decides. Chains
-   that share nothing are summed side by side with factors of their own, and three or fewer are left to the scalar ops. */
+   that share nothing are summed side by side with factors of their own; three or fewer are left to the scalar ops. */
 #include <string.h>
 
 #include "scode_code.h"
@@ -59,8 +59,8 @@ static int32_t root_of(int32_t *parents, int32_t i) {
 
 /* ---- one product ---- */
 
-/* Rows have the factors of one side, lanes those of the other. cells[r * lanes + l]: a chain or -1. rows and lanes hold a
-   chain that has the factors. */
+/* Rows have the factors of one side, lanes those of the other. cells[r * lanes + l]: a chain or -1. rows and lanes hold
+   a chain that has the factors. */
 typedef struct product {
     int side; /* of the rows */
     int32_t n_rows, n_lanes, terms;
@@ -223,8 +223,8 @@ static pa_status place_cells(scode_work *w, const product *p, pa_scode_product *
 }
 
 /* left and right hold n_left and n_right chains that have the factors; cells[left * n_right + right]. */
-static pa_status place_product(scode_work *w, const int32_t *left, int32_t n_left, const int32_t *right, int32_t n_right,
-                               const int32_t *cells, int32_t terms) {
+static pa_status place_product(scode_work *w, const int32_t *left, int32_t n_left, const int32_t *right,
+                               int32_t n_right, const int32_t *cells, int32_t terms) {
     product p = {0, n_left, n_right, terms, left, right, cells}, q = {1, n_right, n_left, terms, right, left, cells};
     if (n_right < LANES_MIN || (n_left >= LANES_MIN && cost_of(w, &q) < cost_of(w, &p))) p = q;
     place_factors(w, &p);
@@ -320,8 +320,8 @@ static pa_status place_lines(scode_work *w, chains *c, int32_t *members, int32_t
     return PA_OK;
 }
 
-/* Sorts sequences by the places of their first factors, or as these were written down: a backward goes through them from the
-   last to the first. */
+/* Sorts sequences by the places of their first factors, or as these were written down: a backward goes through them
+   from the last to the first. */
 static void sort_lines(scode_work *w, const chains *c, int side, int32_t *lines, int32_t n) {
     for (int32_t i = 0; i < n; i++) {
         int32_t slot = factor(w, side, &w->tasks[c->reps[side][lines[i]]], 0);

@@ -1,7 +1,7 @@
-/* What the files of straight-line code share: its ops as they were written down, and the steps that they are compiled to.
+/* What the files of straight-line code share: its ops as they were written, and the steps that they are compiled to.
 
        node    24 bytes an op, in the order of definition; a slot is its index
-       task    what is left after rerolling: an op, or a chain  init + a_0 b_0 + a_1 b_1 + …  with its terms in two lists
+       task    what is left after rerolling: an op, or a chain  init + a_0 b_0 + a_1 b_1 + …, its terms in two lists
        step    one loop over numbers that stand side by side, or a run of scalar ops
 
    Compiling goes over the nodes three times and frees them; running needs the steps, the lists and the numbers. */
@@ -51,7 +51,15 @@ static inline int scode_operands(unsigned where) { return __builtin_popcount(whe
 
 /* ---- steps ---- */
 
-typedef enum scode_step_kind { STEP_PRODUCT, STEP_SUMS, STEP_MAP, STEP_CALL, STEP_GATHER, STEP_SCALARS } scode_step_kind;
+typedef enum scode_step_kind {
+    STEP_PRODUCT,
+    STEP_SUMS,
+    STEP_MAP,
+    STEP_CALL,
+    STEP_INDEXED,
+    STEP_GATHER,
+    STEP_SCALARS
+} scode_step_kind;
 
 /* An elementwise kernel of pa_k over rows of lanes. in[i] is entry i of its operands; at < 0: not read. */
 typedef struct scode_call {
@@ -69,8 +77,8 @@ typedef struct scode_step {
         pa_scode_map map;
         scode_call call;
         struct {
-            int32_t out, list, n;
-        } gather;
+            int32_t out, list, n; /* indexed: a list for each operand, one after the other */
+        } gather, indexed;
         struct {
             int32_t first, n, out; /* results stand one after the other from `out` */
         } scalars;
@@ -166,13 +174,13 @@ typedef struct scode_work {
     int32_t one, minus_zero; /* slots of these constants: x = 1 x, and -0 + x = x for every x */
 
     scode_task *tasks;
-    size_t n_tasks;
+    size_t n_tasks, tasks_room;
     int32_t *term_a, *term_b, *term_node; /* term_node: the slot that the sum up to this term has */
     size_t n_terms;
 
-    int32_t *mates; /* for each slot, another operand of an op that reads it; -1: none */
-    int32_t *at; /* position of each slot, -1: none yet */
-    int64_t top; /* positions that are taken */
+    int32_t *mates;   /* for each slot, another operand of an op that reads it; -1: none */
+    int32_t *at;      /* position of each slot, -1: none yet */
+    int64_t top;      /* positions that are taken */
     int32_t *pending; /* tasks that wait to be run one by one */
     size_t n_pending;
     bool dry; /* leaves are placed for the products that want them, and nothing else happens */
@@ -196,7 +204,7 @@ pa_status scode_schedule(pa_scode *code, const int32_t *same, unsigned passes);
 /* scode_reroll.c: from nodes to tasks with levels. */
 pa_status scode_make_tasks(scode_work *w, unsigned passes);
 
-/* scode_chains.c: chains of one level and one length, at most n_tasks of them. What is too little for a step is pending. */
+/* scode_chains.c: chains of one level and one length. What is too little for a step is pending. */
 pa_status scode_place_chains(scode_work *w, const int32_t *tasks, size_t n);
 
 /* scode_place.c: ops of one level and one code, side by side; the pending ones, one by one. */
@@ -204,15 +212,16 @@ pa_status scode_place_group(scode_work *w, const int32_t *tasks, size_t n);
 pa_status scode_place_pending(scode_work *w);
 
 enum { SCODE_COPIES = 1024 };
-void scode_align(scode_work *w);                   /* the next position is a multiple of 8 */
-int32_t scode_take(scode_work *w, int64_t n);      /* positions; from a multiple of 8 where n >= 8 */
-int32_t scode_place(scode_work *w, int32_t slot);  /* the slot's position; a leaf or a constant gets one here */
+void scode_align(scode_work *w);                       /* the next position is a multiple of 8 */
+int32_t scode_take(scode_work *w, int64_t n);          /* positions; from a multiple of 8 where n >= 8 */
+int32_t scode_place(scode_work *w, int32_t slot);      /* the slot's position; a leaf or a constant gets one here */
 bool scode_is_free(const scode_work *w, int32_t slot); /* a leaf or a constant without a position */
-pa_status scode_matrix(scode_work *w, size_t n);   /* room for n in w->matrix; its contents are lost */
+pa_status scode_matrix(scode_work *w, size_t n);       /* room for n in w->matrix; its contents are lost */
 pa_status scode_list(scode_work *w, size_t n, int32_t *first);
 pa_status scode_add_step(scode_work *w, scode_step step);
 
 /* Brings rows x lanes positions side by side, unless they were before: rows of the copy are `pitch` apart. */
-pa_status scode_copy_of(scode_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch, int32_t *at);
+pa_status scode_copy_of(scode_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch,
+                        int32_t *at);
 
 #endif

@@ -1,17 +1,20 @@
-/* From tasks to steps: tasks of one level, code, parameters and length are a group, and groups are placed level by level.
+/* From tasks to steps: tasks of one level, code, parameters and length are a group, and groups are placed level by
+   level.
 
        level 1   chains of 2 terms x 1600 │ mul x 337 │ …
        level 2   relu x 1600
        level 3   …
 
-   Within a level the vector steps come first. Tasks that are too few for one wait: what waits over several levels becomes
-   one run of scalar ops, in the order in which it was written, right before the next vector step. Before anything is placed,
-   a dry walk over the chains gives the leaves their places, weights as the lanes of products above all. */
+   Within a level the vector steps come first. Tasks that are too few for one wait: what waits over several levels
+   becomes one run of scalar ops, in the order in which it was written, right before the next vector step. Before
+   anything is placed, a dry walk over the chains gives the leaves their places, weights as the lanes of products above
+   all. */
 #include <string.h>
 
 #include "scode_code.h"
 
-enum { GROUP_MIN = 6 /* of fewer ops, one by one is faster */ };
+/* Of fewer ops, one by one is faster. */
+enum { GROUP_MIN = 6, CHAINS_MIN = 4 };
 
 static uint64_t hash_group(const scode_task *task) {
     uint64_t hash = scode_mix(task->code, task->where);
@@ -50,22 +53,25 @@ static pa_status place_group(scode_work *w, const int32_t *tasks, size_t n) {
 }
 
 static bool is_wide(const scode_work *w, const int32_t *tasks, size_t n, unsigned passes) {
-    return passes & PA_SCODE_GROUP && n >= (w->tasks[tasks[0]].code == CODE_CHAIN ? 4 : GROUP_MIN);
+    return passes & PA_SCODE_GROUP && n >= (w->tasks[tasks[0]].code == CODE_CHAIN ? CHAINS_MIN : GROUP_MIN);
 }
 
 /* `starts` are the groups' first places in `order`, and the end. */
-static pa_status place_leaves(scode_work *w, const int32_t *order, const int32_t *starts, size_t groups, unsigned passes) {
+static pa_status place_leaves(scode_work *w, const int32_t *order, const int32_t *starts, size_t groups,
+                              unsigned passes) {
     w->dry = true;
     for (size_t i = 0; i < groups; i++) {
         const int32_t *tasks = order + starts[i];
         size_t n = (size_t)(starts[i + 1] - starts[i]);
-        if (w->tasks[tasks[0]].code == CODE_CHAIN && is_wide(w, tasks, n, passes)) PA_TRY(scode_place_chains(w, tasks, n));
+        if (w->tasks[tasks[0]].code == CODE_CHAIN && is_wide(w, tasks, n, passes))
+            PA_TRY(scode_place_chains(w, tasks, n));
     }
     w->dry = false;
     return PA_OK;
 }
 
-static pa_status place_levels(scode_work *w, const int32_t *order, const int32_t *starts, size_t groups, unsigned passes) {
+static pa_status place_levels(scode_work *w, const int32_t *order, const int32_t *starts, size_t groups,
+                              unsigned passes) {
     for (size_t i = 0, next; i < groups; i = next) {
         uint32_t level = w->tasks[order[starts[i]]].level;
         for (next = i; next < groups && w->tasks[order[starts[next]]].level == level; next++) {
@@ -124,7 +130,7 @@ static pa_status name_numbers(scode_work *w) {
     return PA_OK;
 }
 
-/* For each number, one that an op reads beside it: where the mates of a group stand already, its results follow them. */
+/* For each number, one that an op reads beside it: where the mates of a group have places, its results follow them. */
 static void find_mates(scode_work *w) {
     for (size_t i = w->n_tasks; i-- > 0;) {
         const scode_task *task = &w->tasks[i];
@@ -181,12 +187,9 @@ static pa_status with_tasks(scode_work *w, unsigned passes) {
 }
 
 static pa_status with_terms(scode_work *w, unsigned passes) {
-    size_t n = w->code->n;
-    w->tasks = pa_mem_alloc_array(n, sizeof *w->tasks);
-    if (w->tasks == NULL) return PA_MEMORY;
     pa_status status = scode_make_tasks(w, passes);
     if (status == PA_OK) status = with_tasks(w, passes);
-    pa_mem_free_array(w->tasks, n, sizeof *w->tasks);
+    pa_mem_free_array(w->tasks, w->tasks_room, sizeof *w->tasks);
     return status;
 }
 

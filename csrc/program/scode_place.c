@@ -1,13 +1,14 @@
 /* Places: where each number stands, and the steps over them.
 
-   A group's results stand side by side, in the order of its lanes. That order follows the places of the operands, so that
-   they are read side by side too, or row by row:
+   A group's results stand side by side, in the order of its lanes. That order follows the places of the operands, so
+   that they are read side by side too, or row by row:
 
        relu    x [ s0: h0 h1 h2 … │ s1: h0 h1 h2 … │ … ]      one row of all lanes
        mul     g [ s0 │ s1 │ … ]   w [ h0 h1 h2 … ]           rows: one g, all of w
 
-   An operand that fits no such pattern is brought side by side by a step of its own, once for all who want it. Groups of
-   a few ops wait in w->pending and become runs of scalar ops. */
+   Arithmetic whose operands fit no such pattern reads them by position. For other ops and for products they are brought
+   side by side by a step of its own, once for all who want them. Groups of a few ops wait in w->pending and become runs
+   of scalar ops. */
 #include <string.h>
 
 #include "scode_code.h"
@@ -103,7 +104,8 @@ static bool is_copy(const scode_work *w, const scode_copy *copy, const int32_t *
     return true;
 }
 
-pa_status scode_copy_of(scode_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch, int32_t *at) {
+pa_status scode_copy_of(scode_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch,
+                        int32_t *at) {
     pa_scode_operand from;
     bool regular = is_regular(positions, rows, lanes, &from);
     uint64_t hash = scode_mix((uint64_t)rows << 32 | (uint32_t)lanes, (uint32_t)pitch);
@@ -155,8 +157,8 @@ static size_t all_breaks(const int32_t *positions, const int32_t *order, size_t 
     return found;
 }
 
-/* Leaves the best order of the lanes in w->choice: sorted by one of the columns, then by the others; or as it was written.
-   positions[k * n + i]: of op i in column k, an operand or the results' mates. */
+/* Leaves the best order of the lanes in w->choice: sorted by one of the columns, then by the others; or as it was
+   written. positions[k * n + i]: of op i in column k, an operand or the results' mates. */
 static void choose_order(scode_work *w, const int32_t *positions, size_t n, int columns) {
     for (size_t i = 0; i < n; i++) w->choice[i] = (int32_t)i;
     size_t best = all_breaks(positions, w->choice, n, columns);
@@ -196,15 +198,24 @@ static size_t row_length(const int32_t *positions, size_t n, int operands, size_
 /* Which loop of pa_k->scode_map computes the code, or PA_SCODE_KINDS. */
 static pa_scode_kind map_of(unsigned code) {
     switch (code) {
-    case PA_OP_add: return PA_SCODE_ADD;
-    case PA_OP_sub: return PA_SCODE_SUB;
-    case PA_OP_mul: return PA_SCODE_MUL;
-    case PA_OP_div: return PA_SCODE_DIV;
-    case PA_OP_neg: return PA_SCODE_NEG;
-    case CODE_MULADD: return PA_SCODE_MULADD;
-    case PA_OP_relu: return PA_SCODE_RELU;
-    case CODE_GRADIENT + PA_OP_relu * PA_MAX_OPERANDS: return PA_SCODE_RELU_GRADIENT;
-    default: return PA_SCODE_KINDS;
+    case PA_OP_add:
+        return PA_SCODE_ADD;
+    case PA_OP_sub:
+        return PA_SCODE_SUB;
+    case PA_OP_mul:
+        return PA_SCODE_MUL;
+    case PA_OP_div:
+        return PA_SCODE_DIV;
+    case PA_OP_neg:
+        return PA_SCODE_NEG;
+    case CODE_MULADD:
+        return PA_SCODE_MULADD;
+    case PA_OP_relu:
+        return PA_SCODE_RELU;
+    case CODE_GRADIENT + PA_OP_relu *PA_MAX_OPERANDS:
+        return PA_SCODE_RELU_GRADIENT;
+    default:
+        return PA_SCODE_KINDS;
     }
 }
 
@@ -227,7 +238,8 @@ static pa_status operand_positions(scode_work *w, const int32_t *tasks, size_t n
     }
     choose_order(w, w->positions, n, operands + have_mates(w, tasks, n, w->positions + (size_t)operands * n));
     for (int k = 0; k < operands; k++)
-        for (size_t i = 0; i < n; i++) w->matrix[(size_t)k * n + i] = w->positions[(size_t)k * n + (size_t)w->choice[i]];
+        for (size_t i = 0; i < n; i++)
+            w->matrix[(size_t)k * n + i] = w->positions[(size_t)k * n + (size_t)w->choice[i]];
     return PA_OK;
 }
 
@@ -236,6 +248,17 @@ static bool is_one_row(const pa_scode_operand *in, int operands, int32_t out_row
     for (int k = 0; k < operands; k++)
         if (in[k].lane == 0 ? in[k].row != 0 : in[k].row != out_row) return false;
     return true;
+}
+
+/* A step that reads its operands by position; w->matrix holds them, in the order of the lanes. */
+static pa_status place_indexed(scode_work *w, const int32_t *tasks, int32_t n, int operands, pa_scode_kind map) {
+    scode_step step = {.kind = STEP_INDEXED, .map = (uint8_t)map};
+    step.of.indexed.n = n;
+    step.of.indexed.out = scode_take(w, n);
+    PA_TRY(scode_list(w, (size_t)operands * (size_t)n, &step.of.indexed.list));
+    memcpy(w->code->lists + step.of.indexed.list, w->matrix, (size_t)operands * (size_t)n * sizeof *w->matrix);
+    for (int32_t i = 0; i < n; i++) w->at[w->tasks[tasks[w->choice[i]]].out] = step.of.indexed.out + i;
+    return scode_add_step(w, step);
 }
 
 pa_status scode_place_group(scode_work *w, const int32_t *tasks, size_t count) {
@@ -249,13 +272,15 @@ pa_status scode_place_group(scode_work *w, const int32_t *tasks, size_t count) {
     int32_t lanes = (int32_t)row_length(w->matrix, count, operands, call ? CALL_ROW_MIN : ROW_MIN), rows = n / lanes;
     int32_t pitch = lanes;
     pa_scode_operand in[IN_MAX];
-    bool copied[IN_MAX] = {false};
+    bool copied[IN_MAX] = {false}, any_copied = false;
     for (int k = 0; k < operands; k++) {
         bool regular = is_regular(w->matrix + (size_t)k * count, rows, lanes, &in[k]);
         bool one_number = regular && in[k].lane == 0;
         copied[k] = !regular || (in[k].lane != 1 && (!one_number || (operands == 1 && !call)));
+        any_copied = any_copied || copied[k];
         if (!copied[k] && rows > 1 && in[k].lane == 1 && in[k].row > lanes && in[k].row - lanes < 8) pitch = in[k].row;
     }
+    if (any_copied && !call) return place_indexed(w, tasks, n, operands, map);
     for (int k = 0; k < operands; k++) {
         if (!copied[k]) continue;
         in[k] = (pa_scode_operand){.row = pitch, .lane = 1};
@@ -340,11 +365,20 @@ static pa_status add_scalar(scode_work *w, const scode_task *task, int32_t last,
         scalar->kind = left != right ? SCALAR_MULADD_LAST : SCALAR_MULADD;
         if (!left && !right && task->in[2] == last) scalar->kind = SCALAR_MULADD_TO;
         return PA_OK;
-    case PA_SCODE_DIV: scalar->kind = SCALAR_DIV; return PA_OK;
-    case PA_SCODE_NEG: scalar->kind = SCALAR_NEG; return PA_OK;
-    case PA_SCODE_RELU: scalar->kind = SCALAR_RELU; return PA_OK;
-    case PA_SCODE_RELU_GRADIENT: scalar->kind = SCALAR_RELU_GRADIENT; return PA_OK;
-    default: return scalar_call(w, task, scalar);
+    case PA_SCODE_DIV:
+        scalar->kind = SCALAR_DIV;
+        return PA_OK;
+    case PA_SCODE_NEG:
+        scalar->kind = SCALAR_NEG;
+        return PA_OK;
+    case PA_SCODE_RELU:
+        scalar->kind = SCALAR_RELU;
+        return PA_OK;
+    case PA_SCODE_RELU_GRADIENT:
+        scalar->kind = SCALAR_RELU_GRADIENT;
+        return PA_OK;
+    default:
+        return scalar_call(w, task, scalar);
     }
 }
 

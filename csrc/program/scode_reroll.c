@@ -4,15 +4,12 @@
        s2 = s1 + w1 x1      used once      ──▶   chain  init b   terms (w0, x0) (w1, x1) (w2, x2)
        s3 = s2 + w2 x2
 
-   A term that is no product is (1, x), and a chain that begins with a product has the init -0: both give the same bits. Where
-   terms of very different levels meet (a weight's decay and then its hundred samples), the chain is cut, so that each piece
-   looks like its neighbours' pieces. */
+   A term that is no product is (1, x), and a chain that begins with a product has the init -0: both give the same bits.
+   Where terms of very different levels meet (a weight's decay and then its hundred samples), the chain is cut, so that
+   each piece looks like its neighbours' pieces. */
 #include <string.h>
 
 #include "scode_code.h"
-
-/* A sum of fewer plain terms stays separate additions: these need no copies. */
-enum { PLAIN_MIN = 2 };
 
 typedef struct reroller {
     scode_work *w;
@@ -102,7 +99,8 @@ static uint32_t highest(const reroller *r, const int32_t *in, int n) {
 
 static void add_task(reroller *r, unsigned code, unsigned where, int32_t param, int32_t out, const int32_t *in, int n) {
     scode_task *task = &r->w->tasks[r->w->n_tasks++];
-    *task = (scode_task){.level = highest(r, in, n) + 1, .code = (uint16_t)code, .where = (uint8_t)where, .param = param, .out = out};
+    *task = (scode_task){
+        .level = highest(r, in, n) + 1, .code = (uint16_t)code, .where = (uint8_t)where, .param = param, .out = out};
     memcpy(task->in, in, (size_t)n * sizeof *in);
     r->level[out] = task->level;
 }
@@ -127,17 +125,12 @@ static void add_pair(reroller *r, int32_t init, size_t term) {
     }
 }
 
-/* One piece of a chain: a task, or a few where it is not worth a chain. Returns the slot of its sum. */
+/* One piece of a chain: a task. Returns the slot of its sum. */
 static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsigned flags) {
     scode_work *w = r->w;
-    bool plain = true;
-    for (size_t k = first; k < first + n; k++) plain = plain && is_plain(r, k);
     int32_t out = w->term_node[first + n - 1];
-    if (n == 1 || (plain && n < PLAIN_MIN)) {
-        for (size_t k = first; k < first + n; k++) {
-            add_pair(r, init, k);
-            init = w->term_node[k];
-        }
+    if (n == 1) {
+        add_pair(r, init, first);
         return out;
     }
     uint32_t level = r->level[init];
@@ -158,6 +151,8 @@ static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsi
     return out;
 }
 
+static size_t most_pieces(size_t terms) { return terms < 8 ? 2 : terms / 4; }
+
 static void add_chain(reroller *r, int32_t root) {
     const scode_work *w = r->w;
     size_t first = (size_t)r->first[root], n = (size_t)r->chain[root], end = first + n, pieces = 1;
@@ -165,7 +160,7 @@ static void add_chain(reroller *r, int32_t root) {
 #define IS_CUT(k) (term_level(r, k) != term_level(r, (k) - 1) || is_plain(r, k) != is_plain(r, (k) - 1))
     for (size_t k = first + 1; k < end; k++) pieces += IS_CUT(k);
     int32_t sum = r->init[root];
-    if (pieces > 2 && pieces > n / 4) {
+    if (pieces > most_pieces(n)) {
         add_piece(r, sum, first, n, flags);
         return;
     }
@@ -177,26 +172,37 @@ static void add_chain(reroller *r, int32_t root) {
 #undef IS_CUT
 }
 
-static void walk(reroller *r, unsigned passes) {
+/* Does the node stand for itself, and is it an op that no chain has absorbed? */
+static bool is_own(const reroller *r, size_t i) {
+    const scode_node *node = &r->w->code->nodes[i];
+    return r->w->same[i] == (int32_t)i && node->where != 0 && (node->flags & (NODE_LIVE | NODE_ABSORBED)) == NODE_LIVE;
+}
+
+static pa_status walk(reroller *r, unsigned passes) {
     scode_work *w = r->w;
-    scode_node *nodes = w->code->nodes;
+    const scode_node *nodes = w->code->nodes;
     size_t n = w->code->n;
     if (passes & PA_SCODE_REROLL) {
         count_uses(r);
         for (size_t i = n; i-- > 0;)
-            if (w->same[i] == (int32_t)i && nodes[i].code == PA_OP_add && nodes[i].flags & NODE_LIVE &&
-                !(nodes[i].flags & NODE_ABSORBED))
-                roll_up(r, (int32_t)i);
+            if (nodes[i].code == PA_OP_add && is_own(r, i)) roll_up(r, (int32_t)i);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (is_own(r, i)) w->tasks_room += r->chain[i] > 0 ? most_pieces((size_t)r->chain[i]) : 1;
+    w->tasks = pa_mem_alloc_array(w->tasks_room, sizeof *w->tasks);
+    if (w->tasks == NULL) {
+        w->tasks_room = 0;
+        return PA_MEMORY;
     }
     for (size_t i = 0; i < n; i++) {
-        const scode_node *node = &nodes[i];
-        int operands = scode_operands(node->where);
-        if (w->same[i] != (int32_t)i || !(node->flags & NODE_LIVE) || node->flags & NODE_ABSORBED || operands == 0) continue;
+        if (!is_own(r, i)) continue;
         if (r->chain[i] > 0)
             add_chain(r, (int32_t)i);
         else
-            add_task(r, node->code, node->where, node->param, (int32_t)i, node->in, operands);
+            add_task(r, nodes[i].code, nodes[i].where, nodes[i].param, (int32_t)i, nodes[i].in,
+                     scode_operands(nodes[i].where));
     }
+    return PA_OK;
 }
 
 pa_status scode_make_tasks(scode_work *w, unsigned passes) {
@@ -213,7 +219,7 @@ pa_status scode_make_tasks(scode_work *w, unsigned passes) {
         .init = memory + 3 * n,
         .level = (uint32_t *)(memory + 4 * n),
     };
-    walk(&r, passes);
+    pa_status status = walk(&r, passes);
     pa_mem_free_array(memory, n, ARRAYS * sizeof *memory);
-    return PA_OK;
+    return status;
 }

@@ -27,6 +27,34 @@ static void run_call(const pa_scode *code, const scode_call *call) {
         }
 }
 
+#define INDEXED(formula)                                                                                               \
+    for (int32_t i = 0; i < n; i++) out[i] = formula;                                                                  \
+    break
+
+static void run_indexed(double *restrict d, const int32_t *a, int32_t n, pa_scode_kind map, double *restrict out) {
+    const int32_t *b = a + n, *c = b + n;
+    switch (map) {
+    case PA_SCODE_ADD:
+        INDEXED(d[a[i]] + d[b[i]]);
+    case PA_SCODE_SUB:
+        INDEXED(d[a[i]] - d[b[i]]);
+    case PA_SCODE_MUL:
+        INDEXED(d[a[i]] * d[b[i]]);
+    case PA_SCODE_DIV:
+        INDEXED(d[a[i]] / d[b[i]]);
+    case PA_SCODE_NEG:
+        INDEXED(-d[a[i]]);
+    case PA_SCODE_MULADD:
+        INDEXED(d[a[i]] * d[b[i]] + d[c[i]]);
+    case PA_SCODE_RELU:
+        INDEXED(d[a[i]] < 0 ? 0 : d[a[i]]);
+    case PA_SCODE_RELU_GRADIENT:
+        INDEXED(d[a[i]] <= 0 ? 0 : d[b[i]]);
+    default:
+        break;
+    }
+}
+
 static double scalar_call(const pa_scode *code, const int32_t *list) {
     const double *in[5] = {NULL};
     for (int i = 0; i < 5; i++)
@@ -57,23 +85,57 @@ static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n,
     double last = 0;
     for (const scode_scalar *end = op + n; op < end; op++) {
         switch ((scode_scalar_kind)op->kind) {
-        case SCALAR_ADD: last = d[op->a] + d[op->b]; break;
-        case SCALAR_ADD_LAST: last = last + d[op->b]; break;
-        case SCALAR_SUB: last = d[op->a] - d[op->b]; break;
-        case SCALAR_SUB_LAST: last = last - d[op->b]; break;
-        case SCALAR_SUB_FROM: last = d[op->a] - last; break;
-        case SCALAR_MUL: last = d[op->a] * d[op->b]; break;
-        case SCALAR_MUL_LAST: last = last * d[op->b]; break;
-        case SCALAR_DIV: last = d[op->a] / d[op->b]; break;
-        case SCALAR_NEG: last = -d[op->a]; break;
-        case SCALAR_MULADD: last = d[op->a] * d[op->b] + d[op->c]; break;
-        case SCALAR_MULADD_LAST: last = last * d[op->b] + d[op->c]; break;
-        case SCALAR_MULADD_TO: last = d[op->a] * d[op->b] + last; break;
-        case SCALAR_RELU: last = d[op->a] < 0 ? 0 : d[op->a]; break;
-        case SCALAR_RELU_GRADIENT: last = d[op->a] <= 0 ? 0 : d[op->b]; break;
-        case SCALAR_CHAIN: last = chain(d, code->lists + op->a, op->b, d[op->c]); break;
-        case SCALAR_CHAIN_PARTS: last = chain_in_parts(d, code->lists + op->a, op->b, d[op->c]); break;
-        case SCALAR_CALL: last = scalar_call(code, code->lists + op->a); break;
+        case SCALAR_ADD:
+            last = d[op->a] + d[op->b];
+            break;
+        case SCALAR_ADD_LAST:
+            last = last + d[op->b];
+            break;
+        case SCALAR_SUB:
+            last = d[op->a] - d[op->b];
+            break;
+        case SCALAR_SUB_LAST:
+            last = last - d[op->b];
+            break;
+        case SCALAR_SUB_FROM:
+            last = d[op->a] - last;
+            break;
+        case SCALAR_MUL:
+            last = d[op->a] * d[op->b];
+            break;
+        case SCALAR_MUL_LAST:
+            last = last * d[op->b];
+            break;
+        case SCALAR_DIV:
+            last = d[op->a] / d[op->b];
+            break;
+        case SCALAR_NEG:
+            last = -d[op->a];
+            break;
+        case SCALAR_MULADD:
+            last = d[op->a] * d[op->b] + d[op->c];
+            break;
+        case SCALAR_MULADD_LAST:
+            last = last * d[op->b] + d[op->c];
+            break;
+        case SCALAR_MULADD_TO:
+            last = d[op->a] * d[op->b] + last;
+            break;
+        case SCALAR_RELU:
+            last = d[op->a] < 0 ? 0 : d[op->a];
+            break;
+        case SCALAR_RELU_GRADIENT:
+            last = d[op->a] <= 0 ? 0 : d[op->b];
+            break;
+        case SCALAR_CHAIN:
+            last = chain(d, code->lists + op->a, op->b, d[op->c]);
+            break;
+        case SCALAR_CHAIN_PARTS:
+            last = chain_in_parts(d, code->lists + op->a, op->b, d[op->c]);
+            break;
+        case SCALAR_CALL:
+            last = scalar_call(code, code->lists + op->a);
+            break;
         }
         *out++ = last;
     }
@@ -83,10 +145,22 @@ void pa_scode_run(const pa_scode *code) {
     double *d = code->numbers;
     for (const scode_step *step = code->steps, *end = step + code->n_steps; step < end; step++) {
         switch ((scode_step_kind)step->kind) {
-        case STEP_PRODUCT: pa_k->scode_product(&step->of.product, d, code->lists); break;
-        case STEP_SUMS: pa_k->scode_sums(&step->of.sums, d, code->lists); break;
-        case STEP_MAP: pa_k->scode_map[step->map](&step->of.map, d); break;
-        case STEP_CALL: run_call(code, &step->of.call); break;
+        case STEP_PRODUCT:
+            pa_k->scode_product(&step->of.product, d, code->lists);
+            break;
+        case STEP_SUMS:
+            pa_k->scode_sums(&step->of.sums, d, code->lists);
+            break;
+        case STEP_MAP:
+            pa_k->scode_map[step->map](&step->of.map, d);
+            break;
+        case STEP_CALL:
+            run_call(code, &step->of.call);
+            break;
+        case STEP_INDEXED:
+            run_indexed(d, code->lists + step->of.indexed.list, step->of.indexed.n, (pa_scode_kind)step->map,
+                        d + step->of.indexed.out);
+            break;
         case STEP_GATHER:
             pa_k->scode_gather(d, step->of.gather.out, code->lists + step->of.gather.list, step->of.gather.n);
             break;

@@ -122,11 +122,16 @@ static int32_t identity_of(const pa_scode *code, scode_node *node) {
     bool left = is_constant(code, node->in[0], &x);
     bool right = node->where & 2 && is_constant(code, node->in[1], &y);
     switch (node->code) {
-    case PA_OP_add: return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
-    case PA_OP_sub: return right && y == 0 ? node->in[0] : -1;
-    case PA_OP_mul: return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
-    case PA_OP_div: return right && y == 1 ? node->in[0] : -1;
-    case PA_OP_neg: return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
+    case PA_OP_add:
+        return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
+    case PA_OP_sub:
+        return right && y == 0 ? node->in[0] : -1;
+    case PA_OP_mul:
+        return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
+    case PA_OP_div:
+        return right && y == 1 ? node->in[0] : -1;
+    case PA_OP_neg:
+        return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
     case PA_OP_power: {
         double exponent = code->params[2 * node->param];
         if (exponent == 2) { /* as the kernel computes it */
@@ -137,7 +142,8 @@ static int32_t identity_of(const pa_scode *code, scode_node *node) {
         }
         return exponent == 1 ? node->in[0] : -1;
     }
-    default: return -1;
+    default:
+        return -1;
     }
 }
 
@@ -156,8 +162,8 @@ static pa_status fold_node(pa_scode *code, int32_t i, int32_t *same) {
 /* ---- common subexpressions ---- */
 
 static bool commutes(unsigned code) {
-    return code == PA_OP_add || code == PA_OP_mul || code == PA_OP_eq || code == PA_OP_ne || code == PA_OP_bitwise_and ||
-           code == PA_OP_bitwise_or || code == PA_OP_bitwise_xor;
+    return code == PA_OP_add || code == PA_OP_mul || code == PA_OP_eq || code == PA_OP_ne ||
+           code == PA_OP_bitwise_and || code == PA_OP_bitwise_or || code == PA_OP_bitwise_xor;
 }
 
 static uint64_t bits_of(double x) {

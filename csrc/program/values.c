@@ -45,8 +45,15 @@ typedef struct update {
     int32_t *buffers;      /* of the parameters */
 } update;
 
+/* The same for a Value, whose number stands still. */
+typedef struct fixed_move {
+    double *outside, *number;
+} fixed_move;
+
 typedef struct segment {
     pa_scode *code;
+    fixed_move *fixed_loads, *fixed_stores;
+    size_t n_fixed_loads, n_fixed_stores;
     move *loads, *stores;
     size_t n_loads, loads_capacity, n_stores, stores_capacity;
     crossing *crossings;
@@ -103,9 +110,7 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     case PA_OP_cat:
         return true;
     case PA_OP_cast:
-        return out->dtype == PA_FLOAT64 || out->dtype == log->slots[log->operands[e->operands]].node->dtype;
-    case PA_OP_pow: /* of integers, where an integer is wanted */
-        return out->dtype == PA_FLOAT64;
+        return pa_dtype_is_float((pa_dtype)out->dtype) || out->dtype == log->slots[log->operands[e->operands]].node->dtype;
     default:
         break;
     }
@@ -114,12 +119,29 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     return family == PA_ELEMENTWISE || family == PA_COMPARISON;
 }
 
+/* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and
+   rounded once; it must not come back into float64, be compared, or carry a gradient. */
+static bool is_single(const pa_log *log, int32_t slot) { return log->slots[slot].node->dtype == PA_FLOAT32; }
+
+static bool singles_stay_apart(const pa_log *log) {
+    for (size_t i = 0; i < log->n_slots; i++)
+        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad)) return false;
+    for (size_t i = 0; i < log->n_entries; i++) {
+        const pa_entry *e = &log->entries[i];
+        bool single = e->out >= 0 && is_single(log, e->out);
+        for (int k = 0; k < e->n; k++)
+            if (is_single(log, log->operands[e->operands + k]) && (!single || e->kind != PA_ENTRY_OP)) return false;
+        if (single && (e->kind != PA_ENTRY_OP || e->tracked)) return false;
+    }
+    return true;
+}
+
 bool pa_values_can(const pa_log *log) {
+    if (!singles_stay_apart(log)) return false;
     bool any = false;
     double total = 0;
     for (size_t i = 0; i < log->n_slots; i++) {
         const pa_log_slot *s = &log->slots[i];
-        if (s->node->dtype == PA_FLOAT32) return false;
         bool is_value = (s->node->flags & PA_IS_VALUE) != 0;
         any = any || is_value;
         if (s->requires_grad && s->kind != PA_SLOT_RESULT && !is_value) return false;
@@ -811,18 +833,43 @@ static unsigned code_passes(unsigned passes) {
            (passes & PA_PASS_GROUP ? PA_SCODE_GROUP : 0);
 }
 
+/* Takes the moves of Values out of a list; what the code does not use is dropped. */
+static pa_status split_moves(const pa_program *p, pa_scode *code, move *moves, size_t *n, fixed_move **fixed, size_t *n_fixed) {
+    *fixed = pa_mem_alloc_array(*n + 1, sizeof **fixed);
+    if (*fixed == NULL) return PA_MEMORY;
+    size_t kept = 0, room = *n + 1;
+    for (size_t k = 0; k < *n; k++) {
+        move m = moves[k];
+        m.number = pa_scode_number(code, m.slot);
+        if (m.number == NULL) continue;
+        bool stands = p->buffers[m.buffer].at != NULL && p->buffers[m.buffer].kind != PA_BUFFER_ARENA && m.dtype == PA_FLOAT64;
+        if (stands)
+            (*fixed)[(*n_fixed)++] = (fixed_move){(double *)(void *)(p->buffers[m.buffer].at + m.offset), m.number};
+        else
+            moves[kept++] = m;
+    }
+    /* The block is given back by its size, which is that of the fixed ones from now on. */
+    fixed_move *exact = pa_mem_alloc_array(*n_fixed + 1, sizeof *exact);
+    if (exact == NULL) {
+        pa_mem_free_array(*fixed, room, sizeof **fixed);
+        *fixed = NULL;
+        *n_fixed = 0;
+        return PA_MEMORY;
+    }
+    memcpy(exact, *fixed, *n_fixed * sizeof *exact);
+    pa_mem_free_array(*fixed, room, sizeof **fixed);
+    *fixed = exact;
+    *n = kept;
+    return PA_OK;
+}
+
 static pa_status compile_segments(lowering *l) {
     pa_scalar_program *s = l->s;
     for (size_t i = 0; i < s->n_segments; i++) PA_TRY(pa_scode_compile(s->segments[i].code, code_passes(l->p->passes)));
     for (size_t i = 0; i < s->n_segments; i++) {
         segment *at = &s->segments[i];
-        size_t used = 0;
-        for (size_t k = 0; k < at->n_loads; k++) {
-            at->loads[k].number = pa_scode_number(at->code, at->loads[k].slot);
-            if (at->loads[k].number != NULL) at->loads[used++] = at->loads[k];
-        }
-        at->n_loads = used;
-        for (size_t k = 0; k < at->n_stores; k++) at->stores[k].number = pa_scode_number(at->code, at->stores[k].slot);
+        PA_TRY(split_moves(l->p, at->code, at->loads, &at->n_loads, &at->fixed_loads, &at->n_fixed_loads));
+        PA_TRY(split_moves(l->p, at->code, at->stores, &at->n_stores, &at->fixed_stores, &at->n_fixed_stores));
         for (size_t k = 0; k < at->n_crossings; k++) {
             crossing *c = &at->crossings[k];
             c->to = pa_scode_number(at->code, c->to_slot);
@@ -855,6 +902,7 @@ static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
     PA_TRY(store_leaves(l));
     PA_TRY(store_results(l, n_outputs, outputs));
     PA_TRY(place_results(p));
+    pa_program_bind_values(p);
     return compile_segments(l);
 }
 
@@ -910,6 +958,8 @@ void pa_values_free(pa_scalar_program *s) {
         pa_scode_free(at->code);
         pa_mem_free(at->loads, at->loads_capacity * sizeof *at->loads);
         pa_mem_free(at->stores, at->stores_capacity * sizeof *at->stores);
+        pa_mem_free_array(at->fixed_loads, at->n_fixed_loads + 1, sizeof *at->fixed_loads);
+        pa_mem_free_array(at->fixed_stores, at->n_fixed_stores + 1, sizeof *at->fixed_stores);
         pa_mem_free(at->crossings, at->crossings_capacity * sizeof *at->crossings);
         free_update(at->after);
     }
@@ -920,6 +970,7 @@ void pa_values_free(pa_scalar_program *s) {
 /* ---- running ---- */
 
 static void load_numbers(const pa_program *p, const segment *s) {
+    for (size_t i = 0; i < s->n_fixed_loads; i++) *s->fixed_loads[i].number = *s->fixed_loads[i].outside;
     for (size_t i = 0; i < s->n_loads; i++) {
         const move *m = &s->loads[i];
         const char *at = p->buffers[m->buffer].at + m->offset;
@@ -934,11 +985,14 @@ static void load_numbers(const pa_program *p, const segment *s) {
 }
 
 static void store_numbers(const pa_program *p, const segment *s) {
+    for (size_t i = 0; i < s->n_fixed_stores; i++) *s->fixed_stores[i].outside = *s->fixed_stores[i].number;
     for (size_t i = 0; i < s->n_stores; i++) {
         const move *m = &s->stores[i];
         char *at = p->buffers[m->buffer].at + m->offset;
         if (m->dtype == PA_FLOAT64)
             *(double *)(void *)at = *m->number;
+        else if (m->dtype == PA_FLOAT32)
+            *(float *)(void *)at = (float)*m->number;
         else if (m->dtype == PA_INT64)
             *(int64_t *)(void *)at = (int64_t)*m->number;
         else
@@ -955,10 +1009,12 @@ static void run_update(pa_program *p, update *u) {
         params[k] = *u->params[k];
         gradients[k] = *u->gradients[k];
     }
-    bool has[3];
+    bool has[3], gathered[3];
     for (int s = 0; s < 3; s++) {
         has[s] = plan->state[s] != NULL;
-        for (int32_t k = 0; has[s] && k < u->n; k++) states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
+        gathered[s] = has[s] && plan->block[s] == NULL;
+        if (has[s] && !gathered[s]) states[s] = plan->block[s];
+        for (int32_t k = 0; gathered[s] && k < u->n; k++) states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
     }
     pa_update all;
     pa_read_hyper(plan->hyper, &all);
@@ -973,7 +1029,7 @@ static void run_update(pa_program *p, update *u) {
         (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[1](&all);
     }
     for (int s = 0; s < 3; s++)
-        for (int32_t k = 0; has[s] && k < u->n; k++) *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
+        for (int32_t k = 0; gathered[s] && k < u->n; k++) *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
     for (int32_t k = 0; k < u->n; k++) *(double *)(void *)p->buffers[u->buffers[k]].at = params[k];
 }
 

@@ -12,14 +12,14 @@ made once, in a `_Plan`, and kept until the groups or the state change:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
 from pyautograd import _recording
 from pyautograd._c import check, ffi, lib, node_pointer
-from pyautograd._creation import tensor, zeros_like
+from pyautograd._creation import tensor, zeros, zeros_like
 from pyautograd._dtype import float64
 from pyautograd._grad_mode import enable_grad
 from pyautograd._tensor import Tensor
@@ -340,6 +340,7 @@ class FusedOptimizer(Optimizer):
         """Zeros as the state of parameters that have their first gradient."""
         still = []
         with _recording.paused():
+            zeros_of_values = _zeros_side_by_side(sum(isinstance(plan.keep[i], Value) for i in plan.waiting))
             for i in plan.waiting:
                 param = plan.keep[i]
                 if param.grad is None:
@@ -348,7 +349,8 @@ class FusedOptimizer(Optimizer):
                 kept = self._state[param]
                 for place, name in enumerate(plan.names):
                     if name is not None and kept.get(name) is None:
-                        kept[name] = _zeros_like_param(param)
+                        is_value = isinstance(param, Value)
+                        kept[name] = next(zeros_of_values[place]) if is_value else zeros_like(param).detach()
                         plan.state[3 * i + place] = node_pointer(kept[name])
                         plan.keep.append(kept[name])
                         if not self._counts_steps:
@@ -366,8 +368,9 @@ class FusedOptimizer(Optimizer):
         super().__setstate__(state)
 
 
-def _zeros_like_param(param: Any) -> Tensor:
-    return tensor(0.0, dtype=float64) if isinstance(param, Value) else zeros_like(param).detach()
+def _zeros_side_by_side(n: int) -> tuple[Iterator[Tensor], ...]:
+    """Zeros for n Values, for each of three states: they stand side by side, so that a program updates them in place."""
+    return tuple(iter(zeros(n, dtype=float64)) if n else iter(()) for _ in range(3))
 
 
 def _like_param(name: str, value: Any, param: Any) -> Any:

@@ -204,7 +204,8 @@ static void write_net(int samples, int inputs, int outputs, bool mixed, bool kee
                 pa_slot sum = layer == 0 ? b[layer][j] : zero;
                 for (int i = 0; i < sizes[layer]; i++) {
                     bool swap = mixed && draw(4) == 0;
-                    pa_slot product = record(PA_OP_mul, swap ? from[i] : w[layer][j][i], swap ? w[layer][j][i] : from[i]);
+                    pa_slot product =
+                        record(PA_OP_mul, swap ? from[i] : w[layer][j][i], swap ? w[layer][j][i] : from[i]);
                     sum = mixed && draw(4) == 0 ? record(PA_OP_add, product, sum) : record(PA_OP_add, sum, product);
                     if (keep_sums && draw(10) == 0) keep(sum);
                 }
@@ -228,7 +229,8 @@ static void write_net(int samples, int inputs, int outputs, bool mixed, bool kee
 static void nets_of_all_shapes(void) {
     bool held = true;
     for (int i = 0; i < 60 && held; i++) {
-        int samples = 1 + (int)draw(i < 50 ? 12 : 60), inputs = 1 + (int)draw(i < 50 ? 19 : 6), outputs = 1 + (int)draw(19);
+        int samples = 1 + (int)draw(i < 50 ? 12 : 60), inputs = 1 + (int)draw(i < 50 ? 19 : 6),
+            outputs = 1 + (int)draw(19);
         start();
         write_net(samples, inputs, outputs, i % 3 == 2, i % 5 == 4);
         held = holds(PA_SCODE_ALL, 0);
@@ -300,7 +302,10 @@ static void wide_groups(void) {
             double params[2] = {0.5, 1.5};
             int lanes = pattern == 0 ? LANES : 600;
             for (int i = 0; i < lanes; i++) {
-                pa_slot in[3] = {first + i, first + (pattern == 0 ? LANES - 1 - i : pattern == 1 ? i / 50 : 7),
+                pa_slot in[3] = {first + i,
+                                 first + (pattern == 0   ? LANES - 1 - i
+                                          : pattern == 1 ? i / 50
+                                                         : 7),
                                  first + (i * 37) % LANES};
                 pa_slot out = apply((pa_op)op, in[0], in[1], in[2], params);
                 keep(out);
@@ -354,7 +359,8 @@ static void deep_chains(void) {
         pa_slot b = leaf(0.999), c = leaf(0.01), d = leaf(0.3);
         int first_op = now.n;
         for (int i = 0; i < LINKS; i++)
-            d = form == 0 ? record(PA_OP_add, record(PA_OP_mul, d, b), c) : record(PA_OP_sub, record(PA_OP_mul, b, d), c);
+            d = form == 0 ? record(PA_OP_add, record(PA_OP_mul, d, b), c)
+                          : record(PA_OP_sub, record(PA_OP_mul, b, d), c);
         memset(grad_of, 0xff, sizeof grad_of);
         keep(d);
         write_reverse(d, first_op, in_of, op_of, grad_of);

@@ -1,0 +1,120 @@
+"""Every allocation of recording, compiling, replaying and running fails in turn: MemoryError, no leak, and a model that
+has made the whole step or nothing of it; then the step goes on as if nothing had been."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_alloc_failure import MOST, alive, assert_alive
+
+import pyautograd as pa
+from pyautograd import nn
+from pyautograd._c import lib
+from pyautograd.nn import functional as F
+from pyautograd.scalar import MLP, Value
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
+Y = np.array([0, 1, 1, 0, 1, 0, 0, 1])
+
+
+class OfTensors:
+    """A step over Tensors."""
+
+    def __init__(self) -> None:
+        pa.manual_seed(1)
+        self.model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(0.2), nn.Linear(5, 2))
+        self.optimizer = pa.optim.Adam(self.model.parameters(), lr=0.1)
+        model, optimizer = self.model, self.optimizer
+
+        @pa.compile
+        def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self.step: Callable[..., Any] = step
+        self.data = pa.tensor(X), pa.tensor(Y)
+
+    def numbers(self) -> list[float]:
+        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
+
+
+class OfValues:
+    """A step over Values."""
+
+    def __init__(self) -> None:
+        import random
+
+        random.seed(1)
+        self.model = MLP(3, [2, 1])
+        model = self.model
+        optimizer = pa.optim.Adam(model.parameters(), lr=0.01)
+
+        @pa.compile
+        def step(x: Any, y: Any) -> Value:
+            loss: Any = sum((model(list(map(Value, row))) - target) ** 2 for row, target in zip(x, y))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self.step: Callable[..., Any] = step
+        self.data = X[:2].astype(np.float64), Y[:2]
+
+    def numbers(self) -> list[float]:
+        return [p.data for p in self.model.parameters()]
+
+
+def trajectory(kind: type) -> list[list[float]]:
+    """The model's numbers before and after each of the first steps."""
+    training = kind()
+    found = [training.numbers()]
+    for i in range(4):
+        pa.manual_seed(i)
+        training.step(*training.data)
+        found.append(training.numbers())
+    return found
+
+
+def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bool, bool]:
+    """Four steps, during which allocation `number` fails: was it reached, and did a step raise?"""
+    training = kind()
+    made, raised = 0, False
+    lib.pa_memory_fail_after(number)
+    while made < 4:
+        pa.manual_seed(made)
+        try:
+            training.step(*training.data)
+            made += 1
+        except MemoryError:
+            raised = True
+            assert training.numbers() in (wanted[made], wanted[made + 1]), number
+            made += training.numbers() == wanted[made + 1]
+    reached = lib.pa_memory_fail_left() < 0
+    lib.pa_memory_fail_after(-1)
+    np.testing.assert_array_equal(training.numbers(), wanted[4])
+    return reached, raised
+
+
+@pytest.mark.parametrize("kind", [OfTensors, OfValues])
+def test_a_step(kind: type) -> None:
+    wanted = trajectory(kind)
+    gc.collect()
+    before = alive()
+    failed = 0
+    try:
+        for number in range(MOST):
+            reached, raised = with_failure(kind, number, wanted)
+            failed += raised
+            gc.collect()
+            assert_alive(before, number)
+            if not reached:
+                break
+    finally:
+        lib.pa_memory_fail_after(-1)
+    assert not reached
+    assert failed > 50
