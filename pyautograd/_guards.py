@@ -459,10 +459,10 @@ class _Walk:
     def _options(self, optimizer: Any, place: str) -> None:
         """An optimiser's groups: when they change, the optimiser is told, and no new program is made."""
         self.optimizers.append(optimizer)
-        rows = [
-            self._row(self.guards.item(vars(optimizer), "param_groups"), f"{place}.param_groups"),
-            self._row(self.guards.members(optimizer.param_groups), f"{place}.param_groups"),
-        ]
+        # Other groups than these ask for another program: nobody would watch their options.
+        self._row(self.guards.item(vars(optimizer), "param_groups"), f"{place}.param_groups")
+        self._row(self.guards.members(optimizer.param_groups), f"{place}.param_groups")
+        rows = []
         for index, group in enumerate(optimizer.param_groups):
             where = f"{place}.param_groups[{index}]"
             rows.append(self._row(self.guards.length(group), where))

@@ -1,5 +1,5 @@
-"""Every op of the table in a compiled step: the same bits as eager, forward and backward, on every instruction set, with
-all passes and with each of them switched off; and random programs."""
+"""Every op of the table in a compiled step: the same bits as eager, forward and backward, on every instruction set,
+with all passes and with each of them switched off; and random programs."""
 
 import functools
 from collections.abc import Callable, Iterator

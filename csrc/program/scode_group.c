@@ -27,10 +27,10 @@ static bool same_group(const scode_task *x, const scode_task *y) {
            (x->code != CODE_CHAIN || x->in[2] == y->in[2]);
 }
 
-/* Sorts the tasks by level, then by group in order of appearance. */
-static void sort_tasks(scode_work *w, int32_t *order) {
+/* groups[i]: the number of what task i does, by first appearance. */
+static void number_groups(scode_work *w, int32_t *groups) {
     int32_t *firsts = w->ids;
-    int32_t groups = 0;
+    int32_t found = 0;
     scode_table_clear(&w->table, w->n_tasks);
     for (size_t i = 0; i < w->n_tasks; i++) {
         const scode_task *task = &w->tasks[i];
@@ -38,14 +38,93 @@ static void sort_tasks(scode_work *w, int32_t *order) {
         while (w->table.cells[cell] >= 0 && !same_group(task, &w->tasks[firsts[w->table.cells[cell]]]))
             cell = (cell + 1) & w->table.mask;
         if (w->table.cells[cell] < 0) {
-            firsts[groups] = (int32_t)i;
-            w->table.cells[cell] = groups++;
+            firsts[found] = (int32_t)i;
+            w->table.cells[cell] = found++;
         }
-        w->keys[i] = (uint64_t)task->level << 32 | (uint32_t)w->table.cells[cell];
+        groups[i] = w->table.cells[cell];
+    }
+}
+
+/* ---- levels ---- */
+
+/* Which tasks run as late as those that read them allow: none, those of a backward or any for which that is a few levels
+   later, or all. */
+typedef enum levels { EARLY, BACKWARD_NEAR, NEAR, LATE, LEVELS } levels;
+enum { NEAR_LEVELS = 3 };
+
+static void before(int32_t *limits, int32_t slot, int32_t level) {
+    if (limits[slot] > level - 1) limits[slot] = level - 1;
+}
+
+/* The levels of the tasks where some of them move. What nothing reads stays. */
+static void find_levels(scode_work *w, levels kind, int32_t *found) {
+    int32_t *limits = w->mates; /* of slots; the mates come later */
+    for (size_t i = 0; i < w->code->n; i++) limits[i] = INT32_MAX;
+    for (size_t i = w->n_tasks; i-- > 0;) {
+        const scode_task *task = &w->tasks[i];
+        int32_t level = (int32_t)task->level, limit = limits[task->out];
+        bool moves = kind != EARLY && limit != INT32_MAX;
+        if (kind == BACKWARD_NEAR) moves = moves && task->flags & NODE_BACKWARD;
+        if (kind != LATE) moves = moves && limit - level <= NEAR_LEVELS;
+        if (moves) level = limit;
+        found[i] = level;
+        int operands = scode_operands(task->where);
+        for (int k = 0; k < operands; k++) before(limits, task->in[k], level);
+        if (task->code != CODE_CHAIN) continue;
+        before(limits, task->in[0], level);
+        for (int32_t k = task->in[1]; k < task->in[1] + task->in[2]; k++) {
+            before(limits, w->term_a[k], level);
+            before(limits, w->term_b[k], level);
+        }
+    }
+    memset(w->mates, 0xff, w->code->n * sizeof *w->mates);
+}
+
+/* How many groups there are with these levels; the keys become level and group. */
+static size_t count_groups(scode_work *w, const int32_t *level, const int32_t *groups) {
+    size_t found = 0;
+    scode_table_clear(&w->table, w->n_tasks);
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        w->keys[i] = (uint64_t)level[i] << 32 | (uint32_t)groups[i];
+        size_t cell = scode_mix(0, w->keys[i]) & w->table.mask;
+        while (w->table.cells[cell] >= 0 && w->keys[w->table.cells[cell]] != w->keys[i])
+            cell = (cell + 1) & w->table.mask;
+        if (w->table.cells[cell] >= 0) continue;
+        w->table.cells[cell] = (int32_t)i;
+        found++;
+    }
+    return found;
+}
+
+/* Ops that go together start at one level and may drift apart, where one sample's label was folded or the first token
+   has fewer to look at. A backward ends together: run late, it is in step again. The levels with the fewest groups are
+   taken. */
+static void choose_levels(scode_work *w, const int32_t *groups) {
+    int32_t *level = w->order;
+    size_t best = SIZE_MAX;
+    for (levels kind = EARLY; kind < LEVELS; kind++) {
+        find_levels(w, kind, level);
+        size_t found = count_groups(w, level, groups);
+        if (found >= best) continue;
+        best = found;
+        memcpy(w->choice, level, w->n_tasks * sizeof *level);
+    }
+    for (size_t i = 0; i < w->n_tasks; i++) w->tasks[i].level = (uint32_t)w->choice[i];
+}
+
+/* Sorts the tasks by level, then by group in order of appearance. */
+static void sort_tasks(scode_work *w, int32_t *order) {
+    int32_t *groups = w->left;
+    number_groups(w, groups);
+    choose_levels(w, groups);
+    for (size_t i = 0; i < w->n_tasks; i++) {
+        w->keys[i] = (uint64_t)w->tasks[i].level << 32 | (uint32_t)groups[i];
         order[i] = (int32_t)i;
     }
     scode_sort(order, w->spare, w->keys, w->n_tasks);
 }
+
+/* ---- placing ---- */
 
 static pa_status place_group(scode_work *w, const int32_t *tasks, size_t n) {
     if (w->tasks[tasks[0]].code == CODE_CHAIN) return scode_place_chains(w, tasks, n);

@@ -100,7 +100,13 @@ static uint32_t highest(const reroller *r, const int32_t *in, int n) {
 static void add_task(reroller *r, unsigned code, unsigned where, int32_t param, int32_t out, const int32_t *in, int n) {
     scode_task *task = &r->w->tasks[r->w->n_tasks++];
     *task = (scode_task){
-        .level = highest(r, in, n) + 1, .code = (uint16_t)code, .where = (uint8_t)where, .param = param, .out = out};
+        .level = highest(r, in, n) + 1,
+        .code = (uint16_t)code,
+        .where = (uint8_t)where,
+        .flags = r->w->code->nodes[out].flags & NODE_BACKWARD,
+        .param = param,
+        .out = out,
+    };
     memcpy(task->in, in, (size_t)n * sizeof *in);
     r->level[out] = task->level;
 }
@@ -153,23 +159,26 @@ static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsi
 
 static size_t most_pieces(size_t terms) { return terms < 8 ? 2 : terms / 4; }
 
+/* Is a chain cut before term k? Where the kind of terms changes, and `by_level` where their level does. */
+static bool is_cut(const reroller *r, size_t k, bool by_level) {
+    return is_plain(r, k) != is_plain(r, k - 1) || (by_level && term_level(r, k) != term_level(r, k - 1));
+}
+
 static void add_chain(reroller *r, int32_t root) {
-    const scode_work *w = r->w;
-    size_t first = (size_t)r->first[root], n = (size_t)r->chain[root], end = first + n, pieces = 1;
-    unsigned flags = w->code->nodes[root].flags & NODE_BACKWARD;
-#define IS_CUT(k) (term_level(r, k) != term_level(r, (k) - 1) || is_plain(r, k) != is_plain(r, (k) - 1))
-    for (size_t k = first + 1; k < end; k++) pieces += IS_CUT(k);
-    int32_t sum = r->init[root];
-    if (pieces > most_pieces(n)) {
-        add_piece(r, sum, first, n, flags);
-        return;
+    size_t first = (size_t)r->first[root], n = (size_t)r->chain[root], end = first + n;
+    size_t by_level = 1, by_kind = 1;
+    for (size_t k = first + 1; k < end; k++) {
+        by_level += is_cut(r, k, true);
+        by_kind += is_cut(r, k, false);
     }
+    unsigned flags = r->w->code->nodes[root].flags & NODE_BACKWARD;
+    bool levels = by_level <= most_pieces(n), kinds = by_kind <= most_pieces(n);
+    int32_t sum = r->init[root];
     for (size_t k = first + 1, start = first; k <= end; k++) {
-        if (k < end && !IS_CUT(k)) continue;
+        if (k < end && !((levels || kinds) && is_cut(r, k, levels))) continue;
         sum = add_piece(r, sum, start, k - start, flags);
         start = k;
     }
-#undef IS_CUT
 }
 
 /* Does the node stand for itself, and is it an op that no chain has absorbed? */

@@ -369,7 +369,7 @@ class FusedOptimizer(Optimizer):
 
 
 def _zeros_side_by_side(n: int) -> tuple[Iterator[Tensor], ...]:
-    """Zeros for n Values, for each of three states: they stand side by side, so that a program updates them in place."""
+    """Zeros for n Values, for each of three states, side by side: a program updates them where they stand."""
     return tuple(iter(zeros(n, dtype=float64)) if n else iter(()) for _ in range(3))
 
 
