@@ -242,9 +242,9 @@ def main():
         optimizer.param_groups[0]["lr"] = lr * (1 - k / steps)
         recent.append(step(tokens(names[k % len(names)])))
         if (k + 1) % max(1, steps // 10) == 0:
-            elapsed = time.perf_counter() - clock
-            print(f"step {k + 1:>5}: loss {sum(recent) / len(recent):.4f}, {elapsed / (k + 1) * 1e3:.3f} ms a step")
-            recent = []
+            each = (time.perf_counter() - clock) / len(recent) * 1e3
+            print(f"step {k + 1:>5}: loss {sum(recent) / len(recent):.4f}, {each:.3f} ms a step")
+            recent, clock = [], time.perf_counter()
     with pyautograd.no_grad():
         print("new names:", *(model.sample() for _ in range(arguments.samples)))
 

@@ -13,6 +13,7 @@
 #ifndef PA_KERNELS_OPS_H
 #define PA_KERNELS_OPS_H
 
+#include "kernels.h"
 #include "../graph.h"
 
 /* One application of an op, before its node exists. */
@@ -78,6 +79,14 @@ pa_shape_fn pa_matmul_shape, pa_linear_shape;
 pa_forward_fn pa_matmul_forward, pa_linear_forward;
 pa_backward_fn pa_matmul_backward, pa_linear_backward;
 pa_scratch_fn pa_matmul_scratch, pa_linear_scratch;
+/* What a program has a product do while its results are at hand. */
+typedef struct pa_product_extras {
+    bool relu;               /* forward: ReLU's result instead of the product's */
+    bool mask;               /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
+    const pa_update *update; /* backward: Adam's of operand 1, or NULL */
+} pa_product_extras;
+pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras);
+pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras);
 double pa_product_cost(const pa_node *node); /* floating point operations of the forward */
 
 /* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var: params = {correction}

@@ -225,7 +225,7 @@ static void multiply_int64(const product *p, const int64_t *a, const int64_t *b,
     }
 }
 
-static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, void *scratch) {
+static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, bool relu, void *scratch) {
     const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
     char *out = pa_node_data(node);
     int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
@@ -238,7 +238,7 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
             multiply_int64(p, a_at, b_at, bias, bias_step, out_at);
         } else {
             pa_gemm g = {.m = p->m, .n = p->n, .k = p->k, .a = a_at, .a_row = p->a_row, .a_col = p->a_col,
-                         .b = b_at, .b_row = p->b_row, .b_col = p->b_col, .c = out_at, .c_row = p->n, .bias = bias};
+                         .b = b_at, .b_row = p->b_row, .b_col = p->b_col, .c = out_at, .c_row = p->n, .bias = bias, .relu = relu};
             pa_gemm_run(&g, node->dtype == PA_FLOAT64, scratch);
         }
     }
@@ -252,26 +252,28 @@ static size_t bias_bytes(const pa_node *node) {
     return n > 1 && pa_node_strides(bias)[0] != 1 ? (size_t)n * pa_dtype_size((pa_dtype)node->dtype) : 0;
 }
 
-static pa_status forward(pa_node *node, char *scratch) {
+pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras) {
     product p;
     read_product(node, &p);
     if (node->n_parents != 3) {
-        run_forward(node, &p, NULL, 0, scratch);
+        run_forward(node, &p, NULL, 0, extras->relu, scratch);
         return PA_OK;
     }
     const pa_node *bias = pa_node_parent(node, 2);
     const void *data = pa_node_data(bias);
     if (bias_bytes(node) > 0) {
-        char *copy = scratch + pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64);
+        char *copy = (char *)scratch + pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64);
         pa_node_gather(bias, (pa_dtype)node->dtype, copy);
         data = copy;
     }
-    run_forward(node, &p, data, pa_node_strides(bias)[0], scratch);
+    run_forward(node, &p, data, pa_node_strides(bias)[0], extras->relu, scratch);
     return PA_OK;
 }
 
-pa_status pa_matmul_forward(pa_node *node, void *scratch) { return forward(node, scratch); }
-pa_status pa_linear_forward(pa_node *node, void *scratch) { return forward(node, scratch); }
+static const pa_product_extras no_extras = {false, false, NULL};
+
+pa_status pa_matmul_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
+pa_status pa_linear_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
 
 /* ---- backward ---- */
 
@@ -288,7 +290,7 @@ static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool acc
         *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
 }
 
-static pa_status backward(pa_node *node, void *scratch) {
+pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras) {
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;
@@ -310,13 +312,15 @@ static pa_status backward(pa_node *node, void *scratch) {
         if (da != NULL) {
             pa_gemm by_b = {.m = p.m, .n = p.k, .k = p.n, .a = g_at, .a_row = p.n, .a_col = 1,
                             .b = b + at.b * size, .b_row = p.b_col, .b_col = p.b_row,
-                            .c = da + at.a_grad * size, .c_row = p.k, .accumulate = add_a || !at.a_first};
+                            .c = da + at.a_grad * size, .c_row = p.k, .accumulate = add_a || !at.a_first,
+                            .mask = extras->mask ? a + at.a * size : NULL, .mask_row = p.a_row};
             pa_gemm_run(&by_b, float64, scratch);
         }
         if (db != NULL && p.b_is_weight) {
             pa_gemm by_x = {.m = p.n, .n = p.k, .k = p.m, .a = g_at, .a_row = 1, .a_col = p.n,
                             .b = a + at.a * size, .b_row = p.a_row, .b_col = p.a_col,
-                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first};
+                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first,
+                            .update = extras->update};
             pa_gemm_run(&by_x, float64, scratch);
         } else if (db != NULL) {
             pa_gemm by_a = {.m = p.k, .n = p.n, .k = p.m, .a = a + at.a * size, .a_row = p.a_col, .a_col = p.a_row,
@@ -346,7 +350,7 @@ static size_t scratch_bytes(const pa_node *node) {
     return most;
 }
 
-pa_status pa_matmul_backward(pa_node *node, void *scratch) { return backward(node, scratch); }
-pa_status pa_linear_backward(pa_node *node, void *scratch) { return backward(node, scratch); }
+pa_status pa_matmul_backward(pa_node *node, void *scratch) { return pa_product_backward(node, scratch, &no_extras); }
+pa_status pa_linear_backward(pa_node *node, void *scratch) { return pa_product_backward(node, scratch, &no_extras); }
 size_t pa_matmul_scratch(const pa_node *node) { return scratch_bytes(node); }
 size_t pa_linear_scratch(const pa_node *node) { return scratch_bytes(node); }

@@ -1,9 +1,17 @@
-/* Fusion: elementwise ops whose operands can be read where they stand become maps, without the walk over strides that the
+/* Fusion. A linear layer takes the ReLU behind it along, and its backward the ReLU before it; and, where nothing comes between,
+   Adam's step of its weight, while the gradient is at hand:
+
+       linear, relu        ──▶  linear with ReLU
+       d linear, d relu    ──▶  d linear through ReLU
+       d linear … update   ──▶  d linear with the update of its weight … update of the others
+
+   Elementwise ops whose operands can be read where they stand become maps, without the walk over strides that the
    general op makes; and maps that follow one another over many elements become a chain:
 
        for each block of PA_BLOCK elements:  map, map, gradient, …     each finds in L1 what the one before it has left
 
    A buffer that is not used outside its chain holds a single block. */
+#include "../kernels/optim.h"
 #include "program.h"
 
 #include <string.h>
@@ -139,6 +147,10 @@ static pa_status make_chains(pa_program *p) {
     take_code(p, &code, &n, &capacity);
     pa_status status = PA_OK;
     for (int32_t i = 0; i < n && status == PA_OK;) {
+        if (code[i].kind == PA_DO_NOTHING) {
+            i++;
+            continue;
+        }
         int32_t length = chain_length(p, code, i, n);
         status = length > 1 ? emit_chain(p, code + i, length) : pa_program_emit(p, &code[i]);
         i += length;
@@ -161,7 +173,134 @@ static pa_status make_maps(pa_program *p) {
     return status;
 }
 
+/* ---- linear layers ---- */
+
+typedef struct uses {
+    int32_t *count; /* of each buffer: how many instructions touch it */
+    int32_t *last;  /* of each buffer: the last that did, to count each once */
+    int32_t now;
+} uses;
+
+static void use(void *context, int32_t buffer, bool writes) {
+    (void)writes;
+    uses *u = context;
+    if (u->last[buffer] == u->now) return;
+    u->last[buffer] = u->now;
+    u->count[buffer]++;
+}
+
+static void count_uses(const pa_program *p, uses *u) {
+    for (int32_t b = 0; b < p->n_buffers; b++) {
+        u->count[b] = 0;
+        u->last[b] = -1;
+    }
+    for (u->now = 0; u->now < p->n_code; u->now++) pa_instruction_visit(p, &p->code[u->now], use, u);
+    for (int32_t r = 0; r < p->n_results; r++) u->count[p->results[r].buffer]++;
+}
+
+static bool is_linear(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
+    return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear && pa_dtype_is_float((pa_dtype)p->nodes[i->node]->dtype);
+}
+
+static bool is_relu(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
+    return i->kind == kind && p->nodes[i->node]->op == PA_OP_relu;
+}
+
+/* Is the buffer nobody's but these two instructions'? */
+static bool is_between(const pa_program *p, const uses *u, int32_t buffer) {
+    return p->buffers[buffer].kind == PA_BUFFER_ARENA && u->count[buffer] == 2;
+}
+
+static void take_relu_along(pa_program *p, const uses *u) {
+    for (int32_t i = 0; i + 1 < p->n_code; i++) {
+        pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
+        if (!is_linear(p, linear, PA_DO_FORWARD) || !is_relu(p, relu, PA_DO_MAP)) continue;
+        if (pa_node_parent(p->nodes[relu->node], 0) != p->nodes[linear->node] || !is_between(p, u, p->buffer_of[linear->node])) continue;
+        p->buffer_of[linear->node] = p->buffer_of[relu->node];
+        linear->relu = true;
+        relu->kind = PA_DO_NOTHING;
+        p->n_fused++;
+    }
+}
+
+static void take_relu_gradient_along(pa_program *p, const uses *u) {
+    for (int32_t i = 0; i + 1 < p->n_code; i++) {
+        pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
+        if (!is_linear(p, linear, PA_DO_BACKWARD) || !is_relu(p, relu, PA_DO_GRADIENT) || relu->accumulate) continue;
+        int32_t *target = &p->pool[linear->targets];
+        const pa_node *a = pa_node_parent(p->nodes[linear->node], 0);
+        if (a != p->nodes[relu->node] || relu->gradient != *target || !is_between(p, u, *target) || !pa_node_is_contiguous(a)) continue;
+        *target = p->pool[relu->targets];
+        linear->mask = true;
+        relu->kind = PA_DO_NOTHING;
+        p->n_fused++;
+    }
+}
+
+typedef struct watch {
+    int32_t param, gradient;
+    bool touched;
+} watch;
+
+static void look(void *context, int32_t buffer, bool writes) {
+    (void)writes;
+    watch *w = context;
+    w->touched = w->touched || buffer == w->param || buffer == w->gradient;
+}
+
+/* The BACKWARD that makes the gradient of a weight, all of it, after which nothing touches weight or gradient until the update. */
+static pa_instruction *maker_of(const pa_program *p, int32_t update, int32_t gradient, int32_t param) {
+    for (int32_t i = update; i-- > 0;) {
+        pa_instruction *each = &p->code[i];
+        watch w = {param, gradient, false};
+        pa_instruction_visit(p, each, look, &w);
+        if (!w.touched) continue;
+        bool makes = is_linear(p, each, PA_DO_BACKWARD) && each->update < 0 && p->pool[each->targets + 1] == gradient &&
+                     p->buffer_of[pa_node_parent(p->nodes[each->node], 1)->mark] == param &&
+                     pa_node_is_contiguous(pa_node_parent(p->nodes[each->node], 1));
+        /* the same weight must not be what the layer reads as its input or bias */
+        for (int k = 0; makes && k < p->nodes[each->node]->n_parents; k++)
+            makes = k == 1 || p->buffer_of[pa_node_parent(p->nodes[each->node], k)->mark] != param;
+        return makes ? each : NULL;
+    }
+    return NULL;
+}
+
+static void take_updates_along(pa_program *p) {
+    for (int32_t i = 0; i < p->n_code; i++) {
+        pa_instruction *update = &p->code[i];
+        if (update->kind != PA_DO_UPDATE || p->updates[update->source].kind != PA_ADAM) continue;
+        for (int k = 0; k < update->n; k++) {
+            int32_t *gradient = &p->pool[update->targets + k];
+            const pa_node *param = p->nodes[p->pool[update->targets + update->n + k]];
+            if (*gradient < 0 || p->offset_of[param->mark] != 0) continue;
+            pa_instruction *maker = maker_of(p, i, *gradient, p->buffer_of[param->mark]);
+            if (maker == NULL) continue;
+            maker->update = update->source;
+            maker->param = k;
+            *gradient = PA_UPDATED;
+            p->n_fused++;
+        }
+    }
+}
+
+static pa_status fuse_linear(pa_program *p) {
+    size_t n = (size_t)p->n_buffers + 1;
+    uses u = {pa_mem_alloc_array(n, sizeof *u.count), pa_mem_alloc_array(n, sizeof *u.last), 0};
+    pa_status status = u.count == NULL || u.last == NULL ? PA_MEMORY : PA_OK;
+    if (status == PA_OK) {
+        count_uses(p, &u);
+        take_relu_along(p, &u);
+        take_relu_gradient_along(p, &u);
+        take_updates_along(p);
+    }
+    pa_mem_free_array(u.count, n, sizeof *u.count);
+    pa_mem_free_array(u.last, n, sizeof *u.last);
+    return status;
+}
+
 pa_status pa_pass_fuse(pa_program *p) {
     PA_TRY(make_maps(p));
+    PA_TRY(fuse_linear(p));
     return make_chains(p);
 }

@@ -79,16 +79,19 @@ typedef struct pa_instruction {
     uint8_t kind;
     uint8_t operand;   /* GRADIENT: which */
     bool accumulate;   /* GRADIENT */
+    bool relu;         /* FORWARD of linear: it takes the ReLU behind it along */
+    bool mask;         /* BACKWARD of linear: it takes the ReLU before it along, whose result operand 0 is */
     int32_t node;      /* -1: none */
     int32_t source;    /* another node: what is copied, written, seeded; -1: none */
     int32_t gradient;  /* buffer, -1: none */
     int32_t n, targets; /* further buffers, in the program's pool: BACKWARD: of each parent, FILLED where added to, or -1 */
     pa_map_fn *map;
     double params[PA_MAX_PARAMS];
+    int32_t update, param; /* BACKWARD of linear: it makes that update's step of that parameter, operand 1; -1: none */
     int32_t line; /* entry of the log, for messages */
 } pa_instruction;
 
-enum { PA_TARGET_ACCUMULATES = 1 << 30 };
+enum { PA_TARGET_ACCUMULATES = 1 << 30, PA_UPDATED = -2 /* in an UPDATE's pool: a BACKWARD has done it */ };
 
 typedef struct pa_external {
     pa_node *node;       /* held */
@@ -125,6 +128,7 @@ typedef struct pa_update_plan {
     pa_node **params, **state;
     int64_t *steps;
     const void *hyper; /* in Python's hands, and read at each step */
+    pa_update prepared; /* in replay: for the step that parameters with `prepared.step` steps are about to make */
     double *block[3];  /* where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
 } pa_update_plan;
 

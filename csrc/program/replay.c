@@ -28,6 +28,23 @@ static void run_seed(pa_program *p, const pa_instruction *i) {
     }
 }
 
+/* Parameter k's next step: where its numbers are, and what depends on the count of steps, worked out once for all that have
+   made as many. */
+static pa_update next_update(pa_update_plan *plan, int k, const pa_node *param, const void *gradient) {
+    int64_t step = ++plan->steps[k];
+    if (!plan->prepared.prepared || plan->prepared.step != step) {
+        pa_read_hyper(plan->hyper, &plan->prepared);
+        plan->prepared.step = step;
+        pa_update_prepare(&plan->prepared);
+    }
+    pa_update update = plan->prepared;
+    update.n = param->array->numel;
+    update.param = param->array->data;
+    update.grad = gradient;
+    for (int s = 0; s < 3; s++) update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
+    return update;
+}
+
 static pa_status run_backward(pa_program *p, const pa_instruction *i) {
     pa_node *node = p->nodes[i->node];
     node->grad_data = pa_buffer_at(p, i->gradient);
@@ -41,7 +58,14 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
         else
             parent->flags &= (uint16_t)~PA_GRAD_FILLED;
     }
-    return pa_op_function[node->op].backward(node, p->scratch);
+    if (!i->mask && i->update < 0) return pa_op_function[node->op].backward(node, p->scratch);
+    pa_product_extras extras = {.mask = i->mask};
+    pa_update update;
+    if (i->update >= 0) {
+        update = next_update(&p->updates[i->update], i->param, p->nodes[pa_node_parent(node, 1)->mark], pa_node_parent(node, 1)->grad_data);
+        extras.update = &update;
+    }
+    return pa_product_backward(node, p->scratch, &extras);
 }
 
 /* Element `from` on of a node; a block's buffer holds no more than the elements under way. */
@@ -118,22 +142,16 @@ static pa_status run_write(pa_program *p, const pa_instruction *i) {
 }
 
 static void run_update(pa_program *p, const pa_instruction *i) {
-    const pa_update_plan *plan = &p->updates[i->source];
-    pa_update update;
-    pa_read_hyper(plan->hyper, &update);
+    pa_update_plan *plan = &p->updates[i->source];
     for (int k = 0; k < i->n; k++) {
         int32_t gradient = p->pool[i->targets + k];
         if (gradient < 0) continue;
         const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
-        update.n = param->array->numel;
-        update.param = param->array->data;
-        update.grad = pa_buffer_at(p, gradient);
-        for (int s = 0; s < 3; s++)
-            update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
-        update.step = ++plan->steps[k];
+        pa_update update = next_update(plan, k, param, pa_buffer_at(p, gradient));
         int f = param->dtype == PA_FLOAT64;
         (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
     }
+    plan->prepared.prepared = false; /* the options may be others at the next step */
 }
 
 /* The gradients that a CLIP goes over, one at a time; false where there is none. */
@@ -179,7 +197,10 @@ static pa_status run_step(pa_program *p) {
         switch ((pa_instruction_kind)i->kind) {
         case PA_DO_FORWARD: {
             pa_node *node = p->nodes[i->node];
-            PA_TRY(pa_op_function[node->op].forward(node, p->scratch));
+            if (i->relu)
+                PA_TRY(pa_product_forward(node, p->scratch, &(pa_product_extras){.relu = true}));
+            else
+                PA_TRY(pa_op_function[node->op].forward(node, p->scratch));
             break;
         }
         case PA_DO_MAP: run_map(p, i, 0, p->nodes[i->node]->array->numel); break;

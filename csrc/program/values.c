@@ -292,7 +292,7 @@ static pa_status load_all(lowering *l, int32_t slot, int32_t buffer) {
     const pa_node *node = l->log->slots[slot].node;
     int64_t n = pa_node_numel(node);
     bool flows = (node->flags & PA_IS_VALUE) != 0;
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     for (int64_t i = 0; i < n; i++) PA_TRY(load(l, buffer, (pa_dtype)node->dtype, element_offset(node, i), flows, &l->ids[first + i]));
     l->first[slot] = first;
@@ -320,7 +320,7 @@ static pa_status need(lowering *l, int32_t slot) {
         return load_all(l, slot, buffer);
     case PA_SLOT_CONSTANT: {
         int64_t n = pa_node_numel(s->constant);
-        int32_t first;
+        int32_t first = 0;
         PA_TRY(new_ids(l, (size_t)n, &first));
         for (int64_t i = 0; i < n; i++) {
             double value = 0;
@@ -371,7 +371,7 @@ static pa_status lower_elementwise(lowering *l, const pa_entry *e, const int32_t
     broadcast walks[PA_MAX_OPERANDS];
     for (int k = 0; k < e->n; k++) broadcast_begin(&walks[k], node_of(l, in[k]), result);
     int64_t n = pa_node_numel(result);
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     for (int64_t i = 0; i < n; i++) {
         int32_t operands[PA_MAX_OPERANDS];
@@ -406,7 +406,7 @@ static unsigned reduced_axes(const lowering *l, const pa_entry *e) {
 static pa_status lower_sum(lowering *l, const pa_entry *e, const int32_t *in) {
     const pa_node *operand = node_of(l, in[0]), *result = node_of(l, e->out);
     int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     for (int64_t i = 0; i < n; i++) l->ids[first + i] = -1;
     broadcast walk;
@@ -442,7 +442,7 @@ static pa_status lower_sum(lowering *l, const pa_entry *e, const int32_t *in) {
 static pa_status lower_view(lowering *l, const pa_entry *e, const int32_t *in) {
     const pa_node *view = node_of(l, e->out);
     int64_t n = pa_node_numel(view);
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     const int64_t *attributes = view->array->ints; /* strides, and behind them the offset, in the operand's logical order */
     for (int64_t i = 0; i < n; i++) {
@@ -460,7 +460,7 @@ static pa_status lower_view(lowering *l, const pa_entry *e, const int32_t *in) {
 static pa_status lower_cat(lowering *l, const pa_entry *e, const int32_t *in) {
     const pa_node *result = node_of(l, e->out);
     int axis = (int)result->array->ints[0];
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)pa_node_numel(result), &first));
     int64_t inner = 1, outer = 1, total = result->array->shape[axis], done = 0;
     for (int i = 0; i < axis; i++) outer *= result->array->shape[i];
@@ -483,7 +483,7 @@ static pa_status lower_alias(lowering *l, int32_t out, int32_t in, bool detached
         return PA_OK;
     }
     int64_t n = pa_node_numel(node_of(l, in));
-    int32_t first;
+    int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     for (int64_t i = 0; i < n; i++) {
         pa_slot slot;
@@ -689,7 +689,7 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
     PA_TRY(reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
     for (int k = 0; k < e->n; k++) {
         pa_slot slot;
-        int32_t old = l->ids[l->first[in[k]]], id, first;
+        int32_t old = l->ids[l->first[in[k]]], id, first = 0;
         PA_TRY(pa_scode_leaf(after->code, &slot));
         after->crossings[after->n_crossings++] = (crossing){-1, -1, slot, &u->block[k], NULL};
         PA_TRY(new_number(l, slot, l->numbers[old].identity, true, &id));
@@ -705,7 +705,7 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
 
 static pa_status lower_entry(lowering *l, const pa_entry *e) {
     const int32_t *in = l->log->operands + e->operands;
-    int32_t first, id;
+    int32_t first = 0, id;
     pa_slot slot;
     switch ((pa_entry_kind)e->kind) {
     case PA_ENTRY_OP:
