@@ -304,10 +304,17 @@ static PyObject *wrap_results(program *p) {
     return tuple;
 }
 
+/* NotImplemented: other arguments; Ellipsis: the arguments are right, and a guard or something that it is bound to is not. */
 static PyObject *call_with(program *p, PyObject *arguments) {
     int found = read_arguments(p, arguments);
     if (found < 0) return NULL;
-    if (found == 0 || !pa_program_fits(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
+    if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
+    if (p->guards != NULL) {
+        int broken = pa_guards_check(p->guards);
+        if (broken == -2) return NULL;
+        if (broken >= 0) return Py_NewRef(Py_Ellipsis);
+    }
+    if (!pa_program_is_bound(p->program, p->in)) return Py_NewRef(Py_Ellipsis);
     pa_status status = pa_program_call(p->program, p->program->n_inputs, p->in, p->numbers, p->results);
     return status == PA_OK ? wrap_results(p) : pa_raise(status);
 }
@@ -330,15 +337,6 @@ static PyObject *refuse_second_call(void) {
     return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
 }
 
-static PyObject *guarded_call(program *p, PyObject *arguments) {
-    if (p->guards != NULL) {
-        int broken = pa_guards_check(p->guards);
-        if (broken == -2) return NULL;
-        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
-    }
-    return p->has_arrays ? call_with_arrays(p, arguments) : call_with(p, arguments);
-}
-
 static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
     if (!PyTuple_Check(arguments)) {
         PyErr_SetString(PyExc_TypeError, "call: a tuple is wanted");
@@ -348,7 +346,7 @@ static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
     if (p->calling) return refuse_second_call();
     p->calling = true;
     p->arrays_as_tensors = as_tensors;
-    PyObject *result = guarded_call(p, arguments);
+    PyObject *result = p->has_arrays ? call_with_arrays(p, arguments) : call_with(p, arguments);
     p->calling = false;
     return result;
 }
@@ -394,7 +392,7 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
         if (broken == -2) return NULL;
         if (broken >= 0) return Py_NewRef(Py_NotImplemented);
     }
-    if (!pa_program_fits_run(p->program, (int)n, p->in)) return Py_NewRef(Py_NotImplemented);
+    if (!pa_program_is_bound(p->program, p->in)) return Py_NewRef(Py_NotImplemented);
     double *to = (double *)(void *)pa_node_data(pa_handle_node(losses));
     p->calling = true;
     pa_status status = pa_program_run(p->program, (int)n, p->in, batch, rows, start, count, to, &p->steps_done);
@@ -477,7 +475,7 @@ static PyMethodDef program_methods[] = {
     {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
     {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
     {"set_update", program_set_update, METH_VARARGS, "set_update(k, params, state, steps, hyper): addresses of an optimiser's arrays."},
-    {"call", program_call, METH_O, "call(arguments): the results, or NotImplemented where something does not fit."},
+    {"call", program_call, METH_O, "call(arguments): the results; NotImplemented for other arguments, Ellipsis where something else has changed."},
     {"call_leaves", program_call_leaves, METH_O, "The same, with tensors in the places of ndarrays."},
     {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},
     {"describe", program_describe, METH_NOARGS, "A dict of what it consists of."},

@@ -273,11 +273,11 @@ class Program:
         return None
 
     def call(self, leaves: tuple[Any, ...]) -> Any:
-        """The results, or NotImplemented."""
+        """The results; NotImplemented for other arguments, Ellipsis where something else has changed."""
         if self._watch.has_tensor_options:
             self._watch.prepare()
         found = self._program.call_leaves(leaves)
-        if found is NotImplemented or self.is_direct:
+        if found is NotImplemented or found is ... or self.is_direct:
             return found
         outputs = iter(found) if isinstance(found, tuple) else iter((found,))
         return _rebuild(self._results, outputs)
@@ -395,7 +395,7 @@ class CompiledStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             found = self._fast(args)
-            if found is not NotImplemented:
+            if found is not NotImplemented and found is not ...:
                 return found
         return self._call(args, kwargs)[0]
 
@@ -460,9 +460,11 @@ class CompiledStep:
             if program.kind != kind:
                 continue
             found = program.call(call.leaves)
-            if found is NotImplemented and program.refresh() == (None, True):
+            if found is NotImplemented:
+                continue
+            if found is ... and program.refresh() == (None, True):
                 found = program.call(call.leaves)
-            if found is not NotImplemented:
+            if found is not ...:
                 self._use(program)
                 return found, program
             if program.is_dead:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pyautograd import _ops
-from pyautograd._core import Node, apply, reshape
+from pyautograd._core import Node, apply, is_recording, reshape
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -28,9 +28,11 @@ class _MaskOfAll(NamedTuple):
     positions: np.ndarray[Any, Any]
 
 
-def _as_index_array(item: Any) -> np.ndarray[Any, Any] | None:
-    """The array that an index is, or None for ints, slices and None."""
+def _as_index_array(item: Any) -> Any:
+    """The array that an index is, or None for ints, slices and None. In a recorded step a tensor stays a tensor."""
     if isinstance(item, Node):
+        if item.dtype.name == "int64" and is_recording():  # type: ignore[attr-defined]
+            return item
         if item.ndim == 0 and item.dtype.name == "int64":  # type: ignore[attr-defined]
             return None
         item = np.asarray(item.detach())
@@ -58,7 +60,7 @@ def _expand_key(tensor: Tensor, key: Any) -> list[Any]:
                 raise IndexError("index: only one ellipsis (...) can stand in an index")
             ellipsis_at = len(entries)
             continue
-        if array is not None and array.dtype.kind == "b":
+        if isinstance(array, np.ndarray) and array.dtype.kind == "b":
             shape = tensor.shape[used : used + array.ndim]
             if array.shape != shape:
                 raise IndexError(f"index: a mask of shape {array.shape} for axes of shape {shape} of {tensor.shape}")
@@ -112,6 +114,21 @@ def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shap
     return linear
 
 
+def _recorded_positions(arrays: list[Any], sizes: list[int]) -> Any:
+    """The same as ops on tensors, for a step that does not know the positions yet; one out of range becomes a position
+    that the op refuses.
+    """
+    from pyautograd._creation import as_tensor
+    from pyautograd._elementwise import where
+
+    linear: Any = 0
+    for array, size in zip(arrays, sizes, strict=True):
+        at: Any = as_tensor(array)
+        inside = (at >= -size) & (at < size)
+        linear = where(inside, where(at < 0, at + size, at) + linear * size, np.iinfo(np.int64).min // 2)
+    return linear
+
+
 def getitem(tensor: Tensor, key: Any) -> Tensor:
     """`tensor[key]`: a view for ints, slices, None and Ellipsis; a gathered copy with integer or boolean arrays."""
     shape = tensor.shape
@@ -121,14 +138,16 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             triples += (0, 1, size)
         return apply(_ops.view, tensor, (_SLICE, *triples))
 
-    if isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64":  # type: ignore[attr-defined]
+    is_positions = isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64"  # type: ignore[attr-defined]
+    if is_positions and not is_recording():
         positions = np.asarray(key)
         if positions.size and int(positions.min()) >= 0:
             return apply(_ops.index, tensor, key, (1,))
 
     entries = _expand_key(tensor, key)
-    has_arrays = any(isinstance(entry, np.ndarray | _MaskOfAll) for entry in entries)
-    triples, result_shape, arrays = [], [], []
+    has_arrays = any(isinstance(entry, np.ndarray | _MaskOfAll | Node) for entry in entries)
+    triples, result_shape = [], []
+    arrays: list[tuple[int, Any]] = []
     axis = 0
     for entry in entries:
         if entry is None:
@@ -139,7 +158,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             result_shape.append(1)
             continue
         size = shape[axis]
-        if isinstance(entry, np.ndarray):
+        if isinstance(entry, np.ndarray | Node):
             arrays.append((len(result_shape), entry))
             triples += (0, 1, size)
             result_shape.append(size)
@@ -158,17 +177,21 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
     return _gather(view, arrays) if has_arrays else view
 
 
-def _gather(tensor: Tensor, arrays: list[tuple[int, np.ndarray[Any, Any]]]) -> Tensor:
+def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
     """Index the axes named beside the arrays; where these are neighbours the result's axes stand in their place."""
     from pyautograd._creation import from_numpy
 
     axes = [axis for axis, _ in arrays]
     rest = [axis for axis in range(tensor.ndim) if axis not in axes]
-    linear = _linear_positions([array for _, array in arrays], [tensor.shape[axis] for axis in axes], tensor.shape)
+    positions, sizes = [array for _, array in arrays], [tensor.shape[axis] for axis in axes]
+    if any(isinstance(array, Node) for array in positions):
+        linear = _recorded_positions(positions, sizes)
+    else:
+        linear = from_numpy(_linear_positions(positions, sizes, tensor.shape))
     front = tensor
     if axes != list(range(len(axes))):
         front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))
-    result: Tensor = apply(_ops.index, front, from_numpy(linear), (len(axes),))
+    result: Tensor = apply(_ops.index, front, linear, (len(axes),))
     neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
     if neighbours and axes[0] > 0:
         lead, n_index = axes[0], linear.ndim

@@ -1415,3 +1415,54 @@ def test_micrograds_own_loop() -> None:
         assert found[1] == pytest.approx(expected[1])
     assert [p.data for p in other.parameters()] == pytest.approx([p.data for p in model.parameters()], rel=1e-12)
     assert len(compiled.programs) == 1
+
+
+def test_options_count_after_the_groups_were_replaced() -> None:
+    """load_state_dict gives the optimiser other groups; a changed lr of theirs is noticed."""
+
+    def weights(compiled: bool) -> Any:
+        w = nn.Parameter(pyautograd.tensor([1.0, 2.0]))
+        optimizer = optim.Adam([w], lr=0.05)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = ((w * x - 1) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        called: Any = pyautograd.compile(step) if compiled else step
+        for k in range(4):
+            called(pyautograd.tensor(0.5 * k))
+        optimizer.load_state_dict(optimizer.state_dict())
+        called(pyautograd.tensor(0.5))
+        optimizer.param_groups[0]["lr"] = 1.0
+        for _ in range(3):
+            called(pyautograd.tensor(0.5))
+        return w.tolist()
+
+    assert weights(True) == weights(False)
+
+
+def test_tensors_as_positions() -> None:
+    w = nn.Parameter(pyautograd.arange(12.0).reshape(3, 4))
+
+    def step(rows: Any, columns: Any) -> Any:
+        return w[rows, columns].sum() + (w[rows] * 2).sum() + w.T[columns, 1].sum() + w[:, columns[:1]].sum()
+
+    compiled = pyautograd.compile(step)
+    for shift in range(4):
+        rows = pyautograd.tensor([0, 1, -1 - shift % 3, 2])
+        columns = pyautograd.tensor([3, -4, 0, shift])
+        assert compiled(rows, columns).item() == step(rows, columns).item()
+    for bad in ([0, 3], [0, -4]):
+        with pytest.raises(IndexError, match="out of range"):
+            compiled(pyautograd.tensor([*bad, 0, 0]), columns)
+
+
+def test_seeding_inside_a_step_is_refused() -> None:
+    def step(x: Any) -> Any:
+        pyautograd.manual_seed(0)
+        return x + 1
+
+    refused(pyautograd.compile(step), pyautograd.ones(2), match="seed")

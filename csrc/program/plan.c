@@ -1,14 +1,14 @@
 /* The memory plan: how long each buffer lives, and where in the arena it stands meanwhile.
 
    Buffers are placed in the order of their sizes, the largest first, each at the lowest offset where no buffer stands that lives
-   at the same time. An elementwise op may write where an operand stood that dies there, for its loop reads each element
+   at the same time. Comparing each with all takes long where there are thousands: the smallest then share nothing. An elementwise op may write where an operand stood that dies there, for its loop reads each element
    before it writes it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "program.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, MOST_COMPARED = 4096 };
 
 typedef struct lives {
     pa_program *p;
@@ -87,7 +87,7 @@ static size_t find_place(const pa_program *p, const pa_buffer *b, pa_buffer **pl
 static void place_all(pa_program *p, pa_buffer **order, int32_t n, pa_buffer **meeting, bool share) {
     size_t end = 0;
     for (int32_t i = 0; i < n; i++) {
-        size_t offset = share ? find_place(p, order[i], order, i, meeting) : end;
+        size_t offset = share && i < MOST_COMPARED ? find_place(p, order[i], order, i, meeting) : end;
         if (offset == SIZE_MAX) offset = end;
         order[i]->offset = offset;
         if (offset + padded(order[i]) > end) end = offset + padded(order[i]);

@@ -135,20 +135,20 @@ static bool external_fits(const pa_program *p, const pa_external *e, const pa_no
     return !e->entry_matters || e->entry_present == has_gradient(node);
 }
 
-bool pa_program_fits_run(const pa_program *p, int n, pa_node *const *in) {
-    if (n != p->n_inputs || p->kernels != pa_k) return false;
+bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
+    if (n != p->n_inputs) return false;
+    for (int i = 0; i < n; i++)
+        if (!input_fits(&p->inputs[i], in[i])) return false;
+    return true;
+}
+
+bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
+    if (p->kernels != pa_k) return false;
     for (int32_t i = 0; i < p->n_watched; i++) {
         const pa_external *e = &p->externals[i];
         if (!external_fits(p, e, e->input >= 0 ? in[e->input] : e->node)) return false;
     }
     return true;
-}
-
-bool pa_program_fits(const pa_program *p, int n, pa_node *const *in) {
-    if (n != p->n_inputs) return false;
-    for (int i = 0; i < n; i++)
-        if (!input_fits(&p->inputs[i], in[i])) return false;
-    return pa_program_fits_run(p, n, in);
 }
 
 /* ---- in words ---- */

@@ -222,12 +222,11 @@ size_t pa_program_saved_bytes(const pa_program *p);
 
 /* ---- running ---- */
 
-/* May it run on these arguments, and is all that it is bound to as it was? Numbers are given beside nodes: a NULL node takes
-   its number. */
-bool pa_program_fits(const pa_program *p, int n, pa_node *const *in);
+/* Are these the arguments that it was compiled for? Numbers are given beside nodes: a NULL node takes its number. */
+bool pa_program_takes(const pa_program *p, int n, pa_node *const *in);
 
-/* The same for pa_program_run, whose arguments have other numbers of rows: what it is bound to. */
-bool pa_program_fits_run(const pa_program *p, int n, pa_node *const *in);
+/* Is all that it is bound to as it was? */
+bool pa_program_is_bound(const pa_program *p, pa_node *const *in);
 
 /* One step. `results` gets new nodes. On failure nothing is handed out; what the step had written by then stays written, as
    in an eager step that raises. */

@@ -80,64 +80,38 @@ static double chain_in_parts(const double *d, const int32_t *pairs, int32_t n, d
     return chain(d, pairs + 2 * k, n - k, sum);
 }
 
+/* Ops of a kind that follow one another stay in one loop: the jumps of a recurrence are foreseen. */
+#define OPS(name, formula)                                                                                             \
+    case SCALAR_##name:                                                                                                \
+        do {                                                                                                           \
+            *out++ = last = formula;                                                                                   \
+        } while (++op < end && op->kind == SCALAR_##name);                                                             \
+        break
+
 static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n, double *out) {
     const double *d = code->numbers;
+    const scode_scalar *const end = op + n;
     double last = 0;
-    for (const scode_scalar *end = op + n; op < end; op++) {
+    while (op < end) {
         switch ((scode_scalar_kind)op->kind) {
-        case SCALAR_ADD:
-            last = d[op->a] + d[op->b];
-            break;
-        case SCALAR_ADD_LAST:
-            last = last + d[op->b];
-            break;
-        case SCALAR_SUB:
-            last = d[op->a] - d[op->b];
-            break;
-        case SCALAR_SUB_LAST:
-            last = last - d[op->b];
-            break;
-        case SCALAR_SUB_FROM:
-            last = d[op->a] - last;
-            break;
-        case SCALAR_MUL:
-            last = d[op->a] * d[op->b];
-            break;
-        case SCALAR_MUL_LAST:
-            last = last * d[op->b];
-            break;
-        case SCALAR_DIV:
-            last = d[op->a] / d[op->b];
-            break;
-        case SCALAR_NEG:
-            last = -d[op->a];
-            break;
-        case SCALAR_MULADD:
-            last = d[op->a] * d[op->b] + d[op->c];
-            break;
-        case SCALAR_MULADD_LAST:
-            last = last * d[op->b] + d[op->c];
-            break;
-        case SCALAR_MULADD_TO:
-            last = d[op->a] * d[op->b] + last;
-            break;
-        case SCALAR_RELU:
-            last = d[op->a] < 0 ? 0 : d[op->a];
-            break;
-        case SCALAR_RELU_GRADIENT:
-            last = d[op->a] <= 0 ? 0 : d[op->b];
-            break;
-        case SCALAR_CHAIN:
-            last = chain(d, code->lists + op->a, op->b, d[op->c]);
-            break;
-        case SCALAR_CHAIN_PARTS:
-            last = chain_in_parts(d, code->lists + op->a, op->b, d[op->c]);
-            break;
-        case SCALAR_CALL:
-            last = scalar_call(code, code->lists + op->a);
-            break;
+            OPS(ADD, d[op->a] + d[op->b]);
+            OPS(ADD_LAST, last + d[op->b]);
+            OPS(SUB, d[op->a] - d[op->b]);
+            OPS(SUB_LAST, last - d[op->b]);
+            OPS(SUB_FROM, d[op->a] - last);
+            OPS(MUL, d[op->a] * d[op->b]);
+            OPS(MUL_LAST, last * d[op->b]);
+            OPS(DIV, d[op->a] / d[op->b]);
+            OPS(NEG, -d[op->a]);
+            OPS(MULADD, d[op->a] * d[op->b] + d[op->c]);
+            OPS(MULADD_LAST, last * d[op->b] + d[op->c]);
+            OPS(MULADD_TO, d[op->a] * d[op->b] + last);
+            OPS(RELU, d[op->a] < 0 ? 0 : d[op->a]);
+            OPS(RELU_GRADIENT, d[op->a] <= 0 ? 0 : d[op->b]);
+            OPS(CHAIN, chain(d, code->lists + op->a, op->b, d[op->c]));
+            OPS(CHAIN_PARTS, chain_in_parts(d, code->lists + op->a, op->b, d[op->c]));
+            OPS(CALL, scalar_call(code, code->lists + op->a));
         }
-        *out++ = last;
     }
 }
 
