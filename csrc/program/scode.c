@@ -160,7 +160,8 @@ pa_status pa_scode_keep(pa_scode *code, pa_slot slot) {
 
 pa_status pa_scode_compile(pa_scode *code, unsigned passes) {
     PA_FAIL_IF(code->compiled, PA_RUNTIME, "scode: the code is compiled already");
-    pa_slot one, minus_zero; /* the last two nodes, for rerolling */
+    pa_slot minus_one, one, minus_zero; /* the last nodes, for rerolling and for mixed runs */
+    PA_TRY(pa_scode_constant(code, -1.0, &minus_one));
     PA_TRY(pa_scode_constant(code, 1.0, &one));
     PA_TRY(pa_scode_constant(code, -0.0, &minus_zero));
     code->compiled = true;
@@ -245,7 +246,7 @@ const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
             break;
         case STEP_SCALARS:
             line = PA_SCODE_KINDS + 3;
-            amount = step->of.scalars.n;
+            amount = step->of.scalars.results;
             break;
         case STEP_CALL:
             calls[step->of.call.code] += (int64_t)step->of.call.rows * step->of.call.lanes;

@@ -80,7 +80,7 @@ typedef struct scode_step {
             int32_t out, list, n; /* indexed: a list for each operand, one after the other */
         } gather, indexed;
         struct {
-            int32_t first, n, out; /* results stand one after the other from `out` */
+            int32_t first, n, out, results; /* these stand one after the other from `out` */
         } scalars;
     } of;
 } scode_step;
@@ -104,6 +104,7 @@ typedef enum scode_scalar_kind {
     SCALAR_CHAIN,       /* c + products of the b pairs of positions at lists[a] */
     SCALAR_CHAIN_PARTS, /* the same, in eight interleaved parts */
     SCALAR_CALL,        /* lists[a]: code, parameters, then five positions or -1 */
+    SCALAR_MIXED,       /* b ops, five positions each at lists[a]: see scode_place.c */
 } scode_scalar_kind;
 
 typedef struct scode_scalar {
@@ -171,7 +172,7 @@ typedef struct scode_copy {
 typedef struct scode_work {
     pa_scode *code;
     const int32_t *same;
-    int32_t one, minus_zero; /* slots of these constants: x = 1 x, and -0 + x = x for every x */
+    int32_t minus_one, one, minus_zero; /* slots of these constants: x = 1 x, and -0 + x = x for every x */
 
     scode_task *tasks;
     size_t n_tasks, tasks_room;

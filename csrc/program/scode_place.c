@@ -382,6 +382,78 @@ static pa_status add_scalar(scode_work *w, const scode_task *task, int32_t last,
     }
 }
 
+/* Simple ops in no regular order are run by one formula without jumps (scode_run.c):
+
+       s, a, b, c, e  ──▶  0 where s <= 0, else a b + c e
+
+   An op of a kind that is neither that of the op before it nor of the one before that is taken to come as a surprise. */
+enum { MIXED_MIN = 16, MIXED_SURPRISE = 8 /* one in so many */ };
+
+static bool is_simple(const scode_task *task) {
+    pa_scode_kind kind = map_of(task->code);
+    return kind != PA_SCODE_KINDS && kind != PA_SCODE_DIV;
+}
+
+static void mixed_positions(scode_work *w, const scode_task *task, int32_t *list) {
+    int32_t one = scode_place(w, w->one), zero = scode_place(w, w->minus_zero), minus = scode_place(w, w->minus_one), at[IN_MAX];
+    for (int k = 0; k < scode_operands(task->where); k++) at[k] = w->at[task->in[k]];
+    int32_t found[5] = {one, at[0], one, zero, one};
+    switch (map_of(task->code)) {
+    case PA_SCODE_ADD:
+        found[3] = at[1];
+        break;
+    case PA_SCODE_SUB:
+        found[3] = at[1];
+        found[4] = minus;
+        break;
+    case PA_SCODE_MUL:
+        found[2] = at[1];
+        break;
+    case PA_SCODE_MULADD:
+        found[2] = at[1];
+        found[3] = at[2];
+        break;
+    case PA_SCODE_NEG:
+        found[2] = minus;
+        break;
+    case PA_SCODE_RELU:
+        found[0] = at[0];
+        break;
+    default: /* ReLU's gradient */
+        found[0] = at[0];
+        found[1] = at[1];
+    }
+    memcpy(list, found, sizeof found);
+}
+
+/* How many of the pending ops from i on make a mixed run; 0 where they do not. */
+static size_t mixed_length(const scode_work *w, size_t i, size_t n) {
+    size_t end = i, surprises = 0;
+    pa_scode_kind before = PA_SCODE_KINDS, earlier = PA_SCODE_KINDS;
+    for (; end < n && is_simple(&w->tasks[w->pending[end]]); end++) {
+        pa_scode_kind kind = map_of(w->tasks[w->pending[end]].code);
+        surprises += kind != before && kind != earlier;
+        earlier = before;
+        before = kind;
+    }
+    size_t length = end - i;
+    return length >= MIXED_MIN && surprises * MIXED_SURPRISE >= length ? length : 0;
+}
+
+/* The ops of a run from i on that become one of kind MIXED; their results stand at `out`. */
+static pa_status add_mixed(scode_work *w, size_t i, size_t length, int32_t out, scode_scalar *scalar) {
+    *scalar = (scode_scalar){.kind = SCALAR_MIXED, .b = (int32_t)length};
+    for (size_t k = 0; k < length; k++) {
+        const scode_task *task = &w->tasks[w->pending[i + k]];
+        for (int operand = 0; operand < scode_operands(task->where); operand++) scode_place(w, task->in[operand]);
+        w->at[task->out] = out + (int32_t)k;
+    }
+    PA_TRY(scode_list(w, 5 * length, &scalar->a));
+    for (size_t k = 0; k < length; k++)
+        mixed_positions(w, &w->tasks[w->pending[i + k]], w->code->lists + scalar->a + 5 * k);
+    return PA_OK;
+}
+
 pa_status scode_place_pending(scode_work *w) {
     size_t n = w->n_pending;
     if (n == 0) return PA_OK;
@@ -395,16 +467,28 @@ pa_status scode_place_pending(scode_work *w) {
     code->scalars = scalars;
     scode_step step = {.kind = STEP_SCALARS};
     step.of.scalars.first = (int32_t)code->n_scalars;
-    step.of.scalars.n = (int32_t)n;
+    step.of.scalars.results = (int32_t)n;
     step.of.scalars.out = scode_take(w, (int64_t)n);
     int32_t last = -1;
+    size_t simple_until = 0; /* ops up to there make no mixed run */
     for (size_t i = 0; i < n; i++) {
+        size_t length = i < simple_until ? 0 : mixed_length(w, i, n);
+        if (length > 0) {
+            PA_TRY(add_mixed(w, i, length, step.of.scalars.out + (int32_t)i, &code->scalars[code->n_scalars]));
+            code->n_scalars++;
+            i += length - 1;
+            last = w->tasks[w->pending[i]].out;
+            continue;
+        }
+        if (i >= simple_until) /* a stretch of simple ops is looked at once */
+            for (simple_until = i; simple_until < n && is_simple(&w->tasks[w->pending[simple_until]]);) simple_until++;
         const scode_task *task = &w->tasks[w->pending[i]];
         PA_TRY(add_scalar(w, task, last, &code->scalars[code->n_scalars]));
         code->n_scalars++;
         w->at[task->out] = step.of.scalars.out + (int32_t)i;
         last = task->out;
     }
+    step.of.scalars.n = (int32_t)(code->n_scalars - (size_t)step.of.scalars.first);
     code->stats.scalars += (int64_t)n;
     return scode_add_step(w, step);
 }

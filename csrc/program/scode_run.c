@@ -80,6 +80,19 @@ static double chain_in_parts(const double *d, const int32_t *pairs, int32_t n, d
     return chain(d, pairs + 2 * k, n - k, sum);
 }
 
+/* n ops that follow no pattern, as one formula: a jump to each would be foreseen no better than by chance. Nothing in it is a
+   jump. `list` holds the positions s, a, b, c, e of each: 0 where s <= 0, else a b + c e. */
+static double *mixed(const double *d, const int32_t *list, int32_t n, double *out) {
+    for (int32_t k = 0; k < n; k++, list += 5, out++) {
+        double sum = d[list[1]] * d[list[2]] + d[list[3]] * d[list[4]];
+        uint64_t bits, keep = (uint64_t)0 - (uint64_t)!(d[list[0]] <= 0);
+        memcpy(&bits, &sum, sizeof bits);
+        bits &= keep;
+        memcpy(out, &bits, sizeof bits);
+    }
+    return out;
+}
+
 /* Ops of a kind that follow one another stay in one loop: the jumps of a recurrence are foreseen. */
 #define OPS(name, formula)                                                                                             \
     case SCALAR_##name:                                                                                                \
@@ -111,6 +124,11 @@ static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n,
             OPS(CHAIN, chain(d, code->lists + op->a, op->b, d[op->c]));
             OPS(CHAIN_PARTS, chain_in_parts(d, code->lists + op->a, op->b, d[op->c]));
             OPS(CALL, scalar_call(code, code->lists + op->a));
+        case SCALAR_MIXED:
+            out = mixed(d, code->lists + op->a, op->b, out);
+            last = out[-1];
+            op++;
+            break;
         }
     }
 }
