@@ -449,6 +449,22 @@ static PyObject *describe_values(const pa_program *p) {
     return dict;
 }
 
+static void add_edge(void *list, int32_t from, int32_t to) {
+    PyObject *pair = from == to || PyErr_Occurred() ? NULL : Py_BuildValue("(ii)", (int)from, (int)to);
+    if (pair != NULL) PyList_Append(list, pair);
+    Py_XDECREF(pair);
+}
+
+/* Pairs of instructions of which the second reads what the first has written. */
+static PyObject *edges(const pa_program *p) {
+    PyObject *list = PyList_New(0);
+    if (list == NULL) return NULL;
+    pa_status status = pa_program_edges(p, add_edge, list);
+    if (status == PA_OK && !PyErr_Occurred()) return list;
+    Py_DECREF(list);
+    return status == PA_OK ? NULL : pa_raise(status);
+}
+
 static PyObject *program_describe(PyObject *self, PyObject *unused) {
     (void)unused;
     const pa_program *p = ((program *)self)->program;
@@ -458,7 +474,7 @@ static PyObject *program_describe(PyObject *self, PyObject *unused) {
     if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
         set_item(dict, "ops", PyLong_FromLong(p->n_recorded)) < 0 ||
         set_item(dict, "instructions", instruction_texts(p)) < 0 ||
-        set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
+        set_item(dict, "edges", edges(p)) < 0 || set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes + p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
         set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0)

@@ -20,6 +20,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -301,12 +302,10 @@ class Program:
         found = self.describe()
         arguments = ", ".join(f"{name}: {_word(each)}" for name, each in zip(self._names, self.signature))
         lines = [f"program {self.name}({arguments})"]
-        texts = [" ".join(str(part) for part in each) if isinstance(each, tuple) else str(each)
-                 for each in found.get("instructions", ())]  # fmt: skip
         rows = {
             "kind": found.get("kind"),
             "ops": found.get("ops"),
-            "instructions": len(texts),
+            "instructions": len(found["instructions"]),
             "fused groups": found.get("fused"),
             "arena": f"{found.get('arena_bytes', 0):,} bytes; all tensors: {found.get('tensor_bytes', 0):,} bytes",
             "flops a step": f"{found.get('flops', 0):,.0f}",
@@ -740,15 +739,13 @@ def _advice(described: Any) -> str:
 
 
 def _fill(dot: Any, program: Program) -> None:
-    """One box an instruction, in the order they run."""
-    before = None
-    for index, instruction in enumerate(program.describe().get("instructions", ())):
-        text = " ".join(str(part) for part in instruction) if isinstance(instruction, tuple) else str(instruction)
-        name = f"i{index}"
-        dot.node(name=name, label=text.replace('"', "'"), shape="box")
-        if before is not None:
-            dot.edge(before, name)
-        before = name
+    """One box an instruction; an arrow where one reads what another has written, or, in scalar code, to the next."""
+    found = program.describe()
+    texts = found["instructions"]
+    for index, text in enumerate(texts):
+        dot.node(name=f"i{index}", label=text.strip().replace('"', "'"), shape="box")
+    for before, after in sorted(set(found.get("edges", pairwise(range(len(texts)))))):
+        dot.edge(f"i{before}", f"i{after}")
 
 
 @overload

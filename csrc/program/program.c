@@ -69,6 +69,7 @@ pa_status pa_program_new(const pa_log *log, int n_outputs, pa_node *const *outpu
         return status;
     }
     p->flops = flops_of(p);
+    pa_mem_trim(); /* what the eager steps and the passes used, and the program does not */
     *out = p;
     return PA_OK;
 }
@@ -181,7 +182,8 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         at = append(text, size, at, pa_op_table[node->op].name);
         at = append_operands(node, text, size, at);
         at = append(text, size, at, " -> ");
-        append(text, size, at, pa_node_shape_text(node));
+        at = append(text, size, at, pa_node_shape_text(node));
+        if (i->relu) append(text, size, at, " with relu");
         break;
     case PA_DO_BACKWARD:
     case PA_DO_GRADIENT:
@@ -189,6 +191,8 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         at = append(text, size, at, pa_op_table[node->op].name);
         at = append(text, size, at, " ");
         at = append(text, size, at, pa_node_shape_text(node));
+        if (i->mask) at = append(text, size, at, " through relu");
+        if (i->update >= 0) at = append(text, size, at, " with update");
         if (i->kind == PA_DO_GRADIENT) append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
         break;
     case PA_DO_CHAIN:
@@ -200,7 +204,8 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         }
         break;
     case PA_DO_UPDATE:
-        snprintf(text, size, "update of %d parameters", i->n);
+        for (int k = 0; k < i->n; k++) at += p->pool[i->targets + k] >= 0;
+        snprintf(text, size, "update of %d parameters", at);
         break;
     default:
         at = append(text, size, at, words[i->kind]);
@@ -216,4 +221,35 @@ size_t pa_program_saved_bytes(const pa_program *p) {
     for (int32_t i = 0; i < p->n_nodes; i++)
         if (p->nodes[i]->array->saved != NULL) total += p->nodes[i]->array->saved->bytes;
     return total;
+}
+
+/* ---- what follows from what ---- */
+
+typedef struct edge_walk {
+    int32_t *writer; /* of each buffer, so far; -1: none */
+    int32_t now;
+    bool writing;
+    void (*edge)(void *context, int32_t from, int32_t to);
+    void *context;
+} edge_walk;
+
+static void walk_edge(void *context, int32_t buffer, bool writes) {
+    edge_walk *w = context;
+    if (w->writing && writes) w->writer[buffer] = w->now;
+    if (!w->writing && !writes && w->writer[buffer] >= 0) w->edge(w->context, w->writer[buffer], w->now);
+}
+
+pa_status pa_program_edges(const pa_program *p, void (*edge)(void *context, int32_t from, int32_t to), void *context) {
+    size_t n = (size_t)p->n_buffers + 1;
+    edge_walk w = {pa_mem_alloc_array(n, sizeof *w.writer), 0, false, edge, context};
+    if (w.writer == NULL) return PA_MEMORY;
+    for (size_t b = 0; b < n; b++) w.writer[b] = -1;
+    for (; w.now < p->n_code; w.now++) {
+        w.writing = false;
+        pa_instruction_visit(p, &p->code[w.now], walk_edge, &w);
+        w.writing = true;
+        pa_instruction_visit(p, &p->code[w.now], walk_edge, &w);
+    }
+    pa_mem_free_array(w.writer, n, sizeof *w.writer);
+    return PA_OK;
 }

@@ -217,6 +217,9 @@ static inline char *pa_buffer_at(const pa_program *p, int32_t buffer) { return p
 /* An instruction in words: "linear (100, 16), (16, 16), (16,) -> (100, 16)". */
 void pa_instruction_text(const pa_program *p, const pa_instruction *instruction, char *text, size_t size);
 
+/* For each instruction, which earlier one it reads from: calls edge(context, from, to) for every pair. */
+pa_status pa_program_edges(const pa_program *p, void (*edge)(void *context, int32_t from, int32_t to), void *context);
+
 /* Bytes that ops keep from run to run, such as a dropout's mask; known once it has run. */
 size_t pa_program_saved_bytes(const pa_program *p);
 

@@ -150,6 +150,7 @@ class Optimizer:
             # Keys of JSON-like files are strings.
             param = params.get(int(index) if isinstance(index, str) and index.isdigit() else index, index)
             state[param] = {name: _like_param(name, value, param) for name, value in kept.items()}
+        _bring_values_together(state)
         self.__setstate__({"_state": state, "param_groups": groups})
 
     def __getstate__(self) -> dict[str, Any]:
@@ -371,6 +372,18 @@ class FusedOptimizer(Optimizer):
 def _zeros_side_by_side(n: int) -> tuple[Iterator[Tensor], ...]:
     """Zeros for n Values, for each of three states, side by side: a program updates them where they stand."""
     return tuple(iter(zeros(n, dtype=float64)) if n else iter(()) for _ in range(3))
+
+
+def _bring_values_together(state: dict[Any, dict[str, Any]]) -> None:
+    """Puts the loaded states of Values side by side, each name's in one block, as `_zeros_side_by_side` makes them."""
+    of_values = [kept for param, kept in state.items() if isinstance(param, Value)]
+    for name in of_values[0] if of_values else ():
+        held = [kept.get(name) for kept in of_values]
+        if name == "step" or not all(isinstance(each, Tensor) and each.ndim == 0 for each in held):
+            continue
+        together = tensor([each.item() for each in held], dtype=float64)  # type: ignore[union-attr]
+        for kept, each in zip(of_values, together, strict=True):
+            kept[name] = each
 
 
 def _like_param(name: str, value: Any, param: Any) -> Any:

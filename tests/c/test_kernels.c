@@ -198,7 +198,7 @@ static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_
 static void products_are_right(const pa_kernels *kernels) {
     static const int64_t shapes[][3] = {
         {1, 1, 1},    {1, 1, 100},  {1, 16, 2},   {100, 16, 2},  {100, 1, 16}, {3, 5, 7},    {16, 16, 16}, {17, 33, 9},
-        {32, 128, 64}, {5, 10, 128}, {64, 1, 300}, {129, 65, 70}, {0, 4, 5},    {4, 0, 5},    {4, 5, 0},    {200, 150, 300},
+        {32, 128, 64}, {5, 10, 128}, {64, 1, 300}, {129, 65, 70}, {9, 300, 40}, {40, 70, 800}, {0, 4, 5},    {4, 0, 5},    {4, 5, 0},    {200, 150, 300},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (unsigned kind = 0; kind < 12; kind++) {
@@ -212,11 +212,108 @@ static void products_are_right(const pa_kernels *kernels) {
     }
 }
 
+/* What a product does to its results is what the loops of their own do to them afterwards, bit by bit. */
+static bool finishing_is_right(const pa_kernels *kernels, int f, int64_t m, int64_t n, int64_t k, bool turned) {
+    enum { A, B, MASK, PLAIN, FUSED, PARAM, MEAN, SQUARE, PARAM2, MEAN2, SQUARE2, ARRAYS };
+    size_t size = f ? sizeof(double) : sizeof(float), count = (size_t)((m + n) * k + m * n), bytes = count * size;
+    char *arrays[ARRAYS], *scratch = pa_mem_alloc(pa_gemm_scratch(m, n, k, f));
+    for (int i = 0; i < ARRAYS; i++) {
+        arrays[i] = pa_mem_alloc(bytes);
+        for (size_t j = 0; j < count; j++) {
+            double value = i == SQUARE ? 0.01 : uniform();
+            if (f) ((double *)(void *)arrays[i])[j] = value;
+            else ((float *)(void *)arrays[i])[j] = (float)value;
+        }
+        if (i >= PARAM2) memcpy(arrays[i], arrays[i - 3], bytes);
+    }
+    pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
+    const void *forward[5] = {arrays[PLAIN]}, *gradient[5] = {NULL, NULL, NULL, arrays[MASK], arrays[PLAIN]};
+    pa_gemm plain = {.m = m, .n = n, .k = k, .a = arrays[A], .a_row = turned ? 1 : k, .a_col = turned ? m : 1,
+                     .b = arrays[B], .b_row = turned ? n : 1, .b_col = turned ? 1 : k, .c = arrays[PLAIN], .c_row = n};
+    pa_gemm fused = plain;
+    fused.c = arrays[FUSED];
+    bool right = true;
+
+    kernels->gemm[f](&plain, scratch);
+    kernels->forward[PA_OP_relu][dtype](arrays[PLAIN], forward, NULL, m * n);
+    fused.relu = true;
+    kernels->gemm[f](&fused, scratch);
+    right &= memcmp(arrays[PLAIN], arrays[FUSED], (size_t)(m * n) * size) == 0;
+
+    kernels->gemm[f](&plain, scratch);
+    kernels->gradient[PA_OP_relu][0][f](arrays[PLAIN], gradient, NULL, m * n);
+    fused.relu = false;
+    fused.mask = arrays[MASK];
+    fused.mask_row = n;
+    kernels->gemm[f](&fused, scratch);
+    right &= memcmp(arrays[PLAIN], arrays[FUSED], (size_t)(m * n) * size) == 0;
+
+    pa_update update = {.n = m * n, .param = arrays[PARAM], .grad = arrays[PLAIN], .state = {arrays[MEAN], arrays[SQUARE]},
+                        .step = 3, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    kernels->gemm[f](&plain, scratch);
+    kernels->adam[f](&update);
+    pa_update along = update;
+    along.param = arrays[PARAM2];
+    along.grad = arrays[FUSED];
+    along.state[0] = arrays[MEAN2];
+    along.state[1] = arrays[SQUARE2];
+    pa_update_prepare(&along);
+    fused.mask = NULL;
+    fused.update = &along;
+    kernels->gemm[f](&fused, scratch);
+    right &= memcmp(arrays[PLAIN], arrays[FUSED], (size_t)(m * n) * size) == 0;
+    for (int i = PARAM; i <= SQUARE; i++) right &= memcmp(arrays[i], arrays[i + 3], (size_t)(m * n) * size) == 0;
+
+    for (int i = 0; i < ARRAYS; i++) pa_mem_free(arrays[i], bytes);
+    pa_mem_free(scratch, pa_gemm_scratch(m, n, k, f));
+    return right;
+}
+
+static void finishings_are_right(const pa_kernels *kernels) {
+    static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2},  {100, 1, 16},  {46, 46, 128},
+                                        {128, 10, 9}, {29, 64, 32}, {10, 300, 40}, {131, 170, 300}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        for (int kind = 0; kind < 4; kind++) {
+            bool right = finishing_is_right(kernels, kind & 1, shapes[s][0], shapes[s][1], shapes[s][2], kind & 2);
+            CHECK(right);
+            if (!right) printf("    finishing of (%d, %d, %d), kind %d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
+                               (int)shapes[s][2], kind, kernels->name);
+        }
+    }
+}
+
+static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
+    enum { MOST = 600 * 7 };
+    static double x[MOST], expected[MOST], got[MOST];
+    static const int64_t shapes[][2] = {{0, 3}, {1, 1}, {5, 10}, {600, 7}, {9, 46}, {13, 100}, {4, 64}, {21, 200}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        int64_t rows = shapes[s][0], n = shapes[s][1];
+        for (int kind = 0; kind < 4; kind++) {
+            int f = kind & 1;
+            for (int64_t i = 0; i < MOST; i++) {
+                if (f) x[i] = uniform();
+                else ((float *)x)[i] = (float)uniform();
+            }
+            memcpy(expected, x, sizeof x);
+            memcpy(got, x, sizeof x);
+            base->column_sums[f](expected, x, rows, n, kind & 2);
+            other->column_sums[f](got, x, rows, n, kind & 2);
+            CHECK(memcmp(expected, got, sizeof x) == 0);
+            for (int64_t j = 0; j < n; j++) {
+                double sum = kind & 2 ? element(x, f, j) : 0;
+                for (int64_t r = 0; r < rows; r++) sum += element(x, f, r * n + j);
+                CHECK(fabs(element(got, f, j) - sum) <= (f ? 1e-13 : 1e-4));
+            }
+        }
+    }
+}
+
 void test_kernels(void) {
     const pa_kernels *best = pa_k;
     const pa_kernels *base = table("baseline");
     CHECK(strcmp(base->name, "baseline") == 0);
     products_are_right(base);
+    finishings_are_right(base);
     for (size_t i = 0; i < sizeof other_sets / sizeof *other_sets; i++) {
         if (!pa_isa_available(other_sets[i])) {
             CHECK(pa_isa_select(other_sets[i]) != PA_OK);
@@ -228,6 +325,8 @@ void test_kernels(void) {
         reductions_agree(base, other);
         softmaxes_agree(base, other);
         products_are_right(other);
+        finishings_are_right(other);
+        column_sums_agree(base, other);
     }
     CHECK(pa_isa_select("sse9") == PA_VALUE);
     CHECK(message_has("sse9"));
