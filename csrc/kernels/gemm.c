@@ -27,7 +27,6 @@ static void finish(const pa_gemm *g, int f) {
         if (g->relu) pa_k->forward[PA_OP_relu][dtype](c, forward, NULL, g->n);
         if (mask != NULL) pa_k->gradient[PA_OP_relu][0][f](c, gradient, NULL, g->n);
     }
-    if (g->update != NULL) pa_k->adam[f](g->update);
 }
 
 void pa_gemm_run(const pa_gemm *g, int float64, void *scratch) {

@@ -53,7 +53,6 @@ typedef struct pa_gemm {
     bool relu;        /* c = max(c, 0) */
     const void *mask; /* or NULL: (m, n); where it is <= 0, c = 0: ReLU's gradient, mask being ReLU's result */
     int64_t mask_row;
-    const pa_update *update; /* or NULL: Adam's, with c as the gradient */
 } pa_gemm;
 
 /* Straight-line code over one array of doubles, `d` (program/scode.h). Operands are positions in it; `lists` holds lists

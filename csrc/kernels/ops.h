@@ -83,7 +83,6 @@ pa_scratch_fn pa_matmul_scratch, pa_linear_scratch;
 typedef struct pa_product_extras {
     bool relu;               /* forward: ReLU's result instead of the product's */
     bool mask;               /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
-    const pa_update *update; /* backward: Adam's of operand 1, or NULL */
 } pa_product_extras;
 pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras);
 pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras);

@@ -270,7 +270,7 @@ pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extr
     return PA_OK;
 }
 
-static const pa_product_extras no_extras = {false, false, NULL};
+static const pa_product_extras no_extras = {false, false};
 
 pa_status pa_matmul_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
 pa_status pa_linear_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
@@ -319,8 +319,7 @@ pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_ext
         if (db != NULL && p.b_is_weight) {
             pa_gemm by_x = {.m = p.n, .n = p.k, .k = p.m, .a = g_at, .a_row = 1, .a_col = p.n,
                             .b = a + at.a * size, .b_row = p.a_row, .b_col = p.a_col,
-                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first,
-                            .update = extras->update};
+                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first};
             pa_gemm_run(&by_x, float64, scratch);
         } else if (db != NULL) {
             pa_gemm by_a = {.m = p.k, .n = p.n, .k = p.m, .a = a + at.a * size, .a_row = p.a_col, .a_col = p.a_row,

@@ -1,9 +1,7 @@
-/* Fusion. A linear layer takes the ReLU behind it along, and its backward the ReLU before it; and, where nothing comes between,
-   Adam's step of its weight, while the gradient is at hand:
+/* Fusion. A linear layer takes the ReLU behind it along, and its backward the ReLU before it:
 
        linear, relu        ──▶  linear with ReLU
        d linear, d relu    ──▶  d linear through ReLU
-       d linear … update   ──▶  d linear with the update of its weight … update of the others
 
    Elementwise ops whose operands can be read where they stand become maps, without the walk over strides that the
    general op makes; and maps that follow one another over many elements become a chain:
@@ -11,7 +9,6 @@
        for each block of PA_BLOCK elements:  map, map, gradient, …     each finds in L1 what the one before it has left
 
    A buffer that is not used outside its chain holds a single block. */
-#include "../kernels/optim.h"
 #include "program.h"
 
 #include <string.h>
@@ -237,53 +234,6 @@ static void take_relu_gradient_along(pa_program *p, const uses *u) {
     }
 }
 
-typedef struct watch {
-    int32_t param, gradient;
-    bool touched;
-} watch;
-
-static void look(void *context, int32_t buffer, bool writes) {
-    (void)writes;
-    watch *w = context;
-    w->touched = w->touched || buffer == w->param || buffer == w->gradient;
-}
-
-/* The BACKWARD that makes the gradient of a weight, all of it, after which nothing touches weight or gradient until the update. */
-static pa_instruction *maker_of(const pa_program *p, int32_t update, int32_t gradient, int32_t param) {
-    for (int32_t i = update; i-- > 0;) {
-        pa_instruction *each = &p->code[i];
-        watch w = {param, gradient, false};
-        pa_instruction_visit(p, each, look, &w);
-        if (!w.touched) continue;
-        bool makes = is_linear(p, each, PA_DO_BACKWARD) && each->update < 0 && p->pool[each->targets + 1] == gradient &&
-                     p->buffer_of[pa_node_parent(p->nodes[each->node], 1)->mark] == param &&
-                     pa_node_is_contiguous(pa_node_parent(p->nodes[each->node], 1));
-        /* the same weight must not be what the layer reads as its input or bias */
-        for (int k = 0; makes && k < p->nodes[each->node]->n_parents; k++)
-            makes = k == 1 || p->buffer_of[pa_node_parent(p->nodes[each->node], k)->mark] != param;
-        return makes ? each : NULL;
-    }
-    return NULL;
-}
-
-static void take_updates_along(pa_program *p) {
-    for (int32_t i = 0; i < p->n_code; i++) {
-        pa_instruction *update = &p->code[i];
-        if (update->kind != PA_DO_UPDATE || p->updates[update->source].kind != PA_ADAM) continue;
-        for (int k = 0; k < update->n; k++) {
-            int32_t *gradient = &p->pool[update->targets + k];
-            const pa_node *param = p->nodes[p->pool[update->targets + update->n + k]];
-            if (*gradient < 0 || p->offset_of[param->mark] != 0) continue;
-            pa_instruction *maker = maker_of(p, i, *gradient, p->buffer_of[param->mark]);
-            if (maker == NULL) continue;
-            maker->update = update->source;
-            maker->param = k;
-            *gradient = PA_UPDATED;
-            p->n_fused++;
-        }
-    }
-}
-
 static pa_status fuse_linear(pa_program *p) {
     size_t n = (size_t)p->n_buffers + 1;
     uses u = {pa_mem_alloc_array(n, sizeof *u.count), pa_mem_alloc_array(n, sizeof *u.last), 0};
@@ -292,7 +242,6 @@ static pa_status fuse_linear(pa_program *p) {
         count_uses(p, &u);
         take_relu_along(p, &u);
         take_relu_gradient_along(p, &u);
-        take_updates_along(p);
     }
     pa_mem_free_array(u.count, n, sizeof *u.count);
     pa_mem_free_array(u.last, n, sizeof *u.last);

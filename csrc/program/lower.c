@@ -56,8 +56,7 @@ pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction) {
 }
 
 static pa_instruction instruction(const lowering *l, pa_instruction_kind kind) {
-    return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1, .update = -1,
-                            .line = l->entry};
+    return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1, .line = l->entry};
 }
 
 static pa_status emit(lowering *l, pa_instruction_kind kind, int32_t node, int32_t source, int32_t gradient) {

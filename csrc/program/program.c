@@ -192,7 +192,6 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         at = append(text, size, at, " ");
         at = append(text, size, at, pa_node_shape_text(node));
         if (i->mask) at = append(text, size, at, " through relu");
-        if (i->update >= 0) at = append(text, size, at, " with update");
         if (i->kind == PA_DO_GRADIENT) append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
         break;
     case PA_DO_CHAIN:
@@ -204,7 +203,7 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         }
         break;
     case PA_DO_UPDATE:
-        for (int k = 0; k < i->n; k++) at += p->pool[i->targets + k] >= 0;
+        for (int k = 0; k < i->n; k++) at += p->pool[i->targets + k] >= 0; /* that have a gradient */
         snprintf(text, size, "update of %d parameters", at);
         break;
     default:

@@ -87,11 +87,10 @@ typedef struct pa_instruction {
     int32_t n, targets; /* further buffers, in the program's pool: BACKWARD: of each parent, FILLED where added to, or -1 */
     pa_map_fn *map;
     double params[PA_MAX_PARAMS];
-    int32_t update, param; /* BACKWARD of linear: it makes that update's step of that parameter, operand 1; -1: none */
     int32_t line; /* entry of the log, for messages */
 } pa_instruction;
 
-enum { PA_TARGET_ACCUMULATES = 1 << 30, PA_UPDATED = -2 /* in an UPDATE's pool: a BACKWARD has done it */ };
+enum { PA_TARGET_ACCUMULATES = 1 << 30 };
 
 typedef struct pa_external {
     pa_node *node;       /* held */

@@ -58,14 +58,8 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
         else
             parent->flags &= (uint16_t)~PA_GRAD_FILLED;
     }
-    if (!i->mask && i->update < 0) return pa_op_function[node->op].backward(node, p->scratch);
-    pa_product_extras extras = {.mask = i->mask};
-    pa_update update;
-    if (i->update >= 0) {
-        update = next_update(&p->updates[i->update], i->param, p->nodes[pa_node_parent(node, 1)->mark], pa_node_parent(node, 1)->grad_data);
-        extras.update = &update;
-    }
-    return pa_product_backward(node, p->scratch, &extras);
+    if (!i->mask) return pa_op_function[node->op].backward(node, p->scratch);
+    return pa_product_backward(node, p->scratch, &(pa_product_extras){.mask = true});
 }
 
 /* Element `from` on of a node; a block's buffer holds no more than the elements under way. */

@@ -20,7 +20,6 @@ static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visi
         if (target & PA_TARGET_ACCUMULATES) visit(context, target & ~PA_TARGET_ACCUMULATES, false);
         visit(context, target & ~PA_TARGET_ACCUMULATES, true);
     }
-    if (i->update >= 0) visit(context, p->buffer_of[pa_node_parent(node, 1)->mark], true);
 }
 
 void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
