@@ -208,6 +208,9 @@ static inline char *pa_node_data(const pa_node *node) {
     return node->array != NULL && node->array->storage != NULL ? node->array->data : (char *)(uintptr_t)&node->value;
 }
 static inline int64_t pa_node_numel(const pa_node *node) { return node->ndim == 0 ? 1 : node->array->numel; }
+static inline size_t pa_node_bytes(const pa_node *node) {
+    return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype);
+}
 static inline const int64_t *pa_node_shape(const pa_node *node) {
     return node->ndim == 0 ? NULL : node->array->shape;
 }

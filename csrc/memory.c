@@ -204,6 +204,14 @@ pa_status pa_mem_grow(void **block, size_t *capacity, size_t needed, size_t elem
     return PA_OK;
 }
 
+pa_status pa_mem_reserve(void *list, size_t *capacity, size_t needed, size_t element) {
+    void *block;
+    memcpy(&block, list, sizeof block);
+    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
+    memcpy(list, &block, sizeof block);
+    return PA_OK;
+}
+
 int64_t pa_mem_idle_bytes(void) {
     int64_t bytes = 0;
     for (const pa_mem_slab *slab = pa_mem.slabs; slab != NULL; slab = slab->older)

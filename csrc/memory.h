@@ -114,6 +114,9 @@ static inline void pa_mem_free_array(void *block, size_t count, size_t size) { p
 /* Grows a block to hold at least `needed` elements, doubling; keeps the old block on failure. */
 pa_status pa_mem_grow(void **block, size_t *capacity, size_t needed, size_t element);
 
+/* The same for a list given by the address of its pointer. */
+pa_status pa_mem_reserve(void *list, size_t *capacity, size_t needed, size_t element);
+
 /* Bytes of the blocks that are in use, and bytes held from the system beyond them. Walks the slabs. */
 int64_t pa_mem_live_bytes(void);
 int64_t pa_mem_idle_bytes(void);

@@ -113,10 +113,6 @@ typedef struct sweep {
     bool runs_python; /* an op written in Python is among the nodes */
 } sweep;
 
-static size_t gradient_bytes(const pa_node *node) {
-    return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype);
-}
-
 static pa_status reserve_buffer(sweep *s, size_t bytes, pa_storage **out) {
     void *list = s->buffers;
     PA_TRY(pa_mem_grow(&list, &s->buffers_capacity, s->n_buffers + 1, sizeof *s->buffers));
@@ -159,8 +155,8 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
             parent->grad_data != NULL)
             continue;
         pa_storage *buffer = NULL;
-        PA_TRY(is_kept(s, parent) ? reserve_buffer(s, gradient_bytes(parent), &buffer)
-                                  : reserve_inner(s, gradient_bytes(parent), &buffer));
+        PA_TRY(is_kept(s, parent) ? reserve_buffer(s, pa_node_bytes(parent), &buffer)
+                                  : reserve_inner(s, pa_node_bytes(parent), &buffer));
         parent->grad_data = buffer->data;
     }
     if (!(node->flags & PA_IS_VALUE) && !is_kept(s, node)) {
@@ -190,7 +186,7 @@ static pa_status reserve_leaf(sweep *s, size_t i) {
     }
     PA_TRY(pa_node_need_array(leaf));
     pa_storage *buffer = NULL;
-    PA_TRY(reserve_buffer(s, gradient_bytes(leaf), &buffer));
+    PA_TRY(reserve_buffer(s, pa_node_bytes(leaf), &buffer));
     leaf->grad_data = buffer->data;
     return new_grad_node(leaf, buffer, &s->grad_nodes[i]);
 }
@@ -215,7 +211,7 @@ static pa_status reserve(sweep *s, pa_node *root) {
     for (size_t i = 0; i < leaves; i++) PA_TRY(reserve_leaf(s, i));
     if (!(root->flags & PA_IS_VALUE) && root->flags & PA_LISTED) {
         pa_storage *buffer = NULL;
-        PA_TRY(reserve_buffer(s, gradient_bytes(root), &buffer));
+        PA_TRY(reserve_buffer(s, pa_node_bytes(root), &buffer));
         root->grad_data = buffer->data;
     }
     for (size_t i = 0; i < s->tape.n_nodes; i++) {

@@ -58,9 +58,7 @@ static pa_status emit_gradients(pa_program *p, pa_instruction i) {
     for (int k = 0; k < node->n_parents; k++) {
         int32_t target = target_of(p, &i, k);
         if (target < 0) continue;
-        void *pool = p->pool;
-        PA_TRY(pa_mem_grow(&pool, &p->pool_capacity, (size_t)p->n_pool + 1, sizeof *p->pool));
-        p->pool = pool;
+        PA_TRY(pa_mem_reserve(&p->pool, &p->pool_capacity, (size_t)p->n_pool + 1, sizeof *p->pool));
         each.targets = p->n_pool;
         p->pool[p->n_pool++] = target;
         each.operand = (uint8_t)k;
@@ -86,9 +84,7 @@ static int32_t chain_length(const pa_program *p, const pa_instruction *code, int
 }
 
 static pa_status emit_chain(pa_program *p, const pa_instruction *links, int32_t n) {
-    void *list = p->chained;
-    PA_TRY(pa_mem_grow(&list, &p->chained_capacity, (size_t)(p->n_chained + n), sizeof *p->chained));
-    p->chained = list;
+    PA_TRY(pa_mem_reserve(&p->chained, &p->chained_capacity, (size_t)(p->n_chained + n), sizeof *p->chained));
     pa_instruction chain = links[0];
     chain.kind = PA_DO_CHAIN;
     chain.n = n;

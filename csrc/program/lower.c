@@ -34,23 +34,15 @@ typedef struct lowering {
 
 /* ---- building ---- */
 
-static pa_status reserve(void *list, size_t *capacity, size_t needed, size_t element) {
-    void *block;
-    memcpy(&block, list, sizeof block);
-    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
-    memcpy(list, &block, sizeof block);
-    return PA_OK;
-}
-
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, int32_t index, size_t bytes, int32_t *out) {
-    PA_TRY(reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
+    PA_TRY(pa_mem_reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
     p->buffers[p->n_buffers] = (pa_buffer){.kind = (uint8_t)kind, .index = index, .bytes = bytes, .first = -1, .last = -1};
     *out = p->n_buffers++;
     return PA_OK;
 }
 
 pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction) {
-    PA_TRY(reserve(&p->code, &p->code_capacity, (size_t)p->n_code + 1, sizeof *p->code));
+    PA_TRY(pa_mem_reserve(&p->code, &p->code_capacity, (size_t)p->n_code + 1, sizeof *p->code));
     p->code[p->n_code++] = *instruction;
     return PA_OK;
 }
@@ -67,12 +59,10 @@ static pa_status emit(lowering *l, pa_instruction_kind kind, int32_t node, int32
     return pa_program_emit(l->p, &i);
 }
 
-static size_t bytes_of(const pa_node *node) { return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype); }
-
 static pa_status add_node(pa_program *p, pa_node *node, int32_t buffer, int64_t offset, int32_t *out) {
-    PA_TRY(reserve(&p->nodes, &p->nodes_capacity, (size_t)p->n_nodes + 1, sizeof *p->nodes));
-    PA_TRY(reserve(&p->buffer_of, &p->buffer_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->buffer_of));
-    PA_TRY(reserve(&p->offset_of, &p->offset_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->offset_of));
+    PA_TRY(pa_mem_reserve(&p->nodes, &p->nodes_capacity, (size_t)p->n_nodes + 1, sizeof *p->nodes));
+    PA_TRY(pa_mem_reserve(&p->buffer_of, &p->buffer_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->buffer_of));
+    PA_TRY(pa_mem_reserve(&p->offset_of, &p->offset_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->offset_of));
     node->mark = (uint32_t)p->n_nodes;
     p->nodes[p->n_nodes] = node;
     p->buffer_of[p->n_nodes] = buffer;
@@ -120,8 +110,8 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     if (*out >= 0) return PA_OK;
     pa_program *p = l->p;
     const pa_log_slot *s = &l->log->slots[slot];
-    PA_TRY(reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
-    PA_TRY(reserve(&l->cells, &l->cells_capacity, (size_t)p->n_externals + 1, sizeof *l->cells));
+    PA_TRY(pa_mem_reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
+    PA_TRY(pa_mem_reserve(&l->cells, &l->cells_capacity, (size_t)p->n_externals + 1, sizeof *l->cells));
     *out = p->n_externals++;
     p->externals[*out] = (pa_external){.node = s->kind == PA_SLOT_EXTERNAL ? pa_node_watch(s->node) : NULL, .buffer = -1,
                                        .gradient = CELL_AS_FOUND, .entry = -1, .requires_grad = s->requires_grad, .input = -1};
@@ -141,28 +131,28 @@ static pa_status leaf_node(lowering *l, int32_t slot) {
     case PA_SLOT_INPUT:
         for (int32_t i = 0; i < p->n_inputs; i++) {
             if (l->log->inputs[i] != slot) continue;
-            PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, bytes_of(s->node), &buffer));
+            PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, pa_node_bytes(s->node), &buffer));
             p->inputs[i].buffer = buffer;
             PA_TRY(pa_program_node(l->p, s->node, false, buffer, 0, &l->node_of[slot]));
         }
         break;
     case PA_SLOT_EXTERNAL:
         PA_TRY(need_external(l, slot, &external));
-        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, bytes_of(s->node), &buffer));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, pa_node_bytes(s->node), &buffer));
         p->externals[external].buffer = buffer;
         PA_TRY(pa_program_node(l->p, s->node, false, buffer, 0, &l->node_of[slot]));
         break;
     case PA_SLOT_CONSTANT: {
         int32_t constant;
-        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_CONSTANT, p->n_constants, bytes_of(s->constant), &buffer));
-        PA_TRY(reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_CONSTANT, p->n_constants, pa_node_bytes(s->constant), &buffer));
+        PA_TRY(pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants));
         p->constants[p->n_constants++] = pa_node_retain(s->constant);
         p->buffers[buffer].at = pa_node_data(s->constant);
         PA_TRY(pa_program_node(l->p, s->constant, true, buffer, 0, &constant));
         l->node_of[slot] = constant;
         if (!l->written[slot]) break;
         /* The step writes over it: each step begins with a copy of its own. */
-        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, -1, bytes_of(s->constant), &buffer));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, -1, pa_node_bytes(s->constant), &buffer));
         PA_TRY(pa_program_node(l->p, s->constant, true, buffer, 0, &l->node_of[slot]));
         PA_TRY(emit(l, PA_DO_COPY, l->node_of[slot], constant, -1));
         break;
@@ -181,14 +171,14 @@ static pa_status need_node(lowering *l, int32_t slot) { return l->node_of[slot] 
 static pa_status result_node(lowering *l, int32_t slot) {
     const pa_node *like = l->log->slots[slot].node;
     int32_t buffer;
-    PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, bytes_of(like), &buffer));
+    PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), &buffer));
     return pa_program_node(l->p, like, true, buffer, 0, &l->node_of[slot]);
 }
 
 /* ---- gradients ---- */
 
 static pa_status new_gradient(lowering *l, const pa_node *like, int32_t *out) {
-    return pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, bytes_of(like), out);
+    return pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), out);
 }
 
 static bool has_cell_number(const lowering *l, int32_t slot) { return (l->log->slots[slot].node->flags & PA_IS_VALUE) != 0; }
@@ -207,7 +197,7 @@ static pa_status current_gradient(lowering *l, int32_t slot, int32_t *out) {
             *out = -1;
             return PA_OK;
         }
-        PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ENTRY_GRADIENT, external, bytes_of(s->node), out));
+        PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ENTRY_GRADIENT, external, pa_node_bytes(s->node), out));
         l->p->externals[external].entry = *out;
         l->cells[external] = *out;
     } else if (l->cells[external] == CELL_CLEARED && has_cell_number(l, slot)) {
@@ -232,7 +222,7 @@ static pa_status join_gradient(lowering *l, int32_t slot, int32_t fresh) {
             i.gradient = before;
             i.n = 1;
             i.targets = l->p->n_pool;
-            PA_TRY(reserve(&l->p->pool, &l->p->pool_capacity, (size_t)l->p->n_pool + 1, sizeof *l->p->pool));
+            PA_TRY(pa_mem_reserve(&l->p->pool, &l->p->pool_capacity, (size_t)l->p->n_pool + 1, sizeof *l->p->pool));
             l->p->pool[l->p->n_pool++] = fresh;
             return pa_program_emit(l->p, &i);
         }
@@ -254,7 +244,7 @@ static pa_status lower_backward_of(lowering *l, int32_t at, int32_t *gradients) 
     i.gradient = gradients[at];
     i.n = node->n_parents;
     i.targets = p->n_pool;
-    PA_TRY(reserve(&p->pool, &p->pool_capacity, (size_t)(p->n_pool + i.n), sizeof *p->pool));
+    PA_TRY(pa_mem_reserve(&p->pool, &p->pool_capacity, (size_t)(p->n_pool + i.n), sizeof *p->pool));
     bool any = false;
     for (int k = 0; k < i.n; k++) {
         const pa_node *parent = pa_node_parent(node, k);
@@ -426,7 +416,7 @@ static pa_status pool_gradients(lowering *l, const pa_entry *entry, int32_t *tar
     for (int i = 0; i < entry->n && status == PA_OK; i++)
         status = current_gradient(l, l->log->operands[entry->operands + i], &buffers[i]);
     if (status == PA_OK)
-        status = reserve(&l->p->pool, &l->p->pool_capacity, (size_t)(l->p->n_pool + 2 * entry->n), sizeof *l->p->pool);
+        status = pa_mem_reserve(&l->p->pool, &l->p->pool_capacity, (size_t)(l->p->n_pool + 2 * entry->n), sizeof *l->p->pool);
     if (status == PA_OK) {
         *targets = l->p->n_pool;
         for (int i = 0; i < entry->n; i++) l->p->pool[l->p->n_pool++] = buffers[i];
@@ -579,7 +569,7 @@ static pa_status lower_results(lowering *l, int n, pa_node *const *outputs) {
         *r = (pa_result){.node = node, .buffer = buffer, .is_number = (outputs[i]->flags & PA_NUMBER) != 0 && outputs[i]->ndim == 0,
                          .is_value = (outputs[i]->flags & PA_IS_VALUE) != 0};
         r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[node] != 0 ||
-                    !pa_node_is_contiguous(p->nodes[node]) || bytes_of(p->nodes[node]) != b->bytes;
+                    !pa_node_is_contiguous(p->nodes[node]) || pa_node_bytes(p->nodes[node]) != b->bytes;
         if (!r->copied) {
             b->kind = PA_BUFFER_RESULT;
             b->index = i;

@@ -8,15 +8,6 @@
 
 /* ---- the log's lists ---- */
 
-/* Room for one more element of *list, which has n. */
-static pa_status grow(void *list, size_t *capacity, size_t needed, size_t element) {
-    void *block;
-    memcpy(&block, list, sizeof block);
-    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
-    memcpy(list, &block, sizeof block);
-    return PA_OK;
-}
-
 static size_t hash_of(const pa_node *node) {
     uint64_t h = (uint64_t)(uintptr_t)node * 0x9e3779b97f4a7c15u;
     return (size_t)(h >> 32 ^ h);
@@ -48,7 +39,7 @@ int32_t pa_log_find(const pa_log *log, const pa_node *node) {
 
 static pa_status new_slot(pa_log *log, pa_node *node, pa_slot_kind kind, int32_t *out) {
     PA_TRY(grow_table(log));
-    PA_TRY(grow(&log->slots, &log->slots_capacity, log->n_slots + 1, sizeof *log->slots));
+    PA_TRY(pa_mem_reserve(&log->slots, &log->slots_capacity, log->n_slots + 1, sizeof *log->slots));
     pa_node *copy = NULL;
     if (kind == PA_SLOT_CONSTANT) {
         pa_node *made = NULL;
@@ -89,7 +80,7 @@ static pa_status note_place(pa_log *log, pa_entry *entry) {
         if (log->codes[i - 1] == code) entry->code = (int32_t)i - 1;
     pa_status status = PA_OK;
     if (entry->code < 0) {
-        status = grow(&log->codes, &log->codes_capacity, log->n_codes + 1, sizeof *log->codes);
+        status = pa_mem_reserve(&log->codes, &log->codes_capacity, log->n_codes + 1, sizeof *log->codes);
         if (status == PA_OK) {
             entry->code = (int32_t)log->n_codes;
             log->codes[log->n_codes++] = code;
@@ -102,9 +93,9 @@ static pa_status note_place(pa_log *log, pa_entry *entry) {
 
 static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
     PA_TRY(note_place(log, entry));
-    PA_TRY(grow(&log->entries, &log->entries_capacity, log->n_entries + 1, sizeof *log->entries));
-    PA_TRY(grow(&log->operands, &log->operands_capacity, log->n_operands + (size_t)entry->n, sizeof *log->operands));
-    PA_TRY(grow(&log->ints, &log->ints_capacity, log->n_ints + entry->n_ints, sizeof *log->ints));
+    PA_TRY(pa_mem_reserve(&log->entries, &log->entries_capacity, log->n_entries + 1, sizeof *log->entries));
+    PA_TRY(pa_mem_reserve(&log->operands, &log->operands_capacity, log->n_operands + (size_t)entry->n, sizeof *log->operands));
+    PA_TRY(pa_mem_reserve(&log->ints, &log->ints_capacity, log->n_ints + entry->n_ints, sizeof *log->ints));
     entry->operands = (int64_t)log->n_operands;
     entry->ints = (int64_t)log->n_ints;
     for (int i = 0; i < entry->n; i++) PA_TRY(operand_slot(log, in[i], &log->operands[log->n_operands + (size_t)i]));
@@ -178,7 +169,7 @@ pa_status pa_record_input(pa_node *node) {
     int32_t slot = pa_log_find(log, node);
     PA_FAIL_IF(slot >= 0, PA_TRACE, "compile: the same tensor of shape %s is given as two arguments; give a clone() as one of them",
                pa_node_shape_text(node));
-    PA_TRY(grow(&log->inputs, &log->inputs_capacity, log->n_inputs + 1, sizeof *log->inputs));
+    PA_TRY(pa_mem_reserve(&log->inputs, &log->inputs_capacity, log->n_inputs + 1, sizeof *log->inputs));
     PA_TRY(new_slot(log, node, PA_SLOT_INPUT, &slot));
     log->inputs[log->n_inputs++] = slot;
     return PA_OK;
@@ -307,13 +298,15 @@ static const char *slot_difference(const pa_log_slot *a, const pa_log_slot *b) {
     return NULL;
 }
 
+static bool same_bytes(const void *a, const void *b, size_t n) { return n == 0 || memcmp(a, b, n) == 0; }
+
 static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b) {
     if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->out != b->out || a->n_ints != b->n_ints ||
         a->n_params != b->n_params || a->tracked != b->tracked)
         return false;
-    return memcmp(a->params, b->params, sizeof a->params) == 0 &&
-           memcmp(la->ints + a->ints, lb->ints + b->ints, a->n_ints * sizeof *la->ints) == 0 &&
-           memcmp(la->operands + a->operands, lb->operands + b->operands, (size_t)a->n * sizeof *la->operands) == 0;
+    return same_bytes(a->params, b->params, sizeof a->params) &&
+           same_bytes(la->ints + a->ints, lb->ints + b->ints, a->n_ints * sizeof *la->ints) &&
+           same_bytes(la->operands + a->operands, lb->operands + b->operands, (size_t)a->n * sizeof *la->operands);
 }
 
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size) {

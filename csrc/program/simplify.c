@@ -155,13 +155,11 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
     pa_node *node = p->nodes[i->node], *held = NULL;
     int32_t buffer = p->buffer_of[i->node];
     PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &held));
-    void *list = p->constants;
-    pa_status status = pa_mem_grow(&list, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
+    pa_status status = pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
     if (status != PA_OK) {
         pa_node_release(held);
         return status;
     }
-    p->constants = list;
     p->constants[p->n_constants++] = held;
     pa_program_place(p, buffer, pa_node_data(held));
     for (int k = 0; k < node->n_parents; k++) {

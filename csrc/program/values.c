@@ -91,14 +91,6 @@ typedef struct lowering {
     int32_t *gradient; /* in a sweep: by identity */
 } lowering;
 
-static pa_status reserve(void *list, size_t *capacity, size_t needed, size_t element) {
-    void *block;
-    memcpy(&block, list, sizeof block);
-    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
-    memcpy(list, &block, sizeof block);
-    return PA_OK;
-}
-
 /* ---- may it be? ---- */
 
 static bool is_plain(const pa_entry *e, const pa_log *log) {
@@ -184,7 +176,7 @@ static inline segment *current(lowering *l) { return &l->s->segments[l->s->n_seg
 
 static pa_status new_segment(lowering *l) {
     pa_scalar_program *s = l->s;
-    PA_TRY(reserve(&s->segments, &s->segments_capacity, s->n_segments + 1, sizeof *s->segments));
+    PA_TRY(pa_mem_reserve(&s->segments, &s->segments_capacity, s->n_segments + 1, sizeof *s->segments));
     s->segments[s->n_segments] = (segment){0};
     PA_TRY(pa_scode_new(&s->segments[s->n_segments].code));
     s->n_segments++;
@@ -193,7 +185,7 @@ static pa_status new_segment(lowering *l) {
 
 /* A new id for a slot of the segment under way; identity -1 for its own. */
 static pa_status new_number(lowering *l, pa_slot slot, int32_t identity, bool flows, int32_t *out) {
-    PA_TRY(reserve(&l->numbers, &l->numbers_capacity, l->n_numbers + 1, sizeof *l->numbers));
+    PA_TRY(pa_mem_reserve(&l->numbers, &l->numbers_capacity, l->n_numbers + 1, sizeof *l->numbers));
     int32_t id = (int32_t)l->n_numbers++;
     int32_t at = (int32_t)l->s->n_segments - 1;
     l->numbers[id] = (number){identity < 0 ? id : identity, at, slot, at, slot, flows};
@@ -207,7 +199,7 @@ static pa_status slot_of(lowering *l, int32_t id, pa_slot *out) {
     int32_t now = (int32_t)l->s->n_segments - 1;
     if (n->here != now) {
         segment *to = current(l);
-        PA_TRY(reserve(&to->crossings, &to->crossings_capacity, to->n_crossings + 1, sizeof *to->crossings));
+        PA_TRY(pa_mem_reserve(&to->crossings, &to->crossings_capacity, to->n_crossings + 1, sizeof *to->crossings));
         PA_TRY(pa_scode_leaf(to->code, &n->here_slot));
         PA_TRY(pa_scode_keep(l->s->segments[n->segment].code, n->slot));
         to->crossings[to->n_crossings++] = (crossing){n->segment, n->slot, n->here_slot, NULL, NULL};
@@ -219,7 +211,7 @@ static pa_status slot_of(lowering *l, int32_t id, pa_slot *out) {
 
 static pa_status new_ids(lowering *l, size_t n, int32_t *first) {
     PA_FAIL_IF(l->n_ids + n > INT32_MAX / 2, PA_UNSUPPORTED, "compile: a step of more than %d numbers", INT32_MAX / 2);
-    PA_TRY(reserve(&l->ids, &l->ids_capacity, l->n_ids + n, sizeof *l->ids));
+    PA_TRY(pa_mem_reserve(&l->ids, &l->ids_capacity, l->n_ids + n, sizeof *l->ids));
     *first = (int32_t)l->n_ids;
     l->n_ids += n;
     return PA_OK;
@@ -243,7 +235,7 @@ static pa_status constant(lowering *l, double value, int32_t *out) {
 static pa_status load(lowering *l, int32_t buffer, pa_dtype dtype, int64_t offset, bool flows, int32_t *out) {
     segment *s = current(l);
     pa_slot slot;
-    PA_TRY(reserve(&s->loads, &s->loads_capacity, s->n_loads + 1, sizeof *s->loads));
+    PA_TRY(pa_mem_reserve(&s->loads, &s->loads_capacity, s->n_loads + 1, sizeof *s->loads));
     PA_TRY(pa_scode_leaf(s->code, &slot));
     s->loads[s->n_loads++] = (move){buffer, (int32_t)dtype, offset, NULL, slot};
     return new_number(l, slot, -1, flows, out);
@@ -252,7 +244,7 @@ static pa_status load(lowering *l, int32_t buffer, pa_dtype dtype, int64_t offse
 static pa_status store(lowering *l, int32_t id, int32_t buffer, pa_dtype dtype, int64_t offset) {
     const number *n = &l->numbers[id];
     segment *s = &l->s->segments[n->segment];
-    PA_TRY(reserve(&s->stores, &s->stores_capacity, s->n_stores + 1, sizeof *s->stores));
+    PA_TRY(pa_mem_reserve(&s->stores, &s->stores_capacity, s->n_stores + 1, sizeof *s->stores));
     PA_TRY(pa_scode_keep(s->code, n->slot));
     s->stores[s->n_stores++] = (move){buffer, (int32_t)dtype, offset, NULL, n->slot};
     return PA_OK;
@@ -273,7 +265,7 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     if (*out >= 0) return PA_OK;
     pa_program *p = l->p;
     const pa_log_slot *s = &l->log->slots[slot];
-    PA_TRY(reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
+    PA_TRY(pa_mem_reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
     pa_external *e = &p->externals[p->n_externals];
     *e = (pa_external){.buffer = -1, .gradient = -2, .entry = -1, .requires_grad = s->requires_grad, .input = -1};
     if (s->kind == PA_SLOT_INPUT) {
@@ -285,8 +277,6 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     *out = l->external[slot] = p->n_externals++;
     return PA_OK;
 }
-
-static size_t bytes_of(const pa_node *node) { return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype); }
 
 static pa_status load_all(lowering *l, int32_t slot, int32_t buffer) {
     const pa_node *node = l->log->slots[slot].node;
@@ -308,14 +298,14 @@ static pa_status need(lowering *l, int32_t slot) {
     case PA_SLOT_INPUT:
         for (int32_t i = 0; i < p->n_inputs; i++)
             if (l->log->inputs[i] == slot) {
-                PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, bytes_of(s->node), &buffer));
+                PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, pa_node_bytes(s->node), &buffer));
                 p->inputs[i].buffer = buffer;
                 return load_all(l, slot, buffer);
             }
         break;
     case PA_SLOT_EXTERNAL:
         PA_TRY(need_external(l, slot, &external));
-        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, bytes_of(s->node), &buffer));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, pa_node_bytes(s->node), &buffer));
         p->externals[external].buffer = buffer;
         return load_all(l, slot, buffer);
     case PA_SLOT_CONSTANT: {
@@ -686,7 +676,7 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
     }
     PA_TRY(new_segment(l));
     segment *after = current(l);
-    PA_TRY(reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
+    PA_TRY(pa_mem_reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
     for (int k = 0; k < e->n; k++) {
         pa_slot slot;
         int32_t old = l->ids[l->first[in[k]]], id, first = 0;
@@ -798,7 +788,7 @@ static pa_status store_results(lowering *l, int n, pa_node *const *outputs) {
         int32_t slot = pa_log_find(l->log, like), buffer, node;
         PA_FAIL_IF(slot < 0, PA_UNSUPPORTED, "compile: result %d is no part of the step", i);
         PA_TRY(need(l, slot));
-        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, -1, bytes_of(like), &buffer));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), &buffer));
         PA_TRY(pa_program_node(p, like, true, buffer, 0, &node));
         p->results[i] = (pa_result){.node = node, .buffer = buffer, .copied = true,
                                     .is_number = (like->flags & PA_NUMBER) != 0 && like->ndim == 0,
