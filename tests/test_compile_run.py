@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -340,7 +341,15 @@ def test_progress_computes_the_same() -> None:
     )
 
 
-@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Python ignores SIGINT where it was started so, as in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_ctrl_c_stops_between_two_steps() -> None:
     step, model, optimizer = make()
     x, y = data(1000)
@@ -365,6 +374,7 @@ def test_ctrl_c_stops_between_two_steps() -> None:
     assert {state["step"].item() for state in optimizer.state.values()} == {before + 100}
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_epoch_that_is_long_is_interrupted_too() -> None:
     step, _, _ = make()
     x, y = data(200_000)

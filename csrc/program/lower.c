@@ -29,7 +29,6 @@ typedef struct lowering {
     int32_t *base;        /* each slot: what it is a view of, or itself */
     int32_t *cells;       /* of each external */
     size_t cells_capacity;
-    int32_t entry;        /* under way */
 } lowering;
 
 /* ---- building ---- */
@@ -47,12 +46,12 @@ pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction) {
     return PA_OK;
 }
 
-static pa_instruction instruction(const lowering *l, pa_instruction_kind kind) {
-    return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1, .line = l->entry};
+static pa_instruction instruction(pa_instruction_kind kind) {
+    return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1};
 }
 
 static pa_status emit(lowering *l, pa_instruction_kind kind, int32_t node, int32_t source, int32_t gradient) {
-    pa_instruction i = instruction(l, kind);
+    pa_instruction i = instruction(kind);
     i.node = node;
     i.source = source;
     i.gradient = gradient;
@@ -217,7 +216,7 @@ static pa_status join_gradient(lowering *l, int32_t slot, int32_t fresh) {
     if (l->cells[external] != CELL_CLEARED) {
         PA_TRY(current_gradient(l, slot, &before));
         if (before >= 0) {
-            pa_instruction i = instruction(l, PA_DO_ADD);
+            pa_instruction i = instruction(PA_DO_ADD);
             i.node = l->node_of[slot];
             i.gradient = before;
             i.n = 1;
@@ -239,7 +238,7 @@ static bool has_gradient_formula(const pa_node *node, int operand) {
 static pa_status lower_backward_of(lowering *l, int32_t at, int32_t *gradients) {
     pa_program *p = l->p;
     const pa_node *node = p->nodes[at];
-    pa_instruction i = instruction(l, PA_DO_BACKWARD);
+    pa_instruction i = instruction(PA_DO_BACKWARD);
     i.node = at;
     i.gradient = gradients[at];
     i.n = node->n_parents;
@@ -287,7 +286,6 @@ static pa_status lower_sweep(lowering *l, const pa_entry *entry, int32_t *gradie
         PA_FAIL_IF(recorded->flags & PA_RETAINS_GRAD && !(recorded->flags & PA_IS_VALUE), PA_UNSUPPORTED,
                    "compile: retain_grad() on the result of %s of shape %s; return what is wanted of it instead",
                    pa_op_table[e->op].name, pa_node_shape_text(recorded));
-        l->entry = (int32_t)(e - log->entries);
         PA_TRY(lower_backward_of(l, at, gradients));
     }
     for (size_t slot = 0; slot < log->n_slots; slot++) {
@@ -345,7 +343,6 @@ static pa_status lower_op(lowering *l, const pa_entry *entry) {
     bool flows = false;
     for (int i = 0; i < entry->n; i++) flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
     if (entry->tracked && flows) node->flags |= PA_REQUIRES_GRAD;
-    if (entry->op == PA_OP_dropout) l->p->draws = true;
     return entry->op == PA_OP_view ? PA_OK : emit(l, PA_DO_FORWARD, at, -1, -1);
 }
 
@@ -433,7 +430,7 @@ static void mark_written(lowering *l, int32_t slot) {
 
 static pa_status lower_update(lowering *l, const pa_entry *entry) {
     pa_program *p = l->p;
-    pa_instruction i = instruction(l, PA_DO_UPDATE);
+    pa_instruction i = instruction(PA_DO_UPDATE);
     PA_TRY(pool_gradients(l, entry, &i.targets));
     i.n = entry->n;
     i.source = p->n_updates; /* which */
@@ -449,7 +446,7 @@ static pa_status lower_update(lowering *l, const pa_entry *entry) {
 }
 
 static pa_status lower_clip(lowering *l, const pa_entry *entry) {
-    pa_instruction i = instruction(l, PA_DO_CLIP);
+    pa_instruction i = instruction(PA_DO_CLIP);
     PA_TRY(pool_gradients(l, entry, &i.targets));
     i.n = entry->n;
     i.params[0] = entry->params[0];
@@ -465,12 +462,11 @@ static pa_status lower_fill(lowering *l, const pa_entry *entry) {
     int32_t slot = l->log->operands[entry->operands];
     PA_TRY(need_node(l, slot));
     mark_written(l, slot);
-    pa_instruction i = instruction(l, PA_DO_FILL);
+    pa_instruction i = instruction(PA_DO_FILL);
     i.node = l->node_of[slot];
     i.operand = (uint8_t)l->log->ints[entry->ints];
     i.params[0] = entry->params[0];
     i.params[1] = entry->params[1];
-    l->p->draws = true;
     return pa_program_emit(l->p, &i);
 }
 
@@ -612,10 +608,7 @@ static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
     l->p->updates = pa_mem_alloc_array((size_t)log->updates + 1, sizeof *l->p->updates);
     if (l->p->updates == NULL) return PA_MEMORY;
     l->p->updates_capacity = (size_t)log->updates + 1;
-    for (size_t i = 0; i < log->n_entries; i++) {
-        l->entry = (int32_t)i;
-        PA_TRY(lower_entry(l, &log->entries[i]));
-    }
+    for (size_t i = 0; i < log->n_entries; i++) PA_TRY(lower_entry(l, &log->entries[i]));
     PA_TRY(settle_gradients(l));
     return lower_results(l, n_outputs, outputs);
 }

@@ -87,7 +87,6 @@ typedef struct pa_instruction {
     int32_t n, targets; /* further buffers, in the program's pool: BACKWARD: of each parent, FILLED where added to, or -1 */
     pa_map_fn *map;
     double params[PA_MAX_PARAMS];
-    int32_t line; /* entry of the log, for messages */
 } pa_instruction;
 
 enum { PA_TARGET_ACCUMULATES = 1 << 30 };
@@ -173,12 +172,11 @@ typedef struct pa_program {
     size_t constants_capacity;
     pa_storage *memory;    /* what every private node's storage is */
     char *arena;
-    size_t arena_bytes, arena_block, tensor_bytes, constant_bytes;
+    size_t arena_bytes, arena_block, tensor_bytes;
     char *scratch;
     size_t scratch_bytes;
     double flops;
     int32_t n_recorded, n_fused; /* ops in the log; instructions that do the work of several */
-    bool draws;  /* takes from the random stream */
     bool warm;   /* it has run once, and every op has the memory that it keeps from run to run */
     bool busy;
     bool sets_gradients;

@@ -9,62 +9,12 @@
 
    An optimiser's update ends a segment: its parameters and gradients are put side by side, updated, and read again by the
    segment behind it. */
-#include "values.h"
-
 #include <string.h>
 
 #include "../kernels/kernels.h"
-#include "../kernels/optim.h"
-#include "scode.h"
+#include "values_code.h"
 
-enum { MOST_NUMBERS = 1 << 24, AS_FOUND = -2, CLEARED = -1 };
-
-/* A number that moves between the code and a buffer of the program. */
-typedef struct move {
-    int32_t buffer;
-    int32_t dtype;
-    int64_t offset; /* bytes */
-    double *number; /* of the code, once it is compiled */
-    pa_slot slot;
-} move;
-
-/* A number of an earlier segment, or of an update's parameters. */
-typedef struct crossing {
-    int32_t from_segment; /* -1: `from` is given */
-    pa_slot from_slot, to_slot;
-    const double *from;
-    double *to;
-} crossing;
-
-typedef struct update {
-    int32_t which; /* of the program's updates */
-    int32_t n;
-    double *block;         /* parameters, gradients, three states: n each */
-    pa_slot *param_slots, *gradient_slots;
-    double **params, **gradients; /* where the code has them */
-    int32_t *buffers;      /* of the parameters */
-} update;
-
-/* The same for a Value, whose number stands still. */
-typedef struct fixed_move {
-    double *outside, *number;
-} fixed_move;
-
-typedef struct segment {
-    pa_scode *code;
-    fixed_move *fixed_loads, *fixed_stores;
-    size_t n_fixed_loads, n_fixed_stores;
-    move *loads, *stores;
-    size_t n_loads, loads_capacity, n_stores, stores_capacity;
-    crossing *crossings;
-    size_t n_crossings, crossings_capacity;
-    update *after; /* NULL for the last */
-} segment;
-
-typedef struct pa_scalar_program {
-    segment *segments;
-    size_t n_segments, segments_capacity;
-} pa_scalar_program;
+enum { AS_FOUND = -2, CLEARED = -1 };
 
 typedef struct number {
     int32_t identity;
@@ -91,93 +41,14 @@ typedef struct lowering {
     int32_t *gradient; /* in a sweep: by identity */
 } lowering;
 
-/* ---- may it be? ---- */
-
-static bool is_plain(const pa_entry *e, const pa_log *log) {
-    const pa_node *out = log->slots[e->out].node;
-    switch (e->op) {
-    case PA_OP_sum:
-    case PA_OP_mean:
-    case PA_OP_view:
-    case PA_OP_cat:
-        return true;
-    case PA_OP_cast:
-        return pa_dtype_is_float((pa_dtype)out->dtype) || out->dtype == log->slots[log->operands[e->operands]].node->dtype;
-    default:
-        break;
-    }
-    uint8_t family = pa_op_table[e->op].family;
-    if (family == PA_LOGIC) return out->dtype == PA_BOOL;
-    return family == PA_ELEMENTWISE || family == PA_COMPARISON;
-}
-
-/* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and
-   rounded once; it must not come back into float64, be compared, or carry a gradient. */
-static bool is_single(const pa_log *log, int32_t slot) { return log->slots[slot].node->dtype == PA_FLOAT32; }
-
-static bool singles_stay_apart(const pa_log *log) {
-    for (size_t i = 0; i < log->n_slots; i++)
-        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad)) return false;
-    for (size_t i = 0; i < log->n_entries; i++) {
-        const pa_entry *e = &log->entries[i];
-        bool single = e->out >= 0 && is_single(log, e->out);
-        for (int k = 0; k < e->n; k++)
-            if (is_single(log, log->operands[e->operands + k]) && (!single || e->kind != PA_ENTRY_OP)) return false;
-        if (single && (e->kind != PA_ENTRY_OP || e->tracked)) return false;
-    }
-    return true;
-}
-
-bool pa_values_can(const pa_log *log) {
-    if (!singles_stay_apart(log)) return false;
-    bool any = false;
-    double total = 0;
-    for (size_t i = 0; i < log->n_slots; i++) {
-        const pa_log_slot *s = &log->slots[i];
-        bool is_value = (s->node->flags & PA_IS_VALUE) != 0;
-        any = any || is_value;
-        if (s->requires_grad && s->kind != PA_SLOT_RESULT && !is_value) return false;
-        total += (double)pa_node_numel(s->node);
-    }
-    if (!any || total > MOST_NUMBERS) return false;
-    for (size_t i = 0; i < log->n_entries; i++) {
-        const pa_entry *e = &log->entries[i];
-        switch ((pa_entry_kind)e->kind) {
-        case PA_ENTRY_OP:
-            if (!is_plain(e, log)) return false;
-            break;
-        case PA_ENTRY_WRITE:
-        case PA_ENTRY_CLIP:
-        case PA_ENTRY_FILL:
-            return false;
-        case PA_ENTRY_BACKWARD:
-            if (e->n != 1) return false;
-            break;
-        case PA_ENTRY_UPDATE:
-            for (int k = 0; k < e->n; k++) {
-                const pa_log_slot *s = &log->slots[log->operands[e->operands + k]];
-                if (!(s->node->flags & PA_IS_VALUE) || s->kind != PA_SLOT_EXTERNAL) return false;
-            }
-            break;
-        case PA_ENTRY_ZERO_GRAD:
-            for (int k = 0; k < e->n; k++)
-                if (!(log->slots[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
-            break;
-        default:
-            break;
-        }
-    }
-    return true;
-}
-
 /* ---- numbers ---- */
 
-static inline segment *current(lowering *l) { return &l->s->segments[l->s->n_segments - 1]; }
+static inline values_segment *current(lowering *l) { return &l->s->segments[l->s->n_segments - 1]; }
 
 static pa_status new_segment(lowering *l) {
     pa_scalar_program *s = l->s;
     PA_TRY(pa_mem_reserve(&s->segments, &s->segments_capacity, s->n_segments + 1, sizeof *s->segments));
-    s->segments[s->n_segments] = (segment){0};
+    s->segments[s->n_segments] = (values_segment){0};
     PA_TRY(pa_scode_new(&s->segments[s->n_segments].code));
     s->n_segments++;
     return PA_OK;
@@ -198,11 +69,11 @@ static pa_status slot_of(lowering *l, int32_t id, pa_slot *out) {
     number *n = &l->numbers[id];
     int32_t now = (int32_t)l->s->n_segments - 1;
     if (n->here != now) {
-        segment *to = current(l);
+        values_segment *to = current(l);
         PA_TRY(pa_mem_reserve(&to->crossings, &to->crossings_capacity, to->n_crossings + 1, sizeof *to->crossings));
         PA_TRY(pa_scode_leaf(to->code, &n->here_slot));
         PA_TRY(pa_scode_keep(l->s->segments[n->segment].code, n->slot));
-        to->crossings[to->n_crossings++] = (crossing){n->segment, n->slot, n->here_slot, NULL, NULL};
+        to->crossings[to->n_crossings++] = (values_crossing){n->segment, n->slot, n->here_slot, NULL, NULL};
         n->here = now;
     }
     *out = n->here_slot;
@@ -233,20 +104,20 @@ static pa_status constant(lowering *l, double value, int32_t *out) {
 /* ---- leaves ---- */
 
 static pa_status load(lowering *l, int32_t buffer, pa_dtype dtype, int64_t offset, bool flows, int32_t *out) {
-    segment *s = current(l);
+    values_segment *s = current(l);
     pa_slot slot;
     PA_TRY(pa_mem_reserve(&s->loads, &s->loads_capacity, s->n_loads + 1, sizeof *s->loads));
     PA_TRY(pa_scode_leaf(s->code, &slot));
-    s->loads[s->n_loads++] = (move){buffer, (int32_t)dtype, offset, NULL, slot};
+    s->loads[s->n_loads++] = (values_move){buffer, (int32_t)dtype, offset, NULL, slot};
     return new_number(l, slot, -1, flows, out);
 }
 
 static pa_status store(lowering *l, int32_t id, int32_t buffer, pa_dtype dtype, int64_t offset) {
     const number *n = &l->numbers[id];
-    segment *s = &l->s->segments[n->segment];
+    values_segment *s = &l->s->segments[n->segment];
     PA_TRY(pa_mem_reserve(&s->stores, &s->stores_capacity, s->n_stores + 1, sizeof *s->stores));
     PA_TRY(pa_scode_keep(s->code, n->slot));
-    s->stores[s->n_stores++] = (move){buffer, (int32_t)dtype, offset, NULL, n->slot};
+    s->stores[s->n_stores++] = (values_move){buffer, (int32_t)dtype, offset, NULL, n->slot};
     return PA_OK;
 }
 
@@ -625,27 +496,17 @@ static pa_status lower_backward(lowering *l, const pa_entry *entry) {
 
 /* ---- updates ---- */
 
-static void free_update(update *u) {
-    if (u == NULL) return;
-    size_t n = (size_t)u->n + 1;
-    pa_mem_free_array(u->block, 5 * n, sizeof *u->block);
-    pa_mem_free_array(u->param_slots, 2 * n, sizeof *u->param_slots);
-    pa_mem_free_array(u->params, 2 * n, sizeof *u->params);
-    pa_mem_free_array(u->buffers, n, sizeof *u->buffers);
-    pa_mem_free(u, sizeof *u);
-}
-
-static update *new_update(int32_t n_params) {
+static values_update *new_update(int32_t n_params) {
     size_t n = (size_t)n_params + 1;
-    update *u = pa_mem_alloc(sizeof *u);
+    values_update *u = pa_mem_alloc(sizeof *u);
     if (u == NULL) return NULL;
-    *u = (update){.n = n_params};
+    *u = (values_update){.n = n_params};
     u->block = pa_mem_alloc_array(5 * n, sizeof *u->block);
     u->param_slots = pa_mem_alloc_array(2 * n, sizeof *u->param_slots);
     u->params = pa_mem_alloc_array(2 * n, sizeof *u->params);
     u->buffers = pa_mem_alloc_array(n, sizeof *u->buffers);
     if (u->block == NULL || u->param_slots == NULL || u->params == NULL || u->buffers == NULL) {
-        free_update(u);
+        pa_values_free_update(u);
         return NULL;
     }
     u->gradient_slots = u->param_slots + n;
@@ -656,9 +517,9 @@ static update *new_update(int32_t n_params) {
 static pa_status lower_update(lowering *l, const pa_entry *e) {
     pa_program *p = l->p;
     const int32_t *in = l->log->operands + e->operands;
-    update *u = new_update(e->n);
+    values_update *u = new_update(e->n);
     if (u == NULL) return PA_MEMORY;
-    segment *before = current(l);
+    values_segment *before = current(l);
     before->after = u;
     u->which = p->n_updates;
     p->updates[p->n_updates++] = (pa_update_plan){.kind = (int)l->log->ints[e->ints], .n = e->n};
@@ -675,13 +536,13 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
         u->buffers[k] = p->externals[external].buffer;
     }
     PA_TRY(new_segment(l));
-    segment *after = current(l);
+    values_segment *after = current(l);
     PA_TRY(pa_mem_reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
     for (int k = 0; k < e->n; k++) {
         pa_slot slot;
         int32_t old = l->ids[l->first[in[k]]], id, first = 0;
         PA_TRY(pa_scode_leaf(after->code, &slot));
-        after->crossings[after->n_crossings++] = (crossing){-1, -1, slot, &u->block[k], NULL};
+        after->crossings[after->n_crossings++] = (values_crossing){-1, -1, slot, &u->block[k], NULL};
         PA_TRY(new_number(l, slot, l->numbers[old].identity, true, &id));
         PA_TRY(new_ids(l, 1, &first));
         l->ids[first] = id;
@@ -817,62 +678,6 @@ static pa_status place_results(pa_program *p) {
     return PA_OK;
 }
 
-static unsigned code_passes(unsigned passes) {
-    return (passes & PA_PASS_CONSTANTS ? PA_SCODE_CONSTANTS : 0) | (passes & PA_PASS_COMMON ? PA_SCODE_CSE : 0) |
-           (passes & PA_PASS_DEAD ? PA_SCODE_DEAD : 0) | (passes & PA_PASS_REROLL ? PA_SCODE_REROLL : 0) |
-           (passes & PA_PASS_GROUP ? PA_SCODE_GROUP : 0);
-}
-
-/* Takes the moves of Values out of a list; what the code does not use is dropped. */
-static pa_status split_moves(const pa_program *p, pa_scode *code, move *moves, size_t *n, fixed_move **fixed, size_t *n_fixed) {
-    *fixed = pa_mem_alloc_array(*n + 1, sizeof **fixed);
-    if (*fixed == NULL) return PA_MEMORY;
-    size_t kept = 0, room = *n + 1;
-    for (size_t k = 0; k < *n; k++) {
-        move m = moves[k];
-        m.number = pa_scode_number(code, m.slot);
-        if (m.number == NULL) continue;
-        bool stands = p->buffers[m.buffer].at != NULL && p->buffers[m.buffer].kind != PA_BUFFER_ARENA && m.dtype == PA_FLOAT64;
-        if (stands)
-            (*fixed)[(*n_fixed)++] = (fixed_move){(double *)(void *)(p->buffers[m.buffer].at + m.offset), m.number};
-        else
-            moves[kept++] = m;
-    }
-    /* The block is given back by its size, which is that of the fixed ones from now on. */
-    fixed_move *exact = pa_mem_alloc_array(*n_fixed + 1, sizeof *exact);
-    if (exact == NULL) {
-        pa_mem_free_array(*fixed, room, sizeof **fixed);
-        *fixed = NULL;
-        *n_fixed = 0;
-        return PA_MEMORY;
-    }
-    memcpy(exact, *fixed, *n_fixed * sizeof *exact);
-    pa_mem_free_array(*fixed, room, sizeof **fixed);
-    *fixed = exact;
-    *n = kept;
-    return PA_OK;
-}
-
-static pa_status compile_segments(lowering *l) {
-    pa_scalar_program *s = l->s;
-    for (size_t i = 0; i < s->n_segments; i++) PA_TRY(pa_scode_compile(s->segments[i].code, code_passes(l->p->passes)));
-    for (size_t i = 0; i < s->n_segments; i++) {
-        segment *at = &s->segments[i];
-        PA_TRY(split_moves(l->p, at->code, at->loads, &at->n_loads, &at->fixed_loads, &at->n_fixed_loads));
-        PA_TRY(split_moves(l->p, at->code, at->stores, &at->n_stores, &at->fixed_stores, &at->n_fixed_stores));
-        for (size_t k = 0; k < at->n_crossings; k++) {
-            crossing *c = &at->crossings[k];
-            c->to = pa_scode_number(at->code, c->to_slot);
-            if (c->from_segment >= 0) c->from = pa_scode_number(s->segments[c->from_segment].code, c->from_slot);
-        }
-        for (int32_t k = 0; at->after != NULL && k < at->after->n; k++) {
-            at->after->params[k] = pa_scode_number(at->code, at->after->param_slots[k]);
-            at->after->gradients[k] = pa_scode_number(at->code, at->after->gradient_slots[k]);
-        }
-    }
-    return PA_OK;
-}
-
 static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
     const pa_log *log = l->log;
     pa_program *p = l->p;
@@ -893,7 +698,7 @@ static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
     PA_TRY(store_results(l, n_outputs, outputs));
     PA_TRY(place_results(p));
     pa_program_bind_values(p);
-    return compile_segments(l);
+    return pa_values_compile(p);
 }
 
 pa_status pa_values_lower(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
@@ -919,116 +724,4 @@ pa_status pa_values_lower(pa_program *p, const pa_log *log, int n_outputs, pa_no
     pa_mem_free(l.ids, l.ids_capacity * sizeof *l.ids);
     pa_mem_free(l.numbers, l.numbers_capacity * sizeof *l.numbers);
     return status;
-}
-
-pa_scode_stats pa_values_statistics(const pa_program *p) {
-    pa_scode_stats total = {0};
-    for (size_t i = 0; i < p->scalar->n_segments; i++) {
-        pa_scode_stats s = pa_scode_statistics(p->scalar->segments[i].code);
-        total.given += s.given;
-        total.left += s.left;
-        total.chains += s.chains;
-        total.products += s.products;
-        total.groups += s.groups;
-        total.copies += s.copies;
-        total.scalars += s.scalars;
-        total.bytes += s.bytes;
-    }
-    return total;
-}
-
-const char *pa_values_dump(const pa_program *p, size_t segment, char *text, size_t size) {
-    return segment < p->scalar->n_segments ? pa_scode_dump(p->scalar->segments[segment].code, text, size) : NULL;
-}
-
-void pa_values_free(pa_scalar_program *s) {
-    if (s == NULL) return;
-    for (size_t i = 0; i < s->n_segments; i++) {
-        segment *at = &s->segments[i];
-        pa_scode_free(at->code);
-        pa_mem_free(at->loads, at->loads_capacity * sizeof *at->loads);
-        pa_mem_free(at->stores, at->stores_capacity * sizeof *at->stores);
-        pa_mem_free_array(at->fixed_loads, at->n_fixed_loads + 1, sizeof *at->fixed_loads);
-        pa_mem_free_array(at->fixed_stores, at->n_fixed_stores + 1, sizeof *at->fixed_stores);
-        pa_mem_free(at->crossings, at->crossings_capacity * sizeof *at->crossings);
-        free_update(at->after);
-    }
-    pa_mem_free(s->segments, s->segments_capacity * sizeof *s->segments);
-    pa_mem_free(s, sizeof *s);
-}
-
-/* ---- running ---- */
-
-static void load_numbers(const pa_program *p, const segment *s) {
-    for (size_t i = 0; i < s->n_fixed_loads; i++) *s->fixed_loads[i].number = *s->fixed_loads[i].outside;
-    for (size_t i = 0; i < s->n_loads; i++) {
-        const move *m = &s->loads[i];
-        const char *at = p->buffers[m->buffer].at + m->offset;
-        if (m->dtype == PA_FLOAT64)
-            *m->number = *(const double *)(const void *)at;
-        else if (m->dtype == PA_INT64)
-            *m->number = (double)*(const int64_t *)(const void *)at;
-        else
-            *m->number = *(const uint8_t *)at;
-    }
-    for (size_t i = 0; i < s->n_crossings; i++) *s->crossings[i].to = *s->crossings[i].from;
-}
-
-static void store_numbers(const pa_program *p, const segment *s) {
-    for (size_t i = 0; i < s->n_fixed_stores; i++) *s->fixed_stores[i].outside = *s->fixed_stores[i].number;
-    for (size_t i = 0; i < s->n_stores; i++) {
-        const move *m = &s->stores[i];
-        char *at = p->buffers[m->buffer].at + m->offset;
-        if (m->dtype == PA_FLOAT64)
-            *(double *)(void *)at = *m->number;
-        else if (m->dtype == PA_FLOAT32)
-            *(float *)(void *)at = (float)*m->number;
-        else if (m->dtype == PA_INT64)
-            *(int64_t *)(void *)at = (int64_t)*m->number;
-        else
-            *(uint8_t *)at = *m->number != 0;
-    }
-}
-
-/* Parameters that have been updated equally often are updated together. */
-static void run_update(pa_program *p, update *u) {
-    const pa_update_plan *plan = &p->updates[u->which];
-    double *params = u->block, *gradients = params + u->n, *states[3];
-    for (int s = 0; s < 3; s++) states[s] = gradients + u->n + (size_t)s * (size_t)u->n;
-    for (int32_t k = 0; k < u->n; k++) {
-        params[k] = *u->params[k];
-        gradients[k] = *u->gradients[k];
-    }
-    bool has[3], gathered[3];
-    for (int s = 0; s < 3; s++) {
-        has[s] = plan->state[s] != NULL;
-        gathered[s] = has[s] && plan->block[s] == NULL;
-        if (has[s] && !gathered[s]) states[s] = plan->block[s];
-        for (int32_t k = 0; gathered[s] && k < u->n; k++) states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
-    }
-    pa_update all;
-    pa_read_hyper(plan->hyper, &all);
-    for (int32_t k = 0, end; k < u->n; k = end) {
-        for (end = k; end < u->n && plan->steps[end] == plan->steps[k];) end++;
-        all.n = end - k;
-        all.param = params + k;
-        all.grad = gradients + k;
-        for (int s = 0; s < 3; s++) all.state[s] = has[s] ? states[s] + k : NULL;
-        all.step = plan->steps[k] + 1;
-        for (int32_t i = k; i < end; i++) plan->steps[i]++;
-        (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[1](&all);
-    }
-    for (int s = 0; s < 3; s++)
-        for (int32_t k = 0; gathered[s] && k < u->n; k++) *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
-    for (int32_t k = 0; k < u->n; k++) *(double *)(void *)p->buffers[u->buffers[k]].at = params[k];
-}
-
-void pa_values_run(pa_program *p) {
-    const pa_scalar_program *s = p->scalar;
-    for (size_t i = 0; i < s->n_segments; i++) {
-        load_numbers(p, &s->segments[i]);
-        pa_scode_run(s->segments[i].code);
-        if (s->segments[i].after != NULL) run_update(p, s->segments[i].after);
-    }
-    for (size_t i = 0; i < s->n_segments; i++) store_numbers(p, &s->segments[i]);
 }

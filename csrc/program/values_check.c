@@ -1,0 +1,81 @@
+/* Which recorded steps become programs over Values: those whose every op is arithmetic on Values, numbers and small tensors. */
+#include "values.h"
+
+enum { MOST_NUMBERS = 1 << 24 };
+
+static bool is_plain(const pa_entry *e, const pa_log *log) {
+    const pa_node *out = log->slots[e->out].node;
+    switch (e->op) {
+    case PA_OP_sum:
+    case PA_OP_mean:
+    case PA_OP_view:
+    case PA_OP_cat:
+        return true;
+    case PA_OP_cast:
+        return pa_dtype_is_float((pa_dtype)out->dtype) || out->dtype == log->slots[log->operands[e->operands]].node->dtype;
+    default:
+        break;
+    }
+    uint8_t family = pa_op_table[e->op].family;
+    if (family == PA_LOGIC) return out->dtype == PA_BOOL;
+    return family == PA_ELEMENTWISE || family == PA_COMPARISON;
+}
+
+/* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and
+   rounded once; it must not come back into float64, be compared, or carry a gradient. */
+static bool is_single(const pa_log *log, int32_t slot) { return log->slots[slot].node->dtype == PA_FLOAT32; }
+
+static bool singles_stay_apart(const pa_log *log) {
+    for (size_t i = 0; i < log->n_slots; i++)
+        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad)) return false;
+    for (size_t i = 0; i < log->n_entries; i++) {
+        const pa_entry *e = &log->entries[i];
+        bool single = e->out >= 0 && is_single(log, e->out);
+        for (int k = 0; k < e->n; k++)
+            if (is_single(log, log->operands[e->operands + k]) && (!single || e->kind != PA_ENTRY_OP)) return false;
+        if (single && (e->kind != PA_ENTRY_OP || e->tracked)) return false;
+    }
+    return true;
+}
+
+bool pa_values_can(const pa_log *log) {
+    if (!singles_stay_apart(log)) return false;
+    bool any = false;
+    double total = 0;
+    for (size_t i = 0; i < log->n_slots; i++) {
+        const pa_log_slot *s = &log->slots[i];
+        bool is_value = (s->node->flags & PA_IS_VALUE) != 0;
+        any = any || is_value;
+        if (s->requires_grad && s->kind != PA_SLOT_RESULT && !is_value) return false;
+        total += (double)pa_node_numel(s->node);
+    }
+    if (!any || total > MOST_NUMBERS) return false;
+    for (size_t i = 0; i < log->n_entries; i++) {
+        const pa_entry *e = &log->entries[i];
+        switch ((pa_entry_kind)e->kind) {
+        case PA_ENTRY_OP:
+            if (!is_plain(e, log)) return false;
+            break;
+        case PA_ENTRY_WRITE:
+        case PA_ENTRY_CLIP:
+        case PA_ENTRY_FILL:
+            return false;
+        case PA_ENTRY_BACKWARD:
+            if (e->n != 1) return false;
+            break;
+        case PA_ENTRY_UPDATE:
+            for (int k = 0; k < e->n; k++) {
+                const pa_log_slot *s = &log->slots[log->operands[e->operands + k]];
+                if (!(s->node->flags & PA_IS_VALUE) || s->kind != PA_SLOT_EXTERNAL) return false;
+            }
+            break;
+        case PA_ENTRY_ZERO_GRAD:
+            for (int k = 0; k < e->n; k++)
+                if (!(log->slots[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
+            break;
+        default:
+            break;
+        }
+    }
+    return true;
+}
