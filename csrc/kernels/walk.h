@@ -66,7 +66,7 @@ static inline void pa_copy_line(void *out, int64_t out_stride, const void *in, i
     char *to = out;
     const char *from = in;
     if (out_stride == 1 && in_stride == 1) {
-        memcpy(to, from, (size_t)n * size);
+        if (n > 0) memcpy(to, from, (size_t)n * size);
         return;
     }
     switch (size) {
