@@ -475,7 +475,8 @@ static PyObject *program_describe(PyObject *self, PyObject *unused) {
         set_item(dict, "ops", PyLong_FromLong(p->n_recorded)) < 0 ||
         set_item(dict, "instructions", instruction_texts(p)) < 0 ||
         set_item(dict, "edges", edges(p)) < 0 || set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
-        set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes + p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
+        set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes)) < 0 ||
+        set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
         set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0)
         Py_CLEAR(dict);

@@ -295,7 +295,9 @@ class Program:
         return int(self._program.steps_done)
 
     def describe(self) -> dict[str, Any]:
-        """What it consists of: "kind", "ops", "instructions", "fused", "arena_bytes", "tensor_bytes", "flops"."""
+        """What it consists of: "kind", "ops", "instructions", "fused", "flops", "arena_bytes" (as planned),
+        "tensor_bytes" (without reuse), "scratch_bytes" (of products, and what ops keep for their backward).
+        """
         return dict(self._program.describe())
 
     def __repr__(self) -> str:

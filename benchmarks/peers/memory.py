@@ -38,6 +38,7 @@ def measure(name: str, options: Any, progress: rounds.Progress) -> rounds.Case:
     case.facts = {
         "resident": resident() - before,
         "arena": about["arena_bytes"],
+        "scratch": about["scratch_bytes"],
         "tensors": about["tensor_bytes"],
         "parameters": weights,
         "gradients": weights,

@@ -189,7 +189,7 @@ def replays(case: Dict) -> str:
 
 def memories(cases: list[Dict]) -> str:
     """What the process grew by, and what was planned; the arena beside what it would be without reuse."""
-    held = ("arena", "parameters", "gradients", "state")
+    held = ("arena", "scratch", "parameters", "gradients", "state")
     rows = [["", *held, "in all", "the process grew by", "all tensors of a step", "arena of these"]]
     for case in cases:
         facts = case["facts"]
