@@ -110,9 +110,9 @@ def _steps_that_fill(program: Program, seconds: float) -> tuple[int, float]:
         once = program.run(1)["step"]
     steps = 1
     while once * steps < seconds / 2:
-        steps = min(max(math.ceil(seconds / max(once, 1e-8) * 0.6), 2), steps * 50)
+        steps = min(max(math.ceil(seconds / max(once, 1e-12) * 0.6), 2), steps * 50)
         once = program.run(steps)["step"] / steps
-    steps = max(round(seconds / max(once, 1e-9)), 1)
+    steps = max(round(seconds / max(once, 1e-12)), 1)
     return steps, steps * once
 
 
