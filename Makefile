@@ -40,8 +40,7 @@ bench: .venv/bench/ready
 # PEERS_FLAGS="--quick" measures for two minutes and writes nothing.
 PEERS_FLAGS ?= --publish
 
-bench-peers: .venv/peers/ready
-	mkdir -p build
+bench-peers: .venv/peers/ready | build
 	cd .venv && peers/bin/python ../benchmarks/peers --json ../build/peers.json $(filter-out --publish,$(PEERS_FLAGS))
 ifneq ($(filter --publish,$(PEERS_FLAGS)),)
 	cd .venv && peers/bin/python ../benchmarks/peers --threads 2 --json ../build/peers.json --publish
@@ -73,11 +72,14 @@ lint: .venv/dev/ready
 
 # ---- the wheel, and what is checked with it from another folder ----
 
+build:
+	@mkdir -p $@
+
 wheel: build/wheel.stamp
 	@ls -l dist
 	@size=$$(cat dist/*.whl | wc -c); echo "the wheel has $$size bytes; at most 1000000 are meant"; test $$size -lt 1000000
 
-build/wheel.stamp: $(SOURCES) | .venv/dev/ready
+build/wheel.stamp: $(SOURCES) | .venv/dev/ready build
 	rm -rf dist build/dist
 	$(DEV)/python -m build --outdir build/dist . > build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	mkdir -p dist
@@ -141,8 +143,7 @@ c-test:
 	@$(foreach cc,$(filter-out $(COMPILERS),gcc clang),echo "$(cc) is not installed: the C tests with it were left out";)
 
 # What knows Python: cffi's generated file and the glue beside it
-werror: .venv/dev/ready
-	@mkdir -p build
+werror: .venv/dev/ready | build
 	@$(DEV)/python -c 'import runpy; \
 	    runpy.run_path("pyautograd/_build.py", run_name="__cffi__")["ffibuilder"].emit_c_code("build/_core.c")'
 	@set -e; include=$$($(DEV)/python -c 'import sysconfig; print(sysconfig.get_path("include"))'); \

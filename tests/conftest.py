@@ -1,13 +1,20 @@
-"""What every test gets: fixed seeds, and the check that a module of tests leaves no node behind."""
+"""What every test gets: fixed seeds, no clock of hypothesis', and the check that a module of tests leaves no node behind."""
 
 import gc
 import random
 from collections.abc import Iterator
 
+import hypothesis
 import numpy as np
 import pytest
 
 import pyautograd
+
+# The same examples everywhere, however slow the machine.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_report_header() -> str:

@@ -181,7 +181,7 @@ def run_program(instructions: list[tuple[int, int, int]], own: list[pa.Tensor], 
     return sum((value.mean() for value in values[-3:]), start=values[-1].sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(0, 500)), min_size=1, max_size=25),
     st.integers(0, 99),

@@ -94,7 +94,7 @@ NAMES = [
 
 def run_python(code: str) -> str:
     """What a new interpreter prints that runs `code`."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -67,11 +67,11 @@ def test_gradients_are_switched_off_for_one_thread_only() -> None:
     def without() -> bool:
         with pyautograd.no_grad():
             inside.set()
-            checked.wait(10)
+            checked.wait(600)
             return pyautograd.is_grad_enabled()
 
     def beside() -> bool:
-        inside.wait(10)
+        inside.wait(600)
         enabled = pyautograd.is_grad_enabled()
         checked.set()
         return enabled
