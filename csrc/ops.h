@@ -8,7 +8,17 @@ typedef enum pa_dtype { PA_BOOL, PA_INT64, PA_FLOAT32, PA_FLOAT64, PA_DTYPE_COUN
 
 enum { PA_MAX_NDIM = 8, PA_MAX_PARAMS = 2, PA_MAX_OPERANDS = 3 /* of an elementwise op */ };
 
-enum { READS_NONE = 0, READS_A = 1, READS_B = 2, READS_C = 4, READS_OUT = 8 };
+/* What an op's backward reads, and what its forward does besides computing its result. */
+enum {
+    READS_NONE = 0,
+    READS_A = 1,
+    READS_B = 2,
+    READS_C = 4,
+    READS_OUT = 8,
+    READS_SAVED = 32, /* what the forward has left in array->saved */
+    DRAWS = 64,       /* the forward moves the random stream on */
+    MAY_FAIL = 128    /* the forward checks the contents of its operands */
+};
 
 typedef enum pa_op {
     PA_OP_leaf, /* no op: a node that the user made */

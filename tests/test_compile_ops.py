@@ -69,22 +69,48 @@ def test_the_table_is_covered() -> None:
     assert names - {"leaf", "neuron", "custom"} == {*WHOLE, *ELEMENTWISE}
 
 
-def agree(function: Callable[..., pa.Tensor], arrays: list[np.ndarray], passes: dict[str, bool] | None = None) -> None:
+Losses = Callable[..., tuple[pa.Tensor, ...]]
+
+
+def squared(function: Callable[..., pa.Tensor], *operands: pa.Tensor) -> tuple[pa.Tensor, ...]:
+    """What is differentiated, then what the step returns."""
+    result = function(*operands)
+    loss = (result.to(operands[0].dtype) * result.to(operands[0].dtype)).sum()
+    return loss, loss, result
+
+
+def needed_by_the_backward_alone(function: Callable[..., pa.Tensor], *operands: pa.Tensor) -> tuple[pa.Tensor, ...]:
+    useful = (operands[0] * operands[0]).sum()
+    return useful + function(*operands).to(useful.dtype).sum(), useful
+
+
+def twice(function: Callable[..., pa.Tensor], *operands: pa.Tensor) -> tuple[pa.Tensor, ...]:
+    first, second, untracked = (function(*each) for each in (operands, operands, [x.detach() for x in operands]))
+    again = function(*[x.detach() for x in operands])
+    loss = (first + 2 * second.to(operands[0].dtype)).to(operands[0].dtype).sum()
+    return loss + (untracked * again).to(operands[0].dtype).sum(), untracked
+
+
+def agree(
+    function: Callable[..., pa.Tensor],
+    arrays: list[np.ndarray],
+    passes: dict[str, bool] | None = None,
+    losses: Losses = squared,
+) -> None:
     """The loss, the result and every gradient of four calls, compiled and not, to the last bit."""
     leaves = [[pa.nn.Parameter(pa.tensor(a)) for a in arrays] for _ in range(2)]
 
-    def step(own: list[pa.nn.Parameter], scale: pa.Tensor) -> tuple[pa.Tensor, pa.Tensor]:
+    def step(own: list[pa.nn.Parameter], scale: pa.Tensor) -> tuple[pa.Tensor, ...]:
         for leaf in own:
             leaf.grad = None
-        result = function(*[leaf * scale for leaf in own])
-        loss = (result.to(scale.dtype) * result.to(scale.dtype)).sum()
+        loss, *results = losses(function, *[leaf * scale for leaf in own])
         if loss.requires_grad:
             loss.backward()
         with pa.no_grad():
             for leaf in own:
                 if leaf.grad is not None:
                     leaf -= 1e-3 * leaf.grad
-        return loss, result
+        return tuple(results)
 
     compiled = pa.compile(functools.partial(step, leaves[1]), passes=passes)
     for i in range(4):
@@ -118,6 +144,25 @@ def test_elementwise(name: str, dtype: str, isa: str) -> None:
         lambda *operands: apply(row.number, *operands, *PARAMETERS.get(name, ())),
         [a.astype(dtype) for a in draw(name, *shapes)],
     )
+
+
+def op_of(name: str) -> tuple[Callable[..., pa.Tensor], list[np.ndarray]]:
+    """An op of the table, whatever its family, and operands for it."""
+    if name in WHOLE:
+        rng = np.random.default_rng(len(name))
+        return WHOLE[name][0], [rng.normal(size=shape).astype("f4") for shape in WHOLE[name][1]]
+    row = ELEMENTWISE[name]
+    shapes = [(3, 4)] if row.operands == 1 else [(3, 4), (4,)]
+    arrays = [a.astype("f4") for a in draw(name, *shapes)]
+    return lambda *operands: apply(row.number, *operands, *PARAMETERS.get(name, ())), arrays
+
+
+@pytest.mark.parametrize("losses", [needed_by_the_backward_alone, twice])
+@pytest.mark.parametrize("name", [*WHOLE, *ELEMENTWISE])
+def test_a_backward_finds_what_its_forward_left(name: str, losses: Losses) -> None:
+    function, arrays = op_of(name)
+    for off in ((), *((each,) for each in PASSES), PASSES):
+        agree(function, arrays, dict.fromkeys(off, False), losses)
 
 
 @pytest.mark.parametrize("off", PASSES)

@@ -7,7 +7,7 @@
        backward(node, scratch)   adds to the gradients of node's parents, given its own
 
    `scratch` is memory for the time of the call, of as many bytes as the op's scratch function says. Forward and backward
-   know nothing of the GIL and allocate nothing, but for array->saved in the first forward of a node.
+   know nothing of the GIL and allocate nothing, but for pa_node_save in the first forward of a node.
 
    Attributes travel in call->ints and call->params as stated beside each shape rule, and live in node->array afterwards. */
 #ifndef PA_KERNELS_OPS_H

@@ -222,7 +222,7 @@ pa_status pa_dropout_forward(pa_node *node, void *scratch) {
     pa_array *array = node->array;
     int64_t n = pa_node_numel(a);
     double p = array->params[0];
-    if (array->saved == NULL) PA_TRY(pa_storage_new((size_t)n, &array->saved));
+    PA_TRY(pa_node_save(node, (size_t)n));
     uint8_t *keep = array->saved->data;
     const uint64_t bound = (uint64_t)(p * 0x1p32); /* 32 bits decide: two elements a number */
     uint64_t start = take((n + 1) / 2);

@@ -354,8 +354,8 @@ pa_status pa_prod_forward(pa_node *node, void *scratch) {
 
 /* array->saved gives the backward room to count ties. */
 static pa_status extremum(pa_node *node, reduction what) {
-    if (node->array->saved == NULL && pa_node_requires_grad(pa_node_parent(node, 0)))
-        PA_TRY(pa_storage_new((size_t)pa_node_numel(node) * pa_dtype_size(node->dtype), &node->array->saved));
+    if (pa_node_requires_grad(pa_node_parent(node, 0)))
+        PA_TRY(pa_node_save(node, (size_t)pa_node_numel(node) * pa_dtype_size(node->dtype)));
     return reduce(node, what);
 }
 
@@ -384,7 +384,7 @@ pa_status pa_var_forward(pa_node *node, void *scratch) {
     pa_array *array = node->array;
     plan p;
     plan_reduction(&p, a, array->ints[0], true);
-    if (array->saved == NULL) PA_TRY(pa_storage_new((size_t)p.outputs * sizeof(double), &array->saved));
+    PA_TRY(pa_node_save(node, (size_t)p.outputs * sizeof(double)));
     double *means = array->saved->data, freedom = (double)p.count - array->params[0];
     reduce_float(SUM, a, &p, NULL, (double)p.count, means, NULL);
     reduce_float(DEVIATION, a, &p, means, freedom > 0 ? freedom : 0, NULL, pa_node_data(node));

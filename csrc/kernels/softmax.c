@@ -360,7 +360,7 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
     int f = a->dtype == PA_FLOAT64;
     int64_t numel = pa_node_numel(a);
     size_t size = pa_dtype_size(a->dtype), bytes = (size_t)numel * size;
-    if (array->saved == NULL) PA_TRY(pa_storage_new(bytes, &array->saved));
+    PA_TRY(pa_node_save(node, bytes));
     const void *x = pa_node_data(a), *p = array->saved->data;
     if (!pa_node_is_contiguous(a)) {
         pa_node_gather(a, a->dtype, scratch);

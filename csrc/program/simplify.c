@@ -13,7 +13,8 @@ static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visi
     visit(context, i->gradient, false);
     for (int k = 0; k < node->n_parents && k < PA_MAX_OPERANDS; k++)
         if (reads & (READS_A << k)) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
-    if (reads & READS_OUT) visit(context, p->buffer_of[i->node], false);
+    /* The result stands for all that the forward has left: who needs what it saved needs it to have run. */
+    if (reads & (READS_OUT | READS_SAVED)) visit(context, p->buffer_of[i->node], false);
     for (int k = 0; k < i->n; k++) {
         int32_t target = p->pool[i->targets + k];
         if (target < 0) continue;
@@ -82,8 +83,7 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
 static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
     if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL) return true;
     /* The random stream goes on, and targets are checked, whether or not anybody reads the result. */
-    return i->kind == PA_DO_FORWARD && (p->nodes[i->node]->op == PA_OP_dropout || p->nodes[i->node]->op == PA_OP_cross_entropy ||
-                                        p->nodes[i->node]->op == PA_OP_index);
+    return i->kind == PA_DO_FORWARD && (pa_op_table[p->nodes[i->node]->op].reads & (DRAWS | MAY_FAIL)) != 0;
 }
 
 /* Takes out the instructions that became NOTHING. */
@@ -243,7 +243,6 @@ static uint64_t hash_work(const pa_program *p, const pa_node *node) {
 typedef struct computed {
     int32_t node;      /* -1: free */
     int32_t operands;  /* sum of the versions of its operands when it was computed */
-    int32_t version;   /* of its buffer */
     int32_t outside;
 } computed;
 
@@ -274,7 +273,7 @@ static void merge(pa_program *p, versions *v, const int32_t *writes, computed *t
         pa_instruction *each = &p->code[i];
         if (may_merge(p, each, writes)) {
             const pa_node *node = p->nodes[each->node];
-            computed now = {each->node, operand_versions(p, v, node), 0, v->outside};
+            computed now = {each->node, operand_versions(p, v, node), v->outside};
             size_t at = hash_work(p, node) & (size - 1);
             for (; table[at].node >= 0; at = (at + 1) & (size - 1)) {
                 const computed *before = &table[at];
