@@ -1,5 +1,5 @@
-/* The Python objects that own nodes: what handle.c, operators.c, layer.c and bind.c, the files that include
-   Python.h, share.
+/* The Python objects that own nodes: what handle.c, attributes.c, operators.c, layer.c, bind.c and the
+   other files that include Python.h share.
 
        Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (operators.c: its slots)
        Parameter (a Python class) ── subclass ──▶ Tensor                        │ node ──▶ pa_node
@@ -68,6 +68,13 @@ PyObject *pa_node_dict(const pa_node *node);
 
 /* target op= other: in place where no gradient flows; else the handle moves on to the node of the result. */
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
+
+/* attributes.c: what Tensor and Value have from C, for the type. */
+extern PyMethodDef pa_handle_methods[];
+extern PyGetSetDef pa_handle_attributes[];
+
+/* Shows the handle to the collector once it has a __dict__. */
+void pa_handle_track(PyObject *self);
 
 /* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);

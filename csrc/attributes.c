@@ -1,0 +1,402 @@
+/* The attributes and methods that Tensor and Value have from C: data and grad, what a node is, the graph around it. What
+   Python adds stands in pyautograd/_value.py and _tensor.py. */
+#include "handle.h"
+
+#include <math.h>
+
+#include "program/record.h"
+#include "scalar.h"
+
+/* While a step is recorded a Value's data and grad are numbers that only the program will know. */
+static PyObject *traced_number(pa_node *value, bool gradient) {
+    pa_node *number = NULL;
+    pa_status status = pa_record_number_of(value, gradient, &number);
+    return status == PA_OK ? pa_wrap(number) : pa_raise(status);
+}
+
+/* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
+static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, double *out) {
+    pa_node *operands[2] = {value, NULL};
+    if (pa_recording() == NULL) {
+        double number = PyFloat_AsDouble(object);
+        if (number == -1.0 && PyErr_Occurred()) return -1;
+        *out = number;
+        return 0;
+    }
+    int found = pa_as_node(object, &operands[1]);
+    if (found == 0) PyErr_Format(PyExc_TypeError, "data: a number is wanted, not %R", (PyObject *)Py_TYPE(object));
+    if (found <= 0) return -1;
+    if (operands[1]->ndim != 0) {
+        pa_raise(pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1])));
+        pa_node_release(operands[1]);
+        return -1;
+    }
+    *out = pa_node_number(operands[1]);
+    pa_record_entry(kind, 2, operands, NULL);
+    pa_node_release(operands[1]);
+    return 0;
+}
+
+static PyObject *get_data(PyObject *self, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self), *detached = NULL;
+    if (node->flags & PA_IS_VALUE) {
+        if (pa_recording() != NULL) return traced_number(node, false);
+        return PyFloat_FromDouble(node->value);
+    }
+    pa_status status = pa_detach(node, &detached);
+    return status == PA_OK ? pa_wrap(detached) : pa_raise(status);
+}
+
+static int set_data(PyObject *self, PyObject *value, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self), *source = NULL;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "data cannot be deleted");
+        return -1;
+    }
+    if (node->flags & PA_IS_VALUE) return read_number(node, value, PA_ENTRY_SET_VALUE, &node->value);
+    int found = pa_as_node(value, &source);
+    if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
+    if (found <= 0) return -1;
+    bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK;
+    bool enabled = pa_grad_enable(false);
+    pa_status status = pa_same_shape(node, source)
+                           ? (keeps_dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")
+                           : pa_fail(PA_VALUE, "data: a tensor of shape %s cannot take the place of one of shape %s",
+                                     pa_node_shape_text(source), pa_node_shape_text(node));
+    pa_grad_enable(enabled);
+    pa_node_release(source);
+    if (status == PA_OK) return 0;
+    pa_raise(status);
+    return -1;
+}
+
+static PyObject *get_grad(PyObject *self, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self);
+    if (node->flags & PA_IS_VALUE) {
+        if (pa_recording() != NULL) return traced_number(node, true);
+        return PyFloat_FromDouble(node->grad);
+    }
+    if (node->array == NULL || node->array->grad == NULL) {
+        if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, NULL);
+        return Py_NewRef(Py_None);
+    }
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, node->array->grad);
+    return pa_wrap(pa_node_retain(node->array->grad));
+}
+
+static int set_tensor_grad(pa_node *node, PyObject *value) {
+    pa_node *fresh = NULL;
+    if (value != NULL && value != Py_None) {
+        if (!pa_is_handle(value) || pa_is_value(value)) {
+            PyErr_Format(PyExc_TypeError, "grad: a Tensor or None is wanted, not %R", (PyObject *)Py_TYPE(value));
+            return -1;
+        }
+        fresh = pa_handle_node(value);
+        pa_status status = fresh == node ? pa_fail(PA_RUNTIME, "grad: a tensor of shape %s cannot be its own gradient",
+                                                   pa_node_shape_text(node))
+                                         : PA_OK;
+        if (status == PA_OK && (!pa_same_shape(fresh, node) || fresh->dtype != node->dtype))
+            status = pa_fail(PA_VALUE, "grad: a tensor of shape %s, %s for one of shape %s, %s", pa_node_shape_text(fresh),
+                             pa_dtype_name(fresh->dtype), pa_node_shape_text(node), pa_dtype_name(node->dtype));
+        if (status == PA_OK) status = pa_node_need_array(node);
+        if (status == PA_OK && (!pa_node_is_contiguous(fresh) || pa_node_requires_grad(fresh))) {
+            int64_t dtype = node->dtype;
+            pa_call call = {.op = PA_OP_cast, .n = 1, .in = &fresh, .n_ints = 1, .ints = &dtype};
+            bool enabled = pa_grad_enable(false);
+            status = pa_apply(&call, &fresh);
+            pa_grad_enable(enabled);
+        } else if (status == PA_OK) {
+            pa_node_retain(fresh);
+        }
+        if (status == PA_OK && (status = pa_node_need_storage(fresh)) != PA_OK) /* backward counts its writes there */
+            pa_node_release(fresh);
+        if (status != PA_OK) {
+            pa_raise(status);
+            return -1;
+        }
+    }
+    if (node->array != NULL) {
+        pa_node *old = node->array->grad;
+        node->array->grad = fresh;
+        if (old != NULL) pa_node_release(old);
+    }
+    if (pa_recording() != NULL) {
+        pa_node *operands[2] = {node, fresh};
+        pa_record_entry(PA_ENTRY_SET_GRAD, fresh == NULL ? 1 : 2, operands, NULL);
+    }
+    return 0;
+}
+
+static int set_grad(PyObject *self, PyObject *value, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self);
+    if (!(node->flags & PA_IS_VALUE)) return set_tensor_grad(node, value);
+    if (value != NULL && value != Py_None) return read_number(node, value, PA_ENTRY_SET_GRAD, &node->grad);
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_SET_GRAD, 1, &node, NULL);
+    node->grad = 0;
+    return 0;
+}
+
+static PyObject *get_requires_grad(PyObject *self, void *closure) {
+    (void)closure;
+    return PyBool_FromLong(pa_node_requires_grad(pa_handle_node(self)));
+}
+
+static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self);
+    int wanted = value == NULL ? -1 : PyObject_IsTrue(value);
+    pa_status status = PA_OK;
+    if (wanted < 0) return -1;
+    if (wanted && !pa_dtype_is_float(node->dtype))
+        status = pa_fail(PA_RUNTIME, "requires_grad: only floating point tensors have gradients, not %s of shape %s",
+                         pa_dtype_name(node->dtype), pa_node_shape_text(node));
+    else if (!wanted && node->flags & PA_LISTED)
+        status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
+                         pa_op_table[node->op].name, pa_node_shape_text(node));
+    if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) && pa_record_refuse_read(node, "requires_grad") != PA_OK)
+        status = pa_record_refuse("setting requires_grad", "set it before the first step");
+    if (status != PA_OK) {
+        pa_raise(status);
+        return -1;
+    }
+    node->flags = (uint16_t)(wanted ? node->flags | PA_REQUIRES_GRAD : node->flags & ~PA_REQUIRES_GRAD);
+    return 0;
+}
+
+static PyObject *int_tuple(int n, const int64_t *numbers) {
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; tuple != NULL && i < n; i++) {
+        PyObject *number = PyLong_FromLongLong(numbers[i]);
+        if (number == NULL || PyTuple_SetItem(tuple, i, number) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *get_shape(PyObject *self, void *closure) {
+    (void)closure;
+    return int_tuple(pa_handle_node(self)->ndim, pa_node_shape(pa_handle_node(self)));
+}
+
+static PyObject *get_strides(PyObject *self, void *closure) {
+    (void)closure;
+    return int_tuple(pa_handle_node(self)->ndim, pa_node_strides(pa_handle_node(self)));
+}
+
+static PyObject *get_ndim(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromLong(pa_handle_node(self)->ndim);
+}
+
+static PyObject *get_dtype(PyObject *self, void *closure) {
+    (void)closure;
+    PyObject *dtype = PyTuple_GetItem(pa_py.dtypes, pa_handle_node(self)->dtype);
+    return dtype == NULL ? NULL : Py_NewRef(dtype);
+}
+
+static PyObject *get_is_leaf(PyObject *self, void *closure) {
+    (void)closure;
+    return PyBool_FromLong(!(pa_handle_node(self)->flags & (PA_LISTED | PA_FREED)));
+}
+
+static PyObject *get_flag(PyObject *self, void *flag) {
+    return PyBool_FromLong((pa_handle_node(self)->flags & (uintptr_t)flag) != 0);
+}
+
+static PyObject *get_version(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromUnsignedLong(pa_node_version(pa_handle_node(self)));
+}
+
+static PyObject *get_address(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromVoidPtr(pa_handle_node(self));
+}
+
+static PyObject *get_data_pointer(PyObject *self, void *closure) {
+    (void)closure;
+    pa_node *node = pa_handle_node(self);
+    pa_status status = pa_record_refuse_read(node, "numpy");
+    if (status == PA_OK) status = pa_node_need_storage(node); /* an inline number would be left behind by a view */
+    node->flags |= PA_IS_VIEW;
+    return status == PA_OK ? PyLong_FromVoidPtr(pa_node_data(node)) : pa_raise(status);
+}
+
+/* Who looks at a node finds micrograd's elementary nodes. */
+static pa_node *open_node(PyObject *self) {
+    pa_status status = pa_value_open_neuron(pa_handle_node(self));
+    if (status == PA_OK) return pa_handle_node(self);
+    pa_raise(status);
+    return NULL;
+}
+
+static PyObject *get_inputs(PyObject *self, void *closure) {
+    (void)closure;
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
+    PyObject *tuple = PyTuple_New(node->n_parents);
+    for (int i = 0; tuple != NULL && i < node->n_parents; i++) {
+        PyObject *parent = pa_wrap(pa_node_retain(pa_node_parent(node, i)));
+        if (parent == NULL || PyTuple_SetItem(tuple, i, parent) < 0) Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *get_prev(PyObject *self, void *closure) {
+    PyObject *inputs = get_inputs(self, closure), *set = NULL;
+    if (inputs != NULL) set = PySet_New(inputs);
+    Py_XDECREF(inputs);
+    return set;
+}
+
+/* micrograd's `_op`: the symbol, with the exponent behind a power's. */
+static PyObject *get_op(PyObject *self, void *closure) {
+    (void)closure;
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
+    PyObject *dict = pa_node_dict(node);
+    PyObject *custom = dict == NULL ? NULL : PyDict_GetItemString(dict, "_custom_op");
+    if (custom != NULL) return Py_NewRef(custom);
+    if (node->op == PA_OP_power) {
+        double p = pa_node_params(node)[0];
+        PyObject *number = p == floor(p) && fabs(p) < 1e15 ? PyLong_FromDouble(p) : PyFloat_FromDouble(p);
+        PyObject *text = number == NULL ? NULL : PyUnicode_FromFormat("**%R", number);
+        Py_XDECREF(number);
+        return text;
+    }
+    return PyUnicode_FromString(pa_op_table[node->op].symbol);
+}
+
+static PyObject *get_op_name(PyObject *self, void *closure) {
+    (void)closure;
+    const pa_node *node = open_node(self);
+    return node == NULL ? NULL : PyUnicode_FromString(pa_op_table[node->op].name);
+}
+
+/* node._backward(): one step of the chain rule; assigned, it replaces the op's own (micrograd's way to write an op). */
+static PyObject *get_backward_step(PyObject *self, void *closure) {
+    (void)closure;
+    PyObject *dict = pa_node_dict(pa_handle_node(self));
+    PyObject *own = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
+    return own != NULL ? Py_NewRef(own) : PyObject_GetAttrString(self, "_backward_step");
+}
+
+static int set_backward_step(PyObject *self, PyObject *function, void *closure) {
+    (void)closure;
+    pa_node *node = open_node(self);
+    if (node == NULL) return -1;
+    if (!(node->flags & PA_IS_VALUE)) {
+        PyErr_SetString(PyExc_TypeError, "_backward: a Tensor's op is written as an autograd.Function");
+        return -1;
+    }
+    if (function == NULL || !PyCallable_Check(function)) {
+        PyErr_SetString(PyExc_TypeError, "_backward: a callable is wanted");
+        return -1;
+    }
+    pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");
+    if (status != PA_OK) {
+        pa_raise(status);
+        return -1;
+    }
+    if (PyObject_SetAttrString(self, "_backward_function", function) < 0) return -1;
+    if (node->flags & PA_LISTED) {
+        PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);
+        int status = symbol == NULL ? 0 : PyObject_SetAttrString(self, "_custom_op", symbol);
+        Py_XDECREF(symbol);
+        if (status < 0 || PyErr_Occurred()) return -1;
+        node->op = PA_OP_custom;
+        node->flags &= (uint16_t)~PA_PURE;
+    }
+    return 0;
+}
+
+static PyObject *get_dict(PyObject *self, void *closure) {
+    PyObject *dict = PyObject_GenericGetDict(self, closure);
+    pa_handle_track(self);
+    return dict;
+}
+
+static PyObject *method_item(PyObject *self, PyObject *unused) {
+    (void)unused;
+    return pa_only_element(self, "item");
+}
+
+static PyObject *method_detach(PyObject *self, PyObject *unused) {
+    (void)unused;
+    pa_node *node = pa_handle_node(self), *detached = NULL;
+    pa_status status = pa_detach(node, &detached);
+    return status == PA_OK ? pa_wrap(detached) : pa_raise(status);
+}
+
+static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
+    (void)unused;
+    pa_node *node = pa_handle_node(self);
+    if (!pa_node_requires_grad(node))
+        return pa_raise(pa_fail(PA_RUNTIME, "retain_grad: this tensor of shape %s does not require grad",
+                                pa_node_shape_text(node)));
+    node->flags |= PA_RETAINS_GRAD;
+    Py_RETURN_NONE;
+}
+
+static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
+    (void)unused;
+    pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
+    pa_status status = node->flags & PA_IS_VALUE
+                           ? pa_value_backward_step(node)
+                           : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own as Values have",
+                                     pa_node_shape_text(node));
+    if (status != PA_OK) return pa_raise(status);
+    Py_RETURN_NONE;
+}
+
+static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {
+    (void)unused;
+    const pa_node *node = open_node(self);
+    if (node == NULL) return NULL;
+    double *gradients = pa_mem_alloc_array((size_t)node->n_parents + 1, sizeof *gradients);
+    if (gradients == NULL) return pa_raise(PA_MEMORY);
+    pa_value_local_gradients(node, gradients);
+    PyObject *tuple = PyTuple_New(node->n_parents);
+    for (int i = 0; tuple != NULL && i < node->n_parents; i++) {
+        PyObject *number = PyFloat_FromDouble(gradients[i]);
+        if (number == NULL || PyTuple_SetItem(tuple, i, number) < 0) Py_CLEAR(tuple);
+    }
+    pa_mem_free_array(gradients, (size_t)node->n_parents + 1, sizeof *gradients);
+    return tuple;
+}
+
+PyMethodDef pa_handle_methods[] = {
+    {"item", method_item, METH_NOARGS, "The only element, as a Python number."},
+    {"detach", method_detach, METH_NOARGS, "The same data without history; shares memory."},
+    {"retain_grad", method_retain_grad, METH_NOARGS, "Keep .grad though this is no leaf."},
+    {"_backward_step", method_backward_step, METH_NOARGS, "Add this node's contribution to its inputs' gradients."},
+    {"_local_gradients", method_local_gradients, METH_NOARGS, "d out / d input for each input of a scalar node."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyGetSetDef pa_handle_attributes[] = {
+    {"data", get_data, set_data, "A Value's number; a Tensor without history over the same memory.", NULL},
+    {"grad", get_grad, set_grad, "The accumulated gradient.", NULL},
+    {"requires_grad", get_requires_grad, set_requires_grad, "Does a gradient flow to it?", NULL},
+    {"shape", get_shape, NULL, "Sizes of the axes, as a tuple.", NULL},
+    {"_strides", get_strides, NULL, "Strides of the axes, in elements.", NULL},
+    {"ndim", get_ndim, NULL, "Number of axes.", NULL},
+    {"dtype", get_dtype, NULL, "The element type.", NULL},
+    {"is_leaf", get_is_leaf, NULL, "Made by the user, not by an op.", NULL},
+    {"retains_grad", get_flag, NULL, "Was retain_grad() called?", (void *)PA_RETAINS_GRAD},
+    {"_is_view", get_flag, NULL, "Does it share its memory?", (void *)PA_IS_VIEW},
+    {"_version", get_version, NULL, "Writes in place to its memory so far.", NULL},
+    {"_address", get_address, NULL, "The node, as a number.", NULL},
+    {"_data_pointer", get_data_pointer, NULL, "The first element's address.", NULL},
+    {"_inputs", get_inputs, NULL, "The operands, in order.", NULL},
+    {"_prev", get_prev, NULL, "The operands, as a set.", NULL},
+    {"_op", get_op, NULL, "The op's symbol; '' for a leaf.", NULL},
+    {"_op_name", get_op_name, NULL, "The op's name in the table.", NULL},
+    {"_backward", get_backward_step, set_backward_step, "One step of the chain rule, from this node to its inputs.", NULL},
+    {"__dict__", get_dict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
