@@ -12,6 +12,8 @@
 #include "ops.h"
 #include "status.h"
 
+#include <math.h>
+
 const char *pa_status_exception(int status) {
     static const char *const names[PA_STATUS_COUNT] = {
 #define X(code, exception, text) exception,
@@ -47,39 +49,58 @@ const char *pa_isa_name(void) { return pa_k->name; }
 void pa_default_float_set(int dtype) { pa_graph.default_float = (pa_dtype)dtype; }
 int pa_default_float_get(void) { return pa_graph.default_float; }
 
-void pa_random_state_get(uint64_t *seed, uint64_t *counter) {
-    pa_random_state state = pa_random_get_state();
-    *seed = state.seed;
-    *counter = state.counter;
+uint64_t *pa_random_stream(void) { return &pa_random_here()->seed; }
+
+void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process) {
+    pa_random_set_here((pa_random_state){.seed = seed, .counter = counter}, of_process);
 }
 
 int pa_random_refuse(void) {
     return pa_record_refuse("seeding the random stream", "seed it before the first step");
 }
 
-void pa_random_state_set(uint64_t seed, uint64_t counter) {
-    pa_random_set_state((pa_random_state){.seed = seed, .counter = counter});
+/* What a program would not repeat: it draws from the stream of the thread that calls it, and keeps bounds as doubles. */
+static pa_status check_fill(const uint64_t *stream, double low, double high) {
+    if (pa_recording() == NULL) return PA_OK;
+    if (stream != pa_random_stream())
+        return pa_record_refuse("drawing from a Generator", "draw outside, and give the numbers as an argument; or "
+                                                            "draw without generator=");
+    if (!(fabs(low) <= 0x1p53 && fabs(high) <= 0x1p53))
+        return pa_record_refuse("drawing between bounds beyond 2**53", "draw outside, and give the numbers as an argument");
+    return PA_OK;
 }
 
-/* A fill that succeeded goes into the log of the step that is being recorded. */
+/* A fill that succeeded goes into the log of the step that is being recorded, where draws are the result that a new
+   tensor is. */
 static int filled(pa_status status, pa_fill_kind kind, pa_node *node, double a, double b) {
     if (status != PA_OK || pa_recording() == NULL) return status;
     int64_t which = kind;
     double bounds[2] = {a, b};
-    pa_record_attributes(PA_ENTRY_FILL, 1, &node, NULL, 1, &which, 2, bounds);
+    bool is_new = pa_record_is_fresh(node);
+    pa_record_attributes(PA_ENTRY_FILL, is_new ? 0 : 1, &node, is_new ? node : NULL, 1, &which, 2, bounds);
     return PA_OK;
 }
 
-int pa_fill_uniform(pa_node *node, double low, double high) {
-    return filled(pa_random_uniform(node, low, high), PA_FILL_UNIFORM, node, low, high);
+int pa_fill_uniform(uint64_t *stream, pa_node *node, double low, double high) {
+    PA_TRY(check_fill(stream, 0, 0));
+    return filled(pa_random_uniform((pa_random_state *)stream, node, low, high), PA_FILL_UNIFORM, node, low, high);
 }
-int pa_fill_normal(pa_node *node, double mean, double std) {
-    return filled(pa_random_normal(node, mean, std), PA_FILL_NORMAL, node, mean, std);
+
+int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std) {
+    PA_TRY(check_fill(stream, 0, 0));
+    return filled(pa_random_normal((pa_random_state *)stream, node, mean, std), PA_FILL_NORMAL, node, mean, std);
 }
-int pa_fill_integers(pa_node *node, int64_t low, int64_t high) {
-    return filled(pa_random_integers(node, low, high), PA_FILL_INTEGERS, node, (double)low, (double)high);
+
+int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high) {
+    double from = (double)low, to = (double)high;
+    PA_TRY(check_fill(stream, from, to));
+    return filled(pa_random_integers((pa_random_state *)stream, node, low, high), PA_FILL_INTEGERS, node, from, to);
 }
-int pa_fill_permutation(pa_node *node) { return filled(pa_random_permutation(node), PA_FILL_PERMUTATION, node, 0, 0); }
+
+int pa_fill_permutation(uint64_t *stream, pa_node *node) {
+    PA_TRY(check_fill(stream, 0, 0));
+    return filled(pa_random_permutation((pa_random_state *)stream, node), PA_FILL_PERMUTATION, node, 0, 0);
+}
 
 void pa_read_hyper(const void *from, pa_update *out) {
     const pa_hyper *hyper = from;

@@ -38,15 +38,16 @@ bool pa_isa_available(const char *name);
 void pa_default_float_set(int dtype);
 int pa_default_float_get(void);
 
-/* Random numbers into a contiguous tensor */
-void pa_random_seed(uint64_t seed);
-void pa_random_state_get(uint64_t *seed, uint64_t *counter);
-void pa_random_state_set(uint64_t seed, uint64_t counter);
+/* Random numbers into a contiguous tensor. A stream is two numbers, its seed and how many were drawn from it:
+   pa_random_stream() is the calling thread's, which pa_random_stream_set sets (of_process: and by its seed those of all
+   threads that have not set theirs); others are the caller's. */
+uint64_t *pa_random_stream(void);
+void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process);
 int pa_random_refuse(void); /* fails while a step is recorded */
-int pa_fill_uniform(pa_node *node, double low, double high);
-int pa_fill_normal(pa_node *node, double mean, double std);
-int pa_fill_integers(pa_node *node, int64_t low, int64_t high);
-int pa_fill_permutation(pa_node *node);
+int pa_fill_uniform(uint64_t *stream, pa_node *node, double low, double high);
+int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std);
+int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high);
+int pa_fill_permutation(uint64_t *stream, pa_node *node);
 
 /* Optimisers: one call updates every parameter that has a gradient. kind: 0 SGD, 1 Adam, 2 RMSprop (beta1 is its alpha);
    state: three tensors a parameter, NULL where it has none; steps: a counter a parameter */

@@ -26,7 +26,15 @@ from pyautograd._compile import CompiledStep, TraceError, compile
 from pyautograd._creation import *
 from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype
 from pyautograd._elementwise import *
-from pyautograd._generator import Generator
+from pyautograd._generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from pyautograd._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from pyautograd._memory import empty_cache, memory_stats
 from pyautograd._random import *
@@ -103,6 +111,7 @@ __all__ = [
     "cos",
     "cuda",
     "datasets",
+    "default_generator",
     "device",
     "div",
     "dot",
@@ -137,6 +146,7 @@ __all__ = [
     "gt",
     "index_select",
     "inference_mode",
+    "initial_seed",
     "int64",
     "is_grad_enabled",
     "is_tensor",
@@ -202,6 +212,7 @@ __all__ = [
     "rsqrt",
     "save",
     "scalar",
+    "seed",
     "set_default_dtype",
     "set_grad_enabled",
     "set_num_threads",

@@ -30,6 +30,7 @@ from pyautograd._c import ffi
 from pyautograd._core import Node, TraceError, is_number, is_recording
 from pyautograd._creation import as_tensor
 from pyautograd._dtype import dtype
+from pyautograd._generator import Generator
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
@@ -653,17 +654,19 @@ class CompiledStep:
         drop_last: bool = False,
         progress: bool = False,
         callback: Callable[[int, np.ndarray[Any, Any]], Any] | None = None,
+        generator: Generator | None = None,
     ) -> np.ndarray[Any, Any]:
         """Calls the step on batches of the data, epoch after epoch; from the third batch on an epoch is one call of C.
 
         **Arguments:** `data`: tensors or arrays with the same number of rows, one for each argument of the step.
         `batch_size`: rows a step; the last batch of an epoch may be smaller, and is left out with `drop_last`.
-        `shuffle`: rows in a new random order each epoch, drawn from a stream of its own if there is a `seed`, else from
-        the global one. `progress`: a bar, by tqdm. `callback(epoch, losses)` after each epoch, with the losses of its
-        steps: for validation, schedules and early stopping, which it asks for by returning True or raising
-        StopIteration. **Returns** the loss of every step, the step's first result, as a float64 array of shape
-        (steps,). **Raises** ValueError for data of different lengths, TypeError for a step that returns no loss,
-        KeyboardInterrupt on Ctrl-C, between two steps.
+        `shuffle`: rows in a new random order each epoch, drawn from the `generator` if there is one, else from a stream
+        of its own that starts from the `seed`, or from a number that the thread's stream gives. `progress`: a bar, by
+        tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: for validation, schedules and
+        early stopping, which it asks for by returning True or raising StopIteration. **Returns** the loss of every
+        step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of different
+        lengths, TypeError for a step that returns no loss and for both a `seed` and a `generator`, KeyboardInterrupt on
+        Ctrl-C, between two steps.
 
         >>> import pyautograd as pa
         >>> model = pa.nn.Linear(1, 1)
@@ -682,7 +685,7 @@ class CompiledStep:
         """
         from pyautograd._run import Run
 
-        return Run(self, data, batch_size, shuffle, seed, drop_last).train(epochs, progress, callback)
+        return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(epochs, progress, callback)
 
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:
         """Draws the instructions of a program, of the one used last unless another is given.

@@ -19,7 +19,7 @@ import numpy as np
 from pyautograd import _core, _grad_mode
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._creation import _over, arange, as_tensor
-from pyautograd._generator import Generator
+from pyautograd._generator import Generator, stream_of
 from pyautograd._random import randint
 from pyautograd._shape import index_select
 from pyautograd._tensor import Tensor
@@ -44,6 +44,7 @@ class Run:
         batch_size: int,
         shuffle: bool,
         seed: int | None,
+        generator: Generator | None,
         drop_last: bool,
     ) -> None:
         if not data:
@@ -64,7 +65,7 @@ class Run:
             raise ValueError(
                 f"run: no batch to run: {self._n} rows, batch_size {self._batch}" + ", drop_last" * bool(self._rest)
             )
-        self._stream = _stream(seed) if shuffle else None
+        self._generator = _generator(seed, generator) if shuffle else None
         self._permutation = arange(self._n)
         self._programs: dict[int, Program] = {}  # by rows of a batch
 
@@ -105,18 +106,18 @@ class Run:
 
     def _order(self, epochs: int) -> Tensor | None:
         """The rows of some epochs one after the other; None for one epoch in the order that they have."""
-        if self._stream is None and epochs == 1:
+        if self._generator is None and epochs == 1:
             return None
         rows = self._n if epochs == 1 else self._full * self._batch
         order = np.empty((epochs, rows), np.int64)
-        if self._stream is None:
+        if self._generator is None:
             order[:] = np.arange(rows)
         else:
             pointer, drawn = node_pointer(self._permutation), self._permutation.numpy()[:rows]
-            with self._stream.in_charge():
-                for of_epoch in order:
-                    check(lib.pa_fill_permutation(pointer))
-                    of_epoch[:] = drawn
+            stream = stream_of("run", self._generator)
+            for of_epoch in order:
+                check(lib.pa_fill_permutation(stream, pointer))
+                of_epoch[:] = drawn
         return _over(order.reshape(-1))
 
     def _one(self, order: Tensor | None, start: int, size: int) -> float:
@@ -165,8 +166,13 @@ class Run:
         return 0 if made is NotImplemented else int(made)
 
 
-def _stream(seed: int | None) -> Generator:
-    """A stream of its own for the orders, so that they do not depend on what the steps draw."""
+def _generator(seed: int | None, generator: Generator | None) -> Generator:
+    """What the orders are drawn from: a stream of its own, so that they do not depend on what the steps draw."""
+    if generator is not None:
+        if seed is not None:
+            raise TypeError("run: seed and generator both say how to shuffle; give one of them")
+        stream_of("run", generator)
+        return generator
     return Generator().manual_seed(int(randint(0, 2**63 - 1, (1,)).item()) if seed is None else seed)
 
 

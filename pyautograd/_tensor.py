@@ -18,6 +18,7 @@ from pyautograd import _shape as S
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, apply
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
+from pyautograd._generator import Generator, stream_of
 from pyautograd._graft import graft
 from pyautograd._indexing import getitem
 
@@ -408,23 +409,23 @@ class Tensor(Node):
         """Overwrite the elements with themselves, kept within bounds."""
         return self._overwrite(E.clamp(self.detach(), min, max), "clamp_")
 
-    def _fill_random(self, what: str, fill: Any, *bounds: Any) -> Tensor:
+    def _fill_random(self, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
         _core.check_write(self, what)
         if self.is_contiguous():
-            check(fill(node_pointer(self), *bounds))
+            check(fill(stream_of(what, generator), node_pointer(self), *bounds))
             _core.bump_version(self)
             return self
         from pyautograd._creation import empty_like
 
-        return self._overwrite(empty_like(self)._fill_random(what, fill, *bounds), what)
+        return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)
 
-    def uniform_(self, a: Any = 0.0, b: Any = 1.0) -> Tensor:
+    def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
         """Overwrite with draws from [a, b)."""
-        return self._fill_random("uniform_", lib.pa_fill_uniform, a, b)
+        return self._fill_random("uniform_", lib.pa_fill_uniform, generator, a, b)
 
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0) -> Tensor:
+    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
         """Overwrite with draws from the normal distribution."""
-        return self._fill_random("normal_", lib.pa_fill_normal, mean, std)
+        return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)
 
     # Pickling and copying
 

@@ -47,8 +47,7 @@ def orders(n: int, epochs: int, seed: int | None) -> list[np.ndarray[Any, Any]]:
     if seed is None:
         return [np.arange(n)] * epochs
     generator = pyautograd.Generator().manual_seed(seed)
-    with generator.in_charge():
-        return [pyautograd.randperm(n).numpy().copy() for _ in range(epochs)]
+    return [pyautograd.randperm(n, generator=generator).numpy() for _ in range(epochs)]
 
 
 @pytest.mark.parametrize("n", [96, 100, 7])

@@ -1,8 +1,13 @@
-/* The random stream, what is drawn from it, and dropout.
+/* Random streams, what is drawn from them, and dropout.
 
        number i = mix(seed + (i + 1) golden)        i = counter … counter + n - 1 for a fill of n elements
 
-   A fill takes its numbers by one atomic addition to the counter: threads that draw without the GIL get numbers of their own.
+   A stream has one user at a time: a thread's own is touched by that thread alone, others under the GIL. A thread that
+   has not set its stream gets one by the seed of the process and its turn, which counts the threads that asked since that
+   seed was set:
+
+       process   │ seed │ epoch, turn │ ──▶ thread   │ seed, counter │ epoch that it is of │
+                          one word: a thread's turn cannot be of another epoch than its seed
 
    Logarithm, sine and cosine of the normal distribution are polynomials of our own in plain double arithmetic: the same
    bits with every C library. */
@@ -16,20 +21,15 @@
 #include "ops.h"
 
 static struct {
-    _Atomic uint64_t seed, counter;
-} stream = {0x853c49e6748fea9bu, 0};
+    _Atomic uint64_t seeds[2]; /* of even and of odd epochs: the next is set while this one is read */
+    _Atomic uint64_t turn;     /* epoch << 32 | threads that have asked in it */
+} process = {.turn = (uint64_t)1 << 32};
 
-void pa_random_set_state(pa_random_state state) {
-    atomic_store_explicit(&stream.seed, state.seed, memory_order_relaxed);
-    atomic_store_explicit(&stream.counter, state.counter, memory_order_relaxed);
-}
-
-pa_random_state pa_random_get_state(void) {
-    return (pa_random_state){.seed = atomic_load_explicit(&stream.seed, memory_order_relaxed),
-                             .counter = atomic_load_explicit(&stream.counter, memory_order_relaxed)};
-}
-
-void pa_random_seed(uint64_t seed) { pa_random_set_state((pa_random_state){.seed = seed, .counter = 0}); }
+static _Thread_local struct {
+    pa_random_state stream;
+    uint64_t epoch; /* 0: none yet */
+    bool is_set;
+} here;
 
 /* Two rounds: seeds and counters that differ by little give unrelated streams. */
 static inline uint64_t mix(uint64_t z) {
@@ -40,13 +40,33 @@ static inline uint64_t mix(uint64_t z) {
 
 static inline uint64_t number(uint64_t start, uint64_t i) { return mix(start + (i + 1) * 0x9e3779b97f4a7c15u); }
 
-/* The start of n numbers, which are used up. */
-static uint64_t take(int64_t n) {
-    uint64_t counter = atomic_fetch_add_explicit(&stream.counter, (uint64_t)n, memory_order_relaxed);
-    return mix(atomic_load_explicit(&stream.seed, memory_order_relaxed)) + counter * 0x9e3779b97f4a7c15u;
+pa_random_state *pa_random_here(void) {
+    if (!here.is_set && here.epoch != atomic_load_explicit(&process.turn, memory_order_acquire) >> 32) {
+        uint64_t turn = atomic_fetch_add_explicit(&process.turn, 1, memory_order_acquire);
+        here.epoch = turn >> 32;
+        uint64_t seed = atomic_load_explicit(&process.seeds[here.epoch & 1], memory_order_relaxed);
+        here.stream = (pa_random_state){.seed = number(~mix(seed), turn & 0xffffffffu), .counter = 0};
+    }
+    return &here.stream;
 }
 
-uint64_t pa_random_next(void) { return number(take(1), 0); }
+void pa_random_set_here(pa_random_state state, bool of_process) {
+    here.stream = state;
+    here.is_set = true;
+    if (!of_process) return;
+    uint64_t epoch = (atomic_load_explicit(&process.turn, memory_order_relaxed) >> 32) + 1;
+    atomic_store_explicit(&process.seeds[epoch & 1], state.seed, memory_order_relaxed);
+    atomic_store_explicit(&process.turn, epoch << 32, memory_order_release);
+}
+
+/* The start of n numbers, which are used up. */
+static uint64_t take(pa_random_state *stream, int64_t n) {
+    uint64_t start = mix(stream->seed) + stream->counter * 0x9e3779b97f4a7c15u;
+    stream->counter += (uint64_t)n;
+    return start;
+}
+
+uint64_t pa_random_next(pa_random_state *stream) { return number(take(stream, 1), 0); }
 
 static pa_status check_float(const char *what, const pa_node *node) {
     PA_FAIL_IF(!pa_dtype_is_float(node->dtype), PA_TYPE, "%s: fills float32 or float64, not %s (of shape %s)", what,
@@ -64,12 +84,12 @@ static pa_status check_int(const char *what, const pa_node *node) {
     return PA_OK;
 }
 
-pa_status pa_random_uniform(pa_node *node, double low, double high) {
+pa_status pa_random_uniform(pa_random_state *stream, pa_node *node, double low, double high) {
     PA_TRY(check_float("uniform", node));
     PA_FAIL_IF(!(low <= high) || high - low == INFINITY, PA_VALUE,
                "uniform: the bounds %g and %g do not make an interval", low, high);
     int64_t n = pa_node_numel(node);
-    uint64_t start = take(n);
+    uint64_t start = take(stream, n);
     if (node->dtype == PA_FLOAT32) {
         float *out = (float *)(void *)pa_node_data(node);
         /* Rounding may reach the upper bound, which is not part of the interval. */
@@ -121,12 +141,12 @@ static inline void sin_cos_of(double turn, double *sine, double *cosine) {
     *sine = below ? -y : y;
 }
 
-pa_status pa_random_normal(pa_node *node, double mean, double std) {
+pa_status pa_random_normal(pa_random_state *stream, pa_node *node, double mean, double std) {
     PA_TRY(check_float("normal", node));
     PA_FAIL_IF(!(std >= 0), PA_VALUE, "normal: the standard deviation %g is negative", std);
     enum { BLOCK = 128 };
     int64_t n = pa_node_numel(node), pairs = (n + 1) / 2;
-    uint64_t start = take(2 * pairs);
+    uint64_t start = take(stream, 2 * pairs);
     double values[2 * BLOCK];
     float *out32 = (float *)(void *)pa_node_data(node);
     double *out64 = (double *)(void *)pa_node_data(node);
@@ -157,21 +177,21 @@ static inline uint64_t below(uint64_t bits, uint64_t n) {
     return (bits >> 32) * (n >> 32) + (mid >> 32) + (other >> 32);
 }
 
-pa_status pa_random_integers(pa_node *node, int64_t low, int64_t high) {
+pa_status pa_random_integers(pa_random_state *stream, pa_node *node, int64_t low, int64_t high) {
     PA_TRY(check_int("randint", node));
     int64_t n = pa_node_numel(node);
     PA_FAIL_IF(low >= high, PA_VALUE, "randint: no integers from %lld up to below %lld", (long long)low,
                (long long)high);
-    uint64_t start = take(n), range = (uint64_t)high - (uint64_t)low;
+    uint64_t start = take(stream, n), range = (uint64_t)high - (uint64_t)low;
     int64_t *out = (int64_t *)(void *)pa_node_data(node);
     for (int64_t i = 0; i < n; i++) out[i] = (int64_t)((uint64_t)low + below(number(start, (uint64_t)i), range));
     return PA_OK;
 }
 
-pa_status pa_random_permutation(pa_node *node) {
+pa_status pa_random_permutation(pa_random_state *stream, pa_node *node) {
     PA_TRY(check_int("randperm", node));
     int64_t n = pa_node_numel(node);
-    uint64_t start = take(n);
+    uint64_t start = take(stream, n);
     int64_t *out = (int64_t *)(void *)pa_node_data(node);
     for (int64_t i = 0; i < n; i++) { /* Fisher-Yates from the inside out */
         int64_t j = (int64_t)below(number(start, (uint64_t)i), (uint64_t)i + 1);
@@ -225,7 +245,7 @@ pa_status pa_dropout_forward(pa_node *node, void *scratch) {
     PA_TRY(pa_node_save(node, (size_t)n));
     uint8_t *keep = array->saved->data;
     const uint64_t bound = (uint64_t)(p * 0x1p32); /* 32 bits decide: two elements a number */
-    uint64_t start = take((n + 1) / 2);
+    uint64_t start = take(pa_random_here(), (n + 1) / 2);
     for (int64_t i = 0; i + 1 < n; i += 2) {
         uint64_t bits = number(start, (uint64_t)(i / 2));
         keep[i] = (bits >> 32) >= bound;

@@ -1,4 +1,4 @@
-/* Random numbers: one global stream, the same on every machine and instruction set.
+/* Random numbers: a stream a thread, and streams that stand alone; the same on every machine and instruction set.
 
    Number i of the stream is a function of the seed and i alone (SplitMix64: Steele, Lea, Flood, "Fast splittable
    pseudorandom number generators", 2014), so the state is two integers, and saving it, restoring it or skipping ahead
@@ -13,18 +13,21 @@ typedef struct pa_random_state {
     uint64_t counter; /* numbers drawn since the seed was set */
 } pa_random_state;
 
-void pa_random_seed(uint64_t seed);
-pa_random_state pa_random_get_state(void);
-void pa_random_set_state(pa_random_state state);
+/* The stream of the calling thread. Where the thread has not set it, it follows from the seed of the process. */
+pa_random_state *pa_random_here(void);
+
+/* Sets the calling thread's stream; `of_process`: and, by its seed, those of all threads that have not set theirs. */
+void pa_random_set_here(pa_random_state state, bool of_process);
 
 /* The next number: 64 random bits. */
-uint64_t pa_random_next(void);
+uint64_t pa_random_next(pa_random_state *stream);
 
 /* These fill a contiguous node. uniform: [low, high), 24 bits in float32 and 53 in float64; normal: Box-Muller;
-   integers: [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit. */
-pa_status pa_random_uniform(pa_node *node, double low, double high);
-pa_status pa_random_normal(pa_node *node, double mean, double std);
-pa_status pa_random_integers(pa_node *node, int64_t low, int64_t high);
-pa_status pa_random_permutation(pa_node *node);
+   integers: [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit,
+   with no number used up. */
+pa_status pa_random_uniform(pa_random_state *stream, pa_node *node, double low, double high);
+pa_status pa_random_normal(pa_random_state *stream, pa_node *node, double mean, double std);
+pa_status pa_random_integers(pa_random_state *stream, pa_node *node, int64_t low, int64_t high);
+pa_status pa_random_permutation(pa_random_state *stream, pa_node *node);
 
 #endif

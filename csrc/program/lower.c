@@ -459,9 +459,13 @@ static pa_status lower_clip(lowering *l, const pa_entry *entry) {
 }
 
 static pa_status lower_fill(lowering *l, const pa_entry *entry) {
-    int32_t slot = l->log->operands[entry->operands];
-    PA_TRY(need_node(l, slot));
-    mark_written(l, slot);
+    int32_t slot = entry->out >= 0 ? entry->out : l->log->operands[entry->operands];
+    if (entry->out >= 0) {
+        PA_TRY(result_node(l, slot));
+    } else {
+        PA_TRY(need_node(l, slot));
+        mark_written(l, slot);
+    }
     pa_instruction i = instruction(PA_DO_FILL);
     i.node = l->node_of[slot];
     i.operand = (uint8_t)l->log->ints[entry->ints];
@@ -526,7 +530,7 @@ static void survey(lowering *l) {
         const int32_t *in = log->operands + e->operands;
         bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
         if (views && shares_memory(log->slots[e->out].node, log->slots[in[0]].node)) l->base[e->out] = l->base[in[0]];
-        if (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL)
+        if (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || (e->kind == PA_ENTRY_FILL && e->n > 0))
             l->written[in[0]] = l->written[l->base[in[0]]] = true;
         if (e->kind == PA_ENTRY_GRAD_OF) l->wants_gradient[in[0]] = true;
     }

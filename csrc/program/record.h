@@ -41,7 +41,7 @@ typedef enum pa_entry_kind {
     PA_ENTRY_UPDATE,    /* optimiser ints[0] over the parameters in[…] */
     PA_ENTRY_ZERO_GRAD, /* of in[…]; ints[0]: to none */
     PA_ENTRY_CLIP,      /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
-    PA_ENTRY_FILL,      /* in[0] := draws; ints[0]: pa_fill_kind, params: its bounds */
+    PA_ENTRY_FILL,      /* in[0] := draws, or out (n = 0); ints[0]: pa_fill_kind, params: its bounds */
     PA_ENTRY_KINDS
 } pa_entry_kind;
 

@@ -1,4 +1,5 @@
 """Initialisations, as `torch.nn.init`: each fills its tensor in place, records no gradient, and returns it.
+Those that draw take a `generator`.
 
 Sources: Glorot and Bengio 2010 (xavier), He et al. 2015 (kaiming), Saxe et al. 2014 (orthogonal).
 """
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd._creation import tensor as _tensor
+from pyautograd._generator import Generator
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor
 
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b).
 
     >>> import pyautograd as pa
@@ -40,13 +42,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     True
     """
     with no_grad():
-        return tensor.uniform_(a, b)
+        return tensor.uniform_(a, b, generator=generator)
 
 
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with the given mean and standard deviation."""
     with no_grad():
-        return tensor.normal_(mean, std)
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -102,48 +104,68 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in ±gain sqrt(6 / (fan_in + fan_out))."""
     fan_in, fan_out = _fans(tensor)
     bound = math.sqrt(3.0) * gain * _root_of_fan(2.0, fan_in + fan_out)
-    return uniform_(tensor, -bound, bound)
+    return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with deviation gain sqrt(2 / (fan_in + fan_out))."""
     fan_in, fan_out = _fans(tensor)
-    return normal_(tensor, 0.0, gain * _root_of_fan(2.0, fan_in + fan_out))
+    return normal_(tensor, 0.0, gain * _root_of_fan(2.0, fan_in + fan_out), generator)
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
     """Uniform in ±gain sqrt(3 / fan); `a` is the slope of the leaky_relu that follows."""
     if tensor.numel() == 0:
         return tensor
     bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) * _root_of_fan(1.0, _fan(tensor, mode))
-    return uniform_(tensor, -bound, bound)
+    return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
     """Normal with deviation gain / sqrt(fan); `a` is the slope of the leaky_relu that follows."""
     if tensor.numel() == 0:
         return tensor
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) * _root_of_fan(1.0, _fan(tensor, mode)))
+    std = calculate_gain(nonlinearity, a) * _root_of_fan(1.0, _fan(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
 
 
-def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
     """Normal, values outside [a, b] drawn again: the inverse distribution function of uniform numbers."""
     from statistics import NormalDist  # 10 ms to import
 
     standard = NormalDist()
     low, high = standard.cdf((a - mean) / std), standard.cdf((b - mean) / std)
-    uniform_(tensor)
+    uniform_(tensor, generator=generator)
     # float32 rounds some numbers to the ends, where the inverse is infinite.
     drawn = np.clip(low + (high - low) * tensor.detach().numpy().astype(np.float64), 1e-300, 1 - 2**-53)
     inverse = np.fromiter(map(standard.inv_cdf, drawn.ravel().tolist()), np.float64, drawn.size)
     return _fill(tensor, np.clip(mean + std * inverse.reshape(drawn.shape), a, b))
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A (semi-)orthogonal matrix times `gain`; axes after the first count as one.
 
     >>> import pyautograd as pa
@@ -155,7 +177,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
         raise ValueError(f"orthogonal_: only tensors with 2 or more dimensions are supported, got {_shape(tensor)}")
     if tensor.numel() == 0:
         return tensor
-    normal_(tensor)
+    normal_(tensor, generator=generator)
     drawn = tensor.detach().numpy().reshape(tensor.shape[0], -1)
     tall = drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T
     q, r = np.linalg.qr(tall)

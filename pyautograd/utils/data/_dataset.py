@@ -103,7 +103,7 @@ def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generat
     """Splits a dataset at random into parts of the given lengths, or fractions that sum to 1.
 
     What fractions leave over goes to the parts in turn, as in PyTorch. `generator` is a seed, a
-    `pyautograd.Generator` or a `numpy.random.Generator`; without one the global generator is used.
+    `pyautograd.Generator` or a `numpy.random.Generator`; without one the thread's stream is used.
 
     >>> import pyautograd as pa
     >>> a, b = random_split(TensorDataset(pa.zeros(10, 2)), [0.75, 0.25], generator=0)

@@ -15,15 +15,15 @@ from pyautograd._indexing import _SLICE
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._collate import convert, default_collate
 from pyautograd.utils.data._dataset import IterableDataset, Subset, TensorDataset
-from pyautograd.utils.data._random import permutation
+from pyautograd.utils.data._random import permutation, seeded
 
 
 class DataLoader:
     """Batches of a dataset, in its order or shuffled anew for every pass.
 
-    `generator` is a seed, a `pyautograd.Generator` or a `numpy.random.Generator`; without one the order follows
-    `manual_seed`. The batches of a TensorDataset are taken out by one indexing a tensor and are copies of its rows.
-    `batch_size=None` gives the samples as they are. `num_workers` must be 0, `pin_memory` changes nothing.
+    `generator` is a seed, a `pyautograd.Generator` or a `numpy.random.Generator`; without one the order comes from
+    the thread's stream. The batches of a TensorDataset are taken out by one indexing a tensor and are copies of its
+    rows. `batch_size=None` gives the samples as they are. `num_workers` must be 0, `pin_memory` changes nothing.
 
     >>> import pyautograd as pa
     >>> data = TensorDataset(pa.arange(5))
@@ -72,9 +72,7 @@ class DataLoader:
         self.pin_memory = pin_memory
         self.drop_last = drop_last
         # A seed makes one generator for all passes, so that they differ.
-        self.generator = (
-            np.random.default_rng(int(generator)) if isinstance(generator, (int, np.integer)) else generator
-        )
+        self.generator = seeded(generator)
 
     def __len__(self) -> int:
         """How many batches a pass has."""

@@ -8,21 +8,30 @@ import numpy as np
 
 from pyautograd._creation import tensor
 from pyautograd._generator import Generator
-from pyautograd._random import randperm
+from pyautograd._random import randint, randperm
 from pyautograd._tensor import Tensor
 
 
 def permutation(n: int, generator: Any) -> Tensor:
-    """0 … n-1 in a random order, int64: from the global generator (None), a seed, or a generator object."""
-    if generator is None:
-        return randperm(n)
-    if isinstance(generator, (int, np.integer)):
-        generator = np.random.default_rng(int(generator))
+    """0 … n-1 in a random order, int64: from the thread's stream (None), a seed, or a generator object."""
+    generator = seeded(generator)
     if isinstance(generator, np.random.Generator):
         return tensor(generator.permutation(n).astype(np.int64))
-    if isinstance(generator, Generator):
-        with generator.in_charge():
-            return randperm(n)
-    raise TypeError(
-        f"generator must be a seed, a pyautograd.Generator or a numpy.random.Generator, not {type(generator).__name__}"
-    )
+    return randperm(n, generator=generator)
+
+
+def integers(n: int, count: int, generator: Any) -> Tensor:
+    """As many numbers from 0 … n-1, int64, each drawn anew."""
+    generator = seeded(generator)
+    if isinstance(generator, np.random.Generator):
+        return tensor(generator.integers(0, n, count, np.int64))
+    return randint(0, n, (count,), generator=generator)
+
+
+def seeded(generator: Any) -> Any:
+    """The generator itself, or NumPy's that starts from it where it is a seed; TypeError for anything else."""
+    if generator is None or isinstance(generator, (Generator, np.random.Generator)):
+        return generator
+    if isinstance(generator, (int, np.integer)) and not isinstance(generator, bool):
+        return np.random.default_rng(int(generator))
+    raise TypeError(f"generator is a seed, a pyautograd.Generator or a numpy.random.Generator, not {generator!r}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from itertools import chain, islice
 from typing import Any
 
-from pyautograd.utils.data._random import permutation
+import numpy as np
+
+from pyautograd.utils.data._random import integers, permutation, seeded
 
 
 class Sampler:
@@ -29,14 +32,45 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(Sampler):
-    """A new random order each time; `generator` as for DataLoader."""
+    """A new random order each time; with `replacement`, draws of which each may be any index.
 
-    def __init__(self, data_source: Sized, generator: Any = None) -> None:
+    It gives `num_samples` indices, as many as there are unless another number is asked for; `generator` is as for
+    DataLoader. **Raises** TypeError for a `replacement` that is no bool, ValueError for a `num_samples` that is no
+    positive int.
+
+    >>> len(list(RandomSampler(range(3), num_samples=7)))
+    7
+    """
+
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Any = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise TypeError(f"RandomSampler: replacement is a bool, not {replacement!r}")
+        is_count = isinstance(num_samples, (int, np.integer)) and not isinstance(num_samples, bool) and num_samples > 0
+        if num_samples is not None and not is_count:
+            raise ValueError(f"RandomSampler: num_samples is a positive int, not {num_samples!r}")
         self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
         self.generator = generator
 
+    @property
+    def num_samples(self) -> int:
+        """How many indices it gives."""
+        return len(self.data_source) if self._num_samples is None else int(self._num_samples)
+
     def __iter__(self) -> Iterator[int]:
-        return iter(permutation(len(self.data_source), self.generator).tolist())
+        n, wanted = len(self.data_source), self.num_samples
+        if self.replacement:
+            return iter(integers(n, wanted, self.generator).tolist())
+        generator = seeded(self.generator)
+        orders = (permutation(n, generator).tolist() for _ in range(-(-wanted // n) if n else 0))
+        return islice(chain.from_iterable(orders), wanted)
 
     def __len__(self) -> int:
-        return len(self.data_source)
+        return self.num_samples
