@@ -1,12 +1,12 @@
 # What a user, a developer and CI run. Every target makes what it needs, in private venvs under .venv/ and in build/, and
-# does nothing twice. Needed: Python 3.10 or later with venv, gcc or clang, make.
+# does nothing twice. Needed: Python 3.11 or later with venv, gcc or clang, make.
 
 PYTHON ?= python3
 PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := $(addprefix csrc/,handle.c attributes.c operators.c layer.c arrays.c bind.c program_type.c guards.c)
+GLUE := $(addprefix csrc/,handle.c attributes.c operators.c layer.c arrays.c buffer.c bind.c program_type.c guards.c)
 CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c csrc/program/*.c)
 HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc csrc/program/*.h)
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)
@@ -149,7 +149,7 @@ werror: .venv/dev/ready | build
 	@set -e; include=$$($(DEV)/python -c 'import sysconfig; print(sysconfig.get_path("include"))'); \
 	for cc in $(COMPILERS); do for file in build/_core.c $(GLUE); do \
 	    echo "$$cc -Wall -Wextra -Werror $$file"; \
-	    $$cc $(C_FLAGS) -O2 -fPIC -DPy_LIMITED_API=0x030a0000 -I$$include -c $$file -o build/werror.o; \
+	    $$cc $(C_FLAGS) -O2 -fPIC -I$$include -c $$file -o build/werror.o; \
 	done; done
 
 # ---- the whole suite under ASan and UBSan; CPython itself leaks at exit, leaks of ours are counted by the tests ----

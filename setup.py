@@ -52,5 +52,5 @@ class BuildExt(build_ext):
 setup(
     cffi_modules=["pyautograd/_build.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
-    options={"build": {"build_base": build_folder()}, "bdist_wheel": {"py_limited_api": "cp310"}},
+    options={"build": {"build_base": build_folder()}, "bdist_wheel": {"py_limited_api": "cp311"}},
 )

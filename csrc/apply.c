@@ -202,13 +202,15 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     PA_TRY(pa_node_begin_write(target, what));
     pa_array *array = target->array;
     size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
-    pa_storage *other = array->saved;
     size_t own_bytes = (size_t)array->numel * pa_dtype_size((pa_dtype)target->dtype);
     if (target->ndim == 0) own_bytes = sizeof target->value; /* what pa_node_need_storage makes */
     bool owns_all = array->data == array->storage->data && array->storage->bytes <= own_bytes;
     PA_FAIL_IF(!owns_all || !pa_node_is_contiguous(target), PA_RUNTIME,
                "%s: a view of shape %s into the memory of others stays %s; clone() it", what, shape, before);
+    /* The memory that it had in that dtype before, unless somebody still sees that. */
+    pa_storage *other = array->saved != NULL && array->saved->refs == 1 ? pa_storage_retain(array->saved) : NULL;
     if (other == NULL) PA_TRY(pa_storage_new(bytes, &other));
+    pa_storage_release(array->saved);
     array->saved = array->storage;
     array->storage = other;
     array->data = other->data;

@@ -4,6 +4,7 @@
    or, for an op on whole tensors, a tuple of ints and a tuple of floats. */
 #include "handle.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "blas.h"
@@ -50,7 +51,7 @@ static void *hook_where(int *line) {
     PyErr_Fetch(&type, &value, &traceback);
     PyFrameObject *frame = PyEval_GetFrame();
     PyObject *code = NULL;
-    Py_XINCREF(frame);
+    Py_XINCREF((PyObject *)frame);
     while (frame != NULL && code == NULL) {
         PyObject *of_frame = (PyObject *)PyFrame_GetCode(frame);
         if (is_users_code(of_frame)) {
@@ -59,12 +60,12 @@ static void *hook_where(int *line) {
         } else {
             Py_DECREF(of_frame);
             PyObject *back = PyObject_GetAttrString((PyObject *)frame, "f_back");
-            Py_DECREF(frame);
+            Py_DECREF((PyObject *)frame);
             frame = back == NULL || back == Py_None ? NULL : (PyFrameObject *)back;
             if (back == Py_None) Py_DECREF(back);
         }
     }
-    Py_XDECREF(frame);
+    Py_XDECREF((PyObject *)frame);
     PyErr_Restore(type, value, traceback);
     return code;
 }

@@ -294,11 +294,15 @@ static PyType_Spec value_type = {
     .slots = class_slots,
 };
 
+static PyType_Slot tensor_slots[] = {
+    {Py_tp_dealloc, handle_dealloc},      {Py_tp_traverse, handle_traverse},          {Py_tp_clear, handle_clear},
+    {Py_bf_getbuffer, pa_buffer_get}, {Py_bf_releasebuffer, pa_buffer_release}, {0, NULL}};
+
 static PyType_Spec tensor_type = {
     .name = "pyautograd.Tensor",
     .basicsize = sizeof(pa_handle),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = class_slots,
+    .slots = tensor_slots,
 };
 
 static PyTypeObject *make_class(PyType_Spec *spec) {

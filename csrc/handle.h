@@ -8,6 +8,9 @@
 #ifndef PA_HANDLE_H
 #define PA_HANDLE_H
 
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030b0000 /* CPython 3.11: the first stable ABI with buffers */
+#endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -84,6 +87,10 @@ bool pa_is_array(PyObject *object);
 int pa_array_as_node(PyObject *object, pa_node **out);
 PyObject *pa_array_over(PyObject *module, PyObject *object);
 PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments);
+
+/* buffer.c: the slots by which tensors are buffers. */
+int pa_buffer_get(PyObject *self, Py_buffer *view, int flags);
+void pa_buffer_release(PyObject *owner, Py_buffer *view);
 
 /* layer.c: adds NeuronState to the module; the function `layer`; a neuron's w, b and nonlin, borrowed, NULL where missing. */
 int pa_layer_ready(PyObject *module);

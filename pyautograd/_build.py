@@ -1,4 +1,4 @@
-"""Builds `pyautograd._core` with cffi, in API mode, out of line, against CPython's stable ABI (3.10).
+"""Builds `pyautograd._core` with cffi, in API mode, out of line, against CPython's stable ABI.
 
 `csrc/api.h` is read as it stands twice: by cffi, for the declarations, and by the C compiler, in the generated file.
 The module that cffi makes is handed on by `csrc/bind.c`, which completes it:
@@ -50,7 +50,7 @@ def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
     """Flags of the compiler, flags of the linker, and macros, as the environment wants them."""
     compile_args = list(FLAGS)
     link_args: list[str] = []
-    macros = [("Py_LIMITED_API", "0x030a0000")]
+    macros: list[tuple[str, str]] = []
     if os.environ.get("PYAUTOGRAD_WERROR", "0") not in ("", "0"):
         compile_args += ["-Wall", "-Wextra", "-Werror"]
     if sanitizers := os.environ.get("PYAUTOGRAD_SANITIZE"):

@@ -197,24 +197,18 @@ class Tensor(Node):
 
     # Out to Python and NumPy
 
-    def _check_no_history(self) -> None:
-        if self.requires_grad and _grad_mode.is_grad_enabled():
-            raise RuntimeError(
-                f"numpy: a tensor of shape {self.shape} that requires grad; call .detach() first, "
-                "as NumPy keeps no history"
-            )
-
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        self._check_no_history()
-        kind = self.dtype.numpy
-        return {
-            "shape": self.shape,
-            "typestr": kind.str,
-            "data": (self._data_pointer, False),
-            "strides": tuple(stride * kind.itemsize for stride in self._strides),
-            "version": 3,
-        }
+        """For those who take no buffers; NumPy asks for it where a buffer is refused, and so gets the reason."""
+        with memoryview(self) as view:  # type: ignore[arg-type]
+            data = (self._data_pointer, False)
+            return {
+                "shape": view.shape,
+                "typestr": self.dtype.numpy.str,
+                "data": data,
+                "strides": view.strides,
+                "version": 3,
+            }
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad: `detach()` first.
@@ -225,8 +219,7 @@ class Tensor(Node):
         >>> t
         tensor([3., 0.])
         """
-        self._check_no_history()
-        return np.asarray(self.detach())  # shares the memory, and only as long as the array lives
+        return np.asarray(self)
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers; a number for a 0-d tensor."""

@@ -1,4 +1,4 @@
-"""What every test gets: fixed seeds, no clock of hypothesis', and the check that a module of tests leaves no node behind."""
+"""What every test gets: fixed seeds, the same examples of hypothesis, and the check that no node is left behind."""
 
 import gc
 import random

@@ -30,7 +30,7 @@ def check_contents() -> None:
     }
     if sys.platform == "linux":
         wheel = distribution.read_text("WHEEL") or ""
-        assert "cp310-abi3-manylinux" in wheel, wheel
+        assert "cp311-abi3-manylinux" in wheel, wheel
 
 
 def check_micrograd() -> None:
