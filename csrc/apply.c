@@ -144,6 +144,26 @@ pa_status pa_detach(pa_node *node, pa_node **out) {
     return PA_OK;
 }
 
+/* From where to where in memory a node's elements stand. */
+static void find_extent(const pa_node *node, const char **begin, const char **end) {
+    *begin = *end = pa_node_data(node);
+    if (pa_node_numel(node) == 0) return;
+    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    for (int i = 0; i < node->ndim; i++) {
+        int64_t last = (pa_node_shape(node)[i] - 1) * pa_node_strides(node)[i] * size;
+        *(last < 0 ? begin : end) += last;
+    }
+    *end += size;
+}
+
+/* Asked of addresses, as arrays of NumPy's can bring the same bytes in twice. */
+static bool may_overlap(const pa_node *a, const pa_node *b) {
+    const char *a_begin, *a_end, *b_begin, *b_end;
+    find_extent(a, &a_begin, &a_end);
+    find_extent(b, &b_begin, &b_end);
+    return a_begin < b_end && b_begin < a_end;
+}
+
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     int ndim;
     int64_t shape[PA_MAX_NDIM];
@@ -156,7 +176,7 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
 
     /* Where the two share bytes the source is read out whole first. */
     int64_t numel = pa_node_numel(target), size = (int64_t)pa_dtype_size(target->dtype);
-    bool shares = pa_node_storage(source) == target->array->storage;
+    bool shares = may_overlap(source, target);
     bool flat = pa_node_is_contiguous(target);
     char *whole = NULL;
     if (shares) {

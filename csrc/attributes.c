@@ -154,7 +154,7 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
     if (wanted && !pa_dtype_is_float(node->dtype))
         status = pa_fail(PA_RUNTIME, "requires_grad: only floating point tensors have gradients, not %s of shape %s",
                          pa_dtype_name(node->dtype), pa_node_shape_text(node));
-    else if (!wanted && node->flags & PA_LISTED)
+    else if (!wanted && node->flags & (PA_LISTED | PA_FREED))
         status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
                          pa_op_table[node->op].name, pa_node_shape_text(node));
     if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) && pa_record_refuse_read(node, "requires_grad") != PA_OK)
@@ -337,7 +337,7 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
     if (!pa_node_requires_grad(node))
         return pa_raise(pa_fail(PA_RUNTIME, "retain_grad: this tensor of shape %s does not require grad",
                                 pa_node_shape_text(node)));
-    node->flags |= PA_RETAINS_GRAD;
+    if (node->flags & (PA_LISTED | PA_FREED)) node->flags |= PA_RETAINS_GRAD; /* a leaf's is kept anyway */
     Py_RETURN_NONE;
 }
 

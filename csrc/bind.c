@@ -397,7 +397,13 @@ static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
     if (target == NULL || read_operand(arguments[1], PA_OP_cast, &source) < 0) return NULL;
-    pa_status status = pa_copy_into(target, source, what);
+    pa_status status = PA_OK;
+    if (pa_grad_enabled() && pa_node_requires_grad(source))
+        status = pa_fail(PA_RUNTIME,
+                         "%s: a source of shape %s that requires grad is written into a tensor; gradients do not flow through "
+                         "such writes: detach() it, or write under no_grad()",
+                         what, pa_node_shape_text(source));
+    if (status == PA_OK) status = pa_copy_into(target, source, what);
     pa_node_release(source);
     return none_or_raise(status);
 }

@@ -104,7 +104,7 @@ typedef struct sweep {
     size_t n_buffers, buffers_capacity;
     pa_storage **idle; /* those of nodes that have been swept, for others to use */
     size_t n_idle, idle_capacity;
-    double *value_grads; /* of each leaf that is a Value: its gradient before the sweep */
+    double *value_grads; /* of each leaf, then of each node, that is a Value: its gradient before the sweep */
     bool reserved;        /* nodes' grad_data is this sweep's, no other's */
     pa_node **grad_nodes; /* of each leaf, then of each node: what becomes its .grad, or NULL */
     void *scratch;
@@ -112,6 +112,11 @@ typedef struct sweep {
     double cost;
     bool runs_python; /* an op written in Python is among the nodes */
 } sweep;
+
+/* Node i of all of a sweep's: its leaves, then its inner nodes. */
+static pa_node *node_at(const sweep *s, size_t i) {
+    return i < s->tape.n_leaves ? s->tape.leaves[i] : s->tape.nodes[i - s->tape.n_leaves];
+}
 
 static pa_status reserve_buffer(sweep *s, size_t bytes, pa_storage **out) {
     void *list = s->buffers;
@@ -180,7 +185,6 @@ static pa_status new_grad_node(const pa_node *like, pa_storage *storage, pa_node
 static pa_status reserve_leaf(sweep *s, size_t i) {
     pa_node *leaf = s->tape.leaves[i];
     if (leaf->flags & PA_IS_VALUE) {
-        s->value_grads[i] = leaf->grad;
         leaf->flags |= PA_GRAD_FILLED; /* Values accumulate */
         return PA_OK;
     }
@@ -193,20 +197,19 @@ static pa_status reserve_leaf(sweep *s, size_t i) {
 
 static pa_status reserve(sweep *s, pa_node *root) {
     size_t leaves = s->tape.n_leaves, kept = leaves + s->tape.n_nodes;
-    s->value_grads = pa_mem_alloc_array(leaves + 1, sizeof *s->value_grads);
+    s->value_grads = pa_mem_alloc_array(kept + 1, sizeof *s->value_grads);
     if (s->value_grads == NULL) return PA_MEMORY;
     s->grad_nodes = pa_mem_alloc_array(kept + 1, sizeof *s->grad_nodes);
     if (s->grad_nodes == NULL) return PA_MEMORY;
     memset(s->grad_nodes, 0, (kept + 1) * sizeof *s->grad_nodes);
     s->reserved = true;
-    for (size_t i = 0; i < s->tape.n_nodes; i++) {
-        pa_node *node = s->tape.nodes[i];
+    for (size_t i = 0; i < kept; i++) {
+        pa_node *node = node_at(s, i);
         node->flags &= (uint16_t)~PA_GRAD_FILLED;
-        if (!(node->flags & PA_IS_VALUE)) node->grad_data = NULL;
-    }
-    for (size_t i = 0; i < leaves; i++) {
-        s->tape.leaves[i]->flags &= (uint16_t)~PA_GRAD_FILLED;
-        if (!(s->tape.leaves[i]->flags & PA_IS_VALUE)) s->tape.leaves[i]->grad_data = NULL;
+        if (node->flags & PA_IS_VALUE)
+            s->value_grads[i] = node->grad;
+        else
+            node->grad_data = NULL;
     }
     for (size_t i = 0; i < leaves; i++) PA_TRY(reserve_leaf(s, i));
     if (!(root->flags & PA_IS_VALUE) && root->flags & PA_LISTED) {
@@ -264,12 +267,19 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
+/* A leaf may have been told since, by requires_grad_(False), that it wants no gradient. */
+static bool is_wanted(const pa_node *node) {
+    for (int i = 0; i < node->n_parents; i++)
+        if (pa_node_requires_grad(pa_node_parent(node, i))) return true;
+    return false;
+}
+
 static pa_status run(sweep *s, bool released) {
     enum { POLL_MS = 50 };
     double polled = released ? now_ms() : 0;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
-        if (!(node->flags & PA_GRAD_FILLED)) continue; /* nothing flowed here */
+        if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* nothing flowed here, or flows on */
         if (node->flags & PA_IS_VALUE) {
             for (int j = 0; j < node->n_parents; j++) {
                 pa_node *parent = pa_node_parent(node, j);
@@ -360,25 +370,29 @@ static void hand_out(sweep *s) {
     for (int k = 0; k < options->n_inputs; k++) {
         options->results[k] = NULL;
         for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++) {
-            pa_node *node = i < s->tape.n_leaves ? s->tape.leaves[i] : s->tape.nodes[i - s->tape.n_leaves];
+            pa_node *node = node_at(s, i);
             if (node != options->inputs[k] || s->grad_nodes[i] == NULL || !(node->flags & PA_GRAD_FILLED)) continue;
             options->results[k] = pa_node_retain(s->grad_nodes[i]);
         }
     }
 }
 
+/* A sweep that failed, or whose gradients are handed out, leaves no trace in Values. */
+static void restore_values(const sweep *s) {
+    for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++)
+        if (node_at(s, i)->flags & PA_IS_VALUE) node_at(s, i)->grad = s->value_grads[i];
+}
+
 static void clean_up(sweep *s) {
-    for (size_t i = 0; s->reserved && i < s->tape.n_leaves; i++)
-        if (!(s->tape.leaves[i]->flags & PA_IS_VALUE)) s->tape.leaves[i]->grad_data = NULL;
-    for (size_t i = 0; s->reserved && i < s->tape.n_nodes; i++)
-        if (!(s->tape.nodes[i]->flags & PA_IS_VALUE)) s->tape.nodes[i]->grad_data = NULL;
+    size_t n = s->tape.n_leaves + s->tape.n_nodes;
+    for (size_t i = 0; s->reserved && i < n; i++)
+        if (!(node_at(s, i)->flags & PA_IS_VALUE)) node_at(s, i)->grad_data = NULL;
     if (s->grad_nodes != NULL) {
-        size_t n = s->tape.n_leaves + s->tape.n_nodes;
         for (size_t i = 0; i < n; i++)
             if (s->grad_nodes[i] != NULL) pa_node_release(s->grad_nodes[i]);
         pa_mem_free_array(s->grad_nodes, n + 1, sizeof *s->grad_nodes);
     }
-    if (s->value_grads != NULL) pa_mem_free_array(s->value_grads, s->tape.n_leaves + 1, sizeof *s->value_grads);
+    if (s->value_grads != NULL) pa_mem_free_array(s->value_grads, n + 1, sizeof *s->value_grads);
     for (size_t i = 0; i < s->n_buffers; i++) pa_storage_release(s->buffers[i]);
     pa_mem_free(s->buffers, s->buffers_capacity * sizeof *s->buffers);
     pa_mem_free(s->idle, s->idle_capacity * sizeof *s->idle);
@@ -427,9 +441,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
             seed(root, options->gradient);
             guarded = s.runs_python || s.cost >= PA_LONG_WORK;
             status = guarded ? run_guarded(&s) : run(&s, false);
-            if (status != PA_OK || options->n_inputs > 0)
-                for (size_t i = 0; i < s.tape.n_leaves; i++)
-                    if (s.tape.leaves[i]->flags & PA_IS_VALUE) s.tape.leaves[i]->grad = s.value_grads[i];
+            if (status != PA_OK || options->n_inputs > 0) restore_values(&s);
         }
         if (status == PA_OK) {
             if (options->n_inputs > 0)

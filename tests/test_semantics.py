@@ -88,7 +88,71 @@ def test_numbers_in_place_do_not_become_bools():
     assert x.tolist() == [True, False]
 
 
+@pytest.mark.parametrize("write", ["copy_", "fill_"])
+def test_what_requires_grad_is_not_written_into_a_tensor_unnoticed(write):
+    x, w = pa.zeros(3), pa.tensor(2.0, requires_grad=True)
+    with pytest.raises(RuntimeError, match=rf"{write}: a source of shape \(\) that requires grad"):
+        getattr(x, write)(w)
+    assert x.tolist() == [0, 0, 0]
+    with pa.no_grad():
+        getattr(x, write)(w)
+    assert x.tolist() == [2, 2, 2]
+
+
+def test_memory_that_overlaps_by_way_of_an_array_is_copied_as_it_was():
+    for size in (8, 5000):
+        x = pa.arange(float(size))
+        again = pa.from_numpy(x.numpy())
+        x[1:].copy_(again[:-1])
+        assert x.tolist() == [0, *range(size - 1)]
+    square = pa.arange(9.0).reshape(3, 3)
+    transposed = pa.from_numpy(square.numpy()).T
+    square.copy_(transposed)
+    assert square.tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x, at: x[at].sum(), pa.nn.functional.cross_entropy], ids=["rows", "classes"]
+)
+def test_positions_overwritten_through_an_array_raise_in_backward(function):
+    x, at = pa.zeros(3, 3, requires_grad=True), pa.tensor([0, 1, 2])
+    array = at.numpy()
+    for outside in (3, -1, 10**12):
+        array[:] = [0, 1, 2]
+        loss = function(x, at)
+        array[1] = outside
+        with pytest.raises(IndexError, match="out of range"):
+            loss.backward()
+        assert x.grad is None
+
+
 # ---- .data and .grad ----
+
+
+def test_a_leaf_that_wants_no_gradient_any_more_gets_none():
+    x, w = pa.ones(2, 2, requires_grad=True), pa.ones(2, 2, requires_grad=True)
+    results = [x.exp(), x.T, x[0], x.sum(0), x @ w, x.softmax(1), x * w, pa.cat([x, w]), double(x), x[[0, 0]], x.var()]
+    x.requires_grad_(False)
+    for result in results:
+        result.sum().backward()
+        assert x.grad is None
+    assert w.grad.tolist() == [[4, 4], [4, 4]]
+
+
+def test_a_result_stays_one_when_its_graph_was_freed():
+    y = pa.ones(2, requires_grad=True) * 2
+    y.sum().backward()
+    assert not y.is_leaf
+    with pytest.raises(RuntimeError, match="is no leaf"):
+        y.requires_grad_(False)
+
+
+def test_retain_grad_says_nothing_about_a_leaf():
+    x = pa.ones(2, requires_grad=True)
+    x.retain_grad()
+    assert not x.retains_grad
+    x.sum().backward()
+    assert x.grad.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("number", [2.0, np.float64(2), 2], ids=repr)
@@ -154,6 +218,28 @@ def test_a_function_cannot_return_a_tensor_that_is_part_of_a_graph():
 
 
 # ---- Values ----
+
+
+def test_gradients_that_are_handed_out_leave_values_as_they_are():
+    v, x = Value(2.0), pa.ones(2, requires_grad=True)
+    inner = v * 3.0
+    v.grad, inner.grad = 5.0, 7.0
+    (gradient,) = pa.autograd.grad((x * inner).sum(), x)
+    assert gradient.tolist() == [6, 6]
+    assert (v.grad, inner.grad) == (5, 7)
+
+
+def test_a_backward_that_raises_leaves_values_as_they_are():
+    def fail(ctx, g):
+        raise ZeroDivisionError
+
+    v = Value(2.0)
+    inner = v * 3.0
+    v.grad, inner.grad = 5.0, 7.0
+    x = function(lambda ctx, x: x * 1, fail, pa.ones(2, requires_grad=True))
+    with pytest.raises(ZeroDivisionError):
+        (x * inner).sum().backward()
+    assert (v.grad, inner.grad) == (5, 7)
 
 
 def test_what_looks_like_a_view_of_a_value_follows_neither_side():

@@ -155,6 +155,19 @@ static int64_t row_offset(const rows *r, int64_t position) {
     return r->leading.n > 0 ? offset + position * r->leading.stride[0][0] : 0;
 }
 
+/* Asked by the backward too: an array over the positions' memory may have been written to since. */
+static pa_status check_positions(const rows *r, const pa_node *a, const int64_t *positions) {
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0; i < r->n; i++) {
+        int64_t position = positions[walk.at[0]];
+        PA_FAIL_IF(position < 0 || position >= r->count, PA_INDEX,
+                   "index: position %lld is out of range for %lld rows of shape %s", (long long)position,
+                   (long long)r->count, pa_node_shape_text(a));
+        pa_walk_next(&walk, &r->positions, r->positions.n);
+    }
+    return PA_OK;
+}
+
 pa_status pa_index_forward(pa_node *node, void *scratch) {
     (void)scratch;
     const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
@@ -162,14 +175,8 @@ pa_status pa_index_forward(pa_node *node, void *scratch) {
     size_t size = pa_dtype_size(a->dtype);
     rows r;
     find_rows(&r, node);
+    PA_TRY(check_positions(&r, a, positions));
     pa_walk walk = {{0}, {0}};
-    for (int64_t i = 0; i < r.n; i++) {
-        int64_t position = positions[walk.at[0]];
-        PA_FAIL_IF(position < 0 || position >= r.count, PA_INDEX,
-                   "index: position %lld is out of range for %lld rows of shape %s", (long long)position,
-                   (long long)r.count, pa_node_shape_text(a));
-        pa_walk_next(&walk, &r.positions, r.positions.n);
-    }
     bool whole = r.rest.n == 0 || (r.rest.n == 1 && r.rest.stride[0][0] == 1);
     const char *from = pa_node_data(a);
     char *out = pa_node_data(node);
@@ -190,12 +197,13 @@ pa_status pa_index_backward(pa_node *node, void *scratch) {
     const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
     const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
     int64_t size = (int64_t)pa_dtype_size(a->dtype);
+    rows r;
+    find_rows(&r, node);
+    PA_TRY(check_positions(&r, a, positions));
     bool accumulate;
     char *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL) return PA_OK;
     if (!accumulate) memset(dx, 0, (size_t)(pa_node_numel(a) * size));
-    rows r;
-    find_rows(&r, node);
     const char *g = pa_gradient(node);
     pa_walk walk = {{0}, {0}};
     for (int64_t i = 0; i < r.n; i++) {

@@ -410,6 +410,7 @@ pa_status pa_cross_entropy_backward(pa_node *node, void *scratch) {
     void *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL) return PA_OK;
     classes c = classes_of(node);
+    PA_TRY(check_classes(&c)); /* an array over their memory may have been written to since */
     int64_t kept = kept_rows(&c);
     double smoothing = node->array->params[0];
     const void *p = node->array->saved->data, *g = pa_gradient(node);
