@@ -13,7 +13,7 @@ MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautogr
 BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyautograd/_build.py
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize clean
+.PHONY: demo test wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz clean
 
 # ---- for users ----
 
@@ -154,11 +154,20 @@ werror: .venv/dev/ready | build
 
 # ---- the whole suite under ASan and UBSan; CPython itself leaks at exit, leaks of ours are counted by the tests ----
 
-sanitize: .venv/sanitize/ready
-	LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
+SANITIZED := LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:strict_string_checks=1 \
 	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	.ci/elsewhere.sh .venv/sanitize/bin/python -m pytest
+	.ci/elsewhere.sh .venv/sanitize/bin/python
+
+sanitize: .venv/sanitize/ready
+	$(SANITIZED) -m pytest
+
+# Random programs beside an oracle, for a minute; `make fuzz SECONDS=3600 SEED=1000000` runs others for an hour.
+SECONDS ?= 60
+SEED ?= 0
+
+fuzz: .venv/sanitize/ready
+	$(SANITIZED) tests/fuzz --seconds $(SECONDS) --seed $(SEED)
 
 .venv/sanitize/ready: $(SOURCES)
 	test -d .venv/sanitize || $(PYTHON) -m venv .venv/sanitize
