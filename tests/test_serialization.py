@@ -1,15 +1,23 @@
 """save and load: what comes back, what is refused, and that a file is whole or absent."""
 
+import concurrent.futures
 import io
+import json
 import os
 import pickle
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import nn, optim
+from pyautograd import _serialization, nn, optim
 
 
 def same(a, b):
@@ -176,3 +184,380 @@ def test_damaged_files_are_refused(tmp_path) -> None:
             pa.load(path)
     with pytest.raises(FileNotFoundError):
         pa.load(tmp_path / "nowhere.npz")
+
+
+# ---- where a file goes ----
+
+
+def mode_of(path) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.fixture
+def named_only(request, monkeypatch):
+    """Also where no file can be without a name."""
+    if request.param:
+        monkeypatch.setattr(_serialization, "_nameless", lambda folder: None)
+
+
+both_ways = pytest.mark.parametrize("named_only", [False, True], ids=["nameless", "named"], indirect=True)
+
+
+@both_ways
+@pytest.mark.usefixtures("named_only")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_a_file_keeps_its_mode_and_a_new_one_follows_the_umask(mode, tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    umask = os.umask(0o027)
+    try:
+        pa.save({"a": pa.ones(1)}, path)
+        assert mode_of(path) == 0o640
+        os.chmod(path, mode)
+        pa.save({"b": pa.ones(1)}, path)
+    finally:
+        os.umask(umask)
+    assert mode_of(path) == mode
+    assert list(pa.load(path)) == ["b"]
+    assert os.listdir(tmp_path) == ["w.npz"]
+
+
+@both_ways
+@pytest.mark.usefixtures("named_only")
+def test_a_name_may_be_as_long_as_the_system_takes(tmp_path) -> None:
+    path = tmp_path / ("w" * os.pathconf(tmp_path, "PC_NAME_MAX"))
+    for value in (1.0, 2.0):
+        pa.save({"a": pa.tensor(value)}, path)
+        assert pa.load(os.fsencode(path))["a"].item() == value
+    with pytest.raises(OSError, match="too long"):
+        pa.save({}, f"{path}w")
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_file_without_a_folder_in_its_path(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in (1.0, 2.0):
+        pa.save({"a": pa.tensor(value)}, "w.npz")
+        assert pa.load("w.npz")["a"].item() == value
+    for wrong in ("", "."):
+        with pytest.raises(OSError):
+            pa.save({}, wrong)
+    for wrong in (3, None):
+        with pytest.raises(TypeError, match="save: takes a path"):
+            pa.save({}, wrong)
+        with pytest.raises(TypeError, match="load: takes a path"):
+            pa.load(wrong)
+    assert os.listdir(tmp_path) == ["w.npz"]
+
+
+def test_fifos_and_devices_stay_what_they_are(tmp_path) -> None:
+    fifo, saved = tmp_path / "fifo", {"w": pa.arange(100_000)}
+    os.mkfifo(fifo)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        loaded = pool.submit(pa.load, fifo)
+        pa.save(saved, fifo)
+        assert same(loaded.result(), saved)
+    assert stat.S_ISFIFO(os.stat(fifo).st_mode)
+    pa.save(saved, os.devnull)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no /dev/stdout here")
+@pytest.mark.parametrize("through", ["a pipe", "a file"])
+def test_standard_output_can_be_saved_to(through, tmp_path) -> None:
+    script = "import pyautograd as pa; pa.save({'w': pa.arange(5)}, '/dev/stdout')"
+    with open(tmp_path / "out", "w+b") as file:
+        out = file if through == "a file" else subprocess.PIPE
+        content = subprocess.run([sys.executable, "-c", script], stdout=out, check=True).stdout or file.read()
+    assert pa.load(io.BytesIO(content))["w"].tolist() == list(range(5))
+
+
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    pa.save({"old": pa.ones(1)}, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            pa.save({"new": pa.ones(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(pa.load(path)) == ["old"]
+    assert os.listdir(tmp_path) == ["w.npz"]
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space"):
+            pa.save({"new": pa.ones(100_000)}, "/dev/full")
+
+
+def test_what_is_not_ours_to_write_stays(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    pa.save({"old": pa.ones(1)}, path)
+
+    def refusal(of_file, of_folder):
+        """What save raises for somebody else than root."""
+        os.chmod(path, of_file)
+        os.chmod(tmp_path, of_folder)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                if os.getuid() == 0:
+                    os.chdir(tmp_path)
+                    os.setuid(65534)
+                pa.save({"new": pa.ones(1)}, "w.npz" if os.getuid() == 65534 else path)
+            except BaseException as error:
+                os.write(writing, f"{type(error).__name__}: {error}".encode())
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        with open(reading) as file:
+            said = file.read()
+        os.chmod(tmp_path, 0o700)
+        return said
+
+    assert "PermissionError" in refusal(0o444, 0o777)
+    assert "save to open(path, 'wb')" in refusal(0o666, 0o555)
+    assert list(pa.load(path)) == ["old"]
+    assert os.listdir(tmp_path) == ["w.npz"]
+    assert refusal(0o666, 0o777) == ""
+    assert list(pa.load(path)) == ["new"]
+
+
+DIE = """
+import os, signal, sys
+import pyautograd as pa
+def last(name, *arguments, **keywords):
+    if name == sys.argv[2] and sys.argv[3] == "before": os.kill(os.getpid(), signal.SIGKILL)
+    result = system[name](*arguments, **keywords)
+    if name == sys.argv[2] and sys.argv[3] == "after": os.kill(os.getpid(), signal.SIGKILL)
+    return result
+pa.save({}, os.devnull)
+system = {name: getattr(os, name) for name in ("fchmod", "fsync", "link", "replace")}
+for name in system:
+    setattr(os, name, lambda *a, name=name, **k: last(name, *a, **k))
+pa.save({"w": pa.ones(50_000)}, sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files always have names here")
+@pytest.mark.parametrize("step", ["fchmod", "fsync", "link", "replace"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_at_any_step_leaves_one_whole_file_and_nothing_else(step, when, tmp_path) -> None:
+    file = _serialization._nameless(str(tmp_path))
+    if file is None:
+        pytest.skip("this file system gives every file a name")
+    os.close(file)
+    path = tmp_path / "w.npz"
+    pa.save({"w": pa.zeros(50_000)}, path)
+    done = subprocess.run([sys.executable, "-c", DIE, str(path), step, when])
+    assert done.returncode == -signal.SIGKILL
+    w = pa.load(path)["w"]
+    assert w.shape == (50_000,)
+    assert w.min().item() == w.max().item() == float((step, when) == ("replace", "after"))
+    # Only a complete file that is about to take the place of the old one has a name for these two steps.
+    between = (step, when) in {("link", "after"), ("replace", "before")}
+    assert len(os.listdir(tmp_path)) == 1 + between
+
+
+def test_a_kill_at_any_moment_leaves_one_whole_file(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    script = """
+import sys, pyautograd as pa
+for i in range(10**9):
+    pa.save({"w": pa.full((100_000,), i)}, sys.argv[1])
+    sys.stdout.write("."); sys.stdout.flush()
+"""
+    for saves in range(1, 9):
+        with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as process:
+            process.stdout.read(saves)
+            process.kill()
+        w = pa.load(path)["w"]
+        assert w.shape == (100_000,)
+        assert w.min().item() == w.max().item() >= saves - 1
+
+
+def test_file_objects_are_written_from_where_they_stand(tmp_path) -> None:
+    class Slow(io.RawIOBase):
+        """Takes a few bytes at a time, as pipes may."""
+
+        def __init__(self):
+            self.taken = bytearray()
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.taken += data[:1000]
+            return min(len(data), 1000)
+
+    slow, saved = Slow(), {"w": pa.arange(1000)}
+    pa.save(saved, slow)
+    assert same(pa.load(io.BytesIO(slow.taken)), saved)
+    stream = io.BytesIO()
+    stream.write(b"before")
+    pa.save(saved, stream)
+    stream.seek(6)
+    assert same(pa.load(stream), saved)
+    with open(tmp_path / "text", "w") as text, pytest.raises(TypeError, match="'wb'"):
+        pa.save(saved, text)
+    with open(tmp_path / "text") as text, pytest.raises(TypeError, match="'rb'"):
+        pa.load(text)
+
+
+# ---- what a file says ----
+
+
+def written_by_hand(path, tree=None, comment=b"", **entries):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = comment
+        if tree is not None:
+            archive.writestr("__tree__.json", tree if isinstance(tree, str) else json.dumps(tree))
+        for name, content in entries.items():
+            archive.writestr(f"{name}.npy", content)
+
+
+def npy(array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def test_files_of_the_format_before_it_had_versions_are_read(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    tree = [
+        "D",
+        [["model", ["D", [["w", ["T", "model/w"]]]]], ["b", ["P", [["N", "n"], ["L", [["V", 2.5]]]]]], [1, ["A", "a"]]],
+    ]
+    written_by_hand(path, tree, **{"model/w": npy(np.ones(3)), "n": npy(np.float32(2)), "a": npy(np.arange(2))})
+    expected = {"model": {"w": pa.ones(3, dtype=pa.float64)}, "b": (np.float32(2), [2.5]), 1: np.arange(2)}
+    assert same(pa.load(path), expected)
+    assert pa.load(path)[1].flags.writeable
+
+
+def header(shape: str, descr: str = "'<f8'") -> bytes:
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+CRAFTED = {
+    "unknown kind 'Q'": {"tree": ["D", [["x", ["Q", 3]]]]},
+    "version 3": {"comment": b"pyautograd 3 00000000"},
+    "its list of entries": {"comment": b"pyautograd 2 00000000"},
+    "damaged at its end": {"comment": b"pyautograd two"},
+    "expected 2": {"tree": ["D"]},
+    "a list in place of a name": {"tree": ["T", [1]]},
+    "unhashable": {"tree": ["D", [[["key"], ["V", 1]]]]},
+    "recursion": {"tree": '["L", [' * 50_000 + "]]" * 50_000},
+    "Exceeds the limit": {"tree": f'["V", {"1" * 5000}]'},
+    "b.npy": {"tree": ["L", [["T", "a"], ["T", "b"]]], "a": npy(np.ones(1))},
+    "twice": {"tree": ["L", [["A", "a"], ["A", "a"]]], "a": npy(np.ones(1))},
+    r"the shape \(1099511627776,\)": {"a": header("(1 << 40,)".replace("1 << 40", str(1 << 40))) + bytes(8)},
+    r"the shape \(-1, -8\)": {"a": header("(-1, -8)") + bytes(64)},
+    r"the shape \(4294967296, 4294967296, 4294967296\)": {"a": header("(4294967296, 4294967296, 4294967296)")},
+    "too long": {"a": b"\x93NUMPY\x02\x00" + (20_000).to_bytes(4, "little") + b"(" * 20_000},
+    "parenthes": {"a": b"\x93NUMPY\x02\x00" + (9_000).to_bytes(4, "little") + b"(" * 9_000},
+    "pickled": {"a": header("(1,)", "'|O'") + bytes(8)},
+    "'a'.*complex": {"a": npy(np.ones(2, complex))},
+    "no .npy": {"a": b"hello"},
+    "'a'.*8 axes": {"a": npy(np.ones((1,) * 9))},
+}
+
+
+@pytest.mark.parametrize("match", CRAFTED)
+def test_what_no_save_writes_is_refused_by_name_without_a_large_allocation(match, tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    written_by_hand(path, **CRAFTED[match])
+    wanted = {"a list in place of a name": "", "twice": r"a\.npy"}.get(match, match)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=rf"(?s)load: '.*w\.npz' cannot be read: .*({wanted})"):
+            pa.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 60 * os.path.getsize(path) + 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_few_bytes_do_not_become_many(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    written_by_hand(path, a=npy(np.zeros(1000)))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.npy", npy(np.zeros(1_000_000)))
+    with pytest.raises(ValueError, match="another method"):
+        pa.load(path)
+    np.savez_compressed(path, a=np.zeros(1_000_000))
+    assert pa.load(path)["a"].shape == (1_000_000,)
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("a.npy", npy(np.zeros(1)))
+        archive.writestr("a.npy", npy(np.ones(1)))
+    with pytest.raises(ValueError, match="same name"):
+        pa.load(path)
+
+
+KEYS = ["x\0y", "x\ny", "\ud800", "a\\b", "k" * 100_000, "../up", "/root", "tensor", "tensor1", "\u202e", "名"]
+
+
+def test_every_key_comes_back(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    saved = {key: pa.tensor(float(i)) for i, key in enumerate(KEYS)}
+    pa.save(saved, path)
+    assert same(saved, pa.load(path))
+    for key in KEYS:
+        pa.save({key: pa.ones(1)}, path)
+        assert list(pa.load(path)) == [key]
+
+
+def test_nesting_has_a_limit_and_what_is_saved_can_be_loaded(tmp_path) -> None:
+    path = tmp_path / "w.npz"
+    nested: object = pa.ones(1)
+    for i in range(100):
+        nested = [nested] if i % 2 else {"x": nested}
+    pa.save(nested, path)
+    assert same(nested, pa.load(path))
+    itself: list[object] = []
+    itself.append(itself)
+    for too_deep in ([nested], itself):
+        with pytest.raises(ValueError, match="100 levels"):
+            pa.save(too_deep, path)
+    assert same(nested, pa.load(path))
+
+
+def contents():
+    """Files of several kinds, with what they hold."""
+    model = nn.MLP(2, [3, 1])
+    optimizer = optim.Adam(model.parameters())
+    model(pa.ones(3, 2)).sum().backward()
+    optimizer.step()
+    yield "state dict", model.state_dict()
+    yield "checkpoint", {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 7, "name": "ü"}
+    yield "nothing", {}
+    yield "tensor", pa.arange(3)
+    yield "odd keys", {"x\0y": pa.ones(2), "ä": np.float32(3), "f": np.ones((2, 3), order="F")}
+
+
+@pytest.mark.parametrize(("kind", "obj"), list(contents()), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_damaged_file_gives_a_value_error_or_what_was_saved(kind, obj) -> None:
+    stream = io.BytesIO()
+    pa.save(obj, stream)
+    whole = stream.getvalue()
+    random = np.random.default_rng(len(kind))
+    places = range(len(whole)) if len(whole) < 1500 else sorted(random.choice(len(whole), 1500, replace=False).tolist())
+    refused = 0
+    for at in places:
+        bit, some = int(random.integers(8)), random.bytes(int(random.integers(1, 9)))
+        damaged = [
+            whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :],
+            whole[:at] + b"\xff" + whole[at + 1 :],
+            whole[:at],
+            whole[at:],
+            whole[:at] + some + whole[at:],
+            whole[:at] + whole[at + len(some) :],
+        ]
+        for content in damaged:
+            try:
+                loaded = pa.load(io.BytesIO(content))
+            except ValueError as error:
+                assert str(error).startswith("load: the stream cannot be read: ")
+                refused += 1
+            else:
+                assert same(obj, loaded), (at, content)
+    assert refused > len(places)
