@@ -1,5 +1,6 @@
 /* The C API for Python, over what the layers below provide. */
 #include "blas.h"
+#include "kernels/fpmode.h"
 #include "kernels/kernels.h"
 #include "kernels/ops.h"
 #include "kernels/optim.h"
@@ -45,6 +46,11 @@ int64_t pa_memory_fail_left(void) { return pa_mem.fail_after; }
 
 int pa_isa_use(const char *name) { return pa_isa_select(name[0] == '\0' ? NULL : name); }
 const char *pa_isa_name(void) { return pa_k->name; }
+
+bool pa_flush_denormal(bool flush) {
+    pa_fpmode_bits = flush ? PA_FPMODE_FLUSH : 0;
+    return PA_FPMODE_FLUSH != 0;
+}
 
 void pa_default_float_set(int dtype) { pa_graph.default_float = (pa_dtype)dtype; }
 int pa_default_float_get(void) { return pa_graph.default_float; }

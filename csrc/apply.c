@@ -9,7 +9,7 @@
 
 double pa_node_cost(const pa_node *node) {
     enum { FLOPS_A_STEP = 50 };
-    if (node->op == PA_OP_matmul || node->op == PA_OP_linear) return pa_product_cost(node) / FLOPS_A_STEP;
+    if (pa_is_product(node)) return pa_product_cost(node) / FLOPS_A_STEP;
     double cost = (double)pa_node_numel(node);
     for (int i = 0; i < node->n_parents; i++) {
         double read = (double)pa_node_numel(pa_node_parent(node, i));
@@ -69,15 +69,15 @@ static pa_status run_forward(pa_node *node) {
         if (scratch == NULL) return PA_MEMORY;
     }
     pa_status status;
-    bool knows = pa_op_table[node->op].family != PA_WHOLE || node->op == PA_OP_matmul || node->op == PA_OP_linear;
+    bool knows = pa_op_table[node->op].family != PA_WHOLE || pa_is_product(node);
     if (knows && pa_node_cost(node) >= PA_LONG_WORK) {
         count_readers(node, 1);
         void *token = pa_hook.leave_python();
-        status = functions->forward(node, scratch);
+        status = pa_node_forward(node, scratch);
         pa_hook.enter_python(token);
         count_readers(node, -1);
     } else {
-        status = functions->forward(node, scratch);
+        status = pa_node_forward(node, scratch);
     }
     pa_mem_free(scratch, bytes);
     return status;

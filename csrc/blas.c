@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "kernels/fpmode.h"
+
 /* cblas_?gemm with 32-bit and with 64-bit integers; its enums are ints in both. */
 #define GEMM_TYPE(name, integer, real)                                                                                 \
     typedef void name(int order, int trans_a, int trans_b, integer m, integer n, integer k, real alpha,                \
@@ -69,6 +71,14 @@ static bool as_blas_matrix(int64_t rows, int64_t columns, int64_t row, int64_t c
     return *leading <= limit && rows <= limit && columns <= limit;
 }
 
+/* Is there nothing in it but numbers whose products with weights would be denormal? Mostly the first line tells. */
+static bool is_tiny(const float *x, int64_t rows, int64_t columns, int trans, int64_t leading) {
+    int64_t lines = trans == TRANS ? columns : rows, length = trans == TRANS ? rows : columns;
+    for (int64_t i = 0; i < lines; i++, x += leading)
+        if (!(pa_k->largest[0](x, length) < 0x1p-110 && pa_k->smallest[0](x, length) > -0x1p-110)) return false;
+    return true;
+}
+
 bool pa_blas_gemm(const pa_gemm *g, int float64) {
     void *pointer = blas.gemm[float64];
     if (pointer == NULL || (double)g->m * (double)g->n * (double)g->k < PA_BLAS_WORK) return false;
@@ -83,6 +93,11 @@ bool pa_blas_gemm(const pa_gemm *g, int float64) {
     bool settable = blas.set_threads != NULL && blas.get_threads != NULL;
     int before = own_setting(), threads = blas.threads > 0 && settable ? blas.threads : before;
     if (threads == 1 && !blas.always) return false;
+    if (!float64 && pa_fpmode_bits != 0 &&
+        (is_tiny(g->a, g->m, g->k, trans_a, lda) || is_tiny(g->b, g->k, g->n, trans_b, ldb)))
+        return false;
+    uint64_t mode = pa_fpmode_read(); /* the ordinary one, which its own threads have */
+    pa_fpmode_write(mode & ~PA_FPMODE_FLUSH);
     if (threads != before) blas.set_threads(threads);
 
     bool add = g->accumulate;
@@ -109,5 +124,6 @@ bool pa_blas_gemm(const pa_gemm *g, int float64) {
         CALL(sgemm_lp64, int32_t, float);
 #undef CALL
     if (threads != before) blas.set_threads(before);
+    pa_fpmode_write(mode);
     return true;
 }

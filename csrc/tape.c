@@ -274,12 +274,14 @@ static bool is_wanted(const pa_node *node) {
     return false;
 }
 
-static pa_status run(sweep *s, bool released) {
+/* In the caller's floating-point mode whenever Python runs, which may leave another behind. */
+static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
     enum { POLL_MS = 50 };
     double polled = released ? now_ms() : 0;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
         if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* nothing flowed here, or flows on */
+        pa_fpmode_flush(mode, pa_backward_flushes(node));
         if (node->flags & PA_IS_VALUE) {
             for (int j = 0; j < node->n_parents; j++) {
                 pa_node *parent = pa_node_parent(node, j);
@@ -291,13 +293,23 @@ static pa_status run(sweep *s, bool released) {
         } else {
             PA_TRY(pa_op_function[node->op].backward(node, s->scratch));
         }
+        if (node->op == PA_OP_custom) *mode = pa_fpmode_open();
         if (s->options->detect_anomaly) PA_TRY(check_anomaly(node));
         if (released && now_ms() - polled > POLL_MS) {
+            pa_fpmode_flush(mode, false);
             if (pa_hook.interrupted()) return PA_PYTHON;
+            *mode = pa_fpmode_open();
             polled = now_ms();
         }
     }
     return PA_OK;
+}
+
+static pa_status run(sweep *s, bool released) {
+    pa_fpmode mode = pa_fpmode_open();
+    pa_status status = run_nodes(s, released, &mode);
+    pa_fpmode_flush(&mode, false);
+    return status;
 }
 
 /* Marks, or clears, what others must keep their hands off meanwhile. */
@@ -350,7 +362,10 @@ static void adopt(pa_node *node, pa_node **fresh) {
     pa_stream to;
     pa_stream_open(&to, pa_node_data(grad), (pa_dtype)grad->dtype, grad->ndim, pa_node_shape(grad), pa_node_strides(grad),
                    grad->ndim, pa_node_shape(grad));
+    pa_fpmode mode = pa_fpmode_open();
+    pa_fpmode_flush(&mode, pa_backward_flushes(node));
     pa_stream_add(&to, (pa_dtype)(*fresh)->dtype, pa_node_data(*fresh), pa_node_numel(grad));
+    pa_fpmode_flush(&mode, false);
     if (pa_node_storage(grad) != NULL) pa_node_end_write(grad);
 }
 

@@ -24,7 +24,7 @@ from pyautograd import autograd
 from pyautograd._blas import get_num_threads, set_num_threads
 from pyautograd._compile import CompiledStep, TraceError, compile
 from pyautograd._creation import *
-from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype
+from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype, set_flush_denormal
 from pyautograd._elementwise import *
 from pyautograd._generator import (
     Generator,
@@ -214,6 +214,7 @@ __all__ = [
     "scalar",
     "seed",
     "set_default_dtype",
+    "set_flush_denormal",
     "set_grad_enabled",
     "set_num_threads",
     "set_rng_state",

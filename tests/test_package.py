@@ -79,6 +79,7 @@ NAMES = [
     "is_grad_enabled",
     "manual_seed",
     "set_num_threads",
+    "set_flush_denormal",
     "get_num_threads",
     "memory_stats",
     "save",

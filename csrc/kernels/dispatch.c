@@ -1,4 +1,5 @@
-/* Which table of kernels runs: the best one this processor has, or one asked for by name. */
+/* Which table of kernels runs: the best one this processor has, or one asked for by name; whether denormals are flushed. */
+#include "fpmode.h"
 #include "kernels.h"
 
 #include <string.h>
@@ -6,6 +7,7 @@
 extern const pa_kernels pa_kernels_baseline, pa_kernels_avx2, pa_kernels_avx512;
 
 const pa_kernels *pa_k = &pa_kernels_baseline;
+uint64_t pa_fpmode_bits = PA_FPMODE_FLUSH;
 
 /* The worst first. */
 static const char *const names[] = {"baseline", "avx2", "avx512"};

@@ -10,7 +10,7 @@ size_t pa_gemm_scratch(int64_t m, int64_t n, int64_t k, int float64) {
     enum { THIN_COLUMNS = 4, THIN_DEPTH = 512 };
     if (m == 0 || n == 0 || k == 0) return 0;
     int64_t size = float64 ? sizeof(double) : sizeof(float), small = 3 * VECTOR * k;
-    if (n <= SMALL / size / k || (n <= THIN_COLUMNS && k <= THIN_DEPTH)) return (size_t)(small + MARGIN);
+    if (n * k * size <= SMALL || (n <= THIN_COLUMNS && k <= THIN_DEPTH)) return (size_t)(small + MARGIN);
     int64_t depth = k < DEPTH ? k : DEPTH;
     int64_t bytes = 8 * VECTOR * depth + (m < BLOCK_ROWS ? round_up(m, ROWS) : BLOCK_ROWS) * depth * size;
     return (size_t)((bytes > small ? bytes : small) + MARGIN);

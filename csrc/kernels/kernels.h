@@ -122,7 +122,7 @@ typedef struct pa_kernels {
     void (*softmax_gradient[2])(void *dx, const void *y, const void *g, int64_t rows, int64_t n, bool accumulate);
     void (*log_softmax_gradient[2])(void *dx, const void *y, const void *g, int64_t rows, int64_t n, bool accumulate);
 
-    /* optim.inc: one parameter's update, flushing denormals inside and restoring the caller's mode */
+    /* optim.inc: one parameter's update */
     void (*sgd[2])(const pa_update *u);
     void (*adam[2])(const pa_update *u);
     void (*rmsprop[2])(const pa_update *u);

@@ -13,6 +13,7 @@
 #ifndef PA_KERNELS_OPS_H
 #define PA_KERNELS_OPS_H
 
+#include "fpmode.h"
 #include "kernels.h"
 #include "../graph.h"
 
@@ -141,5 +142,22 @@ typedef struct pa_op_functions {
     pa_scratch_fn *scratch;   /* NULL: none */
 } pa_op_functions;
 extern const pa_op_functions pa_op_function[PA_OP_COUNT];
+
+/* ---- which work flushes denormals: float32 products, and all of a backward sweep that is float32 ---- */
+static inline bool pa_is_product(const pa_node *node) { return node->op == PA_OP_matmul || node->op == PA_OP_linear; }
+static inline bool pa_forward_flushes(const pa_node *node) { return node->dtype == PA_FLOAT32 && pa_is_product(node); }
+static inline bool pa_backward_flushes(const pa_node *node) {
+    return node->dtype == PA_FLOAT32 && node->op != PA_OP_custom; /* Python's code runs in the caller's mode */
+}
+
+/* The forward of a node in the mode that it asks for. */
+static inline pa_status pa_node_forward(pa_node *node, void *scratch) {
+    if (!pa_forward_flushes(node)) return pa_op_function[node->op].forward(node, scratch);
+    pa_fpmode mode = pa_fpmode_open();
+    pa_fpmode_flush(&mode, true);
+    pa_status status = pa_op_function[node->op].forward(node, scratch);
+    pa_fpmode_flush(&mode, false);
+    return status;
+}
 
 #endif

@@ -2,6 +2,8 @@
    parameter's gradient and state, checking all before touching any, and telling the graph what was written. */
 #include "optim.h"
 
+#include "fpmode.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -80,6 +82,7 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
     PA_TRY(status);
     pa_update update = *hyper;
     update.prepared = false;
+    pa_fpmode mode = pa_fpmode_open();
     for (int i = 0; i < n; i++) {
         pa_node *param = params[i];
         if (!has_gradient(param)) continue;
@@ -92,9 +95,11 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
             if (kind == PA_ADAM) pa_update_prepare(&update);
         }
         int f = param->dtype == PA_FLOAT64;
+        pa_fpmode_flush(&mode, pa_update_flushes(kind, f, &update));
         (kind == PA_SGD ? pa_k->sgd : kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
         end_write(param);
     }
+    pa_fpmode_flush(&mode, false);
     return PA_OK;
 }
 

@@ -14,6 +14,12 @@ enum pa_optimizer { PA_SGD, PA_ADAM, PA_RMSPROP };
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_update *hyper);
 
+/* Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's update, has none: it keeps those of
+   float64. */
+static inline bool pa_update_flushes(int kind, int float64, const pa_update *u) {
+    return !float64 || kind != PA_SGD || u->momentum != 0;
+}
+
 /* Drops the gradients, or fills them with zeros. */
 pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
 

@@ -104,12 +104,17 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
     }
 }
 
-static void run_chain(const pa_program *p, const pa_instruction *i) {
+/* A chain's forwards keep denormals and its gradients flush them, as eager ones do. */
+static void run_chain(const pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
     const pa_instruction *links = p->chained + i->targets;
     int64_t numel = p->nodes[i->node]->array->numel;
     for (int64_t from = 0; from < numel; from += PA_BLOCK) {
         int64_t n = numel - from < PA_BLOCK ? numel - from : PA_BLOCK;
-        for (int k = 0; k < i->n; k++) (links[k].kind == PA_DO_MAP ? run_map : run_gradient)(p, &links[k], from, n);
+        for (int k = 0; k < i->n; k++) {
+            bool is_map = links[k].kind == PA_DO_MAP;
+            pa_fpmode_flush(mode, !is_map && pa_backward_flushes(p->nodes[links[k].node]));
+            (is_map ? run_map : run_gradient)(p, &links[k], from, n);
+        }
     }
 }
 
@@ -135,7 +140,7 @@ static pa_status run_write(pa_program *p, const pa_instruction *i) {
     return PA_OK;
 }
 
-static void run_update(pa_program *p, const pa_instruction *i) {
+static void run_update(pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
     pa_update_plan *plan = &p->updates[i->source];
     for (int k = 0; k < i->n; k++) {
         int32_t gradient = p->pool[i->targets + k];
@@ -143,6 +148,7 @@ static void run_update(pa_program *p, const pa_instruction *i) {
         const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
         pa_update update = next_update(plan, k, param, pa_buffer_at(p, gradient));
         int f = param->dtype == PA_FLOAT64;
+        pa_fpmode_flush(mode, pa_update_flushes(plan->kind, f, &update));
         (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
     }
     plan->prepared.prepared = false; /* the options may be others at the next step */
@@ -183,12 +189,20 @@ static pa_status run_fill(pa_program *p, const pa_instruction *i) {
     }
 }
 
-static pa_status run_step(pa_program *p) {
-    if (p->scalar != NULL) {
-        pa_values_run(p);
-        return PA_OK;
+/* In which mode an instruction runs; chains and updates see to theirs themselves. */
+static bool flushes(const pa_program *p, const pa_instruction *i) {
+    switch ((pa_instruction_kind)i->kind) {
+    case PA_DO_FORWARD: return pa_forward_flushes(p->nodes[i->node]);
+    case PA_DO_BACKWARD:
+    case PA_DO_GRADIENT:
+    case PA_DO_ADD: return pa_backward_flushes(p->nodes[i->node]);
+    default: return false;
     }
+}
+
+static pa_status run_code(pa_program *p, pa_fpmode *mode) {
     for (const pa_instruction *i = p->code, *end = p->code + p->n_code; i < end; i++) {
+        if (i->kind != PA_DO_CHAIN && i->kind != PA_DO_UPDATE) pa_fpmode_flush(mode, flushes(p, i));
         switch ((pa_instruction_kind)i->kind) {
         case PA_DO_FORWARD: {
             pa_node *node = p->nodes[i->node];
@@ -199,7 +213,7 @@ static pa_status run_step(pa_program *p) {
             break;
         }
         case PA_DO_MAP: run_map(p, i, 0, p->nodes[i->node]->array->numel); break;
-        case PA_DO_CHAIN: run_chain(p, i); break;
+        case PA_DO_CHAIN: run_chain(p, i, mode); break;
         case PA_DO_SEED: run_seed(p, i); break;
         case PA_DO_BACKWARD: PA_TRY(run_backward(p, i)); break;
         case PA_DO_GRADIENT: run_gradient(p, i, 0, p->nodes[i->node]->array->numel); break;
@@ -213,7 +227,7 @@ static pa_status run_step(pa_program *p) {
             memcpy(data_of(p, i->node), data_of(p, i->source), p->buffers[p->buffer_of[i->node]].bytes);
             break;
         case PA_DO_WRITE: PA_TRY(run_write(p, i)); break;
-        case PA_DO_UPDATE: run_update(p, i); break;
+        case PA_DO_UPDATE: run_update(p, i, mode); break;
         case PA_DO_ZERO: memset(pa_buffer_at(p, i->gradient), 0, p->buffers[i->gradient].bytes); break;
         case PA_DO_CLIP: run_clip(p, i); break;
         case PA_DO_FILL: PA_TRY(run_fill(p, i)); break;
@@ -221,6 +235,17 @@ static pa_status run_step(pa_program *p) {
         }
     }
     return PA_OK;
+}
+
+/* One step; before it and after it the mode is the caller's. */
+static pa_status run_step(pa_program *p, pa_fpmode *mode) {
+    if (p->scalar != NULL) {
+        pa_values_run(p, mode);
+        return PA_OK;
+    }
+    pa_status status = run_code(p, mode);
+    pa_fpmode_flush(mode, false);
+    return status;
 }
 
 /* ---- binding ---- */
@@ -383,14 +408,15 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     if (status == PA_OK) status = make_results(p, results);
     if (status == PA_OK) {
         p->busy = true;
+        pa_fpmode mode = pa_fpmode_open();
         if (is_long(p)) {
             set_busy(p, n, in, 1);
             void *token = pa_hook.leave_python();
-            status = run_step(p);
+            status = run_step(p, &mode);
             pa_hook.enter_python(token);
             set_busy(p, n, in, -1);
         } else {
-            status = run_step(p);
+            status = run_step(p, &mode);
         }
         p->busy = false;
     }
@@ -463,14 +489,16 @@ static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, co
                              double *losses, int64_t *done, bool released) {
     enum { POLL_MS = 50, SHORT_STEPS = 16 };
     double polled = released ? now_ms() : 0;
+    pa_fpmode mode = pa_fpmode_open();
     int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS; /* a look at the clock costs a hundredth of a short step */
     for (int64_t i = 0; i < count; i++) {
         gather(p, feeds, batch, order, start + i * batch);
-        PA_TRY(run_step(p));
+        PA_TRY(run_step(p, &mode));
         losses[i] = loss_of(p);
         ++*done;
         if (released && i % every == 0 && now_ms() - polled > POLL_MS) {
             if (pa_hook.interrupted()) return PA_PYTHON;
+            mode = pa_fpmode_open();
             polled = now_ms();
         }
     }

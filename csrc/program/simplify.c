@@ -169,7 +169,7 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
     size_t bytes = pa_op_function[node->op].scratch != NULL ? pa_op_function[node->op].scratch(node) : 0;
     void *scratch = bytes > 0 ? pa_mem_alloc(bytes) : NULL;
     if (bytes > 0 && scratch == NULL) return PA_MEMORY;
-    status = pa_op_function[node->op].forward(node, scratch);
+    status = pa_node_forward(node, scratch);
     pa_mem_free(scratch, bytes);
     PA_TRY(status);
     p->buffers[buffer].kind = PA_BUFFER_CONSTANT;

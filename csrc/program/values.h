@@ -2,6 +2,7 @@
 #ifndef PA_PROGRAM_VALUES_H
 #define PA_PROGRAM_VALUES_H
 
+#include "../kernels/fpmode.h"
 #include "program.h"
 #include "scode.h"
 
@@ -16,7 +17,7 @@ void pa_values_free(struct pa_scalar_program *scalar); /* NULL is fine */
 pa_scode_stats pa_values_statistics(const pa_program *p);
 const char *pa_values_dump(const pa_program *p, size_t segment, char *text, size_t size);
 
-/* One step, over what p is bound to. */
-void pa_values_run(pa_program *p);
+/* One step, over what p is bound to; before it and after it the floating-point mode is the caller's. */
+void pa_values_run(pa_program *p, pa_fpmode *mode);
 
 #endif

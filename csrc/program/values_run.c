@@ -143,7 +143,7 @@ static void store_numbers(const pa_program *p, const values_segment *s) {
 }
 
 /* Parameters that have been updated equally often are updated together. */
-static void run_update(pa_program *p, values_update *u) {
+static void run_update(pa_program *p, values_update *u, pa_fpmode *mode) {
     const pa_update_plan *plan = &p->updates[u->which];
     double *params = u->block, *gradients = params + u->n, *states[3];
     for (int s = 0; s < 3; s++) states[s] = gradients + u->n + (size_t)s * (size_t)u->n;
@@ -160,6 +160,7 @@ static void run_update(pa_program *p, values_update *u) {
     }
     pa_update all;
     pa_read_hyper(plan->hyper, &all);
+    pa_fpmode_flush(mode, pa_update_flushes(plan->kind, 1, &all));
     for (int32_t k = 0, end; k < u->n; k = end) {
         for (end = k; end < u->n && plan->steps[end] == plan->steps[k];) end++;
         all.n = end - k;
@@ -170,17 +171,18 @@ static void run_update(pa_program *p, values_update *u) {
         for (int32_t i = k; i < end; i++) plan->steps[i]++;
         (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[1](&all);
     }
+    pa_fpmode_flush(mode, false);
     for (int s = 0; s < 3; s++)
         for (int32_t k = 0; gathered[s] && k < u->n; k++) *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
     for (int32_t k = 0; k < u->n; k++) *(double *)(void *)p->buffers[u->buffers[k]].at = params[k];
 }
 
-void pa_values_run(pa_program *p) {
+void pa_values_run(pa_program *p, pa_fpmode *mode) {
     const pa_scalar_program *s = p->scalar;
     for (size_t i = 0; i < s->n_segments; i++) {
         load_numbers(p, &s->segments[i]);
         pa_scode_run(s->segments[i].code);
-        if (s->segments[i].after != NULL) run_update(p, s->segments[i].after);
+        if (s->segments[i].after != NULL) run_update(p, s->segments[i].after, mode);
     }
     for (size_t i = 0; i < s->n_segments; i++) store_numbers(p, &s->segments[i]);
 }
