@@ -164,6 +164,15 @@ static bool may_overlap(const pa_node *a, const pa_node *b) {
     return a_begin < b_end && b_begin < a_end;
 }
 
+/* A number that an int64 cannot hold is refused; the elements of tensors are converted as C converts them. */
+static pa_status check_number(const pa_node *target, const pa_node *source, const char *what) {
+    bool number = source->flags & PA_WEAK && !(source->flags & PA_NUMBER) && pa_dtype_is_float((pa_dtype)source->dtype);
+    if (target->dtype != PA_INT64 || !number) return PA_OK;
+    double value = pa_node_number(source);
+    PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what, value);
+    return PA_OK;
+}
+
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     int ndim;
     int64_t shape[PA_MAX_NDIM];
@@ -172,6 +181,7 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     PA_FAIL_IF(ndim != target->ndim || (ndim > 0 && memcmp(shape, target->array->shape, (size_t)ndim * sizeof *shape) != 0),
                PA_VALUE, "%s: a source of shape %s does not fit into shape %s", what, pa_node_shape_text(source),
                pa_node_shape_text(target));
+    PA_TRY(check_number(target, source, what));
     PA_TRY(pa_node_begin_write(target, what));
 
     /* Where the two share bytes the source is read out whole first. */

@@ -212,12 +212,31 @@ static void release_all(pa_node **nodes, int n) {
     for (int i = 0; i < n; i++) pa_node_release(nodes[i]);
 }
 
-static int read_operand(PyObject *object, pa_op op, pa_node **out) {
+static int read_operand(PyObject *object, pa_op op, int place, pa_node **out) {
     int found = pa_as_node(object, out);
     if (found == 0)
-        PyErr_Format(PyExc_TypeError, "%s: an operand is a %R, neither a tensor nor a number", pa_op_table[op].name,
+        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R", pa_op_table[op].name, place + 1,
                      (PyObject *)Py_TYPE(object));
     return found == 1 ? 0 : -1;
+}
+
+/* A parameter of an op, such as the slope of leaky_relu. */
+static int read_parameter(PyObject *object, pa_op op, pa_call *call, double *params) {
+    if (call->n_params == PA_MAX_PARAMS) {
+        PyErr_Format(PyExc_TypeError, "%s: too many parameters", pa_op_table[op].name);
+        return -1;
+    }
+    double value = PyFloat_AsDouble(object);
+    if (value == -1.0 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_TypeError, "%s: parameter %d must be a number, not %R", pa_op_table[op].name,
+                         call->n_params + 1, (PyObject *)Py_TYPE(object));
+        }
+        return -1;
+    }
+    params[call->n_params++] = value;
+    return 0;
 }
 
 /* Ops of any number of operands take them as a list. */
@@ -230,7 +249,7 @@ static PyObject *apply_list(pa_op op, PyObject *list, pa_call *call) {
     if (in == NULL) return pa_raise(PA_MEMORY);
     for (Py_ssize_t i = 0; i < n; i++, taken++) {
         PyObject *item = PyList_GetItem(list, i); /* reading one may run Python, which may change the list */
-        int found = item == NULL ? -1 : read_operand(Py_NewRef(item), op, &in[i]);
+        int found = item == NULL ? -1 : read_operand(Py_NewRef(item), op, (int)i, &in[i]);
         Py_XDECREF(item);
         if (found < 0) goto done;
     }
@@ -256,21 +275,14 @@ static PyObject *bind_apply(PyObject *module, PyObject *const *arguments, Py_ssi
     pa_node *in[MAX_INLINE_OPERANDS], *out = NULL;
     pa_call call = {.op = (pa_op)op, .in = in, .ints = ints, .params = params};
     PyObject *result = NULL;
-    bool elementwise = info->family != PA_WHOLE, listed = PyList_Check(arguments[1]);
+    bool elementwise = info->family != PA_WHOLE, listed = !elementwise && PyList_Check(arguments[1]);
     Py_ssize_t next = listed ? 2 : 1;
     while (!listed && next < n && (elementwise ? call.n < info->operands : !PyTuple_Check(arguments[next]))) {
-        if (read_operand(arguments[next++], (pa_op)op, &in[call.n]) < 0) goto done;
+        if (read_operand(arguments[next++], (pa_op)op, call.n, &in[call.n]) < 0) goto done;
         call.n++;
     }
-    for (; elementwise && next < n; next++) {
-        if (call.n_params == PA_MAX_PARAMS) {
-            PyErr_Format(PyExc_TypeError, "%s: too many parameters", info->name);
-            goto done;
-        }
-        params[call.n_params] = PyFloat_AsDouble(arguments[next]);
-        if (params[call.n_params] == -1.0 && PyErr_Occurred()) goto done;
-        call.n_params++;
-    }
+    for (; elementwise && next < n; next++)
+        if (read_parameter(arguments[next], (pa_op)op, &call, params) < 0) goto done;
     if (next < n && (call.n_ints = read_ints(arguments[next++], ints, MAX_INTS, info->name)) < 0) goto done;
     if (next < n) {
         PyObject *floats = arguments[next];
@@ -279,10 +291,8 @@ static PyObject *bind_apply(PyObject *module, PyObject *const *arguments, Py_ssi
             PyErr_Format(PyExc_TypeError, "%s: a tuple of up to %d floats is wanted", info->name, PA_MAX_PARAMS);
             goto done;
         }
-        for (; call.n_params < count; call.n_params++) {
-            params[call.n_params] = PyFloat_AsDouble(PyTuple_GetItem(floats, call.n_params));
-            if (params[call.n_params] == -1.0 && PyErr_Occurred()) goto done;
-        }
+        for (Py_ssize_t i = 0; i < count; i++)
+            if (read_parameter(PyTuple_GetItem(floats, i), (pa_op)op, &call, params) < 0) goto done;
     }
     if (listed) return apply_list((pa_op)op, arguments[1], &call);
     result = finish(pa_apply(&call, &out), &out);
@@ -396,7 +406,7 @@ static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py
     if (!has_arguments(n, 3, 3, "copy_into")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
-    if (target == NULL || read_operand(arguments[1], PA_OP_cast, &source) < 0) return NULL;
+    if (target == NULL || read_operand(arguments[1], PA_OP_cast, 0, &source) < 0) return NULL;
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))
         status = pa_fail(PA_RUNTIME,

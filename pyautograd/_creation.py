@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from pyautograd import _core, _dims
-from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd import _arguments, _core, _dims
+from pyautograd._arguments import named
+from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, bool_, from_numpy_dtype, get_default_dtype, int64
 from pyautograd._dtype import dtype as Dtype
 from pyautograd._tensor import Tensor
 
@@ -153,7 +155,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     (2, 3)
     """
     _cpu(device)
-    return _finish(_core.empty(_wanted(dtype).code, _dims.sizes(size)), requires_grad)
+    return _finish(_core.empty(_wanted(dtype).code, _dims.sizes("empty", size, "size")), requires_grad)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -165,9 +167,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """
     _cpu(device)
     by_value = {bool: DTYPES[0], int: int64}.get(type(fill_value))
-    made: Any = _core.empty(
-        _wanted(dtype, by_value).code, _dims.sizes((size,) if isinstance(size, int) else tuple(size))
-    )
+    made: Any = _core.empty(_wanted(dtype, by_value).code, _dims.sizes("full", (size,), "size"))
     _core.copy_into(made, fill_value, "full")
     return _finish(made, requires_grad)
 
@@ -180,7 +180,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     tensor([[0., 0.],
             [0., 0.]])
     """
-    return full(_dims.sizes(size), 0, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+    return full(_dims.sizes("zeros", size, "size"), 0, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -190,24 +190,28 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     >>> pyautograd.ones(3, dtype=pyautograd.int64)
     tensor([1, 1, 1])
     """
-    return full(_dims.sizes(size), 1, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+    return full(_dims.sizes("ones", size, "size"), 1, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
 
 
+@named
 def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of the same shape and dtype, whatever its memory holds."""
     return empty(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
 
 
+@named
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the same shape and dtype."""
     return zeros(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
 
 
+@named
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the same shape and dtype."""
     return ones(input.shape, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
 
 
+@named
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of the same shape and dtype, every element `fill_value`."""
     return full(input.shape, fill_value, dtype=_wanted(dtype, input.dtype), requires_grad=requires_grad)
@@ -224,17 +228,28 @@ def arange(
 ) -> Tensor:
     """Numbers from `start` to `end`, which is not included, `step` apart; int64 if all three are ints.
 
+    With an integer `dtype` the three are cut to ints first. **Raises** ValueError for a step of 0, one that leads away
+    from `end`, and for what is not finite.
+
     >>> import pyautograd
     >>> pyautograd.arange(2, 8, 2)
     tensor([2, 4, 6])
     """
     if end is None:
         start, end = 0, start
-    if step == 0:
-        raise ValueError("arange: a step of 0")
-    numbers = np.arange(start, end, step)
-    default = int64 if all(isinstance(each, int) for each in (start, end, step)) else get_default_dtype()
-    return tensor(numbers, dtype=_wanted(dtype, default), device=device, requires_grad=requires_grad)
+    given = {"start": start, "end": end, "step": step}
+    whole = all(hasattr(type(each), "__index__") and not isinstance(each, _core.Node) for each in given.values())
+    wanted = _wanted(dtype, int64 if whole else get_default_dtype())
+    if wanted is bool_:
+        raise TypeError("arange: a range of bools is not possible")
+    first, last, by = (int(each) if whole else _arguments.number("arange", name, each) for name, each in given.items())
+    if not (math.isfinite(first) and math.isfinite(last) and math.isfinite(by)):
+        raise ValueError(f"arange: from {first} to {last} by {by} is no range")
+    if wanted is int64:
+        first, last, by = int(first), int(last), int(by)
+    if by == 0 or (last - first) / by < 0:
+        raise ValueError(f"arange: no way from {first} to {last} by steps of {by}")
+    return tensor(np.arange(first, last, by), dtype=wanted, device=device, requires_grad=requires_grad)
 
 
 def linspace(
@@ -246,7 +261,11 @@ def linspace(
     >>> pyautograd.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    numbers = np.linspace(start, end, steps)
+    count = _arguments.integer("linspace", "steps", steps)
+    if count < 0:
+        raise ValueError(f"linspace: {count} steps")
+    first, last = _arguments.number("linspace", "start", start), _arguments.number("linspace", "end", end)
+    numbers = np.linspace(first, last, count)
     return tensor(numbers, dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
 
 
@@ -258,4 +277,8 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     tensor([[1., 0.],
             [0., 1.]])
     """
-    return tensor(np.eye(n, m), dtype=_wanted(dtype), device=device, requires_grad=requires_grad)
+    rows = _arguments.integer("eye", "n", n)
+    columns = rows if m is None else _arguments.integer("eye", "m", m)
+    if min(rows, columns) < 0:
+        raise ValueError(f"eye: shape {(rows, columns)} is not possible")
+    return tensor(np.eye(rows, columns), dtype=_wanted(dtype), device=device, requires_grad=requires_grad)

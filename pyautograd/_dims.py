@@ -1,23 +1,35 @@
-"""Axes as callers give them (`dim`, `axis`, negative, tuples) to what the core takes; the one place for the aliases."""
+"""Axes and shapes as callers give them (`dim`, `axis`, negative, tuples) to what the core takes."""
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias
+
+from pyautograd import _arguments
 
 Dims: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-def one(op: str, dim: SupportsIndex, ndim: int) -> int:
-    """A single axis, counted from 0; IndexError naming op and range where there is no such axis."""
-    index = operator.index(dim)
-    room = ndim or 1
+def ndim(op: str, input: Any, argument: str = "input") -> int:
+    """How many axes a tensor has; TypeError naming op and argument for what is none."""
+    try:
+        return input.ndim  # type: ignore[no-any-return]
+    except AttributeError:
+        raise _arguments.wrong(op, argument, "a Tensor", input) from None
+
+
+def one(op: str, dim: SupportsIndex, axes: int, argument: str = "dim") -> int:
+    """A single axis of so many, counted from 0; IndexError naming op and range where there is no such axis."""
+    index = dim if type(dim) is int else _arguments.integer(op, argument, dim)
+    room = axes or 1
     if not -room <= index < room:
-        raise IndexError(f"{op}: axis {index} of a tensor with {ndim} axes (it takes {-room} to {room - 1})")
+        raise IndexError(f"{op}: axis {index} of a tensor with {axes} axes (it takes {-room} to {room - 1})")
     return index + room if index < 0 else index
+
+
+def axis(op: str, input: Any, dim: SupportsIndex, argument: str = "dim") -> int:
+    """A single axis of a tensor, counted from 0."""
+    return one(op, dim, ndim(op, input), argument)
 
 
 def alias(op: str, dim: Dims, axis: Dims) -> Any:
@@ -29,40 +41,29 @@ def alias(op: str, dim: Dims, axis: Dims) -> Any:
     return axis
 
 
-def numpy_names(function: F) -> F:
-    """Let a function of `dim` and `keepdim` take NumPy's `axis` and `keepdims` too; TypeError when both are given."""
-
-    @functools.wraps(function)
-    def renamed(*args: Any, **keywords: Any) -> Any:
-        for given, name in (("axis", "dim"), ("keepdims", "keepdim")) if keywords else ():
-            if given in keywords:
-                if name in keywords:
-                    raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
-                keywords[name] = keywords.pop(given)
-        return function(*args, **keywords)
-
-    return renamed  # type: ignore[return-value]
-
-
-def mask(op: str, dim: Any, ndim: int) -> int:
-    """A bit for each axis that is reduced: all for None; ValueError when one is named twice."""
+def mask(op: str, dim: Any, axes: int) -> int:
+    """A bit for each axis that is reduced: all for None and for no axes; ValueError when one is named twice."""
     if dim is None:
-        return (1 << ndim) - 1
+        return (1 << axes) - 1
     if not isinstance(dim, tuple | list):
-        return 1 << one(op, dim, ndim) if ndim else one(op, dim, 0)
-    if not dim:
-        return (1 << ndim) - 1
+        at = one(op, dim, axes)
+        return 1 << at if axes else 0
     bits = 0
     for each in dim:
-        bit = 1 << one(op, each, ndim)
+        bit = 1 << one(op, each, axes)
         if bits & bit:
             raise ValueError(f"{op}: axis {each} is named twice in {tuple(dim)}")
         bits |= bit
-    return bits if ndim else 0
+    if not dim:
+        return (1 << axes) - 1
+    return bits if axes else 0
 
 
-def sizes(args: tuple[object, ...]) -> tuple[int, ...]:
+def sizes(op: str, args: tuple[Any, ...], argument: str = "shape") -> tuple[int, ...]:
     """A shape given as one sequence or as several ints."""
     if len(args) == 1 and isinstance(args[0], tuple | list):
         args = tuple(args[0])
-    return tuple(operator.index(size) for size in args)  # type: ignore[arg-type]
+    for size in args:
+        if type(size) is not int:
+            return tuple(_arguments.integer(op, argument, size) for size in args)
+    return args

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pyautograd import _ops
-from pyautograd._core import apply
+from pyautograd import _arguments, _ops
+from pyautograd._arguments import named
+from pyautograd._core import Node, apply
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -95,6 +96,15 @@ silu: Unary = _unary("silu")
 round: Unary = _unary("round")
 
 
+def scaled(name: str, other: Any, alpha: Any) -> Any:
+    """other times alpha, for sums; alpha is a number."""
+    if isinstance(other, list | tuple | str | bytes):
+        raise _arguments.wrong(name, "other", "a Tensor or a number", other)
+    if not isinstance(alpha, int | float | np.number | Node):
+        raise _arguments.wrong(name, "alpha", "a number", alpha)
+    return other * alpha
+
+
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Elementwise input + alpha other.
 
@@ -102,12 +112,12 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return apply(_ops.add, input, other if alpha == 1 else other * alpha)
+    return apply(_ops.add, input, other if alpha == 1 else scaled("add", other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Elementwise input - alpha other."""
-    return apply(_ops.sub, input, other if alpha == 1 else other * alpha)
+    return apply(_ops.sub, input, other if alpha == 1 else scaled("sub", other, alpha))
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -136,6 +146,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise ValueError("clamp: min or max is wanted")
+    if not isinstance(input, Node):
+        input = _arguments.tensor("clamp", "input", input)
     if isinstance(min, int | float | None) and isinstance(max, int | float | None):
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
@@ -221,14 +233,21 @@ def isfinite(input: Tensor) -> Tensor:
     return lt(abs(input), float("inf"))
 
 
+def _array(name: str, argument: str, given: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(_arguments.tensor(name, argument, given).detach())
+
+
+@named
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise: |a - b| <= atol + rtol |b|."""
     from pyautograd._creation import from_numpy
 
-    close = np.isclose(np.asarray(input.detach()), np.asarray(other.detach()), rtol, atol, equal_nan)
-    return from_numpy(np.asarray(close))
+    a, b = _array("isclose", "input", input), _array("isclose", "other", other)
+    return from_numpy(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
 
 
+@named
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Are all elements close, as `isclose` has it?"""
-    return bool(np.allclose(np.asarray(input.detach()), np.asarray(other.detach()), rtol, atol, equal_nan))
+    a, b = _array("allclose", "input", input), _array("allclose", "other", other)
+    return bool(np.allclose(a, b, rtol, atol, equal_nan))

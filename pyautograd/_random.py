@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyautograd import _core, _dims
+from pyautograd import _arguments, _core, _dims
+from pyautograd._arguments import named
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._creation import _cpu, _finish, _wanted
 from pyautograd._dtype import int64
@@ -37,7 +38,7 @@ def rand(
     (2, 3)
     """
     _cpu(device)
-    made = _filled("rand", lib.pa_fill_uniform, _wanted(dtype), _dims.sizes(size), generator, 0.0, 1.0)
+    made = _filled("rand", lib.pa_fill_uniform, _wanted(dtype), _dims.sizes("rand", size, "size"), generator, 0.0, 1.0)
     return _finish(made, requires_grad)
 
 
@@ -50,7 +51,7 @@ def randn(
 ) -> Tensor:
     """Draws from the normal distribution with mean 0 and standard deviation 1."""
     _cpu(device)
-    made = _filled("randn", lib.pa_fill_normal, _wanted(dtype), _dims.sizes(size), generator, 0.0, 1.0)
+    made = _filled("randn", lib.pa_fill_normal, _wanted(dtype), _dims.sizes("randn", size, "size"), generator, 0.0, 1.0)
     return _finish(made, requires_grad)
 
 
@@ -66,12 +67,14 @@ def normal(
 ) -> Tensor:
     """Draws from the normal distribution with this mean and standard deviation."""
     _cpu(device)
-    made = _filled("normal", lib.pa_fill_normal, _wanted(dtype), _dims.sizes((size,)), generator, mean, std)
+    made = _filled(
+        "normal", lib.pa_fill_normal, _wanted(dtype), _dims.sizes("normal", (size,), "size"), generator, mean, std
+    )
     return _finish(made, requires_grad)
 
 
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -79,7 +82,7 @@ def randint(
     dtype: Any = None,
     device: Any = None,
 ) -> Tensor:
-    """Integers from [low, high), or from [0, low) as `randint(high, size)`. **Raises** ValueError for an empty range.
+    """Integers from [low, high), or from [0, high) as `randint(high, size)`. **Raises** ValueError for an empty range.
 
     >>> import pyautograd
     >>> pyautograd.randint(0, 10, (4,)).shape
@@ -88,21 +91,25 @@ def randint(
     _cpu(device)
     if size is None:
         low, high, size = 0, low, high
-    elif high is None:
-        low, high = 0, low
+    elif low is None or high is None:
+        low, high = 0, low if high is None else high
+    low, high = _arguments.integer("randint", "low", low), _arguments.integer("randint", "high", high)
     if high <= low:
         raise ValueError(f"randint: no integers from {low} to {high}")
-    made = _filled("randint", lib.pa_fill_integers, int64, _dims.sizes((size,)), generator, low, high)
+    made = _filled(
+        "randint", lib.pa_fill_integers, int64, _dims.sizes("randint", (size,), "size"), generator, low, high
+    )
     return made if dtype is None else made.to(dtype)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
     _cpu(device)
-    made = _filled("randperm", lib.pa_fill_permutation, int64, (n,), generator)
+    made = _filled("randperm", lib.pa_fill_permutation, int64, _dims.sizes("randperm", (n,), "n"), generator)
     return made if dtype is None else made.to(dtype)
 
 
+@named
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -110,6 +117,7 @@ def rand_like(
     return rand(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
+@named
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
-from pyautograd import _dims, _ops
-from pyautograd._core import apply, reshape
-from pyautograd._dims import Dims, numpy_names
+import numpy as np
+
+from pyautograd import _arguments, _dims, _ops
+from pyautograd._arguments import named
+from pyautograd._core import Node, apply, reshape
+from pyautograd._dims import Dims
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -26,14 +29,15 @@ class ValuesAndIndices(NamedTuple):
     indices: Tensor
 
 
+def _keep(name: str, keepdim: bool) -> bool:
+    return keepdim if type(keepdim) is bool else _arguments.flag(name, "keepdim", keepdim)
+
+
 def _reduced(
     op: int, name: str, input: Tensor, dim: Dims, keepdim: bool, axis: Dims, keepdims: bool, *floats: float
 ) -> Tensor:
-    if dim is None and axis is None:
-        mask = (1 << input.ndim) - 1
-    else:
-        mask = _dims.mask(name, _dims.alias(name, dim, axis), input.ndim)
-    return apply(op, input, (mask, keepdim or keepdims), floats)
+    mask = _dims.mask(name, dim if axis is None else _dims.alias(name, dim, axis), _dims.ndim(name, input))
+    return apply(op, input, (mask, _keep(name, keepdims or keepdim)), floats)
 
 
 def sum(
@@ -57,7 +61,7 @@ def sum(
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
         return apply(_ops.sum, input)
     if dtype is not None:
-        input = input.to(dtype)
+        input = _arguments.tensor("sum", "input", input).to(dtype)
     return _reduced(_ops.sum, "sum", input, dim, keepdim, axis, keepdims)
 
 
@@ -79,7 +83,7 @@ def mean(
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
         return apply(_ops.mean, input)
     if dtype is not None:
-        input = input.to(dtype)
+        input = _arguments.tensor("mean", "input", input).to(dtype)
     return _reduced(_ops.mean, "mean", input, dim, keepdim, axis, keepdims)
 
 
@@ -106,39 +110,60 @@ def amin(
     return _reduced(_ops.min, "amin", input, dim, keepdim, axis, keepdims)
 
 
+def _correction(
+    name: str, dim: Any, unbiased: bool | None, correction: float | None, axis: Dims
+) -> tuple[Any, Dims, float]:
+    """dim, axis and correction, out of `var(unbiased)`, `var(dim, unbiased)` or `var(dim, correction=)`."""
+    if isinstance(dim, bool):
+        if unbiased is not None:
+            raise TypeError(f"{name}: dim must be an int, not bool")
+        dim, unbiased = None, dim
+    if unbiased is None:
+        return dim, axis, 1 if correction is None else _arguments.number(name, "correction", correction)
+    if correction is not None:
+        raise TypeError(f"{name}: unbiased and correction say the same thing; give one of them")
+    return dim, axis, 1 if _arguments.flag(name, "unbiased", unbiased) else 0
+
+
 def var(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
-    unbiased: bool | None = None,
+    correction: float | None = None,
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """Sum of (a - mean)^2 over the axes `dim`, divided by their number of elements less `correction`."""
-    if unbiased is not None:
-        correction = 1 if unbiased else 0
+    """Sum of (a - mean)^2 over the axes `dim`, divided by their number of elements less `correction`, by default 1.
+
+    `unbiased`, by its place after `dim` or alone, is PyTorch's older name: False is a correction of 0.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([[1.0, 3.0], [5.0, 9.0]])
+    >>> x.var(1), x.var(1, False), x.var(False)
+    (tensor([2., 8.]), tensor([1., 4.]), tensor(8.7500))
+    """
+    dim, axis, correction = _correction("var", dim, unbiased, correction, axis)
     return _reduced(_ops.var, "var", input, dim, keepdim, axis, keepdims, correction)
 
 
 def std(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
-    unbiased: bool | None = None,
+    correction: float | None = None,
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
     """The square root of `var`."""
-    return apply(
-        _ops.sqrt, var(input, dim, keepdim, correction=correction, unbiased=unbiased, axis=axis, keepdims=keepdims)
-    )
+    dim, axis, correction = _correction("std", dim, unbiased, correction, axis)
+    return apply(_ops.sqrt, _reduced(_ops.var, "std", input, dim, keepdim, axis, keepdims, correction))
 
 
-@numpy_names
+@named
 def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements over the axes `dim`, p 1, 2 or inf; the gradient at the zero vector is 0.
 
@@ -159,29 +184,29 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     raise ValueError(f"norm: p is 1, 2 or inf, not {p!r}")
 
 
-@numpy_names
+@named
 def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first largest element along `dim`, or of the flattened tensor."""
-    number = -1 if dim is None else _dims.one("argmax", dim, input.ndim)
-    return apply(_ops.argmax, input, (number, keepdim))
+    number = -1 if dim is None else _dims.axis("argmax", input, dim)
+    return apply(_ops.argmax, input, (number, _keep("argmax", keepdim)))
 
 
-@numpy_names
+@named
 def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
     """Index (int64) of the first smallest element along `dim`, or of the flattened tensor."""
-    number = -1 if dim is None else _dims.one("argmin", dim, input.ndim)
-    return apply(_ops.argmin, input, (number, keepdim))
+    number = -1 if dim is None else _dims.axis("argmin", input, dim)
+    return apply(_ops.argmin, input, (number, _keep("argmin", keepdim)))
 
 
 def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     name = "max" if largest else "min"
     if dim is None:
         return _reduced(_ops.max if largest else _ops.min, name, input, None, keepdim, None, False)
-    if not isinstance(dim, int):
+    if isinstance(dim, Node | np.ndarray):
         return apply(_ops.maximum if largest else _ops.minimum, input, dim)
     from pyautograd._shape import gather
 
-    axis = _dims.one(name, dim, input.ndim)
+    axis, keepdim = _dims.axis(name, input, dim), _keep(name, keepdim)
     indices: Any = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
     values = gather(input, axis, indices) if input.ndim else input
     if not keepdim and input.ndim:
@@ -190,7 +215,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     return ValuesAndIndices(values, indices)
 
 
-@numpy_names
+@named
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
     elementwise.
@@ -202,46 +227,54 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _extremum(input, dim, keepdim, True)
 
 
-@numpy_names
+@named
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
     elementwise."""
     return _extremum(input, dim, keepdim, False)
 
 
-@numpy_names
+@named
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Is some element nonzero, over the axes `dim`?"""
-    return apply(_ops.gt, _reduced(_ops.sum, "any", input != 0, dim, keepdim, None, False), 0)
+    """Is some element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked."""
+    if isinstance(dim, tuple | list) and not dim:
+        return apply(_ops.ne, input, 0)
+    return apply(_ops.gt, _reduced(_ops.sum, "any", apply(_ops.ne, input, 0), dim, keepdim, None, False), 0)
 
 
-@numpy_names
+@named
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Is every element nonzero, over the axes `dim`?"""
-    return apply(_ops.eq, _reduced(_ops.sum, "all", input == 0, dim, keepdim, None, False), 0)
+    """Is every element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked."""
+    if isinstance(dim, tuple | list) and not dim:
+        return apply(_ops.ne, input, 0)
+    return apply(_ops.eq, _reduced(_ops.sum, "all", apply(_ops.eq, input, 0), dim, keepdim, None, False), 0)
 
 
-@numpy_names
+@named
 def logsumexp(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> Tensor:
     """ln sum e^a along an axis, without overflow."""
-    return apply(_ops.logsumexp, input, (_dims.one("logsumexp", dim, input.ndim), keepdim))
+    return apply(_ops.logsumexp, input, (_dims.axis("logsumexp", input, dim), _keep("logsumexp", keepdim)))
 
 
-@numpy_names
-def softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
-    """e^a / sum e^a along an axis.
+@named
+def softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Tensor:
+    """e^a / sum e^a along an axis; in `dtype` if one is given.
 
     >>> import pyautograd
     >>> pyautograd.tensor([0.0, 0.0]).softmax(dim=0)
     tensor([0.5000, 0.5000])
     """
-    return apply(_ops.softmax, input, (_dims.one("softmax", dim, input.ndim),))
+    if dtype is not None:
+        input = _arguments.tensor("softmax", "input", input).to(dtype)
+    return apply(_ops.softmax, input, (_dims.axis("softmax", input, dim),))
 
 
-@numpy_names
-def log_softmax(input: Tensor, dim: SupportsIndex = -1) -> Tensor:
-    """a - ln sum e^a along an axis."""
-    return apply(_ops.log_softmax, input, (_dims.one("log_softmax", dim, input.ndim),))
+@named
+def log_softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Tensor:
+    """a - ln sum e^a along an axis; in `dtype` if one is given."""
+    if dtype is not None:
+        input = _arguments.tensor("log_softmax", "input", input).to(dtype)
+    return apply(_ops.log_softmax, input, (_dims.axis("log_softmax", input, dim),))
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -257,8 +290,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _of_axes(name: str, tensors: tuple[Tensor, Tensor], axes: tuple[int, int]) -> None:
-    for tensor, wanted in zip(tensors, axes, strict=True):
-        if tensor.ndim != wanted:
+    for tensor, wanted, argument in zip(tensors, axes, ("input", "the second operand"), strict=True):
+        if _dims.ndim(name, tensor, argument) != wanted:
             raise ValueError(
                 f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes"
             )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
-from pyautograd import _core, _dims, _ops
-from pyautograd._core import apply
-from pyautograd._dims import numpy_names
+from pyautograd import _arguments, _core, _dims, _ops
+from pyautograd._arguments import named
+from pyautograd._core import apply, is_recording
+from pyautograd._dtype import int64
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -36,17 +38,17 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return _core.reshape(input, _dims.sizes(shape))
+    return _core.reshape(input, _dims.sizes("reshape", shape))
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
     """As `reshape`, but never a copy: **raises** ValueError where strides do not allow a view."""
-    return apply(_ops.view, input, (_RESHAPE, *_dims.sizes(shape)))
+    return apply(_ops.view, input, (_RESHAPE, *_dims.sizes("view", shape)))
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """A view in the shape of another tensor."""
-    return view(input, other.shape)
+    return view(input, _arguments.tensor("view_as", "other", other).shape)
 
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
@@ -56,15 +58,17 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     >>> pyautograd.ones(2, 3, 4).permute(2, 0, 1).shape
     (4, 2, 3)
     """
-    order = (_dims.one("permute", dim, input.ndim) for dim in _dims.sizes(dims))
+    axes = _dims.ndim("permute", input)
+    order = (_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", dims, "dims"))
     return apply(_ops.view, input, (_PERMUTE, *order))
 
 
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
     """Two axes swapped."""
-    order = list(range(input.ndim))
-    a, b = _dims.one("transpose", dim0, input.ndim), _dims.one("transpose", dim1, input.ndim)
-    if input.ndim:
+    axes = _dims.ndim("transpose", input)
+    order = list(range(axes))
+    a, b = _dims.one("transpose", dim0, axes, "dim0"), _dims.one("transpose", dim1, axes, "dim1")
+    if axes:
         order[a], order[b] = b, a
     return apply(_ops.view, input, (_PERMUTE, *order))
 
@@ -76,33 +80,37 @@ def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tenso
 
 def t(input: Tensor) -> Tensor:
     """A matrix transposed; a vector or a 0-d tensor as it is."""
-    if input.ndim > 2:
+    axes = _dims.ndim("t", input)
+    if axes > 2:
         raise ValueError(f"t: a tensor of shape {input.shape} has more than 2 axes; use transpose or permute")
-    return apply(_ops.view, input, (_PERMUTE, *reversed(range(input.ndim))))
+    return apply(_ops.view, input, (_PERMUTE, *reversed(range(axes))))
 
 
 def movedim(input: Tensor, source: SupportsIndex, destination: SupportsIndex) -> Tensor:
     """One axis moved to another place."""
-    order = list(range(input.ndim))
-    order.insert(_dims.one("movedim", destination, input.ndim), order.pop(_dims.one("movedim", source, input.ndim)))
+    axes = _dims.ndim("movedim", input)
+    order = list(range(axes))
+    start, end = _dims.one("movedim", source, axes, "source"), _dims.one("movedim", destination, axes, "destination")
+    if axes:
+        order.insert(end, order.pop(start))
     return apply(_ops.view, input, (_PERMUTE, *order))
 
 
-@numpy_names
+@named
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
-    """Without the axes of size 1, or without those of `dim` that are of size 1."""
+    """Without the axes of size 1, or without those of `dim` that are of size 1; `dim=()` names none."""
     if dim is None:
         shape = tuple(size for size in input.shape if size != 1)
     else:
-        mask = _dims.mask("squeeze", dim, input.ndim)
+        mask = 0 if isinstance(dim, tuple | list) and not dim else _dims.mask("squeeze", dim, input.ndim)
         shape = tuple(size for axis, size in enumerate(input.shape) if size != 1 or not mask >> axis & 1)
     return _core.reshape(input, shape)
 
 
-@numpy_names
+@named
 def unsqueeze(input: Tensor, dim: SupportsIndex) -> Tensor:
     """With a new axis of size 1 at `dim`."""
-    at = _dims.one("unsqueeze", dim, input.ndim + 1)
+    at = _dims.one("unsqueeze", dim, _dims.ndim("unsqueeze", input) + 1)
     return _core.reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
 
@@ -113,7 +121,8 @@ def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex 
     >>> pyautograd.ones(2, 3, 4).flatten(1).shape
     (2, 12)
     """
-    first, last = _dims.one("flatten", start_dim, input.ndim), _dims.one("flatten", end_dim, input.ndim)
+    axes = _dims.ndim("flatten", input)
+    first, last = _dims.one("flatten", start_dim, axes, "start_dim"), _dims.one("flatten", end_dim, axes, "end_dim")
     if first > last:
         raise ValueError(f"flatten: start_dim {first} lies behind end_dim {last} of shape {input.shape}")
     shape = input.shape
@@ -123,17 +132,17 @@ def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex 
 
 def ravel(input: Tensor) -> Tensor:
     """All elements along one axis."""
-    return _core.reshape(input, (-1,) if input.numel() else (0,))
+    return _core.reshape(input, (math.prod(_arguments.tensor("ravel", "input", input).shape),))
 
 
 def expand(input: Tensor, *sizes: Any) -> Tensor:
     """Axes of size 1 (and new ones in front) seen as larger, without a copy; -1 keeps a size."""
-    return apply(_ops.view, input, (_EXPAND, *_dims.sizes(sizes)))
+    return apply(_ops.view, input, (_EXPAND, *_dims.sizes("expand", sizes, "sizes")))
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """Expanded to the shape of another tensor."""
-    return expand(input, other.shape)
+    return expand(input, _arguments.tensor("expand_as", "other", other).shape)
 
 
 def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
@@ -143,8 +152,8 @@ def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
 
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """The tensor so many times along each axis, copied."""
-    times = _dims.sizes(repeats)
-    if len(times) < input.ndim:
+    times = _dims.sizes("repeat", repeats, "repeats")
+    if len(times) < _dims.ndim("repeat", input):
         raise ValueError(f"repeat: {len(times)} repeats for a tensor of shape {input.shape}")
     shape = (1,) * (len(times) - input.ndim) + input.shape
     spread = [part for size in shape for part in (1, size)]
@@ -158,7 +167,20 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return result  # type: ignore[no-any-return]
 
 
-@numpy_names
+def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """A list of at least one tensor; ndarrays in it become tensors. One tensor is no list of its rows."""
+    if isinstance(tensors, _core.Node | np.ndarray):
+        raise _arguments.wrong(name, "tensors", "a sequence of Tensors", tensors)
+    found = [
+        each if isinstance(each, _core.Node) else _arguments.tensor(name, f"tensors[{i}]", each)
+        for i, each in enumerate(tensors)
+    ]
+    if not found:
+        raise ValueError(f"{name}: no tensors")
+    return found
+
+
+@named
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors one after the other along an axis; their other axes must agree.
 
@@ -166,10 +188,8 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     >>> pyautograd.cat([pyautograd.zeros(1, 2), pyautograd.ones(2, 2)]).shape
     (3, 2)
     """
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("cat: no tensors")
-    at = _dims.one("cat", dim, tensors[0].ndim)
+    tensors = _several("cat", tensors)
+    at = _dims.axis("cat", tensors[0], dim)
     return apply(_ops.cat, tensors, (at,))
 
 
@@ -178,7 +198,7 @@ def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     return cat(tensors, dim)
 
 
-@numpy_names
+@named
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis.
 
@@ -187,9 +207,7 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("stack: no tensors")
+    tensors = _several("stack", tensors)
     for tensor in tensors:
         if tensor.shape != tensors[0].shape:
             raise ValueError(f"stack: shapes {tensors[0].shape} and {tensor.shape} differ")
@@ -197,19 +215,23 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     return apply(_ops.cat, [unsqueeze(tensor, at) for tensor in tensors], (at,))
 
 
+@named
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
-    """Views of the tensor cut along an axis: pieces of one size, the last may be smaller, or of the sizes given."""
-    at = _dims.one("split", dim, tensor.ndim)
+    """Views of the tensor cut along an axis: pieces of one size, the last may be smaller, or of the sizes given.
+
+    **Raises** ValueError for a size below 0, a size of 0 for all pieces, and for sizes that do not add up.
+    """
+    at = _dims.axis("split", tensor, dim)
     size = tensor.shape[at] if tensor.ndim else 1
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step <= 0:
-            raise ValueError(f"split: pieces of size {step}")
-        sections = [min(step, size - start) for start in range(0, size, step)] or [0]
-    else:
-        sections = list(split_size_or_sections)
-        if sum(sections) != size:
+    if isinstance(split_size_or_sections, tuple | list):
+        sections = list(_dims.sizes("split", (split_size_or_sections,), "split_size_or_sections"))
+        if sum(sections) != size or min(sections, default=0) < 0:
             raise ValueError(f"split: pieces {sections} of an axis of size {size}")
+    else:
+        step = _arguments.integer("split", "split_size_or_sections", split_size_or_sections)
+        if step < 0 or (step == 0 and size):
+            raise ValueError(f"split: pieces of size {step}")
+        sections = [min(step, size - start) for start in range(0, size, step or 1)] or [0]
     pieces, start = [], 0
     for length in sections:
         pieces.append(tensor[(slice(None),) * at + (slice(start, start + length),)])
@@ -217,40 +239,78 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: Supp
     return tuple(pieces)
 
 
+@named
 def chunk(input: Tensor, chunks: int, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """The tensor in so many views along an axis, the last may be smaller."""
+    chunks = _arguments.integer("chunk", "chunks", chunks)
     if chunks <= 0:
         raise ValueError(f"chunk: {chunks} chunks")
-    size = input.shape[_dims.one("chunk", dim, input.ndim)]
+    size = input.shape[_dims.axis("chunk", input, dim)]
     return split(input, max(1, -(-size // chunks)), dim)
 
 
+@named
 def unbind(input: Tensor, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """Views of the slices along an axis."""
-    at = _dims.one("unbind", dim, input.ndim)
+    at = _dims.axis("unbind", input, dim)
+    if not input.ndim:
+        raise IndexError("unbind: a 0-d tensor has no axis to take apart")
     return tuple(input[(slice(None),) * at + (i,)] for i in range(input.shape[at]))
 
 
+def _positions(name: str, index: Any, size: int) -> Tensor:
+    """An int64 tensor of positions along an axis of a size; as in PyTorch they do not count from the end."""
+    positions = _arguments.tensor(name, "index", index)
+    if positions.dtype is not int64:
+        raise TypeError(f"{name}: index must be int64, not {positions.dtype.name}")
+    if not is_recording():  # in a program the op itself refuses what is out of range
+        array = np.asarray(positions)
+        outside = array[(array < 0) | (array >= size)]
+        if outside.size:
+            raise IndexError(f"{name}: index {outside[0]} is out of range at an axis of size {size}")
+    return positions
+
+
+@named
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
-    """The slices at the positions of a 1-D int64 `index` along an axis."""
-    at = _dims.one("index_select", dim, input.ndim)
-    return input[(slice(None),) * at + (index,)]
+    """The slices at the positions of a 1-D int64 `index` along an axis. **Raises** IndexError for one out of range,
+    TypeError for a mask.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(6).reshape(2, 3).index_select(1, pyautograd.tensor([2, 0]))
+    tensor([[2, 0],
+            [5, 3]])
+    """
+    at = _dims.axis("index_select", input, dim)
+    positions = _positions("index_select", index, input.shape[at] if input.ndim else 1)
+    if positions.ndim > 1:
+        raise IndexError(f"index_select: index of shape {positions.shape} has more than one axis")
+    positions = positions.reshape(-1)
+    if not input.ndim:
+        return _core.reshape(input.reshape(1)[positions], ())
+    return input[(slice(None),) * at + (positions,)]
 
 
+@named
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
-    """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on; index has as many axes as input."""
-    at = _dims.one("gather", dim, input.ndim)
-    if index.ndim != input.ndim:
-        raise ValueError(f"gather: an index of shape {index.shape} for a tensor of shape {input.shape}")
-    grid = np.ogrid[tuple(slice(size) for size in index.shape)] if index.ndim else ()
-    key = tuple(np.asarray(index) if axis == at else np.asarray(places) for axis, places in enumerate(grid))
-    return input[key]
+    """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on; index has as many axes as input, and no other
+    axis that is longer. **Raises** IndexError for a position out of range."""
+    at = _dims.axis("gather", input, dim)
+    positions = _positions("gather", index, input.shape[at] if input.ndim else 1)
+    others = zip(
+        positions.shape[:at] + positions.shape[at + 1 :], input.shape[:at] + input.shape[at + 1 :], strict=False
+    )
+    if positions.ndim != input.ndim or builtins.any(size > room for size, room in others):
+        raise ValueError(f"gather: an index of shape {positions.shape} for a tensor of shape {input.shape}")
+    grid = np.ogrid[tuple(slice(size) for size in positions.shape)] if positions.ndim else ()
+    return input[tuple(positions if axis == at else np.asarray(places) for axis, places in enumerate(grid))]
 
 
-def _triangle(input: Tensor, name: str, diagonal: int) -> Tensor:
+def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     from pyautograd._creation import from_numpy
 
-    if input.ndim < 2:
+    diagonal = _arguments.integer(name, "diagonal", diagonal)
+    if _dims.ndim(name, input) < 2:
         raise ValueError(f"{name}: a tensor of shape {input.shape} is no matrix")
     rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
     keep = columns - rows <= diagonal if name == "tril" else columns - rows >= diagonal
@@ -259,9 +319,9 @@ def _triangle(input: Tensor, name: str, diagonal: int) -> Tensor:
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of matrices, zeros above."""
-    return _triangle(input, "tril", diagonal)
+    return _triangle("tril", input, diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of matrices, zeros below."""
-    return _triangle(input, "triu", diagonal)
+    return _triangle("triu", input, diagonal)

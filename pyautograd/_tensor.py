@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _blas, _core, _grad_mode, _ops
+from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops
 from pyautograd import _elementwise as E
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
@@ -117,7 +117,7 @@ class Tensor(Node):
     @property
     def size(self) -> Any:
         """`t.size()` is the shape, `t.size(dim)` one of its sizes."""
-        return lambda dim=None: self.shape if dim is None else self.shape[dim]
+        return lambda dim=None: self.shape if dim is None else self.shape[_dims.axis("size", self, dim)]
 
     def dim(self) -> int:
         """Number of axes."""
@@ -129,7 +129,7 @@ class Tensor(Node):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in memory between neighbours along each axis, in elements."""
-        return self._strides if dim is None else self._strides[dim]
+        return self._strides if dim is None else self._strides[_dims.axis("stride", self, dim)]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -161,7 +161,7 @@ class Tensor(Node):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: Any) -> bool:
-        return bool((self == item).any())  # type: ignore[attr-defined]
+        return bool(E.eq(self, item).any())
 
     def __repr__(self) -> str:
         array = np.asarray(self.detach())
@@ -263,7 +263,7 @@ class Tensor(Node):
 
     def type_as(self, other: Tensor) -> Tensor:
         """In the dtype of another tensor."""
-        return self.to(other.dtype)
+        return self.to(_arguments.tensor("type_as", "other", other).dtype)
 
     def float(self) -> Tensor:
         """As float32."""
@@ -368,11 +368,11 @@ class Tensor(Node):
 
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self += alpha other."""
-        return _core.in_place(_ops.add, self, other if alpha == 1 else other * alpha)
+        return _core.in_place(_ops.add, self, other if alpha == 1 else E.scaled("add_", other, alpha))
 
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self -= alpha other."""
-        return _core.in_place(_ops.sub, self, other if alpha == 1 else other * alpha)
+        return _core.in_place(_ops.sub, self, other if alpha == 1 else E.scaled("sub_", other, alpha))
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other."""

@@ -60,19 +60,22 @@ def test_shared_parameters_and_modules_are_yielded_once() -> None:
     assert len(list(net.named_parameters(remove_duplicate=False))) == 8
 
 
-def test_a_subclass_need_not_call_super_init() -> None:
+@pytest.mark.parametrize(
+    ("kind", "assign"),
+    [
+        ("parameter", lambda module: setattr(module, "a", nn.Parameter(pa.ones(2)))),
+        ("module", lambda module: setattr(module, "a", nn.Linear(2, 2))),
+        ("buffer", lambda module: module.register_buffer("a", pa.ones(2))),
+    ],
+)
+def test_what_a_module_holds_is_assigned_after_its_init(kind, assign) -> None:
     class Bare(nn.Module):
         def __init__(self):
-            self.w = nn.Parameter(pa.ones(2))
+            self.plain = 3
+            assign(self)
 
-        def forward(self, x):
-            return (self.w * x).sum()
-
-    bare = Bare()
-    assert names(bare.named_parameters()) == ["w"]
-    assert bare.eval().training is False
-    assert bare(pa.tensor([1.0, 2.0])).item() == 3.0
-    assert repr(bare) == "Bare()"
+    with pytest.raises(AttributeError, match=rf"cannot assign {kind} 'a' before Module.__init__\(\) of Bare"):
+        Bare()
 
 
 def test_assigning_what_does_not_fit_raises() -> None:

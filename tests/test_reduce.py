@@ -62,7 +62,7 @@ def test_values_are_numpys(name, dtype, isa):
                     continue
                 if axes is None and keepdim:
                     continue
-                ours = getattr(pa, name)(x, axes, keepdim)
+                ours = getattr(pa, name)(x, axes, keepdim=keepdim)
                 close(ours, NUMPY[name](a, axis=axes, keepdims=keepdim), dtype)
                 if name in ("sum", "prod") and dtype in ("int64", "bool"):
                     assert ours.dtype == pa.int64

@@ -43,6 +43,7 @@ class _Positional(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             part = type(self).__new__(type(self))
+            Module.__init__(part)
             part._refill(list(self)[index])
             part.training = self.training
             return part

@@ -1,8 +1,8 @@
 """Module: the base class of everything that holds parameters.
 
 Parameters, buffers and submodules are ordinary attributes: they live in the instance's `__dict__` and are found by
-looking through it in order, so reading one costs what any attribute costs and a subclass works even if it never calls
-`super().__init__()`.
+looking through it in order, so reading one costs what any attribute costs. A subclass that has an `__init__` calls
+`super().__init__()` first, as in PyTorch; a parameter or a module that is assigned before is an AttributeError.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from pyautograd._arguments import named
 from pyautograd._core import bump_epoch
 from pyautograd._creation import tensor as _tensor
 from pyautograd._grad_mode import no_grad
@@ -33,6 +34,7 @@ class Module:
     >>> import pyautograd as pa
     >>> class Line(pa.nn.Module):
     ...     def __init__(self):
+    ...         super().__init__()
     ...         self.slope = pa.nn.Parameter(pa.tensor([2.0]))
     ...     def forward(self, x):
     ...         return self.slope * x
@@ -45,7 +47,7 @@ class Module:
     _calls_forward: bool = True
 
     def __init__(self) -> None:
-        pass
+        vars(self)["_buffers_persistent"] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -84,6 +86,11 @@ class Module:
                 raise TypeError(
                     f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
                 )
+        if isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self.__dict__:
+            kind = "parameter" if isinstance(value, Parameter) else "module"
+            raise AttributeError(
+                f"cannot assign {kind} {name!r} before Module.__init__() of {type(self).__name__} is called"
+            )
         object.__setattr__(self, name, value)
         bump_epoch()
 
@@ -131,6 +138,7 @@ class Module:
             raise TypeError(f"parameter {name!r} must be a nn.Parameter or None, not {type(param).__name__}")
         setattr(self, name, param)
 
+    @named
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is part of the module's state and not trained, such as a running mean.
 
@@ -145,7 +153,11 @@ class Module:
             raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor).__name__}")
         if isinstance(vars(self).get(name), (Parameter, Module)):
             raise KeyError(f"attribute {name!r} already exists")
-        vars(self).setdefault("_buffers_persistent", {})[name] = persistent
+        if "_buffers_persistent" not in vars(self):
+            raise AttributeError(
+                f"cannot assign buffer {name!r} before Module.__init__() of {type(self).__name__} is called"
+            )
+        self._buffer_names[name] = persistent
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -233,6 +245,7 @@ class Module:
             return self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         return [(prefix, self)]
 
+    @named
     def get_submodule(self, target: str) -> Module:
         """The submodule of a dotted name; AttributeError where there is none."""
         module = self
@@ -243,6 +256,7 @@ class Module:
             module = found
         return module
 
+    @named
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name; AttributeError where there is none."""
         place, _, name = target.rpartition(".")
@@ -252,6 +266,7 @@ class Module:
             raise AttributeError(f"{type(module).__name__} has no parameter {name!r} (looking for {target!r})")
         return found
 
+    @named
     def apply(self: M, fn: Callable[[Module], Any]) -> M:
         """Calls `fn` on every submodule, then on this one; returns self."""
         for module in self.children():

@@ -9,12 +9,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
-from pyautograd import _ops
+import numpy as np
+
+from pyautograd import _arguments, _dims, _ops
+from pyautograd._arguments import named
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
 from pyautograd._elementwise import where
 from pyautograd._grad_mode import no_grad
+from pyautograd._reduce import log_softmax as _log_softmax
+from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
 from pyautograd.nn._apply import apply
 
@@ -117,32 +123,32 @@ def tanh(input: Tensor) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
-    return apply(_ops.softplus, input, float(beta), float(threshold))
+    return apply(_ops.softplus, input, beta, threshold)
 
 
-def softmax(input: Tensor, dim: int | None = None) -> Tensor:
-    """e^x / sum e^x along `dim`.
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """e^x / sum e^x along `dim`; in `dtype` if one is given.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.softmax(pa.zeros(2, 4), dim=1).tolist()[0]
     [0.25, 0.25, 0.25, 0.25]
     """
-    return input.softmax(_implicit_dim("softmax", input) if dim is None else dim)
+    return _softmax(input, _implicit_dim("softmax", input) if dim is None else dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None) -> Tensor:
-    """x - ln sum e^x along `dim`."""
-    return input.log_softmax(_implicit_dim("log_softmax", input) if dim is None else dim)
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """x - ln sum e^x along `dim`; in `dtype` if one is given."""
+    return _log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
 
 
 def _implicit_dim(name: str, input: Tensor) -> int:
     warnings.warn(f"{name}: without dim, PyTorch's old choice of it is taken; give dim=", UserWarning, stacklevel=3)
-    return 0 if input.ndim in (0, 1, 3) else 1
+    return 0 if _dims.ndim(name, input) in (0, 1, 3) else 1
 
 
 def check_probability(what: str, p: float) -> None:
     """ValueError unless p is in [0, 1]."""
-    if not 0.0 <= p <= 1.0:
+    if not 0.0 <= _arguments.number(what, "p", p) <= 1.0:
         raise ValueError(f"{what}: probability has to be between 0 and 1, but got {p}")
 
 
@@ -156,6 +162,16 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return apply(_ops.dropout, input, (), (p,))
 
 
+def _check_int64(name: str, argument: str, given: Tensor) -> None:
+    try:
+        if given.dtype is int64:
+            return
+    except AttributeError:
+        raise _arguments.wrong(name, argument, "a Tensor", given) from None
+    raise TypeError(f"{name}: {argument} must be int64, not {given.dtype.name}")
+
+
+@named
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Int64 of shape (..., num_classes), 1 at each class and 0 elsewhere; -1 classes: the largest plus one.
 
@@ -163,12 +179,14 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     >>> pa.nn.functional.one_hot(pa.tensor([0, 2])).tolist()
     [[1, 0, 0], [0, 0, 1]]
     """
-    if input.dtype is not int64:
-        raise TypeError(f"one_hot: classes must be int64, not {input.dtype}")
+    _check_int64("one_hot", "input", input)
+    num_classes = _arguments.integer("one_hot", "num_classes", num_classes)
     if num_classes == -1:
         if input.numel() == 0:
             raise ValueError("one_hot: num_classes must be given for an empty tensor")
         num_classes = int(input.max()) + 1
+    if num_classes < 1:
+        raise ValueError(f"one_hot: {num_classes} classes")
     _check_classes("one_hot", input, num_classes, None)
     return apply(_ops.eq, input.unsqueeze(-1), arange(num_classes)).to(int64)
 
@@ -180,9 +198,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     >>> pa.nn.functional.embedding(pa.tensor([1, 0]), pa.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0]]
     """
-    if input.dtype is not int64:
-        raise TypeError(f"embedding: positions must be int64, not {input.dtype}")
-    if weight.ndim != 2:
+    _check_int64("embedding", "input", input)
+    if _dims.ndim("embedding", weight, "weight") != 2:
         raise ValueError(f"embedding: weight must have two axes; its shape is {weight.shape}")
     rows = apply(_index, weight, input, (1,))
     if padding_idx is None:
@@ -190,6 +207,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), rows.detach(), rows)
 
 
+@named
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -211,6 +229,7 @@ def layer_norm(
     return normal if bias is None else normal + bias
 
 
+@named
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -289,12 +308,14 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduce(apply(_squared_error, input, target), reduction)
 
 
+@named
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Mean of |input - target|."""
     _check_shapes("l1_loss", input, target)
     return _reduce((input - target).abs(), reduction)
 
 
+@named
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Mean of d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), for d = input - target (Huber 1964)."""
     _check_shapes("huber_loss", input, target)
@@ -303,6 +324,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return _reduce(apply(_huber, input, target, float(delta)), reduction)
 
 
+@named
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with delta = beta, divided by beta; `l1_loss` where beta is 0."""
     _check_shapes("smooth_l1_loss", input, target)
@@ -314,6 +336,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return loss if beta == 1 else loss / beta
 
 
+@named
 def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """Mean of max(0, margin - target input), targets -1 or 1: the support vector machine's loss.
 
@@ -347,6 +370,7 @@ def binary_cross_entropy_with_logits(
     return _reduce(loss, reduction)
 
 
+@named
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -355,14 +379,17 @@ def binary_cross_entropy(
     Give logits to `binary_cross_entropy_with_logits`: it is exact where a sigmoid rounds to 0 or 1.
     """
     _check_shapes("binary_cross_entropy", input, target)
-    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
-        raise ValueError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    for argument, given in ("input", input), ("target", target):
+        numbers = np.asarray(given.detach())
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() <= 1):
+            raise ValueError(f"binary_cross_entropy: all elements of {argument} should be between 0 and 1")
     loss = apply(_ops.bce, input, target)
     if weight is not None:
         loss = loss * weight
     return _reduce(loss, reduction)
 
 
+@named
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence target (ln target - input), input being log-probabilities.
 
@@ -396,7 +423,12 @@ def cross_entropy(
     >>> round(pa.nn.functional.cross_entropy(pa.zeros(2, 4), pa.tensor([0, 3])).item(), 4)
     1.3863
     """
-    if target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2:
+    try:
+        is_common = target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2
+    except AttributeError:
+        wrong = ("input", input) if isinstance(target, Tensor) else ("target", target)
+        raise _arguments.wrong("cross_entropy", wrong[0], "a Tensor", wrong[1]) from None
+    if is_common:
         return apply(_cross_entropy, input, target, (ignore_index,), (label_smoothing,))
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
@@ -433,6 +465,7 @@ def _soft_cross_entropy(
     return _reduce(loss, reduction)
 
 
+@named
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -446,8 +479,7 @@ def nll_loss(
     >>> pa.nn.functional.nll_loss(pa.tensor([[-1.0, -2.0], [-3.0, -4.0]]), pa.tensor([0, 1])).item()
     2.5
     """
-    if target.dtype is not int64:
-        raise TypeError(f"nll_loss: target must be int64 classes, not {target.dtype}")
+    _check_int64("nll_loss", "target", target)
     rows, classes, shape = _rows_and_classes("nll_loss", input, target)
     loss = _nll("nll_loss", rows, classes, weight, ignore_index)
     return _reduce_classes(loss, _class_norm(rows, classes, weight, ignore_index), reduction, shape)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd._arguments import named
 from pyautograd._creation import tensor as _tensor
 from pyautograd._generator import Generator
 from pyautograd._grad_mode import no_grad
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 
+@named
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform on [a, b).
 
@@ -45,28 +47,33 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
         return tensor.uniform_(a, b, generator=generator)
 
 
+@named
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with the given mean and standard deviation."""
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
+@named
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number everywhere."""
     with no_grad():
         return tensor.fill_(val)
 
 
+@named
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
 
 
+@named
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return constant_(tensor, 0.0)
 
 
+@named
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix; ValueError unless the tensor has two axes.
 
@@ -79,6 +86,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
+@named
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which an activation wants its weights' deviation grown, as PyTorch's table has it.
 
@@ -104,6 +112,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
+@named
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in ±gain sqrt(6 / (fan_in + fan_out))."""
     fan_in, fan_out = _fans(tensor)
@@ -111,12 +120,14 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
     return uniform_(tensor, -bound, bound, generator)
 
 
+@named
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with deviation gain sqrt(2 / (fan_in + fan_out))."""
     fan_in, fan_out = _fans(tensor)
     return normal_(tensor, 0.0, gain * _root_of_fan(2.0, fan_in + fan_out), generator)
 
 
+@named
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -131,6 +142,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@named
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -145,6 +157,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
+@named
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -165,6 +178,7 @@ def trunc_normal_(
     return _fill(tensor, np.clip(mean + std * inverse.reshape(drawn.shape), a, b))
 
 
+@named
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A (semi-)orthogonal matrix times `gain`; axes after the first count as one.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from pyautograd._arguments import named
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._creation import tensor
 from pyautograd._grad_mode import no_grad
@@ -14,6 +15,7 @@ from pyautograd._tensor import Tensor
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 
 
+@named
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -45,6 +47,7 @@ def clip_grad_norm_(
     return tensor(total[0])
 
 
+@named
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Brings every gradient's elements into [-clip_value, clip_value]."""
     with no_grad():
@@ -54,6 +57,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
                 grad.copy_(grad.clamp(-float(clip_value), float(clip_value)))
 
 
+@named
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters' elements one after the other, shape (total,).
 
@@ -64,6 +68,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return cat([parameter.reshape(-1) for parameter in parameters])
 
 
+@named
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copies a vector's elements, in order, into parameters; ValueError where their numbers differ."""
     if not isinstance(vec, Tensor):

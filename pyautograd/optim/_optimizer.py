@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from pyautograd import _recording
+from pyautograd._arguments import named
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._creation import tensor, zeros, zeros_like
 from pyautograd._dtype import float64
@@ -62,6 +63,7 @@ class Optimizer:
         """What is kept for each parameter, such as `exp_avg`: a dict by parameter."""
         return self._state
 
+    @named
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds parameters with options of their own: `{"params": [...], "lr": 0.01}`."""
         if not isinstance(param_group, dict):
@@ -122,6 +124,7 @@ class Optimizer:
         state = {index.get(id(param), param): dict(kept) for param, kept in self.state.items()}
         return {"state": state, "param_groups": groups}
 
+    @named
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state dict of an optimiser with groups of the same sizes; the tensors are copied.
 
@@ -245,6 +248,7 @@ class FusedOptimizer(Optimizer):
         self._sync()
         return self._state
 
+    @named
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         self._sync()
         super().add_param_group(param_group)

@@ -1,0 +1,169 @@
+"""What an argument must be, in one place: a tensor, an int, a number. TypeErrors name the function and the argument."""
+
+from __future__ import annotations
+
+import builtins
+import collections.abc
+import functools
+import inspect
+import operator
+import types
+import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from pyautograd import _core
+
+if TYPE_CHECKING:
+    from pyautograd._tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def wrong(function: str, argument: str, wanted: str, given: object) -> TypeError:
+    """The TypeError for an argument of the wrong kind."""
+    return TypeError(f"{function}: {argument} must be {wanted}, not {type(given).__name__}")
+
+
+def tensor(function: str, argument: str, given: Any) -> Tensor:
+    """A tensor as it is, an ndarray as a tensor over it; TypeError for anything else."""
+    if isinstance(given, _core.Tensor):
+        return given  # type: ignore[return-value]
+    if isinstance(given, np.ndarray):
+        from pyautograd._creation import as_tensor
+
+        return as_tensor(given)
+    raise wrong(function, argument, "a Tensor", given)
+
+
+def integer(function: str, argument: str, given: Any) -> int:
+    """An int, also NumPy's or a tensor's; a bool is none."""
+    if type(given) is int:
+        return given
+    if not isinstance(given, bool | np.bool_):
+        try:
+            return operator.index(given)
+        except TypeError:
+            pass
+    raise wrong(function, argument, "an int", given)
+
+
+def number(function: str, argument: str, given: Any) -> float:
+    """A float, from whatever Python takes for one, but no text."""
+    if type(given) is float:
+        return given
+    try:
+        if not isinstance(given, str | bytes | bytearray):
+            return float(given)
+    except TypeError:
+        pass
+    raise wrong(function, argument, "a number", given)
+
+
+def flag(function: str, argument: str, given: Any) -> bool:
+    """A bool, also NumPy's; an int is none, which would hide that an axis was given in its place."""
+    if isinstance(given, bool | np.bool_):
+        return bool(given)
+    raise wrong(function, argument, "a bool", given)
+
+
+def named(function: F) -> F:
+    """Let a function take NumPy's `axis` and `keepdims` for its `dim` and `keepdim`, and say which argument was wrong.
+
+    An AttributeError or a TypeError out of the function is looked into: where an argument is not what the annotations
+    say, it is a TypeError that names function and argument. As long as nothing is raised, nothing is looked at.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **keywords: Any) -> Any:
+        for given, name in (("axis", "dim"), ("keepdims", "keepdim")) if keywords else ():
+            if given in keywords:
+                if name in keywords:
+                    raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
+                keywords[name] = keywords.pop(given)
+        try:
+            return function(*args, **keywords)
+        except (AttributeError, TypeError) as error:
+            raise blamed(function, args, keywords, error) from None
+
+    return wrapped  # type: ignore[return-value]
+
+
+def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error: Exception) -> Exception:
+    """The TypeError for the first argument that is not what its annotation says; the error itself if there is none."""
+    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    if str(error).startswith(f"{name}: "):
+        return error
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind(*args, **keywords).arguments
+    except TypeError as unbound:
+        return TypeError(f"{name}: {unbound}")
+    for argument, hint in _hints(function).items():
+        if argument in given:
+            variadic = signature.parameters[argument].kind is inspect.Parameter.VAR_POSITIONAL
+            values: Any = given[argument] if variadic else (given[argument],)
+            for value in values:
+                if not fits(value, hint):
+                    return wrong(name, argument, _words(hint), value)
+    return error
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    """The annotations as types; those that only a type checker knows are left out."""
+    import pyautograd
+
+    names = vars(typing) | vars(collections.abc) | vars(pyautograd) | vars(builtins) | function.__globals__
+    found = {}
+    for argument, text in function.__annotations__.items():
+        try:
+            found[argument] = eval(text, names) if isinstance(text, str) else text
+        except (NameError, TypeError, AttributeError):
+            continue
+    return found
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Is a value what an annotation says? Where that cannot be told: yes."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, each) for each in inner)
+    if origin is tuple:
+        return isinstance(value, tuple)
+    if origin is not None and isinstance(origin, type):
+        if not isinstance(value, origin):
+            return False
+        listed = isinstance(value, list | tuple) and len(inner) == 1
+        items: Any = value if listed else ()
+        return all(fits(item, inner[0]) for item in items)
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is float:
+        return hasattr(type(value), "__float__")
+    if hint in (int, typing.SupportsIndex):
+        return hasattr(type(value), "__index__")
+    if hint is bool:
+        return True  # whatever has a truth value
+    return isinstance(value, hint) if isinstance(hint, type) else True
+
+
+def _words(hint: Any) -> str:
+    """An annotation as a message has it."""
+    plain: dict[Any, str] = {
+        int: "an int",
+        typing.SupportsIndex: "an int",
+        float: "a number",
+        str: "a str",
+        type(None): "None",
+    }
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_words(each) for each in inner))
+    if hint in plain:
+        return plain[hint]
+    if origin is not None and isinstance(origin, type):
+        of = f" of {inner[0].__name__}s" if len(inner) == 1 and isinstance(inner[0], type) else ""
+        return "callable" if origin.__name__ == "Callable" else f"a {origin.__name__}{of}"
+    return f"a {getattr(hint, '__name__', hint)}"
