@@ -213,6 +213,27 @@ def test_random_split() -> None:
     assert [len(part) for part in random_split(numbers(), [0.5, 0.35, 0.15])] == [6, 3, 1]
 
 
+def test_rows_may_be_counted_from_the_end() -> None:
+    for dataset in (numbers(), [(pa.tensor(i), 0) for i in range(10)]):
+        assert rows(DataLoader(Subset(dataset, [3, -1]), batch_size=2)) == [[3, 9]]
+        assert rows(DataLoader(Subset(Subset(dataset, [3, -1]), [-1, 0]), batch_size=2)) == [[9, 3]]
+        assert rows(DataLoader(dataset, batch_size=2, sampler=[3, -1])) == [[3, 9]]
+
+
+def test_a_dataset_may_read_many_items_at_once() -> None:
+    class Batched(Squares):
+        def __getitems__(self, indices):
+            return [(10 * i, 0.0) for i in indices]
+
+    assert rows(DataLoader(Batched(4), batch_size=3)) == [[0, 10, 20], [30]]
+    assert rows(DataLoader(Subset(Batched(4), [3, 1]), batch_size=3)) == [[30, 10]]
+    assert rows(DataLoader(Subset(Squares(4), [3, 1]), batch_size=3)) == [[3, 1]]
+
+
+def test_datasets_are_put_together_by_adding_them() -> None:
+    assert [x for x, _ in Squares(2) + Squares(3)] == [0, 1, 0, 1, 2]
+
+
 def test_random_split_follows_manual_seed() -> None:
     splits = []
     for _ in range(2):
@@ -222,6 +243,8 @@ def test_random_split_follows_manual_seed() -> None:
 
 
 def test_random_split_refuses() -> None:
+    with pytest.raises(ValueError, match=r"\[5\.7, 4\.3\] do not sum"):
+        random_split(numbers(), [5.7, 4.3])
     with pytest.raises(ValueError, match="do not sum"):
         random_split(numbers(), [7, 4])
     with pytest.raises(ValueError, match="fraction"):

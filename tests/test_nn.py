@@ -226,6 +226,17 @@ def test_load_state_dict_with_assign_takes_the_tensors() -> None:
     assert other.mean.dtype is pa.float64
 
 
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("wrong", [np.array([object()]), np.array(["a"]), np.array([1j]), [1.0], 1.0], ids=repr)
+def test_a_state_dict_with_something_that_makes_no_tensor_changes_nothing(wrong, assign) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    before = {name: tensor.tolist() for name, tensor in model.state_dict().items()}
+    state = {name: tensor + 1 for name, tensor in model.state_dict().items()} | {"1.bias": wrong}
+    with pytest.raises(RuntimeError, match=r"1\.bias"):
+        model.load_state_dict(state, assign=assign)
+    assert {name: tensor.tolist() for name, tensor in model.state_dict().items()} == before
+
+
 def test_a_state_dict_that_does_not_fit_changes_nothing() -> None:
     net = Net()
     before = {name: tensor.tolist() for name, tensor in net.state_dict().items()}

@@ -345,6 +345,63 @@ def test_load_state_dict_checks_first() -> None:
     assert other.param_groups[0]["lr"] == 0.7
 
 
+def changed(state, **options):
+    """An optimiser's state dict with other options, and its first parameter's state with `kept` in it."""
+    kept = {**state["state"][0], **options.pop("kept", {})}
+    return {
+        "state": {0: {name: value for name, value in kept.items() if value is not ...}},
+        "param_groups": [{**state["param_groups"][0], **options}],
+    }
+
+
+NO_STATE_OF_ADAM = {
+    "None": (lambda state: None, "this NoneType"),
+    "a model's": (lambda state: nn.Linear(1, 1).state_dict(), "takes what state_dict gave"),
+    "without groups": (lambda state: {"state": state["state"]}, "takes what state_dict gave"),
+    "without params": (lambda state: {**state, "param_groups": [{"lr": 1.0}]}, "takes what state_dict gave"),
+    "a state that is a number": (lambda state: {**state, "state": {0: 3}}, "takes what state_dict gave"),
+    "SGD's": (lambda state: stepped(optim.SGD, momentum=0.9)[0].state_dict(), "lacks betas, eps, which Adam needs"),
+    "RMSprop's": (lambda state: stepped(optim.RMSprop)[0].state_dict(), "lacks betas"),
+    "part of a state": (lambda state: changed(state, kept={"exp_avg_sq": ...}), "no exp_avg_sq"),
+    "a state of None": (lambda state: changed(state, kept={"exp_avg": None}), "no exp_avg"),
+    "a state of text": (lambda state: changed(state, kept={"exp_avg": "x"}), "exp_avg is a str"),
+    "another shape": (lambda state: changed(state, kept={"exp_avg": pa.ones(7)}), r"exp_avg of shape \(7,\)"),
+    "no step": (lambda state: changed(state, kept={"step": ...}), "step is None"),
+    "half a step": (lambda state: changed(state, kept={"step": 1.5}), "step is 1.5"),
+    "steps back": (lambda state: changed(state, kept={"step": pa.tensor(-3.0)}), "step is tensor"),
+    "many steps": (lambda state: changed(state, kept={"step": pa.ones(3)}), "step is tensor"),
+    "amsgrad without its state": (lambda state: changed(state, amsgrad=True), "no max_exp_avg_sq"),
+}
+
+
+def stepped(kind, **options):
+    p = nn.Parameter(pa.ones(3))
+    optimizer = kind([p], **options)
+    p.grad = pa.ones(3)
+    optimizer.step()
+    return optimizer, p
+
+
+@pytest.mark.parametrize("name", NO_STATE_OF_ADAM)
+def test_a_state_that_updates_cannot_go_on_from_is_refused_and_changes_nothing(name: str) -> None:
+    change, match = NO_STATE_OF_ADAM[name]
+    (optimizer, p), (twin, q) = (stepped(optim.Adam) for _ in range(2))
+    with pytest.raises(ValueError, match=match):
+        optimizer.load_state_dict(change(optimizer.state_dict()))
+    assert repr(optimizer.state_dict()) == repr(twin.state_dict())
+    optimizer.step()
+    twin.step()
+    assert p.tolist() == q.tolist()
+
+
+def test_switches_that_a_checkpoint_does_not_know_are_off() -> None:
+    optimizer, _ = stepped(optim.Adam)
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["maximize"]
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["maximize"] is False
+
+
 def test_a_loaded_state_is_a_copy() -> None:
     p = nn.Parameter(pa.ones(2))
     first = optim.SGD([p], lr=0.1, momentum=0.9)

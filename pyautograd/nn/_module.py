@@ -309,7 +309,7 @@ class Module:
     ) -> IncompatibleKeys:
         """Copies a state dict's numbers into this module's parameters and buffers.
 
-        All names and shapes are checked before anything is copied. Names that only one side has raise RuntimeError
+        All names, shapes and kinds are checked before anything is copied. Names of one side alone raise RuntimeError
         if `strict`, and are returned otherwise; shapes that differ always raise RuntimeError. With `assign` the
         given tensors take the places of the module's own.
         """
@@ -318,6 +318,7 @@ class Module:
         own = dict(self._named_state(""))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
+        ready: dict[str, Tensor] = {}
         problems = []
         if strict and unexpected:
             problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
@@ -334,23 +335,21 @@ class Module:
                     f"size mismatch for {name}: the checkpoint has shape {tuple(given.shape)}, "
                     f"the model {tuple(tensor.shape)}."
                 )
+            else:
+                try:
+                    ready[name] = _in_place_of(tensor, given) if assign else _as_tensor(given)
+                except (TypeError, ValueError) as error:
+                    problems.append(f"{name} cannot be a tensor of the model: {error}.")
         if problems:
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
         with no_grad():
-            for name, tensor in own.items():
-                if name in state_dict:
-                    if assign:
-                        self._replace(name, tensor, state_dict[name])
-                    else:
-                        tensor.copy_(_as_tensor(state_dict[name]))
+            for name, tensor in ready.items():
+                if assign:
+                    place, _, attribute = name.rpartition(".")
+                    setattr(self.get_submodule(place), attribute, tensor)
+                else:
+                    own[name].copy_(tensor)
         return IncompatibleKeys(missing, unexpected)
-
-    def _replace(self, name: str, own: Tensor, given: Any) -> None:
-        place, _, attribute = name.rpartition(".")
-        tensor = _as_tensor(given)
-        if isinstance(own, Parameter) and not isinstance(tensor, Parameter):
-            tensor = Parameter(tensor, requires_grad=own.requires_grad)
-        setattr(self.get_submodule(place), attribute, tensor)
 
     # ---- its modes ----
 
@@ -455,6 +454,13 @@ class Module:
 
 def _as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else _tensor(value)
+
+
+def _in_place_of(own: Tensor, given: Any) -> Tensor:
+    tensor = _as_tensor(given)
+    if isinstance(own, Parameter) and not isinstance(tensor, Parameter):
+        return Parameter(tensor, requires_grad=own.requires_grad)
+    return tensor
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ made once, in a `_Plan`, and kept until the groups or the state change:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
@@ -128,9 +128,10 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state dict of an optimiser with groups of the same sizes; the tensors are copied.
 
-        ValueError where the groups differ or a state tensor does not have its parameter's shape; nothing is changed
-        then.
+        ValueError where it is no such dict or another optimiser's, the groups differ, or a state tensor does not have
+        its parameter's shape; nothing is changed then.
         """
+        _check_form(state_dict)
         groups = deepcopy([dict(group) for group in state_dict["param_groups"]])
         if len(groups) != len(self.param_groups):
             raise ValueError(
@@ -153,8 +154,12 @@ class Optimizer:
             # Keys of JSON-like files are strings.
             param = params.get(int(index) if isinstance(index, str) and index.isdigit() else index, index)
             state[param] = {name: _like_param(name, value, param) for name, value in kept.items()}
+        self._check_loaded(groups, state)
         _bring_values_together(state)
         self.__setstate__({"_state": state, "param_groups": groups})
+
+    def _check_loaded(self, groups: list[dict[str, Any]], state: dict[Any, dict[str, Any]]) -> None:
+        """ValueError for groups and states that the updates cannot go on from."""
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -364,6 +369,41 @@ class FusedOptimizer(Optimizer):
 
     # ---- copies ----
 
+    def _check_loaded(self, groups: list[dict[str, Any]], state: dict[Any, dict[str, Any]]) -> None:
+        for group in groups:
+            # Switches are younger than some checkpoints, and off in these.
+            wanted = {name for name, default in self.defaults.items() if not isinstance(default, (bool, type(None)))}
+            if missing := sorted(wanted - group.keys()):
+                raise ValueError(
+                    f"load_state_dict: a group lacks {', '.join(missing)}, which {type(self).__name__} needs: "
+                    "is it the state of another optimizer?"
+                )
+            names = [name for name in self._state_names({**self.defaults, **group}) if name is not None]
+            for param in group["params"]:
+                self._check_kept(names, state.get(param, {}))
+
+    def _check_kept(self, names: list[str], kept: dict[str, Any]) -> None:
+        """Is what is kept of a parameter whole? All of it after its first step; momentum begins when it is wanted."""
+        held = [name for name in names if kept.get(name) is not None]
+        for name in held:
+            if not isinstance(kept[name], Tensor):
+                raise ValueError(f"load_state_dict: the state {name} is a {type(kept[name]).__name__}, not a tensor")
+        if not self._counts_steps or not kept:
+            return
+        steps = kept.get("step")
+        try:
+            is_count = steps is not None and float(steps) == int(steps) >= 0
+        except (TypeError, ValueError, OverflowError):
+            is_count = False
+        if not is_count:
+            raise ValueError(f"load_state_dict: the state step is {steps!r}, not a number of steps")
+        if steps > 0 and len(held) < len(names):  # type: ignore[operator]
+            missing = ", ".join(name for name in names if name not in held)
+            raise ValueError(
+                f"load_state_dict: the state has no {missing}, which {type(self).__name__} needs: is it the state of "
+                "another optimizer?"
+            )
+
     def __getstate__(self) -> dict[str, Any]:
         self._sync()
         return {name: value for name, value in vars(self).items() if name != "_plans"}
@@ -371,6 +411,22 @@ class FusedOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._plans = None
         super().__setstate__(state)
+
+
+def _check_form(state_dict: Any) -> None:
+    """ValueError unless it looks like what `state_dict` gives."""
+    found = isinstance(state_dict, Mapping) and (state_dict.get("state"), state_dict.get("param_groups"))
+    if not (
+        found
+        and isinstance(found[0], Mapping)
+        and all(isinstance(kept, Mapping) for kept in found[0].values())
+        and isinstance(found[1], (list, tuple))
+        and all(isinstance(group, Mapping) and isinstance(group.get("params"), (list, tuple)) for group in found[1])
+    ):
+        raise ValueError(
+            'load_state_dict takes what state_dict gave: {"state": {index: {...}}, "param_groups": [{"params": [index, '
+            f"...], ...}}]}}, not this {type(state_dict).__name__}"
+        )
 
 
 def _zeros_side_by_side(n: int) -> tuple[Iterator[Tensor], ...]:

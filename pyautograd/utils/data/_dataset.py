@@ -15,10 +15,16 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Base class of datasets: a subclass defines `__getitem__` and `__len__`."""
+    """Base class of datasets: a subclass defines `__getitem__` and `__len__`.
+
+    If it defines `__getitems__` too, a DataLoader has it read a list of indices at once.
+    """
 
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+    def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
+        return ConcatDataset([self, other])
 
 
 class IterableDataset(Dataset[T_co]):
@@ -73,6 +79,11 @@ class Subset(Dataset[T_co]):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
 
+    def __getitems__(self, indices: list[int]) -> list[T_co]:
+        rows = [self.indices[i] for i in indices]
+        fetch = getattr(self.dataset, "__getitems__", None)
+        return fetch(rows) if callable(fetch) else [self.dataset[row] for row in rows]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -122,8 +133,8 @@ def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generat
             if size == 0:
                 warnings.warn(f"random_split: part {i} is empty", UserWarning, stacklevel=2)
     else:
-        sizes = [int(length) for length in lengths]
-    if sum(sizes) != n or any(size < 0 for size in sizes):
+        sizes = [int(length) for length in lengths if length == int(length)]
+    if len(sizes) != len(lengths) or sum(sizes) != n or any(size < 0 for size in sizes):
         raise ValueError(f"random_split: the lengths {list(lengths)} do not sum to the dataset's length, {n}")
     indices = permutation(n, generator).tolist()
     ends = list(accumulate(sizes))

@@ -133,8 +133,9 @@ class DataLoader:
     def _read_batches(self) -> Iterator[Any]:
         collate = default_collate if self.collate_fn is None else self.collate_fn
         dataset = self.dataset
+        fetch = getattr(dataset, "__getitems__", None) or (lambda indices: [dataset[i] for i in indices])
         for indices in self._index_batches():
-            yield collate([dataset[i] for i in indices])
+            yield collate(fetch(indices))
 
     def _read_samples(self) -> Iterator[Any]:
         collate: Callable[[Any], Any] = convert if self.collate_fn is None else self.collate_fn
@@ -160,5 +161,6 @@ def _tensors_of(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
     rows = None
     for indices in reversed(chain):
         index = np.asarray(indices, np.int64).reshape(-1)
+        index = np.where(index < 0, index + (len(dataset) if rows is None else len(rows)), index)
         rows = index if rows is None else rows[index]
     return dataset.tensors, None if rows is None else tensor(rows)
