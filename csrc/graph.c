@@ -329,7 +329,7 @@ bool pa_same_shape(const pa_node *a, const pa_node *b) {
 double pa_node_number(const pa_node *node) {
     const void *data = pa_node_data(node);
     switch ((pa_dtype)node->dtype) {
-    case PA_BOOL: return *(const uint8_t *)data;
+    case PA_BOOL: return *(const uint8_t *)data != 0;
     case PA_INT64: return (double)*(const int64_t *)data;
     case PA_FLOAT32: return *(const float *)data;
     default: return *(const double *)data;

@@ -121,7 +121,7 @@ static void load_numbers(const pa_program *p, const values_segment *s) {
         else if (m->dtype == PA_INT64)
             *m->number = (double)*(const int64_t *)(const void *)at;
         else
-            *m->number = *(const uint8_t *)at;
+            *m->number = *(const uint8_t *)at != 0;
     }
     for (size_t i = 0; i < s->n_crossings; i++) *s->crossings[i].to = *s->crossings[i].from;
 }
