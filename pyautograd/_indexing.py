@@ -178,7 +178,8 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
 
 
 def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
-    """Index the axes named beside the arrays; where these are neighbours the result's axes stand in their place."""
+    """Index the axes named beside the arrays; where these are neighbours the result's axes stand in their place. The
+    result is contiguous, as PyTorch's is of a contiguous tensor: `view` takes it."""
     from pyautograd._creation import from_numpy
 
     axes = [axis for axis, _ in arrays]
@@ -196,5 +197,5 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
     if neighbours and axes[0] > 0:
         lead, n_index = axes[0], linear.ndim
         order = [*range(n_index, n_index + lead), *range(n_index), *range(n_index + lead, result.ndim)]
-        result = apply(_ops.view, result, (_PERMUTE, *order))
+        result = apply(_ops.view, result, (_PERMUTE, *order)).contiguous()
     return result

@@ -113,3 +113,10 @@ def test_bad_cat():
         pa.cat([pa.zeros(2)], 1)
     with pytest.raises(ValueError, match="0-d"):
         pa.cat([pa.tensor(1.0), pa.tensor(2.0)])
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_what_arrays_index_is_contiguous(key):
+    indexed = pa.arange(24.0).reshape(3, 4, 2)[arrays_of(key)]
+    assert indexed.is_contiguous()
+    np.testing.assert_array_equal(indexed.view(indexed.numel()).numpy(), indexed.numpy().reshape(-1))
