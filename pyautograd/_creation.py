@@ -9,6 +9,7 @@ import numpy as np
 
 from pyautograd import _arguments, _core, _dims
 from pyautograd._arguments import named
+from pyautograd._array_like import as_array, typed_array
 from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, bool_, from_numpy_dtype, get_default_dtype, int64
 from pyautograd._dtype import dtype as Dtype
 from pyautograd._tensor import Tensor
@@ -35,32 +36,6 @@ def _wanted(dtype: Any, default: Dtype | None = None) -> Dtype:
     return (default or get_default_dtype()) if dtype is None else as_dtype(dtype)
 
 
-def _as_array(data: Any) -> tuple[np.ndarray[Any, Any], Dtype]:
-    """Data as an array as NumPy reads it, and the dtype that a tensor of it has: Python floats become the default
-    float."""
-    if isinstance(data, np.ndarray | np.generic):
-        array = np.asarray(data)
-        return array, from_numpy_dtype(array.dtype)
-    if isinstance(data, list | tuple) and _has_node(data):
-        data = _numbers(data)
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise ValueError(f"tensor: the nested lists are ragged ({error})") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"tensor: {type(data).__name__} data holds something that is no number")
-    return array, get_default_dtype() if array.dtype.kind == "f" else from_numpy_dtype(array.dtype)
-
-
-def _has_node(data: Any) -> bool:
-    return any(isinstance(item, _core.Node) or (isinstance(item, list | tuple) and _has_node(item)) for item in data)
-
-
-def _numbers(data: Any) -> Any:
-    return [item.tolist() if isinstance(item, Tensor) else item.data if isinstance(item, _core.Node)
-            else _numbers(item) if isinstance(item, list | tuple) else item for item in data]  # fmt: skip
-
-
 def _find_fields() -> bool:
     """Tells C how arrays look; False where they look otherwise than it knows, and Python does its work."""
     sample = np.zeros((4, 6))[::2, ::3]
@@ -82,10 +57,11 @@ def _over(array: np.ndarray[Any, Any]) -> Tensor:
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of the data.
 
-    **Arguments:** `data`: a number, nested lists of numbers, an ndarray of at most 8 axes, or a tensor. `dtype`: by
-    default the default float for Python floats, int64 for ints, bool for bools, and an array's own (small integers
-    become int64). `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged lists, TypeError
-    for what is no number.
+    **Arguments:** `data`: a number, nested lists of numbers, a tensor, or an array of at most 8 axes: an ndarray, a
+    buffer, what has `__array__` or `__dlpack__`. `dtype`: by default the default float for Python floats, int64 for
+    ints, bool for bools, and the own dtype of what has one (small integers become int64, float16 float32); of a
+    list the highest that occurs. `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged
+    lists, tensors of several elements in a list and numbers that do not fit, TypeError for what is no number.
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1, 2], [3, 4]])
@@ -93,15 +69,13 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
             [3, 4]])
     >>> pyautograd.tensor([0.5, 1.5], requires_grad=True)
     tensor([0.5000, 1.5000], requires_grad=True)
+    >>> import numpy as np
+    >>> pyautograd.tensor([np.float64(0.1), 1])
+    tensor([0.1000, 1.0000], dtype=float64)
     """
     _cpu(device)
-    if isinstance(data, _core.Node):
-        array = np.asarray(data.detach())
-        natural = data.dtype
-    else:
-        array, natural = _as_array(data)
-    wanted = _wanted(dtype, natural)
-    made: Any = _core.empty(wanted.code, array.shape)
+    array, natural = as_array(data, None if dtype is None else as_dtype(dtype))
+    made: Any = _core.empty(natural.code, array.shape)
     if array.size:
         np.copyto(made.numpy(), array, casting="unsafe")
     return _finish(made, requires_grad)
@@ -135,16 +109,20 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """The data as a tensor, without a copy where that can be: a tensor itself, or over an array's memory."""
+    """The data as a tensor, without a copy where that can be: a tensor itself, or over the memory of an array, a buffer
+    or what else has a dtype. Takes and raises what `tensor` does."""
     _cpu(device)
+    if dtype is None and (made := _core.array_over(data)) is not NotImplemented:
+        return made  # type: ignore[no-any-return]
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and dtype is None:
+    array = typed_array(data)
+    if array is not None and (dtype is None or BY_NUMPY.get(array.dtype) is as_dtype(dtype)):
         try:
-            return from_numpy(data)
+            return from_numpy(array)
         except (TypeError, ValueError):
-            return tensor(data)
-    return tensor(data, dtype=dtype)
+            pass
+    return tensor(data if array is None else array, dtype=dtype)
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -166,10 +144,18 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     tensor([7, 7])
     """
     _cpu(device)
-    by_value = {bool: DTYPES[0], int: int64}.get(type(fill_value))
-    made: Any = _core.empty(_wanted(dtype, by_value).code, _dims.sizes("full", (size,), "size"))
+    made: Any = _core.empty(_wanted(dtype, _dtype_of_number(fill_value)).code, _dims.sizes("full", (size,), "size"))
     _core.copy_into(made, fill_value, "full")
     return _finish(made, requires_grad)
+
+
+def _dtype_of_number(number: Any) -> Dtype | None:
+    """bool and int64 for bools and ints, of NumPy and in tensors too; None for floats: they have the default float."""
+    if isinstance(number, bool | np.bool_):
+        return bool_
+    if isinstance(number, int | np.integer):
+        return int64
+    return number.dtype if isinstance(number, Tensor) and not number.dtype.is_floating_point else None
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
