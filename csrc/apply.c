@@ -136,6 +136,15 @@ pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
     return PA_OK;
 }
 
+pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, const double *gradients) {
+    PA_TRY(pa_record_refuse("a Value given with its local gradients", "build the op out of others"));
+    PA_TRY(pa_node_need_array(node));
+    PA_TRY(pa_node_link(node, PA_OP_local_grads, n, parents));
+    memcpy(pa_node_local_grads(node), gradients, (size_t)n * sizeof *gradients);
+    for (int i = 0; i < n; i++) node->flags &= (uint16_t)(parents[i]->flags | ~PA_PURE);
+    return PA_OK;
+}
+
 pa_status pa_detach(pa_node *node, pa_node **out) {
     PA_TRY(pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
     if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;

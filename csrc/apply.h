@@ -18,6 +18,9 @@ pa_status pa_apply_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out);
 /* Makes `node`, a fresh leaf, the result of an op written in Python. */
 pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents);
 
+/* The same for a Value whose local gradients, one a parent, are given. */
+pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, const double *gradients);
+
 /* A node of the same data without history; shares the storage. */
 pa_status pa_detach(pa_node *node, pa_node **out);
 

@@ -568,12 +568,13 @@ static PyObject *bind_register(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-#define FAST(name, words) {#name, (PyCFunction)(void (*)(void))bind_##name, METH_FASTCALL, words}
+#define FAST_AT(name, function, words) {#name, (PyCFunction)(void (*)(void))function, METH_FASTCALL, words}
+#define FAST(name, words) FAST_AT(name, bind_##name, words)
 static PyMethodDef functions[] = {
     FAST(apply, "apply(op, *operands, ...): the op's result."),
     FAST(in_place, "in_place(op, target, other): target op= other."),
     FAST(reshape, "reshape(tensor, shape): a view where possible, else of a copy."),
-    {"layer", (PyCFunction)(void (*)(void))pa_layer, METH_FASTCALL, "layer(neurons, x, Neuron): the outputs of a layer."},
+    FAST_AT(layer, pa_layer, "layer(neurons, x, Neuron): the outputs of a layer."),
     FAST(empty, "empty(dtype, shape): a tensor, not filled."),
     FAST(borrow, "borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory."),
     FAST(parameter, "parameter(tensor, requires_grad): a Parameter over the same memory."),
@@ -584,6 +585,7 @@ static PyMethodDef functions[] = {
     FAST(grad, "grad(root, inputs, gradient, retain_graph): gradients of the inputs."),
     {"array_over", pa_array_over, METH_O, "array_over(array): a tensor over its memory, or NotImplemented."},
     {"arrays", pa_arrays_ready, METH_VARARGS, "arrays(sample, address, shape, strides, dtypes): may array_over be used?"},
+    FAST_AT(exchange, pa_exchange, "exchange(a, b): two new Tensors trade their contents."),
     {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},

@@ -132,7 +132,7 @@ static void free_parent_array(pa_node *node) {
     if (node->op == PA_OP_neuron) {
         pa_mem_free(node->neuron, pa_neuron_bytes(pa_neuron_inputs(node)));
     } else if (node->n_parents > 2) {
-        pa_mem_free_array(node->array->parents, node->n_parents, sizeof *node->array->parents);
+        pa_mem_free(node->array->parents, pa_parents_bytes(node->n_parents));
         node->array->parents = NULL;
     }
 }
@@ -268,7 +268,7 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
                UINT16_MAX);
     if (n > 2) {
         PA_TRY(pa_node_need_array(node));
-        node->array->parents = pa_mem_alloc_array((size_t)n, sizeof *parents);
+        node->array->parents = pa_mem_alloc(pa_parents_bytes(n));
         if (node->array->parents == NULL) return PA_MEMORY;
     }
     pa_node **own = n > 2 ? node->array->parents : node->parent;

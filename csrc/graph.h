@@ -58,7 +58,7 @@ typedef struct pa_array {
     /* Attributes of the op */
     double params[PA_MAX_PARAMS];
     int64_t ints[PA_MAX_NDIM + 4];
-    pa_node **parents;                   /* where there are more than two */
+    pa_node **parents;                   /* where there are more than two; behind them room for local gradients */
     uint32_t versions[PA_MAX_OPERANDS];  /* of the operands when the op was applied */
     pa_storage *saved;                   /* what forward keeps for backward: a mask, positions, probabilities */
     pa_node *grad;                       /* accumulated gradient of a leaf, or a retained one */
@@ -181,6 +181,14 @@ static inline void pa_node_unwatch(pa_node *node) {
 
 /* Bytes of the block at node->neuron of a neuron with n inputs: w[n], x[n], b, and the numbers of all of them. */
 static inline size_t pa_neuron_bytes(int n) { return (size_t)(2 * n + 1) * (sizeof(pa_node *) + sizeof(double)); }
+/* Bytes of the block at array->parents of a node with n > 2 parents: the parents, and a number for each. */
+static inline size_t pa_parents_bytes(int n) { return (size_t)n * (sizeof(pa_node *) + sizeof(double)); }
+
+/* Of op local_grads: d out / d parent, a number for each. */
+static inline double *pa_node_local_grads(const pa_node *node) {
+    return node->n_parents > 2 ? (double *)(node->array->parents + node->n_parents) : node->array->params;
+}
+
 static inline int pa_neuron_inputs(const pa_node *node) { return (node->n_parents - 1) / 2; }
 
 /* Gives a node its parents (references are taken) and puts it into the birth list. With n > 2, its array must exist. */

@@ -9,6 +9,8 @@
    by a backward (a closure, say), however unreachable it looks from Python. */
 #include "handle.h"
 
+#include <math.h>
+#include <string.h>
 #include <structmember.h>
 
 #include "program/record.h"
@@ -49,6 +51,20 @@ static struct {
 
 static inline bool is_exact(const PyTypeObject *type) { return type == pa_py.value_type || type == pa_py.tensor_type; }
 
+/* The __dict__ that an earlier handle of the node left, or has while it is dying. */
+static void take_dict(pa_handle *handle) {
+    pa_node *node = handle->node;
+    if (node->flags & PA_DICT_ONLY) {
+        handle->dict = node->handle;
+        node->flags &= (uint16_t)~PA_DICT_ONLY;
+    } else {
+        pa_handle *dying = node->handle;
+        handle->dict = dying->dict;
+        dying->dict = NULL;
+    }
+    pa_handle_track((PyObject *)handle);
+}
+
 /* A handle of the given class; takes over the reference on the node, also when it fails. */
 static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     pa_handle *handle;
@@ -66,18 +82,14 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     handle->node = node;
     handle->dict = NULL;
     handle->weak_references = NULL;
-    if (node->flags & PA_DICT_ONLY) {
-        handle->dict = node->handle;
-        node->flags &= (uint16_t)~PA_DICT_ONLY;
-        if (!PyObject_GC_IsTracked((PyObject *)handle)) PyObject_GC_Track((PyObject *)handle);
-    }
+    if (node->handle != NULL) take_dict(handle);
     node->handle = handle;
     return (PyObject *)handle;
 }
 
 PyObject *pa_wrap(pa_node *node) {
-    if (node->handle != NULL && !(node->flags & PA_DICT_ONLY)) {
-        PyObject *live = node->handle;
+    PyObject *live = node->flags & PA_DICT_ONLY ? NULL : node->handle;
+    if (live != NULL && Py_REFCNT(live) > 0) { /* at 0 it is dying: members of a subclass, of which Python may see something */
         pa_node_release(node); /* the handle has a reference of its own */
         return Py_NewRef(live);
     }
@@ -156,23 +168,25 @@ int pa_as_node(PyObject *object, pa_node **out) {
 
 /* ---- life ---- */
 
+/* The handle leaves the graph before anything that may run Python: a callback that looks at the node finds no dying handle. */
 static void handle_dealloc(PyObject *self) {
     pa_handle *handle = (pa_handle *)self;
     PyTypeObject *type = Py_TYPE(self);
     pa_node *node = handle->node;
-    if ((handle->dict != NULL || !is_exact(type)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
-    if (handle->weak_references != NULL) PyObject_ClearWeakRefs(self);
-    if (node != NULL) {
+    PyObject *dict = handle->dict;
+    if ((dict != NULL || !is_exact(type)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+    if (node->handle == handle) { /* else another took its place while this one was dying */
         node->handle = NULL;
-        if (handle->dict != NULL && node->refs > 1) {
-            node->handle = handle->dict;
+        if (dict != NULL && node->refs > 1) {
+            node->handle = dict;
             node->flags |= PA_DICT_ONLY;
-            handle->dict = NULL;
+            dict = NULL;
         }
-        handle->node = NULL;
-        pa_node_release(node);
     }
-    Py_CLEAR(handle->dict);
+    handle->dict = NULL;
+    if (handle->weak_references != NULL) PyObject_ClearWeakRefs(self);
+    pa_node_release(node);
+    Py_XDECREF(dict);
     if (idle.n < IDLE_HANDLES && is_exact(type))
         idle.handle[idle.n++] = handle;
     else
@@ -183,13 +197,14 @@ static void handle_dealloc(PyObject *self) {
 static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     pa_handle *handle = (pa_handle *)self;
     Py_VISIT(Py_TYPE(self));
-    if (handle->node == NULL || handle->node->refs == 1) Py_VISIT(handle->dict);
+    if (handle->node->refs == 1) Py_VISIT(handle->dict);
     return 0;
 }
 
 static int handle_clear(PyObject *self) {
     Py_CLEAR(((pa_handle *)self)->dict);
-    if (is_exact(Py_TYPE(self)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self); /* dealloc relies on it */
+    if (((pa_handle *)self)->dict == NULL && is_exact(Py_TYPE(self)) && PyObject_GC_IsTracked(self))
+        PyObject_GC_UnTrack(self); /* dealloc relies on it */
     return 0;
 }
 
@@ -203,12 +218,80 @@ static int handle_setattro(PyObject *self, PyObject *name, PyObject *value) {
     return status;
 }
 
-/* Makes a fresh Value the result of a custom op on its children. */
-static int adopt_children(pa_node *node, PyObject *children) {
+/* ---- Value(…) ---- */
+
+/* What a Value was made with; NULL where nothing was given. */
+typedef struct value_arguments {
+    PyObject *data, *children, *op, *local_grads, *label;
+} value_arguments;
+
+static int no_two(const char *name, PyObject *first, PyObject *second) {
+    if (first == NULL || second == NULL) return 0;
+    PyErr_Format(PyExc_TypeError, "Value: %s and _%s are the same argument", name, name);
+    return -1;
+}
+
+/* micrograd's Value(data, _children=(), _op='', label=''), and microgpt's Value(data, children=(), local_grads=()): the third
+   argument is an op's name or local gradients. */
+static int read_arguments(PyObject *arguments, PyObject *keywords, value_arguments *out) {
+    static char *names[] = {"data", "_children", "_op", "label", "children", "op", "_local_grads", "local_grads", NULL};
+    PyObject *children = NULL, *third = NULL, *op = NULL, *local_grads = NULL;
+    memset(out, 0, sizeof *out);
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOO$OOOO:Value", names, &out->data, &out->children, &third,
+                                     &out->label, &children, &op, &out->local_grads, &local_grads))
+        return -1;
+    if (no_two("children", out->children, children) < 0 || no_two("local_grads", out->local_grads, local_grads) < 0 ||
+        no_two("op", third, op) < 0)
+        return -1;
+    if (children != NULL) out->children = children;
+    if (local_grads != NULL) out->local_grads = local_grads;
+    out->op = op != NULL ? op : third;
+    bool listed = out->op != NULL && (PyTuple_Check(out->op) || PyList_Check(out->op));
+    if (listed && out->local_grads == NULL) {
+        out->local_grads = out->op;
+        out->op = NULL;
+    }
+    if (out->op == Py_None) out->op = NULL;
+    if (out->op != NULL && !PyUnicode_Check(out->op)) {
+        PyErr_Format(PyExc_TypeError,
+                     "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
+                     "numbers), not %R",
+                     (PyObject *)Py_TYPE(out->op));
+        return -1;
+    }
+    if (out->local_grads == NULL || PyTuple_Check(out->local_grads) || PyList_Check(out->local_grads)) return 0;
+    PyErr_Format(PyExc_TypeError, "Value: local_grads is a list or tuple of numbers, not %R", (PyObject *)Py_TYPE(out->local_grads));
+    return -1;
+}
+
+static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *out) {
+    PyObject *tuple = PySequence_Tuple(object);
+    if (tuple == NULL) return PA_PYTHON;
+    Py_ssize_t given = PyTuple_Size(tuple);
+    pa_status status = given == n ? PA_OK : pa_fail(PA_VALUE, "Value: %zd local gradients for %zd children", given, n);
+    for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
+        PyObject *item = PyTuple_GetItem(tuple, i);
+        if (pa_is_handle(item)) {
+            status = pa_fail(PA_TYPE, "Value: local gradient %zd is a %s, not a number; write its .data", i,
+                             pa_is_value(item) ? "Value" : "Tensor");
+        } else {
+            out[i] = PyFloat_AsDouble(item);
+            if (out[i] == -1.0 && PyErr_Occurred()) status = PA_PYTHON;
+        }
+    }
+    Py_DECREF(tuple);
+    return status;
+}
+
+/* Makes a fresh Value the result of an op, written in Python, on its children. */
+static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads) {
+    if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
+        return pa_fail(PA_TYPE, "Value: children that have local gradients are a list or tuple: their order matters");
     PyObject *tuple = PySequence_Tuple(children);
-    if (tuple == NULL) return -1;
+    if (tuple == NULL) return PA_PYTHON;
     Py_ssize_t n = PyTuple_Size(tuple);
-    pa_node **parents = pa_mem_alloc_array((size_t)n + 1, sizeof *parents);
+    size_t bytes = ((size_t)n + 1) * (sizeof(pa_node *) + sizeof(double));
+    pa_node **parents = pa_mem_alloc(bytes);
     pa_status status = parents == NULL ? PA_MEMORY : PA_OK;
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
@@ -217,48 +300,109 @@ static int adopt_children(pa_node *node, PyObject *children) {
         else
             status = pa_fail(PA_TYPE, "Value: child %zd is not a Value", i);
     }
-    if (status == PA_OK && n > 0) status = pa_apply_custom(node, (int)n, parents);
-    if (parents != NULL) pa_mem_free_array(parents, (size_t)n + 1, sizeof *parents);
+    if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
+    if (status == PA_OK && n > 0 && pa_grad_enabled())
+        status = local_grads == NULL ? pa_apply_custom(node, (int)n, parents)
+                                     : pa_apply_local_grads(node, (int)n, parents, (double *)(parents + n + 1));
+    pa_mem_free(parents, bytes);
     Py_DECREF(tuple);
+    return status;
+}
+
+/* The Value's number; a number that the step being recorded does not know yet makes another node, which takes the handle. */
+static pa_status fill(pa_handle *handle, PyObject *data) {
+    pa_node *node = handle->node;
+    if (pa_recording() != NULL) {
+        PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & PA_LISTED, PA_RUNTIME,
+                   "Value: __init__ of a Value that is in use");
+        bool traced = pa_is_handle(data) && pa_handle_node(data)->flags & PA_NUMBER && pa_handle_node(data)->ndim == 0;
+        if (traced) {
+            PA_TRY(pa_record_value_of(pa_handle_node(data), &handle->node));
+            node->handle = NULL;
+            handle->node->handle = handle;
+            pa_node_release(node);
+            return PA_OK;
+        }
+    }
+    double number = PyFloat_AsDouble(data);
+    if (number == -1.0 && PyErr_Occurred()) return PA_PYTHON;
+    node->value = number;
+    node->grad = 0;
+    return PA_OK;
+}
+
+static int set_given(PyObject *self, const char *name, PyObject *text) {
+    bool nothing = text == NULL || text == Py_None || (PyUnicode_Check(text) && PyUnicode_GetLength(text) == 0);
+    return nothing ? 0 : PyObject_SetAttrString(self, name, text);
+}
+
+static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    pa_handle *handle = (pa_handle *)self;
+    pa_status status;
+    if (keywords == NULL && PyTuple_Size(arguments) == 1) {
+        status = fill(handle, PyTuple_GetItem(arguments, 0));
+    } else {
+        value_arguments given;
+        if (read_arguments(arguments, keywords, &given) < 0) return -1;
+        if (given.children == NULL && given.local_grads != NULL && PySequence_Size(given.local_grads) > 0)
+            status = pa_fail(PA_VALUE, "Value: %zd local gradients for 0 children", PySequence_Size(given.local_grads));
+        else if (given.children != NULL && (handle->node->refs > 1 || handle->node->flags & PA_LISTED))
+            status = pa_fail(PA_RUNTIME, "Value: __init__ with children of a Value that is in use");
+        else
+            status = fill(handle, given.data);
+        if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
+        if (status == PA_OK && (set_given(self, "_custom_op", given.op) < 0 || set_given(self, "label", given.label) < 0))
+            status = PA_PYTHON;
+    }
     if (status == PA_OK) return 0;
     pa_raise(status);
     return -1;
 }
 
-/* Value(data, _children=(), _op='', label=''): micrograd's constructor. Tensors are made by functions of bind.c. */
-static PyObject *handle_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"data", "_children", "_op", "label", NULL};
-    PyObject *data, *children = NULL, *op = NULL, *label = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOO:Value", names, &data, &children, &op, &label)) return NULL;
-    if (!PyType_IsSubtype(type, pa_py.value_type)) {
-        PyErr_Format(PyExc_TypeError, "make a Tensor with pyautograd.tensor(data)");
-        return NULL;
-    }
+/* The object that __init__ fills: a Value is nan until then, a Tensor empty. */
+static PyObject *value_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)arguments, (void)keywords;
     pa_node *node = NULL;
-    pa_status status;
-    if (pa_recording() != NULL && pa_is_handle(data) && pa_handle_node(data)->flags & PA_NUMBER &&
-        pa_handle_node(data)->ndim == 0) {
-        status = pa_record_value_of(pa_handle_node(data), &node);
-    } else {
-        double number = PyFloat_AsDouble(data);
-        if (number == -1.0 && PyErr_Occurred()) return NULL;
-        status = pa_value_new(number, &node);
-    }
-    if (status != PA_OK) return pa_raise(status);
-    PyObject *self = new_handle(node, type);
-    if (self == NULL) return NULL;
-    if (children != NULL && adopt_children(node, children) < 0) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    bool named = op != NULL && PyObject_IsTrue(op) == 1, labelled = label != NULL && PyObject_IsTrue(label) == 1;
-    if ((named && PyObject_SetAttrString(self, "_custom_op", op) < 0) ||
-        (labelled && PyObject_SetAttrString(self, "label", label) < 0)) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    return self;
+    pa_status status = pa_value_new(NAN, &node);
+    return status == PA_OK ? new_handle(node, type) : pa_raise(status);
 }
+
+static PyObject *tensor_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)arguments, (void)keywords;
+    pa_node *node = NULL;
+    int64_t shape[1] = {0};
+    pa_status status = pa_node_new(PA_FLOAT32, 1, shape, &node);
+    return status == PA_OK ? new_handle(node, type) : pa_raise(status);
+}
+
+PyObject *pa_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    for (Py_ssize_t i = 0; i < 2; i++) {
+        if (n != 2 || !pa_is_handle(arguments[i]) || pa_is_value(arguments[i])) {
+            PyErr_SetString(PyExc_TypeError, "exchange: two Tensors are wanted");
+            return NULL;
+        }
+        const pa_node *node = pa_handle_node(arguments[i]);
+        if (node->refs - node->programs > 1 || node->flags & PA_LISTED)
+            return pa_raise(pa_fail(PA_RUNTIME, "Tensor: __init__ of a tensor of shape %s that is in use", pa_node_shape_text(node)));
+    }
+    pa_handle *a = (pa_handle *)arguments[0], *b = (pa_handle *)arguments[1];
+    pa_node *node = a->node;
+    a->node = b->node;
+    b->node = node;
+    a->node->handle = a;
+    b->node->handle = b;
+    Py_RETURN_NONE;
+}
+
+static PyObject *node_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)type, (void)arguments, (void)keywords;
+    PyErr_SetString(PyExc_TypeError, "Node: the base of Tensor and Value; make one of these");
+    return NULL;
+}
+
+/* ---- the types ---- */
+
 static PyMemberDef members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(pa_handle, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(pa_handle, weak_references), READONLY, NULL},
@@ -266,7 +410,7 @@ static PyMemberDef members[] = {
 };
 
 static const PyType_Slot life_slots[] = {
-    {Py_tp_new, handle_new},
+    {Py_tp_new, node_new},
     {Py_tp_dealloc, handle_dealloc},
     {Py_tp_traverse, handle_traverse},
     {Py_tp_clear, handle_clear},
@@ -284,19 +428,23 @@ static PyType_Spec node_type = {
 
 /* Value and Tensor are types of their own, not Python subclasses: one that is made by a class statement costs 50 ns more at
    the death of each object. Python adds their methods (pyautograd/_graft.py). */
-static PyType_Slot class_slots[] = {
-    {Py_tp_dealloc, handle_dealloc}, {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear}, {0, NULL}};
+static PyType_Slot value_slots[] = {
+    {Py_tp_new, value_new},           {Py_tp_init, value_init},   {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear}, {0, NULL},
+};
 
 static PyType_Spec value_type = {
     .name = "pyautograd.Value",
     .basicsize = sizeof(pa_handle),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    .slots = class_slots,
+    .slots = value_slots,
 };
 
 static PyType_Slot tensor_slots[] = {
-    {Py_tp_dealloc, handle_dealloc},      {Py_tp_traverse, handle_traverse},          {Py_tp_clear, handle_clear},
-    {Py_bf_getbuffer, pa_buffer_get}, {Py_bf_releasebuffer, pa_buffer_release}, {0, NULL}};
+    {Py_tp_new, tensor_new},         {Py_tp_dealloc, handle_dealloc},  {Py_tp_traverse, handle_traverse},
+    {Py_tp_clear, handle_clear},     {Py_bf_getbuffer, pa_buffer_get}, {Py_bf_releasebuffer, pa_buffer_release},
+    {0, NULL},
+};
 
 static PyType_Spec tensor_type = {
     .name = "pyautograd.Tensor",

@@ -79,6 +79,9 @@ extern PyGetSetDef pa_handle_attributes[];
 /* Shows the handle to the collector once it has a __dict__. */
 void pa_handle_track(PyObject *self);
 
+/* Two Tensors, of no graph yet, trade their nodes: how __init__ gives a Tensor what a function has made. */
+PyObject *pa_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n);
+
 /* Makes the types Node, Value and Tensor; -1 with an exception set. */
 int pa_handle_ready(void);
 

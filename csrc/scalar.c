@@ -355,6 +355,10 @@ static inline void gradients_of(const pa_node *node, double G, double *to) {
 }
 
 void pa_value_local_gradients(const pa_node *node, double *gradients) {
+    if (node->op == PA_OP_local_grads) {
+        memcpy(gradients, pa_node_local_grads(node), node->n_parents * sizeof *gradients);
+        return;
+    }
     bool formula = scalar_forward[node->op] != NULL && node->flags & PA_IS_VALUE && node->n_parents > 0;
     for (int i = 0; i < node->n_parents; i++) formula = formula && pa_node_parent(node, i)->flags & PA_IS_VALUE;
     if (formula) {
@@ -378,6 +382,11 @@ pa_status pa_value_backward_step(pa_node *node) {
             w->grad += to_w;
             x->grad += to_x;
         }
+        return PA_OK;
+    }
+    if (node->op == PA_OP_local_grads) {
+        const double *local = pa_node_local_grads(node);
+        for (int i = 0; i < node->n_parents; i++) pa_node_parent(node, i)->grad += local[i] * node->grad;
         return PA_OK;
     }
     if (scalar_forward[node->op] == NULL) return PA_OK;
@@ -438,6 +447,11 @@ pa_status pa_value_backward(pa_node *root) {
                 contribute(w, to_w, epoch, &waiting);
                 contribute(x, to_x, epoch, &waiting);
             }
+            break;
+        }
+        case PA_OP_local_grads: {
+            const double *local = pa_node_local_grads(node);
+            for (int i = 0; i < node->n_parents; i++) contribute(pa_node_parent(node, i), local[i] * g, epoch, &waiting);
             break;
         }
         case PA_OP_custom: /* its _backward was written in Python after it had been used */

@@ -53,10 +53,10 @@ class Tensor(Node):
     __array_ufunc__ = None  # an ndarray on the left lets the tensor on the right decide
     __array_priority__ = 1000
 
-    def __new__(cls, data: Any = (), **keywords: Any) -> Tensor:
+    def __init__(self, data: Any = (), *, dtype: Any = None, **keywords: Any) -> None:
         from pyautograd._creation import tensor
 
-        return tensor(data, dtype=keywords.pop("dtype", float32), **keywords)
+        _core.exchange(self, tensor(data, dtype="float32" if dtype is None else dtype, **keywords))
 
     # Elementwise functions, reductions and views are methods too
     add, sub, mul, div, pow = E.add, E.sub, E.mul, E.div, E.pow
@@ -452,12 +452,12 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Any = (), requires_grad: bool = True) -> Parameter:
+    def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
         if not isinstance(data, Tensor):
             from pyautograd._creation import tensor
 
             data = tensor(data)
-        return _core.parameter(data, requires_grad)  # type: ignore[no-any-return]
+        _core.exchange(self, _core.parameter(data, requires_grad))
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

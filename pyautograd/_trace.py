@@ -246,4 +246,5 @@ RULES = {
     "index": "g added to the rows taken",
     "dropout": "g / (1 - p) where kept, else 0",
     "custom": "what its backward returns",
+    "local_grads": "g times the local gradient given for the operand",
 }

@@ -15,9 +15,10 @@ __all__ = ["Value"]
 class Value(Node):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 
-    `Value(data, _children=(), _op='', label='')`. Operators take Values and numbers of every kind. `data` and `grad`
-    are floats that may be assigned; `backward()` starts inner nodes fresh and accumulates on the leaves; the graph is
-    kept.
+    `Value(data, _children=(), _op='', label='')`, and microgpt's `Value(data, children=(), local_grads=())`, whose
+    local gradients are d result / d child, a number for each child. Operators take Values and numbers of every kind.
+    `data` and `grad` are floats that may be assigned; `backward()` starts inner nodes fresh and accumulates on
+    the leaves; the graph is kept.
 
     >>> from pyautograd.scalar import Value
     >>> a, b = Value(2.0), Value(-3.0)
@@ -33,7 +34,28 @@ class Value(Node):
 
     if TYPE_CHECKING:
 
-        def __init__(self, data: Any, _children: Any = (), _op: str = "", label: str = "") -> None: ...
+        def __init__(
+            self,
+            data: Any,
+            _children: Any = (),
+            _op: Any = "",
+            label: str = "",
+            *,
+            children: Any = (),
+            op: str = "",
+            _local_grads: Any = (),
+            local_grads: Any = (),
+        ) -> None: ...
+
+    @property
+    def _children(self) -> tuple[Value, ...]:
+        """The operands, in order, as microgpt names them."""
+        return self._inputs
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        """d self / d child, one for each of `_children`; nan where a `_backward` of the user's own hides them."""
+        return self._local_gradients()
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"

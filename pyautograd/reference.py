@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from operator import attrgetter
@@ -42,7 +42,7 @@ class _Node:
     and no other sort is needed.
     """
 
-    __slots__ = ("_a", "_b", "_birth", "_extra", "_label", "_vjp", "data", "grad")
+    __slots__ = ("__dict__", "__weakref__", "_a", "_b", "_birth", "_extra", "_vjp", "data", "grad")
     __array_ufunc__ = None  # `ndarray * Value` asks Value, not NumPy
 
     data: float
@@ -52,9 +52,8 @@ class _Node:
     _vjp: Any  # a Vjp or None
     _birth: int
     _extra: Any
-    _label: str
 
-    def __init__(self, data: Number, _children: Iterable[Value] = (), _op: str = "", label: str = "") -> None:
+    def __init__(self, data: Number, *op: Any, **keywords: Any) -> None:
         if isinstance(data, (str, bytes)):  # which float() would parse
             raise TypeError(f"Value: a number is needed, not {type(data).__name__}")
         self.data = float(data)
@@ -62,13 +61,46 @@ class _Node:
         self._a = self._b = None
         self._vjp = None
         self._birth = next(_births)
-        if label:
-            self._label = label
+        if op or keywords:
+            self._write(*op, **keywords)
+
+    def _write(
+        self,
+        _children: Any = None,
+        _op: Any = None,
+        label: Any = None,
+        *,
+        children: Any = (),
+        op: str | None = None,
+        local_grads: Any = None,
+        _local_grads: Any = None,
+    ) -> None:
+        """Makes it the result of an op that the user writes, and gives it its label."""
+        if _children is None:
+            _children = children
+        if _op is None:
+            _op = op
+        if local_grads is None:
+            local_grads = _local_grads
+        if isinstance(_op, (list, tuple)) and local_grads is None:
+            _op, local_grads = None, _op
+        if not (_op is None or isinstance(_op, str)):
+            raise TypeError(
+                "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
+                f"numbers), not {type(_op)}"
+            )
+        if local_grads is not None:
+            local_grads = _local_gradients_of(_children, local_grads)
         if _op:
             self._extra = _op
-        if children := tuple(_children):
-            self._vjp = _written_vjp
-            self._extra = _Written(children, _op)
+        if inputs := tuple(_children):
+            for i, child in enumerate(inputs):
+                if not isinstance(child, Value):
+                    raise TypeError(f"Value: child {i} is not a Value")
+            self._vjp = _written_vjp if local_grads is None else _local_grads_vjp
+            self._extra = _Written(inputs, _op or "custom", local_grads=local_grads)
+        if not (label is None or (isinstance(label, str) and label == "")):
+            self.label = label
 
     def backward(self) -> None:
         """Sets `grad` of everything that this Value was computed from to d self / d it.
@@ -98,7 +130,7 @@ class _Node:
             if b not in seen:
                 seen.add(b)
                 waiting.append(b)
-            if vjp is _written_vjp:
+            if a is None:  # written by the user
                 fresh = set(node._extra.children) - seen
                 seen |= fresh
                 waiting += fresh
@@ -114,9 +146,19 @@ class _Node:
     @property
     def _inputs(self) -> tuple[Value, ...]:
         """The operands in order; `a * a` has `a` twice."""
-        if self._vjp is _written_vjp:
+        if self._vjp is not None and self._a is None:
             return cast("tuple[Value, ...]", self._extra.children)
         return tuple(operand for operand in (self._a, self._b) if operand is not None)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:
+        """The operands in order, as microgpt names them."""
+        return self._inputs
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        """d self / d child, one for each of `_children`, as microgpt names them."""
+        return self._local_gradients()
 
     @property
     def _prev(self) -> set[Value]:
@@ -133,20 +175,11 @@ class _Node:
         """The op as drawings show it: `*`. Empty for a leaf."""
         if self._vjp is None:
             return getattr(self, "_extra", "")
-        if self._vjp is _written_vjp:
+        if self._a is None:
             return cast(str, self._extra.op)
         if self._vjp is _power_vjp:
             return f"**{int(self._extra) if self._extra.is_integer() else self._extra}"
         return _NAMES[self._vjp][1]
-
-    @property
-    def label(self) -> str:
-        """A name for drawings."""
-        return getattr(self, "_label", "")
-
-    @label.setter
-    def label(self, label: str) -> None:
-        self._label = label
 
     @property
     def _backward(self) -> Callable[[], None]:
@@ -173,6 +206,8 @@ class _Node:
 
     def _local_gradients(self) -> tuple[float, ...]:
         """d self / d operand, one for each of `_inputs`; nan where a `_backward` of the user's own hides them."""
+        if self._vjp is _local_grads_vjp:
+            return cast("tuple[float, ...]", self._extra.local_grads)
         if self._vjp is None or self._vjp is _written_vjp:
             return (math.nan,) * len(self._inputs)
         twins = [Value(operand.data) for operand in self._inputs]  # apart, even where the operands are one Value
@@ -219,16 +254,38 @@ def _derivative(name: str, symbol: str = "") -> Callable[[Vjp], Vjp]:
     return register
 
 
-# Ops that users write themselves: `Value(data, children, name)` and its `_backward`.
+# Ops that users write themselves: `Value(data, children, name)` and its `_backward`, or
+# `Value(data, children, local_grads)`.
 
 
 class _Written:
-    __slots__ = ("backward", "children", "op")
+    __slots__ = ("backward", "children", "local_grads", "op")
 
-    def __init__(self, children: tuple[Value, ...], op: str, backward: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        children: tuple[Value, ...],
+        op: str,
+        backward: Callable[[], None] | None = None,
+        local_grads: tuple[float, ...] | None = None,
+    ) -> None:
         self.children = children
         self.op = op
         self.backward = backward or _nothing
+        self.local_grads = local_grads
+
+
+def _local_gradients_of(children: Any, local_grads: Any) -> tuple[float, ...]:
+    """d result / d child for each of the children, as numbers."""
+    if not isinstance(local_grads, (list, tuple)):
+        raise TypeError(f"Value: local_grads is a list or tuple of numbers, not {type(local_grads)}")
+    if not isinstance(children, (list, tuple)):
+        raise TypeError("Value: children that have local gradients are a list or tuple: their order matters")
+    if len(local_grads) != len(children):
+        raise ValueError(f"Value: {len(local_grads)} local gradients for {len(children)} children")
+    for i, local in enumerate(local_grads):
+        if isinstance(local, (Value, str)):
+            raise TypeError(f"Value: local gradient {i} is a {type(local).__name__}, not a number; write its .data")
+    return tuple(map(float, local_grads))
 
 
 def _nothing() -> None:
@@ -238,6 +295,13 @@ def _nothing() -> None:
 @_derivative("custom")
 def _written_vjp(out: Value) -> None:
     out._extra.backward()
+
+
+@_derivative("local_grads", "custom")
+def _local_grads_vjp(out: Value) -> None:
+    g = out.grad
+    for child, local in zip(out._extra.children, out._extra.local_grads, strict=True):
+        child.grad += local * g
 
 
 # Arithmetic
@@ -783,8 +847,9 @@ class Value(_Node):
     """A number that remembers how it was computed.
 
     `data` is the number and `grad`, after a `backward()`, the derivative by it, both floats; `label` is a name for
-    drawings. Operators take Values and plain numbers. `Value(data, children, name)` makes a node of an op of your own:
-    see `_backward`. Equality and hash are identity.
+    drawings. Operators take Values and plain numbers. `Value(data, _children=(), _op='', label='')` makes a node of an
+    op of your own: see `_backward`; so does `Value(data, children, local_grads)`, with d result / d child for each
+    child. Equality and hash are identity.
 
     >>> x, w, b = Value(2.0, label="x"), Value(-3.0, label="w"), Value(6.5, label="b")
     >>> y = (x * w + b).tanh()
@@ -794,6 +859,7 @@ class Value(_Node):
     """
 
     __slots__ = ()
+    label = ""
 
     __add__ = add = _add
     __sub__ = sub = _sub

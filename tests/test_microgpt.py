@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import string
 from pathlib import Path
 from types import ModuleType
@@ -110,3 +111,62 @@ def test_the_model_of_the_example(microgpt):
     assert {len(name) for name in names} == set(range(3, 10))  # a program a length: at most 8 without a warning
     with pyautograd.no_grad():
         assert all(len(model.sample()) <= model.block_size for _ in range(3))
+
+
+# ---- scripts with microgpt's own class, Value(data, children, local_grads)
+
+
+class Plain:
+    """The class that such a script brings along."""
+
+    def __init__(self, data, children=(), local_grads=()):
+        self.data, self.grad, self._children, self._local_grads = data, 0.0, children, local_grads
+
+    def backward(self):
+        order, seen = [], set()
+
+        def visit(value):
+            if value not in seen:
+                seen.add(value)
+                for child in value._children:
+                    visit(child)
+                order.append(value)
+
+        visit(self)
+        self.grad = 1.0
+        for value in reversed(order):
+            for child, local_grad in zip(value._children, value._local_grads):
+                child.grad += local_grad * value.grad
+
+
+def train_script(make):
+    """A bigram model trained with an engine of which only the constructor and `backward` are used: losses, weights."""
+    add = lambda a, b: make(a.data + b.data, (a, b), (1, 1))
+    mul = lambda a, b: make(a.data * b.data, (a, b), (b.data, a.data))
+    power = lambda a, p: make(a.data**p, (a,), (p * a.data ** (p - 1),))
+    exp = lambda a: make(math.exp(a.data), (a,), (math.exp(a.data),))
+    log = lambda a: make(math.log(a.data), (a,), (1 / a.data,))
+    rows = [[make(math.sin(3 * i + 7 * j)) for j in range(5)] for i in range(5)]
+    losses = []
+    for step in range(12):
+        total = make(0.0)
+        for i, j in ((0, 1), (1, 2), (2, 0), (3, 4), (4, step % 5)):
+            exps = [exp(weight) for weight in rows[i]]
+            summed = exps[0]
+            for each in exps[1:]:
+                summed = add(summed, each)
+            total = add(total, mul(log(mul(exps[j], power(summed, -1))), make(-0.2)))
+        total.backward()
+        for weight in (weight for row in rows for weight in row):
+            weight.data -= 0.5 * weight.grad
+            weight.grad = 0
+        losses.append(total.data)
+    return losses, [weight.data for row in rows for weight in row]
+
+
+@pytest.mark.parametrize("engine", [scalar, reference], ids=["scalar", "reference"])
+def test_a_script_of_local_gradients_learns_as_with_its_own_class(engine):
+    expected, got = train_script(Plain), train_script(engine.Value)
+    assert got[0] == pytest.approx(expected[0], rel=1e-12)
+    assert got[1] == pytest.approx(expected[1], rel=1e-10)
+    assert expected[0][-1] < 0.7 * expected[0][0]

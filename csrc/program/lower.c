@@ -92,7 +92,7 @@ static pa_status set_parents(lowering *l, int32_t at, pa_op op, int n, const int
     pa_node *node = l->p->nodes[at];
     pa_node **to = node->parent;
     if (n > 2) {
-        to = pa_mem_alloc_array((size_t)n, sizeof *to);
+        to = pa_mem_alloc(pa_parents_bytes(n));
         if (to == NULL) return PA_MEMORY;
         node->array->parents = to;
     }
