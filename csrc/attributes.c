@@ -59,6 +59,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     int found = pa_as_node(value, &source);
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
     if (found <= 0) return -1;
+    node = pa_handle_node(self); /* reading the value may have run Python, and moved the handle on */
     bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
@@ -148,9 +149,15 @@ static PyObject *get_requires_grad(PyObject *self, void *closure) {
 static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
-    int wanted = value == NULL ? -1 : PyObject_IsTrue(value);
+    if (value == NULL || !PyBool_Check(value)) {
+        if (value == NULL)
+            PyErr_SetString(PyExc_AttributeError, "requires_grad cannot be deleted");
+        else
+            PyErr_Format(PyExc_TypeError, "requires_grad: True or False is wanted, not %R", (PyObject *)Py_TYPE(value));
+        return -1;
+    }
+    int wanted = value == Py_True;
     pa_status status = PA_OK;
-    if (wanted < 0) return -1;
     if (wanted && !pa_dtype_is_float(node->dtype))
         status = pa_fail(PA_RUNTIME, "requires_grad: only floating point tensors have gradients, not %s of shape %s",
                          pa_dtype_name(node->dtype), pa_node_shape_text(node));
@@ -293,7 +300,10 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         return -1;
     }
     if (function == NULL || !PyCallable_Check(function)) {
-        PyErr_SetString(PyExc_TypeError, "_backward: a callable is wanted");
+        if (function == NULL)
+            PyErr_SetString(PyExc_AttributeError, "_backward cannot be deleted");
+        else
+            PyErr_Format(PyExc_TypeError, "_backward: a callable is wanted, not %R", (PyObject *)Py_TYPE(function));
         return -1;
     }
     pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");
@@ -317,6 +327,12 @@ static PyObject *get_dict(PyObject *self, void *closure) {
     PyObject *dict = PyObject_GenericGetDict(self, closure);
     pa_handle_track(self);
     return dict;
+}
+
+static int set_dict(PyObject *self, PyObject *dict, void *closure) {
+    int status = PyObject_GenericSetDict(self, dict, closure);
+    pa_handle_track(self);
+    return status;
 }
 
 static PyObject *method_item(PyObject *self, PyObject *unused) {
@@ -397,6 +413,6 @@ PyGetSetDef pa_handle_attributes[] = {
     {"_op", get_op, NULL, "The op's symbol; '' for a leaf.", NULL},
     {"_op_name", get_op_name, NULL, "The op's name in the table.", NULL},
     {"_backward", get_backward_step, set_backward_step, "One step of the chain rule, from this node to its inputs.", NULL},
-    {"__dict__", get_dict, PyObject_GenericSetDict, NULL, NULL},
+    {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

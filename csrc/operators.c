@@ -147,7 +147,14 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
                                 "%s: a tensor of shape %s that shares memory with others cannot be changed in place while a "
                                 "gradient flows; write x = x %s y",
                                 name, pa_node_shape_text(old), pa_op_table[op].symbol));
+    pa_node_retain(old);
     pa_status status = pa_apply_binary(op, old, source, &node);
+    bool moved = pa_handle_node(target) != old;
+    pa_node_release(old); /* the handle has it, if it still is the handle's */
+    if (status == PA_OK && moved) {
+        pa_node_release(node);
+        status = pa_fail(PA_RUNTIME, "%s: another thread has changed this tensor in place meanwhile", name);
+    }
     if (status != PA_OK) return pa_raise(status);
     if (!pa_same_shape(node, old) || node->dtype != old->dtype) {
         status = pa_fail(PA_VALUE, "%s: a result of shape %s, %s does not fit in place into shape %s, %s", name,
