@@ -312,6 +312,7 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         return -1;
     }
     if (PyObject_SetAttrString(self, "_backward_function", function) < 0) return -1;
+    pa_handle_anchor(self);
     if (node->flags & PA_LISTED) {
         PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);
         int status = symbol == NULL ? 0 : PyObject_SetAttrString(self, "_custom_op", symbol);

@@ -19,6 +19,7 @@ enum { MAX_INTS = 1 + 3 * PA_MAX_NDIM, MAX_INLINE_OPERANDS = 16 };
 /* ---- hooks ---- */
 
 static void hook_release_object(void *object) { Py_DECREF((PyObject *)object); }
+static pa_status hook_hold_node(pa_node *node) { return pa_wrap(pa_node_retain(node)) == NULL ? PA_PYTHON : PA_OK; }
 static void *hook_leave_python(void) { return PyEval_SaveThread(); }
 static void hook_enter_python(void *token) { PyEval_RestoreThread(token); }
 
@@ -596,7 +597,7 @@ static PyMethodDef functions[] = {
 
 static int complete(PyObject *module) {
     if (pa_handle_ready() < 0) return -1;
-    pa_hook = (pa_hooks){hook_release_object, hook_leave_python,  hook_enter_python, hook_interrupted,
+    pa_hook = (pa_hooks){hook_release_object, hook_hold_node, hook_leave_python, hook_enter_python, hook_interrupted,
                          hook_custom_backward, hook_where, hook_describe_code};
     pa_py.trace_error = PyErr_NewExceptionWithDoc(
         "pyautograd.TraceError", "A step that pyautograd.compile cannot record; the message says where and what to write instead.",

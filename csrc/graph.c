@@ -17,6 +17,9 @@ bool pa_grad_enable(bool enabled) {
 }
 
 static void release_nothing(void *object) { (void)object; }
+static pa_status no_object(pa_node *node) {
+    return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here", pa_op_table[node->op].name);
+}
 static void *leave_nothing(void) { return NULL; }
 static void enter_nothing(void *token) { (void)token; }
 static bool never_interrupted(void) { return false; }
@@ -33,7 +36,7 @@ static void describe_nothing(void *code, char *text, size_t size) {
     if (size > 0) text[0] = '\0';
 }
 
-pa_hooks pa_hook = {release_nothing, leave_nothing, enter_nothing, never_interrupted, no_custom_backward, nowhere,
+pa_hooks pa_hook = {release_nothing, no_object, leave_nothing, enter_nothing, never_interrupted, no_custom_backward, nowhere,
                     describe_nothing};
 
 /* ---- storages: the header and the bytes are one block, the bytes at its first 64-byte boundary ---- */
@@ -128,6 +131,20 @@ static inline void drop(pa_node *node, pa_node **pending) {
     *pending = node;
 }
 
+/* Takes, and drops, the reference of a child on its parent. */
+static pa_status hold_parent(const pa_node *child, pa_node *parent) {
+    if (child->flags & parent->flags & PA_ANCHORED) return pa_hook.hold_node(parent);
+    parent->refs++;
+    return PA_OK;
+}
+
+static inline void drop_parent(const pa_node *child, pa_node *parent, pa_node **pending) {
+    if (child->flags & parent->flags & PA_ANCHORED)
+        pa_hook.release_object(parent->handle);
+    else
+        drop(parent, pending);
+}
+
 static void free_parent_array(pa_node *node) {
     if (node->op == PA_OP_neuron) {
         pa_mem_free(node->neuron, pa_neuron_bytes(pa_neuron_inputs(node)));
@@ -144,34 +161,49 @@ static void free_array(pa_array *array, pa_node **pending) {
     pa_mem_free(array, sizeof *array);
 }
 
-/* What only some nodes have: an array, more than two parents, Python attributes. */
+/* What only some nodes have: an array, more than two parents, Python attributes, parents held by their objects. */
 static void free_extras(pa_node *node, pa_node **pending) {
-    if (node->n_parents > 2) {
+    if (node->flags & PA_ANCHORED)
+        for (int i = 0; i < node->n_parents; i++) drop_parent(node, pa_node_parent(node, i), pending);
+    else if (node->n_parents > 2)
         for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), pending);
-        free_parent_array(node);
-    }
+    free_parent_array(node);
     if (node->array != NULL) free_array(node->array, pending);
     if (node->flags & PA_DICT_ONLY) pa_hook.release_object(node->handle);
 }
 
-/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. */
+/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. What dies because a Python object
+   does that is released here joins them, so that a chain of such objects needs no stack either. */
 void pa_node_release_slow(pa_node *node) {
+    static pa_node *nested;
+    static bool releasing;
+    node->refs = 1;
+    if (releasing) {
+        drop(node, &nested);
+        return;
+    }
+    releasing = true;
     pa_node *pending = NULL;
     int64_t freed = 0;
-    node->refs = 1;
     drop(node, &pending);
     while (pending != NULL) {
         pa_node *next = pending;
         pending = next->newer;
-        if (next->n_parents <= 2) {
+        if (next->n_parents <= 2 && !(next->flags & PA_ANCHORED)) {
             if (next->n_parents > 0) drop(next->parent[0], &pending);
             if (next->n_parents > 1) drop(next->parent[1], &pending);
         }
-        if (next->array != NULL || next->n_parents > 2 || next->flags & PA_DICT_ONLY) free_extras(next, &pending);
+        if (next->array != NULL || next->n_parents > 2 || next->flags & (PA_DICT_ONLY | PA_ANCHORED))
+            free_extras(next, &pending);
         pa_mem_free(next, sizeof *next);
         freed++;
+        if (pending == NULL) {
+            pending = nested;
+            nested = NULL;
+        }
     }
     pa_graph.live_nodes -= freed;
+    releasing = false;
 }
 
 pa_status pa_node_need_array(pa_node *node) {
@@ -272,7 +304,18 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
         if (node->array->parents == NULL) return PA_MEMORY;
     }
     pa_node **own = n > 2 ? node->array->parents : node->parent;
-    for (int i = 0; i < n; i++) own[i] = pa_node_retain(parents[i]);
+    /* A recorded step asks which results outlive it, and there is no telling where all have objects. */
+    bool may_anchor = node->flags & PA_IS_VALUE && pa_recording() == NULL;
+    for (int i = 0; i < n && may_anchor; i++) node->flags |= (uint16_t)(parents[i]->flags & PA_ANCHORED);
+    for (int i = 0; i < n; i++) {
+        own[i] = parents[i];
+        pa_status status = hold_parent(node, parents[i]);
+        if (status == PA_OK) continue;
+        pa_node *pending = NULL; /* nobody's last reference is dropped: the caller has one on each parent */
+        while (i-- > 0) drop_parent(node, parents[i], &pending);
+        if (n > 2) pa_mem_free(own, pa_parents_bytes(n));
+        return status;
+    }
     node->op = (uint8_t)op;
     node->n_parents = (uint16_t)n;
     node->older = pa_graph.newest;
@@ -293,7 +336,7 @@ pa_status pa_node_save(pa_node *node, size_t bytes) {
 void pa_node_unlink(pa_node *node) {
     if (node->flags & PA_LISTED) unlist(node);
     pa_node *pending = NULL;
-    for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), &pending);
+    for (int i = 0; i < node->n_parents; i++) drop_parent(node, pa_node_parent(node, i), &pending);
     free_parent_array(node);
     if (node->array != NULL) {
         pa_storage_release(node->array->saved);

@@ -11,6 +11,10 @@
    Nodes that are not leaves stand in one list by birth. A parent is older than its child, so walking the list back from
    a root and marking parents as it goes meets every node after all of its children: that walk is the topological order.
 
+   A Value whose Python object matters, because it has a _backward of its own or is of a subclass, and every Value that is
+   computed from one, is anchored: a child that is anchored holds an anchored parent by the parent's Python object, which
+   Python's collector sees, and not by a reference on the node.
+
    Everything here runs under the GIL. Release is iterative: a chain of a million nodes needs no stack. */
 #ifndef PA_GRAPH_H
 #define PA_GRAPH_H
@@ -46,6 +50,7 @@ enum pa_node_flags {
     PA_NONLINEAR = 1 << 12,    /* a neuron with a ReLU */
     PA_NUMBER = 1 << 13,       /* stands for a Python or NumPy number while a step is recorded; weak where it is 0-d */
     PA_BORN_RECORDING = 1 << 14, /* made while its thread recorded a step */
+    PA_ANCHORED = 1 << 15,       /* a Value that its children hold by its Python object, as they are held by theirs */
 };
 
 /* What a node has beyond a 0-d number: its shape, its storage, its op's attributes, its accumulated gradient. */
@@ -128,6 +133,7 @@ static inline uint32_t pa_graph_next_epoch(void) {
 /* How the core reaches Python; set by bind.c, no-ops in a C program. */
 typedef struct pa_hooks {
     void (*release_object)(void *object);         /* drop a reference on a Python object */
+    pa_status (*hold_node)(pa_node *node);        /* take one on the node's Python object, which is made if need be */
     void *(*leave_python)(void);                  /* release the GIL */
     void (*enter_python)(void *token);            /* take it back */
     bool (*interrupted)(void);                    /* was there a signal? takes the GIL itself */

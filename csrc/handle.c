@@ -6,7 +6,8 @@
 
    Handles are garbage-collected objects that are not tracked until they have a __dict__: without one they cannot be part of a
    cycle. A handle whose node others hold does not show its __dict__ to the collector: what it keeps may still be needed
-   by a backward (a closure, say), however unreachable it looks from Python. */
+   by a backward, however unreachable it looks from Python. Where that would keep cycles alive, in chains of Values with
+   closures, the nodes are anchored (graph.h): children hold the handle, and each handle shows those that its node holds. */
 #include "handle.h"
 
 #include <math.h>
@@ -83,6 +84,7 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     handle->dict = NULL;
     handle->weak_references = NULL;
     if (node->handle != NULL) take_dict(handle);
+    if (node->flags & PA_ANCHORED) pa_handle_track((PyObject *)handle);
     node->handle = handle;
     return (PyObject *)handle;
 }
@@ -174,7 +176,8 @@ static void handle_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     pa_node *node = handle->node;
     PyObject *dict = handle->dict;
-    if ((dict != NULL || !is_exact(type)) && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
+    bool tracked = dict != NULL || node->flags & PA_ANCHORED || !is_exact(type);
+    if (tracked && PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
     if (node->handle == handle) { /* else another took its place while this one was dying */
         node->handle = NULL;
         if (dict != NULL && node->refs > 1) {
@@ -196,8 +199,13 @@ static void handle_dealloc(PyObject *self) {
 
 static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     pa_handle *handle = (pa_handle *)self;
+    const pa_node *node = handle->node;
     Py_VISIT(Py_TYPE(self));
-    if (handle->node->refs == 1) Py_VISIT(handle->dict);
+    if (node->refs > 1) return 0;
+    Py_VISIT(handle->dict);
+    if (node->flags & PA_ANCHORED)
+        for (int i = 0; i < node->n_parents; i++)
+            if (pa_node_parent(node, i)->flags & PA_ANCHORED) Py_VISIT((PyObject *)pa_node_parent(node, i)->handle);
     return 0;
 }
 
@@ -209,7 +217,15 @@ static int handle_clear(PyObject *self) {
 }
 
 void pa_handle_track(PyObject *self) {
-    if (((pa_handle *)self)->dict != NULL && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+    const pa_handle *handle = (pa_handle *)self;
+    if ((handle->dict != NULL || handle->node->flags & PA_ANCHORED) && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+}
+
+void pa_handle_anchor(PyObject *self) {
+    pa_node *node = pa_handle_node(self);
+    if (node->refs > 1 || !(node->flags & PA_IS_VALUE)) return;
+    node->flags |= PA_ANCHORED;
+    pa_handle_track(self);
 }
 
 static int handle_setattro(PyObject *self, PyObject *name, PyObject *value) {
@@ -313,7 +329,7 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
 static pa_status fill(pa_handle *handle, PyObject *data) {
     pa_node *node = handle->node;
     if (pa_recording() != NULL) {
-        PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & PA_LISTED, PA_RUNTIME,
+        PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
                    "Value: __init__ of a Value that is in use");
         bool traced = pa_is_handle(data) && pa_handle_node(data)->flags & PA_NUMBER && pa_handle_node(data)->ndim == 0;
         if (traced) {
@@ -346,7 +362,7 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
         if (read_arguments(arguments, keywords, &given) < 0) return -1;
         if (given.children == NULL && given.local_grads != NULL && PySequence_Size(given.local_grads) > 0)
             status = pa_fail(PA_VALUE, "Value: %zd local gradients for 0 children", PySequence_Size(given.local_grads));
-        else if (given.children != NULL && (handle->node->refs > 1 || handle->node->flags & PA_LISTED))
+        else if (given.children != NULL && (handle->node->refs > 1 || handle->node->flags & (PA_LISTED | PA_ANCHORED)))
             status = pa_fail(PA_RUNTIME, "Value: __init__ with children of a Value that is in use");
         else
             status = fill(handle, given.data);
@@ -354,6 +370,7 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
         if (status == PA_OK && (set_given(self, "_custom_op", given.op) < 0 || set_given(self, "label", given.label) < 0))
             status = PA_PYTHON;
     }
+    if (status == PA_OK && Py_TYPE(self) != pa_py.value_type) pa_handle_anchor(self); /* its class and slots are to be kept */
     if (status == PA_OK) return 0;
     pa_raise(status);
     return -1;

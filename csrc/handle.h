@@ -76,8 +76,11 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 extern PyMethodDef pa_handle_methods[];
 extern PyGetSetDef pa_handle_attributes[];
 
-/* Shows the handle to the collector once it has a __dict__. */
+/* Shows the handle to the collector once it has a __dict__ or is anchored. */
 void pa_handle_track(PyObject *self);
+
+/* Children of this Value will hold it by its handle; nothing where others hold its node already. */
+void pa_handle_anchor(PyObject *self);
 
 /* Two Tensors, of no graph yet, trade their nodes: how __init__ gives a Tensor what a function has made. */
 PyObject *pa_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n);

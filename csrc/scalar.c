@@ -68,6 +68,19 @@ static inline __attribute__((always_inline)) pa_node *value_node(pa_op op, doubl
     return node;
 }
 
+/* A Value of Values that are anchored, one or both: pa_node_link knows how they are held. */
+static pa_status anchored_node(pa_op op, double value, int n, pa_node *const *parents, pa_node **out) {
+    pa_node *node = NULL;
+    PA_TRY(pa_value_new(value, &node));
+    for (int i = 0; i < n; i++) node->flags &= (uint16_t)(parents[i]->flags | ~PA_PURE);
+    pa_status status = pa_node_link(node, op, n, parents);
+    if (status == PA_OK)
+        *out = node;
+    else
+        pa_node_release(node);
+    return status;
+}
+
 pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
     double value;
     switch (op) { /* the commonest need no call through a pointer */
@@ -76,16 +89,18 @@ pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
     case PA_OP_sub: value = a->value - b->value; break;
     default: value = scalar_forward[op](a->value, b->value, 0, 0, 0);
     }
-    if (pa_grad_enabled()) {
+    pa_node *in[2] = {a, b};
+    if (!pa_grad_enabled()) {
+        PA_TRY(pa_value_new(value, out)); /* without history */
+    } else if ((a->flags | b->flags) & PA_ANCHORED) {
+        PA_TRY(anchored_node(op, value, 2, in, out));
+    } else {
         *out = value_node(op, value, a, b, a->flags & b->flags & PA_PURE);
         if (*out == NULL) return PA_MEMORY;
         a->refs++;
         b->refs++;
-    } else {
-        PA_TRY(pa_value_new(value, out)); /* without history */
     }
     if (pa_recording() != NULL) {
-        pa_node *in[2] = {a, b};
         pa_record_op(&(pa_call){.op = op, .n = 2, .in = in}, *out);
     }
     return PA_OK;
@@ -94,9 +109,14 @@ pa_status pa_value_binary(pa_op op, pa_node *a, pa_node *b, pa_node **out) {
 static pa_status value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out) {
     double value = scalar_forward[op](a->value, 0, 0, p, q);
     if (!pa_grad_enabled()) return pa_value_new(value, out); /* without history */
-    pa_node *node = value_node(op, value, a, NULL, a->flags & PA_PURE);
-    if (node == NULL) return PA_MEMORY;
-    a->refs++;
+    pa_node *node = NULL;
+    if (a->flags & PA_ANCHORED) {
+        PA_TRY(anchored_node(op, value, 1, &a, &node));
+    } else {
+        node = value_node(op, value, a, NULL, a->flags & PA_PURE);
+        if (node == NULL) return PA_MEMORY;
+        a->refs++;
+    }
     node->param = p;
     if (pa_op_table[op].params > 1) {
         if (pa_node_need_array(node) != PA_OK) {
@@ -125,7 +145,8 @@ static inline double *neuron_numbers(const pa_node *node) { return (double *)(no
 
 static inline double relu(double number) { return scalar_forward[PA_OP_relu](number, 0, 0, 0, 0); }
 
-/* A recorded neuron is logged node by node, which gives the program what micrograd computes. */
+/* A recorded neuron is logged node by node, which gives the program what micrograd computes; one of Values that are anchored is
+   built so, as each of its nodes has an object. */
 static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
     pa_node *act = pa_node_retain(b), *product = NULL, *next = NULL;
     pa_status status = PA_OK;
@@ -164,7 +185,7 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
     pa_node **operands = pa_mem_alloc(pa_neuron_bytes(n));
     if (operands == NULL) return PA_MEMORY;
     double *numbers = (double *)(operands + 2 * n + 1);
-    unsigned pure = b->flags;
+    unsigned pure = b->flags, any = b->flags;
     numbers[2 * n] = act;
     for (int i = 0; i < n; i++) {
         double wi = w[i]->value, xi = x[i]->value;
@@ -173,11 +194,18 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
         operands[n + i] = x[i];
         numbers[i] = wi;
         numbers[n + i] = xi;
-        pure &= w[i]->flags & x[i]->flags;
+        unsigned wf = w[i]->flags, xf = x[i]->flags;
+        pure &= wf & xf;
+        any |= wf | xf;
         w[i]->refs++;
         x[i]->refs++;
     }
     operands[2 * n] = pa_node_retain(b);
+    if (any & PA_ANCHORED) {
+        for (int i = 0; i < 2 * n + 1; i++) operands[i]->refs--; /* the caller has a reference on each */
+        pa_mem_free(operands, pa_neuron_bytes(n));
+        return neuron_by_nodes(n, w, x, b, nonlinear, out);
+    }
     pa_node *node = value_node(PA_OP_neuron, nonlinear ? relu(act) : act, NULL, NULL, pure & PA_PURE);
     if (node == NULL) {
         for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
