@@ -46,15 +46,15 @@ static bool is_users_code(PyObject *code) {
     return users;
 }
 
-static void *hook_where(int *line) {
-    *line = 0;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+/* The user's code that runs, held, its line, and how many frames from the newest it is, counted from 1. */
+static PyObject *users_place(int *line, int *level) {
     PyFrameObject *frame = PyEval_GetFrame();
     PyObject *code = NULL;
+    *level = 0;
     Py_XINCREF((PyObject *)frame);
     while (frame != NULL && code == NULL) {
         PyObject *of_frame = (PyObject *)PyFrame_GetCode(frame);
+        ++*level;
         if (is_users_code(of_frame)) {
             code = of_frame;
             *line = PyFrame_GetLineNumber(frame);
@@ -67,8 +67,25 @@ static void *hook_where(int *line) {
         }
     }
     Py_XDECREF((PyObject *)frame);
+    return code;
+}
+
+static void *hook_where(int *line) {
+    int level;
+    *line = 0;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *code = users_place(line, &level);
     PyErr_Restore(type, value, traceback);
     return code;
+}
+
+int pa_warn(const char *message) {
+    int line, level;
+    PyObject *code = users_place(&line, &level);
+    int status = PyErr_WarnEx(PyExc_UserWarning, message, code == NULL ? 1 : level);
+    Py_XDECREF(code);
+    return status;
 }
 
 static void hook_describe_code(void *code, char *text, size_t size) {

@@ -49,6 +49,9 @@ static inline bool pa_is_value(PyObject *object) {
     return pa_is_handle(object) && pa_handle_node(object)->flags & PA_IS_VALUE;
 }
 
+/* A UserWarning at the user's line; -1 where warnings are errors. */
+int pa_warn(const char *message);
+
 /* Sets the exception that a status stands for; returns NULL. */
 PyObject *pa_raise(pa_status status);
 

@@ -6,6 +6,8 @@
                                                         └─ binary_general ──▶ pa_apply  */
 #include "handle.h"
 
+#include <stdio.h>
+
 #include "program/record.h"
 #include "scalar.h"
 
@@ -240,7 +242,21 @@ PyObject *pa_only_element(PyObject *self, const char *what) {
     }
 }
 
+/* math.exp(v) and array[i] = v ask for a number, which has no history: said where a gradient is lost by that. */
+static int warn_of_lost_history(PyObject *self, const char *what) {
+    const pa_node *node = pa_handle_node(self);
+    if (!pa_node_requires_grad(node) || !pa_grad_enabled()) return 0;
+    bool value = node->flags & PA_IS_VALUE;
+    char text[320];
+    snprintf(text, sizeof text,
+             "%s: a %s that a gradient flows to was converted to a number, which has no history; write %s where the number is "
+             "wanted, and x.exp() instead of math.exp(x) and its like",
+             what, value ? "Value" : "Tensor", value ? "x.data" : "x.item()");
+    return pa_warn(text);
+}
+
 static PyObject *slot_float(PyObject *self) {
+    if (warn_of_lost_history(self, "float") < 0) return NULL;
     PyObject *element = pa_only_element(self, "float"), *number = NULL;
     if (element != NULL) number = PyNumber_Float(element);
     Py_XDECREF(element);
@@ -248,6 +264,7 @@ static PyObject *slot_float(PyObject *self) {
 }
 
 static PyObject *slot_int(PyObject *self) {
+    if (warn_of_lost_history(self, "int") < 0) return NULL;
     PyObject *element = pa_only_element(self, "int"), *number = NULL;
     if (element != NULL) number = PyNumber_Long(element);
     Py_XDECREF(element);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import math
+import numbers
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -422,22 +423,25 @@ class Tensor(Node):
 
     # Pickling and copying
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce__(self) -> Any:
         array = np.asarray(self.detach()).copy()
-        return _rebuild, (array, self.requires_grad, isinstance(self, Parameter))
+        return _rebuild, (type(self), array, self.requires_grad), self.__getstate__()
 
     def __copy__(self) -> Tensor:
-        return self.detach().requires_grad_(self.requires_grad)
+        copied = _made_of(type(self), self.detach(), self.requires_grad)
+        _take_state(copied, self.__getstate__())
+        return copied
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError(
                 f"deepcopy: a result of {self._op_name} of shape {self.shape} has a history; detach() it first"
             )
-        copied = _rebuild(np.asarray(self.detach()).copy(), self.requires_grad, isinstance(self, Parameter))
+        copied = _rebuild(type(self), np.asarray(self.detach()).copy(), self.requires_grad)
         memo[id(self)] = copied
         if self.grad is not None:
             copied.grad = copy.deepcopy(self.grad, memo)
+        _take_state(copied, copy.deepcopy(self.__getstate__(), memo))
         return copied
 
 
@@ -463,12 +467,36 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-def _rebuild(array: np.ndarray[Any, Any], requires_grad: bool, parameter: bool) -> Tensor:
-    """What pickle calls."""
+def _made_of(cls: type[Tensor], data: Tensor, requires_grad: bool) -> Tensor:
+    """A leaf of a class over the memory of data, whose own __init__ is not called."""
+    if issubclass(cls, Parameter):
+        data = _core.parameter(data, requires_grad)
+    else:
+        data.requires_grad = requires_grad
+    if type(data) is cls:
+        return data
+    made = cls.__new__(cls)
+    _core.exchange(made, data)
+    return made
+
+
+def _rebuild(cls: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    """What pickle calls; it adds the attributes."""
     from pyautograd._creation import tensor
 
-    made = tensor(array)
-    return Parameter(made, requires_grad) if parameter else made.requires_grad_(requires_grad)
+    return _made_of(cls, tensor(array), requires_grad)
+
+
+def _take_state(node: Any, state: Any) -> None:
+    """The attributes and slots that `__getstate__` gave, as pickle hands them over."""
+    if hasattr(node, "__setstate__"):
+        node.__setstate__(state)
+        return
+    attributes, slots = state if isinstance(state, tuple) else (state, {})
+    if attributes:
+        node.__dict__.update(attributes)
+    for name, value in slots.items():
+        setattr(node, name, value)
 
 
 def _coerce(operand: Any) -> Any:
@@ -481,6 +509,8 @@ def _coerce(operand: Any) -> Any:
         from pyautograd._creation import as_tensor
 
         return as_tensor(operand)
+    if isinstance(operand, numbers.Real):  # a Fraction
+        return float(operand)
     return NotImplemented
 
 

@@ -68,15 +68,9 @@ class Value(Node):
         _core.backward(self, None, True, _grad_mode.anomaly_enabled())
 
     def __reduce__(self) -> Any:
-        if self._op:
-            raise TypeError("a Value that is the result of an op has a history and is not pickled; take its .data")
-        return _rebuild, (self.data, self.grad, self.label)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        rebuild, state = self.__reduce__()
-        copied: Value = rebuild(*state)
-        memo[id(self)] = copied
-        return copied
+        if not self.is_leaf:
+            raise TypeError("a Value that is the result of an op has a history and is not copied; take its .data")
+        return _rebuild, (type(self), self.data, self.grad), self.__getstate__()
 
     def pow(self, exponent: Any) -> Value:
         """self ** exponent."""
@@ -128,8 +122,9 @@ for _row in _ops.table.values():
         setattr(Value, _row.name, _method(_row))
 
 
-def _rebuild(data: float, grad: float, label: str) -> Value:
-    """What pickle calls."""
-    value = Value(data, label=label)
+def _rebuild(cls: type[Value], data: float, grad: float) -> Value:
+    """What copy and pickle call; they add the attributes."""
+    value = cls.__new__(cls)
+    _core.Value.__init__(value, data)  # type: ignore[arg-type, call-arg]
     value.grad = grad
     return value

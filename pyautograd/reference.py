@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
@@ -54,9 +55,7 @@ class _Node:
     _extra: Any
 
     def __init__(self, data: Number, *op: Any, **keywords: Any) -> None:
-        if isinstance(data, (str, bytes)):  # which float() would parse
-            raise TypeError(f"Value: a number is needed, not {type(data).__name__}")
-        self.data = float(data)
+        self.data = _number(data)
         self.grad = 0.0
         self._a = self._b = None
         self._vjp = None
@@ -166,6 +165,11 @@ class _Node:
         return set(self._inputs)
 
     @property
+    def is_leaf(self) -> bool:
+        """Made by the user, not by an op."""
+        return self._vjp is None
+
+    @property
     def _op_name(self) -> str:
         """The op's name in the op table: `mul`. `leaf` for what no op made."""
         return "leaf" if self._vjp is None else _NAMES[self._vjp][0]
@@ -178,7 +182,8 @@ class _Node:
         if self._a is None:
             return cast(str, self._extra.op)
         if self._vjp is _power_vjp:
-            return f"**{int(self._extra) if self._extra.is_integer() else self._extra}"
+            p = self._extra
+            return f"**{int(p) if p.is_integer() and abs(p) < 1e15 else p}"
         return _NAMES[self._vjp][1]
 
     @property
@@ -226,6 +231,12 @@ class _Node:
             reached |= fresh
             waiting += fresh
         return cast("list[Value]", sorted(reached, key=_by_birth))
+
+
+def _number(given: Number) -> float:
+    if isinstance(given, (str, bytes)):  # which float() would parse
+        raise TypeError(f"Value: a number is needed, not {type(given).__name__}")
+    return float(given)
 
 
 def _node(data: float, a: Value, b: Value | None, vjp: Vjp) -> Value:
@@ -283,9 +294,9 @@ def _local_gradients_of(children: Any, local_grads: Any) -> tuple[float, ...]:
     if len(local_grads) != len(children):
         raise ValueError(f"Value: {len(local_grads)} local gradients for {len(children)} children")
     for i, local in enumerate(local_grads):
-        if isinstance(local, (Value, str)):
+        if isinstance(local, Value):
             raise TypeError(f"Value: local gradient {i} is a {type(local).__name__}, not a number; write its .data")
-    return tuple(map(float, local_grads))
+    return tuple(map(_number, local_grads))
 
 
 def _nothing() -> None:
@@ -363,7 +374,7 @@ def _power(a: Value, exponent: Operand) -> Value:
     """`a ** 2`, where the exponent is a number; `a ** b` between Values is `_pow`."""
     if isinstance(exponent, Value):
         return _pow(a, exponent)
-    p = float(exponent)
+    p = _number(exponent)
     out = _node(_pow_of(a.data, p), a, None, _power_vjp)
     out._extra = p
     return out
@@ -870,7 +881,34 @@ class Value(_Node):
     __abs__ = abs = _abs
 
     def __float__(self) -> float:
+        _warn_of_lost_history("float")
         return self.data
+
+    def __int__(self) -> int:
+        _warn_of_lost_history("int")
+        return int(self.data)
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def item(self) -> float:
+        """The number."""
+        return self.data
+
+    def detach(self) -> Value:
+        """The same number without history."""
+        return Value(self.data)
+
+    def __reduce__(self) -> Any:
+        if self._vjp is not None:
+            raise TypeError("a Value that is the result of an op has a history and is not copied; take its .data")
+        state: Any = self.__getstate__()
+        attributes, slots = state
+        kept = {name: value for name, value in slots.items() if name not in _OF_THE_GRAPH}
+        return _rebuild, (type(self), self.data, self.grad), (attributes, kept)
 
     def __radd__(self, other: Number) -> Value:
         return _add(Value(other), self)
@@ -896,6 +934,27 @@ class Value(_Node):
     sigmoid, log_sigmoid, tanh = _sigmoid, _log_sigmoid, _tanh
     silu, softplus, gelu, gelu_tanh = _silu, _softplus, _gelu, _gelu_tanh
     squared_error, bce, bce_with_logits = _squared_error, _bce, _bce_with_logits
+
+
+_OF_THE_GRAPH = {"_a", "_b", "_birth", "_vjp", "data", "grad"}
+
+
+def _rebuild(cls: type[Value], data: float, grad: float) -> Value:
+    """What copy and pickle call; they add the attributes."""
+    value = _new(cls)
+    Value.__init__(value, data)
+    value.grad = grad
+    return value
+
+
+def _warn_of_lost_history(what: str) -> None:
+    """`math.exp(v)` and `array[i] = v` ask for a number: said where a gradient is lost by that."""
+    warnings.warn(
+        f"{what}: a Value that a gradient flows to was converted to a number, which has no history; write x.data where "
+        "the number is wanted, and x.exp() instead of math.exp(x) and its like",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 class Module:

@@ -43,7 +43,7 @@ class Odd:
 
 
 ODD = [None, Odd(), "x", b"x", object(), 3, 2**70, float("nan"), [], (), {}, pa.ones(3), Value(1.0), int, lambda: None]
-EXPECTED = (AttributeError, TypeError, ValueError, RuntimeError, OverflowError, IndexError)
+EXPECTED = (AttributeError, TypeError, ValueError, RuntimeError, OverflowError, IndexError, UserWarning)
 
 
 @pytest.mark.parametrize("kind", KINDS)
