@@ -289,30 +289,30 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path) -> None:
             pa.save({"new": pa.ones(100_000)}, "/dev/full")
 
 
+AS_ANOTHER = """
+import os, sys
+import pyautograd as pa
+pa.save({}, os.devnull)
+os.chdir(sys.argv[1])
+if os.getuid() == 0:
+    os.setuid(65534)
+pa.save({"new": pa.ones(1)}, "w.npz")
+"""
+
+
 def test_what_is_not_ours_to_write_stays(tmp_path) -> None:
     path = tmp_path / "w.npz"
     pa.save({"old": pa.ones(1)}, path)
 
-    def refusal(of_file, of_folder):
-        """What save raises for somebody else than root."""
+    def refusal(of_file: int, of_folder: int) -> str:
+        """What save says to somebody else than root."""
         os.chmod(path, of_file)
         os.chmod(tmp_path, of_folder)
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                if os.getuid() == 0:
-                    os.chdir(tmp_path)
-                    os.setuid(65534)
-                pa.save({"new": pa.ones(1)}, "w.npz" if os.getuid() == 65534 else path)
-            except BaseException as error:
-                os.write(writing, f"{type(error).__name__}: {error}".encode())
-            os._exit(0)
-        os.close(writing)
-        os.waitpid(child, 0)
-        with open(reading) as file:
-            said = file.read()
+        command = [sys.executable, "-c", AS_ANOTHER, str(tmp_path)]
+        said = subprocess.run(command, stderr=subprocess.PIPE, text=True).stderr
         os.chmod(tmp_path, 0o700)
+        if "setuid" in said.partition("pa.save")[0]:
+            pytest.skip("root cannot become another user here")
         return said
 
     assert "PermissionError" in refusal(0o444, 0o777)
