@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "hold.h"
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
 #include "program/record.h"
@@ -51,15 +52,23 @@ static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **o
     return status;
 }
 
-static void count_readers(const pa_node *node, int by) {
-    for (int i = 0; i < node->n_parents; i++) {
-        pa_storage *storage = pa_node_storage(pa_node_parent(node, i));
-        if (storage != NULL) storage->readers += by;
+/* Without the GIL, over operands that nobody writes meanwhile. Nobody else knows of the result yet. */
+static pa_status run_long_forward(pa_node *node, void *scratch) {
+    pa_hold hold = {0};
+    pa_status status = PA_OK;
+    for (int i = 0; i < node->n_parents && status == PA_OK; i++)
+        status = pa_hold_add(&hold, pa_node_parent(node, i), PA_HOLD_READ);
+    if (status == PA_OK) {
+        pa_hold_begin(&hold);
+        void *token = pa_hook.leave_python();
+        status = pa_node_forward(node, scratch);
+        pa_hook.enter_python(token);
     }
+    pa_hold_free(&hold);
+    return status;
 }
 
-/* Elementwise work and products know their cost: where it is long they run without the GIL, over operands that are marked
-   so that another thread does not write them meanwhile. Nobody else knows of the result yet. */
+/* Elementwise work and products know their cost, and whether it is long. */
 static pa_status run_forward(pa_node *node) {
     const pa_op_functions *functions = &pa_op_function[node->op];
     size_t bytes = functions->scratch != NULL ? functions->scratch(node) : 0;
@@ -68,17 +77,9 @@ static pa_status run_forward(pa_node *node) {
         scratch = pa_mem_alloc(bytes);
         if (scratch == NULL) return PA_MEMORY;
     }
-    pa_status status;
     bool knows = pa_op_table[node->op].family != PA_WHOLE || pa_is_product(node);
-    if (knows && pa_node_cost(node) >= PA_LONG_WORK) {
-        count_readers(node, 1);
-        void *token = pa_hook.leave_python();
-        status = pa_node_forward(node, scratch);
-        pa_hook.enter_python(token);
-        count_readers(node, -1);
-    } else {
-        status = pa_node_forward(node, scratch);
-    }
+    bool is_long = knows && pa_node_cost(node) >= PA_LONG_WORK;
+    pa_status status = is_long ? run_long_forward(node, scratch) : pa_node_forward(node, scratch);
     pa_mem_free(scratch, bytes);
     return status;
 }

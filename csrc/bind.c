@@ -9,6 +9,7 @@
 
 #include "blas.h"
 #include "guards.h"
+#include "hold.h"
 #include "kernels/kernels.h"
 #include "program_type.h"
 #include "scalar.h"
@@ -558,6 +559,18 @@ static PyObject *bind_tape(PyObject *module, PyObject *object) {
     return list;
 }
 
+static void let_go(PyObject *holder) { pa_node_unwatch(PyCapsule_GetPointer(holder, "pa_node")); }
+
+/* A tensor may move on to another node; who keeps a node's address keeps its holder. */
+static PyObject *bind_holder(PyObject *module, PyObject *object) {
+    (void)module;
+    pa_node *node = read_handle(object, "holder");
+    if (node == NULL) return NULL;
+    PyObject *holder = PyCapsule_New(pa_node_watch(node), "pa_node", let_go);
+    if (holder == NULL) pa_node_unwatch(node);
+    return holder;
+}
+
 static PyObject *bind_set_grad_enabled(PyObject *module, PyObject *object) {
     (void)module;
     int enabled = PyObject_IsTrue(object);
@@ -586,6 +599,28 @@ static PyObject *bind_register(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+static PyObject *after_fork(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    pa_hold_after_fork();
+    Py_RETURN_NONE;
+}
+
+/* Has after_fork run in the children of forks; -1 with an exception set. */
+static int watch_forks(void) {
+    static PyMethodDef method = {"after_fork", after_fork, METH_NOARGS, "What other threads had marked is free."};
+    PyObject *os = PyImport_ImportModule("os"), *function = PyCFunction_NewEx(&method, NULL, NULL);
+    PyObject *watch = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
+    PyObject *nothing = PyTuple_New(0), *keywords = Py_BuildValue("{s:O}", "after_in_child", function);
+    PyObject *done = watch != NULL && nothing != NULL && keywords != NULL ? PyObject_Call(watch, nothing, keywords) : NULL;
+    Py_XDECREF(os);
+    Py_XDECREF(function);
+    Py_XDECREF(watch);
+    Py_XDECREF(nothing);
+    Py_XDECREF(keywords);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 #define FAST_AT(name, function, words) {#name, (PyCFunction)(void (*)(void))function, METH_FASTCALL, words}
 #define FAST(name, words) FAST_AT(name, bind_##name, words)
 static PyMethodDef functions[] = {
@@ -606,6 +641,7 @@ static PyMethodDef functions[] = {
     FAST_AT(exchange, pa_exchange, "exchange(a, b): two new Tensors trade their contents."),
     {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
+    {"holder", bind_holder, METH_O, "holder(tensor): keeps its node, and so the node's address, alive."},
     {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},
     {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
     {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder)."},
@@ -619,6 +655,7 @@ static int complete(PyObject *module) {
     pa_py.trace_error = PyErr_NewExceptionWithDoc(
         "pyautograd.TraceError", "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
         PyExc_RuntimeError, NULL);
+    if (watch_forks() < 0) return -1;
     if (pa_py.trace_error == NULL || PyModule_AddObjectRef(module, "TraceError", pa_py.trace_error) < 0) return -1;
     pa_blas_set_resolver(resolve_blas);
     if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||

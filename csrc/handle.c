@@ -201,9 +201,9 @@ static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     pa_handle *handle = (pa_handle *)self;
     const pa_node *node = handle->node;
     Py_VISIT(Py_TYPE(self));
-    if (node->refs > 1) return 0;
+    if (node->refs - node->programs > 1) return 0; /* programs and plans of optimisers need no attributes */
     Py_VISIT(handle->dict);
-    if (node->flags & PA_ANCHORED)
+    if (node->flags & PA_ANCHORED && node->refs == 1)
         for (int i = 0; i < node->n_parents; i++)
             if (pa_node_parent(node, i)->flags & PA_ANCHORED) Py_VISIT((PyObject *)pa_node_parent(node, i)->handle);
     return 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "guards.h"
+#include "hold.h"
 #include "program/values.h"
 
 /* ---- recordings ---- */
@@ -93,10 +94,11 @@ typedef struct program {
     pa_program *program;
     PyObject *template; /* a tuple, as set_template says; or NULL */
     PyObject *guards;   /* or NULL */
-    pa_node **in;       /* of the call under way; those over ndarrays are ours */
-    bool has_arrays;
-    bool arrays_as_tensors; /* in the call under way, Python has made tensors of them */
-    bool calling; /* guards, and the making of results, may run Python, and that another call */
+    PyObject **plans;   /* of each update, the Python object to which its addresses belong; or NULL */
+    pa_node **in;       /* of the call under way, held */
+    bool arrays_as_tensors; /* in the call under way, Python has made tensors of the ndarrays */
+    bool retired;
+    uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
     double *numbers;
     pa_node **results;
     int64_t steps_done;
@@ -105,8 +107,13 @@ typedef struct program {
 static PyTypeObject *program_type;
 
 static int program_clear(PyObject *self) {
-    Py_CLEAR(((program *)self)->template);
-    Py_CLEAR(((program *)self)->guards);
+    program *p = (program *)self;
+    Py_CLEAR(p->template);
+    Py_CLEAR(p->guards);
+    for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
+        p->program->updates[k].hyper = NULL;
+        Py_CLEAR(p->plans[k]);
+    }
     return 0;
 }
 
@@ -114,6 +121,8 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((program *)self)->template);
     Py_VISIT(((program *)self)->guards);
+    const program *p = (program *)self;
+    for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
     return 0;
 }
 
@@ -124,6 +133,7 @@ static void program_dealloc(PyObject *self) {
     program_clear(self);
     if (p->program != NULL) {
         size_t n = (size_t)p->program->n_inputs + 1;
+        pa_mem_free_array(p->plans, (size_t)p->program->n_updates + 1, sizeof *p->plans);
         pa_mem_free_array(p->in, n, sizeof *p->in);
         pa_mem_free_array(p->numbers, n, sizeof *p->numbers);
         pa_mem_free_array(p->results, (size_t)p->program->n_results + 1, sizeof *p->results);
@@ -172,10 +182,13 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     pa_status status = pa_program_new(r->log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
     if (status == PA_OK) {
         size_t n = (size_t)self->program->n_inputs + 1;
+        size_t updates = (size_t)self->program->n_updates + 1;
+        self->plans = pa_mem_alloc_array(updates, sizeof *self->plans);
+        if (self->plans != NULL) memset(self->plans, 0, updates * sizeof *self->plans);
         self->in = pa_mem_alloc_array(n, sizeof *self->in);
         self->numbers = pa_mem_alloc_array(n, sizeof *self->numbers);
         self->results = pa_mem_alloc_array((size_t)self->program->n_results + 1, sizeof *self->results);
-        if (self->in == NULL || self->numbers == NULL || self->results == NULL) status = PA_MEMORY;
+        if (self->plans == NULL || self->in == NULL || self->numbers == NULL || self->results == NULL) status = PA_MEMORY;
     }
     PyObject_GC_Track((PyObject *)self);
     if (status == PA_OK) return (PyObject *)self;
@@ -194,8 +207,6 @@ static PyObject *program_set_template(PyObject *self, PyObject *template) {
         inputs += each == Py_None || each == (PyObject *)&PyFloat_Type || each == (PyObject *)&PyMemoryView_Type;
     }
     program *p = (program *)self;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(template); i++)
-        p->has_arrays = p->has_arrays || PyTuple_GetItem(template, i) == (PyObject *)&PyMemoryView_Type;
     if (inputs != p->program->n_inputs) {
         PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs, p->program->n_inputs);
         return NULL;
@@ -216,10 +227,25 @@ static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
     Py_RETURN_NONE;
 }
 
+static bool is_calling(const program *p) { return p->calling == pa_process; }
+
+static PyObject *refuse_second_call(void) {
+    return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
+}
+
+/* It is bound to what is no longer so: from now on it fits no call. */
+static PyObject *program_retire(PyObject *self, PyObject *unused) {
+    (void)unused;
+    ((program *)self)->retired = true;
+    Py_RETURN_NONE;
+}
+
 static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     int k;
+    PyObject *owner, *before;
     Py_ssize_t params, state, steps, hyper;
-    if (!PyArg_ParseTuple(arguments, "innnn:set_update", &k, &params, &state, &steps, &hyper)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "iOnnnn:set_update", &k, &owner, &params, &state, &steps, &hyper)) return NULL;
+    if (is_calling((program *)self)) return refuse_second_call();
     pa_program *p = ((program *)self)->program;
     if (k < 0 || k >= p->n_updates) return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->n_updates);
     pa_update_plan *plan = &p->updates[k];
@@ -228,6 +254,9 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     plan->steps = (int64_t *)steps;
     plan->hyper = (const void *)hyper;
     pa_update_plan_bound(plan);
+    before = ((program *)self)->plans[k];
+    ((program *)self)->plans[k] = Py_NewRef(owner);
+    Py_XDECREF(before);
     Py_RETURN_NONE;
 }
 
@@ -240,7 +269,7 @@ static int same_constant(PyObject *wanted, PyObject *given) {
     return comparable ? PyObject_RichCompareBool(wanted, given, Py_EQ) : 0;
 }
 
-/* Reads the arguments into p->in and p->numbers. 1 where they are of the kinds that the program wants, 0 where not, -1 with an
+/* Reads the arguments into p->in, which were NULL and are held from now on, and p->numbers. 1 where they are of the kinds that the program wants, 0 where not, -1 with an
    exception set. */
 static int read_arguments(program *p, PyObject *arguments) {
     Py_ssize_t n = PyTuple_Size(arguments);
@@ -250,7 +279,7 @@ static int read_arguments(program *p, PyObject *arguments) {
         PyObject *wanted = PyTuple_GetItem(p->template, i), *given = PyTuple_GetItem(arguments, i);
         if (wanted == Py_None) {
             if (!pa_is_handle(given)) return 0;
-            p->in[next++] = pa_handle_node(given);
+            p->in[next++] = pa_node_retain(pa_handle_node(given));
         } else if (wanted == (PyObject *)&PyMemoryView_Type) {
             int found = 1;
             if (p->arrays_as_tensors && pa_is_handle(given))
@@ -261,7 +290,6 @@ static int read_arguments(program *p, PyObject *arguments) {
             next++;
         } else if (wanted == (PyObject *)&PyFloat_Type) {
             if (!PyFloat_CheckExact(given)) return 0;
-            p->in[next] = NULL;
             p->numbers[next++] = PyFloat_AsDouble(given);
         } else {
             int same = same_constant(wanted, given);
@@ -304,37 +332,39 @@ static PyObject *wrap_results(program *p) {
     return tuple;
 }
 
+/* Do the guards hold, and is the program bound to what is still so? 1, 0, or -1 with an exception set. */
+static int is_as_it_was(program *p) {
+    if (p->guards != NULL) {
+        PyObject *guards = Py_NewRef(p->guards); /* looking may run Python, and that set others */
+        int broken = pa_guards_check(guards);
+        Py_DECREF(guards);
+        if (broken == -2) return -1;
+        if (broken >= 0) return 0;
+    }
+    return !p->retired && pa_program_is_bound(p->program, p->in);
+}
+
 /* NotImplemented: other arguments; Ellipsis: the arguments are right, and a guard or something that it is bound to is not. */
 static PyObject *call_with(program *p, PyObject *arguments) {
     int found = read_arguments(p, arguments);
     if (found < 0) return NULL;
     if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
-    if (p->guards != NULL) {
-        int broken = pa_guards_check(p->guards);
-        if (broken == -2) return NULL;
-        if (broken >= 0) return Py_NewRef(Py_Ellipsis);
-    }
-    if (!pa_program_is_bound(p->program, p->in)) return Py_NewRef(Py_Ellipsis);
+    int fits = is_as_it_was(p);
+    if (fits < 0) return NULL;
+    if (fits == 0) return Py_NewRef(Py_Ellipsis);
     pa_status status = pa_program_call(p->program, p->program->n_inputs, p->in, p->numbers, p->results);
     return status == PA_OK ? wrap_results(p) : pa_raise(status);
 }
 
-/* The same where ndarrays are among the arguments: the tensors over them live as long as the call. */
-static PyObject *call_with_arrays(program *p, PyObject *arguments) {
-    int n = p->program->n_inputs;
-    memset(p->in, 0, (size_t)n * sizeof *p->in);
-    PyObject *result = call_with(p, arguments);
-    for (Py_ssize_t i = 0, next = 0; i < PyTuple_Size(p->template); i++) {
-        PyObject *wanted = PyTuple_GetItem(p->template, i);
-        bool is_array = wanted == (PyObject *)&PyMemoryView_Type;
-        if (is_array && p->in[next] != NULL) pa_node_release(p->in[next]);
-        next += is_array || wanted == Py_None || wanted == (PyObject *)&PyFloat_Type;
-    }
-    return result;
+static void begin_call(program *p) {
+    p->calling = pa_process;
+    memset(p->in, 0, ((size_t)p->program->n_inputs + 1) * sizeof *p->in);
 }
 
-static PyObject *refuse_second_call(void) {
-    return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
+static void end_call(program *p) {
+    for (int i = 0; i < p->program->n_inputs; i++)
+        if (p->in[i] != NULL) pa_node_release(p->in[i]);
+    p->calling = 0;
 }
 
 static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
@@ -343,16 +373,43 @@ static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
         return NULL;
     }
     if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
-    if (p->calling) return refuse_second_call();
-    p->calling = true;
+    if (is_calling(p)) return refuse_second_call();
+    begin_call(p);
     p->arrays_as_tensors = as_tensors;
-    PyObject *result = p->has_arrays ? call_with_arrays(p, arguments) : call_with(p, arguments);
-    p->calling = false;
+    PyObject *result = call_with(p, arguments);
+    end_call(p);
     return result;
 }
 
 static PyObject *program_call(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, false); }
 static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, true); }
+
+/* The elements of a contiguous tensor that has at least so many; NULL with an exception set. */
+static void *list_data(PyObject *object, pa_dtype dtype, Py_ssize_t least, const char *what) {
+    const pa_node *node = pa_is_handle(object) ? pa_handle_node(object) : NULL;
+    if (node != NULL && node->dtype == dtype && pa_node_numel(node) >= least && pa_node_is_contiguous(node)) return pa_node_data(node);
+    PyErr_Format(PyExc_TypeError, "run: %s of dtype %s with %zd elements is wanted", what, pa_dtype_name(dtype), least);
+    return NULL;
+}
+
+/* The steps made; NotImplemented where the program does not fit. */
+static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const int64_t *rows, Py_ssize_t start, Py_ssize_t count,
+                          double *losses) {
+    int n = p->program->n_inputs;
+    for (int i = 0; i < n; i++) {
+        PyObject *each = PyTuple_GetItem(data, i);
+        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0) {
+            PyErr_SetString(PyExc_TypeError, "run: tensors of one row a sample are wanted");
+            return NULL;
+        }
+        p->in[i] = pa_node_retain(pa_handle_node(each));
+    }
+    int fits = pa_program_can_run(p->program) ? is_as_it_was(p) : 0;
+    if (fits < 0) return NULL;
+    if (fits == 0) return Py_NewRef(Py_NotImplemented);
+    pa_status status = pa_program_run(p->program, n, p->in, batch, rows, start, count, losses, &p->steps_done);
+    return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
+}
 
 /* run(data, batch, order or None, start, count, losses): the steps made. */
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
@@ -360,44 +417,18 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
     PyObject *data, *order, *losses;
     Py_ssize_t batch, start, count;
     if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses)) return NULL;
+    if (is_calling(p)) return refuse_second_call();
     p->steps_done = 0;
-    if (p->calling) return refuse_second_call();
-    Py_ssize_t n = PyTuple_Size(data);
-    if (n != p->program->n_inputs)
-        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", n, p->program->n_inputs);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *each = PyTuple_GetItem(data, i);
-        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0) {
-            PyErr_SetString(PyExc_TypeError, "run: tensors of one row a sample are wanted");
-            return NULL;
-        }
-        p->in[i] = pa_handle_node(each);
-    }
-    if (!pa_is_handle(losses) || pa_handle_node(losses)->dtype != PA_FLOAT64 || pa_node_numel(pa_handle_node(losses)) < count ||
-        !pa_node_is_contiguous(pa_handle_node(losses))) {
-        PyErr_SetString(PyExc_TypeError, "run: a float64 tensor is wanted for the losses");
-        return NULL;
-    }
-    const int64_t *rows = NULL;
-    if (order != Py_None) {
-        if (!pa_is_handle(order) || pa_handle_node(order)->dtype != PA_INT64 || !pa_node_is_contiguous(pa_handle_node(order)) ||
-            pa_node_numel(pa_handle_node(order)) < start + count * batch) {
-            PyErr_SetString(PyExc_TypeError, "run: an int64 tensor is wanted for the order of the rows");
-            return NULL;
-        }
-        rows = (const int64_t *)(const void *)pa_node_data(pa_handle_node(order));
-    }
-    if (p->guards != NULL) {
-        int broken = pa_guards_check(p->guards);
-        if (broken == -2) return NULL;
-        if (broken >= 0) return Py_NewRef(Py_NotImplemented);
-    }
-    if (!pa_program_is_bound(p->program, p->in)) return Py_NewRef(Py_NotImplemented);
-    double *to = (double *)(void *)pa_node_data(pa_handle_node(losses));
-    p->calling = true;
-    pa_status status = pa_program_run(p->program, (int)n, p->in, batch, rows, start, count, to, &p->steps_done);
-    p->calling = false;
-    return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
+    if (PyTuple_Size(data) != p->program->n_inputs)
+        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", PyTuple_Size(data), p->program->n_inputs);
+    double *to = list_data(losses, PA_FLOAT64, count, "a tensor of losses");
+    if (to == NULL) return NULL;
+    const int64_t *rows = order == Py_None ? NULL : list_data(order, PA_INT64, start + count * batch, "an order of the rows");
+    if (order != Py_None && rows == NULL) return NULL;
+    begin_call(p);
+    PyObject *result = run_with(p, data, batch, rows, start, count, to);
+    end_call(p);
+    return result;
 }
 
 static int set_item(PyObject *dict, const char *name, PyObject *value) {
@@ -491,7 +522,8 @@ static PyObject *program_steps_done(PyObject *self, void *closure) {
 static PyMethodDef program_methods[] = {
     {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
     {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
-    {"set_update", program_set_update, METH_VARARGS, "set_update(k, params, state, steps, hyper): addresses of an optimiser's arrays."},
+    {"set_update", program_set_update, METH_VARARGS, "set_update(k, owner, params, state, steps, hyper): an optimiser's arrays, owner's."},
+    {"retire", program_retire, METH_NOARGS, "retire(): from now on it fits no call."},
     {"call", program_call, METH_O, "call(arguments): the results; NotImplemented for other arguments, Ellipsis where something else has changed."},
     {"call_leaves", program_call_leaves, METH_O, "The same, with tensors in the places of ndarrays."},
     {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "hold.h"
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
 #include "program/record.h"
@@ -111,6 +112,7 @@ typedef struct sweep {
     size_t scratch_bytes;
     double cost;
     bool runs_python; /* an op written in Python is among the nodes */
+    pa_hold hold;
 } sweep;
 
 /* Node i of all of a sweep's: its leaves, then its inner nodes. */
@@ -312,41 +314,17 @@ static pa_status run(sweep *s, bool released) {
     return status;
 }
 
-/* Marks, or clears, what others must keep their hands off meanwhile. */
-static void set_busy(const pa_tape *tape, bool busy) {
-    for (int list = 0; list < 2; list++) {
-        pa_node **nodes = list == 0 ? tape->nodes : tape->leaves;
-        size_t n = list == 0 ? tape->n_nodes : tape->n_leaves;
-        for (size_t i = 0; i < n; i++) {
-            pa_storage *storage = pa_node_storage(nodes[i]);
-            if (busy) {
-                nodes[i]->flags |= PA_BUSY;
-                if (storage != NULL) storage->readers++;
-            } else {
-                nodes[i]->flags &= (uint16_t)~PA_BUSY;
-                if (storage != NULL && storage->readers > 0) storage->readers--;
-            }
-        }
-    }
-}
-
-/* A sweep during which other threads, or Python that it runs itself, may touch the graph: it goes over nodes and bytes that
-   are marked as in use and that it holds references on. A long one goes without the GIL. */
+/* A sweep during which other threads, or Python that it runs itself, may touch the graph. A long one goes without the GIL. */
 static pa_status run_guarded(sweep *s) {
+    for (size_t i = 0; i < s->tape.n_nodes; i++) PA_TRY(pa_hold_add(&s->hold, s->tape.nodes[i], PA_HOLD_NODE | PA_HOLD_READ));
+    for (size_t i = 0; i < s->tape.n_leaves; i++) PA_TRY(pa_hold_add(&s->hold, s->tape.leaves[i], PA_HOLD_NODE | PA_HOLD_READ));
     bool release = s->cost >= PA_LONG_WORK;
-    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_retain(s->tape.nodes[i]);
-    for (size_t i = 0; i < s->tape.n_leaves; i++) pa_node_retain(s->tape.leaves[i]);
-    set_busy(&s->tape, true);
+    pa_hold_begin(&s->hold);
     void *token = release ? pa_hook.leave_python() : NULL;
     pa_status status = run(s, release);
     if (release) pa_hook.enter_python(token);
-    set_busy(&s->tape, false);
+    pa_hold_end(&s->hold);
     return status;
-}
-
-static void release_guarded(sweep *s) {
-    for (size_t i = 0; i < s->tape.n_leaves; i++) pa_node_release(s->tape.leaves[i]);
-    for (size_t i = 0; i < s->tape.n_nodes; i++) pa_node_release(s->tape.nodes[i]);
 }
 
 /* ---- commit ---- */
@@ -448,14 +426,12 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
     s.options = options;
     PA_TRY(pa_tape_list(root, false, &s.tape));
     pa_node_retain(root);
-    bool guarded = false;
     pa_status status = check_tape(&s.tape);
     if (status == PA_OK) {
         status = reserve(&s, root);
         if (status == PA_OK) {
             seed(root, options->gradient);
-            guarded = s.runs_python || s.cost >= PA_LONG_WORK;
-            status = guarded ? run_guarded(&s) : run(&s, false);
+            status = s.runs_python || s.cost >= PA_LONG_WORK ? run_guarded(&s) : run(&s, false);
             if (status != PA_OK || options->n_inputs > 0) restore_values(&s);
         }
         if (status == PA_OK) {
@@ -467,7 +443,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
     }
     clean_up(&s);
     if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) free_graph(&s.tape);
-    if (guarded) release_guarded(&s);
+    pa_hold_free(&s.hold);
     pa_tape_free(&s.tape);
     pa_node_release(root);
     return status;

@@ -250,7 +250,7 @@ class Program:
 
     def _set_update(self, k: int, plan: Any) -> None:
         addresses = (int(ffi.cast("intptr_t", each)) for each in (plan.params, plan.state, plan.steps, plan.hyper))
-        self._program.set_update(k, *addresses)
+        self._program.set_update(k, plan, *addresses)
 
     def refresh(self) -> tuple[str | None, bool]:
         """Brings updates up to date with optimisers. What keeps it from running, and whether it did anything."""
@@ -258,20 +258,27 @@ class Program:
         dead = self._refresh_updates() if refreshed else None
         if dead is not None:
             self.is_dead = True
+            self._program.retire()
         return dead or broken, refreshed
 
     def _refresh_updates(self) -> str | None:
         """Points the updates at the optimisers' plans; what keeps that from being possible."""
         for k, update in enumerate(self._updates):
             plans = update.optimizer._plans
-            plan = plans[update.group] if len(plans) == self._groups[k] else None
-            if plan is not None and plan is not update.plan:
-                if plan.listed is not update.plan.listed or plan.n != update.plan.n:
-                    return f"the parameters of {type(update.optimizer).__name__}"
+            name = type(update.optimizer).__name__
+            if plans is None or len(plans) != self._groups[k]:
+                return f"the groups of {name}"
+            plan = plans[update.group]
+            if plan.listed is not update.plan.listed or plan.n != update.plan.n:
+                return f"the parameters of {name}"
+            if plan.names != self._states[k] or plan.waiting != self._waiting[k]:
+                return f"the state of {name}"
+            if plan is not update.plan:
+                try:
+                    self._set_update(k, plan)
+                except RuntimeError:  # another thread runs it, and ends with what it has
+                    return f"the state of {name}"
                 self._updates[k] = update._replace(plan=plan)
-                self._set_update(k, plan)
-            if plan is None or plan.names != self._states[k] or plan.waiting != self._waiting[k]:
-                return f"the state of {type(update.optimizer).__name__}"
         return None
 
     def call(self, leaves: tuple[Any, ...]) -> Any:

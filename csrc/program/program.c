@@ -145,6 +145,8 @@ bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
 
 bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     if (p->kernels != pa_k) return false;
+    for (int32_t i = 0; i < p->n_updates; i++)
+        if (p->updates[i].hyper == NULL) return false;
     for (int32_t i = 0; i < p->n_watched; i++) {
         const pa_external *e = &p->externals[i];
         if (!external_fits(p, e, e->input >= 0 ? in[e->input] : e->node)) return false;

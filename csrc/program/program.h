@@ -178,7 +178,6 @@ typedef struct pa_program {
     double flops;
     int32_t n_recorded, n_fused; /* ops in the log; instructions that do the work of several */
     bool warm;   /* it has run once, and every op has the memory that it keeps from run to run */
-    bool busy;
     bool sets_gradients;
     struct pa_scalar_program *scalar; /* instead of code: a step over Values */
 } pa_program;
@@ -225,12 +224,15 @@ size_t pa_program_saved_bytes(const pa_program *p);
 /* Are these the arguments that it was compiled for? Numbers are given beside nodes: a NULL node takes its number. */
 bool pa_program_takes(const pa_program *p, int n, pa_node *const *in);
 
-/* Is all that it is bound to as it was? */
+/* Is all that it is bound to as it was, and are its updates bound? */
 bool pa_program_is_bound(const pa_program *p, pa_node *const *in);
 
 /* One step. `results` gets new nodes. On failure nothing is handed out; what the step had written by then stays written, as
    in an eager step that raises. */
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results);
+
+/* Can it make many steps in one go? Not where it adds to the gradients that it finds, or differentiates by its arguments. */
+bool pa_program_can_run(const pa_program *p);
 
 /* `count` steps over rows of `data` (all with the same number of rows) in the given order (NULL: as they stand), `batch` rows a
    step from row `start` of the order on. losses[i]: the first result. *done tells how many were made, also on failure (PA_PYTHON: a signal). */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "../apply.h"
+#include "../hold.h"
 #include "../kernels/kernels.h"
 #include "../kernels/optim.h"
 #include "../kernels/random.h"
@@ -266,6 +267,15 @@ static bool may_reuse(const pa_external *e, const pa_node *grad) {
            pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
 }
 
+static pa_status check_free(const pa_node *node, bool written) {
+    const pa_storage *storage = pa_node_storage(node);
+    if (storage == NULL) return PA_OK;
+    PA_FAIL_IF(storage->writer || (written && storage->readers > 0), PA_RUNTIME,
+               "compile: another thread is using a tensor of shape %s that this step %s", pa_node_shape_text(node),
+               written ? "writes" : "reads");
+    return PA_OK;
+}
+
 static pa_status bind_gradient(pa_program *p, pa_external *e, pa_node *node) {
     if (node->flags & PA_IS_VALUE) {
         if (e->entry >= 0) bind_buffer(p, e->entry, (char *)&node->grad);
@@ -277,6 +287,7 @@ static pa_status bind_gradient(pa_program *p, pa_external *e, pa_node *node) {
         PA_FAIL_IF(!pa_node_is_contiguous(grad) || grad->dtype != node->dtype, PA_RUNTIME,
                    "compile: the gradient of a tensor of shape %s is not contiguous", pa_node_shape_text(node));
         PA_TRY(pa_node_need_storage(grad));
+        PA_TRY(check_free(grad, true));
         bind_buffer(p, e->entry, pa_node_data(grad));
     }
     if (e->gradient < 0 || e->gradient == e->entry) return PA_OK;
@@ -291,15 +302,6 @@ static pa_status bind_gradient(pa_program *p, pa_external *e, pa_node *node) {
     return PA_OK;
 }
 
-static pa_status check_free(const pa_external *e, const pa_node *node) {
-    const pa_storage *storage = pa_node_storage(node);
-    if (storage == NULL) return PA_OK;
-    PA_FAIL_IF(storage->writer || (e->written && storage->readers > 0), PA_RUNTIME,
-               "compile: another thread is using a tensor of shape %s that this step %s", pa_node_shape_text(node),
-               e->written ? "writes" : "reads");
-    return PA_OK;
-}
-
 static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *numbers) {
     for (int i = 0; i < n; i++) {
         pa_input *input = &p->inputs[i];
@@ -311,7 +313,8 @@ static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *nu
     for (int32_t i = 0; i < p->n_watched; i++) {
         pa_external *e = &p->externals[i];
         pa_node *node = node_of_external(p, e, in);
-        PA_TRY(check_free(e, node));
+        PA_TRY(check_free(node, e->written));
+        if (e->written) PA_TRY(pa_node_need_storage(node)); /* a view made meanwhile would move a number away */
         if (e->buffer >= 0) bind_buffer(p, e->buffer, pa_node_data(node));
         if (p->sets_gradients || e->entry >= 0) PA_TRY(bind_gradient(p, e, node));
         if (!e->written) continue;
@@ -353,26 +356,31 @@ static void drop_fresh(pa_program *p) {
     }
 }
 
-/* Marks, or clears, what other threads must keep their hands off while the GIL is released. */
-static void set_busy(pa_program *p, int n, pa_node *const *in, int by) {
-    for (int32_t i = p->n_watched; i < p->n_externals; i++) {
-        uint16_t *flags = &p->externals[i].node->flags;
-        *flags = (uint16_t)(by > 0 ? *flags | PA_BUSY : *flags & ~PA_BUSY);
-    }
-    for (int32_t i = 0; i < p->n_watched; i++) {
-        pa_storage *storage = pa_node_storage(node_of_external(p, &p->externals[i], in));
-        if (storage == NULL) continue;
-        storage->readers += by;
-        if (p->externals[i].written) storage->writer = by > 0;
-    }
-    for (int i = 0; i < n; i++)
-        if (in[i] != NULL && pa_node_storage(in[i]) != NULL) pa_node_storage(in[i])->readers += by;
+static pa_status hold_tensor(pa_hold *hold, pa_node *node, bool written) {
+    PA_TRY(check_free(node, written));
+    return pa_hold_add(hold, node, written ? PA_HOLD_WRITE : PA_HOLD_READ);
 }
 
-static pa_status check_bound(const pa_program *p) {
-    PA_FAIL_IF(p->busy, PA_RUNTIME, "compile: this step is running in another thread; compile one for each thread");
-    for (int32_t i = 0; i < p->n_updates; i++)
-        PA_FAIL_IF(p->updates[i].hyper == NULL, PA_RUNTIME, "compile: update %d is not bound to its optimiser", i);
+/* All that a replay without the GIL is bound to is the replay's until its end, whatever others do with models and optimisers. */
+static pa_status hold_all(pa_program *p, int n, pa_node *const *in, pa_hold *hold) {
+    for (int i = 0; i < n; i++)
+        if (in[i] != NULL && !(in[i]->flags & PA_IS_VALUE)) PA_TRY(hold_tensor(hold, in[i], false));
+    for (int32_t i = 0; i < p->n_externals; i++) {
+        const pa_external *e = &p->externals[i];
+        pa_node *node = node_of_external(p, e, in);
+        if (node->flags & PA_IS_VALUE) {
+            PA_TRY(pa_hold_add(hold, node, PA_HOLD_NODE));
+            continue;
+        }
+        PA_TRY(hold_tensor(hold, node, e->written));
+        bool uses_gradient = e->gradient >= 0 || e->entry >= 0;
+        if (uses_gradient && node->array->grad != NULL) PA_TRY(hold_tensor(hold, node->array->grad, true));
+    }
+    for (int32_t i = 0; i < p->n_updates; i++) {
+        const pa_update_plan *plan = &p->updates[i];
+        for (int k = 0; k < 3 * plan->n; k++)
+            if (plan->state[k] != NULL) PA_TRY(hold_tensor(hold, plan->state[k], true));
+    }
     return PA_OK;
 }
 
@@ -401,31 +409,31 @@ static void copy_results(pa_program *p, pa_node **results) {
 
 static bool is_long(const pa_program *p) { return p->warm && p->flops > 50.0 * PA_LONG_WORK; }
 
+static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold *hold, pa_fpmode *mode) {
+    PA_TRY(hold_all(p, n, in, hold));
+    pa_hold_begin(hold);
+    void *token = pa_hook.leave_python();
+    pa_status status = run_step(p, mode);
+    pa_hook.enter_python(token);
+    pa_hold_end(hold);
+    return status;
+}
+
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results) {
-    PA_TRY(check_bound(p));
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
+    pa_hold hold = {0};
     pa_status status = bind(p, n, in, numbers);
     if (status == PA_OK) status = make_results(p, results);
-    if (status == PA_OK) {
-        p->busy = true;
-        pa_fpmode mode = pa_fpmode_open();
-        if (is_long(p)) {
-            set_busy(p, n, in, 1);
-            void *token = pa_hook.leave_python();
-            status = run_step(p, &mode);
-            pa_hook.enter_python(token);
-            set_busy(p, n, in, -1);
-        } else {
-            status = run_step(p, &mode);
-        }
-        p->busy = false;
-    }
+    pa_fpmode mode = pa_fpmode_open();
+    if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : run_step(p, &mode);
     if (status == PA_OK) {
         p->warm = true;
         copy_results(p, results);
         commit(p, in);
+        pa_hold_free(&hold);
         return PA_OK;
     }
+    pa_hold_free(&hold);
     drop_fresh(p);
     for (int32_t i = 0; i < p->n_results; i++)
         if (results[i] != NULL) {
@@ -548,28 +556,30 @@ static pa_status check_data(const pa_program *p, int n, pa_node *const *data, in
     return PA_OK;
 }
 
+bool pa_program_can_run(const pa_program *p) {
+    for (int32_t i = 0; i < p->n_watched; i++)
+        if (p->externals[i].input >= 0 || p->externals[i].entry >= 0) return false;
+    return true;
+}
+
 pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order, int64_t start,
                          int64_t count, double *losses, int64_t *done) {
     *done = 0;
-    PA_TRY(check_bound(p));
     PA_TRY(check_data(p, n, data, batch, order, start, count));
     if (count == 0) return PA_OK;
-    for (int32_t i = 0; i < p->n_watched; i++)
-        PA_FAIL_IF(p->externals[i].input >= 0 || p->externals[i].entry >= 0, PA_UNSUPPORTED,
-                   "run: a step that %s goes call by call", p->externals[i].entry >= 0 ? "adds to the gradients that it finds"
-                                                                                        : "differentiates by its arguments");
     size_t room = (size_t)n + (size_t)p->n_results + 1, bytes = 0;
     feed *feeds = pa_mem_alloc_array((size_t)n, sizeof *feeds);
     pa_node **results = pa_mem_alloc_array(room, sizeof *results);
     char *block = NULL;
+    pa_hold hold = {0};
     pa_status status = feeds == NULL || results == NULL ? PA_MEMORY : PA_OK;
     if (results != NULL) memset(results, 0, room * sizeof *results);
     if (status == PA_OK) status = bind(p, n, data, NULL);
     if (status == PA_OK) status = prepare_feeds(p, n, data, batch, order, feeds, &block, &bytes);
     if (status == PA_OK) status = make_results(p, results);
+    if (status == PA_OK) status = hold_all(p, n, data, &hold);
     if (status == PA_OK) {
-        p->busy = true;
-        set_busy(p, n, data, 1);
+        pa_hold_begin(&hold);
         bool warm = p->warm;
         if (!warm) { /* what ops keep from run to run is made under the GIL */
             status = run_batches(p, feeds, batch, order, start, 1, losses, done, false);
@@ -581,10 +591,10 @@ pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t bat
             status = run_batches(p, feeds, batch, order, start + first * batch, count - first, losses + first, done, true);
             pa_hook.enter_python(token);
         }
-        set_busy(p, n, data, -1);
-        p->busy = false;
+        pa_hold_end(&hold);
         if (*done > 0) commit(p, data);
     }
+    pa_hold_free(&hold);
     drop_fresh(p);
     for (int32_t i = 0; results != NULL && i < p->n_results; i++)
         if (results[i] != NULL) pa_node_release(results[i]);

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from pyautograd import _recording
 from pyautograd._arguments import named
 from pyautograd._c import check, ffi, lib, node_pointer
+from pyautograd._core import holder
 from pyautograd._creation import tensor, zeros, zeros_like
 from pyautograd._dtype import float64
 from pyautograd._grad_mode import enable_grad
@@ -181,7 +182,7 @@ class Optimizer:
 class _Plan:
     """The C side of one group's update; see the module's docstring."""
 
-    __slots__ = ("hyper", "keep", "listed", "n", "names", "params", "state", "steps", "values", "waiting")
+    __slots__ = ("holders", "hyper", "keep", "listed", "n", "names", "params", "state", "steps", "values", "waiting")
 
     def __init__(self, group: dict[str, Any]) -> None:
         params = group["params"]
@@ -191,8 +192,10 @@ class _Plan:
         self.state = ffi.new("pa_node *[]", 3 * self.n)
         self.steps = ffi.new("int64_t[]", self.n)
         self.hyper = ffi.new("pa_hyper *")
-        # References on all that the arrays point to: a user may edit lists and dicts under us.
+        # References on all that the arrays point to: a user may edit lists and dicts under us, and a program that
+        # another thread runs may be bound to the arrays. So pointers stay; only places without one are filled.
         self.keep: list[Any] = list(params)
+        self.holders: list[Any] = [holder(param) for param in params]
         self.values: list[Any] | None = None
         self.names: tuple[str | None, ...] = ()
         self.waiting: list[int] = []
@@ -276,10 +279,9 @@ class FusedOptimizer(Optimizer):
         plans = self._plans
         if plans is None or len(plans) != len(self.param_groups):
             plans = self._make_plans()
-        for i, group in enumerate(self.param_groups):
-            plan = plans[i]
+        for plan, group in zip(list(plans), self.param_groups):  # what another thread adds comes with the next step
             params = group["params"]
-            if params is not plan.listed or len(params) != plan.n:
+            if params is not plan.listed or len(params) != plan.n or plan.names not in ((), self._state_names(group)):
                 plan = self._make_plan_again(plan, group)
             if plan.values != list(group.values()):
                 self._refresh(plan, group)
@@ -325,9 +327,8 @@ class FusedOptimizer(Optimizer):
         """Writes the group's options to C."""
         self._has_stepped = True
         self._write_hyper(plan.hyper, group)
-        names = self._state_names(group)
-        if names != plan.names:
-            self._find_state(plan, names)
+        if not plan.names:
+            self._find_state(plan, self._state_names(group))
         values = list(group.values())
         # A tensor changes without ceasing to be equal to itself: such options are written at every step.
         plan.values = None if any(isinstance(value, Tensor) for value in values) else values
@@ -335,14 +336,13 @@ class FusedOptimizer(Optimizer):
     def _find_state(self, plan: _Plan, names: tuple[str | None, ...]) -> None:
         """Points C at the state tensors that there are, and lists the parameters that still lack some."""
         plan.names = names
-        plan.waiting = []
-        del plan.keep[plan.n :]
         for i in range(plan.n):
             kept = self._state.get(plan.keep[i], {})
             for place, name in enumerate(names):
                 held = kept.get(name) if name is not None else None
                 plan.state[3 * i + place] = ffi.NULL if held is None else node_pointer(held)
-                plan.keep.append(held)
+                if held is not None:
+                    plan.holders.append(holder(held))
                 if held is None and name is not None and (not plan.waiting or plan.waiting[-1] != i):
                     plan.waiting.append(i)
 
@@ -362,7 +362,7 @@ class FusedOptimizer(Optimizer):
                         is_value = isinstance(param, Value)
                         kept[name] = next(zeros_of_values[place]) if is_value else zeros_like(param).detach()
                         plan.state[3 * i + place] = node_pointer(kept[name])
-                        plan.keep.append(kept[name])
+                        plan.holders.append(holder(kept[name]))
                         if not self._counts_steps:
                             plan.steps[i] = 0
         plan.waiting = still

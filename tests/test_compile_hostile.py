@@ -1,0 +1,234 @@
+"""What a replay uses is its own until it ends, whatever a callback, another thread or a fork does meanwhile."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import nn, optim
+
+
+class Training:
+    """A net, its optimiser, and one step of it."""
+
+    def __init__(self, width: int = 16) -> None:
+        pa.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, 1))
+        self.optimizer = optim.Adam(self.model.parameters(), lr=1e-3)
+
+    def step(self, x: Any, y: Any) -> pa.Tensor:
+        x, y = pa.as_tensor(x), pa.as_tensor(y)
+        self.optimizer.zero_grad()
+        loss = ((self.model(x) - y) ** 2).mean()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+
+X = np.random.default_rng(0).normal(size=(256, 8)).astype(np.float32)
+Y = X.sum(1, keepdims=True)
+
+
+def take_a_parameters_state(training: Training) -> None:
+    training.optimizer.state.pop(next(training.model.parameters()), None)
+
+
+def clear_inner_dicts(training: Training) -> None:
+    for kept in training.optimizer.state.values():
+        kept.clear()
+
+
+def replace_data_and_gradients(training: Training) -> None:
+    for p in training.model.parameters():
+        p.data = pa.full_like(p, 0.1)
+        p.grad = pa.ones_like(p)
+
+
+def load_states(training: Training) -> None:
+    training.optimizer.load_state_dict(training.optimizer.state_dict())
+    training.model.load_state_dict({name: t * 0.5 for name, t in training.model.state_dict().items()})
+
+
+def change_options(training: Training) -> None:
+    for group in training.optimizer.param_groups:
+        group["lr"] *= 0.5
+        group["amsgrad"] = True
+
+
+def freeze_a_layer(training: Training) -> None:
+    training.model[0].requires_grad_(False)
+
+
+def train_by_hand(training: Training) -> None:
+    training.step(X[:32], Y[:32])
+
+
+ACTIONS: list[Callable[[Training], None]] = [
+    lambda training: training.optimizer.state.clear(), take_a_parameters_state, clear_inner_dicts,
+    lambda training: training.optimizer._state.clear(), replace_data_and_gradients, load_states, change_options,
+    freeze_a_layer, train_by_hand, lambda training: training.optimizer.zero_grad(set_to_none=False),
+]  # fmt: skip
+NAMES = ["clear", "pop", "inner", "private", "replace", "load", "options", "freeze", "by hand", "zero"]
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=NAMES)
+def test_a_callback_may_do_what_a_loop_may(action: Callable[[Training], None]) -> None:
+    plain, compiled = Training(), Training()
+    wanted = []
+    for epoch in range(8):
+        wanted += [plain.step(X[i : i + 32], Y[i : i + 32]).item() for i in range(0, len(X), 32)]
+        if epoch % 2 == 0:
+            action(plain)
+
+    def callback(epoch: int, losses: Any) -> None:
+        if epoch % 2 == 0:
+            action(compiled)
+
+    step = pa.compile(compiled.step)
+    got = step.run(X, Y, batch_size=32, epochs=8, shuffle=False, callback=callback)
+    np.testing.assert_array_equal(got, wanted)
+    for a, b in zip(plain.model.parameters(), compiled.model.parameters(), strict=True):
+        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_a_callback_may_call_the_step_run_it_and_forget_it() -> None:
+    training = Training()
+    step = pa.compile(training.step)
+
+    def callback(epoch: int, losses: Any) -> None:
+        assert np.isfinite(step(X[:32], Y[:32]).item())
+        assert len(step.run(X, Y, batch_size=64)) == 4
+        if epoch == 3:
+            step.clear()
+
+    assert np.isfinite(step.run(X, Y, batch_size=32, epochs=6, callback=callback)).all()
+
+
+def test_a_step_that_adds_to_gradients_runs_call_by_call() -> None:
+    w = nn.Parameter(pa.ones(8, 1))
+
+    @pa.compile
+    def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
+        loss = ((x @ w - y) ** 2).mean()
+        loss.backward()
+        return loss
+
+    assert len(step.run(pa.tensor(X), pa.tensor(Y), batch_size=32, epochs=3)) == 24
+    assert w.grad is not None
+
+
+def test_a_state_that_moves_on_does_not_take_its_memory_along() -> None:
+    training = Training()
+    training.step(X, Y)
+    training.optimizer.load_state_dict(training.optimizer.state_dict())
+    training.step(X, Y)
+    for kept in training.optimizer._state.values():
+        kept["exp_avg"] += pa.zeros_like(kept["exp_avg"]).requires_grad_()  # the name is another node's from now on
+    pa.empty_cache()
+    assert np.isfinite(training.step(X, Y).item())
+
+
+def replace_optimizer(training: Training) -> None:
+    training.optimizer = optim.Adam(training.model.parameters(), lr=1e-3)
+
+
+def write_gradients(training: Training) -> None:
+    for p in training.model.parameters():
+        if p.grad is not None:
+            p.grad.mul_(2)
+
+
+@pytest.mark.parametrize(
+    "action", [*ACTIONS, write_gradients, replace_optimizer], ids=[*NAMES, "write gradients", "replace optimizer"]
+)
+def test_another_thread_does_no_harm(action: Callable[[Training], None]) -> None:
+    """It may be told that it cannot, or that the step cannot go on; never more."""
+    training = Training(width=256)
+    step = pa.compile(training.step)
+    for _ in range(3):
+        step(X, Y)
+    done = threading.Event()
+
+    def attack() -> None:
+        try:
+            for _ in range(30):
+                try:
+                    action(training)
+                except RuntimeError as error:
+                    assert "another" in str(error), error
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    while not done.is_set():
+        try:
+            step.run(X, Y, batch_size=32, epochs=20)
+        except RuntimeError as error:  # TraceError is one
+            assert "another" in str(error) or isinstance(error, pa.TraceError) or "does not require grad" in str(error)
+    thread.join()
+
+
+FORK = """
+import os, threading
+import numpy as np
+import pyautograd as pa
+from pyautograd import nn, optim
+
+model = nn.Sequential(nn.Linear(8, 256), nn.ReLU(), nn.Linear(256, 1))
+optimizer = optim.Adam(model.parameters(), lr=1e-3)
+
+def eager(x, y):
+    optimizer.zero_grad()
+    loss = ((model(x) - y) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+step = pa.compile(eager)
+x = pa.randn(4096, 8)
+y = x.sum(1, keepdim=True)
+over = threading.Event()
+thread = threading.Thread(
+    target=lambda: step.run(x, y, batch_size=64, epochs=10**6, callback=lambda epoch, losses: over.is_set())
+)
+thread.start()
+children = 0
+while children < 4:
+    try:  # the model is locked while the other thread runs
+        with pa.no_grad():
+            next(model.parameters()).add_(0)
+        continue
+    except RuntimeError:
+        pass
+    children += 1
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            assert pa.is_grad_enabled()
+            for _ in range(3):
+                eager(x[:64], y[:64])
+                step(x[:64], y[:64])
+            step.run(x, y, batch_size=64, epochs=2)
+            model.double()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+over.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_forked_while_another_thread_runs_trains_the_model() -> None:
+    found = subprocess.run([sys.executable, "-c", textwrap.dedent(FORK)], capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
