@@ -111,3 +111,12 @@ def test_unknown_cases_and_peers_are_named(capsys: pytest.CaptureFixture[str]) -
         _cli.parse(["--peers", "tensorflow"])
     assert "no peer is called 'tensorflow'" in capsys.readouterr().err
     assert _cli.parse(["--peers", "none"]).peers == []
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(option, tmp_path, capsys) -> None:
+    for place in (tmp_path, tmp_path / "nowhere" / "file"):
+        with pytest.raises(SystemExit):
+            _cli.parse([option, str(place)])
+        assert f"{place} is no place for a file" in capsys.readouterr().err
+    assert _cli.parse([option, "file"])

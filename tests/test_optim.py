@@ -601,3 +601,27 @@ def test_deepcopy_of_model_and_optimizer_together_keeps_them_together() -> None:
     twin, twin_optimizer = copy.deepcopy((model, optimizer))
     assert twin_optimizer.param_groups[0]["params"][0] is twin.layers[0].weight
     assert train(model, optimizer) == train(twin, twin_optimizer)
+
+
+def test_a_schedule_that_fails_stays_where_it_was() -> None:
+    optimizer, failing = optim.SGD([nn.Parameter(pa.ones(1))], lr=1.0), [False]
+
+    def factor(epoch: int) -> float:
+        if failing[0]:
+            raise KeyboardInterrupt
+        return 0.5**epoch
+
+    schedule = lr_scheduler.LambdaLR(optimizer, factor)
+    optimizer.step()
+    schedule.step()
+    failing[0] = True
+    before = schedule.state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        schedule.step()
+    assert schedule.state_dict() == before
+    failing[0] = False
+    optimizer.add_param_group({"params": [nn.Parameter(pa.ones(1))], "lr": 1.0})
+    with pytest.raises(ValueError, match=r"LambdaLR: .* 1 parameter groups, and the optimizer has 2"):
+        schedule.step()
+    assert schedule.state_dict() == before
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 1.0]

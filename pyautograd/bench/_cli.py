@@ -36,6 +36,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--peers", metavar="A,B", help="only these peers, or none; all that are installed by default")
     parser.add_argument("--only", metavar="A,B", help=f"only these cases: {', '.join(_cases.CASES)}")
     options = parser.parse_args(argv)
+    for path in (options.json, options.plot):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            parser.error(f"{path} is no place for a file")
     options.cases = _chosen(parser, "case", options.only, list(_cases.CASES))
     options.peers = [] if options.peers == "none" else _chosen(parser, "peer", options.peers, list(_engines.PEERS))
     return options

@@ -65,11 +65,23 @@ class LRScheduler:
                 UserWarning,
                 stacklevel=2,
             )
+        groups = self.optimizer.param_groups
         self._step_count += 1
         self.last_epoch += 1
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+        try:
+            rates = self.get_lr()
+            if len(rates) != len(groups):
+                raise ValueError(
+                    f"{type(self).__name__}: a rate for each of {len(rates)} parameter groups, and the optimizer has "
+                    f"{len(groups)}; make the schedule after the last add_param_group"
+                )
+        except BaseException:
+            self._step_count -= 1
+            self.last_epoch -= 1
+            raise
+        for group, lr in zip(groups, rates, strict=True):
             group["lr"] = lr
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = self._current()
 
     def state_dict(self) -> dict[str, Any]:
         """All that the schedule knows but the optimiser."""
