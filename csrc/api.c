@@ -31,7 +31,7 @@ const char *pa_op_words(int op) { return pa_op_table[op].words; }
 int pa_op_family(int op) { return pa_op_table[op].family; }
 int pa_op_operands(int op) { return pa_op_table[op].operands; }
 int pa_op_parameters(int op) { return pa_op_table[op].params; }
-bool pa_op_takes_int(int op) { return pa_op_table[op].takes_int; }
+int pa_op_lowest_dtype(int op) { return pa_op_table[op].lowest; }
 bool pa_op_differentiable(int op, int operand) {
     return operand >= 0 && operand < PA_MAX_OPERANDS && pa_k->gradient[op][operand][0] != NULL;
 }

@@ -17,7 +17,7 @@ const char *pa_op_words(int op);
 int pa_op_family(int op);   /* 0 leaf, 1 elementwise, 2 comparison, 3 logic, 4 whole tensors */
 int pa_op_operands(int op); /* -1: any number */
 int pa_op_parameters(int op);
-bool pa_op_takes_int(int op);
+int pa_op_lowest_dtype(int op);
 bool pa_op_differentiable(int op, int operand); /* elementwise: has that operand a gradient? */
 
 /* What is alive, in nodes, storages and bytes; what the free lists hold */

@@ -271,9 +271,7 @@ pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
     pa_status status = pa_apply_binary(op, target, source, &result);
     pa_grad_enable(enabled);
     PA_TRY(status);
-    bool category_fits = pa_dtype_is_float(target->dtype) || !pa_dtype_is_float(result->dtype);
-    if (target->dtype == PA_BOOL) category_fits = result->dtype == PA_BOOL || source->dtype == PA_BOOL;
-    if (!category_fits)
+    if (!pa_dtype_is_float(target->dtype) && result->dtype > target->dtype)
         status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s", name,
                          pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
     else

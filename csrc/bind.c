@@ -123,7 +123,7 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
         bool accumulate = false;
         void *target = pa_gradient_target(node, i, &accumulate);
         pa_node_gather(gradient, (pa_dtype)parent->dtype, converted);
-        pa_add_or_copy((pa_dtype)parent->dtype, target, converted, pa_node_numel(parent), accumulate);
+        pa_add_or_copy((pa_dtype)parent->dtype, target, (pa_dtype)parent->dtype, converted, pa_node_numel(parent), accumulate);
     }
     pa_mem_free(converted, bytes);
     pa_node_release(gradient);
@@ -420,12 +420,23 @@ static PyObject *bind_parameter(PyObject *module, PyObject *const *arguments, Py
     return pa_wrap(node);
 }
 
+/* An int beyond int64 is written as the float it is near, which does not fit where int64 is written. */
+static int read_source(PyObject *object, pa_node **out) {
+    int overflow = 0;
+    if (PyLong_Check(object)) PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) return read_operand(object, PA_OP_cast, 0, out);
+    PyObject *number = PyNumber_Float(object);
+    int status = number == NULL ? -1 : read_operand(number, PA_OP_cast, 0, out);
+    Py_XDECREF(number);
+    return status;
+}
+
 static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!has_arguments(n, 3, 3, "copy_into")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
-    if (target == NULL || read_operand(arguments[1], PA_OP_cast, 0, &source) < 0) return NULL;
+    if (target == NULL || read_source(arguments[1], &source) < 0) return NULL;
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))
         status = pa_fail(PA_RUNTIME,

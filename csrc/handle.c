@@ -118,15 +118,12 @@ static int number_as_node(PyObject *number, pa_node **out) {
     } else {
         int overflow = 0;
         long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
-        if (overflow) {
-            double as_float = PyLong_AsDouble(number);
-            if (as_float == -1.0 && PyErr_Occurred()) return -1;
-            status = constant(PA_FLOAT64, out);
-            if (status == PA_OK) (*out)->value = as_float;
-        } else {
-            status = constant(PA_INT64, out);
-            if (status == PA_OK) (*out)->value_i64 = value;
+        if (overflow) { /* a float would be another number, and the result of integers another dtype */
+            PyErr_SetString(PyExc_OverflowError, "an int that does not fit into int64 beside a tensor; write it as a float");
+            return -1;
         }
+        status = constant(PA_INT64, out);
+        if (status == PA_OK) (*out)->value_i64 = value;
     }
     if (status == PA_OK) return 1;
     pa_raise(status);

@@ -66,6 +66,12 @@ static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
     return binary_general(op, left, right);
 }
 
+/* What Values have not. */
+static PyObject *binary_of_tensors(pa_op op, PyObject *left, PyObject *right) {
+    if (pa_is_value(left) || pa_is_value(right)) return Py_NewRef(Py_NotImplemented);
+    return binary_general(op, left, right);
+}
+
 /* The shortest way, for two Values. */
 static inline PyObject *arithmetic(pa_op op, PyObject *left, PyObject *right) {
     if (Py_TYPE(left) != pa_py.value_type || Py_TYPE(right) != pa_py.value_type) return binary(op, left, right);
@@ -84,23 +90,27 @@ static PyObject *slot_add(PyObject *l, PyObject *r) { return arithmetic(PA_OP_ad
 static PyObject *slot_subtract(PyObject *l, PyObject *r) { return arithmetic(PA_OP_sub, l, r); }
 static PyObject *slot_multiply(PyObject *l, PyObject *r) { return arithmetic(PA_OP_mul, l, r); }
 static PyObject *slot_divide(PyObject *l, PyObject *r) { return arithmetic(PA_OP_div, l, r); }
-static PyObject *slot_matmul(PyObject *l, PyObject *r) {
-    if (pa_is_value(l) || pa_is_value(r)) return Py_NewRef(Py_NotImplemented);
-    return binary_general(PA_OP_matmul, l, r);
-}
-static PyObject *slot_and(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_and, l, r); }
-static PyObject *slot_or(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_or, l, r); }
-static PyObject *slot_xor(PyObject *l, PyObject *r) { return binary_general(PA_OP_bitwise_xor, l, r); }
+static PyObject *slot_matmul(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_matmul, l, r); }
+static PyObject *slot_and(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_and, l, r); }
+static PyObject *slot_or(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_or, l, r); }
+static PyObject *slot_xor(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_xor, l, r); }
 static PyObject *slot_negative(PyObject *a) { return unary(PA_OP_neg, a); }
 static PyObject *slot_absolute(PyObject *a) { return unary(PA_OP_abs, a); }
 static PyObject *slot_invert(PyObject *a) { return unary(PA_OP_bitwise_not, a); }
 static PyObject *slot_positive(PyObject *a) { return Py_NewRef(a); }
 
-/* a ** b: a number as the exponent is a parameter of the op, anything else an operand. */
+/* a ** b: a number as the exponent is a parameter of the op, anything else an operand, and so is the integer exponent of
+   integers, which a parameter would round. */
 static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) {
     if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
     if (!pa_is_handle(left) || pa_is_handle(right)) return binary(PA_OP_pow, left, right);
     pa_node *a = pa_handle_node(left), *exponent = NULL, *out = NULL;
+    pa_node *of_value = pa_is_value(left) ? operand_as_value(right) : NULL;
+    if (of_value != NULL) {
+        pa_status status = pa_value_unary(PA_OP_power, a, of_value->value, 0, &out);
+        pa_node_release(of_value);
+        return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+    }
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
@@ -112,13 +122,9 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     pa_dtype dtype = exponent->dtype;
     pa_node_release(exponent);
     if (a->dtype == PA_INT64 && dtype == PA_INT64 && p == 2) return unary(PA_OP_square, left);
-    pa_status status;
-    if (a->flags & PA_IS_VALUE) {
-        status = pa_value_unary(PA_OP_power, a, p, 0, &out);
-    } else {
-        pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
-        status = pa_apply(&call, &out);
-    }
+    if (!pa_dtype_is_float(a->dtype) && !pa_dtype_is_float(dtype)) return binary_general(PA_OP_pow, left, right);
+    pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
+    pa_status status = pa_apply(&call, &out);
     return status == PA_OK ? pa_wrap(out) : pa_raise(status);
 }
 
@@ -201,6 +207,9 @@ static PyObject *slot_iadd(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_
 static PyObject *slot_isubtract(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_sub, l, r); }
 static PyObject *slot_imultiply(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_mul, l, r); }
 static PyObject *slot_idivide(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_div, l, r); }
+static PyObject *slot_iand(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_and, l, r); }
+static PyObject *slot_ior(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_or, l, r); }
+static PyObject *slot_ixor(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_xor, l, r); }
 
 /* Tensors compare element by element, Values by identity. */
 static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
@@ -303,5 +312,8 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_inplace_subtract, slot_isubtract},
     {Py_nb_inplace_multiply, slot_imultiply},
     {Py_nb_inplace_true_divide, slot_idivide},
+    {Py_nb_inplace_and, slot_iand},
+    {Py_nb_inplace_or, slot_ior},
+    {Py_nb_inplace_xor, slot_ixor},
     {0, NULL},
 };

@@ -1,24 +1,28 @@
 #include "ops.h"
 
 const pa_op_info pa_op_table[PA_OP_COUNT] = {
-    [PA_OP_leaf] = {"leaf", "", "a leaf", PA_LEAF, 0, 0, 0, true},
-#define ROW(name, symbol, words, family, operands, params, reads, takes_int)                                           \
-    [PA_OP_##name] = {#name, symbol, words, family, operands, params, reads, takes_int},
+    [PA_OP_leaf] = {"leaf", "", "a leaf", PA_LEAF, 0, 0, 0, PA_BOOL},
+#define ROW(name, symbol, words, family, operands, params, reads, lowest)                                              \
+    [PA_OP_##name] = {#name, symbol, words, family, operands, params, reads, lowest},
 #define UNARY(name, symbol, words, params, reads, ...)                                                                 \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, reads, false)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, reads, PA_FLOAT32)
 #define UNARY_INT(name, symbol, words, params, reads, ...)                                                             \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, reads, true)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, reads, PA_INT64)
+#define UNARY_BOOL(name, symbol, words, params, reads, ...)                                                            \
+    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, reads, PA_BOOL)
 #define BINARY(name, symbol, words, params, reads, ...)                                                                \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, reads, false)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, reads, PA_FLOAT32)
 #define BINARY_INT(name, symbol, words, params, reads, ...)                                                            \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, reads, true)
-#define TERNARY_INT(name, symbol, words, params, reads, ...)                                                           \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 3, params, reads, true)
-#define COMPARE(name, symbol, words, ...) ROW(name, symbol, words, PA_COMPARISON, 2, 0, READS_NONE, true)
-#define LOGIC1(name, symbol, words, ...) ROW(name, symbol, words, PA_LOGIC, 1, 0, READS_NONE, true)
-#define LOGIC2(name, symbol, words, ...) ROW(name, symbol, words, PA_LOGIC, 2, 0, READS_NONE, true)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, reads, PA_INT64)
+#define BINARY_BOOL(name, symbol, words, params, reads, ...)                                                           \
+    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, reads, PA_BOOL)
+#define TERNARY_BOOL(name, symbol, words, params, reads, ...)                                                          \
+    ROW(name, symbol, words, PA_ELEMENTWISE, 3, params, reads, PA_BOOL)
+#define COMPARE(name, symbol, words, ...) ROW(name, symbol, words, PA_COMPARISON, 2, 0, READS_NONE, PA_BOOL)
+#define LOGIC1(name, symbol, words, ...) ROW(name, symbol, words, PA_LOGIC, 1, 0, READS_NONE, PA_BOOL)
+#define LOGIC2(name, symbol, words, ...) ROW(name, symbol, words, PA_LOGIC, 2, 0, READS_NONE, PA_BOOL)
 #define TENSOR(name, symbol, words, operands, reads, ...)                                                              \
-    ROW(name, symbol, words, PA_WHOLE, operands, 0, reads, true)
+    ROW(name, symbol, words, PA_WHOLE, operands, 0, reads, PA_BOOL)
 #include "ops.def"
 #undef ROW
 };

@@ -26,8 +26,10 @@ typedef enum pa_op {
 #define UNARY(name, ...) X(name)
 #define UNARY_INT(name, ...) X(name)
 #define BINARY(name, ...) X(name)
+#define UNARY_BOOL(name, ...) X(name)
 #define BINARY_INT(name, ...) X(name)
-#define TERNARY_INT(name, ...) X(name)
+#define BINARY_BOOL(name, ...) X(name)
+#define TERNARY_BOOL(name, ...) X(name)
 #define COMPARE(name, ...) X(name)
 #define LOGIC1(name, ...) X(name)
 #define LOGIC2(name, ...) X(name)
@@ -47,7 +49,7 @@ typedef struct pa_op_info {
     int8_t operands;    /* -1: any number */
     uint8_t params;
     uint8_t reads;
-    bool takes_int; /* int64 operands stay int64 */
+    uint8_t lowest; /* pa_dtype: what is lower, the op does not compute in */
 } pa_op_info;
 
 PA_INTERNAL extern const pa_op_info pa_op_table[PA_OP_COUNT];

@@ -23,8 +23,10 @@ typedef double scalar_fn(double A, double B, double C, double P, double Q);
 #define UNARY(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
 #define UNARY_INT(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
 #define BINARY(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
+#define UNARY_BOOL(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
 #define BINARY_INT(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
-#define TERNARY_INT(name, symbol, words, params, reads, forward, a, b, c) SCALAR(name, forward)
+#define BINARY_BOOL(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
+#define TERNARY_BOOL(name, symbol, words, params, reads, forward, a, b, c) SCALAR(name, forward)
 #include "ops.def"
 
 static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
@@ -32,8 +34,10 @@ static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
 #define UNARY(name, ...) X(name)
 #define UNARY_INT(name, ...) X(name)
 #define BINARY(name, ...) X(name)
+#define UNARY_BOOL(name, ...) X(name)
 #define BINARY_INT(name, ...) X(name)
-#define TERNARY_INT(name, ...) X(name)
+#define BINARY_BOOL(name, ...) X(name)
+#define TERNARY_BOOL(name, ...) X(name)
 #include "ops.def"
 #undef X
 };
@@ -373,8 +377,10 @@ static inline void gradients_of(const pa_node *node, double G, double *to) {
 #define UNARY(name, symbol, words, params, reads, forward, a) CASE1(name, a)
 #define UNARY_INT(name, symbol, words, params, reads, forward, a) CASE1(name, a)
 #define BINARY(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
+#define UNARY_BOOL(name, symbol, words, params, reads, forward, a) CASE1(name, a)
 #define BINARY_INT(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
-#define TERNARY_INT(name, symbol, words, params, reads, forward, a, b, c) CASE3(name, a, b, c)
+#define BINARY_BOOL(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
+#define TERNARY_BOOL(name, symbol, words, params, reads, forward, a, b, c) CASE3(name, a, b, c)
 #include "ops.def"
     }
     to[0] = ga;

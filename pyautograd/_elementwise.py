@@ -1,7 +1,7 @@
 """Elementwise functions, each also a method of Tensor: one call of the core for one row of the op table.
 
 Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of
-floats take integers too, which become the default float.
+floats take integers too, which become the default float; functions of numbers keep integers exact, and wrap around.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pyautograd import _arguments, _ops
+from pyautograd import _arguments, _core, _ops
 from pyautograd._arguments import named
 from pyautograd._core import Node, apply
 
@@ -38,9 +38,9 @@ class Binary(Protocol):
 def _document(function: Any, name: str, shown: str) -> Any:
     row = _ops.info(name)
     function.__name__ = function.__qualname__ = shown
-    domain = "any shape; " + ("int64 stays int64" if row.takes_int else "integers become the default float")
-    result = "bool" if row.family == "comparison" else "the promoted dtype"
-    function.__doc__ = f"Elementwise {row.words} ({domain}). Returns a tensor of the broadcast shape, {result}."
+    domain = ("bool and int64 keep their dtype", "int64 stays int64, bool raises", "integers become the default float")
+    result = "bool" if row.family == "comparison" else f"the promoted dtype; {domain[row.lowest]}"
+    function.__doc__ = f"Elementwise {row.words}. Returns a tensor of the broadcast shape, {result}."
     return function
 
 
@@ -96,12 +96,21 @@ silu: Unary = _unary("silu")
 round: Unary = _unary("round")
 
 
-def scaled(name: str, other: Any, alpha: Any) -> Any:
-    """other times alpha, for sums; alpha is a number."""
+def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
+    """other times alpha, for sums; alpha is a number, and no fraction among integers."""
     if isinstance(other, list | tuple | str | bytes):
         raise _arguments.wrong(name, "other", "a Tensor or a number", other)
     if not isinstance(alpha, int | float | np.number | Node):
         raise _arguments.wrong(name, "alpha", "a number", alpha)
+    if isinstance(alpha, float) and not any(
+        each.dtype.is_floating_point if isinstance(each, Node) else isinstance(each, float) for each in (input, other)
+    ):
+        raise TypeError(f"{name}: alpha={alpha} is a float, and the operands are not; convert one of them with .to()")
+    if isinstance(input, Node) and isinstance(other, Node) and not other.dtype.is_floating_point:
+        if input.dtype.code > other.dtype.code:
+            other = other.to(input.dtype)  # type: ignore[attr-defined]  # alpha takes no part in the promotion
+        elif other.dtype.code == 0:
+            alpha = bool(alpha)
     return other * alpha
 
 
@@ -112,12 +121,12 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return apply(_ops.add, input, other if alpha == 1 else scaled("add", other, alpha))
+    return apply(_ops.add, input, other if alpha == 1 else scaled("add", input, other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Elementwise input - alpha other."""
-    return apply(_ops.sub, input, other if alpha == 1 else scaled("sub", other, alpha))
+    return apply(_ops.sub, input, other if alpha == 1 else scaled("sub", input, other, alpha))
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -148,11 +157,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise ValueError("clamp: min or max is wanted")
     if not isinstance(input, Node):
         input = _arguments.tensor("clamp", "input", input)
-    if isinstance(min, int | float | None) and isinstance(max, int | float | None):
+    if input.dtype.is_floating_point and isinstance(min, int | float | None) and isinstance(max, int | float | None):
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
-        if input.dtype.is_floating_point or (min is not None and max is not None):
-            return apply(_ops.clamp, input, low, high)
+        return apply(_ops.clamp, input, low, high)
     result = input
     if min is not None:
         result = maximum(result, min)
@@ -198,8 +206,25 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     return apply(_ops.where, condition, input, other)
 
 
+@named
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """`value` where the bool mask holds, else the element."""
+    """`value` where the bool mask holds, else the element. The result keeps the input's dtype: an integer tensor takes
+    the value without its fraction. **Raises** ValueError for a value that is no number, or does not fit.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([1, 2, 3])
+    >>> x.masked_fill(x > 2, 0)
+    tensor([1, 2, 0])
+    """
+    if isinstance(value, Node):
+        filled: Any = value
+        if filled.ndim:
+            raise ValueError(f"masked_fill: value of shape {filled.shape}; it must be a number")
+        value = filled.to(input.dtype)
+    elif not input.dtype.is_floating_point:
+        made = _core.empty(input.dtype.code, ())
+        _core.copy_into(made, value, "masked_fill")
+        value = made
     return where(mask, value, input)
 
 
@@ -223,14 +248,16 @@ def isnan(input: Tensor) -> Tensor:
     return ne(input, input)
 
 
+@named
 def isinf(input: Tensor) -> Tensor:
     """Elementwise: is it an infinity?"""
-    return eq(abs(input), float("inf"))
+    return eq(abs(input), float("inf")) if input.dtype.is_floating_point else ne(input, input)
 
 
+@named
 def isfinite(input: Tensor) -> Tensor:
     """Elementwise: neither an infinity nor NaN."""
-    return lt(abs(input), float("inf"))
+    return lt(abs(input), float("inf")) if input.dtype.is_floating_point else eq(input, input)
 
 
 def _array(name: str, argument: str, given: Any) -> np.ndarray[Any, Any]:

@@ -19,7 +19,7 @@ class OpInfo(NamedTuple):
     family: str
     operands: int
     parameters: int
-    takes_int: bool
+    lowest: int  # the code of the lowest dtype that the op computes in; 0, 1, 2: bool, int64, the default float
 
     def differentiable(self, operand: int) -> bool:
         """Has this operand of an elementwise op a gradient?"""
@@ -38,7 +38,7 @@ def _read(number: int) -> OpInfo:
         FAMILIES[lib.pa_op_family(number)],
         lib.pa_op_operands(number),
         lib.pa_op_parameters(number),
-        bool(lib.pa_op_takes_int(number)),
+        lib.pa_op_lowest_dtype(number),
     )
 
 

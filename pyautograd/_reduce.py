@@ -11,6 +11,7 @@ from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._core import Node, apply, reshape
 from pyautograd._dims import Dims
+from pyautograd._dtype import get_default_dtype
 
 if TYPE_CHECKING:
     from pyautograd._tensor import Tensor
@@ -49,7 +50,8 @@ def sum(
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """Sum over the axes `dim` (all by default); integers and bools sum to int64.
+    """Sum over the axes `dim` (all by default); integers and bools sum to int64, which wraps around. With `dtype` the
+    elements are converted first, and so is the result.
 
     **Raises** IndexError for an axis that is not there, ValueError for one named twice.
 
@@ -62,7 +64,8 @@ def sum(
         return apply(_ops.sum, input)
     if dtype is not None:
         input = _arguments.tensor("sum", "input", input).to(dtype)
-    return _reduced(_ops.sum, "sum", input, dim, keepdim, axis, keepdims)
+    result = _reduced(_ops.sum, "sum", input, dim, keepdim, axis, keepdims)
+    return result if dtype is None else result.to(dtype)
 
 
 def mean(
@@ -88,10 +91,19 @@ def mean(
 
 
 def prod(
-    input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
+    input: Tensor,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Dims = None,
+    keepdims: bool = False,
 ) -> Tensor:
-    """Product over the axes `dim` (all by default)."""
-    return _reduced(_ops.prod, "prod", input, dim, keepdim, axis, keepdims)
+    """Product over the axes `dim` (all by default); integers and bools multiply to int64."""
+    if dtype is not None:
+        input = _arguments.tensor("prod", "input", input).to(dtype)
+    result = _reduced(_ops.prod, "prod", input, dim, keepdim, axis, keepdims)
+    return result if dtype is None else result.to(dtype)
 
 
 def amax(
@@ -171,6 +183,8 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     >>> pyautograd.tensor([3.0, 4.0]).norm()
     tensor(5.)
     """
+    if not input.dtype.is_floating_point:
+        raise TypeError(f"norm: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
     if p in (2, "fro"):
         squares = _reduced(_ops.sum, "norm", apply(_ops.square, input), dim, keepdim, None, False)
         zero = squares.detach() == 0
@@ -252,7 +266,9 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @named
 def logsumexp(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> Tensor:
-    """ln sum e^a along an axis, without overflow."""
+    """ln sum e^a along an axis, without overflow; integers become the default float."""
+    if isinstance(input, Node) and not input.dtype.is_floating_point:
+        input = input.to(get_default_dtype())
     return apply(_ops.logsumexp, input, (_dims.axis("logsumexp", input, dim), _keep("logsumexp", keepdim)))
 
 

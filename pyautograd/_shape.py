@@ -182,7 +182,7 @@ def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 @named
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
-    """Tensors one after the other along an axis; their other axes must agree.
+    """Tensors one after the other along an axis; their other axes must agree, and their dtypes promote.
 
     >>> import pyautograd
     >>> pyautograd.cat([pyautograd.zeros(1, 2), pyautograd.ones(2, 2)]).shape
@@ -200,7 +200,7 @@ def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
 
 @named
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
-    """Tensors of one shape side by side along a new axis.
+    """Tensors of one shape side by side along a new axis; their dtypes promote.
 
     >>> import pyautograd
     >>> pyautograd.stack([pyautograd.zeros(2), pyautograd.ones(2)])
@@ -314,7 +314,7 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
         raise ValueError(f"{name}: a tensor of shape {input.shape} is no matrix")
     rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
     keep = columns - rows <= diagonal if name == "tril" else columns - rows >= diagonal
-    return apply(_ops.where, from_numpy(keep), input, 0)
+    return apply(_ops.where, from_numpy(keep), input, False)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:

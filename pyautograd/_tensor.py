@@ -369,11 +369,11 @@ class Tensor(Node):
 
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self += alpha other."""
-        return _core.in_place(_ops.add, self, other if alpha == 1 else E.scaled("add_", other, alpha))
+        return _core.in_place(_ops.add, self, other if alpha == 1 else E.scaled("add_", self, other, alpha))
 
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self -= alpha other."""
-        return _core.in_place(_ops.sub, self, other if alpha == 1 else E.scaled("sub_", other, alpha))
+        return _core.in_place(_ops.sub, self, other if alpha == 1 else E.scaled("sub_", self, other, alpha))
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other."""
@@ -392,7 +392,9 @@ class Tensor(Node):
         return self._overwrite(source, "copy_")
 
     def fill_(self, value: Any) -> Tensor:
-        """Overwrite every element with a number."""
+        """Overwrite every element with a number. **Raises** ValueError for a tensor with axes, or what does not fit."""
+        if isinstance(value, Tensor) and value.ndim:
+            raise ValueError(f"fill_: a number is wanted, not a tensor of shape {value.shape}; use copy_")
         return self._overwrite(value, "fill_")
 
     def zero_(self) -> Tensor:
@@ -401,7 +403,11 @@ class Tensor(Node):
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """Overwrite the elements with themselves, kept within bounds."""
-        return self._overwrite(E.clamp(self.detach(), min, max), "clamp_")
+        clamped = E.clamp(self.detach(), min, max)
+        if clamped.dtype.code > self.dtype.code and not self.dtype.is_floating_point:
+            made, own = clamped.dtype.name, self.dtype.name
+            raise TypeError(f"clamp_: the bounds make {made} of a tensor of dtype {own}, shape {self.shape}")
+        return self._overwrite(clamped, "clamp_")
 
     def _fill_random(self, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
         _core.check_write(self, what)

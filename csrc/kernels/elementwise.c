@@ -71,22 +71,42 @@ pa_dtype pa_promote(int n, pa_node *const *in) {
     return (pa_dtype)result;
 }
 
-pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec) {
+static pa_status refuse_bool(const pa_call *call, const pa_spec *spec) {
+    const char *instead = call->op == PA_OP_sub ? "write a ^ b for masks, or " : call->op == PA_OP_neg ? "write ~a, or " : "";
+    return pa_fail(PA_TYPE, "%s: takes no bool, shape %s; %sconvert it with .to()", pa_op_table[call->op].name,
+                   pa_shape_text(spec->ndim, spec->shape), instead);
+}
+
+/* What the operands promote to, or the default float where the op's row does not compute in that. What PyTorch refuses is
+   refused: bools in _INT rows, and any bool in a difference; an integer to the power of a negative number. */
+static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_dtype *out) {
     const pa_op_info *info = &pa_op_table[call->op];
-    PA_TRY(pa_broadcast_shapes(info->name, call->n, call->in, &spec->ndim, spec->shape));
     int skip = call->op == PA_OP_where; /* its condition takes no part in the promotion */
     if (skip)
         PA_FAIL_IF(call->in[0]->dtype != PA_BOOL, PA_TYPE, "where: the condition of shape %s is %s, not bool",
                    pa_node_shape_text(call->in[0]), pa_dtype_name(call->in[0]->dtype));
     pa_dtype dtype = pa_promote(call->n - skip, call->in + skip);
-    if (info->family == PA_LOGIC) {
-        PA_FAIL_IF(pa_dtype_is_float(dtype), PA_TYPE, "%s: takes bool and int64, not %s, shape %s", info->name,
-                   pa_dtype_name(dtype), pa_shape_text(spec->ndim, spec->shape));
-    } else if (info->family == PA_ELEMENTWISE) {
-        if (dtype == PA_BOOL && info->takes_int) dtype = PA_INT64;
-        if (!pa_dtype_is_float(dtype) && !info->takes_int)
-            dtype = are_numbers(call->n, call->in) ? PA_FLOAT64 : pa_graph.default_float;
+    PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE, "%s: takes bool and int64, not %s, shape %s",
+               info->name, pa_dtype_name(dtype), pa_shape_text(spec->ndim, spec->shape));
+    bool has_bool = dtype == PA_BOOL;
+    for (int i = 0; call->op == PA_OP_sub && i < call->n; i++) has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
+    if (has_bool && info->lowest == PA_INT64) return refuse_bool(call, spec);
+    if (dtype < info->lowest) dtype = are_numbers(call->n, call->in) ? PA_FLOAT64 : pa_graph.default_float;
+    if (call->op == PA_OP_pow && dtype == PA_INT64) {
+        const pa_node *exponent = call->in[1];
+        bool is_negative = exponent->flags & PA_WEAK && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
+        PA_FAIL_IF(is_negative, PA_VALUE, "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
+                   pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);
     }
+    *out = dtype;
+    return PA_OK;
+}
+
+pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec) {
+    const pa_op_info *info = &pa_op_table[call->op];
+    PA_TRY(pa_broadcast_shapes(info->name, call->n, call->in, &spec->ndim, spec->shape));
+    pa_dtype dtype;
+    PA_TRY(dtype_computed_in(call, spec, &dtype));
     spec->dtype = info->family == PA_COMPARISON ? PA_BOOL : dtype;
     spec->ints[0] = dtype;
     for (int i = 0; i < call->n_params; i++) spec->params[i] = call->params[i];

@@ -3,9 +3,10 @@
        cat     operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
        index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
 
-   Gradients of both are contiguous, so that backwards only add runs to runs. */
+   Gradients of both are contiguous, so that backwards only add runs to runs. What cat joins is promoted to one dtype. */
 #include "kernels.h"
 #include "ops.h"
+#include "stream.h"
 #include "walk.h"
 
 /* ---- cat ---- */
@@ -24,10 +25,10 @@ pa_status pa_cat_shape(const pa_call *call, pa_spec *spec) {
     if (axis < 0) axis += model->ndim;
     PA_FAIL_IF(axis < 0 || axis >= model->ndim, PA_INDEX, "cat: axis %lld is out of range for shape %s",
                (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(model));
+    bool differ = false;
     for (int i = 0; i < call->n; i++) {
         const pa_node *a = call->in[i];
-        PA_FAIL_IF(a->dtype != call->in[0]->dtype, PA_TYPE, "cat: operand %d is %s, but operand 0 is %s", i,
-                   pa_dtype_name(a->dtype), pa_dtype_name(call->in[0]->dtype));
+        differ = differ || a->dtype != model->dtype;
         if (is_skipped(a)) continue;
         bool fits = a->ndim == model->ndim;
         for (int d = 0; fits && d < a->ndim; d++) fits = d == axis || pa_node_shape(a)[d] == pa_node_shape(model)[d];
@@ -35,7 +36,7 @@ pa_status pa_cat_shape(const pa_call *call, pa_spec *spec) {
                    pa_node_shape_text(model), pa_node_shape_text(a), (long long)axis);
         total += pa_node_shape(a)[axis];
     }
-    spec->dtype = model->dtype;
+    spec->dtype = differ ? pa_promote(call->n, call->in) : model->dtype;
     spec->ndim = model->ndim;
     memcpy(spec->shape, pa_node_shape(model), (size_t)model->ndim * sizeof *spec->shape);
     spec->shape[axis] = total;
@@ -63,7 +64,12 @@ pa_status pa_cat_forward(pa_node *node, void *scratch) {
         if (pa_node_numel(a) == 0) continue;
         const char *from = pa_node_data(a);
         int64_t run = pa_node_shape(a)[axis] * inner * size;
-        if (pa_node_is_contiguous(a)) {
+        if (a->dtype != node->dtype) {
+            pa_stream stream;
+            pa_stream_open(&stream, pa_node_data(a), a->dtype, a->ndim, pa_node_shape(a), pa_node_strides(a), a->ndim,
+                           pa_node_shape(a));
+            for (int64_t o = 0; o < outer; o++) pa_stream_read(&stream, node->dtype, out + o * row, run / size);
+        } else if (pa_node_is_contiguous(a)) {
             for (int64_t o = 0; o < outer; o++) memcpy(out + o * row, from + o * run, (size_t)run);
         } else {
             pa_axes axes = {.n = 0};
@@ -87,8 +93,9 @@ pa_status pa_cat_backward(pa_node *node, void *scratch) {
         int64_t run = pa_node_numel(a) == 0 ? 0 : pa_node_shape(a)[axis] * inner;
         bool accumulate;
         char *dx = pa_gradient_target(node, i, &accumulate);
+        int64_t dx_run = run * (int64_t)pa_dtype_size(a->dtype);
         for (int64_t o = 0; dx != NULL && o < outer; o++)
-            pa_add_or_copy(node->dtype, dx + o * run * size, g + o * row, run, accumulate);
+            pa_add_or_copy(a->dtype, dx + o * dx_run, node->dtype, g + o * row, run, accumulate);
         g += run * size;
     }
     return PA_OK;

@@ -56,11 +56,13 @@ enum {
     COST_forward_##name = forward, COST_gradient_##name##_a = a,
 #define BINARY(name, symbol, words, parameters, reads, forward, a, b)                                                  \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,
-#define TERNARY_INT(name, symbol, words, parameters, reads, forward, a, b, c)                                          \
+#define TERNARY_BOOL(name, symbol, words, parameters, reads, forward, a, b, c)                                         \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,                         \
     COST_gradient_##name##_c = c,
 #define UNARY_INT UNARY
+#define UNARY_BOOL UNARY
 #define BINARY_INT BINARY
+#define BINARY_BOOL BINARY
 #include "../ops.def"
     COST_OF_A_GROUP = 16 /* formulas of more are worth copying their last operands into a padded group */
 };
@@ -140,8 +142,10 @@ const pa_kernels FN(pa_kernels) = {
 #define BINARY UNARY
 #define UNARY_INT(name, ...) [PA_OP_##name] = {FLOATS(name), [PA_INT64] = FN(forward_##name##_i64)},
 #define BINARY_INT UNARY_INT
-#define TERNARY_INT UNARY_INT
-#define COMPARE(name, ...) [PA_OP_##name] = {FLOATS(name), INTS(name)},
+#define UNARY_BOOL(name, ...) [PA_OP_##name] = {FLOATS(name), INTS(name)},
+#define BINARY_BOOL UNARY_BOOL
+#define TERNARY_BOOL UNARY_BOOL
+#define COMPARE UNARY_BOOL
 #define LOGIC1(name, ...) [PA_OP_##name] = {INTS(name)},
 #define LOGIC2 LOGIC1
 #include "../ops.def"
@@ -153,12 +157,14 @@ const pa_kernels FN(pa_kernels) = {
 #define BINARY(name, symbol, words, parameters, reads, forward, a, b)                                                  \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b)},
-#define TERNARY_INT(name, symbol, words, parameters, reads, forward, a, b, c)                                          \
+#define TERNARY_BOOL(name, symbol, words, parameters, reads, forward, a, b, c)                                         \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b),                                                \
                       GRADIENT(2, NOTHING_IF_##c, gradient_##name##_c)},
 #define UNARY_INT UNARY
+#define UNARY_BOOL UNARY
 #define BINARY_INT BINARY
+#define BINARY_BOOL BINARY
 #include "../ops.def"
         },
     .convert =

@@ -65,8 +65,8 @@ static inline void *pa_gradient_target(const pa_node *node, int i, bool *accumul
 /* Copies the elements of a node, in logical order, to a contiguous buffer of the given dtype. */
 void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out);
 
-/* out[i] (+)= in[i], over n contiguous elements of a float dtype. */
-void pa_add_or_copy(pa_dtype dtype, void *out, const void *in, int64_t n, bool accumulate);
+/* out[i] (+)= in[i], over n contiguous elements of float dtypes. */
+void pa_add_or_copy(pa_dtype to, void *out, pa_dtype from, const void *in, int64_t n, bool accumulate);
 
 /* ---- elementwise.c ---- */
 pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec); /* broadcasts and promotes */

@@ -123,9 +123,9 @@ void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out) {
     pa_stream_read(&stream, dtype, out, pa_node_numel(node));
 }
 
-void pa_add_or_copy(pa_dtype dtype, void *out, const void *in, int64_t n, bool accumulate) {
+void pa_add_or_copy(pa_dtype to, void *out, pa_dtype from, const void *in, int64_t n, bool accumulate) {
     if (accumulate)
-        pa_k->add[dtype == PA_FLOAT64](out, in, n);
-    else if (n > 0)
-        memcpy(out, in, (size_t)n * pa_dtype_size(dtype));
+        add_run(to, out, 1, from, in, n);
+    else
+        pa_k->convert[from][to](out, in, 1, n);
 }

@@ -67,6 +67,15 @@ PA_MATH float pa_select_f32(bool c, float x, float y) {
 PA_MATH double pa_select_f64(bool c, double x, double y) { return c ? x : y; }
 PA_MATH int64_t pa_select_i64(bool c, int64_t x, int64_t y) { return c ? x : y; }
 
+/* x^n, wrapping around; for n < 0 what 1 / x^-n leaves when its fraction is cut off, and 0 for x = 0. */
+PA_MATH int64_t pa_pow_i64(int64_t x, int64_t n) {
+    if (n < 0) return x == 1 || (x == -1 && n % 2 == 0) ? 1 : x == -1 ? -1 : 0;
+    uint64_t result = 1, square = (uint64_t)x;
+    for (; n > 0; n >>= 1, square *= square)
+        if (n & 1) result *= square;
+    return (int64_t)result;
+}
+
 /* One instruction, and NaN passes. */
 PA_MATH float pa_at_most_f32(float x, float bound) { return bound < x ? bound : x; }
 

@@ -172,7 +172,7 @@ pa_status pa_view_backward(pa_node *node, void *scratch) {
     int64_t numel = pa_node_numel(node), size = (int64_t)pa_dtype_size(dtype);
     const int64_t *ints = node->array->ints;
     if (ints[VIEW_KIND] == PA_VIEW_RESHAPE) {
-        pa_add_or_copy(dtype, target, gradient, numel, accumulate);
+        pa_add_or_copy(dtype, target, dtype, gradient, numel, accumulate);
         return PA_OK;
     }
     if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * (size_t)size);
@@ -201,16 +201,8 @@ pa_status pa_cast_forward(pa_node *node, void *scratch) {
 
 pa_status pa_cast_backward(pa_node *node, void *scratch) {
     (void)scratch;
-    pa_dtype dtype = pa_node_parent(node, 0)->dtype;
     bool accumulate = false;
     char *target = pa_gradient_target(node, 0, &accumulate);
-    const int64_t numel = pa_node_numel(node), stride = 1;
-    if (!accumulate) {
-        pa_k->convert[node->dtype][dtype](target, pa_gradient(node), stride, numel);
-        return PA_OK;
-    }
-    pa_stream stream;
-    pa_stream_open(&stream, target, dtype, 1, &numel, &stride, 1, &numel);
-    pa_stream_add(&stream, node->dtype, pa_gradient(node), numel);
+    pa_add_or_copy(pa_node_parent(node, 0)->dtype, target, node->dtype, pa_gradient(node), pa_node_numel(node), accumulate);
     return PA_OK;
 }

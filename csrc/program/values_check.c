@@ -3,10 +3,25 @@
 
 enum { MOST_NUMBERS = 1 << 24 };
 
+/* Scalar code computes in double. What the eager engine computes in int64 would lose digits there, and bool + bool is not
+   their sum; a comparison with a number below 2^53 rounds to the same answer. */
+static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
+    bool integers = false;
+    for (int k = 0; k < e->n; k++) {
+        const pa_node *operand = log->slots[log->operands[e->operands + k]].node;
+        if (pa_dtype_is_float((pa_dtype)operand->dtype)) return true;
+        bool is_small = operand->flags & PA_WEAK && operand->value_i64 < (int64_t)1 << 53 && operand->value_i64 > -((int64_t)1 << 53);
+        if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
+        integers = integers || operand->dtype == PA_INT64;
+    }
+    return !integers && pa_op_table[e->op].family != PA_ELEMENTWISE;
+}
+
 static bool is_plain(const pa_entry *e, const pa_log *log) {
     const pa_node *out = log->slots[e->out].node;
     switch (e->op) {
     case PA_OP_sum:
+        return is_exact_in_double(e, log);
     case PA_OP_mean:
     case PA_OP_view:
     case PA_OP_cat:
@@ -18,7 +33,7 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     }
     uint8_t family = pa_op_table[e->op].family;
     if (family == PA_LOGIC) return out->dtype == PA_BOOL;
-    return family == PA_ELEMENTWISE || family == PA_COMPARISON;
+    return (family == PA_ELEMENTWISE || family == PA_COMPARISON) && is_exact_in_double(e, log);
 }
 
 /* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and

@@ -1,0 +1,202 @@
+"""Dtypes against PyTorch: every op over all dtypes as tensors with axes, 0-d tensors and Python numbers gives the same
+dtype and values, and what PyTorch refuses is refused, unless it is listed as a function that takes more here."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # the variance of one element
+
+NUMBERS = {"bool": [True, False, True], "int64": [3, -2, 0], "float32": [1.5, -0.5, 2.0], "float64": [0.25, -3.0, 1.0]}
+DTYPES = ["bool", "int64", "float32", "float64"]
+REFUSALS = (TypeError, ValueError, RuntimeError, IndexError, OverflowError)
+
+# An operand: a tensor with one axis, with two, without any, or a Python number
+OPERANDS = [
+    *((dtype, shape) for dtype in DTYPES for shape in ("dims", "more dims", "0-d")),
+    *((dtype, "number") for dtype in ("bool", "int64", "float64")),
+]
+
+
+def operand(library: Any, dtype: str, shape: str, turn: int = 0) -> Any:
+    numbers = NUMBERS[dtype][turn:] + NUMBERS[dtype][:turn]
+    if shape == "number":
+        return numbers[0]
+    data = {"dims": numbers, "more dims": [numbers, numbers[::-1]], "0-d": numbers[0]}[shape]
+    return library.tensor(data, dtype=getattr(library, dtype))
+
+
+def outcome(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result, or None where the call is refused."""
+    try:
+        return function(*arguments)
+    except REFUSALS:
+        return None
+
+
+def assert_same(ours: Any, theirs: Any, where: str) -> None:
+    assert ours is not None, f"{where}: refused, PyTorch gives {theirs}"
+    if not isinstance(theirs, torch.Tensor):
+        assert type(ours) is type(theirs) and ours == theirs, where
+        return
+    assert str(ours.dtype).split(".")[-1] == str(theirs.dtype).split(".")[-1], where
+    assert tuple(ours.shape) == tuple(theirs.shape), where
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-6, atol=1e-7, err_msg=where)
+
+
+def in_place(symbol: str) -> Callable[[Any, Any, Any], Any]:
+    def function(t: Any, a: Any, b: Any) -> Any:
+        if isinstance(a, bool | int | float):
+            raise TypeError("numbers are not changed in place")
+        names = {"a": a.clone(), "b": b}
+        before = names["a"]
+        exec(f"a {symbol} b", names)
+        assert names["a"] is before
+        return before
+
+    return function
+
+
+BINARY: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "+": lambda t, a, b: a + b,
+    "-": lambda t, a, b: a - b,
+    "*": lambda t, a, b: a * b,
+    "/": lambda t, a, b: a / b,
+    "**": lambda t, a, b: a**b,
+    "==": lambda t, a, b: a == b,
+    "!=": lambda t, a, b: a != b,
+    "<": lambda t, a, b: a < b,
+    "<=": lambda t, a, b: a <= b,
+    ">": lambda t, a, b: a > b,
+    ">=": lambda t, a, b: a >= b,
+    "&": lambda t, a, b: a & b,
+    "|": lambda t, a, b: a | b,
+    "^": lambda t, a, b: a ^ b,
+    "maximum": lambda t, a, b: t.maximum(a, b),
+    "minimum": lambda t, a, b: t.minimum(a, b),
+    "where": lambda t, a, b: t.where(t.tensor([True, False, True]), a, b),
+    "masked_fill": lambda t, a, b: t.masked_fill(a, t.tensor([True, False, True]), b),
+    "clamp": lambda t, a, b: t.clamp(a, min=b),
+    "clamp between": lambda t, a, b: t.clamp(a, b, b),
+    "clamp below": lambda t, a, b: a.clamp(max=b),
+    "cat": lambda t, a, b: t.cat([a, b]),
+    "stack": lambda t, a, b: t.stack([a, b]),
+    "cat with nothing": lambda t, a, b: t.cat([a, b[:0]]),
+    "outer": lambda t, a, b: t.outer(a, b),
+    "matmul": lambda t, a, b: a @ b,
+    "linear": lambda t, a, b: t.nn.functional.linear(a, b.reshape(-1, 3)),
+    "copy_": lambda t, a, b: a.clone().copy_(b),
+    "fill_": lambda t, a, b: a.clone().fill_(b),
+    "logical_and": lambda t, a, b: t.logical_and(a, b),
+    "logical_or": lambda t, a, b: t.logical_or(a, b),
+    "add alpha": lambda t, a, b: t.add(a, b, alpha=0.5),
+    "mse_loss": lambda t, a, b: t.nn.functional.mse_loss(a, b.expand(a.shape), reduction="none"),
+    **{symbol: in_place(symbol) for symbol in ("+=", "-=", "*=", "/=", "&=", "|=", "^=")},
+}
+TAKES_NUMBERS = {"maximum", "minimum", "logical_and", "logical_or"}  # PyTorch's take tensors alone
+BOTH_ARE_TENSORS = {"cat", "stack", "cat with nothing", "outer", "linear", "mse_loss", "copy_"}
+FIRST_IS_TENSOR = {"masked_fill", "clamp", "clamp between", "clamp below", "fill_", "add alpha"}
+
+UNARY: dict[str, Callable[[Any, Any], Any]] = {
+    "neg": lambda t, a: -a,
+    "abs": lambda t, a: abs(a),
+    "invert": lambda t, a: ~a,
+    "float": lambda t, a: a.float(),
+    "long": lambda t, a: a.long(),
+    "bool": lambda t, a: a.bool(),
+    "item": lambda t, a: a.reshape(-1)[0].item(),
+    "tril": lambda t, a: t.tril(a),
+    "triu": lambda t, a: t.triu(a),
+    "repeat": lambda t, a: a.repeat(2, 2),
+    "sum of dtype": lambda t, a: [a.sum(dtype=getattr(t, dtype)) for dtype in DTYPES],
+    "prod of dtype": lambda t, a: [a.prod(dtype=getattr(t, dtype)) for dtype in DTYPES],
+    "mean of dtype": lambda t, a: [a.mean(dtype=getattr(t, dtype)) for dtype in ("float32", "float64")],
+    "mean as int": lambda t, a: a.mean(dtype=t.int64),
+    "to": lambda t, a: [a.to(getattr(t, dtype)) for dtype in DTYPES],
+    "zeros_like": lambda t, a: [t.zeros_like(a), t.ones_like(a)],
+    "full of": lambda t, a: t.full((2,), a.reshape(-1)[0].item()),
+    "max along": lambda t, a: list(a.max(0)),
+    "min along": lambda t, a: list(a.min(0)),
+    "clip_": lambda t, a: [a.clone().clamp_(0, 1)],
+    "clip_ by floats": lambda t, a: [a.clone().clamp_(0.5, 1.0)],
+    "dropout": lambda t, a: t.nn.functional.dropout(a, 0.5),
+    "one_hot": lambda t, a: t.nn.functional.one_hot(abs(a)),
+    "layer_norm": lambda t, a: t.nn.functional.layer_norm(a, (3,)),
+    "softmax": lambda t, a: t.softmax(a, 0),
+    "log_softmax": lambda t, a: t.log_softmax(a, 0),
+    "logsumexp": lambda t, a: t.logsumexp(a, 0),
+    **{
+        name: lambda t, a, name=name: getattr(t, name)(a)  # type: ignore[misc]
+        for name in (
+            "sign", "square", "sqrt", "rsqrt", "reciprocal", "floor", "ceil", "round", "exp", "expm1", "log", "log1p",
+            "sin", "cos", "erf", "relu", "sigmoid", "tanh", "isnan", "isinf", "isfinite", "logical_not", "sum", "prod",
+            "mean", "amax", "amin", "max", "min", "argmax", "argmin", "any", "all", "var", "std", "norm",
+        )
+    },
+    **{
+        name: lambda t, a, name=name: getattr(t.nn.functional, name)(a)  # type: ignore[misc]
+        for name in ("leaky_relu", "elu", "gelu", "silu", "softplus")
+    },
+}  # fmt: skip
+
+# Refused by PyTorch for integers or for bools, while the result here is what the words say
+TAKES_INTEGERS = {"leaky_relu", "elu", "gelu", "silu", "softplus", "mse_loss"}
+TAKES_BOOLS = {"argmax", "argmin", "clamp", "clamp between", "clamp below", *TAKES_INTEGERS}
+# Refused here, with a hint: PyTorch's bool ** True is bool, and its square of bools int64
+REFUSES_BOOLS = {"**", "square"}
+
+
+def is_for_tensors(name: str, left: tuple[str, str], right: tuple[str, str]) -> bool:
+    first, second = left[1] == "number", right[1] == "number"
+    if name in BOTH_ARE_TENSORS:
+        return first or second
+    return first and (second or name in FIRST_IS_TENSOR) and name != "where"
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_two_operands(name: str) -> None:
+    for left, right in itertools.product(OPERANDS, OPERANDS):
+        if is_for_tensors(name, left, right):
+            continue
+        where, has_number = f"{name} of {left} and {right}", "number" in (left[1], right[1])
+        a, b = operand(pa, *left), operand(pa, *right, 1)
+        theirs = outcome(BINARY[name], torch, operand(torch, *left), operand(torch, *right, 1))
+        ours = outcome(BINARY[name], pa, a, b)
+        bools = left[0] == right[0] == "bool"
+        taken = TAKES_BOOLS if bools else TAKES_INTEGERS
+        if theirs is None and (name in taken or (has_number and name in TAKES_NUMBERS)):
+            continue
+        if bools and name in REFUSES_BOOLS:
+            assert ours is None, where
+        elif theirs is None:
+            assert ours is None, f"{where}: gives {ours}, PyTorch refuses"
+            for each, made in ((a, left), (b, right)):
+                assert made[1] == "number" or each.tolist() == operand(torch, *made, int(each is b)).tolist()
+        else:
+            assert_same(ours, theirs, where)
+
+
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_operand(name: str, dtype: str) -> None:
+    for shape in ("dims", "more dims", "0-d"):
+        where = f"{name} of {dtype}, {shape}"
+        theirs = outcome(UNARY[name], torch, operand(torch, dtype, shape))
+        ours = outcome(UNARY[name], pa, operand(pa, dtype, shape))
+        if theirs is None:
+            taken = TAKES_BOOLS if dtype == "bool" else TAKES_INTEGERS
+            assert ours is None or name in taken, f"{where}: gives {ours}, PyTorch refuses"
+        elif dtype == "bool" and name in REFUSES_BOOLS:
+            assert ours is None, where
+        elif isinstance(theirs, list):
+            assert ours is not None, where
+            for mine, wanted in zip(ours, theirs, strict=True):
+                assert_same(mine, wanted, where)
+        elif name != "dropout":
+            assert_same(ours, theirs, where)

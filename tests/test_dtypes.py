@@ -1,0 +1,427 @@
+"""Which dtype a result has, and that integers stay exact: every row of the op table over all dtypes, 0-d tensors and
+Python numbers; over integers where float32, int32, float64 and int64 end, against Python's own; and in programs."""
+
+import functools
+import itertools
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import _ops
+from pyautograd._c import check, lib
+from pyautograd._core import apply
+from pyautograd.nn import functional as F
+from pyautograd.scalar import Value
+
+# ---- promotion ----
+
+DTYPES = ["bool", "int64", "float32", "float64"]
+CATEGORY = {"bool": 0, "int64": 1, "float32": 2, "float64": 2, "number": 2}
+NUMBERS = {"bool": True, "int64": 3, "float32": 1.5}
+OPERANDS = [*itertools.product(DTYPES, ("dims", "0-d")), *((dtype, "number") for dtype in NUMBERS)]
+PARAMETERS = {"power": 1, "leaky_relu": 1, "elu": 1, "softplus": 2, "clamp": 2, "huber": 1, "hinge": 1}
+
+# The rows by what they do to integers and bools; all others compute them in the default float.
+KEEPS_BOOLS = {"add", "mul", "maximum", "minimum", "sign", "where"}
+KEEPS_INTEGERS = {"sub", "neg", "abs", "square", "pow", "floor", "ceil", "round", "relu"}
+
+Operand = tuple[str, str]
+
+
+def promoted(*operands: Operand) -> str:
+    """PyTorch's rule: the highest category of all operands, in the widest dtype that the operands with axes have in it;
+    if none of them is of that category, 0-d tensors decide; then numbers, whose floats are float32."""
+    category = max(CATEGORY[dtype] for dtype, _ in operands)
+    for kind in ("dims", "0-d", "number"):
+        found = [dtype for dtype, its in operands if its == kind and CATEGORY[dtype] == category]
+        if found:
+            return max(found, key=DTYPES.index)
+    raise AssertionError
+
+
+def made(operand: Operand) -> Any:
+    dtype, kind = operand
+    number = NUMBERS.get(dtype, 2.5)
+    if kind == "number":
+        return number
+    return pa.tensor([number] * 3 if kind == "dims" else number, dtype=getattr(pa, dtype))
+
+
+def expected(name: str, *operands: Operand) -> str | None:
+    """The dtype of a row's result; None where it is refused."""
+    dtype = promoted(*operands)
+    if name == "sub" and any(each == "bool" for each, _ in operands):
+        return None
+    family = _ops.table[name].family
+    if family == "logic":
+        return None if CATEGORY[dtype] == 2 else dtype
+    if family == "comparison":
+        return "bool"
+    if name in KEEPS_INTEGERS:
+        return None if dtype == "bool" else dtype
+    return dtype if CATEGORY[dtype] == 2 or name in KEEPS_BOOLS else "float32"
+
+
+ROWS = [row for row in _ops.table.values() if row.family in ("elementwise", "comparison", "logic")]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_op_promotes(row: _ops.OpInfo) -> None:
+    parameters = [1.0] * PARAMETERS.get(row.name, 0)
+    condition = [pa.tensor([True, False, True])] if row.name == "where" else []
+    for operands in itertools.product(OPERANDS, repeat=row.operands - len(condition)):
+        wanted = expected(row.name, *operands)
+        tensors = [*condition, *map(made, operands)]
+        if wanted is None:
+            with pytest.raises(TypeError, match=rf"{row.name}: takes .*bool"):
+                apply(row.number, *tensors, *parameters)
+        else:
+            assert apply(row.number, *tensors, *parameters).dtype.name == wanted, (row.name, operands)
+
+
+def test_numbers_are_of_the_default_float() -> None:
+    pa.set_default_dtype(pa.float64)
+    try:
+        assert (pa.tensor([1]) * 0.5).dtype is pa.float64
+        assert (pa.tensor([True]) / 2).dtype is pa.float64
+        assert (pa.ones(1, dtype=pa.float32) * 0.5).dtype is pa.float32
+    finally:
+        pa.set_default_dtype(pa.float32)
+
+
+@pytest.mark.parametrize("function", [pa.cat, pa.stack], ids=["cat", "stack"])
+@pytest.mark.parametrize("dtypes", list(itertools.product(DTYPES, repeat=3)), ids="-".join)
+def test_joined_tensors_promote(function: Callable[..., pa.Tensor], dtypes: tuple[str, ...]) -> None:
+    tensors = [made((dtype, "dims")) for dtype in dtypes]
+    result = function(tensors)
+    assert result.dtype.name == promoted(*((dtype, "dims") for dtype in dtypes))
+    assert result.flatten().tolist() == [number for each in tensors for number in each.tolist()]
+
+
+def test_gradients_flow_through_joins_of_dtypes() -> None:
+    a = pa.tensor([[1.0], [2.0]], requires_grad=True)
+    b = pa.tensor([[3.0, 4.0], [5.0, 6.0]], dtype=pa.float64, requires_grad=True)
+    joined = pa.cat([a.T.T, pa.ones(2, 1, dtype=pa.int64), b.T.T, a], dim=1)
+    joined.backward(pa.arange(10, dtype=pa.float64).reshape(2, 5))
+    assert a.grad.dtype is pa.float32 and a.grad.tolist() == [[4.0], [14.0]]
+    assert b.grad.dtype is pa.float64 and b.grad.tolist() == [[2.0, 3.0], [7.0, 8.0]]
+
+
+IN_PLACE = {"add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
+            "bitwise_and": operator.iand, "bitwise_or": operator.ior, "bitwise_xor": operator.ixor}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_tensor_changes_in_place_where_the_result_is_of_its_category(name: str) -> None:
+    for dtype, operand in itertools.product(DTYPES, OPERANDS):
+        target = made((dtype, "dims"))
+        before, alias = target.tolist(), target
+        result = expected(name, (dtype, "dims"), operand)
+        if result is None or CATEGORY[result] > CATEGORY[dtype]:
+            with pytest.raises(TypeError, match=name):
+                IN_PLACE[name](target, made(operand))
+            assert alias.tolist() == before
+        else:
+            assert IN_PLACE[name](target, made(operand)) is alias
+            assert alias.dtype.name == dtype
+
+
+def test_bools_are_masks() -> None:
+    a, b = pa.tensor([True, True, False, False]), pa.tensor([True, False, True, False])
+    x = pa.tensor([1.0, 2.0, 3.0, 4.0])
+    assert x[a * b].tolist() == [1.0]
+    assert x[a + b].tolist() == [1.0, 2.0, 3.0]
+    assert x[pa.maximum(a, b)].tolist() == [1.0, 2.0, 3.0]
+    assert x[pa.minimum(a, b)].tolist() == [1.0]
+    assert x[pa.where(a, b, ~b)].tolist() == [1.0, 4.0]
+    assert x[a.masked_fill(b, False)].tolist() == [2.0]
+    assert x[pa.sign(b)].tolist() == [1.0, 3.0]
+    assert (~pa.ones(2, 2, dtype=pa.bool).tril()).tolist() == [[False, True], [False, False]]
+    assert pa.ones(2, 2)[pa.ones(2, 2, dtype=pa.bool).triu(1)].tolist() == [1.0]
+    assert pa.outer(a, b).dtype is pa.bool
+    assert pa.stack([a, b]).dtype is pa.bool
+
+
+def test_what_bools_do_not_have_says_what_to_write() -> None:
+    a = pa.tensor([True, False])
+    with pytest.raises(TypeError, match=r"sub: takes no bool, shape \(2,\); write a \^ b for masks"):
+        a - a
+    with pytest.raises(TypeError, match=r"neg: takes no bool, shape \(2,\); write ~a"):
+        -a
+    with pytest.raises(TypeError, match=r"relu: takes no bool, shape \(2,\); convert it with \.to\(\)"):
+        a.relu()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_masked_fill_keeps_the_dtype(dtype: str) -> None:
+    for value in (True, 2, 2.5, pa.tensor(2.5), pa.tensor(2.5, dtype=pa.float64)):
+        filled = made((dtype, "dims")).masked_fill(pa.tensor([True, False, True]), value)
+        converted = {"bool": True, "int64": int(value)}.get(dtype, float(value))
+        assert filled.dtype.name == dtype
+        assert filled.tolist() == [converted, made((dtype, "0-d")).item(), converted]
+    with pytest.raises(ValueError, match=r"masked_fill: value of shape \(1,\)"):
+        made((dtype, "dims")).masked_fill(pa.tensor([True, False, True]), pa.ones(1))
+
+
+def test_integers_clamped_between_floats_become_floats() -> None:
+    k = pa.tensor([3, -2])
+    assert k.clamp(0.5, 2.5).tolist() == [2.5, 0.5]
+    assert k.clamp(0, 2).dtype is pa.int64
+    assert k.clamp(0, 2.5).dtype is k.clamp(max=2.5).dtype is pa.float32
+    with pytest.raises(TypeError, match="clamp_: the bounds make float32 of a tensor of dtype int64"):
+        k.clamp_(0.5, 2.5)
+    assert k.tolist() == [3, -2]
+
+
+@pytest.mark.parametrize("dtype", [None, *DTYPES])
+@pytest.mark.parametrize("own", DTYPES)
+def test_sums_and_products_are_of_the_dtype_asked_for(own: str, dtype: str | None) -> None:
+    x = pa.tensor([0.5, 2.0, 0.0]).to(getattr(pa, own))
+    for name, reduce in (("sum", sum), ("prod", np.prod)):
+        wanted = dtype or ("int64" if CATEGORY[own] < 2 else own)
+        numbers = x.to(getattr(pa, wanted)).tolist() if dtype else x.tolist()
+        result = getattr(x, name)(dtype=dtype and getattr(pa, dtype))
+        assert result.dtype.name == wanted
+        assert result.item() == {"bool": bool}.get(wanted, float)(reduce(numbers))
+
+
+def test_what_is_filled_has_the_dtype_of_its_number() -> None:
+    numbers = [(True, "bool"), (3, "int64"), (1.5, "float32"), (np.True_, "bool"), (np.int64(3), "int64")]
+    tensors = [(pa.tensor(3), "int64"), (pa.tensor(3, dtype=pa.float64), "float32")]
+    for number, dtype in [*numbers, (np.float64(1), "float32"), *tensors]:
+        assert pa.full((2,), number).dtype.name == dtype
+    assert pa.arange(np.int64(3)).dtype is pa.int64
+
+
+# ---- exact integers ----
+
+INT64 = range(-(2**63), 2**63)
+EDGES = [n for n in {sign * (2**k + d) for sign in (1, -1) for k in (24, 31, 53, 63) for d in (-1, 0, 1)} if n in INT64]
+INTEGERS = sorted({*EDGES, *range(-3, 4)})
+EXPONENTS = [-3, -2, -1, 0, 1, 2, 3, 7, 62, 63, 64, 2**24 + 1, 2**53 + 1, 2**63 - 1]
+
+
+def wrapped(number: int) -> int:
+    """What int64 keeps of a number."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def power(a: int, n: int) -> int:
+    if n < 0:
+        return a ** (n % 2 or 2) if abs(a) == 1 else 0
+    return pow(a, n, 2**64)
+
+
+Function = Callable[..., Any]
+ONE: dict[str, tuple[Function, Function]] = {
+    "neg": (lambda a: -a, lambda a: -a),
+    "abs": (abs, abs),
+    "sign": (lambda a: a.sign(), lambda a: (a > 0) - (a < 0)),
+    "square": (lambda a: a**2, lambda a: a**2),
+    "floor": (lambda a: a.floor(), lambda a: a),
+    "ceil": (lambda a: a.ceil(), lambda a: a),
+    "round": (lambda a: a.round(), lambda a: a),
+    "relu": (lambda a: a.relu(), lambda a: max(a, 0)),
+    "bitwise_not": (lambda a: ~a, lambda a: ~a),
+}
+TWO: dict[str, tuple[Function, Function]] = {
+    "add": (operator.add, operator.add),
+    "sub": (operator.sub, operator.sub),
+    "mul": (operator.mul, operator.mul),
+    "maximum": (pa.maximum, max),
+    "minimum": (pa.minimum, min),
+    "where": (lambda a, b: pa.where(a > b, a, b), max),
+    "bitwise_and": (operator.and_, operator.and_),
+    "bitwise_or": (operator.or_, operator.or_),
+    "bitwise_xor": (operator.xor, operator.xor),
+    **{name: (getattr(operator, name), getattr(operator, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+}
+
+
+def dot(a: list[int], b: list[int]) -> int:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def product(numbers: list[int]) -> int:
+    return functools.reduce(operator.mul, numbers, 1)
+
+
+SHUFFLED = list(range(5, len(INTEGERS))) + list(range(5))
+WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same in another order
+    "matmul": (lambda a, b: a @ b, dot),
+    "linear": (lambda a, b: F.linear(a, b.reshape(1, -1), a[:1]), lambda a, b: [dot(a, b) + a[0]]),
+    "sum": (lambda a, b: (a * b).sum(), dot),
+    "prod": (
+        lambda a, b: (a + 2 * b + 1).prod(),
+        lambda a, b: product([x + 2 * y + 1 for x, y in zip(a, b, strict=True)]),
+    ),
+    "max": (lambda a, b: pa.stack([a, b]).amax(0), lambda a, b: list(map(max, a, b))),
+    "min": (lambda a, b: pa.stack([a, b]).amin(0), lambda a, b: list(map(min, a, b))),
+    "argmax": (lambda a, b: b.argmax(), lambda a, b: b.index(max(b))),
+    "argmin": (lambda a, b: b.argmin(), lambda a, b: b.index(min(b))),
+    "view": (lambda a, b: b.reshape(1, -1)[0, ::2], lambda a, b: b[::2]),
+    "cast": (lambda a, b: b.clone(), lambda a, b: b),
+    "cat": (lambda a, b: pa.cat([b, pa.tensor([True])]), lambda a, b: [*b, 1]),
+    "index": (lambda a, b: a[pa.tensor(SHUFFLED)], lambda a, b: b),
+    "clamp": (
+        lambda a, b: a.clamp(-(2**53) - 1, 2**53 + 1),
+        lambda a, b: [min(max(x, -(2**53) - 1), 2**53 + 1) for x in a],
+    ),
+}
+OF_FLOATS = {
+    "mean", "var", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout", "neuron", "local_grads", "custom",
+    "leaf",
+}  # fmt: skip
+
+
+def test_the_table_is_covered() -> None:
+    integers = {row.name for row in _ops.table.values() if row.lowest < 2} - OF_FLOATS
+    assert integers == {*ONE, *TWO, *WHOLE, "pow"} - {"clamp"}
+
+
+@pytest.fixture(params=[isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())])
+def isa(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = lib.pa_isa_name()
+    check(lib.pa_isa_use(request.param.encode()))
+    yield
+    check(lib.pa_isa_use(before))
+
+
+def same_in_steps(function: Function, *operands: pa.Tensor) -> list[Any]:
+    """The result as lists, the same from the function called and compiled."""
+    result = function(*operands)
+    step = pa.compile(function)
+    for _ in range(3):
+        again = step(*operands)
+        assert again.dtype is result.dtype and again.tolist() == result.tolist()
+    assert len(step.programs) == 1
+    return result.tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_one_integer_is_exact(name: str, isa: None) -> None:
+    ours, theirs = ONE[name]
+    assert same_in_steps(ours, pa.tensor(INTEGERS)) == [wrapped(theirs(a)) for a in INTEGERS]
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_integers_are_exact(name: str, isa: None) -> None:
+    ours, theirs = TWO[name]
+    wanted = [[wrapped(theirs(a, b)) for b in INTEGERS] for a in INTEGERS]
+    rows, columns = pa.tensor(INTEGERS), pa.tensor(INTEGERS).reshape(-1, 1)
+    assert same_in_steps(ours, columns, rows) == wanted
+    assert (
+        same_in_steps(ours, columns.expand(-1, len(INTEGERS)).clone(), rows.expand(len(INTEGERS), -1).clone()) == wanted
+    )
+    assert [ours(pa.tensor(a), rows).tolist() for a in INTEGERS] == wanted
+    if name != "where" and name not in ("maximum", "minimum"):
+        assert [ours(a, rows).tolist() for a in INTEGERS] == wanted
+        assert [ours(rows, b).tolist() for b in INTEGERS] == [list(each) for each in zip(*wanted, strict=True)]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_tensors_of_integers_are_exact(name: str, isa: None) -> None:
+    ours, theirs = WHOLE[name]
+    shuffled = [INTEGERS[i] for i in SHUFFLED]
+    wanted = theirs(INTEGERS, shuffled)
+    result = same_in_steps(ours, pa.tensor(INTEGERS), pa.tensor(shuffled))
+    assert result == (list(map(wrapped, wanted)) if isinstance(wanted, list) else wrapped(wanted))
+
+
+def test_powers_of_integers_are_exact(isa: None) -> None:
+    wanted = [[wrapped(power(a, n)) for n in EXPONENTS] for a in INTEGERS]
+    bases, exponents = pa.tensor(INTEGERS), pa.tensor(EXPONENTS)
+    assert same_in_steps(operator.pow, bases.reshape(-1, 1), exponents) == wanted
+    assert [(a**exponents).tolist() for a in INTEGERS] == wanted
+    for column, n in enumerate(EXPONENTS):
+        if n >= 0:
+            assert same_in_steps(lambda a, n=n: a**n, bases) == [row[column] for row in wanted]
+        else:
+            with pytest.raises(ValueError, match=rf"pow: int64 of shape \(\d+,\) to the power {n} is no integer"):
+                bases**n
+    assert (bases**2.0).dtype is (bases**-1.0).dtype is pa.float32
+
+
+def test_integers_change_in_place_exactly() -> None:
+    x = pa.tensor(INTEGERS)
+    x += 2**53 + 1
+    x *= 3
+    x -= pa.tensor(INTEGERS)
+    assert x.tolist() == [wrapped((n + 2**53 + 1) * 3 - n) for n in INTEGERS]
+
+
+def test_integers_are_read_and_written_exactly() -> None:
+    x = pa.tensor(INTEGERS)
+    assert x.tolist() == [each.item() for each in x] == [int(each) for each in x] == INTEGERS
+    assert all(str(n) in repr(x) for n in INTEGERS)
+    for n in INTEGERS:
+        assert pa.full((2,), n).tolist() == pa.zeros(2, dtype=pa.int64).fill_(n).tolist() == [n, n]
+        assert x[x == n].tolist() == [n] and n in x
+        y = pa.zeros(2, dtype=pa.int64)
+        y[1] = n
+        assert y.tolist() == [0, n]
+        assert x.masked_fill(x == 0, n).sum().item() == wrapped(sum(INTEGERS) + n)
+    assert pa.arange(2**53, 2**53 + 3).tolist() == [2**53, 2**53 + 1, 2**53 + 2]
+
+
+def test_sums_with_alpha_stay_exact() -> None:
+    x, one = pa.tensor([2**53 + 1]), pa.tensor([1])
+    assert pa.add(x, one, alpha=3).tolist() == [2**53 + 4]
+    assert x.clone().sub_(one, alpha=3).tolist() == [2**53 - 2]
+    with pytest.raises(TypeError, match=r"add: alpha=0\.5 is a float, and the operands are not"):
+        pa.add(x, one, alpha=0.5)
+
+
+def test_integers_become_the_nearest_floats() -> None:
+    x = pa.tensor(INTEGERS)
+    assert x.double().tolist() == [float(n) for n in INTEGERS]
+    assert x.float().tolist() == np.array(INTEGERS).astype(np.float32).tolist()
+    exact = [float(n) for n in INTEGERS if float(n) == n and n < 2**63 - 1024]
+    assert pa.tensor(exact, dtype=pa.float64).long().tolist() == [int(n) for n in exact]
+
+
+def test_an_int_beyond_int64_is_refused() -> None:
+    x = pa.tensor([1])
+    for function in (operator.add, operator.mul, operator.eq, operator.lt, pa.maximum):
+        for number in (2**63, -(2**63) - 1, 10**400):
+            with pytest.raises(OverflowError, match="an int that does not fit into int64"):
+                function(x, number)
+    assert pa.full((1,), 2**70, dtype=pa.float64).item() == 2**70
+    assert (Value(1.0) * 2**70).data == float(2**70)
+    assert (Value(2.0) ** 2**63).data == float("inf")
+
+
+@pytest.mark.parametrize("number", [2.0**63, -1e19, float("inf"), float("nan")], ids=str)
+def test_a_number_beyond_int64_is_not_written(number: float) -> None:
+    x = pa.tensor([1, 2])
+    for name, write in (
+        ("full", lambda: pa.full((1,), number, dtype=pa.int64)),
+        ("fill_", lambda: x.fill_(number)),
+        ("masked_fill", lambda: x.masked_fill(x == 1, number)),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: .* does not fit into a tensor of int64"):
+            write()
+    assert x.tolist() == [1, 2]
+
+
+def test_steps_over_values_keep_integers_exact() -> None:
+    v = Value(2.0)
+
+    def step(k: pa.Tensor, mask: pa.Tensor) -> tuple[Any, ...]:
+        v.grad = 0.0
+        loss = (v * 3 - 1) ** 2
+        loss.backward()
+        return loss.data, k * 3 + 1, k.sum(), k == k[0], k > 2, (mask + mask).sum(), v * k[1]
+
+    k, mask = pa.tensor([2**53 + 1, 2**53, 3]), pa.tensor([True, True, False])
+    wanted = step(k, mask)
+    compiled = pa.compile(step)
+    for _ in range(3):
+        got = compiled(k, mask)
+        assert got[0] == wanted[0] and got[6].data == wanted[6].data
+        assert [each.tolist() for each in got[1:6]] == [each.tolist() for each in wanted[1:6]]
+    assert compiled.programs
