@@ -13,7 +13,7 @@ MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautogr
 BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyautograd/_build.py
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz clean
+.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz clean
 
 # ---- for users ----
 
@@ -64,6 +64,10 @@ pyautograd/_core.abi3.so: $(CORE) $(GLUE) $(HEADERS) pyautograd/_build.py setup.
 
 test: pyautograd/_core.abi3.so
 	$(DEV)/pytest
+
+# Wrong arguments for every public callable, for SECONDS
+sweep: pyautograd/_core.abi3.so
+	$(DEV)/python tests/bad_arguments.py --seconds $(SECONDS) --seed $(SEED)
 
 lint: .venv/dev/ready
 	$(DEV)/ruff check --output-format concise .

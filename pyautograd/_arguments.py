@@ -78,17 +78,23 @@ def named(function: F) -> F:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **keywords: Any) -> Any:
-        for given, name in (("axis", "dim"), ("keepdims", "keepdim")) if keywords else ():
-            if given in keywords:
-                if name in keywords:
-                    raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
-                keywords[name] = keywords.pop(given)
+        if keywords:
+            _rename(function, keywords)
         try:
             return function(*args, **keywords)
         except (AttributeError, TypeError) as error:
             raise blamed(function, args, keywords, error) from None
 
     return wrapped  # type: ignore[return-value]
+
+
+def _rename(function: Any, keywords: dict[str, Any]) -> None:
+    """NumPy's names for axes become PyTorch's; TypeError when both are given."""
+    for given, name in (("axis", "dim"), ("keepdims", "keepdim")):
+        if given in keywords:
+            if name in keywords:
+                raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
+            keywords[name] = keywords.pop(given)
 
 
 def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error: Exception) -> Exception:
@@ -144,8 +150,8 @@ def fits(value: Any, hint: Any) -> bool:
         return hasattr(type(value), "__float__")
     if hint in (int, typing.SupportsIndex):
         return hasattr(type(value), "__index__")
-    if hint is bool:
-        return True  # whatever has a truth value
+    if hint in (Any, bool):
+        return True  # whatever has a truth value is a bool
     return isinstance(value, hint) if isinstance(hint, type) else True
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from pyautograd import _core, _grad_mode, _recording
+from pyautograd._arguments import named
 from pyautograd._c import ffi
 from pyautograd._core import Node, TraceError, is_number, is_recording
 from pyautograd._creation import as_tensor
@@ -694,6 +695,7 @@ class CompiledStep:
 
         return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(epochs, progress, callback)
 
+    @named
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:
         """Draws the instructions of a program, of the one used last unless another is given.
 

@@ -27,9 +27,15 @@ def one(op: str, dim: SupportsIndex, axes: int, argument: str = "dim") -> int:
     return index + room if index < 0 else index
 
 
-def axis(op: str, input: Any, dim: SupportsIndex, argument: str = "dim") -> int:
-    """A single axis of a tensor, counted from 0."""
-    return one(op, dim, ndim(op, input), argument)
+def axis(op: str, input: Any, dim: Any, argument: str = "dim", more: int = 0) -> int:
+    """A single axis of a tensor, or of one with so many more axes, counted from 0."""
+    try:
+        axes = input.ndim + more
+    except AttributeError:
+        raise _arguments.wrong(op, "input", "a Tensor", input) from None
+    if type(dim) is int and 0 <= dim < axes:
+        return dim
+    return one(op, dim, axes, argument)
 
 
 def alias(op: str, dim: Dims, axis: Dims) -> Any:
@@ -41,21 +47,23 @@ def alias(op: str, dim: Dims, axis: Dims) -> Any:
     return axis
 
 
-def mask(op: str, dim: Any, axes: int) -> int:
-    """A bit for each axis that is reduced: all for None and for no axes; ValueError when one is named twice."""
-    if dim is None:
+def mask(op: str, input: Any, dim: Any) -> int:
+    """A bit for each axis of a tensor that is reduced: all for None and for (); ValueError when one is named twice."""
+    try:
+        axes: int = input.ndim
+    except AttributeError:
+        raise _arguments.wrong(op, "input", "a Tensor", input) from None
+    if type(dim) is int and 0 <= dim < axes:
+        return 1 << dim
+    dims = dim if isinstance(dim, tuple | list) else () if dim is None else (dim,)
+    if not dims:
         return (1 << axes) - 1
-    if not isinstance(dim, tuple | list):
-        at = one(op, dim, axes)
-        return 1 << at if axes else 0
     bits = 0
-    for each in dim:
+    for each in dims:
         bit = 1 << one(op, each, axes)
         if bits & bit:
-            raise ValueError(f"{op}: axis {each} is named twice in {tuple(dim)}")
+            raise ValueError(f"{op}: axis {each} is named twice in {tuple(dims)}")
         bits |= bit
-    if not dim:
-        return (1 << axes) - 1
     return bits if axes else 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd._trace import tape
 
 __all__ = ["DotText", "draw_dot", "to_dot"]
@@ -80,6 +81,7 @@ def to_dot(root: Any, rankdir: str = "LR") -> str:
     return dot.source
 
 
+@named
 def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
     """Draws the graph behind `root`, a Value or a Tensor: operands left of results, with `rankdir="TB"` above.
 

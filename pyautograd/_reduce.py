@@ -31,14 +31,15 @@ class ValuesAndIndices(NamedTuple):
 
 
 def _keep(name: str, keepdim: bool) -> bool:
-    return keepdim if type(keepdim) is bool else _arguments.flag(name, "keepdim", keepdim)
+    return keepdim if keepdim is False or keepdim is True else _arguments.flag(name, "keepdim", keepdim)
 
 
 def _reduced(
     op: int, name: str, input: Tensor, dim: Dims, keepdim: bool, axis: Dims, keepdims: bool, *floats: float
 ) -> Tensor:
-    mask = _dims.mask(name, dim if axis is None else _dims.alias(name, dim, axis), _dims.ndim(name, input))
-    return apply(op, input, (mask, _keep(name, keepdims or keepdim)), floats)
+    mask = _dims.mask(name, input, dim if axis is None else _dims.alias(name, dim, axis))
+    keep = keepdims or keepdim
+    return apply(op, input, (mask, keep if keep is False or keep is True else _keep(name, keep)), floats)
 
 
 def sum(
@@ -122,19 +123,17 @@ def amin(
     return _reduced(_ops.min, "amin", input, dim, keepdim, axis, keepdims)
 
 
-def _correction(
-    name: str, dim: Any, unbiased: bool | None, correction: float | None, axis: Dims
-) -> tuple[Any, Dims, float]:
-    """dim, axis and correction, out of `var(unbiased)`, `var(dim, unbiased)` or `var(dim, correction=)`."""
+def _correction(name: str, dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Any, float]:
+    """dim and correction, out of `var(unbiased)`, `var(dim, unbiased)` or `var(dim, correction=)`."""
     if isinstance(dim, bool):
         if unbiased is not None:
             raise TypeError(f"{name}: dim must be an int, not bool")
         dim, unbiased = None, dim
     if unbiased is None:
-        return dim, axis, 1 if correction is None else _arguments.number(name, "correction", correction)
+        return dim, 1 if correction is None else _arguments.number(name, "correction", correction)
     if correction is not None:
         raise TypeError(f"{name}: unbiased and correction say the same thing; give one of them")
-    return dim, axis, 1 if _arguments.flag(name, "unbiased", unbiased) else 0
+    return dim, 1 if _arguments.flag(name, "unbiased", unbiased) else 0
 
 
 def var(
@@ -156,8 +155,10 @@ def var(
     >>> x.var(1), x.var(1, False), x.var(False)
     (tensor([2., 8.]), tensor([1., 4.]), tensor(8.7500))
     """
-    dim, axis, correction = _correction("var", dim, unbiased, correction, axis)
-    return _reduced(_ops.var, "var", input, dim, keepdim, axis, keepdims, correction)
+    if unbiased is not None or correction is not None or type(dim) is bool:
+        dim, correction = _correction("var", dim, unbiased, correction)
+    less = 1 if correction is None else correction
+    return _reduced(_ops.var, "var", input, dim, keepdim, axis, keepdims, less)
 
 
 def std(
@@ -171,8 +172,12 @@ def std(
     keepdims: bool = False,
 ) -> Tensor:
     """The square root of `var`."""
-    dim, axis, correction = _correction("std", dim, unbiased, correction, axis)
-    return apply(_ops.sqrt, _reduced(_ops.var, "std", input, dim, keepdim, axis, keepdims, correction))
+    if unbiased is not None or correction is not None or type(dim) is bool:
+        dim, correction = _correction("std", dim, unbiased, correction)
+    return apply(
+        _ops.sqrt,
+        _reduced(_ops.var, "std", input, dim, keepdim, axis, keepdims, 1 if correction is None else correction),
+    )
 
 
 @named
@@ -218,11 +223,11 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
         return _reduced(_ops.max if largest else _ops.min, name, input, None, keepdim, None, False)
     if isinstance(dim, Node | np.ndarray):
         return apply(_ops.maximum if largest else _ops.minimum, input, dim)
-    from pyautograd._shape import gather
+    from pyautograd._shape import picked
 
     axis, keepdim = _dims.axis(name, input, dim), _keep(name, keepdim)
     indices: Any = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
-    values = gather(input, axis, indices) if input.ndim else input
+    values = picked(input, axis, indices) if input.ndim else input
     if not keepdim and input.ndim:
         shape = input.shape[:axis] + input.shape[axis + 1 :]
         values, indices = reshape(values, shape), reshape(indices, shape)
@@ -306,11 +311,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _of_axes(name: str, tensors: tuple[Tensor, Tensor], axes: tuple[int, int]) -> None:
-    for tensor, wanted, argument in zip(tensors, axes, ("input", "the second operand"), strict=True):
-        if _dims.ndim(name, tensor, argument) != wanted:
-            raise ValueError(
-                f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes"
-            )
+    if (_dims.ndim(name, tensors[0]), _dims.ndim(name, tensors[1], "the second operand")) != axes:
+        raise ValueError(
+            f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes"
+        )
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:

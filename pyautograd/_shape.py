@@ -102,7 +102,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if dim is None:
         shape = tuple(size for size in input.shape if size != 1)
     else:
-        mask = 0 if isinstance(dim, tuple | list) and not dim else _dims.mask("squeeze", dim, input.ndim)
+        mask = 0 if isinstance(dim, tuple | list) and not dim else _dims.mask("squeeze", input, dim)
         shape = tuple(size for axis, size in enumerate(input.shape) if size != 1 or not mask >> axis & 1)
     return _core.reshape(input, shape)
 
@@ -110,7 +110,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 @named
 def unsqueeze(input: Tensor, dim: SupportsIndex) -> Tensor:
     """With a new axis of size 1 at `dim`."""
-    at = _dims.one("unsqueeze", dim, _dims.ndim("unsqueeze", input) + 1)
+    at = _dims.axis("unsqueeze", input, dim, more=1)
     return _core.reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
 
@@ -168,13 +168,10 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
 
 
 def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """A list of at least one tensor; ndarrays in it become tensors. One tensor is no list of its rows."""
-    if isinstance(tensors, _core.Node | np.ndarray):
+    """A list of at least one tensor; one tensor is no list of its rows."""
+    if isinstance(tensors, _core.Node):
         raise _arguments.wrong(name, "tensors", "a sequence of Tensors", tensors)
-    found = [
-        each if isinstance(each, _core.Node) else _arguments.tensor(name, f"tensors[{i}]", each)
-        for i, each in enumerate(tensors)
-    ]
+    found = list(tensors)
     if not found:
         raise ValueError(f"{name}: no tensors")
     return found
@@ -188,7 +185,8 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     >>> pyautograd.cat([pyautograd.zeros(1, 2), pyautograd.ones(2, 2)]).shape
     (3, 2)
     """
-    tensors = _several("cat", tensors)
+    if type(tensors) is not list or not tensors:
+        tensors = _several("cat", tensors)
     at = _dims.axis("cat", tensors[0], dim)
     return apply(_ops.cat, tensors, (at,))
 
@@ -208,7 +206,9 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
             [1., 1.]])
     """
     tensors = _several("stack", tensors)
-    for tensor in tensors:
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, _core.Node):
+            tensor = tensors[i] = _arguments.tensor("stack", f"tensors[{i}]", tensor)
         if tensor.shape != tensors[0].shape:
             raise ValueError(f"stack: shapes {tensors[0].shape} and {tensor.shape} differ")
     at = _dims.one("stack", dim, tensors[0].ndim + 1)
@@ -302,6 +302,11 @@ def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
     )
     if positions.ndim != input.ndim or builtins.any(size > room for size, room in others):
         raise ValueError(f"gather: an index of shape {positions.shape} for a tensor of shape {input.shape}")
+    return picked(input, at, positions)
+
+
+def picked(input: Tensor, at: int, positions: Tensor) -> Tensor:
+    """`gather` at positions that are known to be right."""
     grid = np.ogrid[tuple(slice(size) for size in positions.shape)] if positions.ndim else ()
     return input[tuple(positions if axis == at else np.asarray(places) for axis, places in enumerate(grid))]
 

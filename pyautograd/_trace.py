@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from pyautograd import _core, _ops
+from pyautograd._arguments import wrong
 
 __all__ = ["Row", "Trace", "trace"]
 
@@ -136,6 +137,8 @@ def _summary(value: Any) -> str:
 
 def tape(root: Any) -> list[Any]:
     """All that reaches `root`: first the leaves in the order of their use, then results in that of making."""
+    if not (isinstance(root, _core.Node) or hasattr(root, "_tape")):
+        raise wrong("trace", "root", "a Value or a Tensor", root)
     computed = [node for node in (_core.tape(root) if isinstance(root, _core.Node) else root._tape()) if node._inputs]
     made = set(map(id, computed))
     leaves = {id(leaf): leaf for node in computed for leaf in node._inputs if id(leaf) not in made}

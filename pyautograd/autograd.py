@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyautograd import _core
+from pyautograd import _arguments, _core
 from pyautograd._core import Node
 from pyautograd._grad_mode import (
     detect_anomaly,
@@ -32,7 +32,7 @@ def _one_root(op: str, outputs: Any, upstream: Any) -> tuple[Tensor, Tensor | No
         if isinstance(upstream, list | tuple):
             (upstream,) = upstream
         return outputs, upstream  # type: ignore[return-value]
-    outputs = list(outputs)
+    outputs = [_arguments.tensor(op, f"outputs[{i}]", each) for i, each in enumerate(outputs)]
     given = [None] * len(outputs) if upstream is None else list(upstream)
     if len(given) != len(outputs):
         raise ValueError(f"{op}: {len(given)} gradients for {len(outputs)} outputs")

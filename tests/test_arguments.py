@@ -209,6 +209,7 @@ def test_a_wrong_parameter_is_named() -> None:
         (lambda: pa.cat(X), "cat: tensors must be a sequence of Tensors, not Tensor"),
         (lambda: pa.nn.init.uniform_(pa.ones(2), "a"), "uniform_: a must be a number, not str"),
         (lambda: pa.nn.Module().get_submodule(3), "get_submodule: target must be a str, not int"),
+        (lambda: pa.optim.SGD([{"params": {pa.nn.Parameter(X)}}], 0.1), "optimizer parameters need an order"),
         (lambda: pa.logsumexp(X), "logsumexp: missing a required argument: 'dim'"),
     ]:
         with pytest.raises(TypeError, match=f"^{text}"):

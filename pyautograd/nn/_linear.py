@@ -7,6 +7,7 @@ from typing import Any
 
 from pyautograd import _ops
 from pyautograd._creation import empty
+from pyautograd._shape import flatten
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import init
 from pyautograd.nn._apply import apply
@@ -82,7 +83,7 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.flatten(self.start_dim, self.end_dim)
+        return flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

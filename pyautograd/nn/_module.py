@@ -86,7 +86,7 @@ class Module:
                 raise TypeError(
                     f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
                 )
-        if isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self.__dict__:
+        elif isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self.__dict__:
             kind = "parameter" if isinstance(value, Parameter) else "module"
             raise AttributeError(
                 f"cannot assign {kind} {name!r} before Module.__init__() of {type(self).__name__} is called"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pyautograd._arguments import wrong
 from pyautograd._creation import ones, tensor, zeros
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
@@ -96,18 +97,18 @@ class BatchNorm1d(Module):
         self.register_buffer("num_batches_tracked", tensor(0) if track_running_stats else None)
 
     def forward(self, input: Tensor) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise wrong("BatchNorm1d", "input", "a Tensor", input)
         if input.ndim not in (2, 3) or input.shape[1] != self.num_features:
             raise ValueError(
                 f"BatchNorm1d: expected an input of shape (N, {self.num_features}) or (N, {self.num_features}, L), "
                 f"got {input.shape}"
             )
         momentum = self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            with no_grad():
-                self.num_batches_tracked.add_(1)
-            if momentum is None:
-                momentum = 1 / self.num_batches_tracked.item()
-        return F.batch_norm(
+        count = self.num_batches_tracked if self.training else None
+        if count is not None and momentum is None:
+            momentum = 1 / (count.item() + 1)
+        result = F.batch_norm(
             input,
             self.running_mean,
             self.running_var,
@@ -117,6 +118,10 @@ class BatchNorm1d(Module):
             0.0 if momentum is None else momentum,
             self.eps,
         )
+        if count is not None:
+            with no_grad():
+                count.add_(1)
+        return result
 
     def extra_repr(self) -> str:
         return (

@@ -148,7 +148,11 @@ def _implicit_dim(name: str, input: Tensor) -> int:
 
 def check_probability(what: str, p: float) -> None:
     """ValueError unless p is in [0, 1]."""
-    if not 0.0 <= _arguments.number(what, "p", p) <= 1.0:
+    try:
+        is_one = 0.0 <= p <= 1.0
+    except TypeError:
+        raise _arguments.wrong(what, "p", "a number", p) from None
+    if not is_one:
         raise ValueError(f"{what}: probability has to be between 0 and 1, but got {p}")
 
 
@@ -163,12 +167,10 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def _check_int64(name: str, argument: str, given: Tensor) -> None:
-    try:
-        if given.dtype is int64:
-            return
-    except AttributeError:
-        raise _arguments.wrong(name, argument, "a Tensor", given) from None
-    raise TypeError(f"{name}: {argument} must be int64, not {given.dtype.name}")
+    if not isinstance(given, Tensor):
+        raise _arguments.wrong(name, argument, "a Tensor", given)
+    if given.dtype is not int64:
+        raise TypeError(f"{name}: {argument} must be int64, not {given.dtype.name}")
 
 
 @named
@@ -198,8 +200,14 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     >>> pa.nn.functional.embedding(pa.tensor([1, 0]), pa.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[3.0, 4.0], [1.0, 2.0]]
     """
-    _check_int64("embedding", "input", input)
-    if _dims.ndim("embedding", weight, "weight") != 2:
+    try:
+        fits = input.dtype is int64 and weight.ndim == 2
+    except AttributeError:
+        fits = False
+    if not fits:
+        _check_int64("embedding", "input", input)
+        weight = _arguments.tensor("embedding", "weight", weight)
+    if weight.ndim != 2:
         raise ValueError(f"embedding: weight must have two axes; its shape is {weight.shape}")
     rows = apply(_index, weight, input, (1,))
     if padding_idx is None:
@@ -424,13 +432,15 @@ def cross_entropy(
     1.3863
     """
     try:
-        is_common = target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2
+        if target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2:
+            return apply(_cross_entropy, input, target, (ignore_index,), (label_smoothing,))
     except AttributeError:
-        wrong = ("input", input) if isinstance(target, Tensor) else ("target", target)
-        raise _arguments.wrong("cross_entropy", wrong[0], "a Tensor", wrong[1]) from None
-    if is_common:
-        return apply(_cross_entropy, input, target, (ignore_index,), (label_smoothing,))
-    if not 0.0 <= label_smoothing <= 1.0:
+        pass  # an argument is no tensor
+    input, target = (
+        _arguments.tensor("cross_entropy", "input", input),
+        _arguments.tensor("cross_entropy", "target", target),
+    )
+    if not 0.0 <= _arguments.number("cross_entropy", "label_smoothing", label_smoothing) <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
     if target.dtype is not int64:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
@@ -514,6 +524,7 @@ def _check_classes(name: str, classes: Tensor, n_classes: int, ignore_index: int
 
 
 def _check_weight(name: str, weight: Tensor, n_classes: int) -> None:
+    weight = _arguments.tensor(name, "weight", weight)
     if tuple(weight.shape) != (n_classes,):
         raise ValueError(
             f"{name}: weight has shape {tuple(weight.shape)}; it needs one number for each class: ({n_classes},)"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd._creation import tensor as _tensor
 from pyautograd._generator import Generator
@@ -169,6 +170,8 @@ def trunc_normal_(
     """Normal, values outside [a, b] drawn again: the inverse distribution function of uniform numbers."""
     from statistics import NormalDist  # 10 ms to import
 
+    mean, std = _arguments.number("trunc_normal_", "mean", mean), _arguments.number("trunc_normal_", "std", std)
+    a, b = _arguments.number("trunc_normal_", "a", a), _arguments.number("trunc_normal_", "b", b)
     standard = NormalDist()
     low, high = standard.cdf((a - mean) / std), standard.cdf((b - mean) / std)
     uniform_(tensor, generator=generator)
@@ -191,6 +194,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError(f"orthogonal_: only tensors with 2 or more dimensions are supported, got {_shape(tensor)}")
     if tensor.numel() == 0:
         return tensor
+    gain = _arguments.number("orthogonal_", "gain", gain)
     normal_(tensor, generator=generator)
     drawn = tensor.detach().numpy().reshape(tensor.shape[0], -1)
     tall = drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._creation import tensor
@@ -33,7 +34,7 @@ def clip_grad_norm_(
     >>> pa.nn.utils.clip_grad_norm_([w], 1.0).item()
     5.0
     """
-    listed = _listed(parameters)
+    listed = _listed("clip_grad_norm_", parameters)
     nodes = ffi.new("pa_node *[]", [node_pointer(parameter) for parameter in listed])
     total = ffi.new("double *")
     if error_if_nonfinite:
@@ -50,11 +51,12 @@ def clip_grad_norm_(
 @named
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Brings every gradient's elements into [-clip_value, clip_value]."""
+    limit = _arguments.number("clip_grad_value_", "clip_value", clip_value)
     with no_grad():
-        for parameter in _listed(parameters):
+        for parameter in _listed("clip_grad_value_", parameters):
             grad = parameter.grad
             if grad is not None:
-                grad.copy_(grad.clamp(-float(clip_value), float(clip_value)))
+                grad.copy_(grad.clamp(-limit, limit))
 
 
 @named
@@ -65,7 +67,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> tuple(pa.nn.utils.parameters_to_vector(pa.nn.Linear(3, 2).parameters()).shape)
     (8,)
     """
-    return cat([parameter.reshape(-1) for parameter in parameters])
+    return cat([parameter.reshape(-1) for parameter in _listed("parameters_to_vector", parameters)])
 
 
 @named
@@ -73,7 +75,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copies a vector's elements, in order, into parameters; ValueError where their numbers differ."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
-    listed = _listed(parameters)
+    listed = _listed("vector_to_parameters", parameters)
     total = sum(parameter.numel() for parameter in listed)
     if vec.numel() != total or vec.ndim != 1:
         raise ValueError(
@@ -87,5 +89,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             start = end
 
 
-def _listed(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _listed(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for i, parameter in enumerate(listed):
+        if not isinstance(parameter, Tensor):
+            raise _arguments.wrong(name, f"parameters[{i}]", "a Tensor", parameter)
+    return listed

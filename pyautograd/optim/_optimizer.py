@@ -42,6 +42,7 @@ class Optimizer:
 
     _has_stepped = True  # what a schedule asks; only FusedOptimizer keeps count
 
+    @named
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, (Tensor, Value)):
             raise TypeError(

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd._core import TraceError, is_recording
 from pyautograd.optim._optimizer import Optimizer
 
@@ -27,6 +28,7 @@ class LRScheduler:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         self.optimizer = optimizer
+        fresh = [group for group in optimizer.param_groups if "initial_lr" not in group]
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
@@ -41,6 +43,10 @@ class LRScheduler:
         self._is_initial = True
         try:
             self.step()
+        except BaseException:
+            for group in fresh:
+                del group["initial_lr"]
+            raise
         finally:
             self._is_initial = False
 
@@ -87,6 +93,7 @@ class LRScheduler:
         """All that the schedule knows but the optimiser."""
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
+    @named
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave."""
         vars(self).update(state_dict)
@@ -140,6 +147,7 @@ class LambdaLR(LRScheduler):
     Functions are not part of the state dict; callable objects are, by their attributes.
     """
 
+    @named
     def __init__(
         self,
         optimizer: Optimizer,
@@ -160,6 +168,7 @@ class LambdaLR(LRScheduler):
         state["lr_lambdas"] = [None if isinstance(f, types.FunctionType) else dict(vars(f)) for f in self.lr_lambdas]
         return state
 
+    @named
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "lr_lambdas"})
         for f, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
