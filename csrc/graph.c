@@ -354,10 +354,10 @@ void pa_node_unlink(pa_node *node) {
 /* ---- reading ---- */
 
 bool pa_node_is_contiguous(const pa_node *node) {
+    if (pa_node_numel(node) == 0) return true;
     int64_t expected = 1;
     for (int i = node->ndim - 1; i >= 0; i--) {
         int64_t size = node->array->shape[i];
-        if (size == 0) return true;
         if (size != 1 && node->array->strides[i] != expected) return false;
         expected *= size;
     }
@@ -400,7 +400,7 @@ pa_status pa_node_begin_write(pa_node *node, const char *what) {
     pa_storage *storage = node->array->storage;
     PA_FAIL_IF(storage->readers > 0 || storage->writer, PA_RUNTIME,
                "%s: another thread is using this tensor of shape %s", what, pa_node_shape_text(node));
-    for (int i = 0; i < node->ndim; i++)
+    for (int i = 0; i < node->ndim && node->array->numel > 0; i++)
         PA_FAIL_IF(node->array->strides[i] == 0 && node->array->shape[i] > 1, PA_RUNTIME,
                    "%s: elements of this expanded tensor of shape %s share memory; clone() it first", what,
                    pa_node_shape_text(node));

@@ -138,10 +138,10 @@ class Tensor(Node):
 
     def is_contiguous(self) -> bool:
         """Do the elements stand in memory in row-major order without gaps?"""
+        if self.numel() == 0:
+            return True
         expected = 1
         for size, stride in zip(reversed(self.shape), reversed(self._strides), strict=True):
-            if size == 0:
-                return True
             if size != 1 and stride != expected:
                 return False
             expected *= size

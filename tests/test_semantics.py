@@ -99,6 +99,20 @@ def test_what_requires_grad_is_not_written_into_a_tensor_unnoticed(write):
     assert x.tolist() == [2, 2, 2]
 
 
+@pytest.mark.parametrize("key", [(None, slice(None), slice(3, None)), slice(2, None)], ids=str)
+def test_a_part_without_elements_may_be_written_to(key):
+    x = pa.ones(2, 3)
+    x[key] += 0.25
+    x[key] = 7
+    assert x.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_a_tensor_without_elements_is_contiguous_and_takes_every_shape():
+    empty = pa.ones(1, 4)[:-1, ::2]
+    assert empty.shape == (0, 2) and empty.is_contiguous()
+    assert empty.view(0).shape == (0,) and empty.view(4, 0).shape == (4, 0)
+
+
 def test_memory_that_overlaps_by_way_of_an_array_is_copied_as_it_was():
     for size in (8, 5000):
         x = pa.arange(float(size))

@@ -18,9 +18,12 @@ BATCH = 200  # programs a process
 RACE_EVERY = 20  # programs
 
 
-def run_batch(first):
-    """Runs programs one after the other, naming each before it starts."""
+def run_batch(first, seconds):
+    """Runs programs one after the other until the time is over, naming each before it starts."""
+    end = time.monotonic() + seconds
     for seed in range(first, first + BATCH):
+        if seed > first and time.monotonic() > end:
+            break
         print(seed, flush=True)
         if seed % RACE_EVERY == 0:
             race(seed)
@@ -31,13 +34,14 @@ def fuzz(seconds, seed):
     """Runs batches until the time is over; 1 where one failed, whose program is then printed."""
     end, first = time.monotonic() + seconds, seed
     while time.monotonic() < end:
-        command = [sys.executable, sys.argv[0], "--batch", str(first)]
+        left = end - time.monotonic()
+        command = [sys.executable, sys.argv[0], "--batch", str(first), "--seconds", str(left)]
         done = subprocess.run(command, capture_output=True, text=True)
+        last = int((done.stdout.split() or [first])[-1])
         if done.returncode != 0:
-            failed = int(done.stdout.split()[-1])
-            print(done.stderr, report(failed, write(failed)), sep="\n")
+            print(done.stderr, report(last, write(last)), sep="\n")
             return 1
-        first += BATCH
+        first = last + 1
     print(f"{first - seed} programs from seed {seed} on: no difference")
     return 0
 
@@ -50,7 +54,7 @@ def main():
     parser.add_argument("--batch", type=int)
     options = parser.parse_args()
     if options.batch is not None:
-        run_batch(options.batch)
+        run_batch(options.batch, options.seconds)
         return 0
     if options.replay is None:
         return fuzz(options.seconds, options.seed)

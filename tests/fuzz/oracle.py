@@ -68,7 +68,9 @@ class Node:
     def begin_write(self):
         if grad_enabled() and self.requires_grad:
             raise RuntimeError("requires grad")
-        if any(stride == 0 and size > 1 for stride, size in zip(self.array.strides, self.array.shape)):
+        if self.array.size and any(
+            stride == 0 and size > 1 for stride, size in zip(self.array.strides, self.array.shape)
+        ):
             raise RuntimeError("expanded")
 
     def write(self, array):
