@@ -470,7 +470,8 @@ static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ss
     (void)module;
     if (!has_arguments(n, 4, 4, "attach")) return NULL;
     pa_node *node = read_handle(arguments[0], "attach"), *parents[MAX_INLINE_OPERANDS];
-    if (node == NULL || !PyTuple_Check(arguments[1])) return NULL;
+    if (node == NULL) return NULL;
+    if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "attach: a tuple of inputs is wanted");
     Py_ssize_t count = PyTuple_Size(arguments[1]);
     if (count > MAX_INLINE_OPERANDS)
         return PyErr_Format(PyExc_ValueError, "autograd.Function: %zd tensors are more than the %d it takes", count,

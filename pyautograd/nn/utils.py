@@ -45,7 +45,9 @@ def clip_grad_norm_(
                 "cannot be clipped; error_if_nonfinite=False scales them by it nevertheless"
             )
     check(lib.pa_optim_clip_grad_norm(len(listed), nodes, float(max_norm), float(norm_type), total))
-    return tensor(total[0])
+    norm = tensor(total[0])
+    check(lib.pa_record_result_of_last(node_pointer(norm)))  # a recorded step's norm is each call's own
+    return norm
 
 
 @named
