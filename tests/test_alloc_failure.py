@@ -162,7 +162,47 @@ MAKERS: dict[str, Callable[[], object]] = {
     "where": lambda: pyautograd.where(pyautograd.ones(3) > 0, 1.0, 2.0),
     "grad": lambda: pyautograd.autograd.grad((w := pyautograd.ones(3, requires_grad=True)).square().sum(), [w]),
     "in place": lambda: pyautograd.zeros(3).add_(pyautograd.ones(3)),
+    "in place, tracked": lambda: (leaf() * 2).add_(leaf()),
+    "copied over itself": lambda: (x := pyautograd.zeros(6))[1:].copy_(x[:-1]),
+    "a view of a number": lambda: leaf().sum().reshape(1, 1).expand(3, 3),
+    "another dtype": lambda: setattr(pyautograd.ones(3), "data", pyautograd.ones(3, dtype=pyautograd.float64)),
+    "a gradient set": lambda: setattr(leaf(), "grad", pyautograd.ones(3, 3).T),
+    "product and its gradient": lambda: ((leaf() @ leaf().T).prod(0).max() + leaf().var()).backward(),
+    "batched product": lambda: (pyautograd.ones(2, 4, 3) @ leaf()).sum().backward(),
+    "losses": lambda: nn.functional.cross_entropy(leaf(), pyautograd.tensor([0, 1, 2])).backward(),
+    "norms": lambda: nn.functional.layer_norm(leaf(), (3,)).logsumexp(1).sum().backward(),
+    "retained gradients": lambda: retain(leaf() * 2),
+    "a function": lambda: Twice.apply(leaf()).sum().backward(),
+    "shuffled": lambda: pyautograd.ones(5, 2)[pyautograd.randperm(5)],
+    "dropped out": lambda: nn.functional.dropout(leaf(), 0.5).sum().backward(),
+    "gathered": lambda: leaf().gather(1, pyautograd.tensor([[0], [1], [2]])).sum().backward(),
+    "a neuron opened": lambda: scalar.Neuron(3)([1.0, scalar.Value(2.0), 3.0])._prev,
+    "a neuron of tensors": lambda: (leaf() * scalar.Neuron(2)([1.0, 2.0])).sum().backward(),
+    "a trace": lambda: scalar.trace(scalar.Neuron(2)([1.0, 2.0]).tanh()),
+    "a choice of Values": lambda: pyautograd.where(scalar.Value(1.0), scalar.Value(2.0), scalar.Value(3.0)).backward(),
+    "a Value of children": lambda: scalar.Value(1.0, [scalar.Value(2.0)] * 5, "made").backward(),
+    "softplus of a Value": lambda: scalar.Value(1.0).softplus(2.0, 10.0).backward(),
+    "stacked Values": lambda: pyautograd.stack([scalar.Value(1.0), scalar.Value(2.0)]).sum().backward(),
 }
+
+
+def leaf() -> Any:
+    return pyautograd.ones(3, 3, requires_grad=True)
+
+
+def retain(result: Any) -> None:
+    result.retain_grad()
+    result.sum().backward()
+
+
+class Twice(pyautograd.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        return gradient * 2
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -14,7 +14,8 @@ static void every_row_is_filled(void) {
         CHECK(info->words != NULL && info->words[0] != '\0');
         CHECK(info->operands >= -1 && info->operands <= PA_MAX_OPERANDS);
         CHECK(info->params <= PA_MAX_PARAMS);
-        CHECK(info->operands < 0 || info->reads < (1 << info->operands) || (info->reads & READS_OUT));
+        int read = info->reads & ~(READS_OUT | READS_SAVED);
+        CHECK(info->operands < 0 || read < (1 << info->operands));
     }
 }
 

@@ -1,0 +1,155 @@
+"""Steps over Values that go through small tensors on the way: compiled, they have the eager bits."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd.scalar import MLP, Neuron, Value
+
+WEIGHTS = pa.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=pa.float64)
+
+
+def square(v: list[Value]) -> Any:
+    """The Values as a matrix."""
+    return pa.stack(v).reshape(2, 2)
+
+
+LOSSES: dict[str, Callable[[list[Value]], Any]] = {
+    "sum": lambda v: pa.stack(v).sum(),
+    "sum over rows": lambda v: (square(v).sum(0) * WEIGHTS[0]).sum(),
+    "sum kept": lambda v: (square(v).sum(1, keepdim=True) * WEIGHTS).sum(),
+    "mean": lambda v: (pa.stack(v) * 2).mean(),
+    "mean over columns": lambda v: (square(v).mean(1) * v[0]).sum(),
+    "cat": lambda v: (pa.cat([pa.stack(v[:3]), pa.stack(v[2:])]) ** 2).sum(),
+    "cat along the second axis": lambda v: (pa.cat([square(v), WEIGHTS], 1) * v[1]).sum(),
+    "broadcast": lambda v: (square(v) * WEIGHTS[:, :1] + WEIGHTS[0]).sum(),
+    "transposed": lambda v: (square(v).T * WEIGHTS).tanh().sum(),
+    "cast": lambda v: (pa.stack(v).to(pa.float64, copy=True) * v[3]).sum(),
+    "chosen": lambda v: pa.where(WEIGHTS > 0, square(v), v[0]).sum(),
+    "compared": lambda v: ((square(v) > 0).to(pa.float64) * square(v)).mean(),
+    "detached": lambda v: (pa.stack(v).detach() * pa.stack(v)).sum(),
+    "sum of nothing": lambda v: pa.stack(v)[:0].sum() + v[0],
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_small_tensors_of_values(name: str) -> None:
+    loss_of = LOSSES[name]
+
+    def run(values: list[Value], steps: int, compiled: bool) -> list[float]:
+        def step() -> Any:
+            for v in values:
+                v.grad = 0
+            loss = loss_of(values)
+            loss.backward()
+            for v in values:
+                v.data -= 0.125 * v.grad
+            return loss
+
+        if compiled:
+            step = pa.compile(step)
+        return [float(step().item()) for _ in range(steps)]
+
+    eager, replayed = ([Value(x) for x in (0.5, -1.5, 2.0, 1.25)] for _ in range(2))
+    assert run(eager, 4, False) == run(replayed, 4, True)
+    assert [(v.data, v.grad) for v in eager] == [(v.data, v.grad) for v in replayed]
+    assert any(v.grad != 0 for v in eager)
+
+
+def test_gradients_that_a_step_does_not_clear_add_up() -> None:
+    v, w = Value(2.0), Value(2.0)
+
+    @pa.compile
+    def step() -> Any:
+        loss = (v * v).tanh()
+        loss.backward()
+        return loss
+
+    for _ in range(4):
+        step()
+        (w * w).tanh().backward()
+        assert v.grad == w.grad
+
+
+def test_columns_of_data_go_in_as_arguments() -> None:
+    models = []
+    for compiled in (False, True):
+        import random
+
+        random.seed(2)
+        model = MLP(2, [3, 1])
+
+        def step(x: Any, y: Any, model: MLP = model) -> Any:
+            model.zero_grad()
+            loss = sum(((model(list(map(Value, row))) - target) ** 2 for row, target in zip(x, y)), Value(0.0))
+            loss.backward()
+            for p in model.parameters():
+                p.data -= 0.05 * p.grad
+            return loss
+
+        run = pa.compile(step) if compiled else step
+        x, y = np.linspace(-1, 1, 8).reshape(4, 2), np.array([0.0, 1.0, 1.0, 0.0])
+        losses = [run(x, y).data for _ in range(4)]
+        models.append((losses, [p.data for p in model.parameters()]))
+    assert models[0][0] == models[1][0] and models[0][1] == models[1][1]
+
+
+# ---- Values without programs ----
+
+
+def test_a_backward_assigned_after_others_were_built_on_it_is_called() -> None:
+    a = Value(3.0)
+    inner = a * 2.0
+    out = inner + 1.0
+    called = []
+
+    def backward() -> None:
+        called.append(inner.grad)
+        a.grad += 10.0 * inner.grad
+
+    inner._backward = backward
+    out.backward()
+    assert called == [1.0] and a.grad == 10.0
+    inner._backward = lambda: None
+
+
+@pytest.mark.parametrize("nonlin", [True, False])
+def test_a_neuron_in_a_graph_of_tensors_is_its_sum(nonlin: bool) -> None:
+    neuron = Neuron(2, nonlin)
+    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, -1.0, 0.5
+    x = [Value(1.5), Value(0.5)]
+    t = pa.tensor([1.0, 3.0], dtype=pa.float64, requires_grad=True)
+    (t * neuron(x)).sum().backward()
+    assert [w.grad for w in neuron.w] == [6.0, 2.0] and neuron.b.grad == 4.0
+    assert [v.grad for v in x] == [8.0, -4.0] and t.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("nonlin", [True, False])
+def test_a_neuron_without_history_or_inputs_is_a_number(nonlin: bool) -> None:
+    neuron = Neuron(2, nonlin)
+    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, -1.0, -4.5
+    with pa.no_grad():
+        out = neuron([1.5, 0.5])
+    assert out.data == (0.0 if nonlin else -2.0) and not out._prev
+    empty = Neuron(0, nonlin)
+    empty.b.data = -0.5
+    out = empty([])
+    out.backward()
+    assert out.data == (0.0 if nonlin else -0.5) and empty.b.grad == (0.0 if nonlin else 1.0)
+
+
+def test_values_take_ops_of_three_operands_and_of_two_with_a_parameter() -> None:
+    a, b, c = Value(1.0), Value(-2.0), Value(5.0)
+    out = pa.where(a, b, c)
+    assert isinstance(out, Value)
+    out.backward()
+    assert (out.data, b.grad, c.grad) == (-2.0, 1.0, 0.0)
+    assert {*out._prev} == {a, b, c}
+    with pa.no_grad():
+        assert not pa.where(a, b, c)._prev
+    loss = pa.nn.functional.huber_loss(b, c, delta=2.0)
+    loss.backward()
+    assert loss.item() == 2.0 * (7.0 - 1.0) and (b.grad, c.grad) == (-1.0, 2.0)

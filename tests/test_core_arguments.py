@@ -1,0 +1,164 @@
+"""The functions of the compiled module refuse arguments of the wrong number, kind or size with an ordinary exception.
+
+The Python layer above them checks most of this first; what slips through must not bring the process down.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import pyautograd as pa
+from pyautograd import _core, _ops
+from pyautograd.scalar import Neuron, Value
+
+REFUSALS = (TypeError, ValueError, IndexError, OverflowError, RuntimeError, KeyError, MemoryError, UserWarning)
+
+
+class Broken:
+    """Raises when it is asked for anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ValueError(name)
+
+    def __bool__(self) -> bool:
+        raise ValueError("no truth")
+
+    __float__ = __index__ = __len__ = __iter__ = __bool__  # type: ignore[assignment]
+
+
+def wrong_things() -> list[Any]:
+    """What is wrong in most places."""
+    numbers = [None, "text", 2.5, -1, 3, 10**30]
+    sequences = [(), (1, "a"), (-1, 2), (1,) * 40, [], [None], {}]
+    return [*numbers, *sequences, Broken(), pa.zeros(2), Value(1.0), pa.tensor([True]), object]
+
+
+w = pa.ones(2, 3, requires_grad=True)
+
+
+def guards() -> Any:
+    return _core.Guards()
+
+
+def owner() -> Any:
+    return type("Owner", (), {"attribute": 1})()
+
+
+# name: a function and arguments that it takes
+CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
+    "apply, elementwise": lambda: (_core.apply, (_ops.add, w, 1.0)),
+    "apply with parameters": lambda: (_core.apply, (_ops.clamp, w, 0.0, 1.0)),
+    "apply, whole tensors": lambda: (_core.apply, (_ops.softmax, w, (1,))),
+    "apply with floats": lambda: (_core.apply, (_ops.var, w, (1,), (1.0,))),
+    "apply to a list": lambda: (_core.apply, (_ops.cat, [w, w], (0,))),
+    "in_place": lambda: (_core.in_place, (_ops.add, pa.zeros(2), 1.0)),
+    "reshape": lambda: (_core.reshape, (w, (3, 2))),
+    "empty": lambda: (_core.empty, (0, (2, 3))),
+    "parameter": lambda: (_core.parameter, (pa.zeros(2), True)),
+    "copy_into": lambda: (_core.copy_into, (pa.zeros(2), 1.0, "fill_")),
+    "check_write": lambda: (_core.check_write, (pa.zeros(2), "fill_")),
+    "bump_version": lambda: (_core.bump_version, (pa.zeros(2),)),
+    "attach": lambda: (_core.attach, (pa.zeros(2), (w,), lambda g: (g,), "made")),
+    "backward": lambda: (_core.backward, (w.sum(), None, False, False)),
+    "backward with a gradient": lambda: (_core.backward, (w * 2, pa.ones(2, 3), True, True)),
+    "grad": lambda: (_core.grad, (w.sum(), (w,), None, False)),
+    "tape": lambda: (_core.tape, (w.sum(),)),
+    "layer": lambda: (_core.layer, ([Neuron(2), Neuron(2)], [1.0, Value(2.0)], Neuron)),
+    "array_over": lambda: (_core.array_over, (w.detach().numpy(),)),
+    "is_number": lambda: (_core.is_number, (1.0,)),
+    "record_input": lambda: (_core.record_input, (pa.zeros(2), False)),
+    "record_number": lambda: (_core.record_number, (1.0,)),
+    "Program": lambda: (_core.Program, (recording(), ())),
+    "difference": lambda: (recording().difference, (recording(),)),
+    "Value": lambda: (Value, (1.0, (Value(2.0),), "op", "label")),
+    "Guards.holds": lambda: (guards().holds, (0,)),
+    "Guards.rearm": lambda: (guards().rearm, (0, [])),
+    "Guards.cell": lambda: (guards().cell, ((lambda x: lambda: x)(1).__closure__[0],)),  # type: ignore[index]
+    "Guards.item": lambda: (guards().item, ({"a": 1}, "a", False)),
+    "Guards.length": lambda: (guards().length, ([1, 2], False)),
+    "Guards.members": lambda: (guards().members, ([1, 2],)),
+    "Guards.neuron": lambda: (guards().neuron, (Neuron(2),)),
+    "Guards.attribute": lambda: (guards().attribute, (owner(), "attribute")),
+    "Guards.equal": lambda: (guards().equal, ({1, 2},)),
+    "Program.set_template": lambda: (program().set_template, (("tensor", 0),)),
+    "Program.set_guards": lambda: (program().set_guards, (guards(),)),
+    "Program.call": lambda: (program().call, ((pa.ones(2),),)),
+    "Program.call_leaves": lambda: (program().call_leaves, ((pa.ones(2),),)),
+}
+
+
+def recording() -> Any:
+    """A step of one op, recorded."""
+    x = pa.ones(2)
+    _core.record_begin()
+    try:
+        _core.record_input(x, False)
+        return _core.record_stop((x * 2.0,))
+    finally:
+        _core.record_abort()
+
+
+def program() -> Any:
+    return _core.Program(recording(), ())
+
+
+def variants(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Too few, too many, and each replaced by everything wrong."""
+    yield ()
+    yield arguments[:-1]
+    yield (*arguments, None)
+    yield (*arguments, *[1.0] * 20)
+    for i in range(len(arguments)):
+        for wrong in wrong_things():
+            yield (*arguments[:i], wrong, *arguments[i + 1 :])
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_arguments(name: str) -> None:
+    function, arguments = CALLS[name]()
+    refused = 0
+    for changed in variants(arguments):
+        function, _ = CALLS[name]()  # what an earlier call has left behind takes no part
+        if name.startswith("record"):
+            _core.record_begin()
+        try:
+            function(*changed)
+        except REFUSALS as error:
+            assert not isinstance(error, SystemError)
+            refused += 1
+        finally:
+            _core.record_abort()
+    w.grad = None
+    assert refused > 0 or name == "is_number"
+    assert pa.is_grad_enabled() and w.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("name", ["data", "grad", "requires_grad", "_backward", "shape", "note", "__dict__"])
+@pytest.mark.parametrize("make", [lambda: Value(1.0), lambda: Value(1.0) * 2, lambda: pa.ones(2, requires_grad=True),
+                                  lambda: pa.ones(2, requires_grad=True) * 2, lambda: pa.tensor(1)],
+                         ids=["Value", "Value's result", "Tensor", "Tensor's result", "integer"])  # fmt: skip
+def test_attributes_set_to_anything(name: str, make: Callable[[], Any]) -> None:
+    for wrong in wrong_things():
+        node = make()
+        try:
+            setattr(node, name, wrong)
+        except (*REFUSALS, AttributeError) as error:
+            assert not isinstance(error, SystemError)
+        repr(node)
+        node.__dict__.clear()
+    try:
+        delattr(make(), name)
+    except (*REFUSALS, AttributeError) as error:
+        assert not isinstance(error, SystemError)
+
+
+@pytest.mark.parametrize("operator", ["+", "-", "*", "/", "**", "@", "&", "|", "^", "<", "=="])
+def test_operators_beside_anything(operator: str) -> None:
+    for node in (Value(2.0), pa.ones(2, 2), pa.tensor([1, 2]), pa.tensor(True)):
+        for wrong in wrong_things():
+            for left, right in ((node, wrong), (wrong, node)):
+                try:
+                    eval(f"left {operator} right", {"left": left, "right": right})
+                except REFUSALS as error:
+                    assert not isinstance(error, SystemError)
