@@ -13,7 +13,7 @@ MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautogr
 BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyautograd/_build.py
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz clean
+.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz coverage clean
 
 # ---- for users ----
 
@@ -136,14 +136,13 @@ build/c/$(1)/test_core: $(patsubst %.c,build/c/$(1)/%.o,$(CORE) $(wildcard tests
 c-test-$(1): build/c/$(1)/test_core
 	@echo "$(1):"
 	@$$<
-c-test: c-test-$(1)
 endef
 
 $(foreach cc,$(COMPILERS),$(eval $(call c_program,$(cc),$(cc),-O3)))
 # gcc alone: clang takes minutes over the instrumented kernels
 $(eval $(call c_program,gcc-sanitize,gcc,$(C_SANITIZE)))
 
-c-test:
+c-test: $(foreach cc,$(COMPILERS) gcc-sanitize,c-test-$(cc))
 	@$(foreach cc,$(filter-out $(COMPILERS),gcc clang),echo "$(cc) is not installed: the C tests with it were left out";)
 
 # What knows Python: cffi's generated file and the glue beside it
@@ -177,6 +176,25 @@ fuzz: .venv/sanitize/ready
 	test -d .venv/sanitize || $(PYTHON) -m venv .venv/sanitize
 	rm -rf build/core*/lib*
 	CC=gcc PYAUTOGRAD_SANITIZE=$(SANITIZE) .venv/sanitize/bin/pip $(PIP_FLAGS) install ".[test]"
+	touch $@
+
+# ---- which lines and branches of the C files the tests take, subprocesses and C tests included; for gcov and gcc ----
+
+COVERAGE := -O1 --coverage -Wno-maybe-uninitialized
+$(eval $(call c_program,gcc-coverage,gcc,$(COVERAGE)))
+
+coverage: .venv/coverage/ready build/c/gcc-coverage/test_core
+	find build -name '*.gcda' -delete
+	build/c/gcc-coverage/test_core > build/coverage.log
+	.ci/elsewhere.sh .venv/coverage/bin/python -m pytest -q
+	.venv/coverage/bin/gcovr -r . --filter 'csrc/.*\.c$$' --merge-mode-functions=merge-use-line-0 \
+	    --gcov-ignore-parse-errors=negative_hits.warn_once_per_file --fail-under-branch 85 \
+	    --txt-metric branch --txt --print-summary --markdown build/coverage.md build
+
+.venv/coverage/ready: $(SOURCES)
+	test -d .venv/coverage || $(PYTHON) -m venv .venv/coverage
+	rm -rf build/core*/lib*
+	CC=gcc PYAUTOGRAD_COVERAGE=1 .venv/coverage/bin/pip $(PIP_FLAGS) install ".[test,bench,plot,draw,progress]" "gcovr>=8"
 	touch $@
 
 clean:

@@ -19,7 +19,8 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 def build_folder() -> str:
     """A folder for each way to build, so that a sanitized object is never linked into a wheel."""
-    settings = [os.environ.get(name, "") for name in ("CC", "CFLAGS", "PYAUTOGRAD_SANITIZE", "PYAUTOGRAD_WERROR")]
+    own = ("PYAUTOGRAD_SANITIZE", "PYAUTOGRAD_COVERAGE", "PYAUTOGRAD_WERROR")
+    settings = [os.environ.get(name, "") for name in ("CC", "CFLAGS", *own)]
     return "build/core" + (f"-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}" if any(settings) else "")
 
 

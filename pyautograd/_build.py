@@ -8,6 +8,7 @@ The module that cffi makes is handed on by `csrc/bind.c`, which completes it:
 The environment decides:
 
 - `PYAUTOGRAD_SANITIZE=address,undefined`: with these sanitizers, and without the free lists that would hide errors.
+- `PYAUTOGRAD_COVERAGE=1`: every run counts the lines and branches of the C files that it takes, for gcov.
 - `PYAUTOGRAD_WERROR=1`: warnings are errors.
 - `CC=clang`: the compiler, as everywhere. gcc and clang are supported, MSVC is not.
 """
@@ -58,6 +59,9 @@ def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
         compile_args += [*sanitize, "-O1", "-g", "-fno-omit-frame-pointer", "-fno-wrapv"]
         link_args += sanitize
         macros.append(("PA_MEM_CACHE_CAP", "0"))
+    if os.environ.get("PYAUTOGRAD_COVERAGE", "0") not in ("", "0"):
+        compile_args += ["--coverage", "-O1"]
+        link_args.append("--coverage")
     return compile_args, link_args, macros
 
 
