@@ -321,7 +321,7 @@ static void reduce_int(reduction what, const pa_node *a, const plan *p, pa_dtype
             int64_t n = left < BLOCK ? left : BLOCK;
             gather(a->dtype == PA_BOOL ? (char *)bools : (char *)block, base, &p->reduced, &walk, n, size);
             if (a->dtype == PA_BOOL)
-                for (int64_t j = 0; j < n; j++) block[j] = bools[j] != 0;
+                pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
             total = reduce_int_run(what, block, total, n);
         }
         if (to == PA_BOOL)
@@ -434,7 +434,7 @@ static int64_t arg_int(bool smallest, pa_dtype dtype, const char *base, const pa
         int64_t n = count - start < BLOCK ? count - start : BLOCK;
         gather(dtype == PA_BOOL ? (char *)bools : (char *)block, base, axes, &walk, n, pa_dtype_size(dtype));
         if (dtype == PA_BOOL)
-            for (int64_t j = 0; j < n; j++) block[j] = bools[j] != 0;
+            pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
         for (int64_t i = 0; i < n; i++) {
             if ((start == 0 && i == 0) || (smallest ? block[i] < best : block[i] > best)) {
                 best = block[i];
