@@ -207,6 +207,9 @@ static PyObject *slot_iadd(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_
 static PyObject *slot_isubtract(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_sub, l, r); }
 static PyObject *slot_imultiply(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_mul, l, r); }
 static PyObject *slot_idivide(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_div, l, r); }
+static PyObject *slot_ipower(PyObject *l, PyObject *r, PyObject *modulus) {
+    return modulus == Py_None ? pa_in_place(PA_OP_pow, l, r) : Py_NewRef(Py_NotImplemented);
+}
 static PyObject *slot_iand(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_and, l, r); }
 static PyObject *slot_ior(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_or, l, r); }
 static PyObject *slot_ixor(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_xor, l, r); }
@@ -312,6 +315,7 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_inplace_subtract, slot_isubtract},
     {Py_nb_inplace_multiply, slot_imultiply},
     {Py_nb_inplace_true_divide, slot_idivide},
+    {Py_nb_inplace_power, slot_ipower},
     {Py_nb_inplace_and, slot_iand},
     {Py_nb_inplace_or, slot_ior},
     {Py_nb_inplace_xor, slot_ixor},

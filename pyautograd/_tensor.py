@@ -321,8 +321,8 @@ class Tensor(Node):
         with _grad_mode.no_grad():
             array = self.numpy()
             try:
-                array[_plain(key)] = _plain(value)
-            except (ValueError, IndexError) as error:
+                array[_plain(key)] = _plain(value.to(self.dtype) if isinstance(value, Tensor) else value)
+            except (ValueError, IndexError, OverflowError) as error:
                 raise type(error)(f"setitem: into shape {self.shape}: {error}") from None
         _core.bump_version(self)
 

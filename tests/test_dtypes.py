@@ -111,8 +111,10 @@ def test_gradients_flow_through_joins_of_dtypes() -> None:
     assert b.grad.dtype is pa.float64 and b.grad.tolist() == [[2.0, 3.0], [7.0, 8.0]]
 
 
-IN_PLACE = {"add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv,
-            "bitwise_and": operator.iand, "bitwise_or": operator.ior, "bitwise_xor": operator.ixor}  # fmt: skip
+IN_PLACE = {
+    "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "div": operator.itruediv, "pow": operator.ipow,
+    "bitwise_and": operator.iand, "bitwise_or": operator.ior, "bitwise_xor": operator.ixor,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -406,6 +408,17 @@ def test_a_number_beyond_int64_is_not_written(number: float) -> None:
         with pytest.raises(ValueError, match=f"{name}: .* does not fit into a tensor of int64"):
             write()
     assert x.tolist() == [1, 2]
+
+
+def test_floats_written_into_integers_lose_their_fraction_the_same_way_everywhere() -> None:
+    floats = pa.tensor([1.5, -1.5, float("nan"), 1e30, -float("inf")])
+    wanted = [1, -1, 0, 2**63 - 1, -(2**63)]
+    x, y = pa.zeros(5, dtype=pa.int64), pa.zeros(5, dtype=pa.int64)
+    x[:] = floats
+    assert x.tolist() == y.copy_(floats).tolist() == floats.long().tolist() == wanted
+    with pytest.raises(OverflowError, match=r"setitem: into shape \(5,\)"):
+        x[0] = 2**63
+    assert x.tolist() == wanted
 
 
 def test_steps_over_values_keep_integers_exact() -> None:

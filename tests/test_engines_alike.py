@@ -16,7 +16,7 @@ from pyautograd import reference, scalar
 OF_TENSORS = {"dtype", "ndim", "requires_grad", "retain_grad", "retains_grad", "shape"}
 OPERATORS_OF_TENSORS = {
     *(f"__{side}{name}__" for side in ("", "r") for name in ("and", "or", "xor", "matmul")),
-    *(f"__i{name}__" for name in ("and", "or", "xor")),
+    *(f"__i{name}__" for name in ("and", "or", "xor", "pow")),
     *("__invert__", "__index__", "__bool__", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
 }
 OF_CLASSES = {"__annotations__", "__slots__", "__weakref__"}

@@ -97,7 +97,7 @@ BINARY: dict[str, Callable[[Any, Any, Any], Any]] = {
     "logical_or": lambda t, a, b: t.logical_or(a, b),
     "add alpha": lambda t, a, b: t.add(a, b, alpha=0.5),
     "mse_loss": lambda t, a, b: t.nn.functional.mse_loss(a, b.expand(a.shape), reduction="none"),
-    **{symbol: in_place(symbol) for symbol in ("+=", "-=", "*=", "/=", "&=", "|=", "^=")},
+    **{symbol: in_place(symbol) for symbol in ("+=", "-=", "*=", "/=", "**=", "&=", "|=", "^=")},
 }
 TAKES_NUMBERS = {"maximum", "minimum", "logical_and", "logical_or"}  # PyTorch's take tensors alone
 BOTH_ARE_TENSORS = {"cat", "stack", "cat with nothing", "outer", "linear", "mse_loss", "copy_"}
@@ -149,7 +149,7 @@ UNARY: dict[str, Callable[[Any, Any], Any]] = {
 TAKES_INTEGERS = {"leaky_relu", "elu", "gelu", "silu", "softplus", "mse_loss"}
 TAKES_BOOLS = {"argmax", "argmin", "clamp", "clamp between", "clamp below", *TAKES_INTEGERS}
 # Refused here, with a hint: PyTorch's bool ** True is bool, and its square of bools int64
-REFUSES_BOOLS = {"**", "square"}
+REFUSES_BOOLS = {"**", "**=", "square"}
 
 
 def is_for_tensors(name: str, left: tuple[str, str], right: tuple[str, str]) -> bool:
@@ -200,3 +200,49 @@ def test_one_operand(name: str, dtype: str) -> None:
                 assert_same(mine, wanted, where)
         elif name != "dropout":
             assert_same(ours, theirs, where)
+
+
+EDGES = sorted(
+    {s * (2**k + d) for s in (1, -1) for k in (24, 31, 53) for d in (-1, 0, 1)} | {2**63 - 1, -(2**63), 0, 1, -1, 3}
+)
+WITH_EDGES = [
+    "+",
+    "-",
+    "*",
+    "/",
+    "**",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "maximum",
+    "minimum",
+    "clamp",
+    "clamp between",
+]
+
+
+def edges(library: Any, dtype: str) -> Any:
+    return library.tensor(EDGES).to(getattr(library, dtype))
+
+
+@pytest.mark.parametrize("name", WITH_EDGES)
+def test_integers_where_floats_end(name: str) -> None:
+    """Beside integers, and beside floats, which they become: the same numbers on both sides."""
+    function, column = BINARY[name], (-1, 1)
+    for dtype in ("int64", "float32", "float64"):
+        for reverse in (False, True):
+            ours, theirs = (
+                [edges(t, "int64").reshape(column), edges(t, dtype)][:: -1 if reverse else 1] for t in (pa, torch)
+            )
+            with np.errstate(all="ignore"):
+                assert_same(function(pa, *ours), function(torch, *theirs), f"{name} of int64 and {dtype}")
+    for number in (2.0**24 + 1, 2.0**53, -0.5, 1e19, float("inf"), *EDGES):
+        if name == "**" and (number < 0 or float(np.float32(number)) != number):
+            continue  # refused of ints; of floats an exponent is one of float32 here
+        if name in TAKES_NUMBERS:
+            break
+        ours, theirs = (function(t, edges(t, "int64"), number) for t in (pa, torch))
+        assert_same(ours, theirs, f"{name} of int64 and {number}")
