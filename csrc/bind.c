@@ -407,9 +407,9 @@ static PyObject *bind_borrow(PyObject *module, PyObject *const *arguments, Py_ss
 static PyObject *bind_parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!has_arguments(n, 2, 2, "Parameter")) return NULL;
-    pa_node *source = read_handle(arguments[0], "Parameter"), *node = NULL;
-    int requires_grad = PyObject_IsTrue(arguments[1]);
-    if (source == NULL || requires_grad < 0) return NULL;
+    int requires_grad = PyObject_IsTrue(arguments[1]); /* first: it may run Python, which may move the handle on */
+    pa_node *source = requires_grad < 0 ? NULL : read_handle(arguments[0], "Parameter"), *node = NULL;
+    if (source == NULL) return NULL;
     if (requires_grad && !pa_dtype_is_float((pa_dtype)source->dtype))
         return pa_raise(pa_fail(PA_TYPE, "Parameter: only floating point tensors have gradients, not %s of shape %s",
                                 pa_dtype_name((pa_dtype)source->dtype), pa_node_shape_text(source)));
@@ -437,6 +437,7 @@ static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
     if (target == NULL || read_source(arguments[1], &source) < 0) return NULL;
+    target = pa_handle_node(arguments[0]); /* reading the source may have run Python, and moved the handle on */
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))
         status = pa_fail(PA_RUNTIME,
@@ -493,9 +494,9 @@ static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ss
 static PyObject *bind_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!has_arguments(n, 4, 4, "backward")) return NULL;
-    pa_node *root = read_handle(arguments[0], "backward"), *gradient = NULL;
-    int retain = PyObject_IsTrue(arguments[2]), anomaly = PyObject_IsTrue(arguments[3]);
-    if (root == NULL || retain < 0 || anomaly < 0) return NULL;
+    int retain = PyObject_IsTrue(arguments[2]), anomaly = retain < 0 ? -1 : PyObject_IsTrue(arguments[3]);
+    pa_node *root = anomaly < 0 ? NULL : read_handle(arguments[0], "backward"), *gradient = NULL;
+    if (root == NULL) return NULL;
     if (arguments[1] != Py_None && (gradient = read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
     pa_backward_options options = {.gradient = gradient, .retain_graph = retain, .detect_anomaly = anomaly};
     return none_or_raise(pa_backward(root, &options));
@@ -505,9 +506,9 @@ static PyObject *bind_backward(PyObject *module, PyObject *const *arguments, Py_
 static PyObject *bind_grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!has_arguments(n, 4, 4, "grad")) return NULL;
-    pa_node *root = read_handle(arguments[0], "grad"), *gradient = NULL;
     int retain = PyObject_IsTrue(arguments[3]);
-    if (root == NULL || retain < 0) return NULL;
+    pa_node *root = retain < 0 ? NULL : read_handle(arguments[0], "grad"), *gradient = NULL;
+    if (root == NULL) return NULL;
     if (arguments[2] != Py_None && (gradient = read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
     if (!PyTuple_Check(arguments[1])) {
         PyErr_SetString(PyExc_TypeError, "grad: a tuple of inputs is wanted");

@@ -66,6 +66,21 @@ static void take_dict(pa_handle *handle) {
     pa_handle_track((PyObject *)handle);
 }
 
+/* The node's handle, unless it has none or that is dying: members of a subclass die first, and Python may see that. */
+static PyObject *live_handle(const pa_node *node) {
+    if (node->flags & PA_DICT_ONLY || node->handle == NULL || Py_REFCNT((PyObject *)node->handle) == 0) return NULL;
+    return node->handle;
+}
+
+/* The memory of a handle that nobody sees, and its reference on its type. */
+static void give_back(PyObject *handle, PyTypeObject *type) {
+    if (idle.n < IDLE_HANDLES && is_exact(type))
+        idle.handle[idle.n++] = (pa_handle *)handle;
+    else
+        PyObject_GC_Del(handle);
+    Py_DECREF(type);
+}
+
 /* A handle of the given class; takes over the reference on the node, also when it fails. */
 static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     pa_handle *handle;
@@ -75,9 +90,12 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     } else {
         /* a subclass may have slots of its own behind the handle, which must be cleared */
         handle = is_exact(type) ? PyObject_GC_New(pa_handle, type) : (pa_handle *)PyType_GenericAlloc(type, 0);
-        if (handle == NULL) {
+        PyObject *live = live_handle(node); /* the allocation may have run the collector, and Python that asked for it too */
+        if (handle == NULL || live != NULL) {
             pa_node_release(node);
-            return NULL;
+            if (handle != NULL && PyObject_GC_IsTracked((PyObject *)handle)) PyObject_GC_UnTrack(handle);
+            if (handle != NULL) give_back((PyObject *)handle, type);
+            return Py_XNewRef(live);
         }
     }
     handle->node = node;
@@ -90,8 +108,8 @@ static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
 }
 
 PyObject *pa_wrap(pa_node *node) {
-    PyObject *live = node->flags & PA_DICT_ONLY ? NULL : node->handle;
-    if (live != NULL && Py_REFCNT(live) > 0) { /* at 0 it is dying: members of a subclass, of which Python may see something */
+    PyObject *live = live_handle(node);
+    if (live != NULL) {
         pa_node_release(node); /* the handle has a reference of its own */
         return Py_NewRef(live);
     }
@@ -187,11 +205,7 @@ static void handle_dealloc(PyObject *self) {
     if (handle->weak_references != NULL) PyObject_ClearWeakRefs(self);
     pa_node_release(node);
     Py_XDECREF(dict);
-    if (idle.n < IDLE_HANDLES && is_exact(type))
-        idle.handle[idle.n++] = handle;
-    else
-        PyObject_GC_Del(self);
-    Py_DECREF(type);
+    give_back(self, type);
 }
 
 static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
@@ -296,6 +310,13 @@ static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *out) {
     return status;
 }
 
+/* A Value that has children already must not become younger than they are. */
+static pa_status check_unused(const pa_node *node) {
+    PA_FAIL_IF(node->refs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
+               "Value: __init__ with children of a Value that is in use");
+    return PA_OK;
+}
+
 /* Makes a fresh Value the result of an op, written in Python, on its children. */
 static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads) {
     if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
@@ -314,6 +335,7 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
             status = pa_fail(PA_TYPE, "Value: child %zd is not a Value", i);
     }
     if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
+    if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
     if (status == PA_OK && n > 0 && pa_grad_enabled())
         status = local_grads == NULL ? pa_apply_custom(node, (int)n, parents)
                                      : pa_apply_local_grads(node, (int)n, parents, (double *)(parents + n + 1));
@@ -359,10 +381,9 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
         if (read_arguments(arguments, keywords, &given) < 0) return -1;
         if (given.children == NULL && given.local_grads != NULL && PySequence_Size(given.local_grads) > 0)
             status = pa_fail(PA_VALUE, "Value: %zd local gradients for 0 children", PySequence_Size(given.local_grads));
-        else if (given.children != NULL && (handle->node->refs > 1 || handle->node->flags & (PA_LISTED | PA_ANCHORED)))
-            status = pa_fail(PA_RUNTIME, "Value: __init__ with children of a Value that is in use");
         else
-            status = fill(handle, given.data);
+            status = given.children == NULL ? PA_OK : check_unused(handle->node);
+        if (status == PA_OK) status = fill(handle, given.data);
         if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
         if (status == PA_OK && (set_given(self, "_custom_op", given.op) < 0 || set_given(self, "label", given.label) < 0))
             status = PA_PYTHON;

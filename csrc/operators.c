@@ -104,16 +104,17 @@ static PyObject *slot_positive(PyObject *a) { return Py_NewRef(a); }
 static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) {
     if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
     if (!pa_is_handle(left) || pa_is_handle(right)) return binary(PA_OP_pow, left, right);
-    pa_node *a = pa_handle_node(left), *exponent = NULL, *out = NULL;
+    pa_node *exponent = NULL, *out = NULL;
     pa_node *of_value = pa_is_value(left) ? operand_as_value(right) : NULL;
     if (of_value != NULL) {
-        pa_status status = pa_value_unary(PA_OP_power, a, of_value->value, 0, &out);
+        pa_status status = pa_value_unary(PA_OP_power, pa_handle_node(left), of_value->value, 0, &out);
         pa_node_release(of_value);
         return status == PA_OK ? pa_wrap(out) : pa_raise(status);
     }
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
+    pa_node *a = pa_handle_node(left); /* only here: reading the exponent may have run Python, and moved the handle on */
     if (!(exponent->flags & PA_WEAK) || exponent->flags & PA_NUMBER) { /* an array; a number that the step does not know yet */
         pa_node_release(exponent);
         return binary_general(PA_OP_pow, left, right);

@@ -205,10 +205,11 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
         x[i]->refs++;
     }
     operands[2 * n] = pa_node_retain(b);
-    if (any & PA_ANCHORED) {
-        for (int i = 0; i < 2 * n + 1; i++) operands[i]->refs--; /* the caller has a reference on each */
+    if (any & PA_ANCHORED) { /* makes objects, at which Python may run: the operands are held meanwhile */
+        pa_status status = neuron_by_nodes(n, operands, operands + n, operands[2 * n], nonlinear, out);
+        for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
         pa_mem_free(operands, pa_neuron_bytes(n));
-        return neuron_by_nodes(n, w, x, b, nonlinear, out);
+        return status;
     }
     pa_node *node = value_node(PA_OP_neuron, nonlinear ? relu(act) : act, NULL, NULL, pure & PA_PURE);
     if (node == NULL) {

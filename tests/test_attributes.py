@@ -6,6 +6,7 @@ import contextlib
 import gc
 import weakref
 
+import numpy as np
 import pytest
 
 import pyautograd as pa
@@ -174,3 +175,62 @@ def test_attributes_may_look_at_the_graph_while_they_die():
         clear(v)
         del v
     assert len({id(v) for v in made}) == 3 and all(v.label == "made meanwhile" for v in made)
+
+
+def test_a_collection_amid_a_reading_makes_no_second_object():
+    y = Value(2.0) * Value(3.0)
+    held = [Value(float(i)) for i in range(600)]  # no object is idle: the next one is allocated, which may collect
+    seen, thresholds, nested = [], gc.get_threshold(), [[] for _ in range(10)]
+
+    def look(phase, info):
+        if phase == "start" and not seen:
+            seen.append(y._inputs)
+
+    gc.callbacks.append(look)
+    pairs = [(i, i) for i in range(100)]
+    del pairs  # their memory is the next tuple's: only the object is allocated
+    gc.set_threshold(1)
+    try:
+        inputs = y._inputs
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(look)
+    del nested
+    assert len(held) == 600 and seen
+    assert all(a is b and b is c for a, b, c in zip(inputs, y._inputs, seen[0]))
+    y.backward()
+    assert [v.grad for v in inputs] == [3.0, 2.0]
+
+
+def test_arguments_that_run_python_do_not_leave_an_operand_behind():
+    w = pa.ones(2, requires_grad=True)
+
+    class Moving:
+        """A number whose reading changes a tensor in place."""
+
+        def __init__(self, x):
+            self.x = x
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(self.__float__())
+
+        def __bool__(self):
+            self.x += w
+            return True
+
+        def __float__(self):
+            self.x += w
+            return 2.0
+
+    for use in (
+        lambda x: pa.nn.Parameter(x, Moving(x)),
+        lambda x: x ** Moving(x),
+        lambda x: x.copy_(Moving(x)),
+        lambda x: x * Moving(x),
+        lambda x: setattr(x, "data", Moving(x)),
+        lambda x: x.sum().backward(retain_graph=Moving(x)),
+    ):
+        x = pa.zeros(2) * 1
+        with contextlib.suppress(TypeError, RuntimeError, ValueError):
+            use(x)
+        assert set(x.tolist()) <= {0.0, 1.0, 2.0}
