@@ -171,13 +171,10 @@ def std(
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """The square root of `var`."""
+    """The square root of `var`; its gradient is 0 where it is 0."""
     if unbiased is not None or correction is not None or type(dim) is bool:
         dim, correction = _correction("std", dim, unbiased, correction)
-    return apply(
-        _ops.sqrt,
-        _reduced(_ops.var, "std", input, dim, keepdim, axis, keepdims, 1 if correction is None else correction),
-    )
+    return _reduced(_ops.std, "std", input, dim, keepdim, axis, keepdims, 1 if correction is None else correction)
 
 
 @named
@@ -191,10 +188,7 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     if not input.dtype.is_floating_point:
         raise TypeError(f"norm: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
     if p in (2, "fro"):
-        squares = _reduced(_ops.sum, "norm", apply(_ops.square, input), dim, keepdim, None, False)
-        zero = squares.detach() == 0
-        inside = apply(_ops.where, zero, 1.0, squares)
-        return apply(_ops.where, zero, 0.0, apply(_ops.sqrt, inside))
+        return _reduced(_ops.norm, "norm", input, dim, keepdim, None, False)
     sizes: Any = apply(_ops.abs, input)
     if p == 1:
         return _reduced(_ops.sum, "norm", sizes, dim, keepdim, None, False)

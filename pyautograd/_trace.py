@@ -239,6 +239,8 @@ RULES = {
     "max": "g where a is the largest, shared by ties",
     "min": "g where a is the smallest, shared by ties",
     "var": "2 g (a - mean) / (n - p)",
+    "std": "g (a - mean) / (std (n - p)), 0 where std = 0",
+    "norm": "g a / norm, 0 where norm = 0",
     "softmax": "y (g - sum g y)",
     "log_softmax": "g - softmax(a) sum g",
     "logsumexp": "g softmax(a)",

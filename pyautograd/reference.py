@@ -751,7 +751,8 @@ def _bce_with_logits(a: Value, b: Operand) -> Value:
     if not isinstance(b, Value):
         b = Value(b)
     x = a.data
-    return _node(_larger(x, 0.0) - x * b.data + math.log1p(math.exp(-abs(x))), a, b, _bce_with_logits_vjp)
+    linear = x * (1.0 - b.data) if x > 0.0 else -(x * b.data)
+    return _node(linear + math.log1p(math.exp(-abs(x))), a, b, _bce_with_logits_vjp)
 
 
 @_derivative("bce_with_logits")

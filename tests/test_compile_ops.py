@@ -38,6 +38,8 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "max": (lambda a: a.amax(1), [(4, 5)]),
     "min": (lambda a: a.amin(0), [(4, 5)]),
     "var": (lambda a: a.var(1), [(4, 5)]),
+    "std": (lambda a: a.std(1), [(4, 5)]),
+    "norm": (lambda a: a.norm(dim=1), [(4, 5)]),
     "argmax": (lambda a: a.argmax(1), [(4, 5)]),
     "argmin": (lambda a: a.argmin(), [(4, 5)]),
     "softmax": (lambda a: a.softmax(0), [(4, 5)]),

@@ -275,8 +275,8 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
     ),
 }
 OF_FLOATS = {
-    "mean", "var", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout", "neuron", "local_grads", "custom",
-    "leaf",
+    "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout", "neuron",
+    "local_grads", "custom", "leaf",
 }  # fmt: skip
 
 

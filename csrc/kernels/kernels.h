@@ -108,7 +108,10 @@ typedef struct pa_kernels {
     void (*add_scaled[2])(void *y, const void *x, double scale, int64_t n);/* y += scale x */
     void (*scale[2])(void *y, const void *x, double scale, int64_t n);     /* y = scale x */
     double (*sum[2])(const void *x, int64_t n);                            /* PA_LANES lanes, blocks added in double */
+    double (*sum_deviation[2])(const void *x, double from, int64_t n);     /* of x - from; float32 overflows to double */
     double (*sum_squared_deviation[2])(const void *x, double mean, int64_t n);
+    void (*add_wide[2])(double *totals, const void *x, int64_t n);         /* totals += x */
+    void (*add_squared_deviation[2])(double *totals, const void *x, const double *mean, int64_t n);
     double (*product[2])(const void *x, int64_t n);
     double (*largest[2])(const void *x, int64_t n);                        /* NaN if there is one; n >= 1 */
     double (*smallest[2])(const void *x, int64_t n);

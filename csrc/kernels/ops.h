@@ -89,14 +89,15 @@ pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extr
 pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras);
 double pa_product_cost(const pa_node *node); /* floating point operations of the forward */
 
-/* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var: params = {correction}
+/* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var, std: params = {correction}
         argmax, argmin: ints = {axis or -1 for all, keepdim} ---- */
-pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_arg_shape;
+pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_std_shape, pa_norm_shape, pa_arg_shape;
 pa_forward_fn pa_sum_forward, pa_mean_forward, pa_prod_forward, pa_max_forward, pa_min_forward, pa_var_forward;
-pa_forward_fn pa_argmax_forward, pa_argmin_forward;
+pa_forward_fn pa_std_forward, pa_norm_forward, pa_argmax_forward, pa_argmin_forward;
 pa_backward_fn pa_sum_backward, pa_mean_backward, pa_prod_backward, pa_extremum_backward, pa_var_backward;
+pa_backward_fn pa_std_backward, pa_norm_backward;
 pa_backward_fn pa_no_backward;
-pa_scratch_fn pa_prod_scratch;
+pa_scratch_fn pa_prod_scratch, pa_root_scratch;
 
 /* ---- softmax.c: ints = {axis}; logsumexp: ints = {axis, keepdim}
         cross_entropy: ints = {ignored class}, params = {label smoothing}; a (N, C) float, b (N,) int64, mean over the

@@ -18,7 +18,14 @@
 /* Elements of a gathered block, columns of a strip, rows added in the operand's dtype before they go to double. */
 enum { BLOCK = 1024, STRIP = 512, STRIP_ROWS = 64 };
 
-typedef enum reduction { SUM, PROD, MAX, MIN, DEVIATION /* sum of squared deviations from a mean */ } reduction;
+typedef enum reduction {
+    SUM,
+    PROD,
+    MAX,
+    MIN,
+    MEAN,     /* as a sum of deviations from the first element: numbers far from 0 lose nothing */
+    DEVIATION /* sum of squared deviations from a mean */
+} reduction;
 
 /* ---- shapes ---- */
 
@@ -82,6 +89,9 @@ pa_status pa_var_shape(const pa_call *call, pa_spec *spec) {
     spec->params[0] = call->n_params > 0 ? call->params[0] : 1;
     return PA_OK;
 }
+
+pa_status pa_std_shape(const pa_call *call, pa_spec *spec) { return pa_var_shape(call, spec); }
+pa_status pa_norm_shape(const pa_call *call, pa_spec *spec) { return pa_mean_shape(call, spec); }
 
 pa_status pa_extremum_shape(const pa_call *call, pa_spec *spec) {
     int64_t count = 0;
@@ -189,6 +199,8 @@ static double reduce_run(reduction what, int f, const void *x, double mean, int6
         return pa_k->largest[f](x, n);
     case MIN:
         return pa_k->smallest[f](x, n);
+    case MEAN:
+        return pa_k->sum_deviation[f](x, mean, n);
     case DEVIATION:
         return pa_k->sum_squared_deviation[f](x, mean, n);
     default:
@@ -203,6 +215,7 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
         float f32[STRIP];
         double f64[STRIP];
     } strip;
+    static const double zeros[STRIP];
     int f = dtype == PA_FLOAT64;
     int64_t size = (int64_t)pa_dtype_size(dtype);
     pa_walk walk = {{0}, {0}};
@@ -214,11 +227,11 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
         case PROD:
             for (int64_t j = 0; j < width; j++) totals[j] *= load(dtype, x, j);
             break;
+        case MEAN:
+            pa_k->add_wide[f](totals, x, width);
+            break;
         case DEVIATION:
-            for (int64_t j = 0; j < width; j++) {
-                double deviation = load(dtype, x, j) - means[j];
-                totals[j] += deviation * deviation;
-            }
+            pa_k->add_squared_deviation[f](totals, x, means != NULL ? means : zeros, width);
             break;
         default:
             if (row == 0 || (what == SUM && row % STRIP_ROWS == 0))
@@ -234,7 +247,7 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
     }
 }
 
-/* out[i] = the reduction scaled, for each result i. `means` are those that deviations are taken from; `totals` receives
+/* out[i] = the reduction divided, for each result i. `means` are those that deviations are taken from; `totals` receives
    the results in double where it is not NULL, out where that is not. */
 static void reduce_float(reduction what, const pa_node *a, const plan *p, const double *means, double divisor,
                          double *totals, void *out) {
@@ -268,7 +281,8 @@ static void reduce_float(reduction what, const pa_node *a, const plan *p, const 
     } block;
     for (int64_t i = 0; i < p->outputs; i++) {
         const char *base = data + at.at[0] * (int64_t)size;
-        double mean = means != NULL ? means[i] : 0, total;
+        double first = what == MEAN && p->count > 0 ? load(dtype, base, 0) : 0, total;
+        double mean = means != NULL ? means[i] : isfinite(first) ? first : 0;
         if (rows) {
             total = reduce_run(what, f, base, mean, p->count);
         } else {
@@ -280,8 +294,10 @@ static void reduce_float(reduction what, const pa_node *a, const plan *p, const 
                 total = combine(what, total, reduce_run(what, f, &block, mean, n));
             }
         }
-        if (totals != NULL) totals[i] = total / divisor;
-        if (out != NULL) store(dtype, out, i, total / divisor);
+        total /= divisor;
+        if (what == MEAN) total += mean;
+        if (totals != NULL) totals[i] = total;
+        if (out != NULL) store(dtype, out, i, total);
         pa_walk_next(&at, kept, kept->n);
     }
 }
@@ -373,21 +389,56 @@ pa_status pa_mean_forward(pa_node *node, void *scratch) {
     const pa_node *a = pa_node_parent(node, 0);
     plan p;
     plan_reduction(&p, a, node->array->ints[0], true);
-    reduce_float(SUM, a, &p, NULL, (double)p.count, NULL, pa_node_data(node));
+    reduce_float(MEAN, a, &p, NULL, (double)p.count, NULL, pa_node_data(node));
     return PA_OK;
 }
 
 /* The means stay in array->saved for the backward. */
+static pa_status means_of(const pa_node *a, const plan *p, pa_array *array) {
+    if (array->saved == NULL) PA_TRY(pa_storage_new((size_t)p->outputs * sizeof(double), &array->saved));
+    reduce_float(MEAN, a, p, NULL, (double)p->count, (double *)(void *)array->saved->data, NULL);
+    return PA_OK;
+}
+
+static double freedom_of(double count, double correction) { return count > correction ? count - correction : 0; }
+
 pa_status pa_var_forward(pa_node *node, void *scratch) {
     (void)scratch;
     const pa_node *a = pa_node_parent(node, 0);
     pa_array *array = node->array;
     plan p;
     plan_reduction(&p, a, array->ints[0], true);
-    PA_TRY(pa_node_save(node, (size_t)p.outputs * sizeof(double)));
-    double *means = array->saved->data, freedom = (double)p.count - array->params[0];
-    reduce_float(SUM, a, &p, NULL, (double)p.count, means, NULL);
-    reduce_float(DEVIATION, a, &p, means, freedom > 0 ? freedom : 0, NULL, pa_node_data(node));
+    PA_TRY(means_of(a, &p, array));
+    const double *means = (const double *)(const void *)array->saved->data;
+    reduce_float(DEVIATION, a, &p, means, freedom_of((double)p.count, array->params[0]), NULL, pa_node_data(node));
+    return PA_OK;
+}
+
+/* The variances, or sums of squares, of a standard deviation, or norm, before their roots are taken and rounded. */
+size_t pa_root_scratch(const pa_node *node) { return (size_t)pa_node_numel(node) * sizeof(double); }
+
+static void store_roots(pa_node *node, const double *squares) {
+    for (int64_t i = 0; i < pa_node_numel(node); i++) store((pa_dtype)node->dtype, pa_node_data(node), i, sqrt(squares[i]));
+}
+
+pa_status pa_std_forward(pa_node *node, void *scratch) {
+    const pa_node *a = pa_node_parent(node, 0);
+    pa_array *array = node->array;
+    plan p;
+    plan_reduction(&p, a, array->ints[0], true);
+    PA_TRY(means_of(a, &p, array));
+    const double *means = (const double *)(const void *)array->saved->data;
+    reduce_float(DEVIATION, a, &p, means, freedom_of((double)p.count, array->params[0]), scratch, NULL);
+    store_roots(node, scratch);
+    return PA_OK;
+}
+
+pa_status pa_norm_forward(pa_node *node, void *scratch) {
+    const pa_node *a = pa_node_parent(node, 0);
+    plan p;
+    plan_reduction(&p, a, node->array->ints[0], true);
+    reduce_float(DEVIATION, a, &p, NULL, 1, scratch, NULL);
+    store_roots(node, scratch);
     return PA_OK;
 }
 
@@ -517,16 +568,25 @@ static int64_t backward_axes(pa_axes *axes, const pa_node *a, int64_t mask, bool
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static void var_gradient_##dtype(T *dx, const T *x, const T *g, const double *means, T scale, const pa_axes *axes, \
-                                     int64_t numel, bool accumulate) {                                                 \
+    /* dx = scale g (x - mean), over the result where it is a root, whose gradient at 0 is 0. */                       \
+    static inline double slope_##dtype(double scale, T g, const T *root) {                                             \
+        return root == NULL ? scale * (double)g : *root == 0 ? 0 : scale * (double)g / (double)*root;                  \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void deviation_gradient_##dtype(T *dx, const T *x, const T *g, const T *root, const double *means,          \
+                                           double scale, const pa_axes *axes, int64_t numel, bool accumulate) {        \
         int last = axes->n - 1;                                                                                        \
         int64_t n = axes->shape[last], stride = axes->stride[0][last], step = axes->stride[1][last];                   \
         pa_walk walk = {{0}, {0}};                                                                                     \
         for (int64_t done = 0; done < numel; done += n, dx += n) {                                                     \
-            const T *from = x + walk.at[0], *upstream = g + walk.at[1];                                                \
-            const double *mean = means + walk.at[1];                                                                   \
-            for (int64_t i = 0; i < n; i++)                                                                            \
-                PUT(dx[i], scale * upstream[i * step] * (from[i * stride] - (T)mean[i * step]));                       \
+            const T *from = x + walk.at[0];                                                                            \
+            const int64_t run = step == 0 ? n : 1;                                                                     \
+            for (int64_t i = 0; i < n; i += run) {                                                                     \
+                const int64_t result = walk.at[1] + i * step;                                                          \
+                const double slope = slope_##dtype(scale, g[result], root == NULL ? NULL : root + result);             \
+                const double mean = means == NULL ? 0 : means[result];                                                 \
+                for (int64_t j = i; j < i + run; j++) PUT(dx[j], (T)(slope * ((double)from[j * stride] - mean)));      \
+            }                                                                                                          \
             pa_walk_next(&walk, axes, last);                                                                           \
         }                                                                                                              \
     }                                                                                                                  \
@@ -597,8 +657,8 @@ pa_status pa_mean_backward(pa_node *node, void *scratch) {
     return PA_OK;
 }
 
-pa_status pa_var_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+/* A variance's scale is 2 / freedom; roots and means are NULL where there are none. */
+static pa_status deviation_backward(pa_node *node, double scale, const void *root, const double *means) {
     const pa_node *a = pa_node_parent(node, 0);
     bool accumulate;
     void *dx = pa_gradient_target(node, 0, &accumulate);
@@ -606,13 +666,28 @@ pa_status pa_var_backward(pa_node *node, void *scratch) {
     pa_axes axes;
     int64_t numel = backward_axes(&axes, a, node->array->ints[0], true);
     const void *x = pa_node_data(a), *g = pa_gradient(node);
-    const double *means = node->array->saved->data;
-    double freedom = count_of(node) - node->array->params[0], scale = 2 / (freedom > 0 ? freedom : 0);
     if (a->dtype == PA_FLOAT32)
-        var_gradient_f32(dx, x, g, means, (float)scale, &axes, numel, accumulate);
+        deviation_gradient_f32(dx, x, g, root, means, scale, &axes, numel, accumulate);
     else
-        var_gradient_f64(dx, x, g, means, scale, &axes, numel, accumulate);
+        deviation_gradient_f64(dx, x, g, root, means, scale, &axes, numel, accumulate);
     return PA_OK;
+}
+
+pa_status pa_var_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    double freedom = freedom_of(count_of(node), node->array->params[0]);
+    return deviation_backward(node, 2 / freedom, NULL, (const double *)(const void *)node->array->saved->data);
+}
+
+pa_status pa_std_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    double freedom = freedom_of(count_of(node), node->array->params[0]);
+    return deviation_backward(node, 1 / freedom, pa_node_data(node), (const double *)(const void *)node->array->saved->data);
+}
+
+pa_status pa_norm_backward(pa_node *node, void *scratch) {
+    (void)scratch;
+    return deviation_backward(node, 1, pa_node_data(node), NULL);
 }
 
 pa_status pa_extremum_backward(pa_node *node, void *scratch) {
