@@ -14,8 +14,8 @@ static void every_row_is_filled(void) {
         CHECK(info->words != NULL && info->words[0] != '\0');
         CHECK(info->operands >= -1 && info->operands <= PA_MAX_OPERANDS);
         CHECK(info->params <= PA_MAX_PARAMS);
-        int read = info->reads & ~(READS_OUT | READS_SAVED);
-        CHECK(info->operands < 0 || read < (1 << info->operands));
+        int operands_read = info->reads & (READS_A | READS_B | READS_C);
+        CHECK(info->operands < 0 || operands_read < (1 << info->operands));
     }
 }
 

@@ -250,6 +250,12 @@ static void the_passes_change_no_number(void) {
     CHECK(held);
 }
 
+/* Ops, or gradients of ops, that make an infinity of a zero, whose sign the zero's decides. */
+static bool has_pole(pa_op op) {
+    return op == PA_OP_div || op == PA_OP_reciprocal || op == PA_OP_pow || op == PA_OP_power || op == PA_OP_sqrt ||
+           op == PA_OP_log;
+}
+
 /* Any op of any numbers, NaN and infinities included; gradients of them. */
 static void write_any(int ops, bool few_numbers) {
     static const double parameters[] = {2, 0.5, -1, 3, 1, -0.5};
@@ -268,6 +274,7 @@ static void write_any(int ops, bool few_numbers) {
         double params[2] = {parameters[draw(6)], 0};
         params[1] = params[0] + 1;
         if (now.n > ops / 2 && draw(2) == 0) in[0] = (pa_slot)draw((uint32_t)now.n); /* wide as well as deep */
+        if (has_pole(op) && (now.value[in[0]] == 0 || now.value[in[1]] == 0)) continue;
         pa_slot out = apply(op, in[0], in[1], in[2], params);
         if (info->family != PA_ELEMENTWISE || draw(2) == 0) continue;
         for (int k = 0; k < info->operands; k++)
