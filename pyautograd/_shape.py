@@ -153,8 +153,8 @@ def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """The tensor so many times along each axis, copied."""
     times = _dims.sizes("repeat", repeats, "repeats")
-    if len(times) < _dims.ndim("repeat", input):
-        raise ValueError(f"repeat: {len(times)} repeats for a tensor of shape {input.shape}")
+    if len(times) < _dims.ndim("repeat", input) or min(times, default=0) < 0:
+        raise ValueError(f"repeat: repeats {times} for a tensor of shape {input.shape}")
     shape = (1,) * (len(times) - input.ndim) + input.shape
     spread = [part for size in shape for part in (1, size)]
     wide = [part for n, size in zip(times, shape, strict=True) for part in (n, size)]
@@ -246,6 +246,8 @@ def chunk(input: Tensor, chunks: int, dim: SupportsIndex = 0) -> tuple[Tensor, .
     if chunks <= 0:
         raise ValueError(f"chunk: {chunks} chunks")
     size = input.shape[_dims.axis("chunk", input, dim)]
+    if size == 0:
+        return split(input, [0] * chunks, dim)
     return split(input, max(1, -(-size // chunks)), dim)
 
 

@@ -104,6 +104,12 @@ def test_split_takes_no_negative_sizes() -> None:
         X.split(1.0)
 
 
+def test_pieces_of_an_empty_axis_and_negative_repeats() -> None:
+    assert [piece.shape for piece in pa.zeros(0, 3).chunk(2)] == [(0, 3), (0, 3)]
+    with pytest.raises(ValueError, match=r"repeat: repeats \(-1, 1\) for a tensor of shape \(\)"):
+        pa.tensor(1.0).repeat(-1, 1)
+
+
 def test_gather_and_index_select_take_int64_positions_from_zero() -> None:
     for name, index in (("gather", pa.tensor([[-1, 0, 0]])), ("index_select", pa.tensor([-1]))):
         with pytest.raises(IndexError, match=f"{name}: index -1 is out of range at an axis of size 2"):
