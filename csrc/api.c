@@ -65,14 +65,15 @@ int pa_random_refuse(void) {
     return pa_record_refuse("seeding the random stream", "seed it before the first step");
 }
 
-/* What a program would not repeat: it draws from the stream of the thread that calls it, and keeps bounds as doubles. */
+/* What a program would not repeat: it draws from the stream of the thread that calls it, and has bounds as doubles. */
 static pa_status check_fill(const uint64_t *stream, double low, double high) {
     if (pa_recording() == NULL) return PA_OK;
     if (stream != pa_random_stream())
         return pa_record_refuse("drawing from a Generator", "draw outside, and give the numbers as an argument; or "
                                                             "draw without generator=");
     if (!(fabs(low) <= 0x1p53 && fabs(high) <= 0x1p53))
-        return pa_record_refuse("drawing between bounds beyond 2**53", "draw outside, and give the numbers as an argument");
+        return pa_record_refuse("drawing between bounds beyond 2**53",
+                                "draw outside, and give the numbers as an argument");
     return PA_OK;
 }
 

@@ -3,8 +3,8 @@
        number i = mix(seed + (i + 1) golden)        i = counter … counter + n - 1 for a fill of n elements
 
    A stream has one user at a time: a thread's own is touched by that thread alone, others under the GIL. A thread that
-   has not set its stream gets one by the seed of the process and its turn, which counts the threads that asked since that
-   seed was set:
+   has not set its stream gets one by the seed of the process and its turn, which counts the threads that asked since
+   that seed was set:
 
        process   │ seed │ epoch, turn │ ──▶ thread   │ seed, counter │ epoch that it is of │
                           one word: a thread's turn cannot be of another epoch than its seed
