@@ -35,6 +35,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_OF_ITS_OP = ("_backward_function", "_custom_op")
+
+
 @graft(_core.Tensor)
 class Tensor(Node):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
@@ -428,6 +431,13 @@ class Tensor(Node):
         return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)
 
     # Pickling and copying
+
+    def __getstate__(self) -> Any:
+        """The attributes set on it, but for those that make it the result of an autograd.Function: a copy is a leaf."""
+        state = object.__getstate__(self)
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        own = {name: value for name, value in (attributes or {}).items() if name not in _OF_ITS_OP}
+        return (own, slots) if slots else own or None
 
     def __reduce__(self) -> Any:
         array = np.asarray(self.detach()).copy()

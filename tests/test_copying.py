@@ -136,3 +136,25 @@ def test_modules_keep_what_was_set_on_their_parameters():
     for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert copied.weight.decay == 0.1 and copied.tied is copied.weight
         assert np.array_equal(copied.weight.detach().numpy(), model.weight.detach().numpy())
+
+
+class Thrice(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 3
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 3
+
+
+@pytest.mark.parametrize("way", ["copy", "pickle"])
+def test_the_result_of_a_function_is_copied_as_a_leaf_without_the_function(way):
+    x = pa.ones(2, requires_grad=True)
+    result = type("Local", (Thrice,), {}).apply(x)  # a class that pickle does not find
+    result.note = "kept"
+    copied = WAYS[way](result)
+    assert copied.is_leaf and copied.note == "kept" and copied.__dict__ == {"note": "kept"}
+    copied.sum().backward()
+    result.sum().backward()
+    assert copied.grad.tolist() == [1, 1] and x.grad.tolist() == [3, 3]
