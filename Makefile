@@ -6,7 +6,7 @@ PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := $(addprefix csrc/,handle.c attributes.c operators.c layer.c arrays.c buffer.c bind.c program_type.c guards.c)
+GLUE := $(addprefix csrc/,handle.c attributes.c operators.c layer.c arrays.c buffer.c bind.c program_type.c guards.c modes.c)
 CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c csrc/program/*.c)
 HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc csrc/program/*.h)
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)

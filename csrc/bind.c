@@ -11,6 +11,7 @@
 #include "guards.h"
 #include "hold.h"
 #include "kernels/kernels.h"
+#include "modes.h"
 #include "program_type.h"
 #include "scalar.h"
 #include "tape.h"
@@ -490,15 +491,15 @@ static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ss
 
 /* ---- differentiating ---- */
 
-/* backward(root, gradient or None, retain_graph, detect_anomaly) */
+/* backward(root, gradient or None, retain_graph) */
 static PyObject *bind_backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
-    if (!has_arguments(n, 4, 4, "backward")) return NULL;
-    int retain = PyObject_IsTrue(arguments[2]), anomaly = retain < 0 ? -1 : PyObject_IsTrue(arguments[3]);
-    pa_node *root = anomaly < 0 ? NULL : read_handle(arguments[0], "backward"), *gradient = NULL;
+    if (!has_arguments(n, 3, 3, "backward")) return NULL;
+    int retain = PyObject_IsTrue(arguments[2]);
+    pa_node *root = retain < 0 ? NULL : read_handle(arguments[0], "backward"), *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[1] != Py_None && (gradient = read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
-    pa_backward_options options = {.gradient = gradient, .retain_graph = retain, .detect_anomaly = anomaly};
+    pa_backward_options options = {.gradient = gradient, .retain_graph = retain, .detect_anomaly = pa_graph.detects_anomaly};
     return none_or_raise(pa_backward(root, &options));
 }
 
@@ -523,7 +524,8 @@ static PyObject *bind_grad(PyObject *module, PyObject *const *arguments, Py_ssiz
     for (Py_ssize_t i = 0; i < count; i++)
         if ((inputs[i] = read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
     pa_backward_options options = {
-        .gradient = gradient, .retain_graph = retain, .n_inputs = (int)count, .inputs = inputs, .results = results};
+        .gradient = gradient,       .retain_graph = retain, .n_inputs = (int)count,
+        .inputs = inputs,           .results = results,     .detect_anomaly = pa_graph.detects_anomaly};
     pa_status status = pa_backward(root, &options);
     if (status != PA_OK) {
         pa_raise(status);
@@ -584,16 +586,14 @@ static PyObject *bind_holder(PyObject *module, PyObject *object) {
     return holder;
 }
 
-static PyObject *bind_set_grad_enabled(PyObject *module, PyObject *object) {
-    (void)module;
-    int enabled = PyObject_IsTrue(object);
-    if (enabled < 0) return NULL;
-    return PyBool_FromLong(pa_grad_enable(enabled));
-}
-
 static PyObject *bind_is_grad_enabled(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     return PyBool_FromLong(pa_grad_enabled());
+}
+
+static PyObject *bind_is_anomaly_enabled(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_graph.detects_anomaly);
 }
 
 /* register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder): what the core needs of the Python side. */
@@ -647,7 +647,7 @@ static PyMethodDef functions[] = {
     FAST(copy_into, "copy_into(target, source, what): overwrite target's elements."),
     FAST(check_write, "check_write(tensor, what): raise where a write in place would hurt."),
     FAST(attach, "attach(output, inputs, backward, name): make output the result of a Python op."),
-    FAST(backward, "backward(root, gradient, retain_graph, detect_anomaly)."),
+    FAST(backward, "backward(root, gradient, retain_graph)."),
     FAST(grad, "grad(root, inputs, gradient, retain_graph): gradients of the inputs."),
     {"array_over", pa_array_over, METH_O, "array_over(array): a tensor over its memory, or NotImplemented."},
     {"arrays", pa_arrays_ready, METH_VARARGS, "arrays(sample, address, shape, strides, dtypes): may array_over be used?"},
@@ -655,7 +655,7 @@ static PyMethodDef functions[] = {
     {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"holder", bind_holder, METH_O, "holder(tensor): keeps its node, and so the node's address, alive."},
-    {"set_grad_enabled", bind_set_grad_enabled, METH_O, "set_grad_enabled(enabled): the mode before."},
+    {"is_anomaly_enabled", bind_is_anomaly_enabled, METH_NOARGS, "Are anomalies looked for?"},
     {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
     {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder)."},
     {NULL, NULL, 0, NULL},
@@ -673,7 +673,8 @@ static int complete(PyObject *module) {
     pa_blas_set_resolver(resolve_blas);
     if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||
         PyModule_AddObjectRef(module, "Value", (PyObject *)pa_py.value_type) < 0 ||
-        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0 || pa_program_ready(module) < 0 ||
+        PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0 ||
+        pa_modes_ready(module) < 0 || pa_program_ready(module) < 0 ||
         pa_guards_ready(module) < 0)
         return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");

@@ -5,14 +5,15 @@
 
 pa_graph_state pa_graph = {.default_float = PA_FLOAT32};
 _Thread_local bool pa_grad_disabled;
-int pa_grad_disabled_threads;
+atomic_int pa_grad_disabled_threads;
 _Thread_local struct pa_log *pa_log_here;
 int pa_recording_threads;
 
 bool pa_grad_enable(bool enabled) {
     bool before = !pa_grad_disabled;
+    if (before == enabled) return before;
     pa_grad_disabled = !enabled;
-    pa_grad_disabled_threads += (int)before - (int)enabled;
+    atomic_fetch_add_explicit(&pa_grad_disabled_threads, enabled ? -1 : 1, memory_order_relaxed);
     return before;
 }
 

@@ -19,6 +19,8 @@
 #ifndef PA_GRAPH_H
 #define PA_GRAPH_H
 
+#include <stdatomic.h>
+
 #include "memory.h"
 #include "ops.h"
 
@@ -107,6 +109,7 @@ typedef struct pa_graph_state {
     uint32_t epoch; /* of the last walk */
     int64_t live_nodes;
     int64_t live_storages;
+    bool detects_anomaly;   /* a backward fails where it makes a NaN or an infinity */
     pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
 } pa_graph_state;
 
@@ -114,8 +117,10 @@ PA_INTERNAL extern pa_graph_state pa_graph;
 
 /* Is history kept? Each thread has a mode of its own; it is asked only while some thread has switched history off. */
 extern _Thread_local bool pa_grad_disabled;
-PA_INTERNAL extern int pa_grad_disabled_threads;
-static inline bool pa_grad_enabled(void) { return pa_grad_disabled_threads == 0 || !pa_grad_disabled; }
+PA_INTERNAL extern atomic_int pa_grad_disabled_threads; /* a thread that dies counts itself out without the GIL */
+static inline bool pa_grad_enabled(void) {
+    return atomic_load_explicit(&pa_grad_disabled_threads, memory_order_relaxed) == 0 || !pa_grad_disabled;
+}
 bool pa_grad_enable(bool enabled); /* returns the mode before */
 
 /* The log of the step that this thread is recording, or NULL (program/record.h). */

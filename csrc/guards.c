@@ -13,7 +13,7 @@
        attribute   any object   name    the value (this one may run Python: classes and slots)
        memory      an ndarray           a copy of its bytes
        equal       a set                a copy that it must be equal to
-       modes                            is history kept, and the default float
+       modes                            is history kept, are anomalies looked for, and the default float
 
    Expected is what is the same object; or, for floats, ints, strings, bytes and tuples of those, what is equal and of the
    same type (floats bit for bit, so that -0.0 is not 0.0).
@@ -133,7 +133,9 @@ static PyObject *cell_contents(PyObject *cell) {
     return contents;
 }
 
-static Py_ssize_t modes(void) { return (pa_grad_enabled() ? 1 : 0) | (Py_ssize_t)pa_graph.default_float << 1; }
+static Py_ssize_t modes(void) {
+    return (pa_grad_enabled() ? 1 : 0) | (pa_graph.detects_anomaly ? 2 : 0) | (Py_ssize_t)pa_graph.default_float << 2;
+}
 
 /* The attribute as a new reference in *out, NULL where there is none; -1 with an exception set. */
 static int read_attribute(const guard *g, PyObject **out) {

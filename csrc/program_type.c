@@ -1,6 +1,6 @@
 /* Programs as Python sees them.
 
-       record_begin()  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording
+       with recorded():  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording
        Program(recording, disabled) ─▶ Program: call(args), run(data, …), describe() */
 #include "program_type.h"
 
@@ -555,13 +555,6 @@ static PyType_Spec program_spec = {
 
 /* ---- recording ---- */
 
-static PyObject *record_begin(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
-    pa_log *log = NULL;
-    pa_status status = pa_record_begin(&log);
-    if (status != PA_OK) return pa_raise(status);
-    Py_RETURN_NONE;
-}
 
 static PyObject *record_input(PyObject *module, PyObject *arguments) {
     (void)module;
@@ -594,26 +587,15 @@ static PyObject *record_number(PyObject *module, PyObject *object) {
     return pa_raise(status);
 }
 
-static PyObject *record_abort(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
-    pa_log *log = pa_recording();
-    if (log != NULL) pa_record_end(log);
-    pa_log_free(log);
-    Py_RETURN_NONE;
-}
 
 static PyObject *is_recording(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     return PyBool_FromLong(pa_recording() != NULL);
 }
 
-static PyObject *record_pause(PyObject *module, PyObject *object) {
-    (void)module;
-    int pause = PyObject_IsTrue(object);
-    return pause < 0 ? NULL : PyBool_FromLong(pa_record_pause(pause));
-}
 
 static PyObject *record_stop(PyObject *module, PyObject *outputs) {
+    (void)module;
     pa_log *log = pa_recording();
     if (log == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "record_stop: nothing is being recorded");
@@ -625,7 +607,8 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
     }
     if (log->status != PA_OK) {
         pa_status status = log->status;
-        record_abort(module, NULL);
+        pa_record_end(log);
+        pa_log_free(log);
         if (status == PA_TRACE)
             status = pa_fail(PA_TRACE, "compile: the step asked for a number that a program does not have, and caught the TraceError "
                                        "that told it so; leave that part out, or leave this step uncompiled");
@@ -663,12 +646,9 @@ static PyObject *is_number(PyObject *module, PyObject *object) {
 }
 
 static PyMethodDef functions[] = {
-    {"record_begin", record_begin, METH_NOARGS, "record_begin(): what this thread does from now on goes into a log."},
     {"record_input", record_input, METH_VARARGS, "record_input(handle, is_number): declare the next input."},
     {"record_number", record_number, METH_O, "record_number(number): a traced number, the next input."},
     {"record_stop", record_stop, METH_O, "record_stop(outputs): the Recording."},
-    {"record_abort", record_abort, METH_NOARGS, "record_abort(): drop the log."},
-    {"record_pause", record_pause, METH_O, "record_pause(pause): what is done in a pause is no part of the step; was it one?"},
     {"is_number", is_number, METH_O, "Does a handle stand for a Python number?"},
     {"is_recording", is_recording, METH_NOARGS, "Is this thread recording?"},
     {NULL, NULL, 0, NULL},

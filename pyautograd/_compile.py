@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import inspect
 import struct
-import threading
 import warnings
 import weakref
 from collections import Counter
@@ -383,7 +382,7 @@ class CompiledStep:
         self._passes = dict(passes or {})
         self._name = getattr(function, "__name__", type(function).__name__)
         self._bound: dict[int, tuple[Any, CompiledStep]] = {}
-        self._lock = threading.Lock()
+        self._turn = _core.turn()
         functools.update_wrapper(self, function, updated=())
         self.clear()
 
@@ -445,19 +444,17 @@ class CompiledStep:
         """The result, and the program that gave it if it was one."""
         if is_recording():  # part of another step
             return self._function(*args, **kwargs), None
-        if _grad_mode.anomaly_enabled():
+        if _core.is_anomaly_enabled():
             return self._eager(args, kwargs), None
         call = _take_apart(args, kwargs)
         found, program = self._replay(call)
         if program is not None:
             return found, program
-        if not self._lock.acquire(blocking=False):  # another thread records it
-            return self._eager(args, kwargs), None
-        try:
-            found, program = self._replay(call)  # it may have been compiled just now
-            return (self._record(call), None) if program is None else (found, program)
-        finally:
-            self._lock.release()
+        with self._turn as is_first:
+            if is_first:
+                found, program = self._replay(call)  # it may have been compiled just now
+                return (self._record(call), None) if program is None else (found, program)
+        return self._eager(args, kwargs), None  # another thread records it
 
     def _eager(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outputs: list[Any] = []
@@ -541,17 +538,14 @@ class CompiledStep:
     def _run_recorded(self, call: _Call, watch: Watch) -> tuple[Any, _Recorded, str | None]:
         """The result, what was recorded, and what a program could not repeat."""
         outputs: list[Any] = []
-        _core.record_begin()
-        try:
-            updates = _recording.start()
-            args, kwargs = self._stand_ins(call)
-            structure = _take_results(self._function(*args, **kwargs), outputs)
-            log = _core.record_stop(tuple(outputs))
-        except BaseException:
-            _core.record_abort()
-            raise
-        finally:
-            _recording.stop()
+        with _core.recorded():
+            try:
+                updates = _recording.start()
+                args, kwargs = self._stand_ins(call)
+                structure = _take_results(self._function(*args, **kwargs), outputs)
+                log = _core.record_stop(tuple(outputs))
+            finally:
+                _recording.stop()
         args = kwargs = None  # type: ignore[assignment]
         result = _rebuild(structure, iter([_hand_out(output) for output in outputs]))
         outputs.clear()

@@ -1,112 +1,80 @@
-"""Whether ops keep history: `no_grad`, `enable_grad`, `set_grad_enabled`, and anomaly detection."""
+"""Whether ops keep history: `no_grad`, `enable_grad`, `set_grad_enabled`; and anomaly detection.
+
+The modes are context managers in C (csrc/modes.c), so that an interrupt cannot leave one switched; here they become
+decorators.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any
 
-from pyautograd._core import bump_epoch, is_grad_enabled
-from pyautograd._core import set_grad_enabled as _set
-
-F = TypeVar("F", bound=Callable[..., Any])
+from pyautograd._core import detect_anomaly, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
 __all__ = ["detect_anomaly", "enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
-class _Mode:
-    """A context manager, and a decorator, that switches history on or off."""
+def decorated(enabled: bool, function: Any) -> Callable[..., Any]:
+    """The function in a mode. A generator or a coroutine is in it while it runs, and its caller is not meanwhile."""
+    mode = enable_grad if enabled else no_grad
+    if not callable(function):
+        raise TypeError(f"{mode.__name__}: as a decorator it takes a function, not {type(function).__name__}")
+    if inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{mode.__name__}: {function.__name__} is an asynchronous generator; write `with` in its body instead"
+        )
+    wrapped: Callable[..., Any]
+    if inspect.isgeneratorfunction(function):
 
-    def __init__(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self._before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self._before.append(_set(self._enabled))
-
-    def __exit__(self, *exception: object) -> None:
-        _set(self._before.pop())
-
-    def __call__(self, function: F) -> F:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            before = _set(self._enabled)
-            try:
+            return _resumed(mode, function(*args, **kwargs))
+
+    elif inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return await _Awaited(mode, function(*args, **kwargs))
+
+    else:
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with mode():
                 return function(*args, **kwargs)
-            finally:
-                _set(before)
 
-        return wrapped  # type: ignore[return-value]
+    return wrapped
 
 
-class no_grad(_Mode):
-    """Ops inside keep no history, and leaves may be changed in place.
-
-    >>> import pyautograd
-    >>> w = pyautograd.tensor([1.0], requires_grad=True)
-    >>> with pyautograd.no_grad():
-    ...     (w * 2).requires_grad
-    False
-    """
-
-    def __new__(cls, function: Any = None) -> Any:
-        made = super().__new__(cls)
-        if function is None:
-            return made
-        made.__init__()  # type: ignore[misc]
-        return made(function)  # @no_grad without parentheses
-
-    def __init__(self) -> None:
-        super().__init__(False)
-
-
-class enable_grad(_Mode):
-    """Ops inside keep history, also within `no_grad`."""
-
-    def __init__(self) -> None:
-        super().__init__(True)
+def _resumed(mode: Any, generator: Any) -> Generator[Any, Any, Any]:
+    """A generator that is in the mode between a resumption and the next yield."""
+    try:
+        with mode():
+            given = next(generator)
+        while True:
+            try:
+                sent = yield given
+            except GeneratorExit:
+                with mode():
+                    generator.close()
+                raise
+            except BaseException as error:
+                with mode():
+                    given = generator.throw(error)
+            else:
+                with mode():
+                    given = generator.send(sent)
+    except StopIteration as end:
+        return end.value
 
 
-class inference_mode(no_grad):
-    """The same as `no_grad` here; the name PyTorch scripts use."""
+class _Awaited:
+    """A coroutine's turn at `await`, in the mode."""
 
+    def __init__(self, mode: Any, coroutine: Any) -> None:
+        self._mode, self._coroutine = mode, coroutine
 
-class set_grad_enabled(_Mode):
-    """Switch history on or off at once; as a context manager, until its end."""
-
-    def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
-        self._before.append(_set(self._enabled))
-
-    def __enter__(self) -> None:
-        pass
-
-
-anomaly = {"enabled": False}  # a dict, for the guards of programs to look into
-
-
-class detect_anomaly:
-    """While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and
-    shapes.
-
-    >>> import pyautograd
-    >>> x = pyautograd.tensor([0.0], requires_grad=True)
-    >>> with pyautograd.autograd.detect_anomaly():
-    ...     x.sqrt().sum().backward()
-    Traceback (most recent call last):
-    ...
-    FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)
-    """
-
-    def __enter__(self) -> None:
-        self._before = anomaly["enabled"]
-        anomaly["enabled"] = True
-        bump_epoch()
-
-    def __exit__(self, *exception: object) -> None:
-        anomaly["enabled"] = self._before
-        bump_epoch()
-
-
-def anomaly_enabled() -> bool:
-    return anomaly["enabled"]
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _resumed(self._mode, self._coroutine.__await__())

@@ -32,7 +32,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyautograd import _grad_mode
 from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
 from pyautograd._tensor import Tensor
@@ -235,8 +234,7 @@ class _Walk:
         self._step, self._bound_step = CompiledStep, BoundStep
 
         self.guards.modes()
-        self.places.append("whether gradients are kept, or the default dtype")
-        self._item(_grad_mode.anomaly, "enabled", "detect_anomaly", True)
+        self.places.append("whether gradients are kept or anomalies detected, or the default dtype")
         for value, place in roots:
             self._push(value, place)
         self._push(function, getattr(function, "__name__", "the step"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import Any, NamedTuple
 
-from pyautograd._core import record_pause
+from pyautograd._core import is_recording, paused
 
 __all__ = ["Update", "note", "paused", "start", "stop", "updates"]
 
@@ -41,15 +41,7 @@ def stop() -> None:
 def note(optimizer: Any, plans: list[Any]) -> None:
     """All groups of an optimiser are being updated, in order."""
     noted = updates.get(get_ident())
-    if noted is not None:
+    if noted is not None and not is_recording():  # an interrupt has kept it from being stopped
+        stop()
+    elif noted is not None:
         noted += [Update(optimizer, index, plan) for index, plan in enumerate(plans)]
-
-
-class paused:
-    """What is done inside is Python's own and no part of the step, such as the reading of options."""
-
-    def __enter__(self) -> None:
-        self._before = record_pause(True)
-
-    def __exit__(self, *exception: object) -> None:
-        record_pause(self._before)

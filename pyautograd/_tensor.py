@@ -325,9 +325,9 @@ class Tensor(Node):
             array = self.numpy()
             try:
                 array[_plain(key)] = _plain(value.to(self.dtype) if isinstance(value, Tensor) else value)
+                _core.bump_version(self)  # at once: no signal is looked for in between
             except (ValueError, IndexError, OverflowError) as error:
                 raise type(error)(f"setitem: into shape {self.shape}: {error}") from None
-        _core.bump_version(self)
 
     # Gradients
 
@@ -356,7 +356,7 @@ class Tensor(Node):
             from pyautograd._creation import tensor
 
             gradient = tensor(gradient, dtype=self.dtype)
-        _core.backward(self, gradient, bool(retain_graph), _grad_mode.anomaly_enabled())
+        _core.backward(self, gradient, bool(retain_graph))
 
     def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
         """Say whether gradients flow to this leaf; returns the tensor."""

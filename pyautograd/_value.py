@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pyautograd import _core, _grad_mode, _ops
+from pyautograd import _core, _ops
 from pyautograd._core import Node, apply
 from pyautograd._graft import graft
 
@@ -65,7 +65,7 @@ class Value(Node):
 
     def backward(self) -> None:
         """Set the gradient of every Value that this one depends on: d self / d value. Leaves add to what they have."""
-        _core.backward(self, None, True, _grad_mode.anomaly_enabled())
+        _core.backward(self, None, True)
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:

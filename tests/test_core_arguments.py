@@ -3,6 +3,7 @@
 The Python layer above them checks most of this first; what slips through must not bring the process down.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,8 +61,8 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "check_write": lambda: (_core.check_write, (pa.zeros(2), "fill_")),
     "bump_version": lambda: (_core.bump_version, (pa.zeros(2),)),
     "attach": lambda: (_core.attach, (pa.zeros(2), (w,), lambda g: (g,), "made")),
-    "backward": lambda: (_core.backward, (w.sum(), None, False, False)),
-    "backward with a gradient": lambda: (_core.backward, (w * 2, pa.ones(2, 3), True, True)),
+    "backward": lambda: (_core.backward, (w.sum(), None, False)),
+    "backward with a gradient": lambda: (_core.backward, (w * 2, pa.ones(2, 3), True)),
     "grad": lambda: (_core.grad, (w.sum(), (w,), None, False)),
     "tape": lambda: (_core.tape, (w.sum(),)),
     "layer": lambda: (_core.layer, ([Neuron(2), Neuron(2)], [1.0, Value(2.0)], Neuron)),
@@ -91,12 +92,9 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
 def recording() -> Any:
     """A step of one op, recorded."""
     x = pa.ones(2)
-    _core.record_begin()
-    try:
+    with _core.recorded():
         _core.record_input(x, False)
         return _core.record_stop((x * 2.0,))
-    finally:
-        _core.record_abort()
 
 
 def program() -> Any:
@@ -120,15 +118,12 @@ def test_wrong_arguments(name: str) -> None:
     refused = 0
     for changed in variants(arguments):
         function, _ = CALLS[name]()  # what an earlier call has left behind takes no part
-        if name.startswith("record"):
-            _core.record_begin()
-        try:
-            function(*changed)
-        except REFUSALS as error:
-            assert not isinstance(error, SystemError)
-            refused += 1
-        finally:
-            _core.record_abort()
+        with _core.recorded() if name.startswith("record") else contextlib.nullcontext():
+            try:
+                function(*changed)
+            except REFUSALS as error:
+                assert not isinstance(error, SystemError)
+                refused += 1
     w.grad = None
     assert refused > 0 or name == "is_number"
     assert pa.is_grad_enabled() and w.tolist() == [[1, 1, 1], [1, 1, 1]]

@@ -1,0 +1,261 @@
+/* Modes as context managers: whether history is kept, whether anomalies are looked for, whether a step is recorded.
+
+   CPython looks for signals where a function begins, after calls and where a loop goes back, but not between the __enter__
+   that `with` calls and the block that its __exit__ protects. So with an __enter__ in C, KeyboardInterrupt comes before the
+   mode is set, or the __exit__ will set it back. Functions of Python that set a mode and restore it cannot promise that.
+
+       mode ── set(mode, value) ──▶ what was before
+        └─ before[n]: one for each __enter__ that has not met its __exit__, so that a mode can be entered again inside
+
+   As a decorator a mode is _grad_mode.decorated(value, function), which enters a new one at each call. */
+#include "modes.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "hold.h"
+#include "program/record.h"
+
+typedef struct mode mode;
+
+/* Sets a mode; *before is what it was. */
+typedef pa_status mode_set(mode *m, bool value, bool *before);
+
+struct mode {
+    PyObject_HEAD
+    mode_set *set;
+    bool value;
+    bool *before;
+    size_t n, capacity;
+    uint32_t process; /* in which it was entered last */
+};
+
+/* ---- kinds ---- */
+
+/* A thread that dies with history switched off is none that has switched it off any more. */
+static pthread_key_t has_switched_off;
+
+static void count_out(void *mark) {
+    (void)mark;
+    pa_grad_enable(true);
+}
+
+static pa_status set_grad(mode *m, bool value, bool *before) {
+    (void)m;
+    if (!value) pthread_setspecific(has_switched_off, &has_switched_off);
+    *before = pa_grad_enable(value);
+    return PA_OK;
+}
+
+static pa_status set_anomaly(mode *m, bool value, bool *before) {
+    (void)m;
+    *before = pa_graph.detects_anomaly;
+    pa_graph.detects_anomaly = value;
+    return PA_OK;
+}
+
+static pa_status set_paused(mode *m, bool value, bool *before) {
+    (void)m;
+    *before = pa_record_pause(value);
+    return PA_OK;
+}
+
+/* What was recorded, and not taken by record_stop, is dropped at the end. */
+static pa_status set_recorded(mode *m, bool value, bool *before) {
+    (void)m;
+    pa_log *log = NULL;
+    *before = false;
+    if (value) return pa_record_begin(&log);
+    log = pa_recording();
+    if (log != NULL) pa_record_end(log);
+    pa_log_free(log);
+    return PA_OK;
+}
+
+static pa_status set_turn(mode *m, bool value, bool *before) {
+    (void)value;
+    *before = m->n > 0;
+    return PA_OK;
+}
+
+/* ---- entering and leaving ---- */
+
+static PyObject *mode_enter(PyObject *self, PyObject *unused) {
+    (void)unused;
+    mode *m = (mode *)self;
+    bool before = false;
+    if (m->process != pa_process) m->n = 0; /* entered by threads that a fork left behind */
+    m->process = pa_process;
+    pa_status status = pa_mem_reserve(&m->before, &m->capacity, m->n + 1, sizeof *m->before);
+    if (status == PA_OK) status = m->set(m, m->value, &before);
+    if (status != PA_OK) return pa_raise(status);
+    m->before[m->n++] = before;
+    if (m->set == set_turn) return PyBool_FromLong(!before);
+    Py_RETURN_NONE;
+}
+
+static PyObject *mode_exit(PyObject *self, PyObject *const *exception, Py_ssize_t n) {
+    (void)exception, (void)n;
+    mode *m = (mode *)self;
+    bool now;
+    if (m->n == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "a mode is left that was not entered");
+        return NULL;
+    }
+    m->n--;
+    pa_status status = m->set(m, m->before[m->n], &now);
+    if (status != PA_OK) return pa_raise(status);
+    Py_RETURN_NONE;
+}
+
+/* set_grad_enabled has set its mode when it was made. */
+static PyObject *enter_nothing(PyObject *self, PyObject *unused) {
+    (void)self, (void)unused;
+    Py_RETURN_NONE;
+}
+
+/* decorated(self, function), of the Python side. */
+static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    PyObject *function;
+    static char *names[] = {"func", NULL};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O:mode", names, &function)) return NULL;
+    PyObject *python = PyImport_ImportModule("pyautograd._grad_mode");
+    PyObject *decorated = python == NULL ? NULL : PyObject_GetAttrString(python, "decorated");
+    Py_XDECREF(python);
+    PyObject *wrapped =
+        decorated == NULL ? NULL : PyObject_CallFunction(decorated, "OO", ((mode *)self)->value ? Py_True : Py_False, function);
+    Py_XDECREF(decorated);
+    return wrapped;
+}
+
+/* ---- life ---- */
+
+static PyObject *make(PyTypeObject *type, mode_set *set, bool value) {
+    mode *made = (mode *)PyType_GenericAlloc(type, 0);
+    if (made == NULL) return NULL;
+    made->set = set;
+    made->value = value;
+    made->process = pa_process;
+    return (PyObject *)made;
+}
+
+static void mode_dealloc(PyObject *self) {
+    mode *m = (mode *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    pa_mem_free(m->before, m->capacity * sizeof *m->before);
+    if (PyType_GetFlags(type) & Py_TPFLAGS_HAVE_GC) /* a subclass */
+        PyObject_GC_Del(self);
+    else
+        PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static bool takes_nothing(PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {NULL};
+    return (PyTuple_Size(arguments) == 0 && keywords == NULL) || PyArg_ParseTupleAndKeywords(arguments, keywords, ":mode", names);
+}
+
+static PyObject *new_no_grad(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    if (PyTuple_Size(arguments) == 0 && keywords == NULL) return make(type, set_grad, false);
+    PyObject *self = make(type, set_grad, false); /* @no_grad without parentheses */
+    PyObject *wrapped = self == NULL ? NULL : mode_call(self, arguments, keywords);
+    Py_XDECREF(self);
+    return wrapped;
+}
+
+static PyObject *new_enable_grad(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    return takes_nothing(arguments, keywords) ? make(type, set_grad, true) : NULL;
+}
+static PyObject *new_detect_anomaly(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    return takes_nothing(arguments, keywords) ? make(type, set_anomaly, true) : NULL;
+}
+static PyObject *new_paused(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    return takes_nothing(arguments, keywords) ? make(type, set_paused, true) : NULL;
+}
+static PyObject *new_recorded(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    return takes_nothing(arguments, keywords) ? make(type, set_recorded, true) : NULL;
+}
+static PyObject *new_turn(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    return takes_nothing(arguments, keywords) ? make(type, set_turn, true) : NULL;
+}
+
+/* A signal that waits is seen to first: what comes between this switch and the block of a `with` is then next to nothing. */
+static PyObject *new_set_grad_enabled(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"mode", NULL};
+    int value;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "p:set_grad_enabled", names, &value)) return NULL;
+    PyObject *self = make(type, set_grad, value != 0);
+    PyObject *entered = self == NULL || PyErr_CheckSignals() < 0 ? NULL : mode_enter(self, NULL);
+    if (entered == NULL) Py_CLEAR(self);
+    Py_XDECREF(entered);
+    return self;
+}
+
+/* A decorator switches nothing by itself. */
+static PyObject *call_set_grad_enabled(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    PyObject *left = mode_exit(self, NULL, 0);
+    if (left == NULL) return NULL;
+    Py_DECREF(left);
+    return mode_call(self, arguments, keywords);
+}
+
+/* ---- types ---- */
+
+#define EXIT {"__exit__", (PyCFunction)(void (*)(void))mode_exit, METH_FASTCALL, "Sets back what was before."}
+static PyMethodDef methods[] = {{"__enter__", mode_enter, METH_NOARGS, "Sets the mode."}, EXIT, {NULL, NULL, 0, NULL}};
+static PyMethodDef set_methods[] = {{"__enter__", enter_nothing, METH_NOARGS, "It is set."}, EXIT, {NULL, NULL, 0, NULL}};
+
+static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc call, const char *words) {
+    PyType_Slot slots[] = {{Py_tp_new, (void *)new},
+                           {Py_tp_dealloc, (void *)mode_dealloc},
+                           {Py_tp_methods, new == new_set_grad_enabled ? set_methods : methods},
+                           {Py_tp_doc, (void *)(uintptr_t)words},
+                           {call == NULL ? 0 : Py_tp_call, (void *)call},
+                           {0, NULL}};
+    PyType_Spec spec = {.name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
+    PyObject *type = PyType_FromSpec(&spec);
+    int status = type == NULL ? -1 : PyModule_AddObjectRef(module, strrchr(name, '.') + 1, type);
+    Py_XDECREF(type);
+    return status;
+}
+
+#define HOME "pyautograd._grad_mode."
+
+static const char no_grad_words[] =
+    "no_grad(func=None)\n--\n\n"
+    "Ops inside keep no history, and leaves may be changed in place. A context manager and a decorator.\n\n"
+    ">>> import pyautograd\n"
+    ">>> w = pyautograd.tensor([1.0], requires_grad=True)\n"
+    ">>> with pyautograd.no_grad():\n"
+    "...     (w * 2).requires_grad\n"
+    "False\n";
+static const char enable_grad_words[] = "enable_grad()\n--\n\nOps inside keep history, also within `no_grad`.";
+static const char set_grad_enabled_words[] =
+    "set_grad_enabled(mode)\n--\n\n"
+    "Switch history on or off at once; as a context manager, until its end; as a decorator, in the function.";
+static const char inference_mode_words[] =
+    "inference_mode(func=None)\n--\n\nThe same as `no_grad` here; the name PyTorch scripts use.";
+static const char detect_anomaly_words[] =
+    "detect_anomaly()\n--\n\n"
+    "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and shapes.\n\n"
+    ">>> import pyautograd\n"
+    ">>> x = pyautograd.tensor([0.0], requires_grad=True)\n"
+    ">>> with pyautograd.autograd.detect_anomaly():\n"
+    "...     x.sqrt().sum().backward()\n"
+    "Traceback (most recent call last):\n"
+    "...\n"
+    "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)\n";
+
+int pa_modes_ready(PyObject *module) {
+    bool failed =
+        pthread_key_create(&has_switched_off, count_out) != 0 ||
+        add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
+        add_type(module, HOME "inference_mode", new_no_grad, mode_call, inference_mode_words) < 0 ||
+        add_type(module, HOME "enable_grad", new_enable_grad, mode_call, enable_grad_words) < 0 ||
+        add_type(module, HOME "set_grad_enabled", new_set_grad_enabled, call_set_grad_enabled, set_grad_enabled_words) < 0 ||
+        add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
+        add_type(module, "pyautograd._core.paused", new_paused, NULL, "What is done inside is no part of the step that is recorded.") < 0 ||
+        add_type(module, "pyautograd._core.recorded", new_recorded, NULL, "What is done inside goes into a log: see record_stop.") < 0 ||
+        add_type(module, "pyautograd._core.turn", new_turn, NULL, "Of those who enter: is it the only one? Nobody waits.") < 0;
+    return failed ? -1 : 0;
+}

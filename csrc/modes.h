@@ -1,0 +1,10 @@
+/* The context managers that switch modes: no_grad, enable_grad and their like. */
+#ifndef PA_MODES_H
+#define PA_MODES_H
+
+#include "handle.h"
+
+/* Adds the types to the module; -1 with an exception set. */
+int pa_modes_ready(PyObject *module);
+
+#endif
