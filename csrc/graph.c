@@ -132,20 +132,6 @@ static inline void drop(pa_node *node, pa_node **pending) {
     *pending = node;
 }
 
-/* Takes, and drops, the reference of a child on its parent. */
-static pa_status hold_parent(const pa_node *child, pa_node *parent) {
-    if (child->flags & parent->flags & PA_ANCHORED) return pa_hook.hold_node(parent);
-    parent->refs++;
-    return PA_OK;
-}
-
-static inline void drop_parent(const pa_node *child, pa_node *parent, pa_node **pending) {
-    if (child->flags & parent->flags & PA_ANCHORED)
-        pa_hook.release_object(parent->handle);
-    else
-        drop(parent, pending);
-}
-
 static void free_parent_array(pa_node *node) {
     if (node->op == PA_OP_neuron) {
         pa_mem_free(node->neuron, pa_neuron_bytes(pa_neuron_inputs(node)));
@@ -162,15 +148,25 @@ static void free_array(pa_array *array, pa_node **pending) {
     pa_mem_free(array, sizeof *array);
 }
 
-/* What only some nodes have: an array, more than two parents, Python attributes, parents held by their objects. */
-static void free_extras(pa_node *node, pa_node **pending) {
-    if (node->flags & PA_ANCHORED)
-        for (int i = 0; i < node->n_parents; i++) drop_parent(node, pa_node_parent(node, i), pending);
-    else if (node->n_parents > 2)
-        for (int i = 0; i < node->n_parents; i++) drop(pa_node_parent(node, i), pending);
+static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
+    for (int i = 0; i < node->n_parents; i++) {
+        pa_node *parent = pa_node_parent(node, i);
+        if (node->flags & parent->flags & PA_ANCHORED)
+            pa_hook.release_object(parent->handle);
+        else
+            drop(parent, pending);
+    }
     free_parent_array(node);
-    if (node->array != NULL) free_array(node->array, pending);
-    if (node->flags & PA_DICT_ONLY) pa_hook.release_object(node->handle);
+}
+
+/* Drops what a child holds of its parents. */
+static inline void drop_parents(pa_node *node, pa_node **pending) {
+    if (node->n_parents > 2 || node->flags & PA_ANCHORED) {
+        drop_many_or_anchored(node, pending);
+        return;
+    }
+    if (node->n_parents > 0) drop(node->parent[0], pending);
+    if (node->n_parents > 1) drop(node->parent[1], pending);
 }
 
 /* The nodes that nobody holds any more wait in a list; freeing one may add its parents. What dies because a Python object
@@ -190,12 +186,9 @@ void pa_node_release_slow(pa_node *node) {
     while (pending != NULL) {
         pa_node *next = pending;
         pending = next->newer;
-        if (next->n_parents <= 2 && !(next->flags & PA_ANCHORED)) {
-            if (next->n_parents > 0) drop(next->parent[0], &pending);
-            if (next->n_parents > 1) drop(next->parent[1], &pending);
-        }
-        if (next->array != NULL || next->n_parents > 2 || next->flags & (PA_DICT_ONLY | PA_ANCHORED))
-            free_extras(next, &pending);
+        drop_parents(next, &pending);
+        if (next->array != NULL) free_array(next->array, &pending);
+        if (next->flags & PA_DICT_ONLY) pa_hook.release_object(next->handle);
         pa_mem_free(next, sizeof *next);
         freed++;
         if (pending == NULL) {
@@ -296,6 +289,25 @@ pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **
     return status;
 }
 
+/* Exchanges the references on anchored parents for ones on their objects. */
+static pa_status hold_by_objects(int n, pa_node *const *parents) {
+    for (int i = 0; i < n; i++) {
+        if (!(parents[i]->flags & PA_ANCHORED)) continue;
+        pa_status status = pa_hook.hold_node(parents[i]);
+        if (status == PA_OK) {
+            parents[i]->refs--;
+            continue;
+        }
+        while (i-- > 0) {
+            if (!(parents[i]->flags & PA_ANCHORED)) continue;
+            parents[i]->refs++;
+            pa_hook.release_object(parents[i]->handle);
+        }
+        return status;
+    }
+    return PA_OK;
+}
+
 pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) {
     PA_FAIL_IF(n > UINT16_MAX, PA_VALUE, "%s: %d operands are more than the %d allowed", pa_op_table[op].name, n,
                UINT16_MAX);
@@ -305,17 +317,20 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
         if (node->array->parents == NULL) return PA_MEMORY;
     }
     pa_node **own = n > 2 ? node->array->parents : node->parent;
-    /* A recorded step asks which results outlive it, and there is no telling where all have objects. */
-    bool may_anchor = node->flags & PA_IS_VALUE && pa_recording() == NULL;
-    for (int i = 0; i < n && may_anchor; i++) node->flags |= (uint16_t)(parents[i]->flags & PA_ANCHORED);
+    unsigned flags = 0;
     for (int i = 0; i < n; i++) {
-        own[i] = parents[i];
-        pa_status status = hold_parent(node, parents[i]);
-        if (status == PA_OK) continue;
-        pa_node *pending = NULL; /* nobody's last reference is dropped: the caller has one on each parent */
-        while (i-- > 0) drop_parent(node, parents[i], &pending);
-        if (n > 2) pa_mem_free(own, pa_parents_bytes(n));
-        return status;
+        own[i] = pa_node_retain(parents[i]);
+        flags |= parents[i]->flags;
+    }
+    /* A recorded step asks which results outlive it, and there is no telling where all have objects. */
+    if (flags & PA_ANCHORED && node->flags & PA_IS_VALUE && pa_recording() == NULL) {
+        pa_status status = hold_by_objects(n, own);
+        if (status != PA_OK) {
+            for (int i = 0; i < n; i++) own[i]->refs--; /* none is the last: the caller has one on each parent */
+            if (n > 2) pa_mem_free(own, pa_parents_bytes(n));
+            return status;
+        }
+        node->flags |= PA_ANCHORED;
     }
     node->op = (uint8_t)op;
     node->n_parents = (uint16_t)n;
@@ -337,8 +352,7 @@ pa_status pa_node_save(pa_node *node, size_t bytes) {
 void pa_node_unlink(pa_node *node) {
     if (node->flags & PA_LISTED) unlist(node);
     pa_node *pending = NULL;
-    for (int i = 0; i < node->n_parents; i++) drop_parent(node, pa_node_parent(node, i), &pending);
-    free_parent_array(node);
+    drop_parents(node, &pending);
     if (node->array != NULL) {
         pa_storage_release(node->array->saved);
         node->array->saved = NULL;

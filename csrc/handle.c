@@ -81,22 +81,27 @@ static void give_back(PyObject *handle, PyTypeObject *type) {
     Py_DECREF(type);
 }
 
+/* Memory for a handle; NULL where there is none, and where the node has got a handle meanwhile: allocation may run the
+   collector, and Python that asks for it. */
+static pa_handle *allocate_handle(const pa_node *node, PyTypeObject *type) {
+    /* a subclass may have slots of its own behind the handle, which must be cleared */
+    PyObject *handle = is_exact(type) ? (PyObject *)PyObject_GC_New(pa_handle, type) : PyType_GenericAlloc(type, 0);
+    if (handle == NULL || live_handle(node) == NULL) return (pa_handle *)handle;
+    if (PyObject_GC_IsTracked(handle)) PyObject_GC_UnTrack(handle);
+    give_back(handle, type);
+    return NULL;
+}
+
 /* A handle of the given class; takes over the reference on the node, also when it fails. */
-static PyObject *new_handle(pa_node *node, PyTypeObject *type) {
+static inline PyObject *new_handle(pa_node *node, PyTypeObject *type) {
     pa_handle *handle;
     if (idle.n > 0 && is_exact(type)) {
         handle = idle.handle[--idle.n];
         PyObject_Init((PyObject *)handle, type);
-    } else {
-        /* a subclass may have slots of its own behind the handle, which must be cleared */
-        handle = is_exact(type) ? PyObject_GC_New(pa_handle, type) : (pa_handle *)PyType_GenericAlloc(type, 0);
-        PyObject *live = live_handle(node); /* the allocation may have run the collector, and Python that asked for it too */
-        if (handle == NULL || live != NULL) {
-            pa_node_release(node);
-            if (handle != NULL && PyObject_GC_IsTracked((PyObject *)handle)) PyObject_GC_UnTrack(handle);
-            if (handle != NULL) give_back((PyObject *)handle, type);
-            return Py_XNewRef(live);
-        }
+    } else if ((handle = allocate_handle(node, type)) == NULL) {
+        PyObject *live = Py_XNewRef(live_handle(node));
+        pa_node_release(node);
+        return live;
     }
     handle->node = node;
     handle->dict = NULL;

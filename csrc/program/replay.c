@@ -430,7 +430,7 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
         p->warm = true;
         copy_results(p, results);
         commit(p, in);
-        pa_hold_free(&hold);
+        if (hold.n > 0) pa_hold_free(&hold);
         return PA_OK;
     }
     pa_hold_free(&hold);
