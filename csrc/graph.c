@@ -149,12 +149,13 @@ static void free_array(pa_array *array, pa_node **pending) {
 }
 
 static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
+    pa_node *const *parents = pa_node_parents(node);
+    const unsigned anchored = node->flags & PA_ANCHORED;
     for (int i = 0; i < node->n_parents; i++) {
-        pa_node *parent = pa_node_parent(node, i);
-        if (node->flags & parent->flags & PA_ANCHORED)
-            pa_hook.release_object(parent->handle);
+        if (anchored & parents[i]->flags)
+            pa_hook.release_object(parents[i]->handle);
         else
-            drop(parent, pending);
+            drop(parents[i], pending);
     }
     free_parent_array(node);
 }

@@ -240,10 +240,11 @@ static inline const int64_t *pa_node_shape(const pa_node *node) {
 static inline const int64_t *pa_node_strides(const pa_node *node) {
     return node->ndim == 0 ? NULL : node->array->strides;
 }
-static inline pa_node *pa_node_parent(const pa_node *node, int i) {
-    if (node->n_parents <= 2) return node->parent[i];
-    return node->op == PA_OP_neuron ? node->neuron[i] : node->array->parents[i];
+static inline pa_node *const *pa_node_parents(const pa_node *node) {
+    if (node->n_parents <= 2) return node->parent;
+    return node->op == PA_OP_neuron ? node->neuron : node->array->parents;
 }
+static inline pa_node *pa_node_parent(const pa_node *node, int i) { return pa_node_parents(node)[i]; }
 static inline const double *pa_node_params(const pa_node *node) {
     return node->array != NULL ? node->array->params : &node->param;
 }
