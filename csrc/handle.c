@@ -240,12 +240,32 @@ void pa_handle_track(PyObject *self) {
 void pa_handle_anchor(PyObject *self) {
     pa_node *node = pa_handle_node(self);
     if (node->refs > 1 || !(node->flags & PA_IS_VALUE)) return;
+    for (int i = 0; i < node->n_parents; i++) /* made in a recorded step, it holds anchored parents by their nodes */
+        if (!(node->flags & PA_ANCHORED) && pa_node_parent(node, i)->flags & PA_ANCHORED) return;
     node->flags |= PA_ANCHORED;
     pa_handle_track(self);
 }
 
+/* After an assignment to __class__: a Value stays a Value and a Tensor a Tensor, and dealloc's rule holds of what is tracked. */
+static int settle_class(PyObject *self, PyObject *name, PyTypeObject *before) {
+    PyTypeObject *type = Py_TYPE(self), *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;
+    if (!PyType_IsSubtype(type, base)) {
+        if (PyObject_GenericSetAttr(self, name, (PyObject *)before) == 0)
+            PyErr_Format(PyExc_TypeError, "__class__: an object of %R cannot become one of %R", (PyObject *)before, (PyObject *)type);
+        return -1;
+    }
+    if (!is_exact(type))
+        pa_handle_anchor(self);
+    else if (((pa_handle *)self)->dict == NULL && !(pa_handle_node(self)->flags & PA_ANCHORED) && PyObject_GC_IsTracked(self))
+        PyObject_GC_UnTrack(self);
+    return 0;
+}
+
 static int handle_setattro(PyObject *self, PyObject *name, PyObject *value) {
+    PyTypeObject *before = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(self));
     int status = PyObject_GenericSetAttr(self, name, value);
+    if (status == 0 && Py_TYPE(self) != before) status = settle_class(self, name, before);
+    Py_DECREF(before);
     pa_handle_track(self);
     return status;
 }

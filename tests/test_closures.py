@@ -230,3 +230,27 @@ def test_steps_of_values_of_ones_own_class_compile():
 
     losses = [step(2.0).data for _ in range(5)]
     assert len(step.programs) == 1 and losses[-1] < losses[0] and type(w) is Weight
+
+
+def test_a_closure_on_what_a_recorded_step_left_behind():
+    class Weight(Value):
+        pass
+
+    w, left = Weight(2.0), []
+
+    @pa.compile
+    def step(x):
+        left.append(w * x)
+        return left[-1]
+
+    with pytest.raises(pa.TraceError):
+        step(3.0)
+        step(3.0)
+    before = nodes()
+    for out in left:
+        out._backward = lambda: None
+    out = None
+    left.clear()
+    gc.collect()
+    assert nodes() < before
+    assert (w * 2)._inputs[0] is w

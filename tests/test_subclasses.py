@@ -210,3 +210,42 @@ def test_subclasses_leave_no_node_behind():
         (Named(i, "a") * 2).backward()
     gc.collect()
     assert pa.memory_stats().nodes == nodes
+
+
+def test_a_value_stays_a_value_and_a_tensor_a_tensor():
+    class Weight(pa.scalar.Value):
+        pass
+
+    class Image(pa.Tensor):
+        pass
+
+    made = [pa.scalar.Value(2.0), Weight(2.0), pa.tensor([2.0]), Image([2.0]), nn.Parameter(pa.ones(1))]
+    for each in made:
+        is_value = isinstance(each, pa.scalar.Value)
+        for cls in [pa.Tensor, nn.Parameter, Image] if is_value else [pa.scalar.Value, Weight]:
+            before = type(each)
+            with pytest.raises(TypeError, match="__class__"):
+                each.__class__ = cls
+            assert type(each) is before
+        assert float((each * each).data) == each.item() ** 2
+
+
+def test_an_object_that_changes_its_class_lives_and_dies_as_one_of_its_new_class():
+    class Weight(pa.scalar.Value):
+        pass
+
+    class Image(pa.Tensor):
+        pass
+
+    for _ in range(100):
+        for was, becomes in [(Image([1.0]), pa.Tensor), (pa.ones(1), Image), (Weight(1.0), pa.scalar.Value)]:
+            was.__class__ = becomes
+            assert type(was) is becomes
+        del was
+        value = pa.scalar.Value(1.0)
+        value.__class__ = Weight
+        result = value * 2
+        del value
+        assert [type(operand) for operand in result._inputs] == [Weight, pa.scalar.Value]
+        del result
+    gc.collect()
