@@ -200,6 +200,10 @@ static PyObject *get_ndim(PyObject *self, void *closure) {
 
 static PyObject *get_dtype(PyObject *self, void *closure) {
     (void)closure;
+    if (pa_handle_node(self)->flags & PA_IS_VALUE) {
+        PyErr_SetString(PyExc_AttributeError, "dtype: a Value is a number, without a dtype");
+        return NULL;
+    }
     PyObject *dtype = PyTuple_GetItem(pa_py.dtypes, pa_handle_node(self)->dtype);
     return dtype == NULL ? NULL : Py_NewRef(dtype);
 }

@@ -286,7 +286,9 @@ static PyObject *slot_int(PyObject *self) {
 
 static PyObject *slot_index(PyObject *self) {
     if (pa_dtype_is_float(pa_handle_node(self)->dtype)) {
-        PyErr_SetString(PyExc_TypeError, "index: only an integer tensor with one element is an index");
+        PyErr_SetString(PyExc_TypeError, pa_is_value(self)
+                                             ? "index: a Value is no index and repeats no sequence; write int(x.data)"
+                                             : "index: only an integer tensor with one element is an index");
         return NULL;
     }
     return slot_int(self);

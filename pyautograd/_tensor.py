@@ -522,6 +522,8 @@ def _coerce(operand: Any) -> Any:
     if isinstance(operand, np.ndarray):
         if operand.ndim == 0:
             return operand.item()
+        if operand.dtype == object:
+            raise TypeError("an array of objects is no operand; go over its elements: [x * y for x in array]")
         from pyautograd._creation import as_tensor
 
         return as_tensor(operand)

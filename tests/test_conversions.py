@@ -114,3 +114,28 @@ def test_arrays_times_values_keep_the_history():
     out = np.array([1.0, 2.0]) * v
     out.sum().backward()
     assert isinstance(out, pa.Tensor) and v.grad == 3.0
+
+
+@pytest.mark.parametrize("module", ["scalar", "reference"])
+def test_numpy_goes_over_arrays_of_values_element_by_element(module):
+    Value = importlib.import_module(f"pyautograd.{module}").Value
+    a, b = Value(1.0), Value(3.0)
+    for mean in (np.mean([a, b]), np.array([a, b]).mean(), np.sum([a, b]) / 2, np.dot([a, b], [0.5, 0.5])):
+        assert isinstance(mean, Value) and mean.data == 2.0
+        a.grad = b.grad = 0.0
+        mean.backward()
+        assert (a.grad, b.grad) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("operand", [scalar.Value(2.0), pa.ones(2)], ids=["Value", "Tensor"])
+def test_an_array_of_objects_is_no_operand(operand):
+    values = np.array([scalar.Value(1.0), scalar.Value(3.0)])
+    for either in (lambda: values * operand, lambda: operand * values):
+        with pytest.raises(TypeError, match=r"array of objects.*for x in"):
+            either()
+
+
+@pytest.mark.parametrize("use", [lambda v: "a" * v, lambda v: [1, 2][v], lambda v: [0.0] * v, range])
+def test_a_value_is_no_index(use):
+    with pytest.raises(TypeError, match=r"a Value is no index.*int\(x\.data\)"):
+        use(scalar.Value(1.0))

@@ -19,7 +19,7 @@ OPERATORS_OF_TENSORS = {
     *(f"__i{name}__" for name in ("and", "or", "xor", "pow")),
     *("__invert__", "__index__", "__bool__", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
 }
-OF_CLASSES = {"__annotations__", "__slots__", "__weakref__"}
+OF_CLASSES = {"__annotations__", "__slots__", "__weakref__", "__slotnames__"}  # the last is a note of copyreg's
 SHARED_PRIVATE = {
     "_backward", "_children", "_inputs", "_local_gradients", "_local_grads", "_op", "_op_name", "_prev",
 }  # fmt: skip
