@@ -141,11 +141,24 @@ static void free_parent_array(pa_node *node) {
     }
 }
 
-static void free_array(pa_array *array, pa_node **pending) {
-    pa_storage_release(array->storage);
-    pa_storage_release(array->saved);
-    if (array->grad != NULL) drop(array->grad, pending);
-    pa_mem_free(array, sizeof *array);
+/* Nodes that die because a Python object does that is released here wait with the others, so that a chain of such objects
+   needs no stack either. Python may run meanwhile, and in it other threads: the list is everybody's. */
+static pa_node *nested;
+static int releasing_objects;
+static _Thread_local int releasing_here; /* how many of them are this thread's */
+
+static void release_object(void *object, pa_node **pending) {
+    releasing_objects++;
+    releasing_here++;
+    pa_hook.release_object(object);
+    releasing_here--;
+    releasing_objects--;
+    while (nested != NULL) {
+        pa_node *next = nested;
+        nested = next->newer;
+        next->newer = *pending;
+        *pending = next;
+    }
 }
 
 static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
@@ -153,7 +166,7 @@ static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
     const unsigned anchored = node->flags & PA_ANCHORED;
     for (int i = 0; i < node->n_parents; i++) {
         if (anchored & parents[i]->flags)
-            pa_hook.release_object(parents[i]->handle);
+            release_object(parents[i]->handle, pending);
         else
             drop(parents[i], pending);
     }
@@ -170,17 +183,25 @@ static inline void drop_parents(pa_node *node, pa_node **pending) {
     if (node->n_parents > 1) drop(node->parent[1], pending);
 }
 
-/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. What dies because a Python object
-   does that is released here joins them, so that a chain of such objects needs no stack either. */
+/* What only some nodes have: an array, the attributes of an object that is no more. */
+static void free_extras(pa_node *node, pa_node **pending) {
+    pa_array *array = node->array;
+    if (array != NULL) {
+        pa_storage_release(array->storage);
+        pa_storage_release(array->saved);
+        if (array->grad != NULL) drop(array->grad, pending);
+        pa_mem_free(array, sizeof *array);
+    }
+    if (node->flags & PA_DICT_ONLY) release_object(node->handle, pending);
+}
+
+/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. */
 void pa_node_release_slow(pa_node *node) {
-    static pa_node *nested;
-    static bool releasing;
     node->refs = 1;
-    if (releasing) {
+    if (releasing_objects > 0) {
         drop(node, &nested);
         return;
     }
-    releasing = true;
     pa_node *pending = NULL;
     int64_t freed = 0;
     drop(node, &pending);
@@ -188,17 +209,17 @@ void pa_node_release_slow(pa_node *node) {
         pa_node *next = pending;
         pending = next->newer;
         drop_parents(next, &pending);
-        if (next->array != NULL) free_array(next->array, &pending);
-        if (next->flags & PA_DICT_ONLY) pa_hook.release_object(next->handle);
+        if (next->array != NULL || next->flags & PA_DICT_ONLY) free_extras(next, &pending);
         pa_mem_free(next, sizeof *next);
         freed++;
-        if (pending == NULL) {
-            pending = nested;
-            nested = NULL;
-        }
     }
     pa_graph.live_nodes -= freed;
-    releasing = false;
+}
+
+void pa_graph_after_fork(void) {
+    releasing_objects = releasing_here;
+    pa_grad_disabled_threads = pa_grad_disabled;
+    pa_recording_threads = pa_log_here != NULL;
 }
 
 pa_status pa_node_need_array(pa_node *node) {

@@ -129,6 +129,9 @@ PA_INTERNAL extern int pa_recording_threads;
 static inline struct pa_log *pa_recording(void) { return pa_recording_threads == 0 ? NULL : pa_log_here; }
 static inline unsigned pa_birth_flags(void) { return pa_recording() != NULL ? PA_BORN_RECORDING : 0; }
 
+/* In the child of a fork: no thread is left but this one. */
+void pa_graph_after_fork(void);
+
 /* The number of a new walk; never 0, which is the mark of a node that no walk has met. */
 static inline uint32_t pa_graph_next_epoch(void) {
     if (++pa_graph.epoch == 0) pa_graph.epoch = 1;

@@ -61,6 +61,5 @@ void pa_hold_after_fork(void) {
         older = hold->older;
         if (hold->thread != &here) pa_hold_free(hold);
     }
-    pa_grad_disabled_threads = pa_grad_disabled;
-    pa_recording_threads = pa_log_here != NULL;
+    pa_graph_after_fork();
 }
