@@ -421,14 +421,19 @@ static PyObject *bind_parameter(PyObject *module, PyObject *const *arguments, Py
     return pa_wrap(node);
 }
 
-/* An int beyond int64 is written as the float it is near, which does not fit where int64 is written. */
-static int read_source(PyObject *object, pa_node **out) {
+/* An int beyond int64 is written as the float it is near, and is refused where int64 is written. */
+static int read_source(PyObject *object, pa_dtype target, const char *what, pa_node **out) {
     int overflow = 0;
     if (PyLong_Check(object)) PyLong_AsLongLongAndOverflow(object, &overflow);
     if (overflow == 0) return read_operand(object, PA_OP_cast, 0, out);
     PyObject *number = PyNumber_Float(object);
-    int status = number == NULL ? -1 : read_operand(number, PA_OP_cast, 0, out);
-    Py_XDECREF(number);
+    if (number == NULL) return -1;
+    int status = -1;
+    if (target == PA_INT64)
+        pa_raise(pa_fail(PA_VALUE, "%s: %.17g does not fit into a tensor of int64", what, PyFloat_AsDouble(number)));
+    else
+        status = read_operand(number, PA_OP_cast, 0, out);
+    Py_DECREF(number);
     return status;
 }
 
@@ -437,7 +442,7 @@ static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py
     if (!has_arguments(n, 3, 3, "copy_into")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : read_handle(arguments[0], what), *source = NULL;
-    if (target == NULL || read_source(arguments[1], &source) < 0) return NULL;
+    if (target == NULL || read_source(arguments[1], (pa_dtype)target->dtype, what, &source) < 0) return NULL;
     target = pa_handle_node(arguments[0]); /* reading the source may have run Python, and moved the handle on */
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))

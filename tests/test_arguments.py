@@ -133,14 +133,14 @@ def test_a_diagonal_is_an_int(name: str, diagonal) -> None:
         getattr(X, name)(diagonal)
 
 
-@pytest.mark.parametrize("number", [2**63, -(2**64), 1e30, math.nan, math.inf])
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, -(2**64), 1e30, math.nan, math.inf])
 def test_a_number_that_int64_cannot_hold_fills_nothing(number) -> None:
     before = INT.tolist()
     for name, call in (("full", lambda: pa.full((1,), number, dtype=pa.int64)), ("fill_", lambda: INT.fill_(number))):
         with pytest.raises(ValueError, match=f"^{name}: .* does not fit into a tensor of int64"):
             call()
     assert INT.tolist() == before
-    assert pa.full((1,), 2**63 - 1).item() == 2**63 - 1
+    assert pa.full((2,), 2**63 - 1).tolist() == [2**63 - 1] * 2 and pa.full((1,), -(2**63)).item() == -(2**63)
 
 
 def test_ranges() -> None:
