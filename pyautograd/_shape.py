@@ -211,8 +211,10 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
             tensor = tensors[i] = _arguments.tensor("stack", f"tensors[{i}]", tensor)
         if tensor.shape != tensors[0].shape:
             raise ValueError(f"stack: shapes {tensors[0].shape} and {tensor.shape} differ")
-    at = _dims.one("stack", dim, tensors[0].ndim + 1)
-    return apply(_ops.cat, [unsqueeze(tensor, at) for tensor in tensors], (at,))
+    shape = tensors[0].shape
+    at = _dims.one("stack", dim, len(shape) + 1)
+    wider = (*shape[:at], 1, *shape[at:])
+    return apply(_ops.cat, [_core.reshape(tensor, wider) for tensor in tensors], (at,))
 
 
 @named

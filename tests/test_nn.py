@@ -9,6 +9,7 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import nn
+from pyautograd.nn import functional as F
 
 
 class Net(nn.Module):
@@ -642,6 +643,20 @@ def test_batch_norm() -> None:
         layer(x[:1])
     with pytest.raises(ValueError, match=r"\(N, 3\)"):
         layer(pa.ones(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong"),
+    [("weight", "a"), ("weight", pa.ones(2)), ("bias", [1.0]), ("bias", pa.ones(2)), ("eps", "a"), ("momentum", None),
+     ("running_mean", pa.zeros(2)), ("running_var", pa.zeros(1)), ("running_var", pa.zeros(3, dtype=pa.int64)),
+     ("running_var", "a")],
+)  # fmt: skip
+def test_a_batch_norm_that_fails_moves_no_running_statistics(argument: str, wrong: object) -> None:
+    mean, var = pa.zeros(3), pa.ones(3)
+    arguments = {"running_mean": mean, "running_var": var, argument: wrong}
+    with pytest.raises((TypeError, ValueError), match=f"^batch_norm: {argument} must be"):
+        F.batch_norm(pa.randn(4, 3), **arguments, training=True)
+    assert mean.tolist() == [0.0] * 3 and var.tolist() == [1.0] * 3
 
 
 def test_embedding() -> None:

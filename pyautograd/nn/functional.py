@@ -206,9 +206,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
         fits = False
     if not fits:
         _check_int64("embedding", "input", input)
-        weight = _arguments.tensor("embedding", "weight", weight)
-    if weight.ndim != 2:
-        raise ValueError(f"embedding: weight must have two axes; its shape is {weight.shape}")
+        shape = _arguments.tensor("embedding", "weight", weight).shape
+        raise ValueError(f"embedding: weight must have two axes; its shape is {shape}")
     rows = apply(_index, weight, input, (1,))
     if padding_idx is None:
         return rows
@@ -229,9 +228,9 @@ def layer_norm(
         raise ValueError(
             f"layer_norm: the last axes of input must be {tuple(normalized_shape)}; its shape is {tuple(input.shape)}"
         )
-    axes = tuple(range(-n, 0))
-    centred = input - input.mean(axes, keepdim=True)
-    normal: Tensor = centred / (centred.square().mean(axes, keepdim=True) + eps).sqrt()
+    last = ((1 << n) - 1) << (input.ndim - n), True  # the axes as bits, and keepdim
+    centred = input - apply(_mean, input, last)
+    normal: Tensor = centred / (apply(_mean, centred.square(), last) + eps).sqrt()
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias
@@ -253,6 +252,7 @@ def batch_norm(
     Mean and variance are the batch's while `training`, and move the running ones, in place, by `momentum` (the variance
     without bias); else they are the running ones.
     """
+    _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = tuple(axis for axis in range(input.ndim) if axis != 1)
     shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
     if training:
@@ -262,11 +262,6 @@ def batch_norm(
         mean = input.mean(axes, keepdim=True)
         centred = input - mean
         var = centred.square().mean(axes, keepdim=True)
-        with no_grad():
-            if running_mean is not None:
-                running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
-            if running_var is not None:
-                running_var.mul_(1 - momentum).add_(var.reshape(-1), alpha=momentum * n / (n - 1))
     else:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: without training, running_mean and running_var must be given")
@@ -275,7 +270,30 @@ def batch_norm(
     normal: Tensor = centred / (var + eps).sqrt()
     if weight is not None:
         normal = normal * weight.reshape(shape)
-    return normal if bias is None else normal + bias.reshape(shape)
+    if bias is not None:
+        normal = normal + bias.reshape(shape)
+    if training:  # last, so that a call that fails leaves the running statistics as they are
+        with no_grad():
+            if running_mean is not None:
+                running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
+            if running_var is not None:
+                running_var.mul_(1 - momentum).add_(var.reshape(-1), alpha=momentum * n / (n - 1))
+    return normal
+
+
+def _check_channels(input: Tensor, **operands: Tensor | None) -> None:
+    """TypeError or ValueError unless each operand is None or floats, one a channel."""
+    channels = input.shape[1:2]
+    for argument, given in operands.items():
+        if given is None:
+            continue
+        if not isinstance(given, Tensor):
+            raise _arguments.wrong("batch_norm", argument, "a Tensor", given)
+        if given.shape != channels or not given.dtype.is_floating_point:
+            raise ValueError(
+                f"batch_norm: {argument} must be floats of shape {channels} for an input of shape {input.shape}; it is "
+                f"{given.dtype.name} of shape {given.shape}"
+            )
 
 
 # Losses
