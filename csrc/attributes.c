@@ -14,15 +14,22 @@ static PyObject *traced_number(pa_node *value, bool gradient) {
     return status == PA_OK ? pa_wrap(number) : pa_raise(status);
 }
 
-/* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
-static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, double *out) {
-    pa_node *operands[2] = {value, NULL};
-    if (pa_recording() == NULL) {
-        double number = PyFloat_AsDouble(object);
-        if (number == -1.0 && PyErr_Occurred()) return -1;
+int pa_read_number(PyObject *object, const char *what, double *out) {
+    double number = PyFloat_AsDouble(object);
+    if (number != -1.0 || !PyErr_Occurred()) {
         *out = number;
         return 0;
     }
+    PyTypeObject *type = Py_TYPE(object);
+    if (PyType_GetSlot(type, Py_nb_float) == NULL && PyType_GetSlot(type, Py_nb_index) == NULL)
+        PyErr_Format(PyExc_TypeError, "%s: a number is wanted, not %R", what, (PyObject *)type);
+    return -1;
+}
+
+/* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
+static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, double *out) {
+    pa_node *operands[2] = {value, NULL};
+    if (pa_recording() == NULL) return pa_read_number(object, kind == PA_ENTRY_SET_GRAD ? "grad" : "data", out);
     int found = pa_as_node(object, &operands[1]);
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a number is wanted, not %R", (PyObject *)Py_TYPE(object));
     if (found <= 0) return -1;

@@ -323,13 +323,11 @@ static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *out) {
     pa_status status = given == n ? PA_OK : pa_fail(PA_VALUE, "Value: %zd local gradients for %zd children", given, n);
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *item = PyTuple_GetItem(tuple, i);
-        if (pa_is_handle(item)) {
+        if (pa_is_handle(item))
             status = pa_fail(PA_TYPE, "Value: local gradient %zd is a %s, not a number; write its .data", i,
                              pa_is_value(item) ? "Value" : "Tensor");
-        } else {
-            out[i] = PyFloat_AsDouble(item);
-            if (out[i] == -1.0 && PyErr_Occurred()) status = PA_PYTHON;
-        }
+        else if (pa_read_number(item, "Value: local gradient", &out[i]) < 0)
+            status = PA_PYTHON;
     }
     Py_DECREF(tuple);
     return status;
@@ -346,6 +344,8 @@ static pa_status check_unused(const pa_node *node) {
 static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads) {
     if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
         return pa_fail(PA_TYPE, "Value: children that have local gradients are a list or tuple: their order matters");
+    if (pa_is_value(children) || children == Py_None)
+        return pa_fail(PA_TYPE, "Value: children are a tuple of Values, not %s", children == Py_None ? "None" : "a Value");
     PyObject *tuple = PySequence_Tuple(children);
     if (tuple == NULL) return PA_PYTHON;
     Py_ssize_t n = PyTuple_Size(tuple);
@@ -354,10 +354,10 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     pa_status status = parents == NULL ? PA_MEMORY : PA_OK;
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
-        if (pa_is_value(child))
-            parents[i] = pa_handle_node(child);
+        if (!pa_is_value(child) || pa_handle_node(child) == node)
+            status = pa_fail(PA_TYPE, "Value: child %zd is %s", i, pa_is_value(child) ? "the Value itself" : "not a Value");
         else
-            status = pa_fail(PA_TYPE, "Value: child %zd is not a Value", i);
+            parents[i] = pa_handle_node(child);
     }
     if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
     if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
@@ -384,9 +384,7 @@ static pa_status fill(pa_handle *handle, PyObject *data) {
             return PA_OK;
         }
     }
-    double number = PyFloat_AsDouble(data);
-    if (number == -1.0 && PyErr_Occurred()) return PA_PYTHON;
-    node->value = number;
+    if (pa_read_number(data, "Value: data", &node->value) < 0) return PA_PYTHON;
     node->grad = 0;
     return PA_OK;
 }

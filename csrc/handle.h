@@ -79,6 +79,9 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 extern PyMethodDef pa_handle_methods[];
 extern PyGetSetDef pa_handle_attributes[];
 
+/* What Python converts to a float. -1 with an exception set: a TypeError that says `what` where it is no number. */
+int pa_read_number(PyObject *object, const char *what, double *out);
+
 /* Shows the handle to the collector once it has a __dict__ or is anchored. */
 void pa_handle_track(PyObject *self);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import random
+import re
 import struct
 
 import numpy as np
@@ -569,3 +570,23 @@ def test_labels_are_kept_as_they_are(engine):
     label = Labels()
     assert engine.Value(1.0, label=label).label is label
     assert engine.Value(1.0, label=None).label == ""
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda v: scalar.Value("3"), "Value: data: a number is wanted, not <class 'str'>"),
+        (lambda v: scalar.Value(None), "Value: data: a number is wanted"),
+        (lambda v: setattr(v, "data", [1.0]), "data: a number is wanted, not <class 'list'>"),
+        (lambda v: setattr(v, "grad", 1j), "grad: a number is wanted, not <class 'complex'>"),
+        (lambda v: scalar.Value(1.0, (v,), ("1",)), "Value: local gradient: a number is wanted, not <class 'str'>"),
+        (lambda v: scalar.Value(1.0, v), "children are a tuple of Values, not a Value"),
+        (lambda v: scalar.Value(1.0, None, "op"), "children are a tuple of Values, not None"),
+        (lambda v: v.__init__(2.0, (v,), "op"), "child 0 is the Value itself"),
+    ],
+)
+def test_a_wrong_kind_of_argument_is_named(make, says):
+    v = scalar.Value(2.0)
+    with pytest.raises(TypeError, match=re.escape(says)):
+        make(v)
+    assert (v.data, v.grad, v._prev) == (2.0, 0.0, set())
