@@ -161,15 +161,20 @@ static void release_object(void *object, pa_node **pending) {
     }
 }
 
+static void drop_anchored(pa_node *parent, pa_node **pending) {
+    if (parent->flags & PA_ANCHORED)
+        release_object(parent->handle, pending);
+    else
+        drop(parent, pending);
+}
+
 static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
     pa_node *const *parents = pa_node_parents(node);
-    const unsigned anchored = node->flags & PA_ANCHORED;
-    for (int i = 0; i < node->n_parents; i++) {
-        if (anchored & parents[i]->flags)
-            release_object(parents[i]->handle, pending);
-        else
-            drop(parents[i], pending);
-    }
+    const int n = node->n_parents;
+    if (node->flags & PA_ANCHORED)
+        for (int i = 0; i < n; i++) drop_anchored(parents[i], pending);
+    else
+        for (int i = 0; i < n; i++) drop(parents[i], pending);
     free_parent_array(node);
 }
 
