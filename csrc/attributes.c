@@ -14,12 +14,7 @@ static PyObject *traced_number(pa_node *value, bool gradient) {
     return status == PA_OK ? pa_wrap(number) : pa_raise(status);
 }
 
-int pa_read_number(PyObject *object, const char *what, double *out) {
-    double number = PyFloat_AsDouble(object);
-    if (number != -1.0 || !PyErr_Occurred()) {
-        *out = number;
-        return 0;
-    }
+int pa_refuse_number(PyObject *object, const char *what) {
     PyTypeObject *type = Py_TYPE(object);
     if (PyType_GetSlot(type, Py_nb_float) == NULL && PyType_GetSlot(type, Py_nb_index) == NULL)
         PyErr_Format(PyExc_TypeError, "%s: a number is wanted, not %R", what, (PyObject *)type);
@@ -322,11 +317,11 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         pa_raise(status);
         return -1;
     }
-    if (PyObject_SetAttrString(self, "_backward_function", function) < 0) return -1;
+    if (pa_handle_keep(self, "_backward_function", function) < 0) return -1;
     pa_handle_anchor(self);
     if (node->flags & PA_LISTED) {
         PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);
-        int status = symbol == NULL ? 0 : PyObject_SetAttrString(self, "_custom_op", symbol);
+        int status = symbol == NULL ? 0 : pa_handle_keep(self, "_custom_op", symbol);
         Py_XDECREF(symbol);
         if (status < 0 || PyErr_Occurred()) return -1;
         node->op = PA_OP_custom;

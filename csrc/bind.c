@@ -488,8 +488,8 @@ static PyObject *bind_attach(PyObject *module, PyObject *const *arguments, Py_ss
     /* A node that others hold may have children already, and must not become younger than they are. */
     if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float((pa_dtype)node->dtype))
         return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
-    if (PyObject_SetAttrString(arguments[0], "_backward_function", arguments[2]) < 0 ||
-        PyObject_SetAttrString(arguments[0], "_custom_op", arguments[3]) < 0)
+    if (pa_handle_keep(arguments[0], "_backward_function", arguments[2]) < 0 ||
+        pa_handle_keep(arguments[0], "_custom_op", arguments[3]) < 0)
         return NULL;
     return none_or_raise(pa_apply_custom(node, (int)count, parents));
 }

@@ -237,6 +237,14 @@ void pa_handle_track(PyObject *self) {
     if ((handle->dict != NULL || handle->node->flags & PA_ANCHORED) && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
 }
 
+int pa_handle_keep(PyObject *self, const char *name, PyObject *object) {
+    PyObject *text = PyUnicode_InternFromString(name);
+    int status = text == NULL ? -1 : PyObject_GenericSetAttr(self, text, object);
+    Py_XDECREF(text);
+    pa_handle_track(self);
+    return status;
+}
+
 void pa_handle_anchor(PyObject *self) {
     pa_node *node = pa_handle_node(self);
     if (node->refs > 1 || !(node->flags & PA_IS_VALUE)) return;
@@ -384,14 +392,14 @@ static pa_status fill(pa_handle *handle, PyObject *data) {
             return PA_OK;
         }
     }
+    PA_FAIL_IF(node->flags & PA_LISTED, PA_RUNTIME, "Value: __init__ of the result of %s", pa_op_table[node->op].name);
     if (pa_read_number(data, "Value: data", &node->value) < 0) return PA_PYTHON;
     node->grad = 0;
     return PA_OK;
 }
 
-static int set_given(PyObject *self, const char *name, PyObject *text) {
-    bool nothing = text == NULL || text == Py_None || (PyUnicode_Check(text) && PyUnicode_GetLength(text) == 0);
-    return nothing ? 0 : PyObject_SetAttrString(self, name, text);
+static bool is_given(PyObject *text) {
+    return text != NULL && text != Py_None && !(PyUnicode_Check(text) && PyUnicode_GetLength(text) == 0);
 }
 
 static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
@@ -408,8 +416,8 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
             status = given.children == NULL ? PA_OK : check_unused(handle->node);
         if (status == PA_OK) status = fill(handle, given.data);
         if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
-        if (status == PA_OK && (set_given(self, "_custom_op", given.op) < 0 || set_given(self, "label", given.label) < 0))
-            status = PA_PYTHON;
+        if (status == PA_OK && is_given(given.op) && pa_handle_keep(self, "_custom_op", given.op) < 0) status = PA_PYTHON;
+        if (status == PA_OK && is_given(given.label) && PyObject_SetAttrString(self, "label", given.label) < 0) status = PA_PYTHON;
     }
     if (status == PA_OK && Py_TYPE(self) != pa_py.value_type) pa_handle_anchor(self); /* its class and slots are to be kept */
     if (status == PA_OK) return 0;

@@ -79,11 +79,22 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
 extern PyMethodDef pa_handle_methods[];
 extern PyGetSetDef pa_handle_attributes[];
 
+/* After PyFloat_AsDouble has failed: names `what` in the TypeError of an object that is no number. Returns -1. */
+int pa_refuse_number(PyObject *object, const char *what);
+
 /* What Python converts to a float. -1 with an exception set: a TypeError that says `what` where it is no number. */
-int pa_read_number(PyObject *object, const char *what, double *out);
+static inline int pa_read_number(PyObject *object, const char *what, double *out) {
+    double number = PyFloat_AsDouble(object);
+    if (number == -1.0 && PyErr_Occurred()) return pa_refuse_number(object, what);
+    *out = number;
+    return 0;
+}
 
 /* Shows the handle to the collector once it has a __dict__ or is anchored. */
 void pa_handle_track(PyObject *self);
+
+/* Sets an attribute that is the engine's own, past a __setattr__ of a subclass; -1 with an exception set. */
+int pa_handle_keep(PyObject *self, const char *name, PyObject *object);
 
 /* Children of this Value will hold it by its handle; nothing where others hold its node already. */
 void pa_handle_anchor(PyObject *self);

@@ -47,6 +47,13 @@ class Value(Node):
             local_grads: Any = (),
         ) -> None: ...
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        if redefined := {"data", "grad", "_backward"} & vars(cls).keys():
+            raise TypeError(
+                f"{cls.__name__}: {', '.join(sorted(redefined))} of a Value cannot be redefined by a subclass"
+            )
+        super(Value, cls).__init_subclass__(**keywords)  # noqa: UP008 (the body is grafted onto C's type)
+
     @property
     def _children(self) -> tuple[Value, ...]:
         """The operands, in order, as microgpt names them."""

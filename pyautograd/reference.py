@@ -873,6 +873,13 @@ class Value(_Node):
     __slots__ = ()
     label = ""
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        if redefined := {"data", "grad", "_backward"} & vars(cls).keys():
+            raise TypeError(
+                f"{cls.__name__}: {', '.join(sorted(redefined))} of a Value cannot be redefined by a subclass"
+            )
+        super().__init_subclass__(**keywords)
+
     __add__ = add = _add
     __sub__ = sub = _sub
     __mul__ = mul = _mul

@@ -249,3 +249,35 @@ def test_an_object_that_changes_its_class_lives_and_dies_as_one_of_its_new_class
         assert [type(operand) for operand in result._inputs] == [Weight, pa.scalar.Value]
         del result
     gc.collect()
+
+
+@pytest.mark.parametrize("name", ["data", "grad", "_backward"])
+def test_what_the_engine_keeps_is_not_redefined(Value, name):
+    for body in ({name: property(lambda self: 1.0)}, {"__slots__": (name,)}, {name: lambda self: None}):
+        with pytest.raises(TypeError, match=f"Odd: {name} of a Value"):
+            type("Odd", (Value,), body)
+
+
+def test_a_setattr_of_ones_own_sees_no_attributes_of_the_engine():
+    class Strict(pa.scalar.Value):
+        def __setattr__(self, name, value):
+            assert name in ("data", "grad", "_backward", "label")
+            super().__setattr__(name, value)
+
+    a = Strict(3.0, label="a")
+    out = Strict(6.0, (a,), "twice")
+
+    def backward():
+        a.grad += 2 * out.grad
+
+    out._backward = backward
+    out.backward()
+    assert (a.grad, out._op, a.label) == (2.0, "twice", "a")
+
+
+def test_a_result_is_not_filled_again():
+    a = pa.scalar.Value(2.0)
+    out = a * 3
+    with pytest.raises(RuntimeError, match="__init__ of the result of mul"):
+        out.__init__(1.0)
+    assert (out.data, out._inputs[0]) == (6.0, a)
