@@ -84,7 +84,7 @@ static PyObject *mode_enter(PyObject *self, PyObject *unused) {
     (void)unused;
     mode *m = (mode *)self;
     bool before = false;
-    if (m->process != pa_process) m->n = 0; /* entered by threads that a fork left behind */
+    if (m->process != pa_process && m->set == set_turn) m->n = 0; /* it was the turn of a thread that a fork left behind */
     m->process = pa_process;
     pa_status status = pa_mem_reserve(&m->before, &m->capacity, m->n + 1, sizeof *m->before);
     if (status == PA_OK) status = m->set(m, m->value, &before);

@@ -7,7 +7,9 @@ looks for signals, as it would with a user's Ctrl-C that came there.
 import asyncio
 import contextlib
 import ctypes
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -59,6 +61,8 @@ def interrupted_at(n: int, function: Callable[[], Any]) -> bool:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, handle)
+    # From CPython 3.12 on, bytecodes are traced only if a frame has asked for it before tracing begins.
+    sys._getframe().f_trace_opcodes = True
     try:
         sys.settrace(trace)
         try:
@@ -242,6 +246,23 @@ def test_a_mode_may_be_entered_within_itself() -> None:
     assert pa.is_grad_enabled()
     with pytest.raises(RuntimeError, match="not entered"):
         mode.__exit__(None, None, None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_mode_entered_before_a_fork_is_left_after_it() -> None:
+    code = """
+import os, pyautograd as pa
+mode = pa.no_grad()
+with mode:
+    pid = os.fork()
+    with mode:
+        pass
+    assert not pa.is_grad_enabled()
+assert pa.is_grad_enabled()
+if pid:
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=600).returncode == 0
 
 
 def test_set_grad_enabled_is_a_function_a_context_and_a_decorator() -> None:
