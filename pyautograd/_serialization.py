@@ -143,21 +143,27 @@ def _replace(path: str, write: Callable[[BinaryIO], None]) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     folder = os.path.dirname(path) or "."
     beside = os.path.join(folder, f".{os.urandom(6).hex()}.tmp")
+
+    def fill(stream: BinaryIO) -> None:
+        if old is not None:
+            _take_over(stream.fileno(), old)
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
     try:
+        name = None
         file = _nameless(folder)
-        has_name = file is None
-        if file is None:
-            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with open(file, "wb") as stream:
-            if old is not None:
-                _take_over(file, old)
-            write(stream)
-            stream.flush()
-            os.fsync(file)
-            if not has_name:
-                has_name = _give_name(file, beside, path)
-        if has_name:
-            os.replace(beside, path)
+        if file is not None:
+            with open(file, "wb") as stream:
+                fill(stream)
+                name = _give_name(file, path, beside)
+        if name is None:
+            with open(beside, "xb") as stream:
+                fill(stream)
+            name = beside
+        if name != path:
+            os.replace(name, path)
     except BaseException as error:
         with suppress(OSError):
             os.unlink(beside)
@@ -179,15 +185,17 @@ def _nameless(folder: str) -> int | None:
         raise
 
 
-def _give_name(file: int, beside: str, path: str) -> bool:
-    """Links a file that has no name to its path; where that is taken, to the one beside it, and returns True."""
-    nameless = f"/proc/self/fd/{file}"
-    try:
-        os.link(nameless, path, src_dir_fd=file)  # src_dir_fd has CPython call linkat, which follows the link in /proc
-    except FileExistsError:
-        os.link(nameless, beside, src_dir_fd=file)
-        return True
-    return False
+def _give_name(file: int, *names: str) -> str | None:
+    """Links a file that has no name to the first name that is free; None where the file system cannot do that."""
+    for name in names:
+        try:  # src_dir_fd has CPython call linkat, which follows the link in /proc
+            os.link(f"/proc/self/fd/{file}", name, src_dir_fd=file)
+        except FileExistsError:
+            continue
+        except OSError:
+            return None
+        return name
+    return None
 
 
 def _take_over(file: int, old: os.stat_result) -> None:

@@ -1,6 +1,7 @@
 """save and load: what comes back, what is refused, and that a file is whole or absent."""
 
 import concurrent.futures
+import errno
 import io
 import json
 import os
@@ -321,6 +322,19 @@ def test_what_is_not_ours_to_write_stays(tmp_path) -> None:
     assert os.listdir(tmp_path) == ["w.npz"]
     assert refusal(0o666, 0o777) == ""
     assert list(pa.load(path)) == ["new"]
+
+
+def test_a_file_system_that_names_no_nameless_file_gets_one_with_a_name(tmp_path, monkeypatch) -> None:
+    def link(*arguments, **keywords):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "link", link)
+    path = tmp_path / "w.npz"
+    for number in (1.0, 2.0):  # in no place and in that of another
+        pa.save({"w": pa.full((3,), number)}, path)
+        os.chmod(path, 0o640)
+        assert pa.load(path)["w"].tolist() == [number] * 3
+    assert os.listdir(tmp_path) == ["w.npz"] and path.stat().st_mode & 0o777 == 0o640
 
 
 DIE = """
