@@ -34,7 +34,7 @@ static inline uint64_t pa_fpmode_read(void) { return 0; }
 static inline void pa_fpmode_write(uint64_t mode) { (void)mode; }
 #endif
 
-/* PA_FPMODE_FLUSH, or 0 where the user has switched it off. */
+/* PA_FPMODE_FLUSH, or 0 where the user has switched it off, which another thread may do at any time. */
 PA_INTERNAL extern uint64_t pa_fpmode_bits;
 
 typedef struct pa_fpmode {
@@ -46,9 +46,9 @@ static inline pa_fpmode pa_fpmode_open(void) { return (pa_fpmode){pa_fpmode_read
 
 /* Costs nothing where the mode is the wanted one already. Arithmetic is not moved across: it is in functions called. */
 static inline void pa_fpmode_flush(pa_fpmode *mode, bool flushes) {
-    if (flushes == mode->flushes || pa_fpmode_bits == 0) return;
+    if (flushes == mode->flushes || (flushes && pa_fpmode_bits == 0)) return;
     mode->flushes = flushes;
-    pa_fpmode_write(flushes ? mode->callers | pa_fpmode_bits : mode->callers);
+    pa_fpmode_write(flushes ? mode->callers | PA_FPMODE_FLUSH : mode->callers);
 }
 
 #endif

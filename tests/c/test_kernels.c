@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "kernels/fpmode.h"
 #include "memory.h"
 
 enum { LONGEST = 1100 };
@@ -291,7 +292,22 @@ static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
     }
 }
 
+/* Another thread may switch flushing off in the middle of work that flushes. */
+static void callers_mode_comes_back(void) {
+    uint64_t callers = pa_fpmode_read(), bits = pa_fpmode_bits;
+    pa_fpmode mode = pa_fpmode_open();
+    pa_fpmode_flush(&mode, true);
+    CHECK((pa_fpmode_read() & PA_FPMODE_FLUSH) == PA_FPMODE_FLUSH);
+    pa_fpmode_bits = 0;
+    pa_fpmode_flush(&mode, false);
+    CHECK(pa_fpmode_read() == callers);
+    pa_fpmode_flush(&mode, true);
+    CHECK(pa_fpmode_read() == callers);
+    pa_fpmode_bits = bits;
+}
+
 void test_kernels(void) {
+    callers_mode_comes_back();
     const pa_kernels *best = pa_k;
     const pa_kernels *base = table("baseline");
     CHECK(strcmp(base->name, "baseline") == 0);
