@@ -620,6 +620,7 @@ static PyObject *bind_register(PyObject *module, PyObject *arguments) {
 static PyObject *after_fork(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     pa_hold_after_fork();
+    pa_blas_after_fork();
     Py_RETURN_NONE;
 }
 

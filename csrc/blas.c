@@ -1,6 +1,7 @@
 #include "blas.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels/fpmode.h"
@@ -22,7 +23,10 @@ static struct {
     bool ilp64, always;
     void (*resolver)(void);
     int threads;
-} blas;
+    atomic_flag lock; /* of the two below */
+    int changes;      /* products under way that have put another number of threads into force */
+    int own;          /* the number that was in force before them */
+} blas = {.lock = ATOMIC_FLAG_INIT};
 
 /* A pointer to a function out of a pointer to void, in a way that C allows. */
 static void to_function(void *function, void *pointer) { memcpy(function, &pointer, sizeof pointer); }
@@ -48,10 +52,38 @@ void pa_blas_ensure(double work) {
 
 void pa_blas_set_threads(int n) { blas.threads = n; }
 
-/* Threads that the BLAS is set to; 1 where it does not say. */
+static void lock(void) {
+    while (atomic_flag_test_and_set_explicit(&blas.lock, memory_order_acquire)) continue;
+}
+static void unlock(void) { atomic_flag_clear_explicit(&blas.lock, memory_order_release); }
+
+/* Threads that the BLAS is set to by others than us; 1 where it does not say. */
 static int own_setting(void) {
-    int threads = blas.gemm[0] != NULL && blas.get_threads != NULL ? blas.get_threads() : 1;
+    if (blas.gemm[0] == NULL || blas.get_threads == NULL) return 1;
+    lock();
+    int threads = blas.changes > 0 ? blas.own : blas.get_threads();
+    unlock();
     return threads > 1 ? threads : 1;
+}
+
+/* The setting is one for the process: the first product that changes it notes what it was, the last one puts that back. */
+static void begin_change(int threads) {
+    lock();
+    if (blas.changes++ == 0) blas.own = blas.get_threads();
+    blas.set_threads(threads);
+    unlock();
+}
+
+static void end_change(void) {
+    lock();
+    if (--blas.changes == 0) blas.set_threads(blas.own);
+    unlock();
+}
+
+void pa_blas_after_fork(void) {
+    if (blas.changes > 0) blas.set_threads(blas.own);
+    blas.changes = 0;
+    unlock();
 }
 
 int pa_blas_get_threads(void) { return blas.threads > 0 ? blas.threads : own_setting(); }
@@ -98,7 +130,7 @@ bool pa_blas_gemm(const pa_gemm *g, int float64) {
         return false;
     uint64_t mode = pa_fpmode_read(); /* the ordinary one, which its own threads have */
     pa_fpmode_write(mode & ~PA_FPMODE_FLUSH);
-    if (threads != before) blas.set_threads(threads);
+    if (threads != before) begin_change(threads);
 
     bool add = g->accumulate;
     if (g->bias != NULL) { /* beta = 1 over rows that hold the bias already */
@@ -123,7 +155,7 @@ bool pa_blas_gemm(const pa_gemm *g, int float64) {
     else
         CALL(sgemm_lp64, int32_t, float);
 #undef CALL
-    if (threads != before) blas.set_threads(before);
+    if (threads != before) end_change();
     pa_fpmode_write(mode);
     return true;
 }

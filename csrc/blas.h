@@ -28,6 +28,9 @@ void pa_blas_ensure(double work);
 void pa_blas_set_threads(int n);
 int pa_blas_get_threads(void);
 
+/* In the child of a fork: products of other threads do not go on there, and what they had set is put back. */
+void pa_blas_after_fork(void);
+
 /* Runs the product if it is large, and the BLAS there, threaded and able to take its strides. */
 bool pa_blas_gemm(const pa_gemm *g, int float64);
 

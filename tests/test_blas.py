@@ -155,6 +155,77 @@ def test_only_large_products_leave_our_own_kernel_and_its_one_thread():
     assert run(code) == (0, "[(392, 392, 392)]", "")
 
 
+SLOW_BLAS = """
+    import ctypes, os, threading, pyautograd as pa
+    from pyautograd._c import ffi, lib
+
+    setting = 4
+    products = []  # of those under way: two events, one to say that it is and one to go on
+
+    def sgemm(*arguments):
+        begun, may_end = products.pop()
+        begun.set()
+        may_end.wait(600)
+
+    def set_threads(n):
+        global setting
+        setting = n
+
+    def product(begun, may_end):
+        products.append((begun, may_end))
+        pa.ones(400, 400) @ pa.ones(400, 400)
+
+    size, matrix = ctypes.c_int64, (ctypes.c_void_p, ctypes.c_int64)
+    kept = [
+        ctypes.CFUNCTYPE(None, *[ctypes.c_int] * 3, *[size] * 3, ctypes.c_float, *matrix, *matrix, ctypes.c_float,
+                         *matrix)(sgemm),
+        ctypes.CFUNCTYPE(None, ctypes.c_int)(set_threads),
+        ctypes.CFUNCTYPE(ctypes.c_int)(lambda: setting),
+    ]
+    pointers = [ffi.cast("void *", ctypes.cast(each, ctypes.c_void_p).value) for each in kept]
+    lib.pa_blas_set(pointers[0], pointers[0], *pointers[1:], True, True)
+    pa._blas._looked = True
+    begun, may_end = threading.Event(), threading.Event()
+    thread = threading.Thread(target=product, args=(begun, may_end))
+    pa.set_num_threads(2)
+    thread.start()
+    begun.wait(600)
+    assert setting == 2
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_during_a_product_has_the_setting_from_before_it():
+    code = """
+    pid = os.fork()
+    if pid == 0:
+        os._exit(setting)
+    may_end.set()
+    thread.join()
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), setting)
+    """
+    assert run(SLOW_BLAS + code) == (0, "4 4", "")
+
+
+def test_products_that_overlap_leave_the_setting_as_it_was():
+    code = """
+    class Other:  # of the second product, which begins and ends while the first is under way, or ends after it
+        def set(self):
+            if first_ends_first:
+                may_end.set()
+                thread.join()
+        def wait(self, seconds):
+            pass
+
+    for first_ends_first in (False, True):
+        pa.set_num_threads(3)
+        product(Other(), Other())
+        assert pa.get_num_threads() == 3
+    print(setting)
+    """
+    assert run(SLOW_BLAS + code) == (0, "4", "")
+
+
 @needs_blas
 def test_limits_of_numpys_pool_hold_for_us():
     code = """
