@@ -52,6 +52,8 @@ bool pa_flush_denormal(bool flush) {
     return PA_FPMODE_FLUSH != 0;
 }
 
+int pa_grad_disabled_count(void) { return pa_grad_disabled_threads; }
+
 void pa_default_float_set(int dtype) { pa_graph.default_float = (pa_dtype)dtype; }
 int pa_default_float_get(void) { return pa_graph.default_float; }
 

@@ -34,6 +34,8 @@ int pa_isa_use(const char *name); /* "" for the best that this machine runs */
 const char *pa_isa_name(void);
 bool pa_isa_available(const char *name);
 
+int pa_grad_disabled_count(void); /* threads in which ops keep no history */
+
 bool pa_flush_denormal(bool flush); /* of float32 work; false where the processor cannot */
 
 /* Python floats that become arrays: 2 float32, 3 float64 */

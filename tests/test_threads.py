@@ -1,6 +1,7 @@
 """Threads: models side by side do not see each other; two threads in one model are told so by an error."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
+from pyautograd._c import lib
 
 
 def in_threads(*actions: Callable[[], Any]) -> list[Any]:
@@ -29,6 +31,20 @@ def in_threads(*actions: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+def test_a_thread_that_ends_within_no_grad_is_no_longer_counted() -> None:
+    before = lib.pa_grad_disabled_count()
+    counted: list[int] = []
+
+    def enter() -> None:
+        pyautograd.no_grad().__enter__()
+        counted.append(lib.pa_grad_disabled_count())
+
+    in_threads(enter)
+    assert counted == [before + 1]
+    while lib.pa_grad_disabled_count() != before:  # the system ends a thread a little after Python
+        time.sleep(0.001)
 
 
 def make_model(widths: list[int]) -> tuple[nn.Module, optim.Optimizer, Tensor, Tensor]:
