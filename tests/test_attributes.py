@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import weakref
 
 import numpy as np
@@ -177,6 +178,7 @@ def test_attributes_may_look_at_the_graph_while_they_die():
     assert len({id(v) for v in made}) == 3 and all(v.label == "made meanwhile" for v in made)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from CPython 3.12 on no allocation collects")
 def test_a_collection_amid_a_reading_makes_no_second_object():
     y = Value(2.0) * Value(3.0)
     held = [Value(float(i)) for i in range(600)]  # no object is idle: the next one is allocated, which may collect

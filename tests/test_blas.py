@@ -156,7 +156,7 @@ def test_only_large_products_leave_our_own_kernel_and_its_one_thread():
 
 
 SLOW_BLAS = """
-    import ctypes, os, threading, pyautograd as pa
+    import ctypes, os, threading, warnings, pyautograd as pa
     from pyautograd._c import ffi, lib
 
     setting = 4
@@ -197,6 +197,7 @@ SLOW_BLAS = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_forked_during_a_product_has_the_setting_from_before_it():
     code = """
+    warnings.simplefilter("ignore", DeprecationWarning)  # of CPython 3.12 and later: a process of two threads forks
     pid = os.fork()
     if pid == 0:
         os._exit(setting)

@@ -19,7 +19,10 @@ OPERATORS_OF_TENSORS = {
     *(f"__i{name}__" for name in ("and", "or", "xor", "pow")),
     *("__invert__", "__index__", "__bool__", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
 }
-OF_CLASSES = {"__annotations__", "__slots__", "__weakref__", "__slotnames__"}  # the last is a note of copyreg's
+# What a class statement leaves, of CPython 3.13 too, and a note of copyreg's
+OF_CLASSES = {
+    "__annotations__", "__slots__", "__weakref__", "__firstlineno__", "__static_attributes__", "__slotnames__",
+}  # fmt: skip
 SHARED_PRIVATE = {
     "_backward", "_children", "_inputs", "_local_gradients", "_local_grads", "_op", "_op_name", "_prev",
 }  # fmt: skip
