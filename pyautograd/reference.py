@@ -638,7 +638,7 @@ def _elu(a: Value, alpha: Number = 1.0) -> Value:
 
 @_derivative("elu")
 def _elu_vjp(out: Value) -> None:
-    out._a.grad += out.grad if out._a.data > 0.0 else out.grad * (out._extra * _e_to(out._a.data))
+    out._a.grad += out.grad * (out._extra * _e_to(out._a.data)) if out._a.data <= 0.0 else out.grad
 
 
 def _sigmoid(a: Value) -> Value:

@@ -278,3 +278,9 @@ if __name__ == "__main__":
     print(pa.isa())
     for what, values in every_op():
         print(what, hashlib.sha256(values.tobytes()).hexdigest())
+
+
+def test_the_gradient_of_elu_is_1_at_nan_as_pytorch_has_it() -> None:
+    x = pa.tensor([math.nan, 1.0, -1.0], requires_grad=True)
+    F.elu(x).sum().backward()
+    assert x.grad.tolist() == pytest.approx([1.0, 1.0, math.exp(-1)])
