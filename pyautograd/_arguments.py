@@ -172,4 +172,5 @@ def _words(hint: Any) -> str:
     if origin is not None and isinstance(origin, type):
         of = f" of {inner[0].__name__}s" if len(inner) == 1 and isinstance(inner[0], type) else ""
         return "callable" if origin.__name__ == "Callable" else f"a {origin.__name__}{of}"
-    return f"a {getattr(hint, '__name__', hint)}"
+    kind = str(getattr(hint, "__name__", hint))
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"

@@ -47,6 +47,15 @@ def alias(op: str, dim: Dims, axis: Dims) -> Any:
     return axis
 
 
+def distinct(op: str, dims: Any, axes: int, argument: str = "dim") -> list[int]:
+    """One axis or several, counted from 0; ValueError when one is named twice."""
+    given = tuple(dims) if isinstance(dims, tuple | list) else (dims,)
+    found = [one(op, each, axes, argument) for each in given]
+    if len(set(found)) != len(found):
+        raise ValueError(f"{op}: an axis is named twice in {argument} {given}")
+    return found
+
+
 def mask(op: str, input: Any, dim: Any) -> int:
     """A bit for each axis of a tensor that is reduced: all for None and for (); ValueError when one is named twice."""
     try:
@@ -58,12 +67,7 @@ def mask(op: str, input: Any, dim: Any) -> int:
     dims = dim if isinstance(dim, tuple | list) else () if dim is None else (dim,)
     if not dims:
         return (1 << axes) - 1
-    bits = 0
-    for each in dims:
-        bit = 1 << one(op, each, axes)
-        if bits & bit:
-            raise ValueError(f"{op}: axis {each} is named twice in {tuple(dims)}")
-        bits |= bit
+    bits = sum(1 << each for each in distinct(op, dims, axes))
     return bits if axes else 0
 
 

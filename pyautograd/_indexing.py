@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pyautograd import _ops
+from pyautograd import _core, _ops
 from pyautograd._core import Node, apply, is_recording, reshape
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class _MaskOfAll(NamedTuple):
 
 def _as_index_array(item: Any) -> Any:
     """The array that an index is, or None for ints, slices and None. In a recorded step a tensor stays a tensor."""
-    if isinstance(item, Node):
+    if isinstance(item, _core.Tensor):
         if item.dtype.name == "int64" and is_recording():  # type: ignore[attr-defined]
             return item
         if item.ndim == 0 and item.dtype.name == "int64":  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@ and `keepdim`."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -179,7 +180,7 @@ def std(
 
 @named
 def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The p-norm of the elements over the axes `dim`, p 1, 2 or inf; the gradient at the zero vector is 0.
+    """The p-norm of the elements over the axes `dim`, p 1, 2, inf or -inf; the gradient at the zero vector is 0.
 
     >>> import pyautograd
     >>> pyautograd.tensor([3.0, 4.0]).norm()
@@ -192,9 +193,9 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
     sizes: Any = apply(_ops.abs, input)
     if p == 1:
         return _reduced(_ops.sum, "norm", sizes, dim, keepdim, None, False)
-    if p == float("inf"):
-        return _reduced(_ops.max, "norm", sizes, dim, keepdim, None, False)
-    raise ValueError(f"norm: p is 1, 2 or inf, not {p!r}")
+    if p in (math.inf, -math.inf):
+        return _reduced(_ops.max if p == math.inf else _ops.min, "norm", sizes, dim, keepdim, None, False)
+    raise ValueError(f"norm: p is 1, 2, inf or -inf, not {p!r}")
 
 
 @named
@@ -264,11 +265,24 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 @named
-def logsumexp(input: Tensor, dim: SupportsIndex, keepdim: bool = False) -> Tensor:
-    """ln sum e^a along an axis, without overflow; integers become the default float."""
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """ln sum e^a over the axes `dim`, without overflow; integers become the default float."""
     if isinstance(input, Node) and not input.dtype.is_floating_point:
         input = input.to(get_default_dtype())
-    return apply(_ops.logsumexp, input, (_dims.axis("logsumexp", input, dim), _keep("logsumexp", keepdim)))
+    keepdim = _keep("logsumexp", keepdim)
+    if not isinstance(dim, tuple | list):
+        return apply(_ops.logsumexp, input, (_dims.axis("logsumexp", input, dim), keepdim))
+    reduced = _dims.distinct("logsumexp", dim, _dims.ndim("logsumexp", input)) or range(input.ndim)
+    kept = [axis for axis in range(input.ndim) if axis not in reduced]
+    if input.ndim:
+        input = input.permute(*kept, *reduced)
+    shape = input.shape[: len(kept)]
+    result: Any = apply(
+        _ops.logsumexp, reshape(input, (*shape, math.prod(input.shape[len(kept) :]))), (len(kept), False)
+    )
+    for axis in sorted(reduced) if keepdim and input.ndim else ():
+        result = result.unsqueeze(axis)
+    return result  # type: ignore[no-any-return]
 
 
 @named

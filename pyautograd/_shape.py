@@ -86,14 +86,24 @@ def t(input: Tensor) -> Tensor:
     return apply(_ops.view, input, (_PERMUTE, *reversed(range(axes))))
 
 
-def movedim(input: Tensor, source: SupportsIndex, destination: SupportsIndex) -> Tensor:
-    """One axis moved to another place."""
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """One axis moved to another place, or several to as many places; the others keep their order.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3, 4).movedim((0, 1), (-1, 0)).shape
+    (3, 4, 2)
+    """
     axes = _dims.ndim("movedim", input)
-    order = list(range(axes))
-    start, end = _dims.one("movedim", source, axes, "source"), _dims.one("movedim", destination, axes, "destination")
-    if axes:
-        order.insert(end, order.pop(start))
-    return apply(_ops.view, input, (_PERMUTE, *order))
+    taken, places = (
+        _dims.distinct("movedim", source, axes, "source"),
+        _dims.distinct("movedim", destination, axes, "destination"),
+    )
+    if len(taken) != len(places):
+        raise ValueError(f"movedim: {len(taken)} axes {source} to {len(places)} places {destination}")
+    order = [axis for axis in range(axes) if axis not in taken]
+    for place, axis in sorted(zip(places, taken, strict=True)):
+        order.insert(place, axis)
+    return apply(_ops.view, input, (_PERMUTE, *order[:axes]))
 
 
 @named

@@ -207,6 +207,37 @@ def test_what_is_no_tensor_is_named(wrong) -> None:
             function(wrong)
 
 
+def test_several_axes_move_at_once() -> None:
+    x = pa.arange(24).reshape(2, 3, 4)
+    for source, destination in ((0, 2), ((0, 1), (-1, 0)), ([2, 0], [0, 1]), ((), ())):
+        assert np.array_equal(x.movedim(source, destination).numpy(), np.moveaxis(x.numpy(), source, destination))
+    with pytest.raises(ValueError, match=r"^movedim: 2 axes"):
+        x.movedim((0, 1), 2)
+    with pytest.raises(ValueError, match="named twice in source"):
+        x.movedim((0, 0), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("made", "argument"),
+    [("BatchNorm1d", "num_features"), ("Embedding", "num_embeddings"),
+     ("Linear", "in_features"), ("Softplus", "beta"), ("CrossEntropyLoss", "weight"),
+     ("BCEWithLogitsLoss", "pos_weight"),
+     ("Dropout", "p")],
+)  # fmt: skip
+def test_a_module_names_the_wrong_argument_it_is_made_with(made: str, argument: str) -> None:
+    others: dict[str, int] = {"Embedding": {"embedding_dim": 2}, "Linear": {"out_features": 2}}.get(made, {})
+    with pytest.raises(TypeError, match=f"^{made}: {argument} must be "):
+        getattr(pa.nn, made)(**{argument: {}}, **others)
+
+
+def test_an_operand_of_another_shape_is_refused_though_it_would_broadcast() -> None:
+    for weight in (pa.ones(2, 3), pa.ones(1)):
+        with pytest.raises(ValueError, match=r"^layer_norm: weight has shape"):
+            F.layer_norm(pa.ones(2, 3), (3,), weight)
+    with pytest.raises(ValueError, match=r"^embedding: padding_idx 7 is none of 4 rows"):
+        F.embedding(pa.tensor([0]), pa.ones(4, 2), padding_idx=7)
+
+
 def test_a_wrong_parameter_is_named() -> None:
     for call, text in [
         (lambda: F.leaky_relu(X, "a"), "leaky_relu: parameter 1 must be a number"),

@@ -574,7 +574,7 @@ def test_schedule_mistakes() -> None:
     optimizer = optim.SGD([nn.Parameter(pa.ones(1))], lr=1.0)
     with pytest.warns(UserWarning, match=r"before optimizer\.step"):
         lr_scheduler.StepLR(optimizer, 1).step()
-    with pytest.raises(TypeError, match="not an Optimizer"):
+    with pytest.raises(TypeError, match="StepLR: optimizer must be an Optimizer, not int"):
         lr_scheduler.StepLR(3, 1)
     fresh = optim.SGD([nn.Parameter(pa.ones(1))], lr=1.0)
     with pytest.raises(KeyError, match="initial_lr"):

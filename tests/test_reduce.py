@@ -189,3 +189,19 @@ def test_bad_input():
         pa.zeros(0).argmax()
     with pytest.raises(IndexError, match="sum"):
         pa.zeros(3).sum(dim=1)
+
+
+def test_logsumexp_over_several_axes_is_that_over_all_their_elements() -> None:
+    x = pa.tensor(np.random.default_rng(0).normal(size=(2, 3, 4)), requires_grad=True)
+    for dim, axes in ((0, 2), (0, 2)), ((-1, 1), (1, 2)), ((), (0, 1, 2)), ([1], (1,)):
+        for keepdim in (False, True):
+            result = x.logsumexp(dim, keepdim)
+            wanted = np.log(np.exp(x.detach().numpy()).sum(axes, keepdims=keepdim))
+            assert result.shape == wanted.shape and np.allclose(result.detach().numpy(), wanted)
+    x.logsumexp((0, 2)).sum().backward()
+    assert np.allclose(x.grad.numpy().sum((0, 2)), 1)
+    assert pa.tensor(2.0).logsumexp((0,), True).shape == () and pa.zeros(0, 3).logsumexp((0, 1)).item() == -np.inf
+
+
+def test_the_norm_of_minus_infinity_is_the_smallest_size() -> None:
+    assert pa.tensor([[-3.0, 2.0], [1.0, -4.0]]).norm(float("-inf"), 1).tolist() == [2.0, 1.0]

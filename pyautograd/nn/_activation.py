@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyautograd import _ops
+from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._apply import apply
@@ -26,6 +27,7 @@ class ReLU(Module):
     [0.0, 2.0]
     """
 
+    @named
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -40,6 +42,7 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where x > 0, else `negative_slope` x."""
 
+    @named
     def __init__(self, negative_slope: float = 1e-2, inplace: bool = False) -> None:
         super().__init__()
         self.negative_slope = negative_slope
@@ -55,6 +58,7 @@ class LeakyReLU(Module):
 class ELU(Module):
     """x where x > 0, else `alpha` (e^x - 1)."""
 
+    @named
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
         self.alpha = alpha
@@ -70,6 +74,7 @@ class ELU(Module):
 class GELU(Module):
     """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for its approximation by tanh."""
 
+    @named
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         self.approximate = approximate
@@ -84,6 +89,7 @@ class GELU(Module):
 class SiLU(Module):
     """x sigmoid(x)."""
 
+    @named
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -119,6 +125,7 @@ class Tanh(Module):
 class Softplus(Module):
     """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
 
+    @named
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
         self.beta = float(beta)
@@ -134,6 +141,7 @@ class Softplus(Module):
 class Softmax(Module):
     """e^x / sum e^x along `dim`."""
 
+    @named
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
@@ -148,6 +156,7 @@ class Softmax(Module):
 class LogSoftmax(Module):
     """x - ln sum e^x along `dim`."""
 
+    @named
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim

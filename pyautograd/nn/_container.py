@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from pyautograd._arguments import named
 from pyautograd._core import bump_epoch
 from pyautograd.nn._module import Module
 
@@ -93,6 +94,7 @@ class Sequential(_Positional):
     (5, 1)
     """
 
+    @named
     def __init__(self, *modules: Any) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -118,6 +120,7 @@ class ModuleList(_Positional):
     (3, 6)
     """
 
+    @named
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         if modules is not None:
@@ -140,6 +143,7 @@ class ModuleDict(Module):
     2
     """
 
+    @named
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
         if modules is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
@@ -15,6 +16,7 @@ class Dropout(Module):
     [1.0, 1.0, 1.0]
     """
 
+    @named
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         F.check_probability("Dropout", p)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd._creation import empty
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
@@ -22,6 +23,7 @@ class Embedding(Module):
     (1, 3, 4)
     """
 
+    @named
     def __init__(
         self,
         num_embeddings: int,

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from pyautograd import _ops
+from pyautograd._arguments import named
 from pyautograd._creation import empty
 from pyautograd._shape import flatten
 from pyautograd._tensor import Parameter, Tensor
@@ -30,6 +31,7 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
+    @named
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
@@ -77,6 +79,7 @@ class Flatten(Module):
     (5, 64)
     """
 
+    @named
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
         self.start_dim = start_dim

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
 
 class _Loss(Module):
+    @named
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("mean", "sum", "none") and not (reduction == "batchmean" and isinstance(self, KLDivLoss)):
@@ -37,6 +39,7 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """`functional.smooth_l1_loss`."""
 
+    @named
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = beta
@@ -48,6 +51,7 @@ class SmoothL1Loss(_Loss):
 class HuberLoss(_Loss):
     """`functional.huber_loss`."""
 
+    @named
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
@@ -59,6 +63,7 @@ class HuberLoss(_Loss):
 class HingeLoss(_Loss):
     """`functional.hinge_loss`: targets are -1 or 1."""
 
+    @named
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.margin = margin
@@ -70,6 +75,7 @@ class HingeLoss(_Loss):
 class KLDivLoss(_Loss):
     """`functional.kl_div`."""
 
+    @named
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)
         self.log_target = log_target
@@ -81,6 +87,7 @@ class KLDivLoss(_Loss):
 class _WeightedLoss(_Loss):
     weight: Tensor | None
 
+    @named
     def __init__(self, weight: Tensor | None, reduction: str) -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
@@ -94,6 +101,7 @@ class CrossEntropyLoss(_WeightedLoss):
     1.3863
     """
 
+    @named
     def __init__(
         self,
         weight: Tensor | None = None,
@@ -112,6 +120,7 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """`functional.nll_loss`: log-probabilities against classes."""
 
+    @named
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
         self.ignore_index = ignore_index
@@ -123,6 +132,7 @@ class NLLLoss(_WeightedLoss):
 class BCELoss(_WeightedLoss):
     """`functional.binary_cross_entropy`: probabilities against targets in [0, 1]."""
 
+    @named
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
 
@@ -135,6 +145,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
     pos_weight: Tensor | None
 
+    @named
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
         super().__init__(weight, reduction)
         self.register_buffer("pos_weight", pos_weight)

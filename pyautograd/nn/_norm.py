@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyautograd._arguments import wrong
+from pyautograd._arguments import named, wrong
 from pyautograd._creation import ones, tensor, zeros
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
@@ -25,6 +25,7 @@ class LayerNorm(Module):
     weight: Parameter | None
     bias: Parameter | None
 
+    @named
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -71,6 +72,7 @@ class BatchNorm1d(Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
+    @named
     def __init__(
         self,
         num_features: int,

@@ -211,6 +211,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     rows = apply(_index, weight, input, (1,))
     if padding_idx is None:
         return rows
+    if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+        raise ValueError(f"embedding: padding_idx {padding_idx} is none of {weight.shape[0]} rows")
     return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), rows.detach(), rows)
 
 
@@ -228,6 +230,9 @@ def layer_norm(
         raise ValueError(
             f"layer_norm: the last axes of input must be {tuple(normalized_shape)}; its shape is {tuple(input.shape)}"
         )
+    for argument, given in ("weight", weight), ("bias", bias):
+        if given is not None and given.shape != input.shape[-n:]:
+            raise ValueError(f"layer_norm: {argument} has shape {given.shape}; it must be {tuple(normalized_shape)}")
     last = ((1 << n) - 1) << (input.ndim - n), True  # the axes as bits, and keepdim
     centred = input - apply(_mean, input, last)
     normal: Tensor = centred / (apply(_mean, centred.square(), last) + eps).sqrt()

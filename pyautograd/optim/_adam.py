@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
 
@@ -28,6 +29,7 @@ class Adam(FusedOptimizer):
 
     _kind = 1
 
+    @named
     def __init__(
         self,
         params: Params,
@@ -86,6 +88,7 @@ class AdamW(Adam):
     >>> optimizer = pa.optim.AdamW(pa.nn.Linear(2, 1).parameters(), lr=1e-3, weight_decay=0.1)
     """
 
+    @named
     def __init__(
         self,
         params: Params,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
 
@@ -19,6 +20,7 @@ class RMSprop(FusedOptimizer):
 
     _kind = 2
 
+    @named
     def __init__(
         self,
         params: Params,

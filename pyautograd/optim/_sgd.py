@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
 
@@ -25,6 +26,7 @@ class SGD(FusedOptimizer):
     _kind = 0
     _counts_steps = False
 
+    @named
     def __init__(
         self,
         params: Params,

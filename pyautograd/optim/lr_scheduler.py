@@ -24,6 +24,7 @@ class LRScheduler:
     `last_epoch` is the epoch to resume after; -1 starts anew and remembers each group's lr as its `initial_lr`.
     """
 
+    @named
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
@@ -117,6 +118,7 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
+    @named
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.step_size = step_size
         self.gamma = gamma
@@ -131,6 +133,7 @@ class StepLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """Multiplies the lr by `gamma` every epoch."""
 
+    @named
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -182,6 +185,7 @@ class CosineAnnealingLR(LRScheduler):
     In PyTorch's recursive form, so that the numbers are its numbers to the last digit.
     """
 
+    @named
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         self.T_max = T_max
         self.eta_min = eta_min

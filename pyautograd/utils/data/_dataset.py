@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
+from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._random import permutation
 
@@ -45,6 +46,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     tensors: tuple[Tensor, ...]
 
+    @named
     def __init__(self, *tensors: Tensor) -> None:
         if not tensors:
             raise ValueError("TensorDataset: no tensors given")
@@ -70,6 +72,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 class Subset(Dataset[T_co]):
     """The items of a dataset at the given indices."""
 
+    @named
     def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
         self.dataset = dataset
         self.indices = indices
@@ -91,6 +94,7 @@ class Subset(Dataset[T_co]):
 class ConcatDataset(Dataset[T_co]):
     """Datasets one after the other."""
 
+    @named
     def __init__(self, datasets: Sequence[Dataset[T_co]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:

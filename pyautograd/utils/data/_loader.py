@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd import _ops
+from pyautograd._arguments import named
 from pyautograd._core import apply
 from pyautograd._creation import arange, tensor
 from pyautograd._indexing import _SLICE
@@ -31,6 +32,7 @@ class DataLoader:
     [[0, 1], [2, 3]]
     """
 
+    @named
     def __init__(
         self,
         dataset: Any,

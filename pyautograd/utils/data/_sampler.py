@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd._arguments import named
 from pyautograd.utils.data._random import integers, permutation, seeded
 
 
@@ -21,6 +22,7 @@ class Sampler:
 class SequentialSampler(Sampler):
     """0, 1, 2, …"""
 
+    @named
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
 
@@ -42,6 +44,7 @@ class RandomSampler(Sampler):
     7
     """
 
+    @named
     def __init__(
         self,
         data_source: Sized,
