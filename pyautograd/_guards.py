@@ -260,13 +260,13 @@ class _Walk:
     def _push(self, value: Any, place: str) -> None:
         if type(value) in _ATOMS or id(value) in self._seen:
             return
-        if not isinstance(value, Node):
-            self._todo.append((value, place))
-        elif self._of_nodes:
-            self._attributes_of_node(value, place)
-        else:
+        if isinstance(value, Node) and not self._of_nodes:
             return
         self._seen[id(value)] = value
+        if isinstance(value, Node):
+            self._attributes_of_node(value, place)
+        else:
+            self._todo.append((value, place))
 
     def _attributes_of_node(self, node: Node, place: str) -> None:
         """Numbers that a script has put on its tensors, such as a factor for the lr."""

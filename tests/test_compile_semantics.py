@@ -1461,3 +1461,17 @@ def test_seeding_inside_a_step_is_refused() -> None:
         return x + 1
 
     refused(pyautograd.compile(step), pyautograd.ones(2), match="seed")
+
+
+def test_attributes_of_tensors_that_lead_back_to_the_tensor_are_read() -> None:
+    x: Any = pyautograd.ones(3)
+    x.twin, x.factor = pyautograd.ones(3), 2.0
+    x.twin.twin = x
+
+    @pyautograd.compile
+    def step(y: Tensor) -> Tensor:
+        return (x.twin.twin * y * x.factor).sum()
+
+    assert [step(pyautograd.ones(3)).item() for _ in range(3)] == [6.0] * 3
+    x.factor = 3.0
+    assert step(pyautograd.ones(3)).item() == 9.0
