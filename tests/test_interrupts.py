@@ -7,6 +7,7 @@ looks for signals, as it would with a user's Ctrl-C that came there.
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -67,6 +68,7 @@ def interrupted_at(n: int, function: Callable[[], Any]) -> bool:
     before = signal.signal(signal.SIGINT, handle)
     # From CPython 3.12 on, bytecodes are traced only if a frame has asked for it before tracing begins.
     sys._getframe().f_trace_opcodes = True
+    gc.disable()  # its callbacks, such as hypothesis has, would be interrupted too, and swallow what is raised in them
     try:
         sys.settrace(trace)
         try:
@@ -78,6 +80,7 @@ def interrupted_at(n: int, function: Callable[[], Any]) -> bool:
     finally:
         with contextlib.suppress(KeyboardInterrupt):
             signal.signal(signal.SIGINT, before)
+        gc.enable()
     return count >= n
 
 
