@@ -144,6 +144,9 @@ def rsqrt(input: Tensor) -> Tensor:
     return reciprocal(sqrt(input))
 
 
+_BOUND = (int, float, type(None))  # made once: a union would be made in every call
+
+
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Elementwise min(max(a, min), max); the gradient passes where a is within the bounds, these included.
 
@@ -157,7 +160,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise ValueError("clamp: min or max is wanted")
     if not isinstance(input, Node):
         input = _arguments.tensor("clamp", "input", input)
-    if input.dtype.is_floating_point and isinstance(min, int | float | None) and isinstance(max, int | float | None):
+    if input.dtype.is_floating_point and isinstance(min, _BOUND) and isinstance(max, _BOUND):
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
         return apply(_ops.clamp, input, low, high)
