@@ -83,7 +83,7 @@ static PyType_Slot recording_slots[] = {
 static PyType_Spec recording_spec = {
     .name = "pyautograd._core.Recording",
     .basicsize = sizeof(recording),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = recording_slots,
 };
 

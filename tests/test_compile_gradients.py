@@ -169,4 +169,4 @@ def test_the_cache_is_given_back() -> None:
     del large
     kept = pa.memory_stats().cached_bytes
     pa.empty_cache()
-    assert pa.memory_stats().cached_bytes <= kept - 4_000_000
+    assert pa.memory_stats().cached_bytes <= max(0, kept - 4_000_000)  # under sanitizers nothing is cached

@@ -14,7 +14,7 @@ static pa_node *gradient_of(const pa_node *param) { return param->array != NULL 
 
 static bool has_gradient(const pa_node *param) { return param->flags & PA_IS_VALUE || gradient_of(param) != NULL; }
 
-static bool same_layout(const pa_node *a, const pa_node *b) {
+bool pa_same_layout(const pa_node *a, const pa_node *b) {
     return a->dtype == b->dtype && pa_same_shape(a, b) && pa_node_is_contiguous(b);
 }
 
@@ -39,14 +39,14 @@ static pa_status check(int kind, int index, const pa_node *param, pa_node *const
         "%s: parameter %d of shape %s is a view that is not contiguous; give the optimiser its contiguous() copy", name,
         index, shape);
     const pa_node *grad = gradient_of(param);
-    PA_FAIL_IF(grad != NULL && !same_layout(param, grad), PA_VALUE,
+    PA_FAIL_IF(grad != NULL && !pa_same_layout(param, grad), PA_VALUE,
                "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s",
                name, index, pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
                pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
     for (int i = 0; i < 3; i++) {
         PA_FAIL_IF(state[i] == NULL && needs_state(kind, i, hyper), PA_RUNTIME,
                    "%s: parameter %d of shape %s lacks state %d", name, index, shape, i);
-        PA_FAIL_IF(state[i] != NULL && !same_layout(param, state[i]), PA_VALUE,
+        PA_FAIL_IF(state[i] != NULL && !pa_same_layout(param, state[i]), PA_VALUE,
                    "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name,
                    i, index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), shape,
                    pa_dtype_name(param->dtype));

@@ -14,6 +14,9 @@ enum pa_optimizer { PA_SGD, PA_ADAM, PA_RMSPROP };
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_update *hyper);
 
+/* Can an update go over both side by side? What a gradient and each state must be to their parameter. */
+bool pa_same_layout(const pa_node *a, const pa_node *b);
+
 /* Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's update, has none: it keeps those of
    float64. */
 static inline bool pa_update_flushes(int kind, int float64, const pa_update *u) {

@@ -6,6 +6,7 @@
 
 #include "../apply.h"
 #include "../kernels/kernels.h"
+#include "../kernels/optim.h"
 #include "values.h"
 
 static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
@@ -102,14 +103,33 @@ static double *block_of(const pa_update_plan *plan, int s) {
     const char *begin = NULL;
     for (int k = 0; k < plan->n; k++) {
         const pa_node *state = plan->state[3 * k + s];
-        if (state == NULL || state->ndim != 0 || state->dtype != PA_FLOAT64) return NULL;
+        if (!(plan->params[k]->flags & PA_IS_VALUE) || state == NULL || !pa_same_layout(plan->params[k], state)) return NULL;
         if (k == 0) begin = pa_node_data(state);
         if (pa_node_data(state) != begin + (size_t)k * sizeof(double)) return NULL;
     }
     return (double *)(uintptr_t)begin;
 }
 
+/* Whoever has an optimiser may have put anything into its state. */
+static bool states_fit(const pa_update_plan *plan) {
+    for (int k = 0; k < 3 * plan->n; k++)
+        if (plan->state[k] != NULL && !pa_same_layout(plan->params[k / 3], plan->state[k])) return false;
+    return true;
+}
+
+/* The same, where it held once: of a tensor that is written in place its dtype alone can be another. */
+static bool still_fits(const pa_update_plan *plan) {
+    if (plan->hyper == NULL || !plan->fits) return false;
+    for (int s = 0; s < 3; s++)
+        for (int k = 0; plan->block[s] == NULL && k < plan->n; k++) {
+            const pa_node *state = plan->state[3 * k + s];
+            if (state != NULL && state->dtype != plan->params[k]->dtype) return false;
+        }
+    return true;
+}
+
 void pa_update_plan_bound(pa_update_plan *plan) {
+    plan->fits = states_fit(plan);
     for (int s = 0; s < 3; s++) plan->block[s] = block_of(plan, s);
 }
 
@@ -146,7 +166,7 @@ bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
 bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     if (p->kernels != pa_k) return false;
     for (int32_t i = 0; i < p->n_updates; i++)
-        if (p->updates[i].hyper == NULL) return false;
+        if (!still_fits(&p->updates[i])) return false;
     for (int32_t i = 0; i < p->n_watched; i++) {
         const pa_external *e = &p->externals[i];
         if (!external_fits(p, e, e->input >= 0 ? in[e->input] : e->node)) return false;

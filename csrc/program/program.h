@@ -125,7 +125,8 @@ typedef struct pa_update_plan {
     int kind, n;
     pa_node **params, **state;
     int64_t *steps;
-    const void *hyper; /* in Python's hands, and read at each step */
+    const void *hyper; /* in Python's hands, and read at each step; NULL where there is none any more */
+    bool fits;         /* had each state its parameter's layout when they were bound? */
     pa_update prepared; /* in replay: for the step that parameters with `prepared.step` steps are about to make */
     double *block[3];  /* where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
 } pa_update_plan;
