@@ -35,7 +35,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_OF_ITS_OP = ("_backward_function", "_custom_op")
+def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
+    """What `__getstate__` gives: the attributes and slots set on a node, but for those of its op."""
+    state = object.__getstate__(node)
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    kept = {name: value for name, value in (attributes or {}).items() if name not in left_out}
+    return (kept, slots) if slots else kept or None
 
 
 @graft(_core.Tensor)
@@ -434,10 +439,7 @@ class Tensor(Node):
 
     def __getstate__(self) -> Any:
         """The attributes set on it, but for those that make it the result of an autograd.Function: a copy is a leaf."""
-        state = object.__getstate__(self)
-        attributes, slots = state if isinstance(state, tuple) else (state, None)
-        own = {name: value for name, value in (attributes or {}).items() if name not in _OF_ITS_OP}
-        return (own, slots) if slots else own or None
+        return state_of(self, ("_backward_function", "_custom_op"))
 
     def __reduce__(self) -> Any:
         array = np.asarray(self.detach()).copy()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyautograd import _core, _ops
 from pyautograd._core import Node, apply
 from pyautograd._graft import graft
+from pyautograd._tensor import state_of
 
 __all__ = ["Value"]
 
@@ -73,6 +74,10 @@ class Value(Node):
     def backward(self) -> None:
         """Set the gradient of every Value that this one depends on: d self / d value. Leaves add to what they have."""
         _core.backward(self, None, True)
+
+    def __getstate__(self) -> Any:
+        """The attributes set on it, but for a `_backward`: a leaf's is never run."""
+        return state_of(self, ("_backward_function",))
 
     def __reduce__(self) -> Any:
         if not self.is_leaf:

@@ -158,3 +158,15 @@ def test_the_result_of_a_function_is_copied_as_a_leaf_without_the_function(way):
     copied.sum().backward()
     result.sum().backward()
     assert copied.grad.tolist() == [1, 1] and x.grad.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_value_made_without_history_is_copied_without_its_backward(way):
+    x = scalar.Value(2.0)
+    with pa.no_grad():
+        out = scalar.Value(6.0, (x,), "tripled")
+    out._backward = lambda: None  # pickle does not find it
+    out.label = "kept"
+    copied = WAYS[way](out)
+    assert (copied.data, copied.label, copied._op) == (6.0, "kept", "tripled")
+    assert copied._backward is not out._backward

@@ -293,7 +293,7 @@ class Handle:
 class Value(Handle):
     def __new__(cls, data, children=(), op=""):
         made = wrap(Node(np.array(float(data)), is_value=True))
-        if children:
+        if children and grad_enabled():
             made.node.parents, made.node.op = tuple(child.node for child in children), "custom"
             made.node.vjp = None
         return made
