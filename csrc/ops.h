@@ -15,6 +15,7 @@ enum {
     READS_B = 2,
     READS_C = 4,
     READS_OUT = 8,
+    READS_G = 16,     /* the upstream gradient: of the loops for gradients, no row states it */
     READS_SAVED = 32, /* what the forward has left in array->saved */
     DRAWS = 64,       /* the forward moves the random stream on */
     MAY_FAIL = 128    /* the forward checks the contents of its operands */

@@ -364,7 +364,8 @@ def chosen(everything: list[Target], seed: int, number: int) -> Target:
 
 def work(seed: int, first: int, count: int, progress: str) -> None:
     """Runs in a subprocess: the calls one after the other, each noted before it is made; findings as lines of JSON."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if "libasan" not in os.environ.get("LD_PRELOAD", ""):  # AddressSanitizer maps terabytes, and has a limit of its own
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     faulthandler.enable()
     warnings.simplefilter("ignore")
     everything = targets()
