@@ -94,6 +94,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     (3, 4, 2)
     """
     axes = _dims.ndim("movedim", input)
+    if isinstance(source, tuple | list) != isinstance(destination, tuple | list):
+        raise TypeError(f"movedim: source {source} and destination {destination} must both be ints or both tuples")
     taken, places = (
         _dims.distinct("movedim", source, axes, "source"),
         _dims.distinct("movedim", destination, axes, "destination"),

@@ -212,7 +212,9 @@ def test_several_axes_move_at_once() -> None:
     for source, destination in ((0, 2), ((0, 1), (-1, 0)), ([2, 0], [0, 1]), ((), ())):
         assert np.array_equal(x.movedim(source, destination).numpy(), np.moveaxis(x.numpy(), source, destination))
     with pytest.raises(ValueError, match=r"^movedim: 2 axes"):
-        x.movedim((0, 1), 2)
+        x.movedim((0, 1), (2,))
+    with pytest.raises(TypeError, match=r"^movedim: .* both be ints or both tuples"):
+        x.movedim((0,), 2)
     with pytest.raises(ValueError, match="named twice in source"):
         x.movedim((0, 0), (1, 2))
 

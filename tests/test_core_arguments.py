@@ -157,3 +157,41 @@ def test_operators_beside_anything(operator: str) -> None:
                     eval(f"left {operator} right", {"left": left, "right": right})
                 except REFUSALS as error:
                     assert not isinstance(error, SystemError)
+
+
+MODES = [
+    pa.no_grad, pa.enable_grad, pa.inference_mode, pa.autograd.detect_anomaly, _core.paused, _core.recorded, _core.turn,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
+def test_modes_take_nothing_and_are_left_as_often_as_entered(mode: Any) -> None:
+    before = pa.is_grad_enabled(), _core.is_recording(), _core.is_anomaly_enabled()
+    for wrong in ({"made": 1}, {"mode": True}):
+        with pytest.raises(TypeError):
+            mode(**wrong)
+    with pytest.raises(TypeError):
+        mode(1, 2)
+    with pytest.raises(RuntimeError, match="left that was not entered"):
+        mode().__exit__(None, None, None)
+    assert (pa.is_grad_enabled(), _core.is_recording(), _core.is_anomaly_enabled()) == before
+
+
+@pytest.mark.parametrize("wrong", [(), (True, False)], ids=["nothing", "two"])
+def test_set_grad_enabled_takes_one_bool(wrong: tuple[bool, ...]) -> None:
+    with pytest.raises(TypeError):
+        pa.set_grad_enabled(*wrong)
+    assert pa.is_grad_enabled()
+
+
+def test_a_subclass_of_a_mode_is_a_mode() -> None:
+    class Evaluation(pa.no_grad):
+        pass
+
+    with Evaluation():
+        assert not pa.is_grad_enabled()
+    assert pa.is_grad_enabled()
+    with pytest.raises(TypeError):
+        pa.no_grad()(1, 2)
+    with pytest.raises(TypeError):
+        pa.no_grad()(None)
