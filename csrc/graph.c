@@ -161,31 +161,29 @@ static void release_object(void *object, pa_node **pending) {
     }
 }
 
-static void drop_anchored(pa_node *parent, pa_node **pending) {
-    if (parent->flags & PA_ANCHORED)
-        release_object(parent->handle, pending);
-    else
-        drop(parent, pending);
-}
-
-static void drop_many_or_anchored(pa_node *node, pa_node **pending) {
+static void drop_anchored_parents(pa_node *node, pa_node **pending) {
     pa_node *const *parents = pa_node_parents(node);
-    const int n = node->n_parents;
-    if (node->flags & PA_ANCHORED)
-        for (int i = 0; i < n; i++) drop_anchored(parents[i], pending);
-    else
-        for (int i = 0; i < n; i++) drop(parents[i], pending);
+    for (int i = 0; i < node->n_parents; i++) {
+        if (parents[i]->flags & PA_ANCHORED)
+            release_object(parents[i]->handle, pending);
+        else
+            drop(parents[i], pending);
+    }
     free_parent_array(node);
 }
 
 /* Drops what a child holds of its parents. */
 static inline void drop_parents(pa_node *node, pa_node **pending) {
-    if (node->n_parents > 2 || node->flags & PA_ANCHORED) {
-        drop_many_or_anchored(node, pending);
-        return;
+    if (node->flags & PA_ANCHORED) {
+        drop_anchored_parents(node, pending);
+    } else if (node->n_parents > 2) {
+        pa_node *const *parents = pa_node_parents(node);
+        for (int i = 0; i < node->n_parents; i++) drop(parents[i], pending);
+        free_parent_array(node);
+    } else {
+        if (node->n_parents > 0) drop(node->parent[0], pending);
+        if (node->n_parents > 1) drop(node->parent[1], pending);
     }
-    if (node->n_parents > 0) drop(node->parent[0], pending);
-    if (node->n_parents > 1) drop(node->parent[1], pending);
 }
 
 /* What only some nodes have: an array, the attributes of an object that is no more. */

@@ -109,6 +109,7 @@ typedef struct pa_graph_state {
     uint32_t epoch; /* of the last walk */
     int64_t live_nodes;
     int64_t live_storages;
+    bool has_anchored; /* was ever a node anchored? */
     bool detects_anomaly;   /* a backward fails where it makes a NaN or an infinity */
     pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
 } pa_graph_state;

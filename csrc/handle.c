@@ -251,6 +251,7 @@ void pa_handle_anchor(PyObject *self) {
     for (int i = 0; i < node->n_parents; i++) /* made in a recorded step, it holds anchored parents by their nodes */
         if (!(node->flags & PA_ANCHORED) && pa_node_parent(node, i)->flags & PA_ANCHORED) return;
     node->flags |= PA_ANCHORED;
+    pa_graph.has_anchored = true;
     pa_handle_track(self);
 }
 

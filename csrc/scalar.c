@@ -173,6 +173,12 @@ static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa
     return status;
 }
 
+static bool is_any_anchored(int n, pa_node *const *nodes) {
+    unsigned flags = 0;
+    for (int i = 0; i < n; i++) flags |= nodes[i]->flags;
+    return (flags & PA_ANCHORED) != 0;
+}
+
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
     if (pa_recording() != NULL) return neuron_by_nodes(n, w, x, b, nonlinear, out);
     PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n, UINT16_MAX / 2 - 1);
@@ -189,7 +195,7 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
     pa_node **operands = pa_mem_alloc(pa_neuron_bytes(n));
     if (operands == NULL) return PA_MEMORY;
     double *numbers = (double *)(operands + 2 * n + 1);
-    unsigned pure = b->flags, any = b->flags;
+    unsigned pure = b->flags;
     numbers[2 * n] = act;
     for (int i = 0; i < n; i++) {
         double wi = w[i]->value, xi = x[i]->value;
@@ -198,14 +204,12 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
         operands[n + i] = x[i];
         numbers[i] = wi;
         numbers[n + i] = xi;
-        unsigned wf = w[i]->flags, xf = x[i]->flags;
-        pure &= wf & xf;
-        any |= wf | xf;
+        pure &= w[i]->flags & x[i]->flags;
         w[i]->refs++;
         x[i]->refs++;
     }
     operands[2 * n] = pa_node_retain(b);
-    if (any & PA_ANCHORED) { /* makes objects, at which Python may run: the operands are held meanwhile */
+    if (pa_graph.has_anchored && is_any_anchored(2 * n + 1, operands)) { /* makes objects, at which Python may run: the operands are held meanwhile */
         pa_status status = neuron_by_nodes(n, operands, operands + n, operands[2 * n], nonlinear, out);
         for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
         pa_mem_free(operands, pa_neuron_bytes(n));
@@ -434,28 +438,29 @@ pa_status pa_value_backward_step(pa_node *node) {
     return PA_OK;
 }
 
-/* A first contribution to an inner node replaces what an earlier pass left; leaves accumulate over passes. Returns how many
-   nodes wait for their turn because of it. */
-static inline int contribute(pa_node *parent, double gradient, uint32_t epoch) {
+/* A first contribution to an inner node, which then waits for its turn, replaces what an earlier pass left; leaves accumulate
+   over passes. */
+static inline void contribute(pa_node *parent, double gradient, uint32_t epoch, int64_t *waiting) {
     if (parent->mark == epoch) {
         parent->grad += gradient;
-        return 0;
+    } else {
+        parent->mark = epoch;
+        if (parent->flags & PA_LISTED) {
+            parent->grad = gradient;
+            ++*waiting;
+        } else {
+            parent->grad += gradient;
+        }
     }
-    parent->mark = epoch;
-    if (!(parent->flags & PA_LISTED)) {
-        parent->grad += gradient;
-        return 0;
-    }
-    parent->grad = gradient;
-    return 1;
 }
 
-/* What the parents of an op that was written in Python get from its local gradients; nothing where it has a _backward. */
+/* What the parents of an op that was written in Python get from its local gradients; nothing where it has a _backward. How
+   many of them begin to wait is returned: a count whose address went to a function that is called would be kept in memory. */
 static __attribute__((noinline)) int64_t contribute_to_all(const pa_node *node, const double *local, uint32_t epoch) {
     pa_node *const *parents = pa_node_parents(node);
     int64_t waiting = 0;
     for (int i = 0; i < node->n_parents; i++)
-        waiting += contribute(parents[i], local != NULL ? local[i] * node->grad : 0, epoch);
+        contribute(parents[i], local != NULL ? local[i] * node->grad : 0, epoch, &waiting);
     return waiting;
 }
 
@@ -473,24 +478,24 @@ pa_status pa_value_backward(pa_node *root) {
         double g = node->grad;
         switch (node->op) {
         case PA_OP_add:
-            waiting += contribute(a, g, epoch);
-            waiting += contribute(b, g, epoch);
+            contribute(a, g, epoch, &waiting);
+            contribute(b, g, epoch, &waiting);
             break;
         case PA_OP_mul: {
             double to_a = g * b->value, to_b = g * a->value;
-            waiting += contribute(a, to_a, epoch);
-            waiting += contribute(b, to_b, epoch);
+            contribute(a, to_a, epoch, &waiting);
+            contribute(b, to_b, epoch, &waiting);
             break;
         }
         case PA_OP_neuron: {
             double gradient = neuron_gradient(node);
             int n = pa_neuron_inputs(node);
-            waiting += contribute(node->neuron[2 * n], gradient, epoch);
+            contribute(node->neuron[2 * n], gradient, epoch, &waiting);
             for (int i = n - 1; i >= 0; i--) {
                 pa_node *w = node->neuron[i], *x = node->neuron[n + i];
                 double to_w = gradient * x->value, to_x = gradient * w->value;
-                waiting += contribute(w, to_w, epoch);
-                waiting += contribute(x, to_x, epoch);
+                contribute(w, to_w, epoch, &waiting);
+                contribute(x, to_x, epoch, &waiting);
             }
             break;
         }
@@ -502,8 +507,8 @@ pa_status pa_value_backward(pa_node *root) {
         default: {
             double to[PA_MAX_OPERANDS];
             gradients_of(node, g, to);
-            waiting += contribute(a, to[0], epoch);
-            if (node->n_parents > 1) waiting += contribute(b, to[1], epoch);
+            contribute(a, to[0], epoch, &waiting);
+            if (node->n_parents > 1) contribute(b, to[1], epoch, &waiting);
         }
         }
     }
