@@ -438,29 +438,28 @@ pa_status pa_value_backward_step(pa_node *node) {
     return PA_OK;
 }
 
-/* A first contribution to an inner node, which then waits for its turn, replaces what an earlier pass left; leaves accumulate
-   over passes. */
-static inline void contribute(pa_node *parent, double gradient, uint32_t epoch, int64_t *waiting) {
+/* A first contribution to an inner node replaces what an earlier pass left; leaves accumulate over passes. Returns how many
+   nodes wait for their turn because of it. */
+static inline int contribute(pa_node *parent, double gradient, uint32_t epoch) {
     if (parent->mark == epoch) {
         parent->grad += gradient;
-    } else {
-        parent->mark = epoch;
-        if (parent->flags & PA_LISTED) {
-            parent->grad = gradient;
-            ++*waiting;
-        } else {
-            parent->grad += gradient;
-        }
+        return 0;
     }
+    parent->mark = epoch;
+    if (!(parent->flags & PA_LISTED)) {
+        parent->grad += gradient;
+        return 0;
+    }
+    parent->grad = gradient;
+    return 1;
 }
 
-/* What the parents of an op that was written in Python get from its local gradients; nothing where it has a _backward. How
-   many of them begin to wait is returned: a count whose address went to a function that is called would be kept in memory. */
+/* What the parents of an op that was written in Python get from its local gradients; nothing where it has a _backward. */
 static __attribute__((noinline)) int64_t contribute_to_all(const pa_node *node, const double *local, uint32_t epoch) {
     pa_node *const *parents = pa_node_parents(node);
     int64_t waiting = 0;
     for (int i = 0; i < node->n_parents; i++)
-        contribute(parents[i], local != NULL ? local[i] * node->grad : 0, epoch, &waiting);
+        waiting += contribute(parents[i], local != NULL ? local[i] * node->grad : 0, epoch);
     return waiting;
 }
 
@@ -478,24 +477,24 @@ pa_status pa_value_backward(pa_node *root) {
         double g = node->grad;
         switch (node->op) {
         case PA_OP_add:
-            contribute(a, g, epoch, &waiting);
-            contribute(b, g, epoch, &waiting);
+            waiting += contribute(a, g, epoch);
+            waiting += contribute(b, g, epoch);
             break;
         case PA_OP_mul: {
             double to_a = g * b->value, to_b = g * a->value;
-            contribute(a, to_a, epoch, &waiting);
-            contribute(b, to_b, epoch, &waiting);
+            waiting += contribute(a, to_a, epoch);
+            waiting += contribute(b, to_b, epoch);
             break;
         }
         case PA_OP_neuron: {
             double gradient = neuron_gradient(node);
             int n = pa_neuron_inputs(node);
-            contribute(node->neuron[2 * n], gradient, epoch, &waiting);
+            waiting += contribute(node->neuron[2 * n], gradient, epoch);
             for (int i = n - 1; i >= 0; i--) {
                 pa_node *w = node->neuron[i], *x = node->neuron[n + i];
                 double to_w = gradient * x->value, to_x = gradient * w->value;
-                contribute(w, to_w, epoch, &waiting);
-                contribute(x, to_x, epoch, &waiting);
+                waiting += contribute(w, to_w, epoch);
+                waiting += contribute(x, to_x, epoch);
             }
             break;
         }
@@ -507,8 +506,8 @@ pa_status pa_value_backward(pa_node *root) {
         default: {
             double to[PA_MAX_OPERANDS];
             gradients_of(node, g, to);
-            contribute(a, to[0], epoch, &waiting);
-            if (node->n_parents > 1) contribute(b, to[1], epoch, &waiting);
+            waiting += contribute(a, to[0], epoch);
+            if (node->n_parents > 1) waiting += contribute(b, to[1], epoch);
         }
         }
     }
