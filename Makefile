@@ -6,11 +6,12 @@ PIP_FLAGS := -qq --disable-pip-version-check
 DEV := .venv/dev/bin
 COMPILERS := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
 
-GLUE := $(addprefix csrc/,handle.c attributes.c operators.c layer.c arrays.c buffer.c bind.c program_type.c guards.c modes.c)
-CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c)) $(wildcard csrc/kernels/*.c csrc/program/*.c)
-HEADERS := $(wildcard csrc/*.h csrc/*.def csrc/*.inc csrc/kernels/*.h csrc/kernels/*.inc csrc/program/*.h)
+GLUE := $(wildcard csrc/python/*.c)
+CORE := $(filter-out $(GLUE),$(wildcard csrc/*.c csrc/*/*.c))
+HEADERS := $(wildcard $(foreach kind,h def inc,csrc/*.$(kind) csrc/*/*.$(kind)))
 MODULE := $(wildcard pyautograd/*.py pyautograd/*/*.py pyautograd/*.pyi pyautograd/data/*)
 BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyautograd/_build.py
+C_FILES := $(CORE) $(GLUE) $(filter-out %.def,$(HEADERS)) $(wildcard tests/c/*.[ch])
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
 .PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz coverage clean
@@ -73,6 +74,7 @@ lint: .venv/dev/ready
 	$(DEV)/ruff check --output-format concise .
 	$(DEV)/ruff format --check .
 	$(DEV)/mypy
+	! grep -n '<Python.h>' $(filter-out csrc/python/%,$(C_FILES))
 
 # ---- the wheel, and what is checked with it from another folder ----
 

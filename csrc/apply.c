@@ -5,7 +5,7 @@
 #include "hold.h"
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
-#include "program/record.h"
+#include "record.h"
 #include "scalar.h"
 
 double pa_node_cost(const pa_node *node) {

@@ -5,7 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/prefix_double.h"
-#include "program/record.h"
+#include "record.h"
 
 /* Python's own power, for micrograd's bits: a product rounds otherwise once in a thousand times. */
 #undef POWER

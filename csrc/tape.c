@@ -8,7 +8,7 @@
 #include "hold.h"
 #include "kernels/kernels.h"
 #include "kernels/stream.h"
-#include "program/record.h"
+#include "record.h"
 #include "scalar.h"
 
 /* ---- list ---- */

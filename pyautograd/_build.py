@@ -1,7 +1,7 @@
 """Builds `pyautograd._core` with cffi, in API mode, out of line, against CPython's stable ABI.
 
 `csrc/api.h` is read as it stands twice: by cffi, for the declarations, and by the C compiler, in the generated file.
-The module that cffi makes is handed on by `csrc/bind.c`, which completes it:
+The module that cffi makes is handed on by `csrc/python/bind.c`, which completes it:
 
     PyInit__core (bind.c) ── pa_init_cffi_module (cffi: ffi and lib) ── adds Node, apply, …
 
@@ -67,7 +67,7 @@ def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
 
 def core_sources() -> list[str]:
     """The C files, relative to the root of the source tree, in an order that does not depend on the machine."""
-    return sorted(glob("csrc/*.c") + glob("csrc/kernels/*.c") + glob("csrc/program/*.c"))
+    return sorted(glob("csrc/**/*.c", recursive=True))
 
 
 def core_headers() -> list[str]:

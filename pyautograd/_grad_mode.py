@@ -1,7 +1,7 @@
 """Whether ops keep history: `no_grad`, `enable_grad`, `set_grad_enabled`; and anomaly detection.
 
-The modes are context managers in C (csrc/modes.c), so that an interrupt cannot leave one switched; here they become
-decorators.
+The modes are context managers in C (csrc/python/modes.c), so that an interrupt cannot leave one switched; here they
+become decorators.
 """
 
 from __future__ import annotations

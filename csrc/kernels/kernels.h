@@ -55,7 +55,7 @@ typedef struct pa_gemm {
     int64_t mask_row;
 } pa_gemm;
 
-/* Straight-line code over one array of doubles, `d` (program/scode.h). Operands are positions in it; `lists` holds lists
+/* Straight-line code over one array of doubles, `d` (straightline/straightline.h). Operands are positions in it; `lists` holds lists
    of positions. A position with a lane stride of 0 is one number for all lanes. */
 typedef struct pa_scode_operand {
     int32_t at, row, lane; /* position of the first number, strides */

@@ -14,7 +14,7 @@
 #define PA_PROGRAM_H
 
 #include "../kernels/kernels.h"
-#include "record.h"
+#include "../record.h"
 
 /* The passes that may be switched off, by name. */
 #define PA_PASS_MAP(X)                                                                                                 \

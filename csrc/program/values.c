@@ -1,4 +1,4 @@
-/* Programs over Values: every number of the step becomes a slot of scalar code (scode.h), small tensors among them element by
+/* Programs over Values: every number of the step becomes a slot of scalar code (straightline.h), small tensors among them element by
    element, and the backward is written out as further ops. What is left of the graph is arithmetic, which the scalar code
    turns into vector loops.
 

@@ -4,7 +4,7 @@
 
 #include "../kernels/fpmode.h"
 #include "program.h"
-#include "scode.h"
+#include "../straightline/straightline.h"
 
 /* Is it a step over Values, and of ops on numbers and small tensors of them alone? */
 bool pa_values_can(const pa_log *log);

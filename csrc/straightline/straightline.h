@@ -12,7 +12,7 @@
    by side and lays the numbers out for them:
 
        ops ──▶ simplify ──▶ reroll ──▶ levels and groups ──▶ places and steps ──▶ run
-              scode.c        scode_group.c                   scode_place.c        scode_run.c
+              straightline.c        group.c                         place.c              run.c
 
    Forward sums keep the order and the rounding of eager execution: nothing is contracted, nothing reassociated. Only
    a few long sums of gradients that stand alone are added up in eight interleaved parts. */

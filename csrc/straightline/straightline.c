@@ -1,12 +1,12 @@
-/* Straight-line code as it is written down, and what is asked of it afterwards. Compiling stands in scode_simplify.c,
-   scode_group.c and scode_place.c, running in scode_run.c. */
-#include "scode.h"
+/* Straight-line code as it is written down, and what is asked of it afterwards. Compiling stands in simplify.c,
+   group.c and place.c, running in run.c. */
+#include "straightline.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 pa_status pa_scode_new(pa_scode **out) {
     pa_scode *code = pa_mem_alloc(sizeof *code);

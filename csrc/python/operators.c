@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#include "program/record.h"
-#include "scalar.h"
+#include "../record.h"
+#include "../scalar.h"
 
 /* The Value that an operand of a Value is, as a new reference; NULL where it is none, without an exception. */
 static pa_node *operand_as_value(PyObject *object) {

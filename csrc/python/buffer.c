@@ -8,7 +8,7 @@
    who must not write there. */
 #include "handle.h"
 
-#include "program/record.h"
+#include "../record.h"
 
 typedef struct pa_export {
     pa_storage *storage;

@@ -11,7 +11,7 @@
    of scalar ops. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 /* Shorter rows are not worth being rows; calls through pa_k want longer ones. */
 enum { ROW_MIN = 8, CALL_ROW_MIN = 32 };
@@ -382,7 +382,7 @@ static pa_status add_scalar(scode_work *w, const scode_task *task, int32_t last,
     }
 }
 
-/* Simple ops in no regular order are run by one formula without jumps (scode_run.c):
+/* Simple ops in no regular order are run by one formula without jumps (run.c):
 
        s, a, b, c, e  ──▶  0 where s <= 0, else a b + c e
 

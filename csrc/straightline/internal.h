@@ -10,7 +10,7 @@
 
 #include "../kernels/kernels.h"
 #include "../memory.h"
-#include "scode.h"
+#include "straightline.h"
 
 /* A node's code: PA_OP_leaf, an op, or one of these. */
 enum {
@@ -104,7 +104,7 @@ typedef enum scode_scalar_kind {
     SCALAR_CHAIN,       /* c + products of the b pairs of positions at lists[a] */
     SCALAR_CHAIN_PARTS, /* the same, in eight interleaved parts */
     SCALAR_CALL,        /* lists[a]: code, parameters, then five positions or -1 */
-    SCALAR_MIXED,       /* b ops, five positions each at lists[a]: see scode_place.c */
+    SCALAR_MIXED,       /* b ops, five positions each at lists[a]: see place.c */
 } scode_scalar_kind;
 
 typedef struct scode_scalar {
@@ -202,13 +202,13 @@ typedef struct scode_work {
 /* From nodes to steps: groups, then places. */
 pa_status scode_schedule(pa_scode *code, const int32_t *same, unsigned passes);
 
-/* scode_reroll.c: from nodes to tasks with levels. */
+/* reroll.c: from nodes to tasks with levels. */
 pa_status scode_make_tasks(scode_work *w, unsigned passes);
 
-/* scode_chains.c: chains of one level and one length. What is too little for a step is pending. */
+/* chains.c: chains of one level and one length. What is too little for a step is pending. */
 pa_status scode_place_chains(scode_work *w, const int32_t *tasks, size_t n);
 
-/* scode_place.c: ops of one level and one code, side by side; the pending ones, one by one. */
+/* place.c: ops of one level and one code, side by side; the pending ones, one by one. */
 pa_status scode_place_group(scode_work *w, const int32_t *tasks, size_t n);
 pa_status scode_place_pending(scode_work *w);
 

@@ -1,7 +1,7 @@
 /* Running straight-line code: its steps, one after the other, over its numbers. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 static void run_call(const pa_scode *code, const scode_call *call) {
     double *d = code->numbers;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "guards.h"
-#include "hold.h"
-#include "program/values.h"
+#include "../hold.h"
+#include "../program/values.h"
 
 /* ---- recordings ---- */
 

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-#include "program/record.h"
-#include "scalar.h"
+#include "../record.h"
+#include "../scalar.h"
 
 /* While a step is recorded a Value's data and grad are numbers that only the program will know. */
 static PyObject *traced_number(pa_node *value, bool gradient) {

@@ -9,7 +9,7 @@
    each piece looks like its neighbours' pieces. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 typedef struct reroller {
     scode_work *w;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <structmember.h>
 
-#include "program/record.h"
-#include "scalar.h"
+#include "../record.h"
+#include "../scalar.h"
 
 /* ---- NeuronState ---- */
 

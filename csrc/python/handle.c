@@ -14,8 +14,8 @@
 #include <string.h>
 #include <structmember.h>
 
-#include "program/record.h"
-#include "scalar.h"
+#include "../record.h"
+#include "../scalar.h"
 
 pa_python pa_py;
 

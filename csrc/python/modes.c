@@ -13,8 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "hold.h"
-#include "program/record.h"
+#include "../hold.h"
+#include "../record.h"
 
 typedef struct mode mode;
 

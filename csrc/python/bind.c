@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "blas.h"
+#include "../blas.h"
 #include "guards.h"
-#include "hold.h"
-#include "kernels/kernels.h"
+#include "../hold.h"
+#include "../kernels/kernels.h"
 #include "modes.h"
 #include "program_type.h"
-#include "scalar.h"
-#include "tape.h"
+#include "../scalar.h"
+#include "../tape.h"
 
 enum { MAX_INTS = 1 + 3 * PA_MAX_NDIM, MAX_INLINE_OPERANDS = 16 };
 

@@ -1,5 +1,5 @@
 /* Straight-line code: whatever the passes and the instruction set, a run gives the numbers of evaluating op by op. */
-#include "program/scode.h"
+#include "straightline/straightline.h"
 
 #include <math.h>
 #include <stdio.h>

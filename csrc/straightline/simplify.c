@@ -8,7 +8,7 @@
    with 0 keeps the sign of a zero operand, which adding would lose; a product with 0 is left, for it may be NaN. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 /* ---- tools that the later stages share ---- */
 

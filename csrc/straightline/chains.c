@@ -12,7 +12,7 @@
    that share nothing are summed side by side with factors of their own; three or fewer are left to the scalar ops. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 enum { LANES_MIN = 4 };
 

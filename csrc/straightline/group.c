@@ -11,7 +11,7 @@
    all. */
 #include <string.h>
 
-#include "scode_code.h"
+#include "internal.h"
 
 /* Of fewer ops, one by one is faster. */
 enum { GROUP_MIN = 6, CHAINS_MIN = 4 };

@@ -16,7 +16,7 @@
 #ifndef PA_PROGRAM_RECORD_H
 #define PA_PROGRAM_RECORD_H
 
-#include "../kernels/ops.h"
+#include "kernels/ops.h"
 
 typedef enum pa_slot_kind { PA_SLOT_INPUT, PA_SLOT_EXTERNAL, PA_SLOT_CONSTANT, PA_SLOT_RESULT } pa_slot_kind;
 

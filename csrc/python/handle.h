@@ -14,7 +14,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "apply.h"
+#include "../apply.h"
 
 typedef struct pa_handle {
     PyObject_HEAD

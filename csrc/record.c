@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../apply.h"
-#include "../kernels/kernels.h"
+#include "apply.h"
+#include "kernels/kernels.h"
 
 /* ---- the log's lists ---- */
 
