@@ -14,7 +14,7 @@ BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyaut
 C_FILES := $(CORE) $(GLUE) $(filter-out %.def,$(HEADERS)) $(wildcard tests/c/*.[ch])
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint c-test werror sanitize fuzz coverage clean
+.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
 
 # ---- for users ----
 
@@ -74,7 +74,13 @@ lint: .venv/dev/ready
 	$(DEV)/ruff check --output-format concise .
 	$(DEV)/ruff format --check .
 	$(DEV)/mypy
+	$(DEV)/clang-format --dry-run --Werror $(C_FILES)
 	! grep -n '<Python.h>' $(filter-out csrc/python/%,$(C_FILES))
+
+# As clang-format and ruff want it
+format: .venv/dev/ready
+	$(DEV)/ruff format .
+	$(DEV)/clang-format -i $(C_FILES)
 
 # ---- the wheel, and what is checked with it from another folder ----
 

@@ -29,7 +29,8 @@ static pa_status check_operands(const pa_call *call) {
     for (int i = 0; i < call->n; i++) {
         const pa_storage *storage = pa_node_storage(call->in[i]);
         PA_FAIL_IF(storage != NULL && storage->writer, PA_RUNTIME,
-                   "%s: another thread is writing the operand of shape %s", info->name, pa_node_shape_text(call->in[i]));
+                   "%s: another thread is writing the operand of shape %s", info->name,
+                   pa_node_shape_text(call->in[i]));
     }
     return PA_OK;
 }
@@ -179,7 +180,8 @@ static pa_status check_number(const pa_node *target, const pa_node *source, cons
     bool number = source->flags & PA_WEAK && !(source->flags & PA_NUMBER) && pa_dtype_is_float((pa_dtype)source->dtype);
     if (target->dtype != PA_INT64 || !number) return PA_OK;
     double value = pa_node_number(source);
-    PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what, value);
+    PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what,
+               value);
     return PA_OK;
 }
 
@@ -188,7 +190,8 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     int64_t shape[PA_MAX_NDIM];
     pa_node *both[2] = {target, source};
     PA_TRY(pa_broadcast_shapes(what, 2, both, &ndim, shape));
-    PA_FAIL_IF(ndim != target->ndim || (ndim > 0 && memcmp(shape, target->array->shape, (size_t)ndim * sizeof *shape) != 0),
+    PA_FAIL_IF(ndim != target->ndim ||
+                   (ndim > 0 && memcmp(shape, target->array->shape, (size_t)ndim * sizeof *shape) != 0),
                PA_VALUE, "%s: a source of shape %s does not fit into shape %s", what, pa_node_shape_text(source),
                pa_node_shape_text(target));
     PA_TRY(check_number(target, source, what));
@@ -204,8 +207,8 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
         if (whole == NULL) return PA_MEMORY;
     }
     pa_stream from, to;
-    pa_stream_open(&from, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source), pa_node_strides(source),
-                  ndim, shape);
+    pa_stream_open(&from, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source),
+                   pa_node_strides(source), ndim, shape);
     pa_stream_open(&to, target->array->data, target->dtype, ndim, shape, pa_node_strides(target), ndim, shape);
     if (shares) {
         pa_stream_read(&from, target->dtype, whole, numel);
@@ -232,13 +235,14 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     PA_TRY(pa_record_refuse(what, "it changes the dtype of a tensor; do that before the first step"));
     PA_FAIL_IF(!pa_dtype_is_float(target->dtype) || !pa_dtype_is_float(source->dtype), PA_TYPE,
                "%s: a tensor of dtype %s, shape %s cannot become %s in place", what, before, shape, after);
-    PA_FAIL_IF(!pa_same_shape(target, source), PA_VALUE, "%s: a tensor of shape %s cannot take the place of one of shape %s",
-               what, pa_node_shape_text(source), shape);
+    PA_FAIL_IF(!pa_same_shape(target, source), PA_VALUE,
+               "%s: a tensor of shape %s cannot take the place of one of shape %s", what, pa_node_shape_text(source),
+               shape);
     PA_FAIL_IF(target->refs - target->programs > 1 || !pa_node_is_leaf(target), PA_RUNTIME,
                "%s: a tensor of shape %s is part of a graph, and stays %s until that is gone", what, shape, before);
     PA_FAIL_IF(target->array != NULL && target->array->grad != NULL, PA_RUNTIME,
-               "%s: a tensor of shape %s has a gradient of dtype %s; set its grad to None before it becomes %s", what, shape,
-               before, after);
+               "%s: a tensor of shape %s has a gradient of dtype %s; set its grad to None before it becomes %s", what,
+               shape, before, after);
     PA_TRY(pa_node_begin_write(target, what));
     pa_array *array = target->array;
     size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
@@ -272,8 +276,8 @@ pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
     pa_grad_enable(enabled);
     PA_TRY(status);
     if (!pa_dtype_is_float(target->dtype) && result->dtype > target->dtype)
-        status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s", name,
-                         pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
+        status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s",
+                         name, pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
     else
         status = pa_copy_into(target, result, name);
     pa_node_release(result);

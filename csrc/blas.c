@@ -8,8 +8,8 @@
 
 /* cblas_?gemm with 32-bit and with 64-bit integers; its enums are ints in both. */
 #define GEMM_TYPE(name, integer, real)                                                                                 \
-    typedef void name(int order, int trans_a, int trans_b, integer m, integer n, integer k, real alpha,                \
-                      const real *a, integer lda, const real *b, integer ldb, real beta, real *c, integer ldc)
+    typedef void name(int order, int trans_a, int trans_b, integer m, integer n, integer k, real alpha, const real *a, \
+                      integer lda, const real *b, integer ldb, real beta, real *c, integer ldc)
 GEMM_TYPE(sgemm_lp64, int32_t, float);
 GEMM_TYPE(dgemm_lp64, int32_t, double);
 GEMM_TYPE(sgemm_ilp64, int64_t, float);

@@ -37,8 +37,8 @@ static void describe_nothing(void *code, char *text, size_t size) {
     if (size > 0) text[0] = '\0';
 }
 
-pa_hooks pa_hook = {release_nothing, no_object, leave_nothing, enter_nothing, never_interrupted, no_custom_backward, nowhere,
-                    describe_nothing};
+pa_hooks pa_hook = {release_nothing,   no_object,          leave_nothing, enter_nothing,
+                    never_interrupted, no_custom_backward, nowhere,       describe_nothing};
 
 /* ---- storages: the header and the bytes are one block, the bytes at its first 64-byte boundary ---- */
 
@@ -290,8 +290,10 @@ static pa_status contiguous_strides(pa_dtype dtype, int ndim, const int64_t *sha
     bool empty = false;
     for (int i = ndim - 1; i >= 0; i--) {
         strides[i] = nonzero;
-        if (shape[i] == 0) empty = true;
-        else if (__builtin_mul_overflow(nonzero, shape[i], &nonzero)) nonzero = INT64_MAX;
+        if (shape[i] == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(nonzero, shape[i], &nonzero))
+            nonzero = INT64_MAX;
         PA_FAIL_IF(nonzero > INT64_MAX / 16 / (int64_t)pa_dtype_size(dtype), PA_MEMORY,
                    "out of memory asking for an array of shape %s", pa_shape_text(ndim, shape));
     }
@@ -369,8 +371,8 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
 
 pa_status pa_node_save(pa_node *node, size_t bytes) {
     const pa_op_info *info = &pa_op_table[node->op];
-    PA_FAIL_IF(!(info->reads & READS_SAVED), PA_RUNTIME, "%s: the op's row does not say that its backward reads what is saved",
-               info->name);
+    PA_FAIL_IF(!(info->reads & READS_SAVED), PA_RUNTIME,
+               "%s: the op's row does not say that its backward reads what is saved", info->name);
     return node->array->saved != NULL ? PA_OK : pa_storage_new(bytes, &node->array->saved);
 }
 
@@ -431,11 +433,13 @@ const char *pa_shape_text(int ndim, const int64_t *shape) {
 }
 
 pa_status pa_node_begin_write(pa_node *node, const char *what) {
-    PA_FAIL_IF(pa_grad_enabled() && pa_node_requires_grad(node), PA_RUNTIME,
-               "%s: a tensor of shape %s that requires grad is changed in place; do it under no_grad(), or on its .data",
-               what, pa_node_shape_text(node));
-    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME, "%s: another thread is running backward through this tensor of shape %s",
-               what, pa_node_shape_text(node));
+    PA_FAIL_IF(
+        pa_grad_enabled() && pa_node_requires_grad(node), PA_RUNTIME,
+        "%s: a tensor of shape %s that requires grad is changed in place; do it under no_grad(), or on its .data", what,
+        pa_node_shape_text(node));
+    PA_FAIL_IF(node->flags & PA_BUSY, PA_RUNTIME,
+               "%s: another thread is running backward through this tensor of shape %s", what,
+               pa_node_shape_text(node));
     PA_TRY(pa_node_need_storage(node));
     pa_storage *storage = node->array->storage;
     PA_FAIL_IF(storage->readers > 0 || storage->writer, PA_RUNTIME,

@@ -65,10 +65,10 @@ typedef struct pa_array {
     /* Attributes of the op */
     double params[PA_MAX_PARAMS];
     int64_t ints[PA_MAX_NDIM + 4];
-    pa_node **parents;                   /* where there are more than two; behind them room for local gradients */
-    uint32_t versions[PA_MAX_OPERANDS];  /* of the operands when the op was applied */
-    pa_storage *saved;                   /* what forward keeps for backward: a mask, positions, probabilities */
-    pa_node *grad;                       /* accumulated gradient of a leaf, or a retained one */
+    pa_node **parents;                  /* where there are more than two; behind them room for local gradients */
+    uint32_t versions[PA_MAX_OPERANDS]; /* of the operands when the op was applied */
+    pa_storage *saved;                  /* what forward keeps for backward: a mask, positions, probabilities */
+    pa_node *grad;                      /* accumulated gradient of a leaf, or a retained one */
 } pa_array;
 
 struct pa_node {
@@ -79,15 +79,15 @@ struct pa_node {
     uint8_t programs; /* of the references: how many are those of recorded steps and programs */
     uint16_t flags;
     uint16_t n_parents;
-    uint32_t mark;    /* the last walk that met it */
-    union {           /* a 0-d node's number, in the node's dtype */
+    uint32_t mark; /* the last walk that met it */
+    union {        /* a 0-d node's number, in the node's dtype */
         double value;
         float value_f32;
         int64_t value_i64;
         uint8_t value_bool;
     };
     union {
-        double grad; /* a Value's gradient */
+        double grad;     /* a Value's gradient */
         void *grad_data; /* a Tensor's, while a sweep runs: contiguous, in its dtype */
     };
     union {
@@ -109,7 +109,7 @@ typedef struct pa_graph_state {
     uint32_t epoch; /* of the last walk */
     int64_t live_nodes;
     int64_t live_storages;
-    bool has_anchored; /* was ever a node anchored? */
+    bool has_anchored;      /* was ever a node anchored? */
     bool detects_anomaly;   /* a backward fails where it makes a NaN or an infinity */
     pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
 } pa_graph_state;
@@ -141,23 +141,23 @@ static inline uint32_t pa_graph_next_epoch(void) {
 
 /* How the core reaches Python; set by bind.c, no-ops in a C program. */
 typedef struct pa_hooks {
-    void (*release_object)(void *object);         /* drop a reference on a Python object */
-    pa_status (*hold_node)(pa_node *node);        /* take one on the node's Python object, which is made if need be */
-    void *(*leave_python)(void);                  /* release the GIL */
-    void (*enter_python)(void *token);            /* take it back */
-    bool (*interrupted)(void);                    /* was there a signal? takes the GIL itself */
-    pa_status (*custom_backward)(pa_node *node);          /* run a backward written in Python; takes the GIL itself */
-    void *(*where)(int *line);                    /* the code object of the user's Python that runs, held, and its line */
+    void (*release_object)(void *object);        /* drop a reference on a Python object */
+    pa_status (*hold_node)(pa_node *node);       /* take one on the node's Python object, which is made if need be */
+    void *(*leave_python)(void);                 /* release the GIL */
+    void (*enter_python)(void *token);           /* take it back */
+    bool (*interrupted)(void);                   /* was there a signal? takes the GIL itself */
+    pa_status (*custom_backward)(pa_node *node); /* run a backward written in Python; takes the GIL itself */
+    void *(*where)(int *line); /* the code object of the user's Python that runs, held, and its line */
     void (*describe_code)(void *code, char *text, size_t size); /* its file's name */
 } pa_hooks;
 
 PA_INTERNAL extern pa_hooks pa_hook;
 
 /* ---- storages ---- */
-pa_status pa_storage_new(size_t bytes, pa_storage **out); /* 64-byte aligned, not cleared */
+pa_status pa_storage_new(size_t bytes, pa_storage **out);                             /* 64-byte aligned, not cleared */
 pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, pa_storage **out); /* takes the reference on owner */
-void pa_storage_release(pa_storage *storage);             /* NULL is fine */
-pa_storage *pa_storage_of(void *data);                    /* the one that pa_storage_new made with these bytes */
+void pa_storage_release(pa_storage *storage);                                         /* NULL is fine */
+pa_storage *pa_storage_of(void *data); /* the one that pa_storage_new made with these bytes */
 static inline pa_storage *pa_storage_retain(pa_storage *storage) {
     storage->refs++;
     return storage;
@@ -238,9 +238,7 @@ static inline int64_t pa_node_numel(const pa_node *node) { return node->ndim == 
 static inline size_t pa_node_bytes(const pa_node *node) {
     return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype);
 }
-static inline const int64_t *pa_node_shape(const pa_node *node) {
-    return node->ndim == 0 ? NULL : node->array->shape;
-}
+static inline const int64_t *pa_node_shape(const pa_node *node) { return node->ndim == 0 ? NULL : node->array->shape; }
 static inline const int64_t *pa_node_strides(const pa_node *node) {
     return node->ndim == 0 ? NULL : node->array->strides;
 }

@@ -51,7 +51,9 @@ static pa_status new_slot(pa_log *log, pa_node *node, pa_slot_kind kind, int32_t
     while (log->table[at] != 0) at = (at + 1) & (log->table_size - 1);
     log->table[at] = (int32_t)log->n_slots + 1;
     *out = (int32_t)log->n_slots;
-    log->slots[log->n_slots++] = (pa_log_slot){.node = pa_node_watch(node), .constant = copy, .kind = (uint8_t)kind,
+    log->slots[log->n_slots++] = (pa_log_slot){.node = pa_node_watch(node),
+                                               .constant = copy,
+                                               .kind = (uint8_t)kind,
                                                .requires_grad = pa_node_requires_grad(node),
                                                .has_grad = node->array != NULL && node->array->grad != NULL};
     return PA_OK;
@@ -94,7 +96,8 @@ static pa_status note_place(pa_log *log, pa_entry *entry) {
 static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
     PA_TRY(note_place(log, entry));
     PA_TRY(pa_mem_reserve(&log->entries, &log->entries_capacity, log->n_entries + 1, sizeof *log->entries));
-    PA_TRY(pa_mem_reserve(&log->operands, &log->operands_capacity, log->n_operands + (size_t)entry->n, sizeof *log->operands));
+    PA_TRY(pa_mem_reserve(&log->operands, &log->operands_capacity, log->n_operands + (size_t)entry->n,
+                          sizeof *log->operands));
     PA_TRY(pa_mem_reserve(&log->ints, &log->ints_capacity, log->n_ints + entry->n_ints, sizeof *log->ints));
     entry->operands = (int64_t)log->n_operands;
     entry->ints = (int64_t)log->n_ints;
@@ -167,7 +170,8 @@ pa_status pa_record_input(pa_node *node) {
     pa_log *log = pa_recording();
     PA_FAIL_IF(log == NULL, PA_RUNTIME, "compile: nothing is being recorded");
     int32_t slot = pa_log_find(log, node);
-    PA_FAIL_IF(slot >= 0, PA_TRACE, "compile: the same tensor of shape %s is given as two arguments; give a clone() as one of them",
+    PA_FAIL_IF(slot >= 0, PA_TRACE,
+               "compile: the same tensor of shape %s is given as two arguments; give a clone() as one of them",
                pa_node_shape_text(node));
     PA_TRY(pa_mem_reserve(&log->inputs, &log->inputs_capacity, log->n_inputs + 1, sizeof *log->inputs));
     PA_TRY(new_slot(log, node, PA_SLOT_INPUT, &slot));
@@ -189,8 +193,13 @@ static void propagate_number(const pa_call *call, pa_node *out) {
 
 void pa_record_op(const pa_call *call, pa_node *out) {
     propagate_number(call, out);
-    pa_entry entry = {.kind = PA_ENTRY_OP, .op = (uint8_t)call->op, .n = call->n, .n_ints = (uint8_t)call->n_ints,
-                      .n_params = (uint8_t)call->n_params, .tracked = pa_node_requires_grad(out), .out = -1};
+    pa_entry entry = {.kind = PA_ENTRY_OP,
+                      .op = (uint8_t)call->op,
+                      .n = call->n,
+                      .n_ints = (uint8_t)call->n_ints,
+                      .n_params = (uint8_t)call->n_params,
+                      .tracked = pa_node_requires_grad(out),
+                      .out = -1};
     for (int i = 0; i < call->n_params; i++) entry.params[i] = call->params[i];
     add(&entry, call->in, out, call->ints);
 }
@@ -201,7 +210,8 @@ void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out
 
 void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
                           int n_params, const double *params) {
-    pa_entry entry = {.kind = (uint8_t)kind, .n = n, .n_ints = (uint8_t)n_ints, .n_params = (uint8_t)n_params, .out = -1};
+    pa_entry entry = {
+        .kind = (uint8_t)kind, .n = n, .n_ints = (uint8_t)n_ints, .n_params = (uint8_t)n_params, .out = -1};
     for (int i = 0; i < n_params; i++) entry.params[i] = params[i];
     add(&entry, in, out, ints);
 }
@@ -242,11 +252,16 @@ pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
     pa_log *log = pa_recording();
     if (log == NULL || pa_record_is_fresh(node)) return PA_OK;
     log->status = PA_TRACE;
-    return pa_fail(PA_TRACE,
-                   "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked for its own). "
-                   "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
-                   what, node->flags & PA_NUMBER ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor",
-                   pa_node_shape_text(node));
+    return pa_fail(
+        PA_TRACE,
+        "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked for its "
+        "own). "
+        "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
+        what,
+        node->flags & PA_NUMBER     ? "number"
+        : node->flags & PA_IS_VALUE ? "Value"
+                                    : "tensor",
+        pa_node_shape_text(node));
 }
 
 pa_status pa_record_refuse(const char *what, const char *instead) {
@@ -265,11 +280,18 @@ void pa_log_place(const pa_log *log, const pa_entry *entry, char *text, size_t s
 }
 
 static const char *entry_name(const pa_entry *entry) {
-    static const char *const names[PA_ENTRY_KINDS] = {
-        [PA_ENTRY_ALIAS] = "detach",         [PA_ENTRY_NUMBER_OF] = "data",     [PA_ENTRY_VALUE_OF] = "Value",
-        [PA_ENTRY_GRAD_OF] = "grad",         [PA_ENTRY_WRITE] = "a write",      [PA_ENTRY_SET_VALUE] = "setting data",
-        [PA_ENTRY_SET_GRAD] = "setting grad", [PA_ENTRY_BACKWARD] = "backward", [PA_ENTRY_UPDATE] = "an optimiser's step",
-        [PA_ENTRY_ZERO_GRAD] = "zero_grad",  [PA_ENTRY_CLIP] = "clip_grad_norm_", [PA_ENTRY_FILL] = "a random fill"};
+    static const char *const names[PA_ENTRY_KINDS] = {[PA_ENTRY_ALIAS] = "detach",
+                                                      [PA_ENTRY_NUMBER_OF] = "data",
+                                                      [PA_ENTRY_VALUE_OF] = "Value",
+                                                      [PA_ENTRY_GRAD_OF] = "grad",
+                                                      [PA_ENTRY_WRITE] = "a write",
+                                                      [PA_ENTRY_SET_VALUE] = "setting data",
+                                                      [PA_ENTRY_SET_GRAD] = "setting grad",
+                                                      [PA_ENTRY_BACKWARD] = "backward",
+                                                      [PA_ENTRY_UPDATE] = "an optimiser's step",
+                                                      [PA_ENTRY_ZERO_GRAD] = "zero_grad",
+                                                      [PA_ENTRY_CLIP] = "clip_grad_norm_",
+                                                      [PA_ENTRY_FILL] = "a random fill"};
     return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
 }
 
@@ -293,7 +315,8 @@ static const char *slot_difference(const pa_log_slot *a, const pa_log_slot *b) {
     if (a->requires_grad != b->requires_grad) return "a gradient was wanted one time and not the other";
     if (a->kind == PA_SLOT_EXTERNAL && a->node != b->node) return "another tensor was used from outside the step";
     if (!same_constant(a, b))
-        return "a number that Python computed was another one (random numbers, counters, numbers read from data): give it to "
+        return "a number that Python computed was another one (random numbers, counters, numbers read from data): give "
+               "it to "
                "the step as a float or a tensor";
     return NULL;
 }
@@ -323,9 +346,10 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
         pa_log_place(b, y, place_b, sizeof place_b);
         if (!same_entry(a, x, b, y)) {
             pa_log_place(a, x, place_a, sizeof place_a);
-            snprintf(text, size,
-                     "the first call did %s (%s) where the second did %s (%s), or did it with other operands or attributes",
-                     entry_name(x), place_a, entry_name(y), place_b);
+            snprintf(
+                text, size,
+                "the first call did %s (%s) where the second did %s (%s), or did it with other operands or attributes",
+                entry_name(x), place_a, entry_name(y), place_b);
             return true;
         }
         for (int k = 0; k <= x->n; k++) {
@@ -342,8 +366,8 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     const pa_log *longer = a->n_entries > b->n_entries ? a : b;
     const pa_entry *more = &longer->entries[a->n_entries < b->n_entries ? a->n_entries : b->n_entries];
     pa_log_place(longer, more, place_a, sizeof place_a);
-    snprintf(text, size, "the %s call went on with %s (%s) where the other ended", longer == a ? "first" : "second", entry_name(more),
-             place_a);
+    snprintf(text, size, "the %s call went on with %s (%s) where the other ended", longer == a ? "first" : "second",
+             entry_name(more), place_a);
     return true;
 }
 

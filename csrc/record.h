@@ -50,9 +50,9 @@ typedef enum pa_fill_kind { PA_FILL_UNIFORM, PA_FILL_NORMAL, PA_FILL_INTEGERS, P
 typedef struct pa_entry {
     uint8_t kind, op;
     uint8_t n_params, n_ints;
-    bool tracked; /* OP: a gradient flows through the result */
-    int32_t out;  /* slot, or -1 */
-    int32_t n;    /* operands */
+    bool tracked;       /* OP: a gradient flows through the result */
+    int32_t out;        /* slot, or -1 */
+    int32_t n;          /* operands */
     int32_t line, code; /* of the user's Python: code is an index into the log's codes, or -1 */
     int64_t operands;   /* where they begin in the log's operands */
     int64_t ints;       /* likewise, as call->ints */

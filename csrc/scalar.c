@@ -137,7 +137,8 @@ pa_status pa_value_unary(pa_op op, pa_node *a, double p, double q, pa_node **out
     PA_TRY(value_unary(op, a, p, q, out));
     if (pa_recording() != NULL) {
         double params[2] = {p, q};
-        pa_record_op(&(pa_call){.op = op, .n = 1, .in = &a, .n_params = pa_op_table[op].params, .params = params}, *out);
+        pa_record_op(&(pa_call){.op = op, .n = 1, .in = &a, .n_params = pa_op_table[op].params, .params = params},
+                     *out);
     }
     return PA_OK;
 }
@@ -151,7 +152,8 @@ static inline double relu(double number) { return scalar_forward[PA_OP_relu](num
 
 /* A recorded neuron is logged node by node, which gives the program what micrograd computes; one of Values that are anchored is
    built so, as each of its nodes has an object. */
-static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
+static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear,
+                                 pa_node **out) {
     pa_node *act = pa_node_retain(b), *product = NULL, *next = NULL;
     pa_status status = PA_OK;
     for (int i = 0; i < n && status == PA_OK; i++) {
@@ -181,7 +183,8 @@ static bool is_any_anchored(int n, pa_node *const *nodes) {
 
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
     if (pa_recording() != NULL) return neuron_by_nodes(n, w, x, b, nonlinear, out);
-    PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n, UINT16_MAX / 2 - 1);
+    PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n,
+               UINT16_MAX / 2 - 1);
     double act = b->value;
     if (!pa_grad_enabled()) {
         for (int i = 0; i < n; i++) act += w[i]->value * x[i]->value;
@@ -209,7 +212,9 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
         x[i]->refs++;
     }
     operands[2 * n] = pa_node_retain(b);
-    if (pa_graph.has_anchored && is_any_anchored(2 * n + 1, operands)) { /* makes objects, at which Python may run: the operands are held meanwhile */
+    if (pa_graph.has_anchored &&
+        is_any_anchored(2 * n + 1,
+                        operands)) { /* makes objects, at which Python may run: the operands are held meanwhile */
         pa_status status = neuron_by_nodes(n, operands, operands + n, operands[2 * n], nonlinear, out);
         for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
         pa_mem_free(operands, pa_neuron_bytes(n));

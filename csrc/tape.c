@@ -105,7 +105,7 @@ typedef struct sweep {
     size_t n_buffers, buffers_capacity;
     pa_storage **idle; /* those of nodes that have been swept, for others to use */
     size_t n_idle, idle_capacity;
-    double *value_grads; /* of each leaf, then of each node, that is a Value: its gradient before the sweep */
+    double *value_grads;  /* of each leaf, then of each node, that is a Value: its gradient before the sweep */
     bool reserved;        /* nodes' grad_data is this sweep's, no other's */
     pa_node **grad_nodes; /* of each leaf, then of each node: what becomes its .grad, or NULL */
     void *scratch;
@@ -256,7 +256,8 @@ static pa_status check_anomaly(const pa_node *node) {
         const void *data = parent->flags & PA_IS_VALUE ? (const void *)&parent->grad : parent->grad_data;
         for (int64_t j = 0; j < pa_node_numel(parent); j++) {
             double g = parent->dtype == PA_FLOAT32 ? ((const float *)data)[j] : ((const double *)data)[j];
-            PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT, "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
+            PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT,
+                       "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
                        pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(parent));
         }
     }
@@ -316,8 +317,10 @@ static pa_status run(sweep *s, bool released) {
 
 /* A sweep during which other threads, or Python that it runs itself, may touch the graph. A long one goes without the GIL. */
 static pa_status run_guarded(sweep *s) {
-    for (size_t i = 0; i < s->tape.n_nodes; i++) PA_TRY(pa_hold_add(&s->hold, s->tape.nodes[i], PA_HOLD_NODE | PA_HOLD_READ));
-    for (size_t i = 0; i < s->tape.n_leaves; i++) PA_TRY(pa_hold_add(&s->hold, s->tape.leaves[i], PA_HOLD_NODE | PA_HOLD_READ));
+    for (size_t i = 0; i < s->tape.n_nodes; i++)
+        PA_TRY(pa_hold_add(&s->hold, s->tape.nodes[i], PA_HOLD_NODE | PA_HOLD_READ));
+    for (size_t i = 0; i < s->tape.n_leaves; i++)
+        PA_TRY(pa_hold_add(&s->hold, s->tape.leaves[i], PA_HOLD_NODE | PA_HOLD_READ));
     bool release = s->cost >= PA_LONG_WORK;
     pa_hold_begin(&s->hold);
     void *token = release ? pa_hook.leave_python() : NULL;
@@ -338,8 +341,8 @@ static void adopt(pa_node *node, pa_node **fresh) {
         return;
     }
     pa_stream to;
-    pa_stream_open(&to, pa_node_data(grad), (pa_dtype)grad->dtype, grad->ndim, pa_node_shape(grad), pa_node_strides(grad),
-                   grad->ndim, pa_node_shape(grad));
+    pa_stream_open(&to, pa_node_data(grad), (pa_dtype)grad->dtype, grad->ndim, pa_node_shape(grad),
+                   pa_node_strides(grad), grad->ndim, pa_node_shape(grad));
     pa_fpmode mode = pa_fpmode_open();
     pa_fpmode_flush(&mode, pa_backward_flushes(node));
     pa_stream_add(&to, (pa_dtype)(*fresh)->dtype, pa_node_data(*fresh), pa_node_numel(grad));
@@ -408,9 +411,10 @@ static pa_status check_root(pa_node *root, const pa_backward_options *options) {
     PA_TRY(check_freed(root));
     PA_FAIL_IF(!pa_node_requires_grad(root), PA_RUNTIME,
                "backward: this tensor of shape %s does not require grad and has no history", pa_node_shape_text(root));
-    PA_FAIL_IF(options->gradient == NULL && pa_node_numel(root) != 1, PA_RUNTIME,
-               "backward: a tensor of shape %s is no scalar; pass gradient= of that shape, or reduce it with sum() or mean()",
-               pa_node_shape_text(root));
+    PA_FAIL_IF(
+        options->gradient == NULL && pa_node_numel(root) != 1, PA_RUNTIME,
+        "backward: a tensor of shape %s is no scalar; pass gradient= of that shape, or reduce it with sum() or mean()",
+        pa_node_shape_text(root));
     PA_FAIL_IF(options->gradient != NULL && !pa_same_shape(options->gradient, root), PA_VALUE,
                "backward: gradient of shape %s for a tensor of shape %s", pa_node_shape_text(options->gradient),
                pa_node_shape_text(root));
@@ -450,8 +454,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
 }
 
 pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
-    if (options->n_inputs > 0)
-        PA_TRY(pa_record_refuse("autograd.grad", "use backward() and read .grad"));
+    if (options->n_inputs > 0) PA_TRY(pa_record_refuse("autograd.grad", "use backward() and read .grad"));
     PA_TRY(differentiate(root, options));
     if (pa_recording() != NULL) {
         pa_node *in[2] = {root, (pa_node *)(uintptr_t)options->gradient};

@@ -32,7 +32,7 @@ typedef struct pa_backward_options {
     int n_inputs;            /* > 0: autograd.grad. Gradients of these alone are made, into `results` (NULL where */
     pa_node *const *inputs;  /* the root does not depend on them), and no leaf changes */
     pa_node **results;
-    bool detect_anomaly;     /* fail where a backward makes a NaN or an infinity */
+    bool detect_anomaly; /* fail where a backward makes a NaN or an infinity */
 } pa_backward_options;
 
 pa_status pa_backward(pa_node *root, const pa_backward_options *options);

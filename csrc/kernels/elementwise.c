@@ -27,9 +27,9 @@ pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *
             if (wanted == 1 || wanted == size) continue;
             if (size != 1) {
                 if (n == 3)
-                    return pa_fail(PA_VALUE, "%s: shapes %s, %s and %s do not broadcast: %lld meets %lld at axis %d", what,
-                                   pa_node_shape_text(in[0]), pa_node_shape_text(in[1]), pa_node_shape_text(in[2]),
-                                   (long long)size, (long long)wanted, axis - rank);
+                    return pa_fail(PA_VALUE, "%s: shapes %s, %s and %s do not broadcast: %lld meets %lld at axis %d",
+                                   what, pa_node_shape_text(in[0]), pa_node_shape_text(in[1]),
+                                   pa_node_shape_text(in[2]), (long long)size, (long long)wanted, axis - rank);
                 return pa_fail(PA_VALUE, "%s: shapes %s and %s do not broadcast: %lld meets %lld at axis %d", what,
                                pa_node_shape_text(in[0]), pa_node_shape_text(in[n - 1]), (long long)size,
                                (long long)wanted, axis - rank);
@@ -72,7 +72,9 @@ pa_dtype pa_promote(int n, pa_node *const *in) {
 }
 
 static pa_status refuse_bool(const pa_call *call, const pa_spec *spec) {
-    const char *instead = call->op == PA_OP_sub ? "write a ^ b for masks, or " : call->op == PA_OP_neg ? "write ~a, or " : "";
+    const char *instead = call->op == PA_OP_sub   ? "write a ^ b for masks, or "
+                          : call->op == PA_OP_neg ? "write ~a, or "
+                                                  : "";
     return pa_fail(PA_TYPE, "%s: takes no bool, shape %s; %sconvert it with .to()", pa_op_table[call->op].name,
                    pa_shape_text(spec->ndim, spec->shape), instead);
 }
@@ -86,8 +88,9 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
         PA_FAIL_IF(call->in[0]->dtype != PA_BOOL, PA_TYPE, "where: the condition of shape %s is %s, not bool",
                    pa_node_shape_text(call->in[0]), pa_dtype_name(call->in[0]->dtype));
     pa_dtype dtype = pa_promote(call->n - skip, call->in + skip);
-    PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE, "%s: takes bool and int64, not %s, shape %s",
-               info->name, pa_dtype_name(dtype), pa_shape_text(spec->ndim, spec->shape));
+    PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE,
+               "%s: takes bool and int64, not %s, shape %s", info->name, pa_dtype_name(dtype),
+               pa_shape_text(spec->ndim, spec->shape));
     bool has_bool = dtype == PA_BOOL;
     for (int i = 0; call->op == PA_OP_sub && i < call->n; i++) has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
     if (has_bool && info->lowest == PA_INT64) return refuse_bool(call, spec);
@@ -95,7 +98,8 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
     if (call->op == PA_OP_pow && dtype == PA_INT64) {
         const pa_node *exponent = call->in[1];
         bool is_negative = exponent->flags & PA_WEAK && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
-        PA_FAIL_IF(is_negative, PA_VALUE, "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
+        PA_FAIL_IF(is_negative, PA_VALUE,
+                   "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
                    pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);
     }
     *out = dtype;
@@ -129,7 +133,7 @@ static void input_open(input *in, const pa_node *source, pa_dtype dtype, const p
         return;
     }
     pa_stream_open(&in->stream, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source),
-                  pa_node_strides(source), result->ndim, pa_node_shape(result));
+                   pa_node_strides(source), result->ndim, pa_node_shape(result));
     if (pa_node_numel(source) == 1) {
         int64_t n = pa_node_numel(result);
         in->constant = true;
@@ -207,7 +211,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
             stride *= parent->array->shape[axis];
         }
         pa_stream_open(&stream, target, parent->dtype, parent->ndim, pa_node_shape(parent), strides, node->ndim,
-                      pa_node_shape(node));
+                       pa_node_shape(node));
         if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * pa_dtype_size(parent->dtype));
     }
     _Alignas(64) char block[BLOCK_BYTES];

@@ -14,7 +14,10 @@
 
 #include "../ops.h"
 
-enum { PA_LANES = 16, PA_BLOCK = 1024 /* elements an elementwise loop is given at the most, so that blocks stay in L1 */ };
+enum {
+    PA_LANES = 16,
+    PA_BLOCK = 1024 /* elements an elementwise loop is given at the most, so that blocks stay in L1 */
+};
 
 /* out[i] = f(in[0][i], …, p), n <= PA_BLOCK or not: any n. in[] holds A, B, C; for gradients also in[3] = OUT and
    in[4] = G. Entries that the op does not read are NULL. out may be one of in[]. */
@@ -25,8 +28,9 @@ typedef struct pa_update {
     int64_t n;
     void *param;
     const void *grad;
-    void *state[3];    /* sgd: momentum buffer; adam: exp_avg, exp_avg_sq, [max]; rmsprop: square_avg, momentum buffer, grad_avg */
-    int64_t step;      /* 1 at the first update */
+    /* sgd: momentum buffer; adam: exp_avg, exp_avg_sq, [max]; rmsprop: square_avg, momentum buffer, grad_avg */
+    void *state[3];
+    int64_t step; /* 1 at the first update */
     double lr, weight_decay;
     double momentum, dampening; /* sgd, rmsprop */
     double beta1, beta2, eps;   /* adam; rmsprop: beta1 is alpha */
@@ -85,7 +89,7 @@ typedef enum pa_scode_kind {
     PA_SCODE_MUL,
     PA_SCODE_DIV,
     PA_SCODE_NEG,
-    PA_SCODE_MULADD,        /* x y + z */
+    PA_SCODE_MULADD, /* x y + z */
     PA_SCODE_RELU,
     PA_SCODE_RELU_GRADIENT, /* y where x > 0 (or is NaN), else 0 */
     PA_SCODE_MOVE,          /* x, with any strides */
@@ -99,23 +103,24 @@ typedef struct pa_scode_map {
 
 typedef struct pa_kernels {
     const char *name;
-    pa_map_fn *forward[PA_OP_COUNT][PA_DTYPE_COUNT];                       /* by the dtype computed in */
-    pa_map_fn *gradient[PA_OP_COUNT][PA_MAX_OPERANDS][2];                  /* of operand i: out = its contribution */
-    void (*convert[PA_DTYPE_COUNT][PA_DTYPE_COUNT])(void *out, const void *in, int64_t stride, int64_t n); /* [from][to] */
+    pa_map_fn *forward[PA_OP_COUNT][PA_DTYPE_COUNT];      /* by the dtype computed in */
+    pa_map_fn *gradient[PA_OP_COUNT][PA_MAX_OPERANDS][2]; /* of operand i: out = its contribution */
+    void (*convert[PA_DTYPE_COUNT][PA_DTYPE_COUNT])(void *out, const void *in, int64_t stride,
+                                                    int64_t n); /* [from][to] */
 
     /* reduce.inc */
-    void (*add[2])(void *y, const void *x, int64_t n);                     /* y += x */
-    void (*add_scaled[2])(void *y, const void *x, double scale, int64_t n);/* y += scale x */
-    void (*scale[2])(void *y, const void *x, double scale, int64_t n);     /* y = scale x */
-    double (*sum[2])(const void *x, int64_t n);                            /* PA_LANES lanes, blocks added in double */
-    double (*sum_deviation[2])(const void *x, double from, int64_t n);     /* of x - from; float32 overflows to double */
+    void (*add[2])(void *y, const void *x, int64_t n);                      /* y += x */
+    void (*add_scaled[2])(void *y, const void *x, double scale, int64_t n); /* y += scale x */
+    void (*scale[2])(void *y, const void *x, double scale, int64_t n);      /* y = scale x */
+    double (*sum[2])(const void *x, int64_t n);                             /* PA_LANES lanes, blocks added in double */
+    double (*sum_deviation[2])(const void *x, double from, int64_t n); /* of x - from; float32 overflows to double */
     double (*sum_squared_deviation[2])(const void *x, double mean, int64_t n);
-    void (*add_wide[2])(double *totals, const void *x, int64_t n);         /* totals += x */
+    void (*add_wide[2])(double *totals, const void *x, int64_t n); /* totals += x */
     void (*add_squared_deviation[2])(double *totals, const void *x, const double *mean, int64_t n);
     double (*product[2])(const void *x, int64_t n);
-    double (*largest[2])(const void *x, int64_t n);                        /* NaN if there is one; n >= 1 */
+    double (*largest[2])(const void *x, int64_t n); /* NaN if there is one; n >= 1 */
     double (*smallest[2])(const void *x, int64_t n);
-    void (*max_into[2])(void *y, const void *x, int64_t n);                /* y = max(y, x), NaN wins */
+    void (*max_into[2])(void *y, const void *x, int64_t n); /* y = max(y, x), NaN wins */
     void (*min_into[2])(void *y, const void *x, int64_t n);
 
     /* softmax.inc: over `rows` rows of n contiguous elements */

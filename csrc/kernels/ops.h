@@ -33,11 +33,11 @@ typedef struct pa_spec {
     pa_dtype dtype;
     int ndim;
     int64_t shape[PA_MAX_NDIM];
-    double params[PA_MAX_PARAMS]; /* copied to array->params */
+    double params[PA_MAX_PARAMS];  /* copied to array->params */
     int64_t ints[PA_MAX_NDIM + 4]; /* copied to array->ints */
-    bool is_view;                 /* shares the storage of operand 0: */
-    int64_t offset;               /* elements from its data */
-    int64_t strides[PA_MAX_NDIM]; /* in elements */
+    bool is_view;                  /* shares the storage of operand 0: */
+    int64_t offset;                /* elements from its data */
+    int64_t strides[PA_MAX_NDIM];  /* in elements */
 } pa_spec;
 
 typedef pa_status pa_shape_fn(const pa_call *call, pa_spec *spec);
@@ -82,8 +82,8 @@ pa_backward_fn pa_matmul_backward, pa_linear_backward;
 pa_scratch_fn pa_matmul_scratch, pa_linear_scratch;
 /* What a program has a product do while its results are at hand. */
 typedef struct pa_product_extras {
-    bool relu;               /* forward: ReLU's result instead of the product's */
-    bool mask;               /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
+    bool relu; /* forward: ReLU's result instead of the product's */
+    bool mask; /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
 } pa_product_extras;
 pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras);
 pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras);
@@ -91,7 +91,8 @@ double pa_product_cost(const pa_node *node); /* floating point operations of the
 
 /* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var, std: params = {correction}
         argmax, argmin: ints = {axis or -1 for all, keepdim} ---- */
-pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_std_shape, pa_norm_shape, pa_arg_shape;
+pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_std_shape, pa_norm_shape,
+    pa_arg_shape;
 pa_forward_fn pa_sum_forward, pa_mean_forward, pa_prod_forward, pa_max_forward, pa_min_forward, pa_var_forward;
 pa_forward_fn pa_std_forward, pa_norm_forward, pa_argmax_forward, pa_argmin_forward;
 pa_backward_fn pa_sum_backward, pa_mean_backward, pa_prod_backward, pa_extremum_backward, pa_var_backward;

@@ -21,12 +21,9 @@ bool pa_same_layout(const pa_node *a, const pa_node *b) {
 /* Whether the optimiser of `kind` cannot do without state i. */
 static bool needs_state(int kind, int i, const pa_update *hyper) {
     switch (kind) {
-    case PA_SGD:
-        return i == 0 && hyper->momentum != 0;
-    case PA_ADAM:
-        return i < 2 || hyper->amsgrad;
-    default:
-        return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
+    case PA_SGD: return i == 0 && hyper->momentum != 0;
+    case PA_ADAM: return i < 2 || hyper->amsgrad;
+    default: return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
     }
 }
 
@@ -164,11 +161,14 @@ static double power_sum(const pa_numbers *g, double order) {
 double pa_norm_add(double sum, const pa_numbers *g, double order) {
     if (g->n == 0) return sum;
     if (order == 2) return sum + pa_k->sum_squared_deviation[g->f](g->data, 0, g->n);
-    if (isinf(order)) return larger(sum, larger(pa_k->largest[g->f](g->data, g->n), -pa_k->smallest[g->f](g->data, g->n)));
+    if (isinf(order))
+        return larger(sum, larger(pa_k->largest[g->f](g->data, g->n), -pa_k->smallest[g->f](g->data, g->n)));
     return sum + power_sum(g, order);
 }
 
-double pa_norm_of(double sum, double order) { return order == 2 ? sqrt(sum) : isinf(order) ? sum : pow(sum, 1 / order); }
+double pa_norm_of(double sum, double order) {
+    return order == 2 ? sqrt(sum) : isinf(order) ? sum : pow(sum, 1 / order);
+}
 
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total) {
     PA_FAIL_IF(!(norm_type > 0), PA_VALUE, "clip_grad_norm_: the order of the norm, %g, is not positive", norm_type);

@@ -23,7 +23,7 @@ typedef struct product {
     int64_t batch[PA_MAX_NDIM];
     int64_t a_step[PA_MAX_NDIM], b_step[PA_MAX_NDIM];
     int64_t a_grad_step[PA_MAX_NDIM], b_grad_step[PA_MAX_NDIM];
-    int64_t count; /* of matrices in the batch */
+    int64_t count;    /* of matrices in the batch */
     bool b_is_weight; /* (n, k), and so is its gradient */
 } product;
 
@@ -225,7 +225,8 @@ static void multiply_int64(const product *p, const int64_t *a, const int64_t *b,
     }
 }
 
-static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, bool relu, void *scratch) {
+static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, bool relu,
+                        void *scratch) {
     const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
     char *out = pa_node_data(node);
     int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
@@ -237,8 +238,19 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
         if (node->dtype == PA_INT64) {
             multiply_int64(p, a_at, b_at, bias, bias_step, out_at);
         } else {
-            pa_gemm g = {.m = p->m, .n = p->n, .k = p->k, .a = a_at, .a_row = p->a_row, .a_col = p->a_col,
-                         .b = b_at, .b_row = p->b_row, .b_col = p->b_col, .c = out_at, .c_row = p->n, .bias = bias, .relu = relu};
+            pa_gemm g = {.m = p->m,
+                         .n = p->n,
+                         .k = p->k,
+                         .a = a_at,
+                         .a_row = p->a_row,
+                         .a_col = p->a_col,
+                         .b = b_at,
+                         .b_row = p->b_row,
+                         .b_col = p->b_col,
+                         .c = out_at,
+                         .c_row = p->n,
+                         .bias = bias,
+                         .relu = relu};
             pa_gemm_run(&g, node->dtype == PA_FLOAT64, scratch);
         }
     }
@@ -310,26 +322,53 @@ pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_ext
     for (int64_t i = 0; i < p.count; i++, place_next(&at, &p)) {
         const char *g_at = g + at.out * size;
         if (da != NULL) {
-            pa_gemm by_b = {.m = p.m, .n = p.k, .k = p.n, .a = g_at, .a_row = p.n, .a_col = 1,
-                            .b = b + at.b * size, .b_row = p.b_col, .b_col = p.b_row,
-                            .c = da + at.a_grad * size, .c_row = p.k, .accumulate = add_a || !at.a_first,
-                            .mask = extras->mask ? a + at.a * size : NULL, .mask_row = p.a_row};
+            pa_gemm by_b = {.m = p.m,
+                            .n = p.k,
+                            .k = p.n,
+                            .a = g_at,
+                            .a_row = p.n,
+                            .a_col = 1,
+                            .b = b + at.b * size,
+                            .b_row = p.b_col,
+                            .b_col = p.b_row,
+                            .c = da + at.a_grad * size,
+                            .c_row = p.k,
+                            .accumulate = add_a || !at.a_first,
+                            .mask = extras->mask ? a + at.a * size : NULL,
+                            .mask_row = p.a_row};
             pa_gemm_run(&by_b, float64, scratch);
         }
         if (db != NULL && p.b_is_weight) {
-            pa_gemm by_x = {.m = p.n, .n = p.k, .k = p.m, .a = g_at, .a_row = 1, .a_col = p.n,
-                            .b = a + at.a * size, .b_row = p.a_row, .b_col = p.a_col,
-                            .c = db + at.b_grad * size, .c_row = p.k, .accumulate = add_b || !at.b_first};
+            pa_gemm by_x = {.m = p.n,
+                            .n = p.k,
+                            .k = p.m,
+                            .a = g_at,
+                            .a_row = 1,
+                            .a_col = p.n,
+                            .b = a + at.a * size,
+                            .b_row = p.a_row,
+                            .b_col = p.a_col,
+                            .c = db + at.b_grad * size,
+                            .c_row = p.k,
+                            .accumulate = add_b || !at.b_first};
             pa_gemm_run(&by_x, float64, scratch);
         } else if (db != NULL) {
-            pa_gemm by_a = {.m = p.k, .n = p.n, .k = p.m, .a = a + at.a * size, .a_row = p.a_col, .a_col = p.a_row,
-                            .b = g_at, .b_row = p.n, .b_col = 1,
-                            .c = db + at.b_grad * size, .c_row = p.n, .accumulate = add_b || !at.b_first};
+            pa_gemm by_a = {.m = p.k,
+                            .n = p.n,
+                            .k = p.m,
+                            .a = a + at.a * size,
+                            .a_row = p.a_col,
+                            .a_col = p.a_row,
+                            .b = g_at,
+                            .b_row = p.n,
+                            .b_col = 1,
+                            .c = db + at.b_grad * size,
+                            .c_row = p.n,
+                            .accumulate = add_b || !at.b_first};
             pa_gemm_run(&by_a, float64, scratch);
         }
     }
-    if (dbias != NULL)
-        sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
+    if (dbias != NULL) sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
     return PA_OK;
 }
 

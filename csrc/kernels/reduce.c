@@ -180,31 +180,21 @@ static double start_of(reduction what) {
 /* A NaN in either wins. */
 static double combine(reduction what, double a, double b) {
     switch (what) {
-    case PROD:
-        return a * b;
-    case MAX:
-        return b > a || b != b ? b : a;
-    case MIN:
-        return b < a || b != b ? b : a;
-    default:
-        return a + b;
+    case PROD: return a * b;
+    case MAX: return b > a || b != b ? b : a;
+    case MIN: return b < a || b != b ? b : a;
+    default: return a + b;
     }
 }
 
 static double reduce_run(reduction what, int f, const void *x, double mean, int64_t n) {
     switch (what) {
-    case PROD:
-        return pa_k->product[f](x, n);
-    case MAX:
-        return pa_k->largest[f](x, n);
-    case MIN:
-        return pa_k->smallest[f](x, n);
-    case MEAN:
-        return pa_k->sum_deviation[f](x, mean, n);
-    case DEVIATION:
-        return pa_k->sum_squared_deviation[f](x, mean, n);
-    default:
-        return pa_k->sum[f](x, n);
+    case PROD: return pa_k->product[f](x, n);
+    case MAX: return pa_k->largest[f](x, n);
+    case MIN: return pa_k->smallest[f](x, n);
+    case MEAN: return pa_k->sum_deviation[f](x, mean, n);
+    case DEVIATION: return pa_k->sum_squared_deviation[f](x, mean, n);
+    default: return pa_k->sum[f](x, n);
     }
 }
 
@@ -227,12 +217,8 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
         case PROD:
             for (int64_t j = 0; j < width; j++) totals[j] *= load(dtype, x, j);
             break;
-        case MEAN:
-            pa_k->add_wide[f](totals, x, width);
-            break;
-        case DEVIATION:
-            pa_k->add_squared_deviation[f](totals, x, means != NULL ? means : zeros, width);
-            break;
+        case MEAN: pa_k->add_wide[f](totals, x, width); break;
+        case DEVIATION: pa_k->add_squared_deviation[f](totals, x, means != NULL ? means : zeros, width); break;
         default:
             if (row == 0 || (what == SUM && row % STRIP_ROWS == 0))
                 memcpy(&strip, x, (size_t)(width * size));
@@ -336,8 +322,7 @@ static void reduce_int(reduction what, const pa_node *a, const plan *p, pa_dtype
         for (int64_t left = p->count; left > 0; left -= BLOCK) {
             int64_t n = left < BLOCK ? left : BLOCK;
             gather(a->dtype == PA_BOOL ? (char *)bools : (char *)block, base, &p->reduced, &walk, n, size);
-            if (a->dtype == PA_BOOL)
-                pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
+            if (a->dtype == PA_BOOL) pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
             total = reduce_int_run(what, block, total, n);
         }
         if (to == PA_BOOL)
@@ -418,7 +403,8 @@ pa_status pa_var_forward(pa_node *node, void *scratch) {
 size_t pa_root_scratch(const pa_node *node) { return (size_t)pa_node_numel(node) * sizeof(double); }
 
 static void store_roots(pa_node *node, const double *squares) {
-    for (int64_t i = 0; i < pa_node_numel(node); i++) store((pa_dtype)node->dtype, pa_node_data(node), i, sqrt(squares[i]));
+    for (int64_t i = 0; i < pa_node_numel(node); i++)
+        store((pa_dtype)node->dtype, pa_node_data(node), i, sqrt(squares[i]));
 }
 
 pa_status pa_std_forward(pa_node *node, void *scratch) {
@@ -484,8 +470,7 @@ static int64_t arg_int(bool smallest, pa_dtype dtype, const char *base, const pa
     for (int64_t start = 0; start < count; start += BLOCK) {
         int64_t n = count - start < BLOCK ? count - start : BLOCK;
         gather(dtype == PA_BOOL ? (char *)bools : (char *)block, base, axes, &walk, n, pa_dtype_size(dtype));
-        if (dtype == PA_BOOL)
-            pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
+        if (dtype == PA_BOOL) pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
         for (int64_t i = 0; i < n; i++) {
             if ((start == 0 && i == 0) || (smallest ? block[i] < best : block[i] > best)) {
                 best = block[i];
@@ -682,7 +667,8 @@ pa_status pa_var_backward(pa_node *node, void *scratch) {
 pa_status pa_std_backward(pa_node *node, void *scratch) {
     (void)scratch;
     double freedom = freedom_of(count_of(node), node->array->params[0]);
-    return deviation_backward(node, 1 / freedom, pa_node_data(node), (const double *)(const void *)node->array->saved->data);
+    return deviation_backward(node, 1 / freedom, pa_node_data(node),
+                              (const double *)(const void *)node->array->saved->data);
 }
 
 pa_status pa_norm_backward(pa_node *node, void *scratch) {

@@ -368,7 +368,8 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
     }
     pa_k->softmax[f](array->saved->data, x, c.rows, c.n);
     int64_t kept = 0;
-    double total = f ? rows_loss_f64(x, p, &c, array->params[0], &kept) : rows_loss_f32(x, p, &c, array->params[0], &kept);
+    double total =
+        f ? rows_loss_f64(x, p, &c, array->params[0], &kept) : rows_loss_f32(x, p, &c, array->params[0], &kept);
     double loss = total / (double)kept;
     if (f)
         *(double *)(void *)pa_node_data(node) = loss;

@@ -5,8 +5,8 @@
 #include "kernels.h"
 #include "ops.h"
 
-void pa_stream_open(pa_stream *stream, char *data, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides,
-                   int broadcast_ndim, const int64_t *broadcast_shape) {
+void pa_stream_open(pa_stream *stream, char *data, pa_dtype dtype, int ndim, const int64_t *shape,
+                    const int64_t *strides, int broadcast_ndim, const int64_t *broadcast_shape) {
     stream->at = data;
     stream->dtype = dtype;
     stream->ndim = 0;
@@ -119,7 +119,7 @@ void pa_stream_write(pa_stream *stream, pa_dtype dtype, const void *in, int64_t 
 void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out) {
     pa_stream stream;
     pa_stream_open(&stream, pa_node_data(node), node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node),
-                  node->ndim, pa_node_shape(node));
+                   node->ndim, pa_node_shape(node));
     pa_stream_read(&stream, dtype, out, pa_node_numel(node));
 }
 

@@ -17,8 +17,8 @@ typedef struct pa_stream {
 } pa_stream;
 
 /* Over `data` of the given shape and strides, as seen in the broadcast shape. */
-void pa_stream_open(pa_stream *stream, char *data, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides,
-                    int broadcast_ndim, const int64_t *broadcast_shape);
+void pa_stream_open(pa_stream *stream, char *data, pa_dtype dtype, int ndim, const int64_t *shape,
+                    const int64_t *strides, int broadcast_ndim, const int64_t *broadcast_shape);
 
 /* Copies the next n elements to `out`, converted to `dtype`. */
 void pa_stream_read(pa_stream *stream, pa_dtype dtype, void *out, int64_t n);

@@ -107,8 +107,8 @@ static pa_status expand(const pa_call *call, pa_spec *spec, const int64_t *wante
         int own = i - (ndim - a->ndim);
         int64_t size = own < 0 ? 1 : a->array->shape[own], target = wanted[i] == -1 && own >= 0 ? size : wanted[i];
         PA_FAIL_IF(target < 0 || (size != 1 && target != size), PA_VALUE,
-                   "expand: a tensor of shape %s does not expand to %s: %lld meets %lld at axis %d", pa_node_shape_text(a),
-                   pa_shape_text(ndim, wanted), (long long)size, (long long)target, i - ndim);
+                   "expand: a tensor of shape %s does not expand to %s: %lld meets %lld at axis %d",
+                   pa_node_shape_text(a), pa_shape_text(ndim, wanted), (long long)size, (long long)target, i - ndim);
         spec->shape[i] = target;
         spec->strides[i] = size == 1 && target != 1 ? 0 : own < 0 ? 0 : a->array->strides[own];
         spec->ints[i] = size == 1 && target != 1 ? 0 : own < 0 ? 0 : logical[own];
@@ -178,8 +178,8 @@ pa_status pa_view_backward(pa_node *node, void *scratch) {
     if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * (size_t)size);
     if (numel == 0) return PA_OK;
     pa_stream stream;
-    pa_stream_open(&stream, target + ints[LOGICAL_OFFSET] * size, dtype, node->ndim, pa_node_shape(node), ints, node->ndim,
-                  pa_node_shape(node));
+    pa_stream_open(&stream, target + ints[LOGICAL_OFFSET] * size, dtype, node->ndim, pa_node_shape(node), ints,
+                   node->ndim, pa_node_shape(node));
     pa_stream_add(&stream, dtype, gradient, numel);
     return PA_OK;
 }
@@ -203,6 +203,7 @@ pa_status pa_cast_backward(pa_node *node, void *scratch) {
     (void)scratch;
     bool accumulate = false;
     char *target = pa_gradient_target(node, 0, &accumulate);
-    pa_add_or_copy(pa_node_parent(node, 0)->dtype, target, node->dtype, pa_gradient(node), pa_node_numel(node), accumulate);
+    pa_add_or_copy(pa_node_parent(node, 0)->dtype, target, node->dtype, pa_gradient(node), pa_node_numel(node),
+                   accumulate);
     return PA_OK;
 }

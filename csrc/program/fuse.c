@@ -35,7 +35,8 @@ static bool is_elementwise_backward(const pa_program *p, const pa_instruction *i
     unsigned reads = pa_op_table[node->op].reads;
     for (int k = 0; k < node->n_parents; k++) {
         bool wanted = pa_node_requires_grad(pa_node_parent(node, k));
-        if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, (pa_dtype)node->dtype)) return false;
+        if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, (pa_dtype)node->dtype))
+            return false;
         if (wanted && pa_k->gradient[node->op][k][node->dtype == PA_FLOAT64] == NULL) return false;
     }
     return true;
@@ -192,7 +193,8 @@ static void count_uses(const pa_program *p, uses *u) {
 }
 
 static bool is_linear(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
-    return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear && pa_dtype_is_float((pa_dtype)p->nodes[i->node]->dtype);
+    return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear &&
+           pa_dtype_is_float((pa_dtype)p->nodes[i->node]->dtype);
 }
 
 static bool is_relu(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
@@ -208,7 +210,9 @@ static void take_relu_along(pa_program *p, const uses *u) {
     for (int32_t i = 0; i + 1 < p->n_code; i++) {
         pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
         if (!is_linear(p, linear, PA_DO_FORWARD) || !is_relu(p, relu, PA_DO_MAP)) continue;
-        if (pa_node_parent(p->nodes[relu->node], 0) != p->nodes[linear->node] || !is_between(p, u, p->buffer_of[linear->node])) continue;
+        if (pa_node_parent(p->nodes[relu->node], 0) != p->nodes[linear->node] ||
+            !is_between(p, u, p->buffer_of[linear->node]))
+            continue;
         p->buffer_of[linear->node] = p->buffer_of[relu->node];
         linear->relu = true;
         relu->kind = PA_DO_NOTHING;
@@ -222,7 +226,9 @@ static void take_relu_gradient_along(pa_program *p, const uses *u) {
         if (!is_linear(p, linear, PA_DO_BACKWARD) || !is_relu(p, relu, PA_DO_GRADIENT) || relu->accumulate) continue;
         int32_t *target = &p->pool[linear->targets];
         const pa_node *a = pa_node_parent(p->nodes[linear->node], 0);
-        if (a != p->nodes[relu->node] || relu->gradient != *target || !is_between(p, u, *target) || !pa_node_is_contiguous(a)) continue;
+        if (a != p->nodes[relu->node] || relu->gradient != *target || !is_between(p, u, *target) ||
+            !pa_node_is_contiguous(a))
+            continue;
         *target = p->pool[relu->targets];
         linear->mask = true;
         relu->kind = PA_DO_NOTHING;

@@ -35,7 +35,8 @@ typedef struct lowering {
 
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, int32_t index, size_t bytes, int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
-    p->buffers[p->n_buffers] = (pa_buffer){.kind = (uint8_t)kind, .index = index, .bytes = bytes, .first = -1, .last = -1};
+    p->buffers[p->n_buffers] =
+        (pa_buffer){.kind = (uint8_t)kind, .index = index, .bytes = bytes, .first = -1, .last = -1};
     *out = p->n_buffers++;
     return PA_OK;
 }
@@ -70,14 +71,16 @@ static pa_status add_node(pa_program *p, pa_node *node, int32_t buffer, int64_t 
     return PA_OK;
 }
 
-pa_status pa_program_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset, int32_t *out) {
+pa_status pa_program_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset,
+                          int32_t *out) {
     int64_t strides[PA_MAX_NDIM], stride = 1;
     for (int i = like->ndim - 1; i >= 0; i--) {
         strides[i] = contiguous ? stride : like->array->strides[i];
         stride *= like->array->shape[i];
     }
     pa_node *node = NULL;
-    PA_TRY(pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, p->memory, p->memory->data, &node));
+    PA_TRY(pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, p->memory, p->memory->data,
+                        &node));
     node->flags = 0;
     if (like->array != NULL) {
         memcpy(node->array->params, like->array->params, sizeof like->array->params);
@@ -112,8 +115,12 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
     PA_TRY(pa_mem_reserve(&l->cells, &l->cells_capacity, (size_t)p->n_externals + 1, sizeof *l->cells));
     *out = p->n_externals++;
-    p->externals[*out] = (pa_external){.node = s->kind == PA_SLOT_EXTERNAL ? pa_node_watch(s->node) : NULL, .buffer = -1,
-                                       .gradient = CELL_AS_FOUND, .entry = -1, .requires_grad = s->requires_grad, .input = -1};
+    p->externals[*out] = (pa_external){.node = s->kind == PA_SLOT_EXTERNAL ? pa_node_watch(s->node) : NULL,
+                                       .buffer = -1,
+                                       .gradient = CELL_AS_FOUND,
+                                       .entry = -1,
+                                       .requires_grad = s->requires_grad,
+                                       .input = -1};
     l->cells[*out] = CELL_AS_FOUND;
     if (s->kind == PA_SLOT_INPUT)
         for (size_t i = 0; i < l->log->n_inputs; i++)
@@ -157,7 +164,8 @@ static pa_status leaf_node(lowering *l, int32_t slot) {
         break;
     }
     default:
-        return pa_fail(PA_UNSUPPORTED, "compile: a result of shape %s is used before it is made", pa_node_shape_text(s->node));
+        return pa_fail(PA_UNSUPPORTED, "compile: a result of shape %s is used before it is made",
+                       pa_node_shape_text(s->node));
     }
     pa_node *node = p->nodes[l->node_of[slot]];
     if (s->requires_grad && l->wants_gradient[slot]) node->flags |= PA_REQUIRES_GRAD;
@@ -180,7 +188,9 @@ static pa_status new_gradient(lowering *l, const pa_node *like, int32_t *out) {
     return pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), out);
 }
 
-static bool has_cell_number(const lowering *l, int32_t slot) { return (l->log->slots[slot].node->flags & PA_IS_VALUE) != 0; }
+static bool has_cell_number(const lowering *l, int32_t slot) {
+    return (l->log->slots[slot].node->flags & PA_IS_VALUE) != 0;
+}
 
 /* The buffer of a leaf's gradient as it is now; -1 where it has none. A Value's is a number and always there. */
 static pa_status current_gradient(lowering *l, int32_t slot, int32_t *out) {
@@ -231,7 +241,8 @@ static pa_status join_gradient(lowering *l, int32_t slot, int32_t fresh) {
 }
 
 static bool has_gradient_formula(const pa_node *node, int operand) {
-    return pa_op_table[node->op].family == PA_WHOLE || pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
+    return pa_op_table[node->op].family == PA_WHOLE ||
+           pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
 }
 
 /* One node's part of the sweep: `gradients` holds each node's buffer, -1 where nothing has arrived. */
@@ -413,11 +424,13 @@ static pa_status pool_gradients(lowering *l, const pa_entry *entry, int32_t *tar
     for (int i = 0; i < entry->n && status == PA_OK; i++)
         status = current_gradient(l, l->log->operands[entry->operands + i], &buffers[i]);
     if (status == PA_OK)
-        status = pa_mem_reserve(&l->p->pool, &l->p->pool_capacity, (size_t)(l->p->n_pool + 2 * entry->n), sizeof *l->p->pool);
+        status = pa_mem_reserve(&l->p->pool, &l->p->pool_capacity, (size_t)(l->p->n_pool + 2 * entry->n),
+                                sizeof *l->p->pool);
     if (status == PA_OK) {
         *targets = l->p->n_pool;
         for (int i = 0; i < entry->n; i++) l->p->pool[l->p->n_pool++] = buffers[i];
-        for (int i = 0; i < entry->n; i++) l->p->pool[l->p->n_pool++] = l->node_of[l->log->operands[entry->operands + i]];
+        for (int i = 0; i < entry->n; i++)
+            l->p->pool[l->p->n_pool++] = l->node_of[l->log->operands[entry->operands + i]];
     }
     pa_mem_free_array(buffers, (size_t)entry->n + 1, sizeof *buffers);
     return status;
@@ -477,8 +490,7 @@ static pa_status lower_fill(lowering *l, const pa_entry *entry) {
 static pa_status lower_entry(lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
     switch ((pa_entry_kind)entry->kind) {
-    case PA_ENTRY_OP:
-        return lower_op(l, entry);
+    case PA_ENTRY_OP: return lower_op(l, entry);
     case PA_ENTRY_ALIAS:
         PA_TRY(need_node(l, in[0]));
         return l->node_of[entry->out] >= 0 ? PA_OK : lower_view(l, entry->out, in[0]);
@@ -488,28 +500,20 @@ static pa_status lower_entry(lowering *l, const pa_entry *entry) {
         PA_TRY(result_node(l, entry->out));
         if (l->wants_gradient[entry->out]) l->p->nodes[l->node_of[entry->out]]->flags |= PA_REQUIRES_GRAD;
         return emit(l, PA_DO_WRITE, l->node_of[entry->out], l->node_of[in[0]], -1);
-    case PA_ENTRY_GRAD_OF:
-        return lower_grad_of(l, entry);
+    case PA_ENTRY_GRAD_OF: return lower_grad_of(l, entry);
     case PA_ENTRY_WRITE:
     case PA_ENTRY_SET_VALUE:
         PA_TRY(need_node(l, in[0]));
         PA_TRY(need_node(l, in[1]));
         mark_written(l, in[0]);
         return emit(l, PA_DO_WRITE, l->node_of[in[0]], l->node_of[in[1]], -1);
-    case PA_ENTRY_SET_GRAD:
-        return lower_set_grad(l, entry);
-    case PA_ENTRY_BACKWARD:
-        return lower_backward(l, entry);
-    case PA_ENTRY_UPDATE:
-        return lower_update(l, entry);
-    case PA_ENTRY_ZERO_GRAD:
-        return lower_zero_grad(l, entry);
-    case PA_ENTRY_CLIP:
-        return lower_clip(l, entry);
-    case PA_ENTRY_FILL:
-        return lower_fill(l, entry);
-    case PA_ENTRY_KINDS:
-        break;
+    case PA_ENTRY_SET_GRAD: return lower_set_grad(l, entry);
+    case PA_ENTRY_BACKWARD: return lower_backward(l, entry);
+    case PA_ENTRY_UPDATE: return lower_update(l, entry);
+    case PA_ENTRY_ZERO_GRAD: return lower_zero_grad(l, entry);
+    case PA_ENTRY_CLIP: return lower_clip(l, entry);
+    case PA_ENTRY_FILL: return lower_fill(l, entry);
+    case PA_ENTRY_KINDS: break;
     }
     return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d", entry->kind);
 }
@@ -543,9 +547,12 @@ pa_status pa_program_inputs(pa_program *p, const pa_log *log) {
     for (int32_t i = 0; i < p->n_inputs; i++) {
         const pa_node *node = log->slots[log->inputs[i]].node;
         pa_input *input = &p->inputs[i];
-        *input = (pa_input){.dtype = node->dtype, .ndim = node->ndim, .buffer = -1,
+        *input = (pa_input){.dtype = node->dtype,
+                            .ndim = node->ndim,
+                            .buffer = -1,
                             .is_number = node->flags & PA_NUMBER && node->ndim == 0,
-                            .is_value = (node->flags & PA_IS_VALUE) != 0, .requires_grad = pa_node_requires_grad(node)};
+                            .is_value = (node->flags & PA_IS_VALUE) != 0,
+                            .requires_grad = pa_node_requires_grad(node)};
         for (int axis = 0; axis < node->ndim; axis++) {
             input->shape[axis] = node->array->shape[axis];
             input->strides[axis] = node->array->strides[axis];
@@ -566,7 +573,9 @@ static pa_status lower_results(lowering *l, int n, pa_node *const *outputs) {
         int32_t node = l->node_of[slot], buffer = p->buffer_of[node];
         pa_buffer *b = &p->buffers[buffer];
         pa_result *r = &p->results[i];
-        *r = (pa_result){.node = node, .buffer = buffer, .is_number = (outputs[i]->flags & PA_NUMBER) != 0 && outputs[i]->ndim == 0,
+        *r = (pa_result){.node = node,
+                         .buffer = buffer,
+                         .is_number = (outputs[i]->flags & PA_NUMBER) != 0 && outputs[i]->ndim == 0,
                          .is_value = (outputs[i]->flags & PA_IS_VALUE) != 0};
         r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[node] != 0 ||
                     !pa_node_is_contiguous(p->nodes[node]) || pa_node_bytes(p->nodes[node]) != b->bytes;

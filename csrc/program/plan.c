@@ -112,7 +112,8 @@ static void settle(pa_program *p) {
     for (int32_t b = 0; b < p->n_buffers; b++)
         if (in_arena(&p->buffers[b])) p->buffers[b].at = p->arena + p->buffers[b].offset;
     for (int32_t n = 0; n < p->n_nodes; n++)
-        if (p->buffers[p->buffer_of[n]].at != NULL) p->nodes[n]->array->data = p->buffers[p->buffer_of[n]].at + p->offset_of[n];
+        if (p->buffers[p->buffer_of[n]].at != NULL)
+            p->nodes[n]->array->data = p->buffers[p->buffer_of[n]].at + p->offset_of[n];
 }
 
 pa_status pa_pass_plan(pa_program *p) {

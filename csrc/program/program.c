@@ -103,7 +103,8 @@ static double *block_of(const pa_update_plan *plan, int s) {
     const char *begin = NULL;
     for (int k = 0; k < plan->n; k++) {
         const pa_node *state = plan->state[3 * k + s];
-        if (!(plan->params[k]->flags & PA_IS_VALUE) || state == NULL || !pa_same_layout(plan->params[k], state)) return NULL;
+        if (!(plan->params[k]->flags & PA_IS_VALUE) || state == NULL || !pa_same_layout(plan->params[k], state))
+            return NULL;
         if (k == 0) begin = pa_node_data(state);
         if (pa_node_data(state) != begin + (size_t)k * sizeof(double)) return NULL;
     }
@@ -151,7 +152,8 @@ static bool has_gradient(const pa_node *node) { return node->array != NULL && no
 
 static bool external_fits(const pa_program *p, const pa_external *e, const pa_node *node) {
     if (e->requires_grad != pa_node_requires_grad(node)) return false;
-    if (e->buffer >= 0 && p->buffers[e->buffer].bytes != (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype))
+    if (e->buffer >= 0 &&
+        p->buffers[e->buffer].bytes != (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype))
         return false; /* its dtype changed: shapes cannot */
     return !e->entry_matters || e->entry_present == has_gradient(node);
 }
@@ -192,9 +194,9 @@ static int append_operands(const pa_node *node, char *text, size_t size, int at)
 
 void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
     static const char *const words[] = {
-        [PA_DO_SEED] = "seed",     [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy", [PA_DO_WRITE] = "write",
-        [PA_DO_UPDATE] = "update", [PA_DO_ZERO] = "zero gradient",  [PA_DO_CLIP] = "clip", [PA_DO_FILL] = "draw",
-        [PA_DO_NOTHING] = "nothing"};
+        [PA_DO_SEED] = "seed",   [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy",
+        [PA_DO_WRITE] = "write", [PA_DO_UPDATE] = "update",       [PA_DO_ZERO] = "zero gradient",
+        [PA_DO_CLIP] = "clip",   [PA_DO_FILL] = "draw",           [PA_DO_NOTHING] = "nothing"};
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
     int at = 0;
     text[0] = '\0';
@@ -214,7 +216,8 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
         at = append(text, size, at, " ");
         at = append(text, size, at, pa_node_shape_text(node));
         if (i->mask) at = append(text, size, at, " through relu");
-        if (i->kind == PA_DO_GRADIENT) append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
+        if (i->kind == PA_DO_GRADIENT)
+            append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
         break;
     case PA_DO_CHAIN:
         at = append(text, size, at, "chain of");

@@ -26,6 +26,7 @@
     X(REROLL, "reroll")       /* scalar code: multiply-add chains become dot products */                               \
     X(GROUP, "group")         /* scalar code: equal ops become vector loops */
 
+/* clang-format off */
 enum {
 #define X(name, words) PA_PASS_##name##_INDEX,
     PA_PASS_MAP(X)
@@ -36,23 +37,24 @@ enum {
 #undef X
     PA_ALL_PASSES = (1 << PA_PASS_COUNT) - 1
 };
+/* clang-format on */
 PA_INTERNAL extern const char *const pa_pass_names[PA_PASS_COUNT];
 
 typedef enum pa_buffer_kind {
-    PA_BUFFER_ARENA,    /* inside the step */
-    PA_BUFFER_CONSTANT, /* filled when the program was compiled */
-    PA_BUFFER_INPUT,    /* an argument's data */
-    PA_BUFFER_EXTERNAL, /* a parameter's data */
-    PA_BUFFER_GRADIENT, /* a parameter's gradient, as it is left behind */
+    PA_BUFFER_ARENA,          /* inside the step */
+    PA_BUFFER_CONSTANT,       /* filled when the program was compiled */
+    PA_BUFFER_INPUT,          /* an argument's data */
+    PA_BUFFER_EXTERNAL,       /* a parameter's data */
+    PA_BUFFER_GRADIENT,       /* a parameter's gradient, as it is left behind */
     PA_BUFFER_ENTRY_GRADIENT, /* a parameter's gradient, as it was found */
-    PA_BUFFER_RESULT    /* handed out */
+    PA_BUFFER_RESULT          /* handed out */
 } pa_buffer_kind;
 
 typedef struct pa_buffer {
     uint8_t kind;
     int32_t index; /* of the input, external or result */
     size_t bytes;
-    bool is_block; /* it lives inside one CHAIN, and holds a block at a time */
+    bool is_block;       /* it lives inside one CHAIN, and holds a block at a time */
     int32_t first, last; /* the instructions between which it lives; -1: never */
     size_t offset;       /* in the arena */
     char *at;
@@ -77,14 +79,15 @@ typedef enum pa_instruction_kind {
 
 typedef struct pa_instruction {
     uint8_t kind;
-    uint8_t operand;   /* GRADIENT: which */
-    bool accumulate;   /* GRADIENT */
-    bool relu;         /* FORWARD of linear: it takes the ReLU behind it along */
-    bool mask;         /* BACKWARD of linear: it takes the ReLU before it along, whose result operand 0 is */
-    int32_t node;      /* -1: none */
-    int32_t source;    /* another node: what is copied, written, seeded; -1: none */
-    int32_t gradient;  /* buffer, -1: none */
-    int32_t n, targets; /* further buffers, in the program's pool: BACKWARD: of each parent, FILLED where added to, or -1 */
+    uint8_t operand;  /* GRADIENT: which */
+    bool accumulate;  /* GRADIENT */
+    bool relu;        /* FORWARD of linear: it takes the ReLU behind it along */
+    bool mask;        /* BACKWARD of linear: it takes the ReLU before it along, whose result operand 0 is */
+    int32_t node;     /* -1: none */
+    int32_t source;   /* another node: what is copied, written, seeded; -1: none */
+    int32_t gradient; /* buffer, -1: none */
+    /* Further buffers, in the program's pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES where added to, or -1 */
+    int32_t n, targets;
     pa_map_fn *map;
     double params[PA_MAX_PARAMS];
 } pa_instruction;
@@ -92,17 +95,17 @@ typedef struct pa_instruction {
 enum { PA_TARGET_ACCUMULATES = 1 << 30 };
 
 typedef struct pa_external {
-    pa_node *node;       /* held */
-    int32_t buffer;      /* of its data, or -1 */
-    int32_t gradient;    /* buffer of its gradient as the step leaves it; -1: none; -2: as it was found */
-    int32_t entry;       /* buffer of its gradient as the step finds it, or -1 */
+    pa_node *node;    /* held */
+    int32_t buffer;   /* of its data, or -1 */
+    int32_t gradient; /* buffer of its gradient as the step leaves it; -1: none; -2: as it was found */
+    int32_t entry;    /* buffer of its gradient as the step finds it, or -1 */
     bool requires_grad;
-    bool written;        /* its data are */
-    bool entry_matters;  /* whether it has a gradient at the beginning decides what the step does */
-    bool entry_present;  /* and then it had one */
-    bool clears;         /* the step leaves no gradient */
-    int32_t input;       /* it is this argument, and `node` that of the call under way; -1: it is not */
-    pa_node *fresh;      /* of the call under way: what becomes its .grad */
+    bool written;       /* its data are */
+    bool entry_matters; /* whether it has a gradient at the beginning decides what the step does */
+    bool entry_present; /* and then it had one */
+    bool clears;        /* the step leaves no gradient */
+    int32_t input;      /* it is this argument, and `node` that of the call under way; -1: it is not */
+    pa_node *fresh;     /* of the call under way: what becomes its .grad */
 } pa_external;
 
 typedef struct pa_input {
@@ -114,9 +117,9 @@ typedef struct pa_input {
 } pa_input;
 
 typedef struct pa_result {
-    int32_t node;        /* of the program */
-    int32_t buffer;      /* its own, or that of which it is copied */
-    bool copied;         /* a view, an input, a parameter: its elements are gathered at the end */
+    int32_t node;   /* of the program */
+    int32_t buffer; /* its own, or that of which it is copied */
+    bool copied;    /* a view, an input, a parameter: its elements are gathered at the end */
     bool is_number, is_value;
 } pa_result;
 
@@ -125,10 +128,11 @@ typedef struct pa_update_plan {
     int kind, n;
     pa_node **params, **state;
     int64_t *steps;
-    const void *hyper; /* in Python's hands, and read at each step; NULL where there is none any more */
-    bool fits;         /* had each state its parameter's layout when they were bound? */
+    const void *hyper;  /* in Python's hands, and read at each step; NULL where there is none any more */
+    bool fits;          /* had each state its parameter's layout when they were bound? */
     pa_update prepared; /* in replay: for the step that parameters with `prepared.step` steps are about to make */
-    double *block[3];  /* where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
+    /* Where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
+    double *block[3];
 } pa_update_plan;
 
 /* Looks how the states stand; to be called when the addresses have been set. */
@@ -140,9 +144,9 @@ void pa_read_hyper(const void *hyper, pa_update *out);
 typedef struct pa_program {
     unsigned passes;
     const pa_kernels *kernels; /* of the instruction set that it was compiled for */
-    pa_node **nodes;      /* private; `mark` is a node's index */
-    int32_t *buffer_of;   /* of each node */
-    int64_t *offset_of;   /* bytes into it */
+    pa_node **nodes;           /* private; `mark` is a node's index */
+    int32_t *buffer_of;        /* of each node */
+    int64_t *offset_of;        /* bytes into it */
     int32_t n_nodes;
     size_t nodes_capacity, buffer_of_capacity, offset_of_capacity;
     pa_buffer *buffers;
@@ -160,7 +164,8 @@ typedef struct pa_program {
     pa_external *externals;
     int32_t n_externals;
     size_t externals_capacity;
-    int32_t n_watched; /* the first so many are looked at before each call; the others are Values, whose numbers stay where they are */
+    /* The first so many are looked at before each call; the others are Values, whose numbers stay where they are */
+    int32_t n_watched;
     pa_input *inputs;
     int32_t n_inputs;
     pa_result *results;
@@ -171,14 +176,14 @@ typedef struct pa_program {
     pa_node **constants; /* held */
     int32_t n_constants;
     size_t constants_capacity;
-    pa_storage *memory;    /* what every private node's storage is */
+    pa_storage *memory; /* what every private node's storage is */
     char *arena;
     size_t arena_bytes, arena_block, tensor_bytes;
     char *scratch;
     size_t scratch_bytes;
     double flops;
     int32_t n_recorded, n_fused; /* ops in the log; instructions that do the work of several */
-    bool warm;   /* it has run once, and every op has the memory that it keeps from run to run */
+    bool warm;                   /* it has run once, and every op has the memory that it keeps from run to run */
     bool sets_gradients;
     struct pa_scalar_program *scalar; /* instead of code: a step over Values */
 } pa_program;
@@ -201,7 +206,8 @@ typedef void pa_visit_fn(void *context, int32_t buffer, bool writes);
 void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction, pa_visit_fn *visit, void *context);
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, int32_t index, size_t bytes, int32_t *out);
 /* A node of the program's own in the shape of one of the user's, over a buffer, `offset` bytes into it. */
-pa_status pa_program_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset, int32_t *out);
+pa_status pa_program_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset,
+                          int32_t *out);
 /* Binds the Values among the externals for good, and puts them behind the others. */
 void pa_program_bind_values(pa_program *p);
 /* Describes the log's inputs. */

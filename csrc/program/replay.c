@@ -42,7 +42,8 @@ static pa_update next_update(pa_update_plan *plan, int k, const pa_node *param, 
     update.n = param->array->numel;
     update.param = param->array->data;
     update.grad = gradient;
-    for (int s = 0; s < 3; s++) update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
+    for (int s = 0; s < 3; s++)
+        update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
     return update;
 }
 
@@ -123,14 +124,14 @@ static pa_status run_write(pa_program *p, const pa_instruction *i) {
     const pa_node *from = p->nodes[i->source], *to = p->nodes[i->node];
     int64_t numel = to->array->numel, size = (int64_t)pa_dtype_size((pa_dtype)to->dtype);
     pa_stream in, out;
-    pa_stream_open(&in, from->array->data, (pa_dtype)from->dtype, from->ndim, pa_node_shape(from), pa_node_strides(from), to->ndim,
-                   pa_node_shape(to));
+    pa_stream_open(&in, from->array->data, (pa_dtype)from->dtype, from->ndim, pa_node_shape(from),
+                   pa_node_strides(from), to->ndim, pa_node_shape(to));
     if (pa_node_is_contiguous(to) && p->buffer_of[i->source] != p->buffer_of[i->node]) {
         pa_stream_read(&in, (pa_dtype)to->dtype, to->array->data, numel);
         return PA_OK;
     }
-    pa_stream_open(&out, to->array->data, (pa_dtype)to->dtype, to->ndim, pa_node_shape(to), pa_node_strides(to), to->ndim,
-                   pa_node_shape(to));
+    pa_stream_open(&out, to->array->data, (pa_dtype)to->dtype, to->ndim, pa_node_shape(to), pa_node_strides(to),
+                   to->ndim, pa_node_shape(to));
     char block[PA_BLOCK * 8];
     (void)size;
     for (int64_t done = 0; done < numel; done += PA_BLOCK) {
@@ -306,10 +307,12 @@ static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *nu
     for (int i = 0; i < n; i++) {
         pa_input *input = &p->inputs[i];
         if (in[i] == NULL) input->number = numbers[i];
-        if (input->buffer >= 0) bind_buffer(p, input->buffer, in[i] == NULL ? (char *)&input->number : pa_node_data(in[i]));
+        if (input->buffer >= 0)
+            bind_buffer(p, input->buffer, in[i] == NULL ? (char *)&input->number : pa_node_data(in[i]));
     }
     for (int32_t i = p->n_watched; i < p->n_externals; i++)
-        PA_FAIL_IF(p->externals[i].node->flags & PA_BUSY, PA_RUNTIME, "compile: another thread is using a Value of this step");
+        PA_FAIL_IF(p->externals[i].node->flags & PA_BUSY, PA_RUNTIME,
+                   "compile: another thread is using a Value of this step");
     for (int32_t i = 0; i < p->n_watched; i++) {
         pa_external *e = &p->externals[i];
         pa_node *node = node_of_external(p, e, in);
@@ -319,9 +322,12 @@ static pa_status bind(pa_program *p, int n, pa_node *const *in, const double *nu
         if (p->sets_gradients || e->entry >= 0) PA_TRY(bind_gradient(p, e, node));
         if (!e->written) continue;
         for (int k = 0; k < n; k++)
-            PA_FAIL_IF(in[k] != NULL && e->input != k && pa_node_storage(in[k]) != NULL && pa_node_storage(in[k]) == pa_node_storage(node),
-                       PA_RUNTIME, "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()",
-                       k, pa_node_shape_text(in[k]));
+            PA_FAIL_IF(
+                in[k] != NULL && e->input != k && pa_node_storage(in[k]) != NULL &&
+                    pa_node_storage(in[k]) == pa_node_storage(node),
+                PA_RUNTIME,
+                "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()", k,
+                pa_node_shape_text(in[k]));
     }
     return PA_OK;
 }
@@ -493,12 +499,13 @@ static double loss_of(const pa_program *p) {
     return number;
 }
 
-static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, const int64_t *order, int64_t start, int64_t count,
-                             double *losses, int64_t *done, bool released) {
+static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, const int64_t *order, int64_t start,
+                             int64_t count, double *losses, int64_t *done, bool released) {
     enum { POLL_MS = 50, SHORT_STEPS = 16 };
     double polled = released ? now_ms() : 0;
     pa_fpmode mode = pa_fpmode_open();
-    int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS; /* a look at the clock costs a hundredth of a short step */
+    int64_t every =
+        p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS; /* a look at the clock costs a hundredth of a short step */
     for (int64_t i = 0; i < count; i++) {
         gather(p, feeds, batch, order, start + i * batch);
         PA_TRY(run_step(p, &mode));
@@ -513,13 +520,14 @@ static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, co
     return PA_OK;
 }
 
-static pa_status prepare_feeds(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order, feed *feeds,
-                               char **block, size_t *bytes) {
+static pa_status prepare_feeds(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order,
+                               feed *feeds, char **block, size_t *bytes) {
     *bytes = 64;
     for (int i = 0; i < n; i++) {
         int64_t rows = pa_node_shape(data[i])[0];
         feeds[i].data = pa_node_data(data[i]);
-        feeds[i].row_bytes = rows == 0 ? 0 : (size_t)(pa_node_numel(data[i]) / rows) * pa_dtype_size((pa_dtype)data[i]->dtype);
+        feeds[i].row_bytes =
+            rows == 0 ? 0 : (size_t)(pa_node_numel(data[i]) / rows) * pa_dtype_size((pa_dtype)data[i]->dtype);
         *bytes += ((size_t)batch * feeds[i].row_bytes + 63) / 64 * 64;
     }
     *bytes += PA_MEM_SMALL_MAX;
@@ -535,24 +543,25 @@ static pa_status prepare_feeds(pa_program *p, int n, pa_node *const *data, int64
     return PA_OK;
 }
 
-static pa_status check_data(const pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order, int64_t start,
-                            int64_t count) {
+static pa_status check_data(const pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order,
+                            int64_t start, int64_t count) {
     PA_FAIL_IF(n != p->n_inputs || n == 0, PA_VALUE, "run: %d arrays for a step of %d arguments", n, p->n_inputs);
     int64_t rows = pa_node_shape(data[0])[0];
     bool in_order = order == NULL; /* else the order may be that of several epochs, one behind the other */
     PA_FAIL_IF(start < 0 || count < 0 || batch <= 0 || (in_order && start + count * batch > rows), PA_VALUE,
-               "run: %lld batches of %lld from row %lld on, of %lld rows", (long long)count, (long long)batch, (long long)start,
-               (long long)rows);
+               "run: %lld batches of %lld from row %lld on, of %lld rows", (long long)count, (long long)batch,
+               (long long)start, (long long)rows);
     for (int i = 0; i < n; i++) {
         const pa_input *input = &p->inputs[i];
-        bool fits = data[i]->ndim == input->ndim && data[i]->dtype == input->dtype && input->ndim > 0 && input->shape[0] == batch &&
-                    data[i]->array->shape[0] == rows && pa_node_is_contiguous(data[i]);
+        bool fits = data[i]->ndim == input->ndim && data[i]->dtype == input->dtype && input->ndim > 0 &&
+                    input->shape[0] == batch && data[i]->array->shape[0] == rows && pa_node_is_contiguous(data[i]);
         for (int axis = 1; fits && axis < input->ndim; axis++) fits = data[i]->array->shape[axis] == input->shape[axis];
         PA_FAIL_IF(!fits, PA_VALUE, "run: data %d of shape %s does not fit a step that takes batches of shape %s", i,
                    pa_node_shape_text(data[i]), pa_shape_text(input->ndim, input->shape));
     }
     for (int64_t i = start; order != NULL && i < start + count * batch; i++)
-        PA_FAIL_IF(order[i] < 0 || order[i] >= rows, PA_INDEX, "run: row %lld of %lld", (long long)order[i], (long long)rows);
+        PA_FAIL_IF(order[i] < 0 || order[i] >= rows, PA_INDEX, "run: row %lld of %lld", (long long)order[i],
+                   (long long)rows);
     return PA_OK;
 }
 
@@ -588,7 +597,8 @@ pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t bat
         if (status == PA_OK && count > *done) {
             int64_t first = *done;
             void *token = pa_hook.leave_python();
-            status = run_batches(p, feeds, batch, order, start + first * batch, count - first, losses + first, done, true);
+            status =
+                run_batches(p, feeds, batch, order, start + first * batch, count - first, losses + first, done, true);
             pa_hook.enter_python(token);
         }
         pa_hold_end(&hold);

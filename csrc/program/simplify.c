@@ -35,9 +35,7 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         for (int k = 0; k < i->n; k++) pa_instruction_visit(p, &p->chained[i->targets + k], visit, context);
         break;
     case PA_DO_BACKWARD:
-    case PA_DO_GRADIENT:
-        visit_backward(p, i, visit, context);
-        break;
+    case PA_DO_GRADIENT: visit_backward(p, i, visit, context); break;
     case PA_DO_SEED:
         if (i->source >= 0) visit(context, p->buffer_of[i->source], false);
         visit(context, i->gradient, true);
@@ -69,14 +67,9 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         }
         if (i->kind == PA_DO_CLIP && node != NULL) visit(context, p->buffer_of[i->node], true);
         break;
-    case PA_DO_ZERO:
-        visit(context, i->gradient, true);
-        break;
-    case PA_DO_FILL:
-        visit(context, p->buffer_of[i->node], true);
-        break;
-    case PA_DO_NOTHING:
-        break;
+    case PA_DO_ZERO: visit(context, i->gradient, true); break;
+    case PA_DO_FILL: visit(context, p->buffer_of[i->node], true); break;
+    case PA_DO_NOTHING: break;
     }
 }
 
@@ -155,7 +148,8 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
     pa_node *node = p->nodes[i->node], *held = NULL;
     int32_t buffer = p->buffer_of[i->node];
     PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &held));
-    pa_status status = pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
+    pa_status status =
+        pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
     if (status != PA_OK) {
         pa_node_release(held);
         return status;
@@ -190,7 +184,8 @@ pa_status pa_pass_constants(pa_program *p) {
         int32_t buffer = p->buffer_of[each->node];
         w.reads_all_constant = true;
         pa_instruction_visit(p, each, check_constant, &w);
-        if (w.reads_all_constant && count[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA) status = fold(p, each);
+        if (w.reads_all_constant && count[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA)
+            status = fold(p, each);
     }
     pa_mem_free_array(count, (size_t)p->n_buffers + 1, sizeof *count);
     compact(p);
@@ -215,8 +210,8 @@ static void bump(void *context, int32_t buffer, bool writes) {
 /* Nodes that look at the same bytes in the same way. */
 static bool same_operand(const pa_program *p, const pa_node *a, const pa_node *b) {
     if (a == b) return true;
-    if (p->buffer_of[a->mark] != p->buffer_of[b->mark] || p->offset_of[a->mark] != p->offset_of[b->mark] || a->dtype != b->dtype ||
-        !pa_same_shape(a, b))
+    if (p->buffer_of[a->mark] != p->buffer_of[b->mark] || p->offset_of[a->mark] != p->offset_of[b->mark] ||
+        a->dtype != b->dtype || !pa_same_shape(a, b))
         return false;
     return memcmp(a->array->strides, b->array->strides, a->ndim * sizeof *a->array->strides) == 0;
 }
@@ -241,8 +236,8 @@ static uint64_t hash_work(const pa_program *p, const pa_node *node) {
 }
 
 typedef struct computed {
-    int32_t node;      /* -1: free */
-    int32_t operands;  /* sum of the versions of its operands when it was computed */
+    int32_t node;     /* -1: free */
+    int32_t operands; /* sum of the versions of its operands when it was computed */
     int32_t outside;
 } computed;
 
@@ -265,7 +260,8 @@ static bool may_merge(const pa_program *p, const pa_instruction *i, const int32_
     if (i->kind != PA_DO_FORWARD || has_side_effect(p, i)) return false;
     const pa_node *node = p->nodes[i->node];
     int32_t buffer = p->buffer_of[i->node];
-    return !pa_node_requires_grad(node) && p->buffers[buffer].kind == PA_BUFFER_ARENA && writes[buffer] == 1 && !is_view(node);
+    return !pa_node_requires_grad(node) && p->buffers[buffer].kind == PA_BUFFER_ARENA && writes[buffer] == 1 &&
+           !is_view(node);
 }
 
 static void merge(pa_program *p, versions *v, const int32_t *writes, computed *table, size_t size) {

@@ -20,7 +20,7 @@ typedef struct number {
     int32_t identity;
     int32_t segment;
     pa_slot slot;
-    int32_t here;   /* the segment that has imported it, as */
+    int32_t here; /* the segment that has imported it, as */
     pa_slot here_slot;
     bool flows; /* a gradient that somebody wants flows through it */
 } number;
@@ -88,7 +88,8 @@ static pa_status new_ids(lowering *l, size_t n, int32_t *first) {
     return PA_OK;
 }
 
-static pa_status apply(lowering *l, pa_op op, const int32_t *in, int n, const double *params, bool flows, int32_t *out) {
+static pa_status apply(lowering *l, pa_op op, const int32_t *in, int n, const double *params, bool flows,
+                       int32_t *out) {
     pa_slot slots[PA_MAX_OPERANDS], slot;
     for (int i = 0; i < n; i++) PA_TRY(slot_of(l, in[i], &slots[i]));
     PA_TRY(pa_scode_apply(current(l)->code, op, slots, params, &slot));
@@ -155,7 +156,8 @@ static pa_status load_all(lowering *l, int32_t slot, int32_t buffer) {
     bool flows = (node->flags & PA_IS_VALUE) != 0;
     int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
-    for (int64_t i = 0; i < n; i++) PA_TRY(load(l, buffer, (pa_dtype)node->dtype, element_offset(node, i), flows, &l->ids[first + i]));
+    for (int64_t i = 0; i < n; i++)
+        PA_TRY(load(l, buffer, (pa_dtype)node->dtype, element_offset(node, i), flows, &l->ids[first + i]));
     l->first[slot] = first;
     return PA_OK;
 }
@@ -193,10 +195,10 @@ static pa_status need(lowering *l, int32_t slot) {
         l->first[slot] = first;
         return PA_OK;
     }
-    default:
-        break;
+    default: break;
     }
-    return pa_fail(PA_UNSUPPORTED, "compile: a result of shape %s is used before it is made", pa_node_shape_text(s->node));
+    return pa_fail(PA_UNSUPPORTED, "compile: a result of shape %s is used before it is made",
+                   pa_node_shape_text(s->node));
 }
 
 /* ---- ops ---- */
@@ -305,7 +307,8 @@ static pa_status lower_view(lowering *l, const pa_entry *e, const int32_t *in) {
     int64_t n = pa_node_numel(view);
     int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
-    const int64_t *attributes = view->array->ints; /* strides, and behind them the offset, in the operand's logical order */
+    const int64_t *attributes =
+        view->array->ints; /* strides, and behind them the offset, in the operand's logical order */
     for (int64_t i = 0; i < n; i++) {
         int64_t rest = i, at = attributes[PA_MAX_NDIM];
         for (int axis = view->ndim - 1; axis >= 0; axis--) {
@@ -380,7 +383,8 @@ static pa_status contribute(lowering *l, int32_t to, int32_t contribution) {
     return apply(l, PA_OP_add, pair, 2, NULL, false, gradient);
 }
 
-static pa_status gradient_of(lowering *l, const pa_entry *e, int operand, const int32_t *operands, int32_t out, int32_t upstream) {
+static pa_status gradient_of(lowering *l, const pa_entry *e, int operand, const int32_t *operands, int32_t out,
+                             int32_t upstream) {
     unsigned reads = pa_op_table[e->op].reads;
     pa_slot in[5] = {-1, -1, -1, -1, -1}, slot;
     for (int k = 0; k < e->n; k++)
@@ -559,13 +563,10 @@ static pa_status lower_entry(lowering *l, const pa_entry *e) {
     int32_t first = 0, id;
     pa_slot slot;
     switch ((pa_entry_kind)e->kind) {
-    case PA_ENTRY_OP:
-        return lower_op(l, e);
+    case PA_ENTRY_OP: return lower_op(l, e);
     case PA_ENTRY_ALIAS:
     case PA_ENTRY_NUMBER_OF:
-    case PA_ENTRY_VALUE_OF:
-        PA_TRY(need(l, in[0]));
-        return lower_alias(l, e->out, in[0], true);
+    case PA_ENTRY_VALUE_OF: PA_TRY(need(l, in[0])); return lower_alias(l, e->out, in[0], true);
     case PA_ENTRY_GRAD_OF:
         PA_FAIL_IF(e->out < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor in a step over Values");
         PA_TRY(need(l, in[0]));
@@ -602,12 +603,9 @@ static pa_status lower_entry(lowering *l, const pa_entry *e) {
             l->cell[in[k]] = CLEARED;
         }
         return PA_OK;
-    case PA_ENTRY_BACKWARD:
-        return lower_backward(l, e);
-    case PA_ENTRY_UPDATE:
-        return lower_update(l, e);
-    default:
-        return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d in a step over Values", e->kind);
+    case PA_ENTRY_BACKWARD: return lower_backward(l, e);
+    case PA_ENTRY_UPDATE: return lower_update(l, e);
+    default: return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d in a step over Values", e->kind);
     }
 }
 
@@ -651,7 +649,9 @@ static pa_status store_results(lowering *l, int n, pa_node *const *outputs) {
         PA_TRY(need(l, slot));
         PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), &buffer));
         PA_TRY(pa_program_node(p, like, true, buffer, 0, &node));
-        p->results[i] = (pa_result){.node = node, .buffer = buffer, .copied = true,
+        p->results[i] = (pa_result){.node = node,
+                                    .buffer = buffer,
+                                    .copied = true,
                                     .is_number = (like->flags & PA_NUMBER) != 0 && like->ndim == 0,
                                     .is_value = (like->flags & PA_IS_VALUE) != 0};
         for (int64_t k = 0; k < pa_node_numel(like); k++)

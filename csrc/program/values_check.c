@@ -10,7 +10,8 @@ static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
     for (int k = 0; k < e->n; k++) {
         const pa_node *operand = log->slots[log->operands[e->operands + k]].node;
         if (pa_dtype_is_float((pa_dtype)operand->dtype)) return true;
-        bool is_small = operand->flags & PA_WEAK && operand->value_i64 < (int64_t)1 << 53 && operand->value_i64 > -((int64_t)1 << 53);
+        bool is_small = operand->flags & PA_WEAK && operand->value_i64 < (int64_t)1 << 53 &&
+                        operand->value_i64 > -((int64_t)1 << 53);
         if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
         integers = integers || operand->dtype == PA_INT64;
     }
@@ -20,16 +21,14 @@ static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
 static bool is_plain(const pa_entry *e, const pa_log *log) {
     const pa_node *out = log->slots[e->out].node;
     switch (e->op) {
-    case PA_OP_sum:
-        return is_exact_in_double(e, log);
+    case PA_OP_sum: return is_exact_in_double(e, log);
     case PA_OP_mean:
     case PA_OP_view:
-    case PA_OP_cat:
-        return true;
+    case PA_OP_cat: return true;
     case PA_OP_cast:
-        return pa_dtype_is_float((pa_dtype)out->dtype) || out->dtype == log->slots[log->operands[e->operands]].node->dtype;
-    default:
-        break;
+        return pa_dtype_is_float((pa_dtype)out->dtype) ||
+               out->dtype == log->slots[log->operands[e->operands]].node->dtype;
+    default: break;
     }
     uint8_t family = pa_op_table[e->op].family;
     if (family == PA_LOGIC) return out->dtype == PA_BOOL;
@@ -42,7 +41,8 @@ static bool is_single(const pa_log *log, int32_t slot) { return log->slots[slot]
 
 static bool singles_stay_apart(const pa_log *log) {
     for (size_t i = 0; i < log->n_slots; i++)
-        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad)) return false;
+        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad))
+            return false;
     for (size_t i = 0; i < log->n_entries; i++) {
         const pa_entry *e = &log->entries[i];
         bool single = e->out >= 0 && is_single(log, e->out);
@@ -73,8 +73,7 @@ bool pa_values_can(const pa_log *log) {
             break;
         case PA_ENTRY_WRITE:
         case PA_ENTRY_CLIP:
-        case PA_ENTRY_FILL:
-            return false;
+        case PA_ENTRY_FILL: return false;
         case PA_ENTRY_BACKWARD:
             if (e->n != 1) return false;
             break;
@@ -88,8 +87,7 @@ bool pa_values_can(const pa_log *log) {
             for (int k = 0; k < e->n; k++)
                 if (!(log->slots[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
             break;
-        default:
-            break;
+        default: break;
         }
     }
     return true;

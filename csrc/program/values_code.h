@@ -29,10 +29,10 @@ typedef struct values_crossing {
 typedef struct values_update {
     int32_t which; /* of the program's updates */
     int32_t n;
-    double *block;         /* parameters, gradients, three states: n each */
+    double *block; /* parameters, gradients, three states: n each */
     pa_slot *param_slots, *gradient_slots;
     double **params, **gradients; /* where the code has them */
-    int32_t *buffers;      /* of the parameters */
+    int32_t *buffers;             /* of the parameters */
 } values_update;
 
 typedef struct values_segment {

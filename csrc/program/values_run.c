@@ -14,7 +14,8 @@ static unsigned code_passes(unsigned passes) {
 }
 
 /* Takes the moves of Values out of a list; what the code does not use is dropped. */
-static pa_status split_moves(const pa_program *p, pa_scode *code, values_move *moves, size_t *n, values_fixed_move **fixed, size_t *n_fixed) {
+static pa_status split_moves(const pa_program *p, pa_scode *code, values_move *moves, size_t *n,
+                             values_fixed_move **fixed, size_t *n_fixed) {
     *fixed = pa_mem_alloc_array(*n + 1, sizeof **fixed);
     if (*fixed == NULL) return PA_MEMORY;
     size_t kept = 0, room = *n + 1;
@@ -22,9 +23,11 @@ static pa_status split_moves(const pa_program *p, pa_scode *code, values_move *m
         values_move m = moves[k];
         m.number = pa_scode_number(code, m.slot);
         if (m.number == NULL) continue;
-        bool stands = p->buffers[m.buffer].at != NULL && p->buffers[m.buffer].kind != PA_BUFFER_ARENA && m.dtype == PA_FLOAT64;
+        bool stands =
+            p->buffers[m.buffer].at != NULL && p->buffers[m.buffer].kind != PA_BUFFER_ARENA && m.dtype == PA_FLOAT64;
         if (stands)
-            (*fixed)[(*n_fixed)++] = (values_fixed_move){(double *)(void *)(p->buffers[m.buffer].at + m.offset), m.number};
+            (*fixed)[(*n_fixed)++] =
+                (values_fixed_move){(double *)(void *)(p->buffers[m.buffer].at + m.offset), m.number};
         else
             moves[kept++] = m;
     }
@@ -156,7 +159,8 @@ static void run_update(pa_program *p, values_update *u, pa_fpmode *mode) {
         has[s] = plan->state[s] != NULL;
         gathered[s] = has[s] && plan->block[s] == NULL;
         if (has[s] && !gathered[s]) states[s] = plan->block[s];
-        for (int32_t k = 0; gathered[s] && k < u->n; k++) states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
+        for (int32_t k = 0; gathered[s] && k < u->n; k++)
+            states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
     }
     pa_update all;
     pa_read_hyper(plan->hyper, &all);
@@ -173,7 +177,8 @@ static void run_update(pa_program *p, values_update *u, pa_fpmode *mode) {
     }
     pa_fpmode_flush(mode, false);
     for (int s = 0; s < 3; s++)
-        for (int32_t k = 0; gathered[s] && k < u->n; k++) *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
+        for (int32_t k = 0; gathered[s] && k < u->n; k++)
+            *(double *)(void *)pa_node_data(plan->state[3 * k + s]) = states[s][k];
     for (int32_t k = 0; k < u->n; k++) *(double *)(void *)p->buffers[u->buffers[k]].at = params[k];
 }
 

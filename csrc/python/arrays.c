@@ -33,7 +33,9 @@ int pa_array_as_node(PyObject *object, pa_node **out) {
     const array_fields *array = (array_fields *)object;
     int dtype = 0;
     while (dtype < PA_DTYPE_COUNT && array->descr != known.descr[dtype]) dtype++;
-    if (dtype == PA_DTYPE_COUNT || array->nd > PA_MAX_NDIM || (array->flags & (ALIGNED | WRITEABLE)) != (ALIGNED | WRITEABLE)) return 0;
+    if (dtype == PA_DTYPE_COUNT || array->nd > PA_MAX_NDIM ||
+        (array->flags & (ALIGNED | WRITEABLE)) != (ALIGNED | WRITEABLE))
+        return 0;
     Py_ssize_t size = (Py_ssize_t)pa_dtype_size((pa_dtype)dtype);
     int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM], numel = 1;
     for (int i = 0; i < array->nd; i++) {
@@ -71,11 +73,12 @@ PyObject *pa_array_over(PyObject *module, PyObject *object) {
 PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *sample, *address, *shape, *strides, *dtypes;
-    if (!PyArg_ParseTuple(arguments, "OOO!O!O!:arrays", &sample, &address, &PyTuple_Type, &shape, &PyTuple_Type, &strides,
-                          &PyTuple_Type, &dtypes))
+    if (!PyArg_ParseTuple(arguments, "OOO!O!O!:arrays", &sample, &address, &PyTuple_Type, &shape, &PyTuple_Type,
+                          &strides, &PyTuple_Type, &dtypes))
         return NULL;
     known.type = NULL;
-    if (PyTuple_Size(dtypes) != PA_DTYPE_COUNT || PyTuple_Size(shape) != 2 || PyTuple_Size(strides) != 2) Py_RETURN_FALSE;
+    if (PyTuple_Size(dtypes) != PA_DTYPE_COUNT || PyTuple_Size(shape) != 2 || PyTuple_Size(strides) != 2)
+        Py_RETURN_FALSE;
     for (int i = 0; i < PA_DTYPE_COUNT; i++) {
         Py_XDECREF(known.descr[i]);
         known.descr[i] = Py_NewRef(PyTuple_GetItem(dtypes, i));

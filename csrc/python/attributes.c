@@ -29,7 +29,8 @@ static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, dou
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a number is wanted, not %R", (PyObject *)Py_TYPE(object));
     if (found <= 0) return -1;
     if (operands[1]->ndim != 0) {
-        pa_raise(pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1])));
+        pa_raise(
+            pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1])));
         pa_node_release(operands[1]);
         return -1;
     }
@@ -102,8 +103,9 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
                                                    pa_node_shape_text(node))
                                          : PA_OK;
         if (status == PA_OK && (!pa_same_shape(fresh, node) || fresh->dtype != node->dtype))
-            status = pa_fail(PA_VALUE, "grad: a tensor of shape %s, %s for one of shape %s, %s", pa_node_shape_text(fresh),
-                             pa_dtype_name(fresh->dtype), pa_node_shape_text(node), pa_dtype_name(node->dtype));
+            status =
+                pa_fail(PA_VALUE, "grad: a tensor of shape %s, %s for one of shape %s, %s", pa_node_shape_text(fresh),
+                        pa_dtype_name(fresh->dtype), pa_node_shape_text(node), pa_dtype_name(node->dtype));
         if (status == PA_OK) status = pa_node_need_array(node);
         if (status == PA_OK && (!pa_node_is_contiguous(fresh) || pa_node_requires_grad(fresh))) {
             int64_t dtype = node->dtype;
@@ -166,7 +168,8 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
     else if (!wanted && node->flags & (PA_LISTED | PA_FREED))
         status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
                          pa_op_table[node->op].name, pa_node_shape_text(node));
-    if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) && pa_record_refuse_read(node, "requires_grad") != PA_OK)
+    if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) &&
+        pa_record_refuse_read(node, "requires_grad") != PA_OK)
         status = pa_record_refuse("setting requires_grad", "set it before the first step");
     if (status != PA_OK) {
         pa_raise(status);
@@ -419,7 +422,8 @@ PyGetSetDef pa_handle_attributes[] = {
     {"_prev", get_prev, NULL, "The operands, as a set.", NULL},
     {"_op", get_op, NULL, "The op's symbol; '' for a leaf.", NULL},
     {"_op_name", get_op_name, NULL, "The op's name in the table.", NULL},
-    {"_backward", get_backward_step, set_backward_step, "One step of the chain rule, from this node to its inputs.", NULL},
+    {"_backward", get_backward_step, set_backward_step, "One step of the chain rule, from this node to its inputs.",
+     NULL},
     {"__dict__", get_dict, set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -124,7 +124,8 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
         bool accumulate = false;
         void *target = pa_gradient_target(node, i, &accumulate);
         pa_node_gather(gradient, (pa_dtype)parent->dtype, converted);
-        pa_add_or_copy((pa_dtype)parent->dtype, target, (pa_dtype)parent->dtype, converted, pa_node_numel(parent), accumulate);
+        pa_add_or_copy((pa_dtype)parent->dtype, target, (pa_dtype)parent->dtype, converted, pa_node_numel(parent),
+                       accumulate);
     }
     pa_mem_free(converted, bytes);
     pa_node_release(gradient);
@@ -143,7 +144,8 @@ static pa_status run_function_backward(pa_node *node, PyObject *function) {
     if (returned == NULL) return PA_PYTHON;
     pa_status status = PA_OK;
     if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
-        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients", node->n_parents);
+        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
+                         node->n_parents);
     for (int i = 0; status == PA_OK && i < node->n_parents; i++)
         status = take_gradient(node, i, PyTuple_GetItem(returned, i));
     Py_DECREF(returned);
@@ -187,8 +189,8 @@ static int read_ints(PyObject *tuple, int64_t *out, int capacity, const char *wh
     }
     Py_ssize_t n = PyTuple_Size(tuple);
     if (n > capacity) {
-        PyErr_Format(PyExc_ValueError, "%s: %zd ints are more than the %d it takes (tensors have %d axes at the most)", what, n,
-                     capacity, PA_MAX_NDIM);
+        PyErr_Format(PyExc_ValueError, "%s: %zd ints are more than the %d it takes (tensors have %d axes at the most)",
+                     what, n, capacity, PA_MAX_NDIM);
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++)
@@ -219,7 +221,9 @@ static bool has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const
 }
 
 /* What a call that made *node, or failed, gives back to Python. */
-static PyObject *finish(pa_status status, pa_node **node) { return status == PA_OK ? pa_wrap(*node) : pa_raise(status); }
+static PyObject *finish(pa_status status, pa_node **node) {
+    return status == PA_OK ? pa_wrap(*node) : pa_raise(status);
+}
 
 static PyObject *none_or_raise(pa_status status) {
     if (status != PA_OK) return pa_raise(status);
@@ -235,8 +239,8 @@ static void release_all(pa_node **nodes, int n) {
 static int read_operand(PyObject *object, pa_op op, int place, pa_node **out) {
     int found = pa_as_node(object, out);
     if (found == 0)
-        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R", pa_op_table[op].name, place + 1,
-                     (PyObject *)Py_TYPE(object));
+        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R", pa_op_table[op].name,
+                     place + 1, (PyObject *)Py_TYPE(object));
     return found == 1 ? 0 : -1;
 }
 
@@ -331,8 +335,8 @@ static PyObject *bind_in_place(PyObject *module, PyObject *const *arguments, Py_
     PyObject *result = pa_in_place((pa_op)op, arguments[1], arguments[2]);
     if (result != Py_NotImplemented) return result;
     Py_DECREF(result);
-    return PyErr_Format(PyExc_TypeError, "%s: operands %R and %R", pa_op_table[op].name, (PyObject *)Py_TYPE(arguments[1]),
-                        (PyObject *)Py_TYPE(arguments[2]));
+    return PyErr_Format(PyExc_TypeError, "%s: operands %R and %R", pa_op_table[op].name,
+                        (PyObject *)Py_TYPE(arguments[1]), (PyObject *)Py_TYPE(arguments[2]));
 }
 
 /* A reshape that copies only where strides cannot say it. */
@@ -374,7 +378,8 @@ static PyObject *bind_empty(PyObject *module, PyObject *const *arguments, Py_ssi
     int dtype = read_dtype(arguments[0]), ndim = read_ints(arguments[1], shape, PA_MAX_NDIM, "empty");
     if (dtype < 0 || ndim < 0) return NULL;
     for (int i = 0; i < ndim; i++)
-        if (shape[i] < 0) return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
+        if (shape[i] < 0)
+            return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
     pa_node *node = NULL;
     return finish(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
 }
@@ -446,10 +451,11 @@ static PyObject *bind_copy_into(PyObject *module, PyObject *const *arguments, Py
     target = pa_handle_node(arguments[0]); /* reading the source may have run Python, and moved the handle on */
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))
-        status = pa_fail(PA_RUNTIME,
-                         "%s: a source of shape %s that requires grad is written into a tensor; gradients do not flow through "
-                         "such writes: detach() it, or write under no_grad()",
-                         what, pa_node_shape_text(source));
+        status = pa_fail(
+            PA_RUNTIME,
+            "%s: a source of shape %s that requires grad is written into a tensor; gradients do not flow through "
+            "such writes: detach() it, or write under no_grad()",
+            what, pa_node_shape_text(source));
     if (status == PA_OK) status = pa_copy_into(target, source, what);
     pa_node_release(source);
     return none_or_raise(status);
@@ -504,7 +510,8 @@ static PyObject *bind_backward(PyObject *module, PyObject *const *arguments, Py_
     pa_node *root = retain < 0 ? NULL : read_handle(arguments[0], "backward"), *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[1] != Py_None && (gradient = read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
-    pa_backward_options options = {.gradient = gradient, .retain_graph = retain, .detect_anomaly = pa_graph.detects_anomaly};
+    pa_backward_options options = {
+        .gradient = gradient, .retain_graph = retain, .detect_anomaly = pa_graph.detects_anomaly};
     return none_or_raise(pa_backward(root, &options));
 }
 
@@ -528,9 +535,12 @@ static PyObject *bind_grad(PyObject *module, PyObject *const *arguments, Py_ssiz
     PyObject *tuple = NULL;
     for (Py_ssize_t i = 0; i < count; i++)
         if ((inputs[i] = read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
-    pa_backward_options options = {
-        .gradient = gradient,       .retain_graph = retain, .n_inputs = (int)count,
-        .inputs = inputs,           .results = results,     .detect_anomaly = pa_graph.detects_anomaly};
+    pa_backward_options options = {.gradient = gradient,
+                                   .retain_graph = retain,
+                                   .n_inputs = (int)count,
+                                   .inputs = inputs,
+                                   .results = results,
+                                   .detect_anomaly = pa_graph.detects_anomaly};
     pa_status status = pa_backward(root, &options);
     if (status != PA_OK) {
         pa_raise(status);
@@ -605,7 +615,8 @@ static PyObject *bind_is_anomaly_enabled(PyObject *module, PyObject *unused) {
 static PyObject *bind_register(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating, *folder;
-    if (!PyArg_ParseTuple(arguments, "OOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating, &folder))
+    if (!PyArg_ParseTuple(arguments, "OOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating,
+                          &folder))
         return NULL;
     pa_py.package_folder = Py_NewRef(folder);
     pa_py.numpy_integer = (PyTypeObject *)Py_NewRef(integer);
@@ -630,7 +641,8 @@ static int watch_forks(void) {
     PyObject *os = PyImport_ImportModule("os"), *function = PyCFunction_NewEx(&method, NULL, NULL);
     PyObject *watch = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
     PyObject *nothing = PyTuple_New(0), *keywords = Py_BuildValue("{s:O}", "after_in_child", function);
-    PyObject *done = watch != NULL && nothing != NULL && keywords != NULL ? PyObject_Call(watch, nothing, keywords) : NULL;
+    PyObject *done =
+        watch != NULL && nothing != NULL && keywords != NULL ? PyObject_Call(watch, nothing, keywords) : NULL;
     Py_XDECREF(os);
     Py_XDECREF(function);
     Py_XDECREF(watch);
@@ -656,23 +668,26 @@ static PyMethodDef functions[] = {
     FAST(backward, "backward(root, gradient, retain_graph)."),
     FAST(grad, "grad(root, inputs, gradient, retain_graph): gradients of the inputs."),
     {"array_over", pa_array_over, METH_O, "array_over(array): a tensor over its memory, or NotImplemented."},
-    {"arrays", pa_arrays_ready, METH_VARARGS, "arrays(sample, address, shape, strides, dtypes): may array_over be used?"},
+    {"arrays", pa_arrays_ready, METH_VARARGS,
+     "arrays(sample, address, shape, strides, dtypes): may array_over be used?"},
     FAST_AT(exchange, pa_exchange, "exchange(a, b): two new Tensors trade their contents."),
     {"bump_version", bind_bump_version, METH_O, "bump_version(tensor): its memory was written."},
     {"tape", bind_tape, METH_O, "tape(root): every node that reaches it, inputs before results."},
     {"holder", bind_holder, METH_O, "holder(tensor): keeps its node, and so the node's address, alive."},
     {"is_anomaly_enabled", bind_is_anomaly_enabled, METH_NOARGS, "Are anomalies looked for?"},
     {"is_grad_enabled", bind_is_grad_enabled, METH_NOARGS, "Is history kept?"},
-    {"register", bind_register, METH_VARARGS, "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder)."},
+    {"register", bind_register, METH_VARARGS,
+     "register(Parameter, coerce, dtypes, resolve_blas, np.integer, np.floating, folder)."},
     {NULL, NULL, 0, NULL},
 };
 
 static int complete(PyObject *module) {
     if (pa_handle_ready() < 0) return -1;
-    pa_hook = (pa_hooks){hook_release_object, hook_hold_node, hook_leave_python, hook_enter_python, hook_interrupted,
-                         hook_custom_backward, hook_where, hook_describe_code};
+    pa_hook = (pa_hooks){hook_release_object, hook_hold_node,       hook_leave_python, hook_enter_python,
+                         hook_interrupted,    hook_custom_backward, hook_where,        hook_describe_code};
     pa_py.trace_error = PyErr_NewExceptionWithDoc(
-        "pyautograd.TraceError", "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
+        "pyautograd.TraceError",
+        "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
         PyExc_RuntimeError, NULL);
     if (watch_forks() < 0) return -1;
     if (pa_py.trace_error == NULL || PyModule_AddObjectRef(module, "TraceError", pa_py.trace_error) < 0) return -1;
@@ -680,8 +695,7 @@ static int complete(PyObject *module) {
     if (PyModule_AddObjectRef(module, "Node", (PyObject *)pa_py.node_type) < 0 ||
         PyModule_AddObjectRef(module, "Value", (PyObject *)pa_py.value_type) < 0 ||
         PyModule_AddObjectRef(module, "Tensor", (PyObject *)pa_py.tensor_type) < 0 || pa_layer_ready(module) < 0 ||
-        pa_modes_ready(module) < 0 || pa_program_ready(module) < 0 ||
-        pa_guards_ready(module) < 0)
+        pa_modes_ready(module) < 0 || pa_program_ready(module) < 0 || pa_guards_ready(module) < 0)
         return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");
     if (name == NULL) return -1;

@@ -31,8 +31,10 @@ static pa_status check_readable(pa_node *node) {
 /* Leaves out what the request does not ask for; a message where it cannot do without. */
 static const char *fit_request(Py_buffer *view, int flags) {
     if ((flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS && !PyBuffer_IsContiguous(view, 'C')) return "C-contiguous";
-    if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !PyBuffer_IsContiguous(view, 'F')) return "Fortran-contiguous";
-    if ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS && !PyBuffer_IsContiguous(view, 'A')) return "contiguous";
+    if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !PyBuffer_IsContiguous(view, 'F'))
+        return "Fortran-contiguous";
+    if ((flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS && !PyBuffer_IsContiguous(view, 'A'))
+        return "contiguous";
     if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
         if (!PyBuffer_IsContiguous(view, 'C')) return "C-contiguous";
         view->strides = NULL;

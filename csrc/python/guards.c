@@ -53,11 +53,11 @@ typedef struct guarded_memory {
 
 typedef struct guard {
     guard_kind kind;
-    Py_ssize_t index;        /* in the order they were added */
-    PyObject *owner, *key;   /* held */
-    PyObject *expected;      /* held; NULL for nothing there */
-    PyObject **members;      /* held, each of them */
-    Py_ssize_t n;            /* of members; a length; the modes */
+    Py_ssize_t index;      /* in the order they were added */
+    PyObject *owner, *key; /* held */
+    PyObject *expected;    /* held; NULL for nothing there */
+    PyObject **members;    /* held, each of them */
+    Py_ssize_t n;          /* of members; a length; the modes */
     guarded_memory *memory;
 } guard;
 
@@ -298,7 +298,8 @@ static void release(guard *g) {
 }
 
 /* Adds a row about the owner and what it has now; its index as a Python int. Takes over `memory`. */
-static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *key, int by_epoch, guarded_memory *memory) {
+static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *key, int by_epoch,
+                     guarded_memory *memory) {
     guard g = {.kind = kind, .index = self->n, .owner = Py_XNewRef(owner), .key = Py_XNewRef(key), .memory = memory};
     guard_list *list = &self->list[by_epoch ? BY_EPOCH : EVERY];
     if (self->checking) {
@@ -468,8 +469,8 @@ static bool read_sizes(PyObject *tuple, int n, Py_ssize_t *out) {
 static PyObject *guards_memory(PyObject *object, PyObject *arguments) {
     PyObject *owner, *address, *shape, *strides;
     guarded_memory read = {.copy = NULL};
-    if (!PyArg_ParseTuple(arguments, "OOnO!O!:memory", &owner, &address, &read.itemsize, &PyTuple_Type, &shape, &PyTuple_Type,
-                          &strides))
+    if (!PyArg_ParseTuple(arguments, "OOnO!O!:memory", &owner, &address, &read.itemsize, &PyTuple_Type, &shape,
+                          &PyTuple_Type, &strides))
         return NULL;
     if (PyTuple_Size(shape) > PA_MAX_NDIM || PyTuple_Size(shape) != PyTuple_Size(strides)) {
         PyErr_Format(PyExc_ValueError, "guards: an array of %zd axes; at most %d", PyTuple_Size(shape), PA_MAX_NDIM);
@@ -504,7 +505,8 @@ static PyMethodDef guards_methods[] = {
     {"rearm", guards_rearm, METH_VARARGS,
      "rearm(index, list=None): what is there now is expected from now on; of another list, where one is given."},
     {"cell", guards_cell, METH_O, "cell(cell): a closure's variable."},
-    {"item", guards_item, METH_VARARGS, "item(dict, key, by_epoch=False): what a dict has under a key, or that it has nothing."},
+    {"item", guards_item, METH_VARARGS,
+     "item(dict, key, by_epoch=False): what a dict has under a key, or that it has nothing."},
     {"length", guards_length, METH_VARARGS, "length(container, by_epoch=False): how many it holds."},
     {"members", guards_members, METH_O, "members(sequence): each of its members; quick for lists."},
     {"neuron", guards_neuron, METH_O, "neuron(neuron): its w, b and nonlin."},
@@ -547,7 +549,8 @@ static PyObject *is_number(PyObject *module, PyObject *object) {
 }
 
 static PyMethodDef functions[] = {
-    {"bump_epoch", bump_epoch, METH_NOARGS, "bump_epoch(): a module changed; guards that go by the epoch are checked again."},
+    {"bump_epoch", bump_epoch, METH_NOARGS,
+     "bump_epoch(): a module changed; guards that go by the epoch are checked again."},
     {"is_number", is_number, METH_O, "is_number(object): does this node stand for a Python float?"},
     {NULL, NULL, 0, NULL},
 };

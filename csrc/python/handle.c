@@ -142,7 +142,8 @@ static int number_as_node(PyObject *number, pa_node **out) {
         int overflow = 0;
         long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
         if (overflow) { /* a float would be another number, and the result of integers another dtype */
-            PyErr_SetString(PyExc_OverflowError, "an int that does not fit into int64 beside a tensor; write it as a float");
+            PyErr_SetString(PyExc_OverflowError,
+                            "an int that does not fit into int64 beside a tensor; write it as a float");
             return -1;
         }
         status = constant(PA_INT64, out);
@@ -234,7 +235,8 @@ static int handle_clear(PyObject *self) {
 
 void pa_handle_track(PyObject *self) {
     const pa_handle *handle = (pa_handle *)self;
-    if ((handle->dict != NULL || handle->node->flags & PA_ANCHORED) && !PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
+    if ((handle->dict != NULL || handle->node->flags & PA_ANCHORED) && !PyObject_GC_IsTracked(self))
+        PyObject_GC_Track(self);
 }
 
 int pa_handle_keep(PyObject *self, const char *name, PyObject *object) {
@@ -257,15 +259,18 @@ void pa_handle_anchor(PyObject *self) {
 
 /* After an assignment to __class__: a Value stays a Value and a Tensor a Tensor, and dealloc's rule holds of what is tracked. */
 static int settle_class(PyObject *self, PyObject *name, PyTypeObject *before) {
-    PyTypeObject *type = Py_TYPE(self), *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;
+    PyTypeObject *type = Py_TYPE(self),
+                 *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;
     if (!PyType_IsSubtype(type, base)) {
         if (PyObject_GenericSetAttr(self, name, (PyObject *)before) == 0)
-            PyErr_Format(PyExc_TypeError, "__class__: an object of %R cannot become one of %R", (PyObject *)before, (PyObject *)type);
+            PyErr_Format(PyExc_TypeError, "__class__: an object of %R cannot become one of %R", (PyObject *)before,
+                         (PyObject *)type);
         return -1;
     }
     if (!is_exact(type))
         pa_handle_anchor(self);
-    else if (((pa_handle *)self)->dict == NULL && !(pa_handle_node(self)->flags & PA_ANCHORED) && PyObject_GC_IsTracked(self))
+    else if (((pa_handle *)self)->dict == NULL && !(pa_handle_node(self)->flags & PA_ANCHORED) &&
+             PyObject_GC_IsTracked(self))
         PyObject_GC_UnTrack(self);
     return 0;
 }
@@ -314,14 +319,16 @@ static int read_arguments(PyObject *arguments, PyObject *keywords, value_argumen
     }
     if (out->op == Py_None) out->op = NULL;
     if (out->op != NULL && !PyUnicode_Check(out->op)) {
-        PyErr_Format(PyExc_TypeError,
-                     "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
-                     "numbers), not %R",
-                     (PyObject *)Py_TYPE(out->op));
+        PyErr_Format(
+            PyExc_TypeError,
+            "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
+            "numbers), not %R",
+            (PyObject *)Py_TYPE(out->op));
         return -1;
     }
     if (out->local_grads == NULL || PyTuple_Check(out->local_grads) || PyList_Check(out->local_grads)) return 0;
-    PyErr_Format(PyExc_TypeError, "Value: local_grads is a list or tuple of numbers, not %R", (PyObject *)Py_TYPE(out->local_grads));
+    PyErr_Format(PyExc_TypeError, "Value: local_grads is a list or tuple of numbers, not %R",
+                 (PyObject *)Py_TYPE(out->local_grads));
     return -1;
 }
 
@@ -354,7 +361,8 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
         return pa_fail(PA_TYPE, "Value: children that have local gradients are a list or tuple: their order matters");
     if (pa_is_value(children) || children == Py_None)
-        return pa_fail(PA_TYPE, "Value: children are a tuple of Values, not %s", children == Py_None ? "None" : "a Value");
+        return pa_fail(PA_TYPE, "Value: children are a tuple of Values, not %s",
+                       children == Py_None ? "None" : "a Value");
     PyObject *tuple = PySequence_Tuple(children);
     if (tuple == NULL) return PA_PYTHON;
     Py_ssize_t n = PyTuple_Size(tuple);
@@ -364,7 +372,8 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
         if (!pa_is_value(child) || pa_handle_node(child) == node)
-            status = pa_fail(PA_TYPE, "Value: child %zd is %s", i, pa_is_value(child) ? "the Value itself" : "not a Value");
+            status =
+                pa_fail(PA_TYPE, "Value: child %zd is %s", i, pa_is_value(child) ? "the Value itself" : "not a Value");
         else
             parents[i] = pa_handle_node(child);
     }
@@ -417,10 +426,13 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
             status = given.children == NULL ? PA_OK : check_unused(handle->node);
         if (status == PA_OK) status = fill(handle, given.data);
         if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
-        if (status == PA_OK && is_given(given.op) && pa_handle_keep(self, "_custom_op", given.op) < 0) status = PA_PYTHON;
-        if (status == PA_OK && is_given(given.label) && PyObject_SetAttrString(self, "label", given.label) < 0) status = PA_PYTHON;
+        if (status == PA_OK && is_given(given.op) && pa_handle_keep(self, "_custom_op", given.op) < 0)
+            status = PA_PYTHON;
+        if (status == PA_OK && is_given(given.label) && PyObject_SetAttrString(self, "label", given.label) < 0)
+            status = PA_PYTHON;
     }
-    if (status == PA_OK && Py_TYPE(self) != pa_py.value_type) pa_handle_anchor(self); /* its class and slots are to be kept */
+    if (status == PA_OK && Py_TYPE(self) != pa_py.value_type)
+        pa_handle_anchor(self); /* its class and slots are to be kept */
     if (status == PA_OK) return 0;
     pa_raise(status);
     return -1;
@@ -451,7 +463,8 @@ PyObject *pa_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n
         }
         const pa_node *node = pa_handle_node(arguments[i]);
         if (node->refs - node->programs > 1 || node->flags & PA_LISTED)
-            return pa_raise(pa_fail(PA_RUNTIME, "Tensor: __init__ of a tensor of shape %s that is in use", pa_node_shape_text(node)));
+            return pa_raise(pa_fail(PA_RUNTIME, "Tensor: __init__ of a tensor of shape %s that is in use",
+                                    pa_node_shape_text(node)));
     }
     pa_handle *a = (pa_handle *)arguments[0], *b = (pa_handle *)arguments[1];
     pa_node *node = a->node;
@@ -496,8 +509,9 @@ static PyType_Spec node_type = {
 /* Value and Tensor are types of their own, not Python subclasses: one that is made by a class statement costs 50 ns more at
    the death of each object. Python adds their methods (pyautograd/_graft.py). */
 static PyType_Slot value_slots[] = {
-    {Py_tp_new, value_new},           {Py_tp_init, value_init},   {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_traverse, handle_traverse}, {Py_tp_clear, handle_clear}, {0, NULL},
+    {Py_tp_new, value_new},          {Py_tp_init, value_init},
+    {Py_tp_dealloc, handle_dealloc}, {Py_tp_traverse, handle_traverse},
+    {Py_tp_clear, handle_clear},     {0, NULL},
 };
 
 static PyType_Spec value_type = {
@@ -508,8 +522,12 @@ static PyType_Spec value_type = {
 };
 
 static PyType_Slot tensor_slots[] = {
-    {Py_tp_new, tensor_new},         {Py_tp_dealloc, handle_dealloc},  {Py_tp_traverse, handle_traverse},
-    {Py_tp_clear, handle_clear},     {Py_bf_getbuffer, pa_buffer_get}, {Py_bf_releasebuffer, pa_buffer_release},
+    {Py_tp_new, tensor_new},
+    {Py_tp_dealloc, handle_dealloc},
+    {Py_tp_traverse, handle_traverse},
+    {Py_tp_clear, handle_clear},
+    {Py_bf_getbuffer, pa_buffer_get},
+    {Py_bf_releasebuffer, pa_buffer_release},
     {0, NULL},
 };
 

@@ -27,11 +27,11 @@ typedef struct pa_handle {
 typedef struct pa_python {
     PyTypeObject *node_type, *value_type, *tensor_type, *parameter_type;
     PyTypeObject *numpy_integer, *numpy_floating; /* NumPy's scalars */
-    PyObject *coerce; /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
-    PyObject *dtypes; /* tuple of dtype objects, by pa_dtype */
+    PyObject *coerce;         /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
+    PyObject *dtypes;         /* tuple of dtype objects, by pa_dtype */
     PyObject *trace_error;    /* pyautograd.TraceError */
     PyObject *package_folder; /* "…/pyautograd/": frames of code from there are not the user's */
-    PyObject *resolve_blas; /* callable that finds NumPy's BLAS */
+    PyObject *resolve_blas;   /* callable that finds NumPy's BLAS */
 } pa_python;
 
 PA_INTERNAL extern pa_python pa_py;

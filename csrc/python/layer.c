@@ -54,8 +54,11 @@ static PyMemberDef state_members[] = {
 };
 
 static PyType_Slot state_slots[] = {
-    {Py_tp_dealloc, state_dealloc}, {Py_tp_traverse, state_traverse}, {Py_tp_clear, state_clear},
-    {Py_tp_members, state_members}, {0, NULL},
+    {Py_tp_dealloc, state_dealloc},
+    {Py_tp_traverse, state_traverse},
+    {Py_tp_clear, state_clear},
+    {Py_tp_members, state_members},
+    {0, NULL},
 };
 
 static PyType_Spec state_spec = {
@@ -96,7 +99,8 @@ static pa_status read_value(PyObject *item, const char *what, Py_ssize_t i, pa_n
         *out = pa_node_retain(pa_handle_node(item));
         return PA_OK;
     }
-    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_NUMBER && pa_handle_node(item)->ndim == 0)
+    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_NUMBER &&
+        pa_handle_node(item)->ndim == 0)
         return pa_record_value_of(pa_handle_node(item), out);
     double number = pa_is_handle(item) ? -1.0 : PyFloat_AsDouble(item);
     if (pa_is_handle(item) || (number == -1.0 && PyErr_Occurred())) {

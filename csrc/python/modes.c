@@ -84,7 +84,8 @@ static PyObject *mode_enter(PyObject *self, PyObject *unused) {
     (void)unused;
     mode *m = (mode *)self;
     bool before = false;
-    if (m->process != pa_process && m->set == set_turn) m->n = 0; /* it was the turn of a thread that a fork left behind */
+    if (m->process != pa_process && m->set == set_turn)
+        m->n = 0; /* it was the turn of a thread that a fork left behind */
     m->process = pa_process;
     pa_status status = pa_mem_reserve(&m->before, &m->capacity, m->n + 1, sizeof *m->before);
     if (status == PA_OK) status = m->set(m, m->value, &before);
@@ -122,8 +123,9 @@ static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywor
     PyObject *python = PyImport_ImportModule("pyautograd._grad_mode");
     PyObject *decorated = python == NULL ? NULL : PyObject_GetAttrString(python, "decorated");
     Py_XDECREF(python);
-    PyObject *wrapped =
-        decorated == NULL ? NULL : PyObject_CallFunction(decorated, "OO", ((mode *)self)->value ? Py_True : Py_False, function);
+    PyObject *wrapped = decorated == NULL ? NULL
+                                          : PyObject_CallFunction(decorated, "OO",
+                                                                  ((mode *)self)->value ? Py_True : Py_False, function);
     Py_XDECREF(decorated);
     return wrapped;
 }
@@ -152,7 +154,8 @@ static void mode_dealloc(PyObject *self) {
 
 static bool takes_nothing(PyObject *arguments, PyObject *keywords) {
     static char *names[] = {NULL};
-    return (PyTuple_Size(arguments) == 0 && keywords == NULL) || PyArg_ParseTupleAndKeywords(arguments, keywords, ":mode", names);
+    return (PyTuple_Size(arguments) == 0 && keywords == NULL) ||
+           PyArg_ParseTupleAndKeywords(arguments, keywords, ":mode", names);
 }
 
 static PyObject *new_no_grad(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
@@ -203,7 +206,8 @@ static PyObject *call_set_grad_enabled(PyObject *self, PyObject *arguments, PyOb
 
 #define EXIT {"__exit__", (PyCFunction)(void (*)(void))mode_exit, METH_FASTCALL, "Sets back what was before."}
 static PyMethodDef methods[] = {{"__enter__", mode_enter, METH_NOARGS, "Sets the mode."}, EXIT, {NULL, NULL, 0, NULL}};
-static PyMethodDef set_methods[] = {{"__enter__", enter_nothing, METH_NOARGS, "It is set."}, EXIT, {NULL, NULL, 0, NULL}};
+static PyMethodDef set_methods[] = {
+    {"__enter__", enter_nothing, METH_NOARGS, "It is set."}, EXIT, {NULL, NULL, 0, NULL}};
 
 static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc call, const char *words) {
     PyType_Slot slots[] = {{Py_tp_new, (void *)new},
@@ -212,7 +216,8 @@ static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc
                            {Py_tp_doc, (void *)(uintptr_t)words},
                            {call == NULL ? 0 : Py_tp_call, (void *)call},
                            {0, NULL}};
-    PyType_Spec spec = {.name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
+    PyType_Spec spec = {
+        .name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
     PyObject *type = PyType_FromSpec(&spec);
     int status = type == NULL ? -1 : PyModule_AddObjectRef(module, strrchr(name, '.') + 1, type);
     Py_XDECREF(type);
@@ -237,7 +242,8 @@ static const char inference_mode_words[] =
     "inference_mode(func=None)\n--\n\nThe same as `no_grad` here; the name PyTorch scripts use.";
 static const char detect_anomaly_words[] =
     "detect_anomaly()\n--\n\n"
-    "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and shapes.\n\n"
+    "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and "
+    "shapes.\n\n"
     ">>> import pyautograd\n"
     ">>> x = pyautograd.tensor([0.0], requires_grad=True)\n"
     ">>> with pyautograd.autograd.detect_anomaly():\n"
@@ -247,15 +253,18 @@ static const char detect_anomaly_words[] =
     "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)\n";
 
 int pa_modes_ready(PyObject *module) {
-    bool failed =
-        pthread_key_create(&has_switched_off, count_out) != 0 ||
-        add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
-        add_type(module, HOME "inference_mode", new_no_grad, mode_call, inference_mode_words) < 0 ||
-        add_type(module, HOME "enable_grad", new_enable_grad, mode_call, enable_grad_words) < 0 ||
-        add_type(module, HOME "set_grad_enabled", new_set_grad_enabled, call_set_grad_enabled, set_grad_enabled_words) < 0 ||
-        add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
-        add_type(module, "pyautograd._core.paused", new_paused, NULL, "What is done inside is no part of the step that is recorded.") < 0 ||
-        add_type(module, "pyautograd._core.recorded", new_recorded, NULL, "What is done inside goes into a log: see record_stop.") < 0 ||
-        add_type(module, "pyautograd._core.turn", new_turn, NULL, "Of those who enter: is it the only one? Nobody waits.") < 0;
+    bool failed = pthread_key_create(&has_switched_off, count_out) != 0 ||
+                  add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
+                  add_type(module, HOME "inference_mode", new_no_grad, mode_call, inference_mode_words) < 0 ||
+                  add_type(module, HOME "enable_grad", new_enable_grad, mode_call, enable_grad_words) < 0 ||
+                  add_type(module, HOME "set_grad_enabled", new_set_grad_enabled, call_set_grad_enabled,
+                           set_grad_enabled_words) < 0 ||
+                  add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
+                  add_type(module, "pyautograd._core.paused", new_paused, NULL,
+                           "What is done inside is no part of the step that is recorded.") < 0 ||
+                  add_type(module, "pyautograd._core.recorded", new_recorded, NULL,
+                           "What is done inside goes into a log: see record_stop.") < 0 ||
+                  add_type(module, "pyautograd._core.turn", new_turn, NULL,
+                           "Of those who enter: is it the only one? Nobody waits.") < 0;
     return failed ? -1 : 0;
 }

@@ -114,8 +114,10 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
-    pa_node *a = pa_handle_node(left); /* only here: reading the exponent may have run Python, and moved the handle on */
-    if (!(exponent->flags & PA_WEAK) || exponent->flags & PA_NUMBER) { /* an array; a number that the step does not know yet */
+    pa_node *a =
+        pa_handle_node(left); /* only here: reading the exponent may have run Python, and moved the handle on */
+    if (!(exponent->flags & PA_WEAK) ||
+        exponent->flags & PA_NUMBER) { /* an array; a number that the step does not know yet */
         pa_node_release(exponent);
         return binary_general(PA_OP_pow, left, right);
     }
@@ -152,10 +154,11 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
     const pa_storage *storage = pa_node_storage(old);
     if (pa_node_is_leaf(old) && pa_node_requires_grad(old)) return pa_raise(pa_node_begin_write(old, name));
     if (old->flags & PA_IS_VIEW || (storage != NULL && storage->refs > 1))
-        return pa_raise(pa_fail(PA_RUNTIME,
-                                "%s: a tensor of shape %s that shares memory with others cannot be changed in place while a "
-                                "gradient flows; write x = x %s y",
-                                name, pa_node_shape_text(old), pa_op_table[op].symbol));
+        return pa_raise(
+            pa_fail(PA_RUNTIME,
+                    "%s: a tensor of shape %s that shares memory with others cannot be changed in place while a "
+                    "gradient flows; write x = x %s y",
+                    name, pa_node_shape_text(old), pa_op_table[op].symbol));
     pa_node_retain(old);
     pa_status status = pa_apply_binary(op, old, source, &node);
     bool moved = pa_handle_node(target) != old;
@@ -262,7 +265,8 @@ static int warn_of_lost_history(PyObject *self, const char *what) {
     bool value = node->flags & PA_IS_VALUE;
     char text[320];
     snprintf(text, sizeof text,
-             "%s: a %s that a gradient flows to was converted to a number, which has no history; write %s where the number is "
+             "%s: a %s that a gradient flows to was converted to a number, which has no history; write %s where the "
+             "number is "
              "wanted, and x.exp() instead of math.exp(x) and its like",
              what, value ? "Value" : "Tensor", value ? "x.data" : "x.item()");
     return pa_warn(text);

@@ -92,10 +92,10 @@ static PyType_Spec recording_spec = {
 typedef struct program {
     PyObject_HEAD
     pa_program *program;
-    PyObject *template; /* a tuple, as set_template says; or NULL */
-    PyObject *guards;   /* or NULL */
-    PyObject **plans;   /* of each update, the Python object to which its addresses belong; or NULL */
-    pa_node **in;       /* of the call under way, held */
+    PyObject *template;     /* a tuple, as set_template says; or NULL */
+    PyObject *guards;       /* or NULL */
+    PyObject **plans;       /* of each update, the Python object to which its addresses belong; or NULL */
+    pa_node **in;           /* of the call under way, held */
     bool arrays_as_tensors; /* in the call under way, Python has made tensors of the ndarrays */
     bool retired;
     uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
@@ -188,7 +188,8 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
         self->in = pa_mem_alloc_array(n, sizeof *self->in);
         self->numbers = pa_mem_alloc_array(n, sizeof *self->numbers);
         self->results = pa_mem_alloc_array((size_t)self->program->n_results + 1, sizeof *self->results);
-        if (self->plans == NULL || self->in == NULL || self->numbers == NULL || self->results == NULL) status = PA_MEMORY;
+        if (self->plans == NULL || self->in == NULL || self->numbers == NULL || self->results == NULL)
+            status = PA_MEMORY;
     }
     PyObject_GC_Track((PyObject *)self);
     if (status == PA_OK) return (PyObject *)self;
@@ -208,7 +209,8 @@ static PyObject *program_set_template(PyObject *self, PyObject *template) {
     }
     program *p = (program *)self;
     if (inputs != p->program->n_inputs) {
-        PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs, p->program->n_inputs);
+        PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs,
+                     p->program->n_inputs);
         return NULL;
     }
     Py_XDECREF(p->template);
@@ -230,7 +232,8 @@ static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
 static bool is_calling(const program *p) { return p->calling == pa_process; }
 
 static PyObject *refuse_second_call(void) {
-    return pa_raise(pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
+    return pa_raise(
+        pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
 }
 
 /* It is bound to what is no longer so: from now on it fits no call. */
@@ -247,7 +250,8 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "iOnnnn:set_update", &k, &owner, &params, &state, &steps, &hyper)) return NULL;
     if (is_calling((program *)self)) return refuse_second_call();
     pa_program *p = ((program *)self)->program;
-    if (k < 0 || k >= p->n_updates) return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->n_updates);
+    if (k < 0 || k >= p->n_updates)
+        return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->n_updates);
     pa_update_plan *plan = &p->updates[k];
     plan->params = (pa_node **)params;
     plan->state = (pa_node **)state;
@@ -264,8 +268,8 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
 static int same_constant(PyObject *wanted, PyObject *given) {
     if (wanted == given) return 1;
     if (Py_TYPE(wanted) != Py_TYPE(given)) return 0;
-    bool comparable = PyLong_Check(wanted) || PyFloat_Check(wanted) || PyUnicode_Check(wanted) || PyBytes_Check(wanted) ||
-                      PyTuple_Check(wanted) || PyComplex_Check(wanted);
+    bool comparable = PyLong_Check(wanted) || PyFloat_Check(wanted) || PyUnicode_Check(wanted) ||
+                      PyBytes_Check(wanted) || PyTuple_Check(wanted) || PyComplex_Check(wanted);
     return comparable ? PyObject_RichCompareBool(wanted, given, Py_EQ) : 0;
 }
 
@@ -382,19 +386,22 @@ static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
 }
 
 static PyObject *program_call(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, false); }
-static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, true); }
+static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) {
+    return call((program *)self, arguments, true);
+}
 
 /* The elements of a contiguous tensor that has at least so many; NULL with an exception set. */
 static void *list_data(PyObject *object, pa_dtype dtype, Py_ssize_t least, const char *what) {
     const pa_node *node = pa_is_handle(object) ? pa_handle_node(object) : NULL;
-    if (node != NULL && node->dtype == dtype && pa_node_numel(node) >= least && pa_node_is_contiguous(node)) return pa_node_data(node);
+    if (node != NULL && node->dtype == dtype && pa_node_numel(node) >= least && pa_node_is_contiguous(node))
+        return pa_node_data(node);
     PyErr_Format(PyExc_TypeError, "run: %s of dtype %s with %zd elements is wanted", what, pa_dtype_name(dtype), least);
     return NULL;
 }
 
 /* The steps made; NotImplemented where the program does not fit. */
-static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const int64_t *rows, Py_ssize_t start, Py_ssize_t count,
-                          double *losses) {
+static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const int64_t *rows, Py_ssize_t start,
+                          Py_ssize_t count, double *losses) {
     int n = p->program->n_inputs;
     for (int i = 0; i < n; i++) {
         PyObject *each = PyTuple_GetItem(data, i);
@@ -416,14 +423,17 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
     program *p = (program *)self;
     PyObject *data, *order, *losses;
     Py_ssize_t batch, start, count;
-    if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses))
+        return NULL;
     if (is_calling(p)) return refuse_second_call();
     p->steps_done = 0;
     if (PyTuple_Size(data) != p->program->n_inputs)
-        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", PyTuple_Size(data), p->program->n_inputs);
+        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", PyTuple_Size(data),
+                            p->program->n_inputs);
     double *to = list_data(losses, PA_FLOAT64, count, "a tensor of losses");
     if (to == NULL) return NULL;
-    const int64_t *rows = order == Py_None ? NULL : list_data(order, PA_INT64, start + count * batch, "an order of the rows");
+    const int64_t *rows =
+        order == Py_None ? NULL : list_data(order, PA_INT64, start + count * batch, "an order of the rows");
     if (order != Py_None && rows == NULL) return NULL;
     begin_call(p);
     PyObject *result = run_with(p, data, batch, rows, start, count, to);
@@ -467,9 +477,11 @@ static PyObject *describe_values(const pa_program *p) {
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
     pa_scode_stats s = pa_values_statistics(p);
-    if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 || set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
+    if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 ||
+        set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
         set_item(dict, "ops_left", PyLong_FromLongLong(s.left)) < 0 ||
-        set_item(dict, "instructions", scalar_texts(p)) < 0 || set_item(dict, "fused", PyLong_FromLongLong(s.groups)) < 0 ||
+        set_item(dict, "instructions", scalar_texts(p)) < 0 ||
+        set_item(dict, "fused", PyLong_FromLongLong(s.groups)) < 0 ||
         set_item(dict, "chains", PyLong_FromLongLong(s.chains)) < 0 ||
         set_item(dict, "products", PyLong_FromLongLong(s.products)) < 0 ||
         set_item(dict, "scalars", PyLong_FromLongLong(s.scalars)) < 0 ||
@@ -504,8 +516,8 @@ static PyObject *program_describe(PyObject *self, PyObject *unused) {
     if (dict == NULL) return NULL;
     if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
         set_item(dict, "ops", PyLong_FromLong(p->n_recorded)) < 0 ||
-        set_item(dict, "instructions", instruction_texts(p)) < 0 ||
-        set_item(dict, "edges", edges(p)) < 0 || set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
+        set_item(dict, "instructions", instruction_texts(p)) < 0 || set_item(dict, "edges", edges(p)) < 0 ||
+        set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes)) < 0 ||
         set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
@@ -520,11 +532,14 @@ static PyObject *program_steps_done(PyObject *self, void *closure) {
 }
 
 static PyMethodDef program_methods[] = {
-    {"set_template", program_set_template, METH_O, "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
+    {"set_template", program_set_template, METH_O,
+     "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
     {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
-    {"set_update", program_set_update, METH_VARARGS, "set_update(k, owner, params, state, steps, hyper): an optimiser's arrays, owner's."},
+    {"set_update", program_set_update, METH_VARARGS,
+     "set_update(k, owner, params, state, steps, hyper): an optimiser's arrays, owner's."},
     {"retire", program_retire, METH_NOARGS, "retire(): from now on it fits no call."},
-    {"call", program_call, METH_O, "call(arguments): the results; NotImplemented for other arguments, Ellipsis where something else has changed."},
+    {"call", program_call, METH_O,
+     "call(arguments): the results; NotImplemented for other arguments, Ellipsis where something else has changed."},
     {"call_leaves", program_call_leaves, METH_O, "The same, with tensors in the places of ndarrays."},
     {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},
     {"describe", program_describe, METH_NOARGS, "A dict of what it consists of."},
@@ -554,7 +569,6 @@ static PyType_Spec program_spec = {
 };
 
 /* ---- recording ---- */
-
 
 static PyObject *record_input(PyObject *module, PyObject *arguments) {
     (void)module;
@@ -587,12 +601,10 @@ static PyObject *record_number(PyObject *module, PyObject *object) {
     return pa_raise(status);
 }
 
-
 static PyObject *is_recording(PyObject *module, PyObject *unused) {
     (void)module, (void)unused;
     return PyBool_FromLong(pa_recording() != NULL);
 }
-
 
 static PyObject *record_stop(PyObject *module, PyObject *outputs) {
     (void)module;
@@ -610,8 +622,10 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
         pa_record_end(log);
         pa_log_free(log);
         if (status == PA_TRACE)
-            status = pa_fail(PA_TRACE, "compile: the step asked for a number that a program does not have, and caught the TraceError "
-                                       "that told it so; leave that part out, or leave this step uncompiled");
+            status =
+                pa_fail(PA_TRACE,
+                        "compile: the step asked for a number that a program does not have, and caught the TraceError "
+                        "that told it so; leave that part out, or leave this step uncompiled");
         return pa_raise(status);
     }
     Py_ssize_t n = PyTuple_Size(outputs);
@@ -642,7 +656,8 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
 
 static PyObject *is_number(PyObject *module, PyObject *object) {
     (void)module;
-    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER && pa_handle_node(object)->ndim == 0);
+    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER &&
+                           pa_handle_node(object)->ndim == 0);
 }
 
 static PyMethodDef functions[] = {
@@ -658,7 +673,8 @@ int pa_program_ready(PyObject *module) {
     if (recording_type == NULL) recording_type = (PyTypeObject *)PyType_FromSpec(&recording_spec);
     if (program_type == NULL) program_type = (PyTypeObject *)PyType_FromSpec(&program_spec);
     if (recording_type == NULL || PyModule_AddObjectRef(module, "Recording", (PyObject *)recording_type) < 0 ||
-        program_type == NULL || PyModule_AddObjectRef(module, "Program", (PyObject *)program_type) < 0 || pa_guards_ready(module) < 0)
+        program_type == NULL || PyModule_AddObjectRef(module, "Program", (PyObject *)program_type) < 0 ||
+        pa_guards_ready(module) < 0)
         return -1;
     PyObject *name = PyUnicode_FromString("pyautograd._core");
     int status = name == NULL ? -1 : 0;

@@ -274,8 +274,8 @@ static pa_status with_terms(scode_work *w, unsigned passes) {
 
 pa_status scode_schedule(pa_scode *code, const int32_t *same, unsigned passes) {
     size_t n = code->n;
-    scode_work work = {.code = code, .same = same, .minus_one = same[n - 3], .one = same[n - 2],
-                       .minus_zero = same[n - 1]};
+    scode_work work = {
+        .code = code, .same = same, .minus_one = same[n - 3], .one = same[n - 2], .minus_zero = same[n - 1]};
     scode_work *w = &work;
     pa_status status = PA_MEMORY;
     int32_t *slots = pa_mem_alloc_array(n, SLOT_WORDS * sizeof *slots);

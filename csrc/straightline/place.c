@@ -198,24 +198,15 @@ static size_t row_length(const int32_t *positions, size_t n, int operands, size_
 /* Which loop of pa_k->scode_map computes the code, or PA_SCODE_KINDS. */
 static pa_scode_kind map_of(unsigned code) {
     switch (code) {
-    case PA_OP_add:
-        return PA_SCODE_ADD;
-    case PA_OP_sub:
-        return PA_SCODE_SUB;
-    case PA_OP_mul:
-        return PA_SCODE_MUL;
-    case PA_OP_div:
-        return PA_SCODE_DIV;
-    case PA_OP_neg:
-        return PA_SCODE_NEG;
-    case CODE_MULADD:
-        return PA_SCODE_MULADD;
-    case PA_OP_relu:
-        return PA_SCODE_RELU;
-    case CODE_GRADIENT + PA_OP_relu *PA_MAX_OPERANDS:
-        return PA_SCODE_RELU_GRADIENT;
-    default:
-        return PA_SCODE_KINDS;
+    case PA_OP_add: return PA_SCODE_ADD;
+    case PA_OP_sub: return PA_SCODE_SUB;
+    case PA_OP_mul: return PA_SCODE_MUL;
+    case PA_OP_div: return PA_SCODE_DIV;
+    case PA_OP_neg: return PA_SCODE_NEG;
+    case CODE_MULADD: return PA_SCODE_MULADD;
+    case PA_OP_relu: return PA_SCODE_RELU;
+    case CODE_GRADIENT + PA_OP_relu *PA_MAX_OPERANDS: return PA_SCODE_RELU_GRADIENT;
+    default: return PA_SCODE_KINDS;
     }
 }
 
@@ -365,20 +356,11 @@ static pa_status add_scalar(scode_work *w, const scode_task *task, int32_t last,
         scalar->kind = left != right ? SCALAR_MULADD_LAST : SCALAR_MULADD;
         if (!left && !right && task->in[2] == last) scalar->kind = SCALAR_MULADD_TO;
         return PA_OK;
-    case PA_SCODE_DIV:
-        scalar->kind = SCALAR_DIV;
-        return PA_OK;
-    case PA_SCODE_NEG:
-        scalar->kind = SCALAR_NEG;
-        return PA_OK;
-    case PA_SCODE_RELU:
-        scalar->kind = SCALAR_RELU;
-        return PA_OK;
-    case PA_SCODE_RELU_GRADIENT:
-        scalar->kind = SCALAR_RELU_GRADIENT;
-        return PA_OK;
-    default:
-        return scalar_call(w, task, scalar);
+    case PA_SCODE_DIV: scalar->kind = SCALAR_DIV; return PA_OK;
+    case PA_SCODE_NEG: scalar->kind = SCALAR_NEG; return PA_OK;
+    case PA_SCODE_RELU: scalar->kind = SCALAR_RELU; return PA_OK;
+    case PA_SCODE_RELU_GRADIENT: scalar->kind = SCALAR_RELU_GRADIENT; return PA_OK;
+    default: return scalar_call(w, task, scalar);
     }
 }
 
@@ -395,33 +377,24 @@ static bool is_simple(const scode_task *task) {
 }
 
 static void mixed_positions(scode_work *w, const scode_task *task, int32_t *list) {
-    int32_t one = scode_place(w, w->one), zero = scode_place(w, w->minus_zero), minus = scode_place(w, w->minus_one), at[IN_MAX];
+    int32_t one = scode_place(w, w->one), zero = scode_place(w, w->minus_zero), minus = scode_place(w, w->minus_one),
+            at[IN_MAX];
     for (int k = 0; k < scode_operands(task->where); k++) at[k] = w->at[task->in[k]];
     int32_t found[5] = {one, at[0], one, zero, one};
     switch (map_of(task->code)) {
-    case PA_SCODE_ADD:
-        found[3] = at[1];
-        break;
+    case PA_SCODE_ADD: found[3] = at[1]; break;
     case PA_SCODE_SUB:
         found[3] = at[1];
         found[4] = minus;
         break;
-    case PA_SCODE_MUL:
-        found[2] = at[1];
-        break;
+    case PA_SCODE_MUL: found[2] = at[1]; break;
     case PA_SCODE_MULADD:
         found[2] = at[1];
         found[3] = at[2];
         break;
-    case PA_SCODE_NEG:
-        found[2] = minus;
-        break;
-    case PA_SCODE_RELU:
-        found[0] = at[0];
-        break;
-    default: /* ReLU's gradient */
-        found[0] = at[0];
-        found[1] = at[1];
+    case PA_SCODE_NEG: found[2] = minus; break;
+    case PA_SCODE_RELU: found[0] = at[0]; break;
+    default: /* ReLU's gradient */ found[0] = at[0]; found[1] = at[1];
     }
     memcpy(list, found, sizeof found);
 }

@@ -34,24 +34,15 @@ static void run_call(const pa_scode *code, const scode_call *call) {
 static void run_indexed(double *restrict d, const int32_t *a, int32_t n, pa_scode_kind map, double *restrict out) {
     const int32_t *b = a + n, *c = b + n;
     switch (map) {
-    case PA_SCODE_ADD:
-        INDEXED(d[a[i]] + d[b[i]]);
-    case PA_SCODE_SUB:
-        INDEXED(d[a[i]] - d[b[i]]);
-    case PA_SCODE_MUL:
-        INDEXED(d[a[i]] * d[b[i]]);
-    case PA_SCODE_DIV:
-        INDEXED(d[a[i]] / d[b[i]]);
-    case PA_SCODE_NEG:
-        INDEXED(-d[a[i]]);
-    case PA_SCODE_MULADD:
-        INDEXED(d[a[i]] * d[b[i]] + d[c[i]]);
-    case PA_SCODE_RELU:
-        INDEXED(d[a[i]] < 0 ? 0 : d[a[i]]);
-    case PA_SCODE_RELU_GRADIENT:
-        INDEXED(d[a[i]] <= 0 ? 0 : d[b[i]]);
-    default:
-        break;
+    case PA_SCODE_ADD: INDEXED(d[a[i]] + d[b[i]]);
+    case PA_SCODE_SUB: INDEXED(d[a[i]] - d[b[i]]);
+    case PA_SCODE_MUL: INDEXED(d[a[i]] * d[b[i]]);
+    case PA_SCODE_DIV: INDEXED(d[a[i]] / d[b[i]]);
+    case PA_SCODE_NEG: INDEXED(-d[a[i]]);
+    case PA_SCODE_MULADD: INDEXED(d[a[i]] * d[b[i]] + d[c[i]]);
+    case PA_SCODE_RELU: INDEXED(d[a[i]] < 0 ? 0 : d[a[i]]);
+    case PA_SCODE_RELU_GRADIENT: INDEXED(d[a[i]] <= 0 ? 0 : d[b[i]]);
+    default: break;
     }
 }
 
@@ -95,9 +86,7 @@ static double *mixed(const double *d, const int32_t *list, int32_t n, double *ou
 
 /* Ops of a kind that follow one another stay in one loop: the jumps of a recurrence are foreseen. */
 #define OPS(name, formula)                                                                                             \
-    case SCALAR_##name:                                                                                                \
-        do {                                                                                                           \
-            *out++ = last = formula;                                                                                   \
+    case SCALAR_##name: do { *out++ = last = formula;                                                                  \
         } while (++op < end && op->kind == SCALAR_##name);                                                             \
         break
 
@@ -137,18 +126,10 @@ void pa_scode_run(const pa_scode *code) {
     double *d = code->numbers;
     for (const scode_step *step = code->steps, *end = step + code->n_steps; step < end; step++) {
         switch ((scode_step_kind)step->kind) {
-        case STEP_PRODUCT:
-            pa_k->scode_product(&step->of.product, d, code->lists);
-            break;
-        case STEP_SUMS:
-            pa_k->scode_sums(&step->of.sums, d, code->lists);
-            break;
-        case STEP_MAP:
-            pa_k->scode_map[step->map](&step->of.map, d);
-            break;
-        case STEP_CALL:
-            run_call(code, &step->of.call);
-            break;
+        case STEP_PRODUCT: pa_k->scode_product(&step->of.product, d, code->lists); break;
+        case STEP_SUMS: pa_k->scode_sums(&step->of.sums, d, code->lists); break;
+        case STEP_MAP: pa_k->scode_map[step->map](&step->of.map, d); break;
+        case STEP_CALL: run_call(code, &step->of.call); break;
         case STEP_INDEXED:
             run_indexed(d, code->lists + step->of.indexed.list, step->of.indexed.n, (pa_scode_kind)step->map,
                         d + step->of.indexed.out);

@@ -122,16 +122,11 @@ static int32_t identity_of(const pa_scode *code, scode_node *node) {
     bool left = is_constant(code, node->in[0], &x);
     bool right = node->where & 2 && is_constant(code, node->in[1], &y);
     switch (node->code) {
-    case PA_OP_add:
-        return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
-    case PA_OP_sub:
-        return right && y == 0 ? node->in[0] : -1;
-    case PA_OP_mul:
-        return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
-    case PA_OP_div:
-        return right && y == 1 ? node->in[0] : -1;
-    case PA_OP_neg:
-        return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
+    case PA_OP_add: return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
+    case PA_OP_sub: return right && y == 0 ? node->in[0] : -1;
+    case PA_OP_mul: return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
+    case PA_OP_div: return right && y == 1 ? node->in[0] : -1;
+    case PA_OP_neg: return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
     case PA_OP_power: {
         double exponent = code->params[2 * node->param];
         if (exponent == 2) { /* as the kernel computes it */
@@ -142,8 +137,7 @@ static int32_t identity_of(const pa_scode *code, scode_node *node) {
         }
         return exponent == 1 ? node->in[0] : -1;
     }
-    default:
-        return -1;
+    default: return -1;
     }
 }
 

@@ -237,9 +237,7 @@ const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
             line = PA_SCODE_KINDS + 1;
             amount = (int64_t)step->of.sums.lanes * step->of.sums.terms;
             break;
-        case STEP_INDEXED:
-            amount = step->of.indexed.n;
-            break;
+        case STEP_INDEXED: amount = step->of.indexed.n; break;
         case STEP_GATHER:
             line = PA_SCODE_KINDS + 2;
             amount = step->of.gather.n;
@@ -248,11 +246,8 @@ const char *pa_scode_dump(const pa_scode *code, char *buffer, size_t n) {
             line = PA_SCODE_KINDS + 3;
             amount = step->of.scalars.results;
             break;
-        case STEP_CALL:
-            calls[step->of.call.code] += (int64_t)step->of.call.rows * step->of.call.lanes;
-            continue;
-        default:
-            break;
+        case STEP_CALL: calls[step->of.call.code] += (int64_t)step->of.call.rows * step->of.call.lanes; continue;
+        default: break;
         }
         steps[line]++;
         work[line] += amount;

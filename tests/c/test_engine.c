@@ -166,7 +166,12 @@ static pa_status step(const net *model) {
     if (status == PA_OK) status = apply(PA_OP_linear, 2, (pa_node *const[]){active, model->w2}, 0, NULL, &scores);
     if (status == PA_OK) {
         pa_node *const in[] = {scores, model->target};
-        pa_call call = {.op = PA_OP_cross_entropy, .n = 2, .in = in, .n_ints = 1, .ints = ignored, .n_params = 1,
+        pa_call call = {.op = PA_OP_cross_entropy,
+                        .n = 2,
+                        .in = in,
+                        .n_ints = 1,
+                        .ints = ignored,
+                        .n_params = 1,
                         .params = smoothing};
         status = pa_apply(&call, &loss);
     }

@@ -24,7 +24,8 @@ static double uniform(void) { /* in [-1, 1) */
 
 /* Numbers of every magnitude, with what is special sprinkled in. */
 static double number(int i, bool special) {
-    static const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1.0, -1.0, 1e-310, -1e-40, 88.8, -104.0, 710.0};
+    static const double specials[] = {0.0,  -0.0,   INFINITY, -INFINITY, NAN,    1.0,
+                                      -1.0, 1e-310, -1e-40,   88.8,      -104.0, 710.0};
     if (special && i % 11 == 3) return specials[(i / 11) % (int)(sizeof specials / sizeof *specials)];
     return i % 3 == 0 ? uniform() : uniform() * pow(10, 3 * uniform());
 }
@@ -87,8 +88,9 @@ static void maps_agree(const pa_kernels *base, const pa_kernels *other) {
                 theirs(&got, operands, params, n);
                 bool agree = same(&expected, &got, result, n);
                 CHECK(agree);
-                if (!agree) printf("    %s of %s, %d elements, %s\n", pa_op_table[op].name, pa_dtype_name((pa_dtype)dtype), n,
-                                   other->name);
+                if (!agree)
+                    printf("    %s of %s, %d elements, %s\n", pa_op_table[op].name, pa_dtype_name((pa_dtype)dtype), n,
+                           other->name);
             }
         }
     }
@@ -109,7 +111,9 @@ static void gradients_agree(const pa_kernels *base, const pa_kernels *other) {
                 theirs(&got, operands, params, LONGEST);
                 bool agree = same(&expected, &got, dtype, LONGEST);
                 CHECK(agree);
-                if (!agree) printf("    gradient %d of %s, float%d, %s\n", operand, pa_op_table[op].name, f ? 64 : 32, other->name);
+                if (!agree)
+                    printf("    gradient %d of %s, float%d, %s\n", operand, pa_op_table[op].name, f ? 64 : 32,
+                           other->name);
             }
         }
     }
@@ -176,13 +180,25 @@ static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_
     for (int i = 0; i < 4; i++) {
         arrays[i] = pa_mem_alloc_array(counts[i], size);
         for (size_t j = 0; j < counts[i]; j++) {
-            if (f) ((double *)arrays[i])[j] = uniform();
-            else ((float *)arrays[i])[j] = (float)uniform();
+            if (f)
+                ((double *)arrays[i])[j] = uniform();
+            else
+                ((float *)arrays[i])[j] = (float)uniform();
         }
     }
-    pa_gemm g = {.m = m, .n = n, .k = k, .a = arrays[0], .b = arrays[1], .c = arrays[2], .c_row = n,
-                 .a_row = a_turned ? 1 : k, .a_col = a_turned ? m : 1, .b_row = b_turned ? 1 : n, .b_col = b_turned ? k : 1,
-                 .bias = with_bias ? arrays[3] : NULL, .accumulate = accumulate};
+    pa_gemm g = {.m = m,
+                 .n = n,
+                 .k = k,
+                 .a = arrays[0],
+                 .b = arrays[1],
+                 .c = arrays[2],
+                 .c_row = n,
+                 .a_row = a_turned ? 1 : k,
+                 .a_col = a_turned ? m : 1,
+                 .b_row = b_turned ? 1 : n,
+                 .b_col = b_turned ? k : 1,
+                 .bias = with_bias ? arrays[3] : NULL,
+                 .accumulate = accumulate};
     double *wanted = pa_mem_alloc_array(counts[2] + 1, sizeof(double));
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) wanted[i * n + j] = product_of(&g, f, i, j, element(g.c, f, i * n + j));
@@ -198,16 +214,18 @@ static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_
 
 static void products_are_right(const pa_kernels *kernels) {
     static const int64_t shapes[][3] = {
-        {1, 1, 1},    {1, 1, 100},  {1, 16, 2},   {100, 16, 2},  {100, 1, 16}, {3, 5, 7},    {16, 16, 16}, {17, 33, 9},
-        {32, 128, 64}, {5, 10, 128}, {64, 1, 300}, {129, 65, 70}, {9, 300, 40}, {40, 70, 800}, {0, 4, 5},    {4, 0, 5},    {4, 5, 0},    {200, 150, 300},
+        {1, 1, 1},    {1, 1, 100},   {1, 16, 2},    {100, 16, 2}, {100, 1, 16}, {3, 5, 7},
+        {16, 16, 16}, {17, 33, 9},   {32, 128, 64}, {5, 10, 128}, {64, 1, 300}, {129, 65, 70},
+        {9, 300, 40}, {40, 70, 800}, {0, 4, 5},     {4, 0, 5},    {4, 5, 0},    {200, 150, 300},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (unsigned kind = 0; kind < 12; kind++) {
             for (int f = 0; f < 2; f++) {
                 bool right = product_is_right(kernels, f, shapes[s][0], shapes[s][1], shapes[s][2], kind);
                 CHECK(right);
-                if (!right) printf("    gemm (%d, %d, %d), kind %u, float%d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
-                                   (int)shapes[s][2], kind, f ? 64 : 32, kernels->name);
+                if (!right)
+                    printf("    gemm (%d, %d, %d), kind %u, float%d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
+                           (int)shapes[s][2], kind, f ? 64 : 32, kernels->name);
             }
         }
     }
@@ -222,14 +240,25 @@ static bool finishing_is_right(const pa_kernels *kernels, int f, int64_t m, int6
         arrays[i] = pa_mem_alloc(bytes);
         for (size_t j = 0; j < count; j++) {
             double value = uniform();
-            if (f) ((double *)(void *)arrays[i])[j] = value;
-            else ((float *)(void *)arrays[i])[j] = (float)value;
+            if (f)
+                ((double *)(void *)arrays[i])[j] = value;
+            else
+                ((float *)(void *)arrays[i])[j] = (float)value;
         }
     }
     pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
     const void *forward[5] = {arrays[PLAIN]}, *gradient[5] = {NULL, NULL, NULL, arrays[MASK], arrays[PLAIN]};
-    pa_gemm plain = {.m = m, .n = n, .k = k, .a = arrays[A], .a_row = turned ? 1 : k, .a_col = turned ? m : 1,
-                     .b = arrays[B], .b_row = turned ? n : 1, .b_col = turned ? 1 : k, .c = arrays[PLAIN], .c_row = n};
+    pa_gemm plain = {.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = arrays[A],
+                     .a_row = turned ? 1 : k,
+                     .a_col = turned ? m : 1,
+                     .b = arrays[B],
+                     .b_row = turned ? n : 1,
+                     .b_col = turned ? 1 : k,
+                     .c = arrays[PLAIN],
+                     .c_row = n};
     pa_gemm fused = plain;
     fused.c = arrays[FUSED];
     bool right = true;
@@ -254,14 +283,15 @@ static bool finishing_is_right(const pa_kernels *kernels, int f, int64_t m, int6
 }
 
 static void finishings_are_right(const pa_kernels *kernels) {
-    static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2},  {100, 1, 16},  {46, 46, 128},
+    static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2}, {100, 1, 16},  {46, 46, 128},
                                         {128, 10, 9}, {29, 64, 32}, {10, 300, 40}, {131, 170, 300}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (int kind = 0; kind < 4; kind++) {
             bool right = finishing_is_right(kernels, kind & 1, shapes[s][0], shapes[s][1], shapes[s][2], kind & 2);
             CHECK(right);
-            if (!right) printf("    finishing of (%d, %d, %d), kind %d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
-                               (int)shapes[s][2], kind, kernels->name);
+            if (!right)
+                printf("    finishing of (%d, %d, %d), kind %d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
+                       (int)shapes[s][2], kind, kernels->name);
         }
     }
 }
@@ -275,8 +305,10 @@ static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
         for (int kind = 0; kind < 4; kind++) {
             int f = kind & 1;
             for (int64_t i = 0; i < MOST; i++) {
-                if (f) x[i] = uniform();
-                else ((float *)x)[i] = (float)uniform();
+                if (f)
+                    x[i] = uniform();
+                else
+                    ((float *)x)[i] = (float)uniform();
             }
             memcpy(expected, x, sizeof x);
             memcpy(got, x, sizeof x);
