@@ -1,5 +1,5 @@
 /* The C API for Python, over what the layers below provide. */
-#include "blas.h"
+#include "kernels/blas.h"
 #include "kernels/fpmode.h"
 #include "kernels/kernels.h"
 #include "kernels/ops.h"

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apply.h"
 #include "kernels/kernels.h"
 
 /* ---- the log's lists ---- */

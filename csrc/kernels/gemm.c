@@ -1,5 +1,5 @@
 /* Which product goes where, and how much scratch it may want. */
-#include "../blas.h"
+#include "blas.h"
 
 static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 

@@ -11,7 +11,7 @@
    broadcast; with merged rows that is one gemm. */
 #include <string.h>
 
-#include "../blas.h"
+#include "blas.h"
 #include "ops.h"
 
 /* A product ready to run. Strides in elements. `a_step` and `b_step` lead from one matrix of the batch to the next in

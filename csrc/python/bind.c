@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../blas.h"
+#include "../kernels/blas.h"
 #include "guards.h"
 #include "../hold.h"
 #include "../kernels/kernels.h"

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "kernels/fpmode.h"
+#include "fpmode.h"
 
 /* cblas_?gemm with 32-bit and with 64-bit integers; its enums are ints in both. */
 #define GEMM_TYPE(name, integer, real)                                                                                 \

@@ -8,7 +8,7 @@
 #ifndef PA_BLAS_H
 #define PA_BLAS_H
 
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 /* m n k from which a product is worth a second thread, about a millisecond on one: below, and where the BLAS has one
    thread, our own kernel is as fast, and CPU time is wall time. */
