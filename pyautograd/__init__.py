@@ -9,21 +9,14 @@ pure Python.
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
-from pyautograd import _dtype
-from pyautograd._c import check as _check
-from pyautograd._c import ffi as _ffi
-from pyautograd._c import lib as _lib
-from pyautograd._version import __version__
-
-_check(_lib.pa_isa_use(os.environ.get("PYAUTOGRAD_ISA", "").encode()))
-
-from pyautograd import autograd
+from pyautograd import _dtype, autograd
+from pyautograd._array_like import *
 from pyautograd._blas import get_num_threads, set_num_threads
 from pyautograd._compile import CompiledStep, TraceError, compile
 from pyautograd._creation import *
+from pyautograd._device import cuda, device, isa
 from pyautograd._dtype import dtype, float32, float64, get_default_dtype, int64, set_default_dtype, set_flush_denormal
 from pyautograd._elementwise import *
 from pyautograd._generator import (
@@ -42,6 +35,7 @@ from pyautograd._reduce import *
 from pyautograd._shape import *
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
+from pyautograd._version import __version__
 
 bool = bool_ = _dtype.bool_
 float = _dtype.float32
@@ -49,31 +43,9 @@ double = _dtype.float64
 long = _dtype.int64
 
 
-class cuda:
-    """So that scripts which ask run: there is no GPU here."""
-
-    @staticmethod
-    def is_available() -> Any:
-        """False."""
-        return False
-
-
 def is_tensor(obj: object) -> Any:
     """Is it a Tensor?"""
     return isinstance(obj, Tensor)
-
-
-def device(name: str = "cpu") -> str:
-    """ "cpu"; **raises** RuntimeError for any other device."""
-    from pyautograd._creation import _cpu
-
-    _cpu(name)
-    return "cpu"
-
-
-def isa() -> str:
-    """The instruction set whose kernels run: "baseline", "avx2" or "avx512" (PYAUTOGRAD_ISA chooses)."""
-    return _ffi.string(_lib.pa_isa_name()).decode()  # type: ignore[no-any-return]
 
 
 __all__ = [

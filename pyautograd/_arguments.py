@@ -10,14 +10,12 @@ import operator
 import types
 import typing
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from pyautograd import _core
-
-if TYPE_CHECKING:
-    from pyautograd._tensor import Tensor
+from pyautograd._array_like import as_tensor
+from pyautograd._core import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,11 +27,9 @@ def wrong(function: str, argument: str, wanted: str, given: object) -> TypeError
 
 def tensor(function: str, argument: str, given: Any) -> Tensor:
     """A tensor as it is, an ndarray as a tensor over it; TypeError for anything else."""
-    if isinstance(given, _core.Tensor):
-        return given  # type: ignore[return-value]
+    if isinstance(given, Tensor):
+        return given
     if isinstance(given, np.ndarray):
-        from pyautograd._creation import as_tensor
-
         return as_tensor(given)
     raise wrong(function, argument, "a Tensor", given)
 
@@ -119,9 +115,7 @@ def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error
 
 def _hints(function: Any) -> dict[str, Any]:
     """The annotations as types; those that only a type checker knows are left out."""
-    import pyautograd
-
-    names = vars(typing) | vars(collections.abc) | vars(pyautograd) | vars(builtins) | function.__globals__
+    names = vars(typing) | vars(collections.abc) | vars(builtins) | function.__globals__
     found = {}
     for argument, text in function.__annotations__.items():
         try:

@@ -1,4 +1,4 @@
-"""What data means: the array that it is, and the dtype of a tensor of it.
+"""Tensors of data: `tensor`, `as_tensor`, `from_numpy`, and what data means: the array that it is, and its dtype.
 
 What has a dtype of its own keeps it: arrays and scalars of NumPy, tensors, buffers (`array.array`, `memoryview`), and
 what has `__array__` or `__dlpack__`. Python's numbers are bool, int64 and the default float. A list has the highest
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd._core import Node
-from pyautograd._dtype import bool_, dtype, from_numpy_dtype, get_default_dtype, int64
-from pyautograd._tensor import Tensor
+from pyautograd import _core
+from pyautograd._core import Node, Tensor
+from pyautograd._device import check_device
+from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, bool_, dtype, from_numpy_dtype, get_default_dtype, int64
 
-__all__: list[str] = []
+__all__ = ["as_tensor", "from_numpy", "tensor"]
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +28,91 @@ _LISTS = (list, tuple)
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 _PYTHONS = {bool, int, float}
 _PYTHON_NUMBERS: tuple[tuple[type, dtype | None], ...] = ((bool, bool_), (int, int64), (float, None))
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of the data.
+
+    **Arguments:** `data`: a number, nested lists of numbers, a tensor, or an array of at most 8 axes: an ndarray, a
+    buffer, what has `__array__` or `__dlpack__`. `dtype`: by default the default float for Python floats, int64 for
+    ints, bool for bools, and the own dtype of what has one (small integers become int64, float16 float32); of a
+    list the highest that occurs. `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged
+    lists, tensors of several elements in a list and numbers that do not fit, TypeError for what is no number.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    >>> pyautograd.tensor([0.5, 1.5], requires_grad=True)
+    tensor([0.5000, 1.5000], requires_grad=True)
+    >>> import numpy as np
+    >>> pyautograd.tensor([np.float64(0.1), 1])
+    tensor([0.1000, 1.0000], dtype=float64)
+    """
+    check_device(device)
+    array, natural = as_array(data, None if dtype is None else as_dtype(dtype))
+    made: Any = _core.empty(natural.code, array.shape)
+    if array.size:
+        np.copyto(made.numpy(), array, casting="unsafe")
+    return leaf(made, requires_grad)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor that shares an array's memory: a write to one shows in the other.
+
+    **Raises** TypeError for a dtype that tensors do not have, ValueError for a read-only or misaligned array.
+
+    >>> import numpy as np, pyautograd
+    >>> a = np.zeros(2)
+    >>> t = pyautograd.from_numpy(a)
+    >>> a[0] = 5
+    >>> t
+    tensor([5., 0.], dtype=float64)
+    """
+    if (made := _core.array_over(array)) is not NotImplemented:
+        return made  # type: ignore[no-any-return]
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
+    if array.dtype not in BY_NUMPY:
+        raise TypeError(
+            f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool"
+        )
+    if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
+        raise ValueError("from_numpy: a misaligned array cannot be shared; copy it first")
+    if not array.flags.writeable:
+        raise ValueError("from_numpy: a read-only array cannot be shared; use tensor(), which copies")
+    return over_memory(array)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """The data as a tensor, without a copy where that can be: a tensor itself, or over the memory of an array, a buffer
+    or what else has a dtype. Takes and raises what `tensor` does."""
+    check_device(device)
+    if dtype is None and (made := _core.array_over(data)) is not NotImplemented:
+        return made  # type: ignore[no-any-return]
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    array = typed_array(data)
+    if array is not None and (dtype is None or BY_NUMPY.get(array.dtype) is as_dtype(dtype)):
+        try:
+            return from_numpy(array)
+        except (TypeError, ValueError):
+            pass
+    return tensor(data if array is None else array, dtype=dtype)
+
+
+def leaf(made: Any, requires_grad: bool) -> Tensor:
+    """A fresh tensor as the leaf that was asked for."""
+    if requires_grad:
+        made.requires_grad = True
+    return made  # type: ignore[no-any-return]
+
+
+def over_memory(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor over an array's memory, which it keeps alive."""
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    code = from_numpy_dtype(array.dtype).code
+    return _core.borrow(array, array.__array_interface__["data"][0], code, array.shape, strides)
 
 
 def typed_array(data: Any) -> Array | None:
@@ -111,3 +197,14 @@ def _number(item: Any, found: set[Any]) -> Any:
     if isinstance(item, Sequence) and not isinstance(item, str | bytes):
         return _numbers(item, found)
     raise TypeError(f"tensor: the data holds a {type(item).__name__}, which is no number")
+
+
+def _find_fields() -> bool:
+    """Tells C how arrays look; False where they look otherwise than it knows, and Python does its work."""
+    sample = np.zeros((4, 6))[::2, ::3]
+    found = sample.__array_interface__
+    dtypes = tuple(each.numpy for each in DTYPES)
+    return _core.arrays(sample, found["data"][0], sample.shape, sample.strides, dtypes)
+
+
+_find_fields()

@@ -26,9 +26,9 @@ import numpy as np
 
 from pyautograd import _core, _grad_mode, _recording
 from pyautograd._arguments import named
+from pyautograd._array_like import as_tensor
 from pyautograd._c import ffi
 from pyautograd._core import Node, TraceError, is_number, is_recording
-from pyautograd._creation import as_tensor
 from pyautograd._dtype import dtype
 from pyautograd._generator import Generator
 from pyautograd._tensor import Tensor

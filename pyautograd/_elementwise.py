@@ -6,16 +6,14 @@ floats take integers too, which become the default float; functions of numbers k
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from pyautograd import _arguments, _core, _ops
 from pyautograd._arguments import named
-from pyautograd._core import Node, apply
-
-if TYPE_CHECKING:
-    from pyautograd._tensor import Tensor
+from pyautograd._array_like import from_numpy
+from pyautograd._core import Node, Tensor, apply
 
 __all__ = [
     "abs", "add", "allclose", "ceil", "clamp", "clip", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor",
@@ -270,8 +268,6 @@ def _array(name: str, argument: str, given: Any) -> np.ndarray[Any, Any]:
 @named
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise: |a - b| <= atol + rtol |b|."""
-    from pyautograd._creation import from_numpy
-
     a, b = _array("isclose", "input", input), _array("isclose", "other", other)
     return from_numpy(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
 

@@ -8,15 +8,14 @@ the rest. As in PyTorch, and unlike NumPy, an int beside arrays selects first an
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyautograd import _core, _ops
-from pyautograd._core import Node, apply, is_recording, reshape
-
-if TYPE_CHECKING:
-    from pyautograd._tensor import Tensor
+from pyautograd import _ops
+from pyautograd._array_like import as_tensor, from_numpy
+from pyautograd._core import Node, Tensor, apply, is_recording, reshape
+from pyautograd._elementwise import where
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
 _FULL = slice(None)
@@ -30,7 +29,7 @@ class _MaskOfAll(NamedTuple):
 
 def _as_index_array(item: Any) -> Any:
     """The array that an index is, or None for ints, slices and None. In a recorded step a tensor stays a tensor."""
-    if isinstance(item, _core.Tensor):
+    if isinstance(item, Tensor):
         if item.dtype.name == "int64" and is_recording():  # type: ignore[attr-defined]
             return item
         if item.ndim == 0 and item.dtype.name == "int64":  # type: ignore[attr-defined]
@@ -118,9 +117,6 @@ def _recorded_positions(arrays: list[Any], sizes: list[int]) -> Any:
     """The same as ops on tensors, for a step that does not know the positions yet; one out of range becomes a position
     that the op refuses.
     """
-    from pyautograd._creation import as_tensor
-    from pyautograd._elementwise import where
-
     linear: Any = 0
     for array, size in zip(arrays, sizes, strict=True):
         at: Any = as_tensor(array)
@@ -180,8 +176,6 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
 def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
     """Index the axes named beside the arrays; where these are neighbours the result's axes stand in their place. The
     result is contiguous, as PyTorch's is of a contiguous tensor: `view` takes it."""
-    from pyautograd._creation import from_numpy
-
     axes = [axis for axis, _ in arrays]
     rest = [axis for axis in range(tensor.ndim) if axis not in axes]
     positions, sizes = [array for _, array in arrays], [tensor.shape[axis] for axis in axes]

@@ -7,11 +7,13 @@ from typing import Any
 
 from pyautograd import _arguments, _core, _dims
 from pyautograd._arguments import named
+from pyautograd._array_like import leaf
 from pyautograd._c import check, lib, node_pointer
-from pyautograd._creation import _cpu, _finish, _wanted
+from pyautograd._core import Tensor
+from pyautograd._creation import chosen
+from pyautograd._device import check_device
 from pyautograd._dtype import int64
 from pyautograd._generator import Generator, stream_of
-from pyautograd._tensor import Tensor
 
 __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
 
@@ -37,9 +39,9 @@ def rand(
     >>> pyautograd.rand(2, 3).shape
     (2, 3)
     """
-    _cpu(device)
-    made = _filled("rand", lib.pa_fill_uniform, _wanted(dtype), _dims.sizes("rand", size, "size"), generator, 0.0, 1.0)
-    return _finish(made, requires_grad)
+    check_device(device)
+    made = _filled("rand", lib.pa_fill_uniform, chosen(dtype), _dims.sizes("rand", size, "size"), generator, 0.0, 1.0)
+    return leaf(made, requires_grad)
 
 
 def randn(
@@ -50,9 +52,9 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Draws from the normal distribution with mean 0 and standard deviation 1."""
-    _cpu(device)
-    made = _filled("randn", lib.pa_fill_normal, _wanted(dtype), _dims.sizes("randn", size, "size"), generator, 0.0, 1.0)
-    return _finish(made, requires_grad)
+    check_device(device)
+    made = _filled("randn", lib.pa_fill_normal, chosen(dtype), _dims.sizes("randn", size, "size"), generator, 0.0, 1.0)
+    return leaf(made, requires_grad)
 
 
 def normal(
@@ -66,11 +68,11 @@ def normal(
     requires_grad: bool = False,
 ) -> Tensor:
     """Draws from the normal distribution with this mean and standard deviation."""
-    _cpu(device)
+    check_device(device)
     made = _filled(
-        "normal", lib.pa_fill_normal, _wanted(dtype), _dims.sizes("normal", (size,), "size"), generator, mean, std
+        "normal", lib.pa_fill_normal, chosen(dtype), _dims.sizes("normal", (size,), "size"), generator, mean, std
     )
-    return _finish(made, requires_grad)
+    return leaf(made, requires_grad)
 
 
 def randint(
@@ -88,7 +90,7 @@ def randint(
     >>> pyautograd.randint(0, 10, (4,)).shape
     (4,)
     """
-    _cpu(device)
+    check_device(device)
     if size is None:
         low, high, size = 0, low, high
     elif low is None or high is None:
@@ -104,7 +106,7 @@ def randint(
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
-    _cpu(device)
+    check_device(device)
     made = _filled("randperm", lib.pa_fill_permutation, int64, _dims.sizes("randperm", (n,), "n"), generator)
     return made if dtype is None else made.to(dtype)
 

@@ -4,18 +4,16 @@ and `keepdim`."""
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
-from pyautograd._core import Node, apply, reshape
+from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._dims import Dims
 from pyautograd._dtype import get_default_dtype
-
-if TYPE_CHECKING:
-    from pyautograd._tensor import Tensor
+from pyautograd._shape import picked
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "bmm", "dot", "log_softmax", "logsumexp", "matmul", "max",
@@ -218,8 +216,6 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
         return _reduced(_ops.max if largest else _ops.min, name, input, None, keepdim, None, False)
     if isinstance(dim, Node | np.ndarray):
         return apply(_ops.maximum if largest else _ops.minimum, input, dim)
-    from pyautograd._shape import picked
-
     axis, keepdim = _dims.axis(name, input, dim), _keep(name, keepdim)
     indices: Any = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
     values = picked(input, axis, indices) if input.ndim else input

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyautograd import _core, _grad_mode
+from pyautograd._array_like import as_tensor, over_memory
 from pyautograd._c import check, lib, node_pointer
-from pyautograd._creation import _over, arange, as_tensor
+from pyautograd._creation import arange
 from pyautograd._generator import Generator, stream_of
 from pyautograd._random import randint
 from pyautograd._shape import index_select
@@ -118,7 +119,7 @@ class Run:
             for of_epoch in order:
                 check(lib.pa_fill_permutation(stream, pointer))
                 of_epoch[:] = drawn
-        return _over(order.reshape(-1))
+        return over_memory(order.reshape(-1))
 
     def _one(self, order: Tensor | None, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
@@ -162,7 +163,7 @@ class Run:
         program = self._programs.get(batch)
         if program is None or program.refresh()[0] is not None or program.is_dead:
             return 0
-        made = program.run(self._data, batch, order, start, count, _over(losses))
+        made = program.run(self._data, batch, order, start, count, over_memory(losses))
         return 0 if made is NotImplemented else int(made)
 
 

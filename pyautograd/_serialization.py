@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pyautograd._creation import tensor
+from pyautograd._array_like import tensor
 from pyautograd._tensor import Tensor
 
 _TREE = "__tree__.json"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
-from pyautograd._core import apply, is_recording
+from pyautograd._array_like import from_numpy
+from pyautograd._core import Tensor, apply, is_recording
 from pyautograd._dtype import int64
-
-if TYPE_CHECKING:
-    from pyautograd._tensor import Tensor
 
 __all__ = [
     "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim",
@@ -328,8 +326,6 @@ def picked(input: Tensor, at: int, positions: Tensor) -> Tensor:
 
 
 def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
-    from pyautograd._creation import from_numpy
-
     diagonal = _arguments.integer(name, "diagonal", diagonal)
     if _dims.ndim(name, input) < 2:
         raise ValueError(f"{name}: a tensor of shape {input.shape} is no matrix")

@@ -16,8 +16,11 @@ from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops
 from pyautograd import _elementwise as E
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
+from pyautograd._array_like import as_tensor, tensor
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, apply
+from pyautograd._creation import empty_like, ones, zeros
+from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generator import Generator, stream_of
 from pyautograd._graft import graft
@@ -63,8 +66,6 @@ class Tensor(Node):
     __array_priority__ = 1000
 
     def __init__(self, data: Any = (), *, dtype: Any = None, **keywords: Any) -> None:
-        from pyautograd._creation import tensor
-
         _core.exchange(self, tensor(data, dtype="float32" if dtype is None else dtype, **keywords))
 
     # Elementwise functions, reductions and views are methods too
@@ -251,8 +252,6 @@ class Tensor(Node):
         >>> pyautograd.tensor([1, 2]).to(pyautograd.float64)
         tensor([1., 2.], dtype=float64)
         """
-        from pyautograd._creation import _cpu
-
         for arg in args:
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
@@ -260,7 +259,7 @@ class Tensor(Node):
                 device = arg
             else:
                 dtype = arg
-        _cpu(device)
+        check_device(device)
         wanted = self.dtype if dtype is None else as_dtype(dtype)
         if wanted is self.dtype and not copy:
             return self
@@ -298,20 +297,14 @@ class Tensor(Node):
 
     def new_tensor(self, data: Any) -> Tensor:
         """A tensor of data in this one's dtype."""
-        from pyautograd._creation import tensor
-
         return tensor(data, dtype=self.dtype)
 
     def new_zeros(self, *size: Any) -> Tensor:
         """Zeros in this one's dtype."""
-        from pyautograd._creation import zeros
-
         return zeros(*size, dtype=self.dtype)
 
     def new_ones(self, *size: Any) -> Tensor:
         """Ones in this one's dtype."""
-        from pyautograd._creation import ones
-
         return ones(*size, dtype=self.dtype)
 
     # Indexing
@@ -358,8 +351,6 @@ class Tensor(Node):
         if create_graph:
             raise NotImplementedError("backward: create_graph=True, gradients of gradients, is not there yet")
         if gradient is not None and not isinstance(gradient, Tensor):
-            from pyautograd._creation import tensor
-
             gradient = tensor(gradient, dtype=self.dtype)
         _core.backward(self, gradient, bool(retain_graph))
 
@@ -423,8 +414,6 @@ class Tensor(Node):
             check(fill(stream_of(what, generator), node_pointer(self), *bounds))
             _core.bump_version(self)
             return self
-        from pyautograd._creation import empty_like
-
         return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)
 
     def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
@@ -476,8 +465,6 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
         if not isinstance(data, Tensor):
-            from pyautograd._creation import tensor
-
             data = tensor(data)
         _core.exchange(self, _core.parameter(data, requires_grad))
 
@@ -500,8 +487,6 @@ def _made_of(cls: type[Tensor], data: Tensor, requires_grad: bool) -> Tensor:
 
 def _rebuild(cls: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
     """What pickle calls; it adds the attributes."""
-    from pyautograd._creation import tensor
-
     return _made_of(cls, tensor(array), requires_grad)
 
 
@@ -526,8 +511,6 @@ def _coerce(operand: Any) -> Any:
             return operand.item()
         if operand.dtype == object:
             raise TypeError("an array of objects is no operand; go over its elements: [x * y for x in array]")
-        from pyautograd._creation import as_tensor
-
         return as_tensor(operand)
     if isinstance(operand, numbers.Real):  # a Fraction
         return float(operand)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from pyautograd._arguments import named
+from pyautograd._array_like import tensor as _tensor
 from pyautograd._core import bump_epoch
-from pyautograd._creation import tensor as _tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 

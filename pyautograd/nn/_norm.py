@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyautograd._arguments import named, wrong
-from pyautograd._creation import ones, tensor, zeros
+from pyautograd._array_like import tensor
+from pyautograd._creation import ones, zeros
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import functional as F

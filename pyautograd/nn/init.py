@@ -13,7 +13,7 @@ import numpy as np
 
 from pyautograd import _arguments
 from pyautograd._arguments import named
-from pyautograd._creation import tensor as _tensor
+from pyautograd._array_like import tensor as _tensor
 from pyautograd._generator import Generator
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from pyautograd import _arguments
 from pyautograd._arguments import named
+from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
-from pyautograd._creation import tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._shape import cat
 from pyautograd._tensor import Tensor

@@ -19,9 +19,10 @@ from typing import Any, TypeAlias
 
 from pyautograd import _recording
 from pyautograd._arguments import named
+from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._core import holder
-from pyautograd._creation import tensor, zeros, zeros_like
+from pyautograd._creation import zeros, zeros_like
 from pyautograd._dtype import float64
 from pyautograd._grad_mode import enable_grad
 from pyautograd._tensor import Tensor

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd._creation import tensor
+from pyautograd._array_like import tensor
 from pyautograd._dtype import float64
 from pyautograd._shape import stack
 from pyautograd._tensor import Tensor

@@ -10,8 +10,9 @@ import numpy as np
 
 from pyautograd import _ops
 from pyautograd._arguments import named
+from pyautograd._array_like import tensor
 from pyautograd._core import apply
-from pyautograd._creation import arange, tensor
+from pyautograd._creation import arange
 from pyautograd._indexing import _SLICE
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._collate import convert, default_collate

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd._creation import tensor
+from pyautograd._array_like import tensor
 from pyautograd._generator import Generator
 from pyautograd._random import randint, randperm
 from pyautograd._tensor import Tensor

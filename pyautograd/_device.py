@@ -1,0 +1,39 @@
+"""The only device, the CPU, and which of its instruction sets the kernels use."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyautograd._c import check, ffi, lib
+
+__all__ = ["cuda", "device", "isa"]
+
+
+class cuda:
+    """So that scripts which ask run: there is no GPU here."""
+
+    @staticmethod
+    def is_available() -> Any:
+        """False."""
+        return False
+
+
+def device(name: str = "cpu") -> str:
+    """ "cpu"; **raises** RuntimeError for any other device."""
+    check_device(name)
+    return "cpu"
+
+
+def isa() -> str:
+    """The instruction set whose kernels run: "baseline", "avx2" or "avx512" (PYAUTOGRAD_ISA chooses)."""
+    return ffi.string(lib.pa_isa_name()).decode()  # type: ignore[no-any-return]
+
+
+def check_device(device: Any) -> None:
+    """RuntimeError for any device but the CPU; None stands for it."""
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise RuntimeError(f"device: tensors live on the cpu; there is no {device!r} here")
+
+
+check(lib.pa_isa_use(os.environ.get("PYAUTOGRAD_ISA", "").encode()))
