@@ -1,0 +1,41 @@
+"""The pages for readers: what they link to is there, and README.md reads the same on a package index."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+REPOSITORY = re.compile(r"https://github\.com/pyautograd/pyautograd/(?:blob|tree)/main/")
+LINK = re.compile(r"\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="the pages are not beside the tests")
+
+
+def links(page: Path) -> list[str]:
+    return [inline or reference for inline, reference in LINK.findall(page.read_text(encoding="utf-8"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for link in links(page):
+        place, _, anchor = link.partition("#")
+        if REPOSITORY.match(place):
+            target = ROOT / REPOSITORY.sub("", place)
+        elif "://" in place:
+            continue
+        else:
+            target = page.parent / place if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_has_no_relative_link() -> None:
+    assert [link for link in links(ROOT / "README.md") if not re.match(r"https?://|#", link)] == []
