@@ -150,7 +150,7 @@ pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, co
 pa_status pa_detach(pa_node *node, pa_node **out) {
     PA_TRY(pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
     if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
-    (*out)->flags |= node->flags & (PA_NUMBER | PA_WEAK);
+    (*out)->flags |= node->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR);
     pa_record_entry(PA_ENTRY_ALIAS, 1, &node, *out);
     return PA_OK;
 }
@@ -177,7 +177,8 @@ static bool may_overlap(const pa_node *a, const pa_node *b) {
 
 /* A number that an int64 cannot hold is refused; the elements of tensors are converted as C converts them. */
 static pa_status check_number(const pa_node *target, const pa_node *source, const char *what) {
-    bool number = source->flags & PA_WEAK && !(source->flags & PA_NUMBER) && pa_dtype_is_float((pa_dtype)source->dtype);
+    bool number = source->flags & PA_WEAK_SCALAR && !(source->flags & PA_TRACED_SCALAR) &&
+                  pa_dtype_is_float((pa_dtype)source->dtype);
     if (target->dtype != PA_INT64 || !number) return PA_OK;
     double value = pa_node_number(source);
     PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what,

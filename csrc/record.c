@@ -13,13 +13,13 @@ static size_t hash_of(const pa_node *node) {
 }
 
 static pa_status grow_table(pa_log *log) {
-    if (2 * (log->n_slots + 1) <= log->table_size) return PA_OK;
+    if (2 * (log->n_variables + 1) <= log->table_size) return PA_OK;
     size_t size = log->table_size == 0 ? 64 : 2 * log->table_size;
     int32_t *table = pa_mem_alloc_array(size, sizeof *table);
     if (table == NULL) return PA_MEMORY;
     memset(table, 0, size * sizeof *table);
-    for (size_t i = 0; i < log->n_slots; i++) {
-        size_t at = hash_of(log->slots[i].node) & (size - 1);
+    for (size_t i = 0; i < log->n_variables; i++) {
+        size_t at = hash_of(log->variables[i].node) & (size - 1);
         while (table[at] != 0) at = (at + 1) & (size - 1);
         table[at] = (int32_t)i + 1;
     }
@@ -32,15 +32,15 @@ static pa_status grow_table(pa_log *log) {
 int32_t pa_log_find(const pa_log *log, const pa_node *node) {
     if (log->table_size == 0) return -1;
     for (size_t at = hash_of(node) & (log->table_size - 1); log->table[at] != 0; at = (at + 1) & (log->table_size - 1))
-        if (log->slots[log->table[at] - 1].node == node) return log->table[at] - 1;
+        if (log->variables[log->table[at] - 1].node == node) return log->table[at] - 1;
     return -1;
 }
 
-static pa_status new_slot(pa_log *log, pa_node *node, pa_slot_kind kind, int32_t *out) {
+static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind, int32_t *out) {
     PA_TRY(grow_table(log));
-    PA_TRY(pa_mem_reserve(&log->slots, &log->slots_capacity, log->n_slots + 1, sizeof *log->slots));
+    PA_TRY(pa_mem_reserve(&log->variables, &log->variables_capacity, log->n_variables + 1, sizeof *log->variables));
     pa_node *copy = NULL;
-    if (kind == PA_SLOT_CONSTANT) {
+    if (kind == PA_VARIABLE_CONSTANT) {
         pa_node *made = NULL;
         PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &made));
         pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(made));
@@ -48,27 +48,27 @@ static pa_status new_slot(pa_log *log, pa_node *node, pa_slot_kind kind, int32_t
     }
     size_t at = hash_of(node) & (log->table_size - 1);
     while (log->table[at] != 0) at = (at + 1) & (log->table_size - 1);
-    log->table[at] = (int32_t)log->n_slots + 1;
-    *out = (int32_t)log->n_slots;
-    log->slots[log->n_slots++] = (pa_log_slot){.node = pa_node_watch(node),
-                                               .constant = copy,
-                                               .kind = (uint8_t)kind,
-                                               .requires_grad = pa_node_requires_grad(node),
-                                               .has_grad = node->array != NULL && node->array->grad != NULL};
+    log->table[at] = (int32_t)log->n_variables + 1;
+    *out = (int32_t)log->n_variables;
+    log->variables[log->n_variables++] = (pa_variable){.node = pa_node_program_retain(node),
+                                                       .constant = copy,
+                                                       .kind = (uint8_t)kind,
+                                                       .requires_grad = pa_node_requires_grad(node),
+                                                       .has_grad = node->array != NULL && node->array->grad != NULL};
     return PA_OK;
 }
 
-/* The slot of an operand: what is met here for the first time was there before, or was made by Python's own hand. */
-static pa_status operand_slot(pa_log *log, pa_node *node, int32_t *out) {
+/* The variable of an operand: what is met here for the first time was there before, or was made by Python's own hand. */
+static pa_status operand_variable(pa_log *log, pa_node *node, int32_t *out) {
     *out = pa_log_find(log, node);
     if (*out >= 0) return PA_OK;
-    return new_slot(log, node, node->flags & PA_BORN_RECORDING ? PA_SLOT_CONSTANT : PA_SLOT_EXTERNAL, out);
+    return new_variable(log, node, node->flags & PA_BORN_RECORDING ? PA_VARIABLE_CONSTANT : PA_VARIABLE_CAPTURED, out);
 }
 
 /* A node of the step may stand for something else later on: a .data that is asked for twice is the same memory. */
-static pa_status result_slot(pa_log *log, pa_node *node, int32_t *out) {
+static pa_status result_variable(pa_log *log, pa_node *node, int32_t *out) {
     *out = pa_log_find(log, node);
-    return *out >= 0 ? PA_OK : new_slot(log, node, PA_SLOT_RESULT, out);
+    return *out >= 0 ? PA_OK : new_variable(log, node, PA_VARIABLE_RESULT, out);
 }
 
 static pa_status note_place(pa_log *log, pa_entry *entry) {
@@ -100,8 +100,9 @@ static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_
     PA_TRY(pa_mem_reserve(&log->ints, &log->ints_capacity, log->n_ints + entry->n_ints, sizeof *log->ints));
     entry->operands = (int64_t)log->n_operands;
     entry->ints = (int64_t)log->n_ints;
-    for (int i = 0; i < entry->n; i++) PA_TRY(operand_slot(log, in[i], &log->operands[log->n_operands + (size_t)i]));
-    if (out != NULL) PA_TRY(result_slot(log, out, &entry->out));
+    for (int i = 0; i < entry->n; i++)
+        PA_TRY(operand_variable(log, in[i], &log->operands[log->n_operands + (size_t)i]));
+    if (out != NULL) PA_TRY(result_variable(log, out, &entry->out));
     for (int i = 0; i < entry->n_ints; i++) log->ints[log->n_ints + (size_t)i] = ints[i];
     log->n_operands += (size_t)entry->n;
     log->n_ints += entry->n_ints;
@@ -150,13 +151,13 @@ bool pa_record_pause(bool pause) {
 
 void pa_log_free(pa_log *log) {
     if (log == NULL) return;
-    for (size_t i = 0; i < log->n_slots; i++) {
-        pa_node_unwatch(log->slots[i].node);
-        if (log->slots[i].constant != NULL) pa_node_release(log->slots[i].constant);
+    for (size_t i = 0; i < log->n_variables; i++) {
+        pa_node_program_release(log->variables[i].node);
+        if (log->variables[i].constant != NULL) pa_node_release(log->variables[i].constant);
     }
     for (size_t i = 0; i < log->n_codes; i++) pa_hook.release_object(log->codes[i]);
     pa_mem_free(log->entries, log->entries_capacity * sizeof *log->entries);
-    pa_mem_free(log->slots, log->slots_capacity * sizeof *log->slots);
+    pa_mem_free(log->variables, log->variables_capacity * sizeof *log->variables);
     pa_mem_free(log->operands, log->operands_capacity * sizeof *log->operands);
     pa_mem_free(log->ints, log->ints_capacity * sizeof *log->ints);
     pa_mem_free(log->codes, log->codes_capacity * sizeof *log->codes);
@@ -168,13 +169,13 @@ void pa_log_free(pa_log *log) {
 pa_status pa_record_input(pa_node *node) {
     pa_log *log = pa_recording();
     PA_FAIL_IF(log == NULL, PA_RUNTIME, "compile: nothing is being recorded");
-    int32_t slot = pa_log_find(log, node);
-    PA_FAIL_IF(slot >= 0, PA_TRACE,
+    int32_t variable = pa_log_find(log, node);
+    PA_FAIL_IF(variable >= 0, PA_TRACE,
                "compile: the same tensor of shape %s is given as two arguments; give a clone() as one of them",
                pa_node_shape_text(node));
     PA_TRY(pa_mem_reserve(&log->inputs, &log->inputs_capacity, log->n_inputs + 1, sizeof *log->inputs));
-    PA_TRY(new_slot(log, node, PA_SLOT_INPUT, &slot));
-    log->inputs[log->n_inputs++] = slot;
+    PA_TRY(new_variable(log, node, PA_VARIABLE_INPUT, &variable));
+    log->inputs[log->n_inputs++] = variable;
     return PA_OK;
 }
 
@@ -182,12 +183,12 @@ pa_status pa_record_input(pa_node *node) {
 static void propagate_number(const pa_call *call, pa_node *out) {
     bool any = false;
     for (int i = 0; i < call->n; i++) {
-        if (!(call->in[i]->flags & (PA_NUMBER | PA_WEAK))) return;
-        any = any || call->in[i]->flags & PA_NUMBER;
+        if (!(call->in[i]->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR))) return;
+        any = any || call->in[i]->flags & PA_TRACED_SCALAR;
     }
     if (!any) return;
-    out->flags |= PA_NUMBER;
-    if (out->ndim == 0) out->flags |= PA_WEAK;
+    out->flags |= PA_TRACED_SCALAR;
+    if (out->ndim == 0) out->flags |= PA_WEAK_SCALAR;
 }
 
 void pa_record_op(const pa_call *call, pa_node *out) {
@@ -217,25 +218,26 @@ void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node
 
 pa_status pa_record_mention(pa_node *node) {
     pa_log *log = pa_recording();
-    int32_t slot;
-    return log == NULL ? PA_OK : operand_slot(log, node, &slot);
+    int32_t variable;
+    return log == NULL ? PA_OK : operand_variable(log, node, &variable);
 }
 
 pa_status pa_record_result(pa_node *node) {
     pa_log *log = pa_recording();
     if (log == NULL || log->n_entries == 0) return PA_OK;
-    return result_slot(log, node, &log->entries[log->n_entries - 1].out);
+    return result_variable(log, node, &log->entries[log->n_entries - 1].out);
 }
 
 pa_status pa_record_value_of(pa_node *number, pa_node **out) {
     PA_TRY(pa_value_new(pa_node_number(number), out));
-    if (pa_recording() != NULL && number->flags & PA_NUMBER) pa_record_entry(PA_ENTRY_VALUE_OF, 1, &number, *out);
+    if (pa_recording() != NULL && number->flags & PA_TRACED_SCALAR)
+        pa_record_entry(PA_ENTRY_VALUE_OF, 1, &number, *out);
     return PA_OK;
 }
 
 pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out) {
     PA_TRY(pa_node_new(PA_FLOAT64, 0, NULL, out));
-    (*out)->flags |= PA_WEAK | PA_NUMBER;
+    (*out)->flags |= PA_WEAK_SCALAR | PA_TRACED_SCALAR;
     (*out)->value = gradient ? value->grad : value->value;
     pa_record_entry(gradient ? PA_ENTRY_GRAD_OF : PA_ENTRY_NUMBER_OF, 1, &value, *out);
     return PA_OK;
@@ -257,9 +259,9 @@ pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
         "own). "
         "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
         what,
-        node->flags & PA_NUMBER     ? "number"
-        : node->flags & PA_IS_VALUE ? "Value"
-                                    : "tensor",
+        node->flags & PA_TRACED_SCALAR ? "number"
+        : node->flags & PA_IS_VALUE    ? "Value"
+                                       : "tensor",
         pa_node_shape_text(node));
 }
 
@@ -294,8 +296,8 @@ static const char *entry_name(const pa_entry *entry) {
     return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
 }
 
-static bool same_constant(const pa_log_slot *a, const pa_log_slot *b) {
-    if (a->kind != PA_SLOT_CONSTANT) return true;
+static bool same_constant(const pa_variable *a, const pa_variable *b) {
+    if (a->kind != PA_VARIABLE_CONSTANT) return true;
     size_t bytes = (size_t)pa_node_numel(a->constant) * pa_dtype_size((pa_dtype)a->constant->dtype);
     return memcmp(pa_node_data(a->constant), pa_node_data(b->constant), bytes) == 0;
 }
@@ -307,12 +309,12 @@ static bool same_layout(const pa_node *a, const pa_node *b) {
     return true;
 }
 
-/* Why slot i of two logs is not the same, or NULL. */
-static const char *slot_difference(const pa_log_slot *a, const pa_log_slot *b) {
+/* Why variable i of two logs is not the same, or NULL. */
+static const char *variable_difference(const pa_variable *a, const pa_variable *b) {
     if (a->kind != b->kind) return "it used something that it had made itself, or another time had not";
     if (!same_layout(a->node, b->node)) return "the shapes or dtypes were others";
     if (a->requires_grad != b->requires_grad) return "a gradient was wanted one time and not the other";
-    if (a->kind == PA_SLOT_EXTERNAL && a->node != b->node) return "another tensor was used from outside the step";
+    if (a->kind == PA_VARIABLE_CAPTURED && a->node != b->node) return "another tensor was used from outside the step";
     if (!same_constant(a, b))
         return "a number that Python computed was another one (random numbers, counters, numbers read from data): give "
                "it to "
@@ -333,9 +335,9 @@ static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, co
 
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size) {
     char place_a[320], place_b[320];
-    size_t checked = 0; /* slots */
+    size_t checked = 0; /* variables */
     for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++) {
-        const char *why = slot_difference(&a->slots[a->inputs[i]], &b->slots[b->inputs[i]]);
+        const char *why = variable_difference(&a->variables[a->inputs[i]], &b->variables[b->inputs[i]]);
         if (why == NULL) continue;
         snprintf(text, size, "argument %zu: %s", i, why);
         return true;
@@ -352,10 +354,10 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
             return true;
         }
         for (int k = 0; k <= x->n; k++) {
-            int32_t slot = k < x->n ? a->operands[x->operands + k] : x->out;
-            if (slot < 0 || (size_t)slot < checked) continue;
-            checked = (size_t)slot + 1;
-            const char *why = slot_difference(&a->slots[slot], &b->slots[slot]);
+            int32_t variable = k < x->n ? a->operands[x->operands + k] : x->out;
+            if (variable < 0 || (size_t)variable < checked) continue;
+            checked = (size_t)variable + 1;
+            const char *why = variable_difference(&a->variables[variable], &b->variables[variable]);
             if (why == NULL) continue;
             snprintf(text, size, "%s (%s): %s", entry_name(x), place_b, why);
             return true;
@@ -374,7 +376,7 @@ bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, 
     for (size_t i = 0; i < log->n_entries; i++) {
         const pa_entry *entry = &log->entries[i];
         if (entry->out < 0) continue;
-        const pa_node *node = log->slots[entry->out].node;
+        const pa_node *node = log->variables[entry->out].node;
         bool held = node->handle != NULL && !(node->flags & PA_DICT_ONLY) && node->flags & PA_BORN_RECORDING;
         for (int k = 0; held && k < n; k++) held = outputs[k] != node;
         if (!held || entry->kind == PA_ENTRY_GRAD_OF) continue;

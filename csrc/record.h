@@ -1,32 +1,37 @@
 /* The log of a step: what a compiled function did, kept while it runs eagerly.
 
    While a thread records, everything that changes numbers goes into its log as it happens: ops, gradients, updates, writes in
-   place, draws from the random stream. Each node that takes part has a slot:
+   place, draws from the random stream. Each node that takes part is a variable of the log, as in a jaxpr:
 
        input      an argument of the step: another node at each call
-       external   was there before: a parameter, a buffer; bound by reference
+       captured   was there before: a parameter, a buffer; bound by reference
        constant   made by the step itself out of Python numbers: the numbers are kept
        result     of an entry
 
    A step that asks for an actual number, which only this call has, is refused: pa_record_refuse_read and its like return
-   PA_TRACE. Traced numbers (PA_NUMBER) stand for Python floats meanwhile: float arguments, Value.data, Value.grad, elements
+   PA_TRACE. Traced scalars (PA_TRACED_SCALAR) stand for Python floats meanwhile: float arguments, Value.data, Value.grad, elements
    of ndarray arguments. They are 0-d and weak, and arithmetic on them is recorded.
 
    A log that could not be extended for lack of memory is marked, and says so when it ends. */
-#ifndef PA_PROGRAM_RECORD_H
-#define PA_PROGRAM_RECORD_H
+#ifndef PA_RECORD_H
+#define PA_RECORD_H
 
 #include "kernels/ops.h"
 
-typedef enum pa_slot_kind { PA_SLOT_INPUT, PA_SLOT_EXTERNAL, PA_SLOT_CONSTANT, PA_SLOT_RESULT } pa_slot_kind;
+typedef enum pa_variable_kind {
+    PA_VARIABLE_INPUT,
+    PA_VARIABLE_CAPTURED,
+    PA_VARIABLE_CONSTANT,
+    PA_VARIABLE_RESULT
+} pa_variable_kind;
 
-typedef struct pa_log_slot {
+typedef struct pa_variable {
     pa_node *node;     /* held */
     pa_node *constant; /* of a constant: a copy of its numbers when it was first used, held */
     uint8_t kind;
     bool requires_grad; /* when it was first met */
     bool has_grad;      /* likewise */
-} pa_log_slot;
+} pa_variable;
 
 typedef enum pa_entry_kind {
     PA_ENTRY_OP,        /* out = op(in…) */
@@ -51,7 +56,7 @@ typedef struct pa_entry {
     uint8_t kind, op;
     uint8_t n_params, n_ints;
     bool tracked;       /* OP: a gradient flows through the result */
-    int32_t out;        /* slot, or -1 */
+    int32_t out;        /* variable, or -1 */
     int32_t n;          /* operands */
     int32_t line, code; /* of the user's Python: code is an index into the log's codes, or -1 */
     int64_t operands;   /* where they begin in the log's operands */
@@ -62,17 +67,17 @@ typedef struct pa_entry {
 typedef struct pa_log {
     pa_entry *entries;
     size_t n_entries, entries_capacity;
-    pa_log_slot *slots;
-    size_t n_slots, slots_capacity;
+    pa_variable *variables;
+    size_t n_variables, variables_capacity;
     int32_t *operands;
     size_t n_operands, operands_capacity;
     int64_t *ints;
     size_t n_ints, ints_capacity;
     void **codes; /* Python's code objects, held */
     size_t n_codes, codes_capacity;
-    int32_t *inputs; /* slots, in order */
+    int32_t *inputs; /* variables, in order */
     size_t n_inputs, inputs_capacity;
-    int32_t *table; /* node -> slot + 1, open addressing; a power of two */
+    int32_t *table; /* node -> variable + 1, open addressing; a power of two */
     size_t table_size;
     int64_t updates;
     pa_status status; /* what went wrong */
@@ -88,7 +93,7 @@ bool pa_record_pause(bool pause);
 /* Declares the next input. */
 pa_status pa_record_input(pa_node *node);
 
-/* The slot of a node that is known, or -1. */
+/* The variable of a node that takes part, or -1. */
 int32_t pa_log_find(const pa_log *log, const pa_node *node);
 
 /* ---- what the engine says while pa_recording(): see pa_entry_kind ---- */
@@ -97,16 +102,16 @@ void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out
 void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
                           int n_params, const double *params);
 
-/* Gives a node that is returned a slot, if it took no part so far. */
+/* Makes a node that is returned a variable, if it took no part so far. */
 pa_status pa_record_mention(pa_node *node);
 
 /* Makes `node` the result of the last entry. */
 pa_status pa_record_result(pa_node *node);
 
-/* The Value that a traced number becomes among Values; without recording, or for a constant, simply a Value. */
+/* The Value that a traced scalar becomes among Values; without recording, or for a constant, simply a Value. */
 pa_status pa_record_value_of(pa_node *number, pa_node **out);
 
-/* The traced number that stands for a Value's number or gradient. */
+/* The traced scalar that stands for a Value's number or gradient. */
 pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
 
 /* Is it a tensor that Python itself is just making in the step, and that has taken no part yet? */

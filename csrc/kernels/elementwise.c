@@ -46,8 +46,8 @@ pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *
 static bool are_numbers(int n, pa_node *const *in) {
     bool any = false;
     for (int i = 0; i < n; i++) {
-        if (!(in[i]->flags & PA_WEAK)) return false;
-        any = any || in[i]->flags & PA_NUMBER;
+        if (!(in[i]->flags & PA_WEAK_SCALAR)) return false;
+        any = any || in[i]->flags & PA_TRACED_SCALAR;
     }
     return any;
 }
@@ -57,7 +57,7 @@ pa_dtype pa_promote(int n, pa_node *const *in) {
     pa_dtype weak_float = are_numbers(n, in) ? PA_FLOAT64 : pa_graph.default_float;
     int best[RANKS] = {-1, -1, -1};
     for (int i = 0; i < n; i++) {
-        int rank = in[i]->flags & PA_WEAK ? WEAK : in[i]->ndim == 0 ? ZERO_DIM : DIMS;
+        int rank = in[i]->flags & PA_WEAK_SCALAR ? WEAK : in[i]->ndim == 0 ? ZERO_DIM : DIMS;
         int dtype = in[i]->dtype;
         if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = weak_float;
         if (dtype > best[rank]) best[rank] = dtype;
@@ -97,7 +97,7 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
     if (dtype < info->lowest) dtype = are_numbers(call->n, call->in) ? PA_FLOAT64 : pa_graph.default_float;
     if (call->op == PA_OP_pow && dtype == PA_INT64) {
         const pa_node *exponent = call->in[1];
-        bool is_negative = exponent->flags & PA_WEAK && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
+        bool is_negative = exponent->flags & PA_WEAK_SCALAR && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
         PA_FAIL_IF(is_negative, PA_VALUE,
                    "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
                    pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);

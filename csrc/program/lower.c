@@ -111,18 +111,18 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     *out = l->external_of[slot];
     if (*out >= 0) return PA_OK;
     pa_program *p = l->p;
-    const pa_log_slot *s = &l->log->slots[slot];
+    const pa_variable *s = &l->log->variables[slot];
     PA_TRY(pa_mem_reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
     PA_TRY(pa_mem_reserve(&l->cells, &l->cells_capacity, (size_t)p->n_externals + 1, sizeof *l->cells));
     *out = p->n_externals++;
-    p->externals[*out] = (pa_external){.node = s->kind == PA_SLOT_EXTERNAL ? pa_node_watch(s->node) : NULL,
+    p->externals[*out] = (pa_external){.node = s->kind == PA_VARIABLE_CAPTURED ? pa_node_program_retain(s->node) : NULL,
                                        .buffer = -1,
                                        .gradient = CELL_AS_FOUND,
                                        .entry = -1,
                                        .requires_grad = s->requires_grad,
                                        .input = -1};
     l->cells[*out] = CELL_AS_FOUND;
-    if (s->kind == PA_SLOT_INPUT)
+    if (s->kind == PA_VARIABLE_INPUT)
         for (size_t i = 0; i < l->log->n_inputs; i++)
             if (l->log->inputs[i] == slot) p->externals[*out].input = (int32_t)i;
     l->external_of[slot] = *out;
@@ -131,10 +131,10 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
 
 static pa_status leaf_node(lowering *l, int32_t slot) {
     pa_program *p = l->p;
-    const pa_log_slot *s = &l->log->slots[slot];
+    const pa_variable *s = &l->log->variables[slot];
     int32_t buffer, external;
     switch (s->kind) {
-    case PA_SLOT_INPUT:
+    case PA_VARIABLE_INPUT:
         for (int32_t i = 0; i < p->n_inputs; i++) {
             if (l->log->inputs[i] != slot) continue;
             PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, pa_node_bytes(s->node), &buffer));
@@ -142,13 +142,13 @@ static pa_status leaf_node(lowering *l, int32_t slot) {
             PA_TRY(pa_program_node(l->p, s->node, false, buffer, 0, &l->node_of[slot]));
         }
         break;
-    case PA_SLOT_EXTERNAL:
+    case PA_VARIABLE_CAPTURED:
         PA_TRY(need_external(l, slot, &external));
         PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, pa_node_bytes(s->node), &buffer));
         p->externals[external].buffer = buffer;
         PA_TRY(pa_program_node(l->p, s->node, false, buffer, 0, &l->node_of[slot]));
         break;
-    case PA_SLOT_CONSTANT: {
+    case PA_VARIABLE_CONSTANT: {
         int32_t constant;
         PA_TRY(pa_program_new_buffer(p, PA_BUFFER_CONSTANT, p->n_constants, pa_node_bytes(s->constant), &buffer));
         PA_TRY(pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants));
@@ -176,7 +176,7 @@ static pa_status need_node(lowering *l, int32_t slot) { return l->node_of[slot] 
 
 /* A fresh node for a result, with memory of its own. */
 static pa_status result_node(lowering *l, int32_t slot) {
-    const pa_node *like = l->log->slots[slot].node;
+    const pa_node *like = l->log->variables[slot].node;
     int32_t buffer;
     PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ARENA, -1, pa_node_bytes(like), &buffer));
     return pa_program_node(l->p, like, true, buffer, 0, &l->node_of[slot]);
@@ -189,7 +189,7 @@ static pa_status new_gradient(lowering *l, const pa_node *like, int32_t *out) {
 }
 
 static bool has_cell_number(const lowering *l, int32_t slot) {
-    return (l->log->slots[slot].node->flags & PA_IS_VALUE) != 0;
+    return (l->log->variables[slot].node->flags & PA_IS_VALUE) != 0;
 }
 
 /* The buffer of a leaf's gradient as it is now; -1 where it has none. A Value's is a number and always there. */
@@ -197,7 +197,7 @@ static pa_status current_gradient(lowering *l, int32_t slot, int32_t *out) {
     int32_t external;
     PA_TRY(need_external(l, slot, &external));
     pa_external *e = &l->p->externals[external];
-    const pa_log_slot *s = &l->log->slots[slot];
+    const pa_variable *s = &l->log->variables[slot];
     if (l->cells[external] == CELL_AS_FOUND) {
         bool present = s->has_grad || has_cell_number(l, slot);
         e->entry_matters = !has_cell_number(l, slot);
@@ -292,17 +292,17 @@ static pa_status lower_sweep(lowering *l, const pa_entry *entry, int32_t *gradie
     for (const pa_entry *e = entry; e-- > log->entries;) {
         if (e->kind != PA_ENTRY_OP || !e->tracked || e->out < 0) continue;
         int32_t at = l->node_of[e->out];
-        const pa_node *recorded = log->slots[e->out].node;
+        const pa_node *recorded = log->variables[e->out].node;
         if (at < 0 || gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
         PA_FAIL_IF(recorded->flags & PA_RETAINS_GRAD && !(recorded->flags & PA_IS_VALUE), PA_UNSUPPORTED,
                    "compile: retain_grad() on the result of %s of shape %s; return what is wanted of it instead",
                    pa_op_table[e->op].name, pa_node_shape_text(recorded));
         PA_TRY(lower_backward_of(l, at, gradients));
     }
-    for (size_t slot = 0; slot < log->n_slots; slot++) {
+    for (size_t slot = 0; slot < log->n_variables; slot++) {
         int32_t at = l->node_of[slot];
         if (at < 0 || l->p->nodes[at]->n_parents > 0 || gradients[at] < 0 || !l->wants_gradient[slot]) continue;
-        if (log->slots[slot].kind == PA_SLOT_RESULT && !pa_node_requires_grad(l->p->nodes[at])) continue;
+        if (log->variables[slot].kind == PA_VARIABLE_RESULT && !pa_node_requires_grad(l->p->nodes[at])) continue;
         PA_TRY(join_gradient(l, (int32_t)slot, gradients[at]));
     }
     return PA_OK;
@@ -325,7 +325,7 @@ static bool shares_memory(const pa_node *out, const pa_node *base) {
 
 /* A node over another's memory. */
 static pa_status lower_view(lowering *l, int32_t out, int32_t in) {
-    const pa_node *view = l->log->slots[out].node, *base = l->log->slots[in].node;
+    const pa_node *view = l->log->variables[out].node, *base = l->log->variables[in].node;
     if (!shares_memory(view, base)) {
         PA_TRY(result_node(l, out));
         return emit(l, PA_DO_COPY, l->node_of[out], l->node_of[in], -1);
@@ -346,7 +346,7 @@ static pa_status lower_op(lowering *l, const pa_entry *entry) {
     }
     int32_t at = l->node_of[entry->out];
     pa_node *node = l->p->nodes[at];
-    if (l->log->slots[entry->out].node->flags & PA_IS_VALUE) {
+    if (l->log->variables[entry->out].node->flags & PA_IS_VALUE) {
         node->array->ints[0] = PA_FLOAT64;
         for (int i = 0; i < entry->n_params; i++) node->array->params[i] = entry->params[i];
     }
@@ -368,9 +368,9 @@ static pa_status lower_grad_of(lowering *l, const pa_entry *entry) {
     }
     PA_TRY(current_gradient(l, in, &buffer));
     PA_FAIL_IF(buffer < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor of shape %s that is no leaf of the step",
-               pa_node_shape_text(l->log->slots[in].node));
-    const pa_node *like = l->log->slots[entry->out].node;
-    if (!(l->log->slots[in].node->flags & PA_IS_VALUE)) {
+               pa_node_shape_text(l->log->variables[in].node));
+    const pa_node *like = l->log->variables[entry->out].node;
+    if (!(l->log->variables[in].node->flags & PA_IS_VALUE)) {
         if (l->node_of[entry->out] >= 0) return PA_OK; /* asked for before */
         return pa_program_node(l->p, like, true, buffer, 0, &l->node_of[entry->out]);
     }
@@ -450,9 +450,9 @@ static pa_status lower_update(lowering *l, const pa_entry *entry) {
     p->updates[p->n_updates++] = (pa_update_plan){.kind = (int)l->log->ints[entry->ints], .n = entry->n};
     for (int k = 0; k < entry->n; k++) {
         int32_t slot = l->log->operands[entry->operands + k];
-        PA_FAIL_IF(l->log->slots[slot].kind != PA_SLOT_EXTERNAL, PA_UNSUPPORTED,
+        PA_FAIL_IF(l->log->variables[slot].kind != PA_VARIABLE_CAPTURED, PA_UNSUPPORTED,
                    "compile: an optimiser's parameter of shape %s that the step makes itself, or gets as an argument",
-                   pa_node_shape_text(l->log->slots[slot].node));
+                   pa_node_shape_text(l->log->variables[slot].node));
         if (p->pool[i.targets + k] >= 0) mark_written(l, slot);
     }
     return pa_program_emit(p, &i);
@@ -523,17 +523,18 @@ static pa_status lower_entry(lowering *l, const pa_entry *entry) {
 /* Which memory is written, which gradients are looked at. */
 static void survey(lowering *l) {
     const pa_log *log = l->log;
-    for (size_t i = 0; i < log->n_slots; i++) {
+    for (size_t i = 0; i < log->n_variables; i++) {
         l->node_of[i] = l->external_of[i] = -1;
         l->base[i] = (int32_t)i;
         l->written[i] = false;
         /* Afterwards anybody may look at the gradients of what was there before. */
-        l->wants_gradient[i] = log->slots[i].kind <= PA_SLOT_EXTERNAL && log->slots[i].requires_grad;
+        l->wants_gradient[i] = log->variables[i].kind <= PA_VARIABLE_CAPTURED && log->variables[i].requires_grad;
     }
     for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++) {
         const int32_t *in = log->operands + e->operands;
         bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
-        if (views && shares_memory(log->slots[e->out].node, log->slots[in[0]].node)) l->base[e->out] = l->base[in[0]];
+        if (views && shares_memory(log->variables[e->out].node, log->variables[in[0]].node))
+            l->base[e->out] = l->base[in[0]];
         if (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || (e->kind == PA_ENTRY_FILL && e->n > 0))
             l->written[in[0]] = l->written[l->base[in[0]]] = true;
         if (e->kind == PA_ENTRY_GRAD_OF) l->wants_gradient[in[0]] = true;
@@ -545,12 +546,12 @@ pa_status pa_program_inputs(pa_program *p, const pa_log *log) {
     if (p->inputs == NULL) return PA_MEMORY;
     p->n_inputs = (int32_t)log->n_inputs;
     for (int32_t i = 0; i < p->n_inputs; i++) {
-        const pa_node *node = log->slots[log->inputs[i]].node;
+        const pa_node *node = log->variables[log->inputs[i]].node;
         pa_input *input = &p->inputs[i];
         *input = (pa_input){.dtype = node->dtype,
                             .ndim = node->ndim,
                             .buffer = -1,
-                            .is_number = node->flags & PA_NUMBER && node->ndim == 0,
+                            .is_number = node->flags & PA_TRACED_SCALAR && node->ndim == 0,
                             .is_value = (node->flags & PA_IS_VALUE) != 0,
                             .requires_grad = pa_node_requires_grad(node)};
         for (int axis = 0; axis < node->ndim; axis++) {
@@ -575,7 +576,7 @@ static pa_status lower_results(lowering *l, int n, pa_node *const *outputs) {
         pa_result *r = &p->results[i];
         *r = (pa_result){.node = node,
                          .buffer = buffer,
-                         .is_number = (outputs[i]->flags & PA_NUMBER) != 0 && outputs[i]->ndim == 0,
+                         .is_number = (outputs[i]->flags & PA_TRACED_SCALAR) != 0 && outputs[i]->ndim == 0,
                          .is_value = (outputs[i]->flags & PA_IS_VALUE) != 0};
         r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[node] != 0 ||
                     !pa_node_is_contiguous(p->nodes[node]) || pa_node_bytes(p->nodes[node]) != b->bytes;
@@ -590,14 +591,15 @@ static pa_status lower_results(lowering *l, int n, pa_node *const *outputs) {
 /* What each leaf's gradient is in the end. */
 static pa_status settle_gradients(lowering *l) {
     pa_program *p = l->p;
-    for (size_t slot = 0; slot < l->log->n_slots; slot++) {
+    for (size_t slot = 0; slot < l->log->n_variables; slot++) {
         int32_t external = l->external_of[slot];
         if (external < 0 || l->cells[external] == CELL_AS_FOUND) continue;
         int32_t buffer = l->cells[external];
-        if (l->log->slots[slot].kind > PA_SLOT_EXTERNAL) continue; /* a leaf that the step made, and nobody has */
+        if (l->log->variables[slot].kind > PA_VARIABLE_CAPTURED)
+            continue; /* a leaf that the step made, and nobody has */
         p->sets_gradients = true;
         if (buffer == CELL_CLEARED && has_cell_number(l, (int32_t)slot)) {
-            PA_TRY(new_gradient(l, l->log->slots[slot].node, &buffer));
+            PA_TRY(new_gradient(l, l->log->variables[slot].node, &buffer));
             PA_TRY(emit(l, PA_DO_ZERO, -1, -1, buffer));
         }
         if (buffer == CELL_CLEARED) {
@@ -628,7 +630,7 @@ static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
 
 pa_status pa_program_lower(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
     PA_TRY(pa_storage_new(64, &p->memory));
-    size_t n = log->n_slots + 1;
+    size_t n = log->n_variables + 1;
     lowering l = {.p = p, .log = log};
     l.node_of = pa_mem_alloc_array(n, sizeof *l.node_of);
     l.external_of = pa_mem_alloc_array(n, sizeof *l.external_of);

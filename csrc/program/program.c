@@ -80,7 +80,7 @@ void pa_program_free(pa_program *p) {
     for (int32_t i = 0; i < p->n_nodes; i++) pa_node_release(p->nodes[i]);
     for (int32_t i = 0; i < p->n_constants; i++) pa_node_release(p->constants[i]);
     for (int32_t i = 0; i < p->n_externals; i++)
-        if (p->externals[i].node != NULL && p->externals[i].input < 0) pa_node_unwatch(p->externals[i].node);
+        if (p->externals[i].node != NULL && p->externals[i].input < 0) pa_node_program_release(p->externals[i].node);
     pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
     pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
     pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);

@@ -136,22 +136,22 @@ static pa_status need_external(lowering *l, int32_t slot, int32_t *out) {
     *out = l->external[slot];
     if (*out >= 0) return PA_OK;
     pa_program *p = l->p;
-    const pa_log_slot *s = &l->log->slots[slot];
+    const pa_variable *s = &l->log->variables[slot];
     PA_TRY(pa_mem_reserve(&p->externals, &p->externals_capacity, (size_t)p->n_externals + 1, sizeof *p->externals));
     pa_external *e = &p->externals[p->n_externals];
     *e = (pa_external){.buffer = -1, .gradient = -2, .entry = -1, .requires_grad = s->requires_grad, .input = -1};
-    if (s->kind == PA_SLOT_INPUT) {
+    if (s->kind == PA_VARIABLE_INPUT) {
         for (size_t i = 0; i < l->log->n_inputs; i++)
             if (l->log->inputs[i] == slot) e->input = (int32_t)i;
     } else {
-        e->node = pa_node_watch(s->node);
+        e->node = pa_node_program_retain(s->node);
     }
     *out = l->external[slot] = p->n_externals++;
     return PA_OK;
 }
 
 static pa_status load_all(lowering *l, int32_t slot, int32_t buffer) {
-    const pa_node *node = l->log->slots[slot].node;
+    const pa_node *node = l->log->variables[slot].node;
     int64_t n = pa_node_numel(node);
     bool flows = (node->flags & PA_IS_VALUE) != 0;
     int32_t first = 0;
@@ -165,10 +165,10 @@ static pa_status load_all(lowering *l, int32_t slot, int32_t buffer) {
 static pa_status need(lowering *l, int32_t slot) {
     if (l->first[slot] >= 0) return PA_OK;
     pa_program *p = l->p;
-    const pa_log_slot *s = &l->log->slots[slot];
+    const pa_variable *s = &l->log->variables[slot];
     int32_t buffer, external;
     switch (s->kind) {
-    case PA_SLOT_INPUT:
+    case PA_VARIABLE_INPUT:
         for (int32_t i = 0; i < p->n_inputs; i++)
             if (l->log->inputs[i] == slot) {
                 PA_TRY(pa_program_new_buffer(p, PA_BUFFER_INPUT, i, pa_node_bytes(s->node), &buffer));
@@ -176,12 +176,12 @@ static pa_status need(lowering *l, int32_t slot) {
                 return load_all(l, slot, buffer);
             }
         break;
-    case PA_SLOT_EXTERNAL:
+    case PA_VARIABLE_CAPTURED:
         PA_TRY(need_external(l, slot, &external));
         PA_TRY(pa_program_new_buffer(p, PA_BUFFER_EXTERNAL, external, pa_node_bytes(s->node), &buffer));
         p->externals[external].buffer = buffer;
         return load_all(l, slot, buffer);
-    case PA_SLOT_CONSTANT: {
+    case PA_VARIABLE_CONSTANT: {
         int64_t n = pa_node_numel(s->constant);
         int32_t first = 0;
         PA_TRY(new_ids(l, (size_t)n, &first));
@@ -227,7 +227,7 @@ static void broadcast_next(broadcast *b, const pa_node *result) {
     }
 }
 
-static const pa_node *node_of(const lowering *l, int32_t slot) { return l->log->slots[slot].node; }
+static const pa_node *node_of(const lowering *l, int32_t slot) { return l->log->variables[slot].node; }
 
 static pa_status lower_elementwise(lowering *l, const pa_entry *e, const int32_t *in) {
     const pa_node *result = node_of(l, e->out);
@@ -438,13 +438,14 @@ static pa_status backward_sum(lowering *l, const pa_entry *e, const int32_t *in)
 }
 
 static bool is_leaf_value(const lowering *l, size_t slot) {
-    const pa_log_slot *s = &l->log->slots[slot];
-    return s->node->flags & PA_IS_VALUE && l->first[slot] >= 0 && (s->kind != PA_SLOT_RESULT || l->asked[slot]);
+    const pa_variable *s = &l->log->variables[slot];
+    return s->node->flags & PA_IS_VALUE && l->first[slot] >= 0 && (s->kind != PA_VARIABLE_RESULT || l->asked[slot]);
 }
 
 /* The id of a Value's gradient as it is now. */
 static pa_status cell_of(lowering *l, int32_t slot, int32_t *out) {
-    if (l->cell[slot] == CLEARED || (l->cell[slot] == AS_FOUND && l->log->slots[slot].kind > PA_SLOT_EXTERNAL)) {
+    if (l->cell[slot] == CLEARED ||
+        (l->cell[slot] == AS_FOUND && l->log->variables[slot].kind > PA_VARIABLE_CAPTURED)) {
         PA_TRY(constant(l, 0, &l->cell[slot]));
     } else if (l->cell[slot] == AS_FOUND) {
         int32_t external, buffer;
@@ -474,7 +475,7 @@ static pa_status sweep(lowering *l, const pa_entry *entry) {
         else if (e->op != PA_OP_view && e->op != PA_OP_cat && e->op != PA_OP_cast)
             PA_TRY(backward_elementwise(l, e, in));
     }
-    for (size_t slot = 0; slot < log->n_slots; slot++) {
+    for (size_t slot = 0; slot < log->n_variables; slot++) {
         if (!is_leaf_value(l, slot)) continue;
         int32_t gradient = l->gradient[l->numbers[l->ids[l->first[slot]]].identity], before;
         if (gradient < 0) continue;
@@ -613,9 +614,9 @@ static pa_status lower_entry(lowering *l, const pa_entry *e) {
 
 static pa_status store_leaves(lowering *l) {
     pa_program *p = l->p;
-    for (size_t slot = 0; slot < l->log->n_slots; slot++) {
-        const pa_log_slot *s = &l->log->slots[slot];
-        if (!(s->node->flags & PA_IS_VALUE) || s->kind > PA_SLOT_EXTERNAL || l->first[slot] < 0) continue;
+    for (size_t slot = 0; slot < l->log->n_variables; slot++) {
+        const pa_variable *s = &l->log->variables[slot];
+        if (!(s->node->flags & PA_IS_VALUE) || s->kind > PA_VARIABLE_CAPTURED || l->first[slot] < 0) continue;
         int32_t external, gradient, buffer;
         if (l->assigned[slot]) {
             PA_TRY(need_external(l, (int32_t)slot, &external));
@@ -652,7 +653,7 @@ static pa_status store_results(lowering *l, int n, pa_node *const *outputs) {
         p->results[i] = (pa_result){.node = node,
                                     .buffer = buffer,
                                     .copied = true,
-                                    .is_number = (like->flags & PA_NUMBER) != 0 && like->ndim == 0,
+                                    .is_number = (like->flags & PA_TRACED_SCALAR) != 0 && like->ndim == 0,
                                     .is_value = (like->flags & PA_IS_VALUE) != 0};
         for (int64_t k = 0; k < pa_node_numel(like); k++)
             PA_TRY(store(l, l->ids[l->first[slot] + k], buffer, (pa_dtype)like->dtype,
@@ -681,7 +682,7 @@ static pa_status place_results(pa_program *p) {
 static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
     const pa_log *log = l->log;
     pa_program *p = l->p;
-    for (size_t i = 0; i < log->n_slots; i++) {
+    for (size_t i = 0; i < log->n_variables; i++) {
         l->first[i] = l->external[i] = -1;
         l->cell[i] = AS_FOUND;
         l->assigned[i] = l->asked[i] = false;
@@ -702,7 +703,7 @@ static pa_status lower(lowering *l, int n_outputs, pa_node *const *outputs) {
 }
 
 pa_status pa_values_lower(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
-    size_t n = log->n_slots + 1;
+    size_t n = log->n_variables + 1;
     lowering l = {.p = p, .log = log};
     PA_TRY(pa_storage_new(64, &p->memory));
     l.s = p->scalar = pa_mem_alloc(sizeof *p->scalar);

@@ -8,9 +8,9 @@ enum { MOST_NUMBERS = 1 << 24 };
 static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
     bool integers = false;
     for (int k = 0; k < e->n; k++) {
-        const pa_node *operand = log->slots[log->operands[e->operands + k]].node;
+        const pa_node *operand = log->variables[log->operands[e->operands + k]].node;
         if (pa_dtype_is_float((pa_dtype)operand->dtype)) return true;
-        bool is_small = operand->flags & PA_WEAK && operand->value_i64 < (int64_t)1 << 53 &&
+        bool is_small = operand->flags & PA_WEAK_SCALAR && operand->value_i64 < (int64_t)1 << 53 &&
                         operand->value_i64 > -((int64_t)1 << 53);
         if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
         integers = integers || operand->dtype == PA_INT64;
@@ -19,7 +19,7 @@ static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
 }
 
 static bool is_plain(const pa_entry *e, const pa_log *log) {
-    const pa_node *out = log->slots[e->out].node;
+    const pa_node *out = log->variables[e->out].node;
     switch (e->op) {
     case PA_OP_sum: return is_exact_in_double(e, log);
     case PA_OP_mean:
@@ -27,7 +27,7 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     case PA_OP_cat: return true;
     case PA_OP_cast:
         return pa_dtype_is_float((pa_dtype)out->dtype) ||
-               out->dtype == log->slots[log->operands[e->operands]].node->dtype;
+               out->dtype == log->variables[log->operands[e->operands]].node->dtype;
     default: break;
     }
     uint8_t family = pa_op_table[e->op].family;
@@ -37,11 +37,12 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
 
 /* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and
    rounded once; it must not come back into float64, be compared, or carry a gradient. */
-static bool is_single(const pa_log *log, int32_t slot) { return log->slots[slot].node->dtype == PA_FLOAT32; }
+static bool is_single(const pa_log *log, int32_t slot) { return log->variables[slot].node->dtype == PA_FLOAT32; }
 
 static bool singles_stay_apart(const pa_log *log) {
-    for (size_t i = 0; i < log->n_slots; i++)
-        if (is_single(log, (int32_t)i) && (log->slots[i].kind != PA_SLOT_RESULT || log->slots[i].requires_grad))
+    for (size_t i = 0; i < log->n_variables; i++)
+        if (is_single(log, (int32_t)i) &&
+            (log->variables[i].kind != PA_VARIABLE_RESULT || log->variables[i].requires_grad))
             return false;
     for (size_t i = 0; i < log->n_entries; i++) {
         const pa_entry *e = &log->entries[i];
@@ -57,11 +58,11 @@ bool pa_values_can(const pa_log *log) {
     if (!singles_stay_apart(log)) return false;
     bool any = false;
     double total = 0;
-    for (size_t i = 0; i < log->n_slots; i++) {
-        const pa_log_slot *s = &log->slots[i];
+    for (size_t i = 0; i < log->n_variables; i++) {
+        const pa_variable *s = &log->variables[i];
         bool is_value = (s->node->flags & PA_IS_VALUE) != 0;
         any = any || is_value;
-        if (s->requires_grad && s->kind != PA_SLOT_RESULT && !is_value) return false;
+        if (s->requires_grad && s->kind != PA_VARIABLE_RESULT && !is_value) return false;
         total += (double)pa_node_numel(s->node);
     }
     if (!any || total > MOST_NUMBERS) return false;
@@ -79,13 +80,13 @@ bool pa_values_can(const pa_log *log) {
             break;
         case PA_ENTRY_UPDATE:
             for (int k = 0; k < e->n; k++) {
-                const pa_log_slot *s = &log->slots[log->operands[e->operands + k]];
-                if (!(s->node->flags & PA_IS_VALUE) || s->kind != PA_SLOT_EXTERNAL) return false;
+                const pa_variable *s = &log->variables[log->operands[e->operands + k]];
+                if (!(s->node->flags & PA_IS_VALUE) || s->kind != PA_VARIABLE_CAPTURED) return false;
             }
             break;
         case PA_ENTRY_ZERO_GRAD:
             for (int k = 0; k < e->n; k++)
-                if (!(log->slots[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
+                if (!(log->variables[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
             break;
         default: break;
         }

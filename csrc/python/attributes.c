@@ -63,7 +63,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
     if (found <= 0) return -1;
     node = pa_handle_node(self); /* reading the value may have run Python, and moved the handle on */
-    bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK;
+    bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK_SCALAR;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
                            ? (keeps_dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")

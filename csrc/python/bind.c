@@ -589,15 +589,15 @@ static PyObject *bind_tape(PyObject *module, PyObject *object) {
     return list;
 }
 
-static void let_go(PyObject *holder) { pa_node_unwatch(PyCapsule_GetPointer(holder, "pa_node")); }
+static void let_go(PyObject *holder) { pa_node_program_release(PyCapsule_GetPointer(holder, "pa_node")); }
 
 /* A tensor may move on to another node; who keeps a node's address keeps its holder. */
 static PyObject *bind_holder(PyObject *module, PyObject *object) {
     (void)module;
     pa_node *node = read_handle(object, "holder");
     if (node == NULL) return NULL;
-    PyObject *holder = PyCapsule_New(pa_node_watch(node), "pa_node", let_go);
-    if (holder == NULL) pa_node_unwatch(node);
+    PyObject *holder = PyCapsule_New(pa_node_program_retain(node), "pa_node", let_go);
+    if (holder == NULL) pa_node_program_release(node);
     return holder;
 }
 

@@ -544,7 +544,7 @@ static PyObject *bump_epoch(PyObject *module, PyObject *unused) {
 /* A number that stands for a Python float while a step is recorded? */
 static PyObject *is_number(PyObject *module, PyObject *object) {
     (void)module;
-    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER &&
+    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_TRACED_SCALAR &&
                            pa_handle_node(object)->ndim == 0);
 }
 

@@ -125,7 +125,7 @@ PyObject *pa_wrap(pa_node *node) {
 
 static pa_status constant(pa_dtype dtype, pa_node **out) {
     PA_TRY(pa_node_new(dtype, 0, NULL, out));
-    (*out)->flags |= PA_WEAK;
+    (*out)->flags |= PA_WEAK_SCALAR;
     return PA_OK;
 }
 
@@ -393,7 +393,8 @@ static pa_status fill(pa_handle *handle, PyObject *data) {
     if (pa_recording() != NULL) {
         PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
                    "Value: __init__ of a Value that is in use");
-        bool traced = pa_is_handle(data) && pa_handle_node(data)->flags & PA_NUMBER && pa_handle_node(data)->ndim == 0;
+        bool traced =
+            pa_is_handle(data) && pa_handle_node(data)->flags & PA_TRACED_SCALAR && pa_handle_node(data)->ndim == 0;
         if (traced) {
             PA_TRY(pa_record_value_of(pa_handle_node(data), &handle->node));
             node->handle = NULL;

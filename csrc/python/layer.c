@@ -99,7 +99,7 @@ static pa_status read_value(PyObject *item, const char *what, Py_ssize_t i, pa_n
         *out = pa_node_retain(pa_handle_node(item));
         return PA_OK;
     }
-    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_NUMBER &&
+    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_TRACED_SCALAR &&
         pa_handle_node(item)->ndim == 0)
         return pa_record_value_of(pa_handle_node(item), out);
     double number = pa_is_handle(item) ? -1.0 : PyFloat_AsDouble(item);

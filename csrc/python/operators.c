@@ -116,8 +116,8 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     if (found == 0) return Py_NewRef(Py_NotImplemented);
     pa_node *a =
         pa_handle_node(left); /* only here: reading the exponent may have run Python, and moved the handle on */
-    if (!(exponent->flags & PA_WEAK) ||
-        exponent->flags & PA_NUMBER) { /* an array; a number that the step does not know yet */
+    if (!(exponent->flags & PA_WEAK_SCALAR) ||
+        exponent->flags & PA_TRACED_SCALAR) { /* an array; a number that the step does not know yet */
         pa_node_release(exponent);
         return binary_general(PA_OP_pow, left, right);
     }
@@ -189,7 +189,7 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
 
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other) {
     if (!pa_is_handle(target) || pa_is_value(target)) return Py_NewRef(Py_NotImplemented);
-    if (pa_handle_node(target)->flags & PA_NUMBER && pa_handle_node(target)->ndim == 0)
+    if (pa_handle_node(target)->flags & PA_TRACED_SCALAR && pa_handle_node(target)->ndim == 0)
         return Py_NewRef(Py_NotImplemented); /* a number's x += y makes a new number */
     pa_node *source = NULL;
     int found = pa_as_node(other, &source);

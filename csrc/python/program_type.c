@@ -580,7 +580,7 @@ static PyObject *record_input(PyObject *module, PyObject *arguments) {
         return NULL;
     }
     pa_node *node = pa_handle_node(handle);
-    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_NUMBER | PA_WEAK : PA_NUMBER);
+    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
     pa_status status = pa_record_input(node);
     if (status != PA_OK) return pa_raise(status);
     Py_RETURN_NONE;
@@ -593,7 +593,7 @@ static PyObject *record_number(PyObject *module, PyObject *object) {
     pa_node *node = NULL;
     pa_status status = pa_node_new(PA_FLOAT64, 0, NULL, &node);
     if (status != PA_OK) return pa_raise(status);
-    node->flags |= PA_NUMBER | PA_WEAK;
+    node->flags |= PA_TRACED_SCALAR | PA_WEAK_SCALAR;
     node->value = number;
     status = pa_record_input(node);
     if (status == PA_OK) return pa_wrap(node);
@@ -656,7 +656,7 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
 
 static PyObject *is_number(PyObject *module, PyObject *object) {
     (void)module;
-    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_NUMBER &&
+    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_TRACED_SCALAR &&
                            pa_handle_node(object)->ndim == 0);
 }
 
