@@ -10,7 +10,7 @@
 
        elementwise.inc                              float, double, int64, bool
        reduce.inc softmax.inc optim.inc gemm.inc    float, double
-       scode.inc                                    double
+       straightline.inc                             double
 
    While a body is compiled these are defined:
 
@@ -97,7 +97,7 @@ enum {
 #include "optim.inc"
 #include "gemm.inc"
 #include "reduce.inc"
-#include "scode.inc"
+#include "straightline.inc"
 #include "softmax.inc"
 #include "prefix_none.h"
 #undef T
@@ -198,19 +198,19 @@ const pa_kernels FN(pa_kernels) = {
     .rmsprop = BOTH(rmsprop),
     .column_sums = BOTH(column_sums),
     .gemm = BOTH(gemm),
-    .scode_product = FN(scode_product),
-    .scode_sums = FN(scode_sums),
-    .scode_map =
+    .straightline_product = FN(sl_product),
+    .straightline_sums = FN(sl_sums),
+    .straightline_map =
         {
-            [PA_SCODE_ADD] = FN(scode_add),
-            [PA_SCODE_SUB] = FN(scode_sub),
-            [PA_SCODE_MUL] = FN(scode_mul),
-            [PA_SCODE_DIV] = FN(scode_div),
-            [PA_SCODE_NEG] = FN(scode_neg),
-            [PA_SCODE_MULADD] = FN(scode_muladd),
-            [PA_SCODE_RELU] = FN(scode_relu),
-            [PA_SCODE_RELU_GRADIENT] = FN(scode_relu_gradient),
-            [PA_SCODE_MOVE] = FN(scode_move),
+            [PA_MAP_ADD] = FN(sl_add),
+            [PA_MAP_SUB] = FN(sl_sub),
+            [PA_MAP_MUL] = FN(sl_mul),
+            [PA_MAP_DIV] = FN(sl_div),
+            [PA_MAP_NEG] = FN(sl_neg),
+            [PA_MAP_MULADD] = FN(sl_muladd),
+            [PA_MAP_RELU] = FN(sl_relu),
+            [PA_MAP_RELU_GRADIENT] = FN(sl_relu_gradient),
+            [PA_MAP_MOVE] = FN(sl_move),
         },
-    .scode_gather = FN(scode_gather),
+    .straightline_gather = FN(sl_gather),
 };

@@ -61,45 +61,45 @@ typedef struct pa_gemm {
 
 /* Straight-line code over one array of doubles, `d` (straightline/straightline.h). Operands are positions in it; `lists` holds lists
    of positions. A position with a lane stride of 0 is one number for all lanes. */
-typedef struct pa_scode_operand {
+typedef struct pa_straightline_operand {
     int32_t at, row, lane; /* position of the first number, strides */
-} pa_scode_operand;
+} pa_straightline_operand;
 
 /* out[r][l] = init[r][l] + a[r][0] b[0][l] + a[r][1] b[1][l] + …, added in this order, nothing contracted. b[k][0]
    stands at lists[b + k], its lanes follow. Lanes are computed by whole vectors: rows of out have room for a multiple
    of 8, and at least 8 numbers may be read behind any operand. */
-typedef struct pa_scode_product {
+typedef struct pa_straightline_product {
     int32_t rows, lanes, terms;
     int32_t out, out_row;
-    pa_scode_operand init; /* lane: 0 or 1 */
+    pa_straightline_operand init; /* lane: 0 or 1 */
     int32_t a, a_row, a_term;
     int32_t b;
-} pa_scode_product;
+} pa_straightline_product;
 
 /* out[l] = init[l] + a[0][l] b[0][l] + a[1][l] b[1][l] + …, the same way; a[k][0] stands at lists[a + k]. */
-typedef struct pa_scode_sums {
+typedef struct pa_straightline_sums {
     int32_t lanes, terms, out;
     int32_t init, init_lane, a, a_lane, b, b_lane; /* lanes: 0 or 1 */
-} pa_scode_sums;
+} pa_straightline_sums;
 
 /* The arithmetic that has a loop of its own: out[r][l] = f(x, y, z). */
-typedef enum pa_scode_kind {
-    PA_SCODE_ADD,
-    PA_SCODE_SUB,
-    PA_SCODE_MUL,
-    PA_SCODE_DIV,
-    PA_SCODE_NEG,
-    PA_SCODE_MULADD, /* x y + z */
-    PA_SCODE_RELU,
-    PA_SCODE_RELU_GRADIENT, /* y where x > 0 (or is NaN), else 0 */
-    PA_SCODE_MOVE,          /* x, with any strides */
-    PA_SCODE_KINDS
-} pa_scode_kind;
+typedef enum pa_map_kind {
+    PA_MAP_ADD,
+    PA_MAP_SUB,
+    PA_MAP_MUL,
+    PA_MAP_DIV,
+    PA_MAP_NEG,
+    PA_MAP_MULADD, /* x y + z */
+    PA_MAP_RELU,
+    PA_MAP_RELU_GRADIENT, /* y where x > 0 (or is NaN), else 0 */
+    PA_MAP_MOVE,          /* x, with any strides */
+    PA_MAP_KINDS
+} pa_map_kind;
 
-typedef struct pa_scode_map {
+typedef struct pa_straightline_map {
     int32_t rows, lanes, out, out_row;
-    pa_scode_operand in[3]; /* lane: 0 or 1 */
-} pa_scode_map;
+    pa_straightline_operand in[3]; /* lane: 0 or 1 */
+} pa_straightline_map;
 
 typedef struct pa_kernels {
     const char *name;
@@ -140,11 +140,11 @@ typedef struct pa_kernels {
     /* gemm.inc: small and thin shapes directly, others packed by blocks into scratch */
     void (*gemm[2])(const pa_gemm *g, void *scratch);
 
-    /* scode.inc */
-    void (*scode_product)(const pa_scode_product *p, double *d, const int32_t *lists);
-    void (*scode_sums)(const pa_scode_sums *s, double *d, const int32_t *lists);
-    void (*scode_map[PA_SCODE_KINDS])(const pa_scode_map *m, double *d);
-    void (*scode_gather)(double *d, int32_t out, const int32_t *list, int32_t n); /* d[out + i] = d[list[i]] */
+    /* straightline.inc */
+    void (*straightline_product)(const pa_straightline_product *p, double *d, const int32_t *lists);
+    void (*straightline_sums)(const pa_straightline_sums *s, double *d, const int32_t *lists);
+    void (*straightline_map[PA_MAP_KINDS])(const pa_straightline_map *m, double *d);
+    void (*straightline_gather)(double *d, int32_t out, const int32_t *list, int32_t n); /* d[out + i] = d[list[i]] */
 } pa_kernels;
 
 PA_INTERNAL extern const pa_kernels *pa_k;

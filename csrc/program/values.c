@@ -19,9 +19,9 @@ enum { AS_FOUND = -2, CLEARED = -1 };
 typedef struct number {
     int32_t identity;
     int32_t segment;
-    pa_slot slot;
+    pa_register slot;
     int32_t here; /* the segment that has imported it, as */
-    pa_slot here_slot;
+    pa_register here_slot;
     bool flows; /* a gradient that somebody wants flows through it */
 } number;
 
@@ -49,13 +49,13 @@ static pa_status new_segment(lowering *l) {
     pa_scalar_program *s = l->s;
     PA_TRY(pa_mem_reserve(&s->segments, &s->segments_capacity, s->n_segments + 1, sizeof *s->segments));
     s->segments[s->n_segments] = (values_segment){0};
-    PA_TRY(pa_scode_new(&s->segments[s->n_segments].code));
+    PA_TRY(pa_straightline_new(&s->segments[s->n_segments].code));
     s->n_segments++;
     return PA_OK;
 }
 
 /* A new id for a slot of the segment under way; identity -1 for its own. */
-static pa_status new_number(lowering *l, pa_slot slot, int32_t identity, bool flows, int32_t *out) {
+static pa_status new_number(lowering *l, pa_register slot, int32_t identity, bool flows, int32_t *out) {
     PA_TRY(pa_mem_reserve(&l->numbers, &l->numbers_capacity, l->n_numbers + 1, sizeof *l->numbers));
     int32_t id = (int32_t)l->n_numbers++;
     int32_t at = (int32_t)l->s->n_segments - 1;
@@ -65,14 +65,14 @@ static pa_status new_number(lowering *l, pa_slot slot, int32_t identity, bool fl
 }
 
 /* The slot of a number in the segment under way. */
-static pa_status slot_of(lowering *l, int32_t id, pa_slot *out) {
+static pa_status slot_of(lowering *l, int32_t id, pa_register *out) {
     number *n = &l->numbers[id];
     int32_t now = (int32_t)l->s->n_segments - 1;
     if (n->here != now) {
         values_segment *to = current(l);
         PA_TRY(pa_mem_reserve(&to->crossings, &to->crossings_capacity, to->n_crossings + 1, sizeof *to->crossings));
-        PA_TRY(pa_scode_leaf(to->code, &n->here_slot));
-        PA_TRY(pa_scode_keep(l->s->segments[n->segment].code, n->slot));
+        PA_TRY(pa_straightline_leaf(to->code, &n->here_slot));
+        PA_TRY(pa_straightline_keep(l->s->segments[n->segment].code, n->slot));
         to->crossings[to->n_crossings++] = (values_crossing){n->segment, n->slot, n->here_slot, NULL, NULL};
         n->here = now;
     }
@@ -90,15 +90,15 @@ static pa_status new_ids(lowering *l, size_t n, int32_t *first) {
 
 static pa_status apply(lowering *l, pa_op op, const int32_t *in, int n, const double *params, bool flows,
                        int32_t *out) {
-    pa_slot slots[PA_MAX_OPERANDS], slot;
+    pa_register slots[PA_MAX_OPERANDS], slot;
     for (int i = 0; i < n; i++) PA_TRY(slot_of(l, in[i], &slots[i]));
-    PA_TRY(pa_scode_apply(current(l)->code, op, slots, params, &slot));
+    PA_TRY(pa_straightline_apply(current(l)->code, op, slots, params, &slot));
     return new_number(l, slot, -1, flows, out);
 }
 
 static pa_status constant(lowering *l, double value, int32_t *out) {
-    pa_slot slot;
-    PA_TRY(pa_scode_constant(current(l)->code, value, &slot));
+    pa_register slot;
+    PA_TRY(pa_straightline_constant(current(l)->code, value, &slot));
     return new_number(l, slot, -1, false, out);
 }
 
@@ -106,9 +106,9 @@ static pa_status constant(lowering *l, double value, int32_t *out) {
 
 static pa_status load(lowering *l, int32_t buffer, pa_dtype dtype, int64_t offset, bool flows, int32_t *out) {
     values_segment *s = current(l);
-    pa_slot slot;
+    pa_register slot;
     PA_TRY(pa_mem_reserve(&s->loads, &s->loads_capacity, s->n_loads + 1, sizeof *s->loads));
-    PA_TRY(pa_scode_leaf(s->code, &slot));
+    PA_TRY(pa_straightline_leaf(s->code, &slot));
     s->loads[s->n_loads++] = (values_move){buffer, (int32_t)dtype, offset, NULL, slot};
     return new_number(l, slot, -1, flows, out);
 }
@@ -117,7 +117,7 @@ static pa_status store(lowering *l, int32_t id, int32_t buffer, pa_dtype dtype, 
     const number *n = &l->numbers[id];
     values_segment *s = &l->s->segments[n->segment];
     PA_TRY(pa_mem_reserve(&s->stores, &s->stores_capacity, s->n_stores + 1, sizeof *s->stores));
-    PA_TRY(pa_scode_keep(s->code, n->slot));
+    PA_TRY(pa_straightline_keep(s->code, n->slot));
     s->stores[s->n_stores++] = (values_move){buffer, (int32_t)dtype, offset, NULL, n->slot};
     return PA_OK;
 }
@@ -277,7 +277,7 @@ static pa_status lower_sum(lowering *l, const pa_entry *e, const int32_t *in) {
     for (int64_t i = 0; i < terms; i++) {
         int32_t term = l->ids[l->first[in[0]] + i], *total = &l->ids[first + walk.position];
         if (*total < 0) {
-            pa_slot slot;
+            pa_register slot;
             PA_TRY(slot_of(l, term, &slot));
             int32_t id;
             PA_TRY(new_number(l, slot, -1, l->numbers[term].flows && e->tracked, &id));
@@ -350,7 +350,7 @@ static pa_status lower_alias(lowering *l, int32_t out, int32_t in, bool detached
     int32_t first = 0;
     PA_TRY(new_ids(l, (size_t)n, &first));
     for (int64_t i = 0; i < n; i++) {
-        pa_slot slot;
+        pa_register slot;
         PA_TRY(slot_of(l, l->ids[l->first[in] + i], &slot));
         PA_TRY(new_number(l, slot, -1, l->asked[out], &l->ids[first + i]));
     }
@@ -386,12 +386,12 @@ static pa_status contribute(lowering *l, int32_t to, int32_t contribution) {
 static pa_status gradient_of(lowering *l, const pa_entry *e, int operand, const int32_t *operands, int32_t out,
                              int32_t upstream) {
     unsigned reads = pa_op_table[e->op].reads;
-    pa_slot in[5] = {-1, -1, -1, -1, -1}, slot;
+    pa_register in[5] = {-1, -1, -1, -1, -1}, slot;
     for (int k = 0; k < e->n; k++)
         if (reads & (READS_A << k)) PA_TRY(slot_of(l, operands[k], &in[k]));
     if (reads & READS_OUT) PA_TRY(slot_of(l, out, &in[3]));
     PA_TRY(slot_of(l, upstream, &in[4]));
-    PA_TRY(pa_scode_gradient(current(l)->code, (pa_op)e->op, operand, in, e->params, &slot));
+    PA_TRY(pa_straightline_gradient(current(l)->code, (pa_op)e->op, operand, in, e->params, &slot));
     int32_t id;
     PA_TRY(new_number(l, slot, -1, false, &id));
     return contribute(l, operands[operand], id);
@@ -535,8 +535,8 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
         PA_TRY(cell_of(l, in[k], &gradient));
         PA_TRY(slot_of(l, l->ids[l->first[in[k]]], &u->param_slots[k]));
         PA_TRY(slot_of(l, gradient, &u->gradient_slots[k]));
-        PA_TRY(pa_scode_keep(before->code, u->param_slots[k]));
-        PA_TRY(pa_scode_keep(before->code, u->gradient_slots[k]));
+        PA_TRY(pa_straightline_keep(before->code, u->param_slots[k]));
+        PA_TRY(pa_straightline_keep(before->code, u->gradient_slots[k]));
         p->externals[external].written = true;
         u->buffers[k] = p->externals[external].buffer;
     }
@@ -544,9 +544,9 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
     values_segment *after = current(l);
     PA_TRY(pa_mem_reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
     for (int k = 0; k < e->n; k++) {
-        pa_slot slot;
+        pa_register slot;
         int32_t old = l->ids[l->first[in[k]]], id, first = 0;
-        PA_TRY(pa_scode_leaf(after->code, &slot));
+        PA_TRY(pa_straightline_leaf(after->code, &slot));
         after->crossings[after->n_crossings++] = (values_crossing){-1, -1, slot, &u->block[k], NULL};
         PA_TRY(new_number(l, slot, l->numbers[old].identity, true, &id));
         PA_TRY(new_ids(l, 1, &first));
@@ -562,7 +562,7 @@ static pa_status lower_update(lowering *l, const pa_entry *e) {
 static pa_status lower_entry(lowering *l, const pa_entry *e) {
     const int32_t *in = l->log->operands + e->operands;
     int32_t first = 0, id;
-    pa_slot slot;
+    pa_register slot;
     switch ((pa_entry_kind)e->kind) {
     case PA_ENTRY_OP: return lower_op(l, e);
     case PA_ENTRY_ALIAS:

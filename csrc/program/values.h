@@ -14,7 +14,7 @@ pa_status pa_values_lower(pa_program *p, const pa_log *log, int n_outputs, pa_no
 void pa_values_free(struct pa_scalar_program *scalar); /* NULL is fine */
 
 /* Of all its segments together; and one segment's steps in words, a line each, or NULL where there is no such segment. */
-pa_scode_stats pa_values_statistics(const pa_program *p);
+pa_straightline_stats pa_values_statistics(const pa_program *p);
 const char *pa_values_dump(const pa_program *p, size_t segment, char *text, size_t size);
 
 /* One step, over what p is bound to; before it and after it the floating-point mode is the caller's. */

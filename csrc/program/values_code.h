@@ -10,7 +10,7 @@ typedef struct values_move {
     int32_t dtype;
     int64_t offset; /* bytes */
     double *number; /* of the code, once it is compiled */
-    pa_slot slot;
+    pa_register slot;
 } values_move;
 
 /* The same for a Value, whose number stands still. */
@@ -21,7 +21,7 @@ typedef struct values_fixed_move {
 /* A number of an earlier segment, or of an update's parameters. */
 typedef struct values_crossing {
     int32_t from_segment; /* -1: `from` is given */
-    pa_slot from_slot, to_slot;
+    pa_register from_slot, to_slot;
     const double *from;
     double *to;
 } values_crossing;
@@ -30,13 +30,13 @@ typedef struct values_update {
     int32_t which; /* of the program's updates */
     int32_t n;
     double *block; /* parameters, gradients, three states: n each */
-    pa_slot *param_slots, *gradient_slots;
+    pa_register *param_slots, *gradient_slots;
     double **params, **gradients; /* where the code has them */
     int32_t *buffers;             /* of the parameters */
 } values_update;
 
 typedef struct values_segment {
-    pa_scode *code;
+    pa_straightline *code;
     values_fixed_move *fixed_loads, *fixed_stores;
     size_t n_fixed_loads, n_fixed_stores;
     values_move *loads, *stores;

@@ -8,20 +8,21 @@
 #include "values_code.h"
 
 static unsigned code_passes(unsigned passes) {
-    return (passes & PA_PASS_CONSTANTS ? PA_SCODE_CONSTANTS : 0) | (passes & PA_PASS_COMMON ? PA_SCODE_CSE : 0) |
-           (passes & PA_PASS_DEAD ? PA_SCODE_DEAD : 0) | (passes & PA_PASS_REROLL ? PA_SCODE_REROLL : 0) |
-           (passes & PA_PASS_GROUP ? PA_SCODE_GROUP : 0);
+    return (passes & PA_PASS_CONSTANTS ? PA_STRAIGHTLINE_CONSTANTS : 0) |
+           (passes & PA_PASS_COMMON ? PA_STRAIGHTLINE_CSE : 0) | (passes & PA_PASS_DEAD ? PA_STRAIGHTLINE_DEAD : 0) |
+           (passes & PA_PASS_REROLL ? PA_STRAIGHTLINE_REDUCTIONS : 0) |
+           (passes & PA_PASS_GROUP ? PA_STRAIGHTLINE_PACKS : 0);
 }
 
 /* Takes the moves of Values out of a list; what the code does not use is dropped. */
-static pa_status split_moves(const pa_program *p, pa_scode *code, values_move *moves, size_t *n,
+static pa_status split_moves(const pa_program *p, pa_straightline *code, values_move *moves, size_t *n,
                              values_fixed_move **fixed, size_t *n_fixed) {
     *fixed = pa_mem_alloc_array(*n + 1, sizeof **fixed);
     if (*fixed == NULL) return PA_MEMORY;
     size_t kept = 0, room = *n + 1;
     for (size_t k = 0; k < *n; k++) {
         values_move m = moves[k];
-        m.number = pa_scode_number(code, m.slot);
+        m.number = pa_straightline_number(code, m.slot);
         if (m.number == NULL) continue;
         bool stands =
             p->buffers[m.buffer].at != NULL && p->buffers[m.buffer].kind != PA_BUFFER_ARENA && m.dtype == PA_FLOAT64;
@@ -48,19 +49,20 @@ static pa_status split_moves(const pa_program *p, pa_scode *code, values_move *m
 
 pa_status pa_values_compile(pa_program *p) {
     pa_scalar_program *s = p->scalar;
-    for (size_t i = 0; i < s->n_segments; i++) PA_TRY(pa_scode_compile(s->segments[i].code, code_passes(p->passes)));
+    for (size_t i = 0; i < s->n_segments; i++)
+        PA_TRY(pa_straightline_compile(s->segments[i].code, code_passes(p->passes)));
     for (size_t i = 0; i < s->n_segments; i++) {
         values_segment *at = &s->segments[i];
         PA_TRY(split_moves(p, at->code, at->loads, &at->n_loads, &at->fixed_loads, &at->n_fixed_loads));
         PA_TRY(split_moves(p, at->code, at->stores, &at->n_stores, &at->fixed_stores, &at->n_fixed_stores));
         for (size_t k = 0; k < at->n_crossings; k++) {
             values_crossing *c = &at->crossings[k];
-            c->to = pa_scode_number(at->code, c->to_slot);
-            if (c->from_segment >= 0) c->from = pa_scode_number(s->segments[c->from_segment].code, c->from_slot);
+            c->to = pa_straightline_number(at->code, c->to_slot);
+            if (c->from_segment >= 0) c->from = pa_straightline_number(s->segments[c->from_segment].code, c->from_slot);
         }
         for (int32_t k = 0; at->after != NULL && k < at->after->n; k++) {
-            at->after->params[k] = pa_scode_number(at->code, at->after->param_slots[k]);
-            at->after->gradients[k] = pa_scode_number(at->code, at->after->gradient_slots[k]);
+            at->after->params[k] = pa_straightline_number(at->code, at->after->param_slots[k]);
+            at->after->gradients[k] = pa_straightline_number(at->code, at->after->gradient_slots[k]);
         }
     }
     return PA_OK;
@@ -76,15 +78,15 @@ void pa_values_free_update(values_update *u) {
     pa_mem_free(u, sizeof *u);
 }
 
-pa_scode_stats pa_values_statistics(const pa_program *p) {
-    pa_scode_stats total = {0};
+pa_straightline_stats pa_values_statistics(const pa_program *p) {
+    pa_straightline_stats total = {0};
     for (size_t i = 0; i < p->scalar->n_segments; i++) {
-        pa_scode_stats s = pa_scode_statistics(p->scalar->segments[i].code);
+        pa_straightline_stats s = pa_straightline_statistics(p->scalar->segments[i].code);
         total.given += s.given;
         total.left += s.left;
-        total.chains += s.chains;
+        total.reductions += s.reductions;
         total.products += s.products;
-        total.groups += s.groups;
+        total.packs += s.packs;
         total.copies += s.copies;
         total.scalars += s.scalars;
         total.bytes += s.bytes;
@@ -93,14 +95,14 @@ pa_scode_stats pa_values_statistics(const pa_program *p) {
 }
 
 const char *pa_values_dump(const pa_program *p, size_t segment, char *text, size_t size) {
-    return segment < p->scalar->n_segments ? pa_scode_dump(p->scalar->segments[segment].code, text, size) : NULL;
+    return segment < p->scalar->n_segments ? pa_straightline_dump(p->scalar->segments[segment].code, text, size) : NULL;
 }
 
 void pa_values_free(pa_scalar_program *s) {
     if (s == NULL) return;
     for (size_t i = 0; i < s->n_segments; i++) {
         values_segment *at = &s->segments[i];
-        pa_scode_free(at->code);
+        pa_straightline_free(at->code);
         pa_mem_free(at->loads, at->loads_capacity * sizeof *at->loads);
         pa_mem_free(at->stores, at->stores_capacity * sizeof *at->stores);
         pa_mem_free_array(at->fixed_loads, at->n_fixed_loads + 1, sizeof *at->fixed_loads);
@@ -186,7 +188,7 @@ void pa_values_run(pa_program *p, pa_fpmode *mode) {
     const pa_scalar_program *s = p->scalar;
     for (size_t i = 0; i < s->n_segments; i++) {
         load_numbers(p, &s->segments[i]);
-        pa_scode_run(s->segments[i].code);
+        pa_straightline_run(s->segments[i].code);
         if (s->segments[i].after != NULL) run_update(p, s->segments[i].after, mode);
     }
     for (size_t i = 0; i < s->n_segments; i++) store_numbers(p, &s->segments[i]);

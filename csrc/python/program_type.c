@@ -476,13 +476,13 @@ static PyObject *scalar_texts(const pa_program *p) {
 static PyObject *describe_values(const pa_program *p) {
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
-    pa_scode_stats s = pa_values_statistics(p);
+    pa_straightline_stats s = pa_values_statistics(p);
     if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 ||
         set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
         set_item(dict, "ops_left", PyLong_FromLongLong(s.left)) < 0 ||
         set_item(dict, "instructions", scalar_texts(p)) < 0 ||
-        set_item(dict, "fused", PyLong_FromLongLong(s.groups)) < 0 ||
-        set_item(dict, "chains", PyLong_FromLongLong(s.chains)) < 0 ||
+        set_item(dict, "fused", PyLong_FromLongLong(s.packs)) < 0 ||
+        set_item(dict, "chains", PyLong_FromLongLong(s.reductions)) < 0 ||
         set_item(dict, "products", PyLong_FromLongLong(s.products)) < 0 ||
         set_item(dict, "scalars", PyLong_FromLongLong(s.scalars)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromLongLong(s.bytes + (int64_t)p->arena_bytes)) < 0 ||

@@ -1,12 +1,12 @@
-/* What the files of straight-line code share: its ops as they were written, and the steps that they are compiled to.
+/* What the files of straight-line code share: its ops as they were written, and the instructions that they are compiled to.
 
-       node    24 bytes an op, in the order of definition; a slot is its index
-       task    what is left after rerolling: an op, or a chain  init + a_0 b_0 + a_1 b_1 + …, its terms in two lists
-       step    one loop over numbers that stand side by side, or a run of scalar ops
+       node    24 bytes an op, in the order of definition; a reg is its index
+       op    what is left after rerolling: an op, or a reduction  init + a_0 b_0 + a_1 b_1 + …, its terms in two lists
+       instruction    one loop over numbers that stand side by side, or a run of scalar ops
 
-   Compiling goes over the nodes three times and frees them; running needs the steps, the lists and the numbers. */
-#ifndef PA_PROGRAM_SCODE_CODE_H
-#define PA_PROGRAM_SCODE_CODE_H
+   Compiling goes over the nodes three times and frees them; running needs the instructions, the lists and the numbers. */
+#ifndef PA_STRAIGHTLINE_INTERNAL_H
+#define PA_STRAIGHTLINE_INTERNAL_H
 
 #include "../kernels/kernels.h"
 #include "../memory.h"
@@ -14,68 +14,68 @@
 
 /* A node's code: PA_OP_leaf, an op, or one of these. */
 enum {
-    CODE_CONSTANT = PA_OP_COUNT,
-    CODE_MULADD, /* in[0] * in[1] + in[2]: a chain of one product */
-    CODE_CHAIN,
-    CODE_GRADIENT /* + op * PA_MAX_OPERANDS + operand */
+    SL_CODE_CONSTANT = PA_OP_COUNT,
+    SL_CODE_MULADD, /* in[0] * in[1] + in[2]: a reduction of one product */
+    SL_CODE_REDUCTION,
+    SL_CODE_GRADIENT /* + op * PA_MAX_OPERANDS + operand */
 };
 
 enum { IN_MAX = 4 /* operands: a gradient reads A, B, OUT and G at the most */ };
 
 enum {
-    NODE_KEPT = 1,
-    NODE_LIVE = 2,
-    NODE_ABSORBED = 4, /* part of a chain */
-    NODE_BACKWARD = 8  /* comes from a gradient: its sums may be reordered */
+    SL_KEPT = 1,
+    SL_LIVE = 2,
+    SL_ABSORBED = 4, /* part of a reduction */
+    SL_BACKWARD = 8  /* comes from a gradient: its sums may be reordered */
 };
 
-typedef struct scode_node {
+typedef struct sl_node {
     uint16_t code;
     uint8_t where; /* bit i: an operand stands for entry i of A, B, C, OUT, G */
     uint8_t flags;
     int32_t param; /* index of a pair of parameters, or of the constant; -1 */
     int32_t in[IN_MAX];
-} scode_node;
+} sl_node;
 
-/* in: the operands. A chain: its init, its first term, the number of terms. */
-typedef struct scode_task {
+/* in: the operands. A reduction: its init, its first term, the number of terms. */
+typedef struct sl_op {
     uint32_t level;
     uint16_t code;
     uint8_t where, flags;
     int32_t param;
     int32_t out;
     int32_t in[IN_MAX];
-} scode_task;
+} sl_op;
 
-static inline int scode_operands(unsigned where) { return __builtin_popcount(where); }
+static inline int sl_operands(unsigned where) { return __builtin_popcount(where); }
 
-/* ---- steps ---- */
+/* ---- instructions ---- */
 
-typedef enum scode_step_kind {
-    STEP_PRODUCT,
-    STEP_SUMS,
-    STEP_MAP,
-    STEP_CALL,
-    STEP_INDEXED,
-    STEP_GATHER,
-    STEP_SCALARS
-} scode_step_kind;
+typedef enum sl_instruction_kind {
+    SL_DO_PRODUCT,
+    SL_DO_SUMS,
+    SL_DO_MAP,
+    SL_DO_CALL,
+    SL_DO_INDEXED,
+    SL_DO_GATHER,
+    SL_DO_SCALARS
+} sl_instruction_kind;
 
 /* An elementwise kernel of pa_k over rows of lanes. in[i] is entry i of its operands; at < 0: not read. */
-typedef struct scode_call {
+typedef struct sl_call {
     uint16_t code;
     int32_t param;
     int32_t rows, lanes, out, out_row;
-    pa_scode_operand in[5];
-} scode_call;
+    pa_straightline_operand in[5];
+} sl_call;
 
-typedef struct scode_step {
-    uint8_t kind, map; /* map: pa_scode_kind */
+typedef struct sl_instruction {
+    uint8_t kind, map; /* map: pa_map_kind */
     union {
-        pa_scode_product product;
-        pa_scode_sums sums;
-        pa_scode_map map;
-        scode_call call;
+        pa_straightline_product product;
+        pa_straightline_sums sums;
+        pa_straightline_map map;
+        sl_call call;
         struct {
             int32_t out, list, n; /* indexed: a list for each operand, one after the other */
         } gather, indexed;
@@ -83,37 +83,37 @@ typedef struct scode_step {
             int32_t first, n, out, results; /* these stand one after the other from `out` */
         } scalars;
     } of;
-} scode_step;
+} sl_instruction;
 
 /* Scalar ops over positions a, b, c. `last` is the result of the op before, which need not be read back from memory. */
-typedef enum scode_scalar_kind {
-    SCALAR_ADD,
-    SCALAR_ADD_LAST, /* last + b */
-    SCALAR_SUB,
-    SCALAR_SUB_LAST, /* last - b */
-    SCALAR_SUB_FROM, /* a - last */
-    SCALAR_MUL,
-    SCALAR_MUL_LAST,
-    SCALAR_DIV,
-    SCALAR_NEG,
-    SCALAR_MULADD,
-    SCALAR_MULADD_LAST, /* last * b + c */
-    SCALAR_MULADD_TO,   /* a * b + last */
-    SCALAR_RELU,
-    SCALAR_RELU_GRADIENT,
-    SCALAR_CHAIN,       /* c + products of the b pairs of positions at lists[a] */
-    SCALAR_CHAIN_PARTS, /* the same, in eight interleaved parts */
-    SCALAR_CALL,        /* lists[a]: code, parameters, then five positions or -1 */
-    SCALAR_MIXED,       /* b ops, five positions each at lists[a]: see place.c */
-} scode_scalar_kind;
+typedef enum sl_scalar_kind {
+    SL_SCALAR_ADD,
+    SL_SCALAR_ADD_LAST, /* last + b */
+    SL_SCALAR_SUB,
+    SL_SCALAR_SUB_LAST, /* last - b */
+    SL_SCALAR_SUB_FROM, /* a - last */
+    SL_SCALAR_MUL,
+    SL_SCALAR_MUL_LAST,
+    SL_SCALAR_DIV,
+    SL_SCALAR_NEG,
+    SL_SCALAR_MULADD,
+    SL_SCALAR_MULADD_LAST, /* last * b + c */
+    SL_SCALAR_MULADD_TO,   /* a * b + last */
+    SL_SCALAR_RELU,
+    SL_SCALAR_RELU_GRADIENT,
+    SL_SCALAR_REDUCTION,          /* c + products of the b pairs of positions at lists[a] */
+    SL_SCALAR_REDUCTION_IN_PARTS, /* the same, in eight interleaved parts */
+    SL_SCALAR_CALL,               /* lists[a]: code, parameters, then five positions or -1 */
+    SL_SCALAR_MIXED,              /* b ops, five positions each at lists[a]: see layout.c */
+} sl_scalar_kind;
 
-typedef struct scode_scalar {
+typedef struct sl_scalar {
     uint16_t kind;
     int32_t a, b, c;
-} scode_scalar;
+} sl_scalar;
 
-struct pa_scode {
-    scode_node *nodes;
+struct pa_straightline {
+    sl_node *nodes;
     size_t n, nodes_capacity;
     double *params; /* pairs */
     size_t n_params, params_capacity;
@@ -121,108 +121,107 @@ struct pa_scode {
     size_t n_constants, constants_capacity;
     bool compiled;
 
-    scode_step *steps;
-    size_t n_steps, steps_capacity;
+    sl_instruction *instructions;
+    size_t n_instructions, instructions_capacity;
     int32_t *lists;
     size_t n_lists, lists_capacity;
-    scode_scalar *scalars;
+    sl_scalar *scalars;
     size_t n_scalars, scalars_capacity;
     double *numbers;
     size_t n_numbers;
-    int32_t *named, *named_at; /* slots of leaves and kept numbers, ascending, and their positions */
+    int32_t *named, *named_at; /* registers of leaves and kept numbers, ascending, and their positions */
     size_t n_named;
-    pa_scode_stats stats;
+    pa_straightline_stats stats;
 };
 
 /* ---- hashing and sorting ---- */
 
-static inline uint64_t scode_mix(uint64_t hash, uint64_t x) {
+static inline uint64_t sl_mix(uint64_t hash, uint64_t x) {
     hash = (hash ^ x) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 32;
 }
 
 /* Open addressing over int32 ids, -1 where free. The room is for `most` ids; a use clears what it needs of it. */
-typedef struct scode_table {
+typedef struct sl_table {
     int32_t *cells;
     size_t room, mask;
-} scode_table;
+} sl_table;
 
-pa_status scode_table_new(scode_table *table, size_t most);
-void scode_table_free(scode_table *table);
-void scode_table_clear(scode_table *table, size_t n); /* for n ids */
+pa_status sl_table_new(sl_table *table, size_t most);
+void sl_table_free(sl_table *table);
+void sl_table_clear(sl_table *table, size_t n); /* for n ids */
 
 /* Sorts `order`, indices of `keys`, stably by key. `spare` has n entries. */
-void scode_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n);
+void sl_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n);
 
 /* ---- stages ---- */
 
 /* A kernel's call on pointers to entries A, B, C, OUT, G, for ops and gradients; everything is doubles. */
-void scode_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n);
+void sl_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n);
 
-/* Folds, merges and marks what is live. same[slot] becomes the slot that stands for it. */
-pa_status scode_simplify(pa_scode *code, int32_t *same, unsigned passes);
+/* Folds, merges and marks what is live. same[reg] becomes the reg that stands for it. */
+pa_status sl_simplify(pa_straightline *code, int32_t *same, unsigned passes);
 
-/* Numbers that a step has brought side by side, at `at`. */
-typedef struct scode_copy {
+/* Numbers that an instruction has brought side by side, at `at`. */
+typedef struct sl_copy {
     uint64_t hash;
-    int32_t step, rows, lanes, pitch;
-} scode_copy;
+    int32_t instruction, rows, lanes, pitch;
+} sl_copy;
 
-/* What the stages from nodes to steps work on. */
-typedef struct scode_work {
-    pa_scode *code;
+/* What the stages from nodes to instructions work on. */
+typedef struct sl_work {
+    pa_straightline *code;
     const int32_t *same;
-    int32_t minus_one, one, minus_zero; /* slots of these constants: x = 1 x, and -0 + x = x for every x */
+    int32_t minus_one, one, minus_zero; /* registers of these constants: x = 1 x, and -0 + x = x for every x */
 
-    scode_task *tasks;
-    size_t n_tasks, tasks_room;
-    int32_t *term_a, *term_b, *term_node; /* term_node: the slot that the sum up to this term has */
+    sl_op *ops;
+    size_t n_ops, ops_room;
+    int32_t *term_a, *term_b, *term_node; /* term_node: the reg that the sum up to this term has */
     size_t n_terms;
 
-    int32_t *mates;   /* for each slot, another operand of an op that reads it; -1: none */
-    int32_t *at;      /* position of each slot, -1: none yet */
+    int32_t *mates;   /* for each reg, another operand of an op that reads it; -1: none */
+    int32_t *at;      /* position of each reg, -1: none yet */
     int64_t top;      /* positions that are taken */
-    int32_t *pending; /* tasks that wait to be run one by one */
+    int32_t *pending; /* ops that wait to be run one by one */
     size_t n_pending;
     bool dry; /* leaves are placed for the products that want them, and nothing else happens */
 
-    /* for a group, n_tasks each or as said */
+    /* for a pack, n_ops each or as said */
     uint64_t *keys;
     int32_t *order, *spare, *choice;
-    int32_t *positions;                    /* IN_MAX + 1 a task */
-    uint64_t *hashes;                      /* 2 a task */
-    int32_t *ids, *parents, *local, *reps; /* 2 a task */
+    int32_t *positions;                    /* IN_MAX + 1 an op */
+    uint64_t *hashes;                      /* 2 an op */
+    int32_t *ids, *parents, *local, *reps; /* 2 an op */
     int32_t *left;
-    scode_table table;
+    sl_table table;
     int32_t *matrix; /* grows: positions to be brought side by side, cells of a product */
     size_t matrix_room;
-    scode_copy *copies; /* what was brought side by side already, by hash */
-} scode_work;
+    sl_copy *copies; /* what was brought side by side already, by hash */
+} sl_work;
 
-/* From nodes to steps: groups, then places. */
-pa_status scode_schedule(pa_scode *code, const int32_t *same, unsigned passes);
+/* From nodes to instructions: packs, then places. */
+pa_status sl_pack_and_lay_out(pa_straightline *code, const int32_t *same, unsigned passes);
 
-/* reroll.c: from nodes to tasks with levels. */
-pa_status scode_make_tasks(scode_work *w, unsigned passes);
+/* reductions.c: from nodes to ops with levels. */
+pa_status sl_recognise_reductions(sl_work *w, unsigned passes);
 
-/* chains.c: chains of one level and one length. What is too little for a step is pending. */
-pa_status scode_place_chains(scode_work *w, const int32_t *tasks, size_t n);
+/* reductions.c: reductions of one level and one length. What is too little for an instruction is pending. */
+pa_status sl_place_reductions(sl_work *w, const int32_t *ops, size_t n);
 
-/* place.c: ops of one level and one code, side by side; the pending ones, one by one. */
-pa_status scode_place_group(scode_work *w, const int32_t *tasks, size_t n);
-pa_status scode_place_pending(scode_work *w);
+/* layout.c: ops of one level and one code, side by side; the pending ones, one by one. */
+pa_status sl_place_pack(sl_work *w, const int32_t *ops, size_t n);
+pa_status sl_place_pending(sl_work *w);
 
-enum { SCODE_COPIES = 1024 };
-void scode_align(scode_work *w);                       /* the next position is a multiple of 8 */
-int32_t scode_take(scode_work *w, int64_t n);          /* positions; from a multiple of 8 where n >= 8 */
-int32_t scode_place(scode_work *w, int32_t slot);      /* the slot's position; a leaf or a constant gets one here */
-bool scode_is_free(const scode_work *w, int32_t slot); /* a leaf or a constant without a position */
-pa_status scode_matrix(scode_work *w, size_t n);       /* room for n in w->matrix; its contents are lost */
-pa_status scode_list(scode_work *w, size_t n, int32_t *first);
-pa_status scode_add_step(scode_work *w, scode_step step);
+enum { SL_COPIES = 1024 };
+void sl_align(sl_work *w);                          /* the next position is a multiple of 8 */
+int32_t sl_take(sl_work *w, int64_t n);             /* positions; from a multiple of 8 where n >= 8 */
+int32_t sl_place(sl_work *w, int32_t reg);          /* the reg's position; a leaf or a constant gets one here */
+bool sl_is_unplaced(const sl_work *w, int32_t reg); /* a leaf or a constant without a position */
+pa_status sl_need_matrix(sl_work *w, size_t n);     /* room for n in w->matrix; its contents are lost */
+pa_status sl_new_list(sl_work *w, size_t n, int32_t *first);
+pa_status sl_add_instruction(sl_work *w, sl_instruction instruction);
 
 /* Brings rows x lanes positions side by side, unless they were before: rows of the copy are `pitch` apart. */
-pa_status scode_copy_of(scode_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch,
-                        int32_t *at);
+pa_status sl_copy_of(sl_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch, int32_t *at);
 
 #endif

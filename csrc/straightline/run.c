@@ -1,9 +1,9 @@
-/* Running straight-line code: its steps, one after the other, over its numbers. */
+/* Running straight-line code: its instructions, one after the other, over its numbers. */
 #include <string.h>
 
 #include "internal.h"
 
-static void run_call(const pa_scode *code, const scode_call *call) {
+static void run_call(const pa_straightline *code, const sl_call *call) {
     double *d = code->numbers;
     const double *params = call->param < 0 ? NULL : code->params + 2 * call->param;
     _Alignas(64) double filled[IN_MAX][PA_BLOCK]; /* numbers that stand for all lanes */
@@ -12,7 +12,7 @@ static void run_call(const pa_scode *code, const scode_call *call) {
             int32_t n = call->lanes - done < PA_BLOCK ? call->lanes - done : PA_BLOCK;
             const double *in[5] = {NULL};
             for (int i = 0, k = 0; i < 5; i++) {
-                const pa_scode_operand *operand = &call->in[i];
+                const pa_straightline_operand *operand = &call->in[i];
                 if (operand->at < 0) continue;
                 in[i] = d + operand->at + r * operand->row + done;
                 if (operand->lane == 0) {
@@ -23,7 +23,7 @@ static void run_call(const pa_scode *code, const scode_call *call) {
                 }
                 k++;
             }
-            scode_call_kernel(call->code, params, d + call->out + r * call->out_row + done, in, n);
+            sl_call_kernel(call->code, params, d + call->out + r * call->out_row + done, in, n);
         }
 }
 
@@ -31,36 +31,36 @@ static void run_call(const pa_scode *code, const scode_call *call) {
     for (int32_t i = 0; i < n; i++) out[i] = formula;                                                                  \
     break
 
-static void run_indexed(double *restrict d, const int32_t *a, int32_t n, pa_scode_kind map, double *restrict out) {
+static void run_indexed(double *restrict d, const int32_t *a, int32_t n, pa_map_kind map, double *restrict out) {
     const int32_t *b = a + n, *c = b + n;
     switch (map) {
-    case PA_SCODE_ADD: INDEXED(d[a[i]] + d[b[i]]);
-    case PA_SCODE_SUB: INDEXED(d[a[i]] - d[b[i]]);
-    case PA_SCODE_MUL: INDEXED(d[a[i]] * d[b[i]]);
-    case PA_SCODE_DIV: INDEXED(d[a[i]] / d[b[i]]);
-    case PA_SCODE_NEG: INDEXED(-d[a[i]]);
-    case PA_SCODE_MULADD: INDEXED(d[a[i]] * d[b[i]] + d[c[i]]);
-    case PA_SCODE_RELU: INDEXED(d[a[i]] < 0 ? 0 : d[a[i]]);
-    case PA_SCODE_RELU_GRADIENT: INDEXED(d[a[i]] <= 0 ? 0 : d[b[i]]);
+    case PA_MAP_ADD: INDEXED(d[a[i]] + d[b[i]]);
+    case PA_MAP_SUB: INDEXED(d[a[i]] - d[b[i]]);
+    case PA_MAP_MUL: INDEXED(d[a[i]] * d[b[i]]);
+    case PA_MAP_DIV: INDEXED(d[a[i]] / d[b[i]]);
+    case PA_MAP_NEG: INDEXED(-d[a[i]]);
+    case PA_MAP_MULADD: INDEXED(d[a[i]] * d[b[i]] + d[c[i]]);
+    case PA_MAP_RELU: INDEXED(d[a[i]] < 0 ? 0 : d[a[i]]);
+    case PA_MAP_RELU_GRADIENT: INDEXED(d[a[i]] <= 0 ? 0 : d[b[i]]);
     default: break;
     }
 }
 
-static double scalar_call(const pa_scode *code, const int32_t *list) {
+static double scalar_call(const pa_straightline *code, const int32_t *list) {
     const double *in[5] = {NULL};
     for (int i = 0; i < 5; i++)
         if (list[2 + i] >= 0) in[i] = code->numbers + list[2 + i];
     double value;
-    scode_call_kernel((unsigned)list[0], list[1] < 0 ? NULL : code->params + 2 * list[1], &value, in, 1);
+    sl_call_kernel((unsigned)list[0], list[1] < 0 ? NULL : code->params + 2 * list[1], &value, in, 1);
     return value;
 }
 
-static double chain(const double *d, const int32_t *pairs, int32_t n, double sum) {
+static double reduction(const double *d, const int32_t *pairs, int32_t n, double sum) {
     for (int32_t k = 0; k < n; k++) sum += d[pairs[2 * k]] * d[pairs[2 * k + 1]];
     return sum;
 }
 
-static double chain_in_parts(const double *d, const int32_t *pairs, int32_t n, double sum) {
+static double reduction_in_parts(const double *d, const int32_t *pairs, int32_t n, double sum) {
     enum { PARTS = 8 };
     double part[PARTS];
     for (int i = 0; i < PARTS; i++) part[i] = -0.0;
@@ -68,7 +68,7 @@ static double chain_in_parts(const double *d, const int32_t *pairs, int32_t n, d
     for (; k + PARTS <= n; k += PARTS)
         for (int i = 0; i < PARTS; i++) part[i] += d[pairs[2 * (k + i)]] * d[pairs[2 * (k + i) + 1]];
     for (int i = 0; i < PARTS; i += 2) sum += part[i] + part[i + 1];
-    return chain(d, pairs + 2 * k, n - k, sum);
+    return reduction(d, pairs + 2 * k, n - k, sum);
 }
 
 /* n ops that follow no pattern, as one formula: a jump to each would be foreseen no better than by chance. Nothing in it is a
@@ -86,16 +86,16 @@ static double *mixed(const double *d, const int32_t *list, int32_t n, double *ou
 
 /* Ops of a kind that follow one another stay in one loop: the jumps of a recurrence are foreseen. */
 #define OPS(name, formula)                                                                                             \
-    case SCALAR_##name: do { *out++ = last = formula;                                                                  \
-        } while (++op < end && op->kind == SCALAR_##name);                                                             \
+    case SL_SCALAR_##name: do { *out++ = last = formula;                                                               \
+        } while (++op < end && op->kind == SL_SCALAR_##name);                                                          \
         break
 
-static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n, double *out) {
+static void run_scalars(const pa_straightline *code, const sl_scalar *op, int32_t n, double *out) {
     const double *d = code->numbers;
-    const scode_scalar *const end = op + n;
+    const sl_scalar *const end = op + n;
     double last = 0;
     while (op < end) {
-        switch ((scode_scalar_kind)op->kind) {
+        switch ((sl_scalar_kind)op->kind) {
             OPS(ADD, d[op->a] + d[op->b]);
             OPS(ADD_LAST, last + d[op->b]);
             OPS(SUB, d[op->a] - d[op->b]);
@@ -110,10 +110,10 @@ static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n,
             OPS(MULADD_TO, d[op->a] * d[op->b] + last);
             OPS(RELU, d[op->a] < 0 ? 0 : d[op->a]);
             OPS(RELU_GRADIENT, d[op->a] <= 0 ? 0 : d[op->b]);
-            OPS(CHAIN, chain(d, code->lists + op->a, op->b, d[op->c]));
-            OPS(CHAIN_PARTS, chain_in_parts(d, code->lists + op->a, op->b, d[op->c]));
+            OPS(REDUCTION, reduction(d, code->lists + op->a, op->b, d[op->c]));
+            OPS(REDUCTION_IN_PARTS, reduction_in_parts(d, code->lists + op->a, op->b, d[op->c]));
             OPS(CALL, scalar_call(code, code->lists + op->a));
-        case SCALAR_MIXED:
+        case SL_SCALAR_MIXED:
             out = mixed(d, code->lists + op->a, op->b, out);
             last = out[-1];
             op++;
@@ -122,23 +122,26 @@ static void run_scalars(const pa_scode *code, const scode_scalar *op, int32_t n,
     }
 }
 
-void pa_scode_run(const pa_scode *code) {
+void pa_straightline_run(const pa_straightline *code) {
     double *d = code->numbers;
-    for (const scode_step *step = code->steps, *end = step + code->n_steps; step < end; step++) {
-        switch ((scode_step_kind)step->kind) {
-        case STEP_PRODUCT: pa_k->scode_product(&step->of.product, d, code->lists); break;
-        case STEP_SUMS: pa_k->scode_sums(&step->of.sums, d, code->lists); break;
-        case STEP_MAP: pa_k->scode_map[step->map](&step->of.map, d); break;
-        case STEP_CALL: run_call(code, &step->of.call); break;
-        case STEP_INDEXED:
-            run_indexed(d, code->lists + step->of.indexed.list, step->of.indexed.n, (pa_scode_kind)step->map,
-                        d + step->of.indexed.out);
+    for (const sl_instruction *instruction = code->instructions, *end = instruction + code->n_instructions;
+         instruction < end; instruction++) {
+        switch ((sl_instruction_kind)instruction->kind) {
+        case SL_DO_PRODUCT: pa_k->straightline_product(&instruction->of.product, d, code->lists); break;
+        case SL_DO_SUMS: pa_k->straightline_sums(&instruction->of.sums, d, code->lists); break;
+        case SL_DO_MAP: pa_k->straightline_map[instruction->map](&instruction->of.map, d); break;
+        case SL_DO_CALL: run_call(code, &instruction->of.call); break;
+        case SL_DO_INDEXED:
+            run_indexed(d, code->lists + instruction->of.indexed.list, instruction->of.indexed.n,
+                        (pa_map_kind)instruction->map, d + instruction->of.indexed.out);
             break;
-        case STEP_GATHER:
-            pa_k->scode_gather(d, step->of.gather.out, code->lists + step->of.gather.list, step->of.gather.n);
+        case SL_DO_GATHER:
+            pa_k->straightline_gather(d, instruction->of.gather.out, code->lists + instruction->of.gather.list,
+                                      instruction->of.gather.n);
             break;
-        case STEP_SCALARS:
-            run_scalars(code, code->scalars + step->of.scalars.first, step->of.scalars.n, d + step->of.scalars.out);
+        case SL_DO_SCALARS:
+            run_scalars(code, code->scalars + instruction->of.scalars.first, instruction->of.scalars.n,
+                        d + instruction->of.scalars.out);
             break;
         }
     }

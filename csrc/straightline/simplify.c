@@ -4,7 +4,7 @@
        cse         equal ops of equal operands become one, whatever the order of a commutative op's operands
        dead        what no kept number depends on stays unmarked
 
-   Nothing moves: same[slot] says which slot stands for one, and a node that became a constant changes in place. A sum
+   Nothing moves: same[reg] says which reg stands for one, and a node that became a constant changes in place. A sum
    with 0 keeps the sign of a zero operand, which adding would lose; a product with 0 is left, for it may be NaN. */
 #include <string.h>
 
@@ -12,26 +12,26 @@
 
 /* ---- tools that the later stages share ---- */
 
-pa_status scode_table_new(scode_table *table, size_t most) {
+pa_status sl_table_new(sl_table *table, size_t most) {
     size_t room = 16;
     while (room < 2 * most) room *= 2;
     table->cells = pa_mem_alloc_array(room, sizeof *table->cells);
     if (table->cells == NULL) return PA_MEMORY;
     table->room = room;
-    scode_table_clear(table, most);
+    sl_table_clear(table, most);
     return PA_OK;
 }
 
-void scode_table_free(scode_table *table) { pa_mem_free_array(table->cells, table->room, sizeof *table->cells); }
+void sl_table_free(sl_table *table) { pa_mem_free_array(table->cells, table->room, sizeof *table->cells); }
 
-void scode_table_clear(scode_table *table, size_t n) {
+void sl_table_clear(sl_table *table, size_t n) {
     size_t cells = 16;
     while (cells < 2 * n) cells *= 2;
     table->mask = cells - 1;
     memset(table->cells, 0xff, cells * sizeof *table->cells);
 }
 
-void scode_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n) {
+void sl_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n) {
     enum { RUN = 12 };
     for (size_t start = 0; start < n; start += RUN) { /* short runs by insertion, then merged */
         size_t end = start + RUN < n ? start + RUN : n;
@@ -79,10 +79,10 @@ static void call_in_bytes(unsigned op, bool logic, double *out, const double *co
     }
 }
 
-void scode_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n) {
+void sl_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n) {
     const void *pointers[5] = {in[0], in[1], in[2], in[3], in[4]};
-    if (code >= CODE_GRADIENT) {
-        unsigned which = code - CODE_GRADIENT;
+    if (code >= SL_CODE_GRADIENT) {
+        unsigned which = code - SL_CODE_GRADIENT;
         pa_k->gradient[which / PA_MAX_OPERANDS][which % PA_MAX_OPERANDS][1](out, pointers, params, n);
     } else if (pa_op_table[code].family == PA_ELEMENTWISE) {
         pa_k->forward[code][PA_FLOAT64](out, pointers, params, n);
@@ -93,31 +93,31 @@ void scode_call_kernel(unsigned code, const double *params, double *out, const d
 
 /* ---- constants ---- */
 
-static bool is_constant(const pa_scode *code, int32_t slot, double *value) {
-    const scode_node *node = &code->nodes[slot];
-    if (node->code != CODE_CONSTANT) return false;
+static bool is_constant(const pa_straightline *code, int32_t reg, double *value) {
+    const sl_node *node = &code->nodes[reg];
+    if (node->code != SL_CODE_CONSTANT) return false;
     *value = code->constants[node->param];
     return true;
 }
 
-static pa_status fold(pa_scode *code, scode_node *node, const double *values) {
+static pa_status fold(pa_straightline *code, sl_node *node, const double *values) {
     const double *in[5] = {NULL};
     for (int i = 0, k = 0; i < 5; i++)
         if (node->where & 1 << i) in[i] = values + k++;
     double value;
-    scode_call_kernel(node->code, node->param < 0 ? NULL : code->params + 2 * node->param, &value, in, 1);
+    sl_call_kernel(node->code, node->param < 0 ? NULL : code->params + 2 * node->param, &value, in, 1);
     void *all = code->constants;
     PA_TRY(pa_mem_grow(&all, &code->constants_capacity, code->n_constants + 1, sizeof value));
     code->constants = all;
     code->constants[code->n_constants] = value;
-    node->code = CODE_CONSTANT;
+    node->code = SL_CODE_CONSTANT;
     node->where = 0;
     node->param = (int32_t)code->n_constants++;
     return PA_OK;
 }
 
 /* The operand that the node is equal to, or -1. */
-static int32_t identity_of(const pa_scode *code, scode_node *node) {
+static int32_t identity_of(const pa_straightline *code, sl_node *node) {
     double x = 0, y = 0;
     bool left = is_constant(code, node->in[0], &x);
     bool right = node->where & 2 && is_constant(code, node->in[1], &y);
@@ -141,11 +141,11 @@ static int32_t identity_of(const pa_scode *code, scode_node *node) {
     }
 }
 
-static pa_status fold_node(pa_scode *code, int32_t i, int32_t *same) {
-    scode_node *node = &code->nodes[i];
-    if (node->code == PA_OP_leaf || node->code == CODE_CONSTANT) return PA_OK;
+static pa_status fold_node(pa_straightline *code, int32_t i, int32_t *same) {
+    sl_node *node = &code->nodes[i];
+    if (node->code == PA_OP_leaf || node->code == SL_CODE_CONSTANT) return PA_OK;
     double values[IN_MAX];
-    int n = scode_operands(node->where), constants = 0;
+    int n = sl_operands(node->where), constants = 0;
     for (int k = 0; k < n; k++) constants += is_constant(code, node->in[k], &values[k]);
     if (constants == n) return fold(code, node, values);
     int32_t equal = identity_of(code, node);
@@ -166,37 +166,37 @@ static uint64_t bits_of(double x) {
     return bits;
 }
 
-static uint64_t hash_node(const pa_scode *code, const scode_node *node) {
-    uint64_t hash = scode_mix(node->code, node->where);
-    if (node->code == CODE_CONSTANT) return scode_mix(hash, bits_of(code->constants[node->param]));
+static uint64_t hash_node(const pa_straightline *code, const sl_node *node) {
+    uint64_t hash = sl_mix(node->code, node->where);
+    if (node->code == SL_CODE_CONSTANT) return sl_mix(hash, bits_of(code->constants[node->param]));
     if (node->param >= 0) {
-        hash = scode_mix(hash, bits_of(code->params[2 * node->param]));
-        hash = scode_mix(hash, bits_of(code->params[2 * node->param + 1]));
+        hash = sl_mix(hash, bits_of(code->params[2 * node->param]));
+        hash = sl_mix(hash, bits_of(code->params[2 * node->param + 1]));
     }
     uint32_t in[IN_MAX];
-    int n = scode_operands(node->where);
+    int n = sl_operands(node->where);
     for (int k = 0; k < n; k++) in[k] = (uint32_t)node->in[k];
     if (commutes(node->code) && in[0] > in[1]) {
         in[0] = (uint32_t)node->in[1];
         in[1] = (uint32_t)node->in[0];
     }
-    for (int k = 0; k < n; k++) hash = scode_mix(hash, in[k]);
+    for (int k = 0; k < n; k++) hash = sl_mix(hash, in[k]);
     return hash;
 }
 
-static bool equal_nodes(const pa_scode *code, const scode_node *x, const scode_node *y) {
+static bool equal_nodes(const pa_straightline *code, const sl_node *x, const sl_node *y) {
     if (x->code != y->code || x->where != y->where) return false;
-    if (x->code == CODE_CONSTANT) return bits_of(code->constants[x->param]) == bits_of(code->constants[y->param]);
+    if (x->code == SL_CODE_CONSTANT) return bits_of(code->constants[x->param]) == bits_of(code->constants[y->param]);
     if (x->param != y->param &&
         memcmp(code->params + 2 * x->param, code->params + 2 * y->param, 2 * sizeof(double)) != 0)
         return false;
-    int n = scode_operands(x->where);
+    int n = sl_operands(x->where);
     if (memcmp(x->in, y->in, (size_t)n * sizeof *x->in) == 0) return true;
     return commutes(x->code) && x->in[0] == y->in[1] && x->in[1] == y->in[0];
 }
 
-static void merge_node(const pa_scode *code, int32_t i, int32_t *same, scode_table *table) {
-    const scode_node *node = &code->nodes[i];
+static void merge_node(const pa_straightline *code, int32_t i, int32_t *same, sl_table *table) {
+    const sl_node *node = &code->nodes[i];
     size_t cell = hash_node(code, node) & table->mask;
     for (; table->cells[cell] >= 0; cell = (cell + 1) & table->mask) {
         int32_t other = table->cells[cell];
@@ -209,34 +209,34 @@ static void merge_node(const pa_scode *code, int32_t i, int32_t *same, scode_tab
 
 /* ---- the walks ---- */
 
-static pa_status walk_forward(pa_scode *code, int32_t *same, unsigned passes, scode_table *table) {
+static pa_status walk_forward(pa_straightline *code, int32_t *same, unsigned passes, sl_table *table) {
     for (int32_t i = 0; i < (int32_t)code->n; i++) {
         same[i] = i;
-        scode_node *node = &code->nodes[i];
-        int n = scode_operands(node->where);
+        sl_node *node = &code->nodes[i];
+        int n = sl_operands(node->where);
         for (int k = 0; k < n; k++) node->in[k] = same[node->in[k]];
-        if (passes & PA_SCODE_CONSTANTS) PA_TRY(fold_node(code, i, same));
-        if (passes & PA_SCODE_CSE && same[i] == i && node->code != PA_OP_leaf) merge_node(code, i, same, table);
+        if (passes & PA_STRAIGHTLINE_CONSTANTS) PA_TRY(fold_node(code, i, same));
+        if (passes & PA_STRAIGHTLINE_CSE && same[i] == i && node->code != PA_OP_leaf) merge_node(code, i, same, table);
     }
     return PA_OK;
 }
 
-pa_status scode_simplify(pa_scode *code, int32_t *same, unsigned passes) {
-    scode_table table = {NULL, 0, 0};
-    if (passes & PA_SCODE_CSE) PA_TRY(scode_table_new(&table, code->n));
+pa_status sl_simplify(pa_straightline *code, int32_t *same, unsigned passes) {
+    sl_table table = {NULL, 0, 0};
+    if (passes & PA_STRAIGHTLINE_CSE) PA_TRY(sl_table_new(&table, code->n));
     pa_status status = walk_forward(code, same, passes, &table);
-    if (passes & PA_SCODE_CSE) scode_table_free(&table);
+    if (passes & PA_STRAIGHTLINE_CSE) sl_table_free(&table);
     PA_TRY(status);
-    for (size_t i = 0; i < code->n; i++) /* a slot that another stands for hands on that it is kept */
-        if (same[i] != (int32_t)i && code->nodes[i].flags & NODE_KEPT) code->nodes[same[i]].flags |= NODE_KEPT;
+    for (size_t i = 0; i < code->n; i++) /* a reg that another stands for hands on that it is kept */
+        if (same[i] != (int32_t)i && code->nodes[i].flags & SL_KEPT) code->nodes[same[i]].flags |= SL_KEPT;
     for (size_t i = code->n; i-- > 0;) {
-        scode_node *node = &code->nodes[i];
+        sl_node *node = &code->nodes[i];
         if (same[i] != (int32_t)i) continue;
-        if (node->flags & NODE_KEPT || !(passes & PA_SCODE_DEAD)) node->flags |= NODE_LIVE;
-        if (!(node->flags & NODE_LIVE)) continue;
-        int n = scode_operands(node->where);
+        if (node->flags & SL_KEPT || !(passes & PA_STRAIGHTLINE_DEAD)) node->flags |= SL_LIVE;
+        if (!(node->flags & SL_LIVE)) continue;
+        int n = sl_operands(node->where);
         code->stats.left += n > 0;
-        for (int k = 0; k < n; k++) code->nodes[node->in[k]].flags |= NODE_LIVE;
+        for (int k = 0; k < n; k++) code->nodes[node->in[k]].flags |= SL_LIVE;
     }
     return PA_OK;
 }

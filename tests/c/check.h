@@ -22,6 +22,6 @@ void test_ops(void);
 void test_graph(void);
 void test_kernels(void);
 void test_engine(void);
-void test_scode(void);
+void test_straightline(void);
 
 #endif

@@ -33,7 +33,7 @@ int main(void) {
         void (*run)(void);
     } groups[] = {
         {"memory", test_memory},   {"ops", test_ops},       {"graph", test_graph},
-        {"kernels", test_kernels}, {"engine", test_engine}, {"scode", test_scode},
+        {"kernels", test_kernels}, {"engine", test_engine}, {"straightline", test_straightline},
     };
     CHECK_OK(pa_isa_select(NULL));
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

@@ -15,10 +15,10 @@
 enum { MOST = 40000, MOST_KEPT = 20000 };
 
 static struct program {
-    pa_scode *code;
+    pa_straightline *code;
     double value[MOST];
     bool leaf[MOST];
-    pa_slot kept[MOST_KEPT];
+    pa_register kept[MOST_KEPT];
     int n, n_kept;
     pa_status status; /* the first failure */
 } now;
@@ -35,11 +35,11 @@ static double draw_number(void) { return ((double)draw(2000001) - 1e6) / 5e5; }
 static void start(void) {
     now.code = NULL;
     now.n = now.n_kept = 0;
-    now.status = pa_scode_new(&now.code);
+    now.status = pa_straightline_new(&now.code);
 }
 
 static void stop(void) {
-    pa_scode_free(now.code);
+    pa_straightline_free(now.code);
     now.code = NULL;
 }
 
@@ -47,7 +47,7 @@ static void note(pa_status status) {
     if (now.status == PA_OK) now.status = status;
 }
 
-static pa_slot has(pa_slot slot, double value, bool leaf) {
+static pa_register has(pa_register slot, double value, bool leaf) {
     if (now.status != PA_OK) return 0;
     now.value[slot] = value;
     now.leaf[slot] = leaf;
@@ -55,15 +55,15 @@ static pa_slot has(pa_slot slot, double value, bool leaf) {
     return slot;
 }
 
-static pa_slot leaf(double value) {
-    pa_slot slot = 0;
-    note(pa_scode_leaf(now.code, &slot));
+static pa_register leaf(double value) {
+    pa_register slot = 0;
+    note(pa_straightline_leaf(now.code, &slot));
     return has(slot, value, true);
 }
 
-static pa_slot constant(double value) {
-    pa_slot slot = 0;
-    note(pa_scode_constant(now.code, value, &slot));
+static pa_register constant(double value) {
+    pa_register slot = 0;
+    note(pa_straightline_constant(now.code, value, &slot));
     return has(slot, value, false);
 }
 
@@ -87,39 +87,40 @@ static double evaluate(pa_op op, int gradient_of, const double *const in[5], con
     return value;
 }
 
-static pa_slot apply(pa_op op, pa_slot a, pa_slot b, pa_slot c, const double *params) {
-    pa_slot in[3] = {a, b, c}, out = 0;
+static pa_register apply(pa_op op, pa_register a, pa_register b, pa_register c, const double *params) {
+    pa_register in[3] = {a, b, c}, out = 0;
     const double *numbers[5] = {&now.value[a], &now.value[b], &now.value[c]};
-    note(pa_scode_apply(now.code, op, in, params, &out));
+    note(pa_straightline_apply(now.code, op, in, params, &out));
     return has(out, evaluate(op, -1, numbers, params), false);
 }
 
-static pa_slot add(pa_slot a, pa_slot b) { return apply(PA_OP_add, a, b, 0, NULL); }
-static pa_slot mul(pa_slot a, pa_slot b) { return apply(PA_OP_mul, a, b, 0, NULL); }
+static pa_register add(pa_register a, pa_register b) { return apply(PA_OP_add, a, b, 0, NULL); }
+static pa_register mul(pa_register a, pa_register b) { return apply(PA_OP_mul, a, b, 0, NULL); }
 
 /* What op sends to an operand, given its operands, its result and g. */
-static pa_slot gradient(pa_op op, int operand, const pa_slot in[3], pa_slot out, pa_slot g, const double *params) {
+static pa_register gradient(pa_op op, int operand, const pa_register in[3], pa_register out, pa_register g,
+                            const double *params) {
     unsigned reads = pa_op_table[op].reads;
-    pa_slot slots[5] = {-1, -1, -1, -1, g}, result = 0;
+    pa_register slots[5] = {-1, -1, -1, -1, g}, result = 0;
     for (int i = 0; i < 3; i++)
         if (reads & (unsigned)(READS_A << i) && i < pa_op_table[op].operands) slots[i] = in[i];
     if (reads & READS_OUT) slots[3] = out;
     const double *numbers[5] = {NULL};
     for (int i = 0; i < 5; i++)
         if (slots[i] >= 0) numbers[i] = &now.value[slots[i]];
-    note(pa_scode_gradient(now.code, op, operand, slots, params, &result));
+    note(pa_straightline_gradient(now.code, op, operand, slots, params, &result));
     if (result == g) return g; /* passed on */
     return has(result, evaluate(op, operand, numbers, params), false);
 }
 
-static void keep(pa_slot slot) {
-    note(pa_scode_keep(now.code, slot));
+static void keep(pa_register slot) {
+    note(pa_straightline_keep(now.code, slot));
     now.kept[now.n_kept++] = slot;
 }
 
 static void write_leaves(void) {
     for (int i = 0; i < now.n; i++) {
-        double *number = now.leaf[i] ? pa_scode_number(now.code, i) : NULL;
+        double *number = now.leaf[i] ? pa_straightline_number(now.code, i) : NULL;
         if (number != NULL) *number = now.value[i];
     }
 }
@@ -127,12 +128,12 @@ static void write_leaves(void) {
 /* Equal, or both NaN; the sign of a zero may get lost where 0 was added. Sums in parts: `error` relative to `scale`. */
 static bool agrees(double error) {
     for (int i = 0; i < now.n_kept; i++) {
-        const double *number = pa_scode_number(now.code, now.kept[i]);
+        const double *number = pa_straightline_number(now.code, now.kept[i]);
         if (number == NULL) return false;
         double got = *number, want = now.value[now.kept[i]];
         bool fine = got == want || (got != got && want != want) || fabs(got - want) <= error * fabs(want);
         if (!fine) {
-            printf("slot %d: %.17g instead of %.17g\n", (int)now.kept[i], got, want);
+            printf("register %d: %.17g instead of %.17g\n", (int)now.kept[i], got, want);
             return false;
         }
     }
@@ -141,12 +142,12 @@ static bool agrees(double error) {
 
 /* Compiles, runs twice, compares, frees. */
 static bool holds(unsigned passes, double error) {
-    note(pa_scode_compile(now.code, passes));
+    note(pa_straightline_compile(now.code, passes));
     CHECK_OK(now.status);
     bool held = now.status == PA_OK;
     for (int i = 0; i < 2 && held; i++) {
         write_leaves();
-        pa_scode_run(now.code);
+        pa_straightline_run(now.code);
         held = agrees(error);
     }
     stop();
@@ -155,24 +156,25 @@ static bool holds(unsigned passes, double error) {
 
 /* ---- programs ---- */
 
-static void write_reverse(pa_slot root, int first_op, const pa_slot (*operands)[2], const pa_op *ops, pa_slot *grads) {
+static void write_reverse(pa_register root, int first_op, const pa_register (*operands)[2], const pa_op *ops,
+                          pa_register *grads) {
     grads[root] = constant(1.0);
     for (int i = root; i >= first_op; i--) {
         if (grads[i] < 0) continue;
         int n = pa_op_table[ops[i]].operands;
         for (int k = 0; k < n; k++) {
-            pa_slot in[3] = {operands[i][0], operands[i][1], 0}, to = in[k];
-            pa_slot sent = gradient(ops[i], k, in, i, grads[i], NULL);
+            pa_register in[3] = {operands[i][0], operands[i][1], 0}, to = in[k];
+            pa_register sent = gradient(ops[i], k, in, i, grads[i], NULL);
             grads[to] = grads[to] < 0 ? sent : add(grads[to], sent);
         }
     }
 }
 
 static pa_op op_of[MOST];
-static pa_slot in_of[MOST][2], grad_of[MOST];
+static pa_register in_of[MOST][2], grad_of[MOST];
 
-static pa_slot record(pa_op op, pa_slot a, pa_slot b) {
-    pa_slot out = apply(op, a, b, 0, NULL);
+static pa_register record(pa_op op, pa_register a, pa_register b) {
+    pa_register out = apply(op, a, b, 0, NULL);
     op_of[out] = op;
     in_of[out][0] = a;
     in_of[out][1] = b;
@@ -183,7 +185,7 @@ static pa_slot record(pa_op op, pa_slot a, pa_slot b) {
    Operands of products and sums change places here and there where `mixed`. */
 static void write_net(int samples, int inputs, int outputs, bool mixed, bool keep_sums) {
     enum { LARGEST = 20 };
-    pa_slot w[2][LARGEST][LARGEST], b[2][LARGEST], x[LARGEST], h[LARGEST], y[LARGEST];
+    pa_register w[2][LARGEST][LARGEST], b[2][LARGEST], x[LARGEST], h[LARGEST], y[LARGEST];
     int sizes[3] = {inputs, outputs, 2};
     for (int layer = 0; layer < 2; layer++)
         for (int j = 0; j < sizes[layer + 1]; j++) {
@@ -191,20 +193,20 @@ static void write_net(int samples, int inputs, int outputs, bool mixed, bool kee
             b[layer][j] = leaf(draw_number());
         }
     int first_op = now.n + samples * inputs;
-    pa_slot data[64][LARGEST];
+    pa_register data[64][LARGEST];
     for (int s = 0; s < samples; s++)
         for (int i = 0; i < inputs; i++) data[s][i] = leaf(draw_number());
-    pa_slot loss = constant(0.0), zero = loss;
+    pa_register loss = constant(0.0), zero = loss;
     first_op++;
     for (int s = 0; s < samples; s++) {
         memcpy(x, data[s], sizeof x);
         for (int layer = 0; layer < 2; layer++) {
-            pa_slot *from = layer == 0 ? x : h, *to = layer == 0 ? h : y;
+            pa_register *from = layer == 0 ? x : h, *to = layer == 0 ? h : y;
             for (int j = 0; j < sizes[layer + 1]; j++) {
-                pa_slot sum = layer == 0 ? b[layer][j] : zero;
+                pa_register sum = layer == 0 ? b[layer][j] : zero;
                 for (int i = 0; i < sizes[layer]; i++) {
                     bool swap = mixed && draw(4) == 0;
-                    pa_slot product =
+                    pa_register product =
                         record(PA_OP_mul, swap ? from[i] : w[layer][j][i], swap ? w[layer][j][i] : from[i]);
                     sum = mixed && draw(4) == 0 ? record(PA_OP_add, product, sum) : record(PA_OP_add, sum, product);
                     if (keep_sums && draw(10) == 0) keep(sum);
@@ -233,7 +235,7 @@ static void nets_of_all_shapes(void) {
             outputs = 1 + (int)draw(19);
         start();
         write_net(samples, inputs, outputs, i % 3 == 2, i % 5 == 4);
-        held = holds(PA_SCODE_ALL, 0);
+        held = holds(PA_STRAIGHTLINE_ALL, 0);
         if (!held) printf("a net of %d samples, %d inputs, %d outputs\n", samples, inputs, outputs);
     }
     CHECK(held);
@@ -241,7 +243,7 @@ static void nets_of_all_shapes(void) {
 
 static void the_passes_change_no_number(void) {
     bool held = true;
-    for (unsigned passes = 0; passes <= PA_SCODE_ALL && held; passes++) {
+    for (unsigned passes = 0; passes <= PA_STRAIGHTLINE_ALL && held; passes++) {
         start();
         write_net(9, 5, 11, true, true);
         held = holds(passes, 0);
@@ -267,18 +269,18 @@ static void write_any(int ops, bool few_numbers) {
         if (draw(2) == 0) op = draw(2) ? PA_OP_add : PA_OP_mul;
         const pa_op_info *info = &pa_op_table[op];
         if (info->family == PA_WHOLE) continue;
-        pa_slot in[3];
-        for (int k = 0; k < 3; k++) in[k] = (pa_slot)(now.n - 1 - (int)draw(draw(3) ? 10 : (uint32_t)now.n));
+        pa_register in[3];
+        for (int k = 0; k < 3; k++) in[k] = (pa_register)(now.n - 1 - (int)draw(draw(3) ? 10 : (uint32_t)now.n));
         for (int k = 0; k < 3; k++)
             if (in[k] < 0) in[k] = 0;
         double params[2] = {parameters[draw(6)], 0};
         params[1] = params[0] + 1;
-        if (now.n > ops / 2 && draw(2) == 0) in[0] = (pa_slot)draw((uint32_t)now.n); /* wide as well as deep */
+        if (now.n > ops / 2 && draw(2) == 0) in[0] = (pa_register)draw((uint32_t)now.n); /* wide as well as deep */
         if (has_pole(op) && (now.value[in[0]] == 0 || now.value[in[1]] == 0)) continue;
-        pa_slot out = apply(op, in[0], in[1], in[2], params);
+        pa_register out = apply(op, in[0], in[1], in[2], params);
         if (info->family != PA_ELEMENTWISE || draw(2) == 0) continue;
         for (int k = 0; k < info->operands; k++)
-            if (pa_k->gradient[op][k][1] != NULL) gradient(op, k, in, out, (pa_slot)draw((uint32_t)now.n), params);
+            if (pa_k->gradient[op][k][1] != NULL) gradient(op, k, in, out, (pa_register)draw((uint32_t)now.n), params);
     }
     for (int i = 0; i < now.n; i++)
         if (draw(12) == 0) keep(i);
@@ -289,7 +291,7 @@ static void any_program(void) {
     for (int i = 0; i < 200 && held; i++) {
         start();
         write_any(i % 10 == 9 ? 4000 : 20 + (int)draw(400), i % 4 == 3);
-        held = holds(i % 2 ? PA_SCODE_ALL : draw(PA_SCODE_ALL + 1), 0);
+        held = holds(i % 2 ? PA_STRAIGHTLINE_ALL : draw(PA_STRAIGHTLINE_ALL + 1), 0);
         if (!held) printf("program %d\n", i);
     }
     CHECK(held);
@@ -304,22 +306,22 @@ static void wide_groups(void) {
         if (info->family == PA_WHOLE) continue;
         for (int pattern = 0; pattern < 3 && held; pattern++) {
             start();
-            pa_slot first = leaf(draw_number());
+            pa_register first = leaf(draw_number());
             for (int i = 1; i < LANES; i++) leaf(draw_number());
             double params[2] = {0.5, 1.5};
             int lanes = pattern == 0 ? LANES : 600;
             for (int i = 0; i < lanes; i++) {
-                pa_slot in[3] = {first + i,
-                                 first + (pattern == 0   ? LANES - 1 - i
-                                          : pattern == 1 ? i / 50
-                                                         : 7),
-                                 first + (i * 37) % LANES};
-                pa_slot out = apply((pa_op)op, in[0], in[1], in[2], params);
+                pa_register in[3] = {first + i,
+                                     first + (pattern == 0   ? LANES - 1 - i
+                                              : pattern == 1 ? i / 50
+                                                             : 7),
+                                     first + (i * 37) % LANES};
+                pa_register out = apply((pa_op)op, in[0], in[1], in[2], params);
                 keep(out);
                 for (int k = 0; k < info->operands && info->family == PA_ELEMENTWISE; k++)
                     if (pa_k->gradient[op][k][1] != NULL) keep(gradient((pa_op)op, k, in, out, first + i % 3, params));
             }
-            held = holds(PA_SCODE_ALL, 0);
+            held = holds(PA_STRAIGHTLINE_ALL, 0);
             if (!held) printf("%s, pattern %d\n", info->name, pattern);
         }
     }
@@ -331,15 +333,15 @@ static void sums_that_share_nothing_or_little(void) {
         for (int terms = 2; terms <= 9; terms += 7) {
             start();
             for (int l = 0; l < lanes; l++) {
-                pa_slot sum = leaf(draw_number());
+                pa_register sum = leaf(draw_number());
                 for (int k = 0; k < terms; k++) sum = add(sum, mul(leaf(draw_number()), leaf(draw_number())));
                 keep(sum);
             }
-            CHECK(holds(PA_SCODE_ALL, 0));
+            CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
         }
     start(); /* a triangle: each row is met by the columns up to its own, as in causal attention */
     enum { TOKENS = 24, SIZE = 4 };
-    pa_slot q[TOKENS][SIZE], k[TOKENS][SIZE];
+    pa_register q[TOKENS][SIZE], k[TOKENS][SIZE];
     for (int t = 0; t < TOKENS; t++)
         for (int d = 0; d < SIZE; d++) {
             q[t][d] = leaf(draw_number());
@@ -347,23 +349,23 @@ static void sums_that_share_nothing_or_little(void) {
         }
     for (int t = 0; t < TOKENS; t++)
         for (int u = 0; u <= t; u++) {
-            pa_slot sum = mul(q[t][0], k[u][0]);
+            pa_register sum = mul(q[t][0], k[u][0]);
             for (int d = 1; d < SIZE; d++) sum = add(sum, mul(q[t][d], k[u][d]));
             keep(sum);
         }
-    CHECK(holds(PA_SCODE_ALL, 0));
+    CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
     start(); /* the same products from different starts */
-    pa_slot x[6];
+    pa_register x[6];
     for (int i = 0; i < 6; i++) x[i] = leaf(draw_number());
     for (int i = 0; i < 9; i++) keep(add(add(leaf(draw_number()), mul(x[0], x[1])), mul(x[2], x[i % 3 + 3])));
-    CHECK(holds(PA_SCODE_ALL, 0));
+    CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
 }
 
 static void deep_chains(void) {
     enum { LINKS = 1000 };
     for (int form = 0; form < 2; form++) {
         start();
-        pa_slot b = leaf(0.999), c = leaf(0.01), d = leaf(0.3);
+        pa_register b = leaf(0.999), c = leaf(0.01), d = leaf(0.3);
         int first_op = now.n;
         for (int i = 0; i < LINKS; i++)
             d = form == 0 ? record(PA_OP_add, record(PA_OP_mul, d, b), c)
@@ -373,7 +375,7 @@ static void deep_chains(void) {
         write_reverse(d, first_op, in_of, op_of, grad_of);
         keep(grad_of[b]);
         keep(grad_of[c]);
-        CHECK(holds(PA_SCODE_ALL, 1e-13));
+        CHECK(holds(PA_STRAIGHTLINE_ALL, 1e-13));
     }
 }
 
@@ -381,77 +383,78 @@ static void deep_chains(void) {
 
 static void constants_leaves_and_duplicates_can_be_kept(void) {
     start();
-    pa_slot two = constant(2), x = leaf(3), unused = leaf(4), again = constant(2);
-    pa_slot four = mul(two, again), same = add(x, constant(0)), twice = mul(x, two), once_more = mul(again, x);
-    pa_slot kept[] = {two, x, again, four, same, twice, once_more, x};
+    pa_register two = constant(2), x = leaf(3), unused = leaf(4), again = constant(2);
+    pa_register four = mul(two, again), same = add(x, constant(0)), twice = mul(x, two), once_more = mul(again, x);
+    pa_register kept[] = {two, x, again, four, same, twice, once_more, x};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) keep(kept[i]);
-    CHECK(pa_scode_number(now.code, x) == NULL);
-    CHECK_OK(pa_scode_compile(now.code, PA_SCODE_ALL));
+    CHECK(pa_straightline_number(now.code, x) == NULL);
+    CHECK_OK(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL));
     write_leaves();
-    pa_scode_run(now.code);
+    pa_straightline_run(now.code);
     CHECK(agrees(0));
-    CHECK(pa_scode_number(now.code, twice) == pa_scode_number(now.code, once_more));
-    CHECK(pa_scode_number(now.code, unused) != NULL);
-    CHECK(pa_scode_number(now.code, -1) == NULL && pa_scode_number(now.code, 100) == NULL);
-    *pa_scode_number(now.code, x) = 5; /* the next run is of what the leaves are then */
-    *pa_scode_number(now.code, unused) = -1;
-    pa_scode_run(now.code);
-    CHECK(*pa_scode_number(now.code, twice) == 10 && *pa_scode_number(now.code, same) == 5);
-    CHECK(*pa_scode_number(now.code, four) == 4);
+    CHECK(pa_straightline_number(now.code, twice) == pa_straightline_number(now.code, once_more));
+    CHECK(pa_straightline_number(now.code, unused) != NULL);
+    CHECK(pa_straightline_number(now.code, -1) == NULL && pa_straightline_number(now.code, 100) == NULL);
+    *pa_straightline_number(now.code, x) = 5; /* the next run is of what the leaves are then */
+    *pa_straightline_number(now.code, unused) = -1;
+    pa_straightline_run(now.code);
+    CHECK(*pa_straightline_number(now.code, twice) == 10 && *pa_straightline_number(now.code, same) == 5);
+    CHECK(*pa_straightline_number(now.code, four) == 4);
     stop();
 }
 
 static void nothing_can_be_compiled(void) {
-    for (unsigned passes = 0; passes <= PA_SCODE_ALL; passes += PA_SCODE_ALL) {
+    for (unsigned passes = 0; passes <= PA_STRAIGHTLINE_ALL; passes += PA_STRAIGHTLINE_ALL) {
         start();
-        CHECK_OK(pa_scode_compile(now.code, passes));
-        pa_scode_run(now.code);
-        CHECK(pa_scode_statistics(now.code).given == 0);
+        CHECK_OK(pa_straightline_compile(now.code, passes));
+        pa_straightline_run(now.code);
+        CHECK(pa_straightline_statistics(now.code).given == 0);
         stop();
     }
     start(); /* written down, and never compiled */
     add(leaf(1), leaf(2));
     stop();
-    pa_scode_free(NULL);
+    pa_straightline_free(NULL);
 }
 
 static void products_with_zero_stay(void) {
     start();
-    pa_slot x = leaf(NAN), y = leaf(INFINITY), zero = constant(0);
-    pa_slot kept[] = {mul(x, zero), mul(y, zero), apply(PA_OP_sub, y, y, 0, NULL), apply(PA_OP_relu, x, 0, 0, NULL)};
+    pa_register x = leaf(NAN), y = leaf(INFINITY), zero = constant(0);
+    pa_register kept[] = {mul(x, zero), mul(y, zero), apply(PA_OP_sub, y, y, 0, NULL),
+                          apply(PA_OP_relu, x, 0, 0, NULL)};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) keep(kept[i]);
-    CHECK(holds(PA_SCODE_ALL, 0));
+    CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
 }
 
 static void what_is_wrong_is_said(void) {
     start();
-    pa_slot x = leaf(1), out, wrong[5] = {7, 7, 7, 7, 7}, in[5] = {x, x, -1, x, x};
-    CHECK(pa_scode_apply(now.code, PA_OP_add, wrong, NULL, &out) == PA_INDEX && message_has("slot 7"));
-    CHECK(pa_scode_apply(now.code, PA_OP_matmul, in, NULL, &out) == PA_UNSUPPORTED);
-    CHECK(pa_scode_apply(now.code, PA_OP_power, in, NULL, &out) == PA_VALUE && message_has("parameters"));
-    CHECK(pa_scode_gradient(now.code, PA_OP_lt, 0, in, NULL, &out) == PA_UNSUPPORTED);
-    CHECK(pa_scode_gradient(now.code, PA_OP_where, 0, in, NULL, &out) == PA_UNSUPPORTED);
-    CHECK(pa_scode_gradient(now.code, PA_OP_mul, 2, in, NULL, &out) == PA_UNSUPPORTED);
-    CHECK(pa_scode_keep(now.code, 99) == PA_INDEX);
-    CHECK_OK(pa_scode_compile(now.code, PA_SCODE_ALL));
-    CHECK(pa_scode_compile(now.code, PA_SCODE_ALL) == PA_RUNTIME);
-    CHECK(pa_scode_leaf(now.code, &out) == PA_RUNTIME);
-    CHECK(pa_scode_keep(now.code, x) == PA_RUNTIME);
+    pa_register x = leaf(1), out, wrong[5] = {7, 7, 7, 7, 7}, in[5] = {x, x, -1, x, x};
+    CHECK(pa_straightline_apply(now.code, PA_OP_add, wrong, NULL, &out) == PA_INDEX && message_has("register 7"));
+    CHECK(pa_straightline_apply(now.code, PA_OP_matmul, in, NULL, &out) == PA_UNSUPPORTED);
+    CHECK(pa_straightline_apply(now.code, PA_OP_power, in, NULL, &out) == PA_VALUE && message_has("parameters"));
+    CHECK(pa_straightline_gradient(now.code, PA_OP_lt, 0, in, NULL, &out) == PA_UNSUPPORTED);
+    CHECK(pa_straightline_gradient(now.code, PA_OP_where, 0, in, NULL, &out) == PA_UNSUPPORTED);
+    CHECK(pa_straightline_gradient(now.code, PA_OP_mul, 2, in, NULL, &out) == PA_UNSUPPORTED);
+    CHECK(pa_straightline_keep(now.code, 99) == PA_INDEX);
+    CHECK_OK(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL));
+    CHECK(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL) == PA_RUNTIME);
+    CHECK(pa_straightline_leaf(now.code, &out) == PA_RUNTIME);
+    CHECK(pa_straightline_keep(now.code, x) == PA_RUNTIME);
     stop();
 }
 
 static void what_became_of_a_net_can_be_read(void) {
     start();
     write_net(40, 4, 16, false, false);
-    CHECK_OK(pa_scode_compile(now.code, PA_SCODE_ALL));
-    pa_scode_stats stats = pa_scode_statistics(now.code);
+    CHECK_OK(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL));
+    pa_straightline_stats stats = pa_straightline_statistics(now.code);
     CHECK(stats.given > stats.left && stats.left > 40 * 4 * 16);
-    CHECK(stats.products > 4 && stats.chains > 40 * 16 && stats.groups < 60 && stats.scalars < 20);
+    CHECK(stats.products > 4 && stats.reductions > 40 * 16 && stats.packs < 60 && stats.scalars < 20);
     CHECK(stats.bytes > 0 && stats.bytes < 1 << 20);
     char text[2000], cut[10];
-    pa_scode_dump(now.code, text, sizeof text);
+    pa_straightline_dump(now.code, text, sizeof text);
     CHECK(strstr(text, "product of matrices") != NULL && strstr(text, "tanh") != NULL);
-    CHECK(strlen(pa_scode_dump(now.code, cut, sizeof cut)) == sizeof cut - 1);
+    CHECK(strlen(pa_straightline_dump(now.code, cut, sizeof cut)) == sizeof cut - 1);
     stop();
 }
 
@@ -466,7 +469,7 @@ static void allocations_may_fail(void) {
         if (now.status == PA_OK) {
             write_net(5, 3, 6, true, false);
             if (now.status == PA_OK) write_any(now.n + 60, false);
-            if (now.status == PA_OK) note(pa_scode_compile(now.code, PA_SCODE_ALL));
+            if (now.status == PA_OK) note(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL));
         }
         bool unused = pa_mem.fail_after >= 0;
         pa_mem.fail_after = -1;
@@ -474,7 +477,7 @@ static void allocations_may_fail(void) {
         if (!finished && now.status != PA_MEMORY) CHECK(!"a failed allocation is reported as such");
         if (finished) {
             write_leaves();
-            pa_scode_run(now.code);
+            pa_straightline_run(now.code);
             CHECK(agrees(0));
         }
         stop();
@@ -483,7 +486,7 @@ static void allocations_may_fail(void) {
     CHECK(finished);
 }
 
-void test_scode(void) {
+void test_straightline(void) {
     static const char *const sets[] = {"baseline", "avx2", "avx512"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         if (!pa_isa_available(sets[i])) continue;

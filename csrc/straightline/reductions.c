@@ -1,45 +1,45 @@
-/* From nodes to tasks: sums are rolled up into chains, and every task gets its level, the longest path from a leaf.
+/* From nodes to ops: sums are rolled up into reductions, and every op gets its level, the longest path from a leaf.
 
        s1 = b + w0 x0       used once
-       s2 = s1 + w1 x1      used once      ──▶   chain  init b   terms (w0, x0) (w1, x1) (w2, x2)
+       s2 = s1 + w1 x1      used once      ──▶   reduction  init b   terms (w0, x0) (w1, x1) (w2, x2)
        s3 = s2 + w2 x2
 
-   A term that is no product is (1, x), and a chain that begins with a product has the init -0: both give the same bits.
-   Where terms of very different levels meet (a weight's decay and then its hundred samples), the chain is cut, so that
+   A term that is no product is (1, x), and a reduction that begins with a product has the init -0: both give the same bits.
+   Where terms of very different levels meet (a weight's decay and then its hundred samples), the reduction is cut, so that
    each piece looks like its neighbours' pieces. */
 #include <string.h>
 
 #include "internal.h"
 
-typedef struct reroller {
-    scode_work *w;
+typedef struct recogniser {
+    sl_work *w;
     int32_t *uses;
-    int32_t *chain; /* of a root: its number of terms, with the first one in `first` */
+    int32_t *reduction; /* of a root: its number of terms, with the first one in `first` */
     int32_t *first, *init;
-    uint32_t *level; /* of slots */
-} reroller;
+    uint32_t *level; /* of registers */
+} recogniser;
 
-static bool is_single(const reroller *r, int32_t slot, unsigned op) {
-    const scode_node *node = &r->w->code->nodes[slot];
-    return node->code == op && r->uses[slot] == 1 && !(node->flags & (NODE_KEPT | NODE_ABSORBED));
+static bool is_single(const recogniser *r, int32_t reg, unsigned op) {
+    const sl_node *node = &r->w->code->nodes[reg];
+    return node->code == op && r->uses[reg] == 1 && !(node->flags & (SL_KEPT | SL_ABSORBED));
 }
 
-static void count_uses(reroller *r) {
-    const pa_scode *code = r->w->code;
+static void count_uses(recogniser *r) {
+    const pa_straightline *code = r->w->code;
     for (size_t i = 0; i < code->n; i++) {
-        const scode_node *node = &code->nodes[i];
-        if (r->w->same[i] != (int32_t)i || !(node->flags & NODE_LIVE)) continue;
-        int n = scode_operands(node->where);
+        const sl_node *node = &code->nodes[i];
+        if (r->w->same[i] != (int32_t)i || !(node->flags & SL_LIVE)) continue;
+        int n = sl_operands(node->where);
         for (int k = 0; k < n; k++) r->uses[node->in[k]]++;
     }
 }
 
-/* A term of the chain under construction, last first: reverse_terms puts them in order. */
-static void add_term(reroller *r, int32_t term, int32_t node) {
-    scode_work *w = r->w;
-    scode_node *product = &w->code->nodes[term];
+/* A term of the reduction under construction, last first: reverse_terms puts them in order. */
+static void add_term(recogniser *r, int32_t term, int32_t node) {
+    sl_work *w = r->w;
+    sl_node *product = &w->code->nodes[term];
     bool single = is_single(r, term, PA_OP_mul);
-    if (single) product->flags |= NODE_ABSORBED;
+    if (single) product->flags |= SL_ABSORBED;
     w->term_a[w->n_terms] = single ? product->in[0] : w->one;
     w->term_b[w->n_terms] = single ? product->in[1] : term;
     w->term_node[w->n_terms++] = node;
@@ -53,9 +53,9 @@ static void reverse(int32_t *list, size_t n) {
     }
 }
 
-static void roll_up(reroller *r, int32_t root) {
-    scode_work *w = r->w;
-    scode_node *nodes = w->code->nodes;
+static void roll_up(recogniser *r, int32_t root) {
+    sl_work *w = r->w;
+    sl_node *nodes = w->code->nodes;
     size_t first = w->n_terms;
     for (int32_t sum = root;;) {
         int32_t left = nodes[sum].in[0], right = nodes[sum].in[1];
@@ -63,7 +63,7 @@ static void roll_up(reroller *r, int32_t root) {
         if (down_left || down_right) {
             int32_t below = down_left ? left : right;
             add_term(r, down_left ? right : left, sum);
-            nodes[below].flags |= NODE_ABSORBED;
+            nodes[below].flags |= SL_ABSORBED;
             sum = below;
             continue;
         }
@@ -85,55 +85,55 @@ static void roll_up(reroller *r, int32_t root) {
     reverse(w->term_b + first, n);
     reverse(w->term_node + first, n);
     r->first[root] = (int32_t)first;
-    r->chain[root] = (int32_t)n;
+    r->reduction[root] = (int32_t)n;
 }
 
-/* ---- tasks ---- */
+/* ---- ops ---- */
 
-static uint32_t highest(const reroller *r, const int32_t *in, int n) {
+static uint32_t highest(const recogniser *r, const int32_t *in, int n) {
     uint32_t level = 0;
     for (int k = 0; k < n; k++)
         if (r->level[in[k]] > level) level = r->level[in[k]];
     return level;
 }
 
-static void add_task(reroller *r, unsigned code, unsigned where, int32_t param, int32_t out, const int32_t *in, int n) {
-    scode_task *task = &r->w->tasks[r->w->n_tasks++];
-    *task = (scode_task){
+static void add_op(recogniser *r, unsigned code, unsigned where, int32_t param, int32_t out, const int32_t *in, int n) {
+    sl_op *op = &r->w->ops[r->w->n_ops++];
+    *op = (sl_op){
         .level = highest(r, in, n) + 1,
         .code = (uint16_t)code,
         .where = (uint8_t)where,
-        .flags = r->w->code->nodes[out].flags & NODE_BACKWARD,
+        .flags = r->w->code->nodes[out].flags & SL_BACKWARD,
         .param = param,
         .out = out,
     };
-    memcpy(task->in, in, (size_t)n * sizeof *in);
-    r->level[out] = task->level;
+    memcpy(op->in, in, (size_t)n * sizeof *in);
+    r->level[out] = op->level;
 }
 
-static bool is_plain(const reroller *r, size_t term) { return r->w->term_a[term] == r->w->one; }
+static bool is_plain(const recogniser *r, size_t term) { return r->w->term_a[term] == r->w->one; }
 
-static uint32_t term_level(const reroller *r, size_t term) {
+static uint32_t term_level(const recogniser *r, size_t term) {
     uint32_t a = r->level[r->w->term_a[term]], b = r->level[r->w->term_b[term]];
     return a > b ? a : b;
 }
 
-static void add_pair(reroller *r, int32_t init, size_t term) {
-    const scode_work *w = r->w;
+static void add_pair(recogniser *r, int32_t init, size_t term) {
+    const sl_work *w = r->w;
     int32_t in[3] = {w->term_a[term], w->term_b[term], init};
     if (is_plain(r, term)) {
         in[0] = init;
-        add_task(r, PA_OP_add, 3, -1, w->term_node[term], in, 2);
+        add_op(r, PA_OP_add, 3, -1, w->term_node[term], in, 2);
     } else if (init == w->minus_zero) {
-        add_task(r, PA_OP_mul, 3, -1, w->term_node[term], in, 2);
+        add_op(r, PA_OP_mul, 3, -1, w->term_node[term], in, 2);
     } else {
-        add_task(r, CODE_MULADD, 7, -1, w->term_node[term], in, 3);
+        add_op(r, SL_CODE_MULADD, 7, -1, w->term_node[term], in, 3);
     }
 }
 
-/* One piece of a chain: a task. Returns the slot of its sum. */
-static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsigned flags) {
-    scode_work *w = r->w;
+/* One piece of a reduction: an op. Returns the reg of its sum. */
+static int32_t add_piece(recogniser *r, int32_t init, size_t first, size_t n, unsigned flags) {
+    sl_work *w = r->w;
     int32_t out = w->term_node[first + n - 1];
     if (n == 1) {
         add_pair(r, init, first);
@@ -144,34 +144,34 @@ static int32_t add_piece(reroller *r, int32_t init, size_t first, size_t n, unsi
         uint32_t own = term_level(r, k);
         if (own > level) level = own;
     }
-    w->tasks[w->n_tasks++] = (scode_task){
+    w->ops[w->n_ops++] = (sl_op){
         .level = level + 1,
-        .code = CODE_CHAIN,
+        .code = SL_CODE_REDUCTION,
         .flags = (uint8_t)flags,
         .param = -1,
         .out = out,
         .in = {init, (int32_t)first, (int32_t)n},
     };
-    w->code->stats.chains++;
+    w->code->stats.reductions++;
     r->level[out] = level + 1;
     return out;
 }
 
 static size_t most_pieces(size_t terms) { return terms < 8 ? 2 : terms / 4; }
 
-/* Is a chain cut before term k? Where the kind of terms changes, and `by_level` where their level does. */
-static bool is_cut(const reroller *r, size_t k, bool by_level) {
+/* Is a reduction cut before term k? Where the kind of terms changes, and `by_level` where their level does. */
+static bool is_cut(const recogniser *r, size_t k, bool by_level) {
     return is_plain(r, k) != is_plain(r, k - 1) || (by_level && term_level(r, k) != term_level(r, k - 1));
 }
 
-static void add_chain(reroller *r, int32_t root) {
-    size_t first = (size_t)r->first[root], n = (size_t)r->chain[root], end = first + n;
+static void add_reduction(recogniser *r, int32_t root) {
+    size_t first = (size_t)r->first[root], n = (size_t)r->reduction[root], end = first + n;
     size_t by_level = 1, by_kind = 1;
     for (size_t k = first + 1; k < end; k++) {
         by_level += is_cut(r, k, true);
         by_kind += is_cut(r, k, false);
     }
-    unsigned flags = r->w->code->nodes[root].flags & NODE_BACKWARD;
+    unsigned flags = r->w->code->nodes[root].flags & SL_BACKWARD;
     bool levels = by_level <= most_pieces(n), kinds = by_kind <= most_pieces(n);
     int32_t sum = r->init[root];
     for (size_t k = first + 1, start = first; k <= end; k++) {
@@ -181,49 +181,49 @@ static void add_chain(reroller *r, int32_t root) {
     }
 }
 
-/* Does the node stand for itself, and is it an op that no chain has absorbed? */
-static bool is_own(const reroller *r, size_t i) {
-    const scode_node *node = &r->w->code->nodes[i];
-    return r->w->same[i] == (int32_t)i && node->where != 0 && (node->flags & (NODE_LIVE | NODE_ABSORBED)) == NODE_LIVE;
+/* Does the node stand for itself, and is it an op that no reduction has absorbed? */
+static bool is_own(const recogniser *r, size_t i) {
+    const sl_node *node = &r->w->code->nodes[i];
+    return r->w->same[i] == (int32_t)i && node->where != 0 && (node->flags & (SL_LIVE | SL_ABSORBED)) == SL_LIVE;
 }
 
-static pa_status walk(reroller *r, unsigned passes) {
-    scode_work *w = r->w;
-    const scode_node *nodes = w->code->nodes;
+static pa_status walk(recogniser *r, unsigned passes) {
+    sl_work *w = r->w;
+    const sl_node *nodes = w->code->nodes;
     size_t n = w->code->n;
-    if (passes & PA_SCODE_REROLL) {
+    if (passes & PA_STRAIGHTLINE_REDUCTIONS) {
         count_uses(r);
         for (size_t i = n; i-- > 0;)
             if (nodes[i].code == PA_OP_add && is_own(r, i)) roll_up(r, (int32_t)i);
     }
     for (size_t i = 0; i < n; i++)
-        if (is_own(r, i)) w->tasks_room += r->chain[i] > 0 ? most_pieces((size_t)r->chain[i]) : 1;
-    w->tasks = pa_mem_alloc_array(w->tasks_room, sizeof *w->tasks);
-    if (w->tasks == NULL) {
-        w->tasks_room = 0;
+        if (is_own(r, i)) w->ops_room += r->reduction[i] > 0 ? most_pieces((size_t)r->reduction[i]) : 1;
+    w->ops = pa_mem_alloc_array(w->ops_room, sizeof *w->ops);
+    if (w->ops == NULL) {
+        w->ops_room = 0;
         return PA_MEMORY;
     }
     for (size_t i = 0; i < n; i++) {
         if (!is_own(r, i)) continue;
-        if (r->chain[i] > 0)
-            add_chain(r, (int32_t)i);
+        if (r->reduction[i] > 0)
+            add_reduction(r, (int32_t)i);
         else
-            add_task(r, nodes[i].code, nodes[i].where, nodes[i].param, (int32_t)i, nodes[i].in,
-                     scode_operands(nodes[i].where));
+            add_op(r, nodes[i].code, nodes[i].where, nodes[i].param, (int32_t)i, nodes[i].in,
+                   sl_operands(nodes[i].where));
     }
     return PA_OK;
 }
 
-pa_status scode_make_tasks(scode_work *w, unsigned passes) {
+pa_status sl_recognise_reductions(sl_work *w, unsigned passes) {
     size_t n = w->code->n;
     enum { ARRAYS = 5 };
     int32_t *memory = pa_mem_alloc_array(n, ARRAYS * sizeof *memory);
     if (memory == NULL) return PA_MEMORY;
     memset(memory, 0, n * ARRAYS * sizeof *memory);
-    reroller r = {
+    recogniser r = {
         .w = w,
         .uses = memory,
-        .chain = memory + n,
+        .reduction = memory + n,
         .first = memory + 2 * n,
         .init = memory + 3 * n,
         .level = (uint32_t *)(memory + 4 * n),
