@@ -135,7 +135,7 @@ typedef struct pa_kernels {
     void (*adam[2])(const pa_update *u);
     void (*rmsprop[2])(const pa_update *u);
 
-    /* gemm.inc: out (n) (+)= the sum of x's rows, x (rows, n) */
+    /* column_sums.inc: out (n) (+)= the sum of x's rows, x (rows, n) */
     void (*column_sums[2])(void *out, const void *x, int64_t rows, int64_t n, bool accumulate);
     /* gemm.inc: small and thin shapes directly, others packed by blocks into scratch */
     void (*gemm[2])(const pa_gemm *g, void *scratch);
