@@ -61,25 +61,45 @@ class _Positional(Module):
         self._refill(modules)
 
     def append(self, module: Module) -> Any:
-        """Adds a module at the end; returns self."""
+        """Adds a module at the end; returns self. **Raises** TypeError for what is no Module.
+
+        >>> import pyautograd as pa
+        >>> len(pa.nn.ModuleList().append(pa.nn.ReLU()))
+        1
+        """
         self.add_module(str(len(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
-        """Adds modules at the end; returns self."""
+        """Adds modules at the end; returns self. **Raises** TypeError for what is no Module.
+
+        >>> import pyautograd as pa
+        >>> len(pa.nn.Sequential(pa.nn.Linear(2, 2)).extend([pa.nn.ReLU(), pa.nn.Linear(2, 1)]))
+        3
+        """
         for module in modules:
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> Any:
-        """Adds a module before the one at `index`."""
+        """Adds a module before the one at `index`; returns self. **Raises** TypeError for what is no Module.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Sequential(pa.nn.Linear(2, 2)).insert(0, pa.nn.Flatten())[0]
+        Flatten(start_dim=1, end_dim=-1)
+        """
         modules = list(self)
         modules.insert(index, module)
         self._refill(modules)
         return self
 
     def pop(self, index: int = -1) -> Module:
-        """Takes out a module and returns it."""
+        """Takes out a module and returns it. **Raises** IndexError for a position out of range.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Sequential(pa.nn.Linear(2, 2), pa.nn.Tanh()).pop()
+        Tanh()
+        """
         module = self[index]
         del self[index]
         return module
@@ -87,6 +107,8 @@ class _Positional(Module):
 
 class Sequential(_Positional):
     """Modules one after the other; made from modules or from a dict of them.
+
+    Indexed by position or slice. **Raises** TypeError for what is no Module, KeyError for a name with a dot.
 
     >>> import pyautograd as pa
     >>> model = pa.nn.Sequential(pa.nn.Linear(2, 8), pa.nn.ReLU(), pa.nn.Linear(8, 1))
@@ -114,6 +136,8 @@ class Sequential(_Positional):
 class ModuleList(_Positional):
     """A list whose modules belong to the module that holds it.
 
+    **Raises** TypeError for what is no Module, IndexError for a position out of range.
+
     >>> import pyautograd as pa
     >>> layers = pa.nn.ModuleList(pa.nn.Linear(4, 4) for _ in range(3))
     >>> len(layers), len(list(layers.parameters()))
@@ -137,6 +161,8 @@ class ModuleList(_Positional):
 class ModuleDict(Module):
     """A dict whose modules belong to the module that holds it.
 
+    **Raises** TypeError for what is no Module, KeyError for a name that is not there, has a dot or is an attribute's.
+
     >>> import pyautograd as pa
     >>> heads = pa.nn.ModuleDict({"a": pa.nn.Linear(4, 1), "b": pa.nn.Linear(4, 2)})
     >>> heads["b"].out_features
@@ -150,7 +176,14 @@ class ModuleDict(Module):
             self.update(modules)
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Adds modules under their names, replacing those of the same name."""
+        """Adds modules under their names, replacing those of the same name. **Raises** TypeError for what is no Module.
+
+        >>> import pyautograd as pa
+        >>> heads = pa.nn.ModuleDict()
+        >>> heads.update({"a": pa.nn.Linear(4, 1)})
+        >>> "a" in heads
+        True
+        """
         for name, module in modules.items() if isinstance(modules, Mapping) else modules:
             self[name] = module
 
@@ -174,24 +207,51 @@ class ModuleDict(Module):
         return name in self._modules
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """The names.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.ModuleDict({"a": pa.nn.ReLU()}).keys())
+        ['a']
+        """
         return self._modules.keys()
 
     def values(self) -> Iterable[Module]:
-        """The modules."""
+        """The modules.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.ModuleDict({"a": pa.nn.ReLU()}).values())
+        [ReLU()]
+        """
         return self._modules.values()
 
     def items(self) -> Iterable[tuple[str, Module]]:
-        """Names with modules."""
+        """Names with modules.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.ModuleDict({"a": pa.nn.ReLU()}).items())
+        [('a', ReLU())]
+        """
         return self._modules.items()
 
     def pop(self, name: str) -> Module:
-        """Takes out a module and returns it."""
+        """Takes out a module and returns it. **Raises** KeyError for a name that is not there.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.ModuleDict({"a": pa.nn.ReLU()}).pop("a")
+        ReLU()
+        """
         module = self[name]
         del self[name]
         return module
 
     def clear(self) -> None:
-        """Takes out all modules."""
+        """Takes out all modules.
+
+        >>> import pyautograd as pa
+        >>> heads = pa.nn.ModuleDict({"a": pa.nn.ReLU()})
+        >>> heads.clear()
+        >>> len(heads)
+        0
+        """
         for name in list(self):
             del self[name]

@@ -11,6 +11,8 @@ from pyautograd.nn._module import Module
 class Dropout(Module):
     """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the identity.
 
+    Any shape to the same. **Raises** ValueError unless 0 <= p <= 1.
+
     >>> import pyautograd as pa
     >>> pa.nn.Dropout(0.5).eval()(pa.ones(3)).tolist()
     [1.0, 1.0, 1.0]

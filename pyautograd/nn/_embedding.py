@@ -16,7 +16,9 @@ from pyautograd.nn._module import Module
 class Embedding(Module):
     """Row `i` of `weight`, of shape (num_embeddings, embedding_dim), for each int64 i: (...) to (..., embedding_dim).
 
-    Rows start normal; the row `padding_idx`, if there is one, starts as zeros and gets no gradient.
+    Rows start normal; the row `padding_idx`, if there is one, starts as zeros and gets no gradient. **Raises**
+    ValueError for a `padding_idx` that is no row; when called, IndexError for a position out of range, TypeError for
+    other dtypes.
 
     >>> import pyautograd as pa
     >>> tuple(pa.nn.Embedding(10, 4)(pa.tensor([[1, 2, 3]])).shape)
@@ -44,7 +46,14 @@ class Embedding(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the rows anew."""
+        """Draws the rows anew.
+
+        >>> import pyautograd as pa
+        >>> table = pa.nn.Embedding(3, 2, padding_idx=0)
+        >>> table.reset_parameters()
+        >>> table.weight[0].tolist()
+        [0.0, 0.0]
+        """
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():

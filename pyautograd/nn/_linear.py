@@ -20,8 +20,9 @@ _linear = _ops.linear
 class Linear(Module):
     """`y = x weight^T + bias`: x of shape (..., in_features) to (..., out_features).
 
-    `weight` has shape (out_features, in_features), `bias` (out_features,); both start uniform in
-    ±1 / sqrt(in_features), as in PyTorch. `dtype` is float32 unless given.
+    `weight` has shape (out_features, in_features), `bias` (out_features,); both start uniform in ±1 /
+    sqrt(in_features), as in PyTorch. `dtype` is float32 unless given. **Raises** ValueError for a negative size; when
+    called, for a last axis of another size.
 
     >>> import pyautograd as pa
     >>> tuple(pa.nn.Linear(4, 2)(pa.zeros(3, 4)).shape)
@@ -45,7 +46,14 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws weight, then bias, anew."""
+        """Draws weight, then bias, anew.
+
+        >>> import pyautograd as pa
+        >>> layer = pa.nn.Linear(4, 2)
+        >>> layer.reset_parameters()
+        >>> bool((layer.weight.abs() <= 0.5).all())
+        True
+        """
         bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0.0
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
@@ -62,7 +70,12 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Gives back its input; takes and ignores any arguments when made."""
+    """Gives back its input; takes and ignores any arguments when made, and raises nothing.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Identity()(pa.tensor([1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -72,7 +85,9 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Makes one axis of the axes from `start_dim` to `end_dim`.
+    """Makes one axis of the axes from `start_dim` to `end_dim`: (N, ...) to (N, the product) by default.
+
+    **Raises**, when called, IndexError for an axis out of range, ValueError where `start_dim` comes after `end_dim`.
 
     >>> import pyautograd as pa
     >>> tuple(pa.nn.Flatten()(pa.zeros(5, 8, 8)).shape)

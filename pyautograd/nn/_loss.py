@@ -18,7 +18,9 @@ class _Loss(Module):
 
 
 class MSELoss(_Loss):
-    """`functional.mse_loss`.
+    """`functional.mse_loss`: two tensors of one shape to their mean squared error.
+
+    **Raises** ValueError for a reduction that is none of "mean", "sum" and "none"; when called, as the function.
 
     >>> import pyautograd as pa
     >>> pa.nn.MSELoss()(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
@@ -30,14 +32,24 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """`functional.l1_loss`."""
+    """`functional.l1_loss`: two tensors of one shape to their mean absolute error; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.L1Loss()(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
+    1.5
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, self.reduction)
 
 
 class SmoothL1Loss(_Loss):
-    """`functional.smooth_l1_loss`."""
+    """`functional.smooth_l1_loss`: quadratic within `beta` of the target, linear beyond; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.SmoothL1Loss()(pa.tensor([0.5, 2.0]), pa.zeros(2)).item()
+    0.8125
+    """
 
     @named
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
@@ -49,7 +61,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """`functional.huber_loss`."""
+    """`functional.huber_loss`: quadratic within `delta` of the target, linear beyond; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.HuberLoss(delta=2.0)(pa.tensor([1.0, 4.0]), pa.zeros(2)).item()
+    3.25
+    """
 
     @named
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
@@ -61,7 +78,12 @@ class HuberLoss(_Loss):
 
 
 class HingeLoss(_Loss):
-    """`functional.hinge_loss`: targets are -1 or 1."""
+    """`functional.hinge_loss`: scores against targets -1 or 1, of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.HingeLoss()(pa.tensor([2.0, 0.5]), pa.tensor([1.0, -1.0])).item()
+    0.75
+    """
 
     @named
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
@@ -73,7 +95,15 @@ class HingeLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """`functional.kl_div`."""
+    """`functional.kl_div`: log-probabilities against probabilities, of one shape; "batchmean" is a reduction too.
+
+    **Raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> loss = pa.nn.KLDivLoss(reduction="batchmean")
+    >>> loss(pa.tensor([[0.5, 0.5]]).log(), pa.tensor([[0.5, 0.5]])).item()
+    0.0
+    """
 
     @named
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
@@ -94,7 +124,9 @@ class _WeightedLoss(_Loss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """`functional.cross_entropy`: logits against classes or probabilities.
+    """`functional.cross_entropy`: logits (N, C) against int64 classes (N,), or probabilities (N, C).
+
+    `weight`, of shape (C,), is a buffer. **Raises** as MSELoss.
 
     >>> import pyautograd as pa
     >>> round(pa.nn.CrossEntropyLoss()(pa.zeros(2, 4), pa.tensor([0, 3])).item(), 4)
@@ -118,7 +150,12 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """`functional.nll_loss`: log-probabilities against classes."""
+    """`functional.nll_loss`: log-probabilities (N, C) against int64 classes (N,); **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.NLLLoss()(pa.tensor([[-1.0, -2.0]]), pa.tensor([1])).item()
+    2.0
+    """
 
     @named
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
@@ -130,7 +167,12 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """`functional.binary_cross_entropy`: probabilities against targets in [0, 1]."""
+    """`functional.binary_cross_entropy`: probabilities against targets in [0, 1], of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> round(pa.nn.BCELoss()(pa.tensor([0.5]), pa.tensor([1.0])).item(), 4)
+    0.6931
+    """
 
     @named
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
@@ -141,7 +183,14 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """`functional.binary_cross_entropy_with_logits`: logits against targets in [0, 1]."""
+    """`functional.binary_cross_entropy_with_logits`: logits against targets in [0, 1], of one shape.
+
+    `weight` and `pos_weight` are buffers. **Raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> round(pa.nn.BCEWithLogitsLoss()(pa.tensor([0.0]), pa.tensor([1.0])).item(), 4)
+    0.6931
+    """
 
     pos_weight: Tensor | None
 

@@ -32,7 +32,8 @@ class MLP(Module):
     """Linear layers with an activation, and dropout if asked for, between them; the last one stays linear.
 
     Takes (..., in_features) to (..., sizes[-1]). `activation` is a name (relu, leaky_relu, elu, gelu, silu, sigmoid,
-    tanh, softplus, identity), a module or a function. The layers are `mlp.layers`, a ModuleList of Linear.
+    tanh, softplus, identity), a module or a function. The layers are `mlp.layers`, a ModuleList of Linear. **Raises**
+    TypeError for sizes that are no ints, ValueError for an empty list of them or an unknown activation.
 
     >>> import pyautograd as pa
     >>> model = pa.nn.MLP(2, [16, 16, 1])

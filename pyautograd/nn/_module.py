@@ -29,7 +29,10 @@ class IncompatibleKeys(NamedTuple):
 
 
 class Module:
-    """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`.
+    """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`, which a call runs.
+
+    **Raises** AttributeError where a parameter or a module is assigned before `super().__init__()`, TypeError where
+    something of another kind is assigned in the place of one.
 
     >>> import pyautograd as pa
     >>> class Line(pa.nn.Module):
@@ -62,7 +65,12 @@ class Module:
         return self.forward(input)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; a subclass defines it."""
+        """What the module computes; a subclass defines it. **Raises** NotImplementedError where it does not.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Linear(4, 2).forward(pa.zeros(3, 4)).shape
+        (3, 2)
+        """
         raise NotImplementedError(f'{type(self).__name__} has no "forward"')
 
     # ---- what it holds ----
@@ -132,7 +140,17 @@ class Module:
             raise KeyError(f"attribute {name!r} already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter under a name; None keeps the place free."""
+        """Adds a parameter under a name; None keeps the place free.
+
+        **Raises** TypeError for what is no Parameter, KeyError for a name that is empty, has a dot or is an
+        attribute's.
+
+        >>> import pyautograd as pa
+        >>> m = pa.nn.Module()
+        >>> m.register_parameter("scale", pa.nn.Parameter(pa.ones(2)))
+        >>> m.scale.tolist()
+        [1.0, 1.0]
+        """
         self._check_name("parameter", name)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(f"parameter {name!r} must be a nn.Parameter or None, not {type(param).__name__}")
@@ -141,6 +159,9 @@ class Module:
     @named
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is part of the module's state and not trained, such as a running mean.
+
+        Only a `persistent` one goes into the state dict. **Raises** TypeError for what is no Tensor, KeyError for a
+        name that is empty, has a dot or is an attribute's.
 
         >>> import pyautograd as pa
         >>> m = pa.nn.Module()
@@ -161,7 +182,14 @@ class Module:
         setattr(self, name, tensor)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Adds a submodule under a name."""
+        """Adds a submodule under a name. **Raises** as `register_parameter`, of modules.
+
+        >>> import pyautograd as pa
+        >>> m = pa.nn.Module()
+        >>> m.add_module("first", pa.nn.ReLU())
+        >>> m.first
+        ReLU()
+        """
         self._check_name("module", name)
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"module {name!r} must be a Module or None, not {type(module).__name__}")
@@ -172,7 +200,12 @@ class Module:
     # ---- walking it ----
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The submodules directly inside, each once, with their names."""
+        """The submodules directly inside, each once, with their names.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.Sequential(pa.nn.ReLU(), pa.nn.Tanh()).named_children())
+        [('0', ReLU()), ('1', Tanh())]
+        """
         seen = set()
         for name, value in list(vars(self).items()):
             if isinstance(value, Module) and value not in seen:
@@ -180,13 +213,23 @@ class Module:
                 yield name, value
 
     def children(self) -> Iterator[Module]:
-        """The submodules directly inside, each once."""
+        """The submodules directly inside, each once.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.Sequential(pa.nn.ReLU(), pa.nn.Tanh()).children())
+        [ReLU(), Tanh()]
+        """
         return (module for _, module in self.named_children())
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all inside, depth first, with dotted names; shared ones once."""
+        """This module and all inside, depth first, with dotted names; shared ones once. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> [name for name, _ in pa.nn.MLP(2, [3, 1]).named_modules()]
+        ['', 'layers', 'layers.0', 'layers.1', 'activation']
+        """
         if memo is None:
             memo = set()
         if self in memo:
@@ -199,13 +242,19 @@ class Module:
                 yield from value.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all inside, each once."""
+        """This module and all inside, each once.
+
+        >>> import pyautograd as pa
+        >>> len(list(pa.nn.MLP(2, [3, 1]).modules()))
+        5
+        """
         return (module for _, module in self.named_modules())
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with their dotted names, a module's own before its submodules'; shared ones once.
+        """The parameters with their dotted names, a module's own before its submodules'; shared ones once. It raises
+        nothing.
 
         >>> import pyautograd as pa
         >>> [name for name, _ in pa.nn.Linear(2, 3).named_parameters()]
@@ -220,13 +269,23 @@ class Module:
                     yield (f"{place}.{name}" if place else name), value
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, each once: what an optimiser takes."""
+        """The parameters, each once: what an optimiser takes. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> [tuple(p.shape) for p in pa.nn.Linear(2, 3).parameters()]
+        [(3, 2), (3,)]
+        """
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with their dotted names."""
+        """The buffers with their dotted names; shared ones once. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> [name for name, _ in pa.nn.BatchNorm1d(2).named_buffers()]
+        ['running_mean', 'running_var', 'num_batches_tracked']
+        """
         seen = set()
         for place, module in self._places(prefix, recurse, remove_duplicate):
             for name in list(module._buffer_names):
@@ -237,7 +296,12 @@ class Module:
                     yield (f"{place}.{name}" if place else name), value
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers, each once."""
+        """The buffers, each once. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> len(list(pa.nn.BatchNorm1d(2).buffers()))
+        3
+        """
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def _places(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterable[tuple[str, Module]]:
@@ -247,7 +311,12 @@ class Module:
 
     @named
     def get_submodule(self, target: str) -> Module:
-        """The submodule of a dotted name; AttributeError where there is none."""
+        """The submodule of a dotted name. **Raises** AttributeError where there is none.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.MLP(2, [3, 1]).get_submodule("layers.1").out_features
+        1
+        """
         module = self
         for name in target.split(".") if target else []:
             found = vars(module).get(name)
@@ -258,7 +327,12 @@ class Module:
 
     @named
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter of a dotted name; AttributeError where there is none."""
+        """The parameter of a dotted name. **Raises** AttributeError where there is none.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.MLP(2, [3, 1]).get_parameter("layers.0.bias").shape
+        (3,)
+        """
         place, _, name = target.rpartition(".")
         module = self.get_submodule(place)
         found = vars(module).get(name)
@@ -268,7 +342,15 @@ class Module:
 
     @named
     def apply(self: M, fn: Callable[[Module], Any]) -> M:
-        """Calls `fn` on every submodule, then on this one; returns self."""
+        """Calls `fn` on every submodule, then on this one; returns self. **Raises** what `fn` raises.
+
+        >>> import pyautograd as pa
+        >>> def start(module):
+        ...     if isinstance(module, pa.nn.Linear):
+        ...         pa.nn.init.zeros_(module.bias)
+        >>> pa.nn.MLP(2, [3, 1]).apply(start).layers[1].bias.tolist()
+        [0.0]
+        """
         for module in self.children():
             module.apply(fn)
         fn(self)
@@ -295,6 +377,8 @@ class Module:
     ) -> dict[str, Tensor]:
         """Name to tensor of all parameters and persistent buffers, detached and sharing their memory.
 
+        With `keep_vars` they are the module's own, not detached. It raises nothing.
+
         >>> import pyautograd as pa
         >>> {name: tuple(t.shape) for name, t in pa.nn.MLP(2, [3, 1]).state_dict().items()}
         {'layers.0.weight': (3, 2), 'layers.0.bias': (3,), 'layers.1.weight': (1, 3), 'layers.1.bias': (1,)}
@@ -309,9 +393,15 @@ class Module:
     ) -> IncompatibleKeys:
         """Copies a state dict's numbers into this module's parameters and buffers.
 
-        All names, shapes and kinds are checked before anything is copied. Names of one side alone raise RuntimeError
-        if `strict`, and are returned otherwise; shapes that differ always raise RuntimeError. With `assign` the
-        given tensors take the places of the module's own.
+        With `assign` the given tensors take the places of the module's own. **Returns** the names of one side alone, if
+        not `strict`. **Raises** RuntimeError for these if `strict`, and always for shapes and kinds that differ,
+        TypeError for what is no mapping. All is checked before anything is copied.
+
+        >>> import pyautograd as pa
+        >>> a, b = pa.nn.Linear(2, 1), pa.nn.Linear(2, 1)
+        >>> _ = a.load_state_dict(b.state_dict())
+        >>> bool((a.weight == b.weight).all())
+        True
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
@@ -354,7 +444,14 @@ class Module:
     # ---- its modes ----
 
     def train(self: M, mode: bool = True) -> M:
-        """Training mode (True) or evaluation mode (False), for this module and all inside; Dropout heeds it."""
+        """Training mode (True) or evaluation mode (False), for this module and all inside; returns self.
+
+        Dropout and BatchNorm1d heed it. **Raises** ValueError for a mode that is no bool.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Dropout(0.5).train(False).training
+        False
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         for module in self.modules():
@@ -363,17 +460,37 @@ class Module:
         return self
 
     def eval(self: M) -> M:
-        """Evaluation mode: `train(False)`."""
+        """Evaluation mode: `train(False)`.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Dropout(0.5).eval()(pa.ones(2)).tolist()
+        [1.0, 1.0]
+        """
         return self.train(False)
 
     def requires_grad_(self: M, requires_grad: bool = True) -> M:
-        """Sets `requires_grad` of every parameter: False freezes them."""
+        """Sets `requires_grad` of every parameter, and returns self: False freezes them.
+
+        **Raises** RuntimeError for a parameter of an integer dtype.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Linear(2, 1).requires_grad_(False).weight.requires_grad
+        False
+        """
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clears the gradients of all parameters."""
+        """Clears the gradients of all parameters: to None, or to zeros where `set_to_none` is False. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> model = pa.nn.Linear(2, 1)
+        >>> model(pa.ones(1, 2)).sum().backward()
+        >>> model.zero_grad()
+        >>> model.weight.grad is None
+        True
+        """
         for parameter in self.parameters():
             if set_to_none:
                 parameter.grad = None
@@ -381,7 +498,15 @@ class Module:
                 parameter.grad.zero_()
 
     def to(self: M, *args: Any, **kwargs: Any) -> M:
-        """Casts floating-point parameters and buffers, in place: `to(dtype)`, `to("cpu")`, `to(tensor)`."""
+        """Casts floating-point parameters and buffers, in place: `to(dtype)`, `to("cpu")`, `to(tensor)`; returns self.
+
+        **Raises** as `Tensor.to`, and RuntimeError for a parameter that a graph still needs; all stay as they were
+        then.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Linear(2, 1).to(pa.float64).weight.dtype
+        pyautograd.float64
+        """
 
         def convert(tensor: Tensor) -> Tensor:
             # Where only a dtype or a tensor's dtype is asked for, integer tensors keep theirs.
@@ -390,15 +515,30 @@ class Module:
         return self._convert(convert)
 
     def float(self: M) -> M:
-        """Floating-point parameters and buffers to float32."""
+        """Floating-point parameters and buffers to float32, in place; returns self.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Linear(2, 1, dtype=pa.float64).float().weight.dtype
+        pyautograd.float32
+        """
         return self._convert(lambda t: t.float() if t.is_floating_point() else t)
 
     def double(self: M) -> M:
-        """Floating-point parameters and buffers to float64."""
+        """Floating-point parameters and buffers to float64, in place; returns self.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Linear(2, 1).double().weight.dtype
+        pyautograd.float64
+        """
         return self._convert(lambda t: t.double() if t.is_floating_point() else t)
 
     def cpu(self: M) -> M:
-        """Itself: there is no other device."""
+        """Itself: there is no other device.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.ReLU().cpu()
+        ReLU()
+        """
         return self
 
     def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:
@@ -429,12 +569,24 @@ class Module:
         return self
 
     def share_memory(self) -> None:
+        """Not there: parameters live in this process alone. **Raises** NotImplementedError.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.ReLU().share_memory()
+        Traceback (most recent call last):
+        NotImplementedError: share_memory: parameters live in this process alone
+        """
         raise NotImplementedError("share_memory: parameters live in this process alone")
 
     # ---- how it looks ----
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of the repr; a subclass may define it."""
+        """What stands between the parentheses of the repr; a subclass may define it.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.Dropout(0.5).extra_repr()
+        'p=0.5, inplace=False'
+        """
         return ""
 
     def _get_name(self) -> str:

@@ -17,6 +17,9 @@ from pyautograd.nn._module import Module
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axes, of sizes `normalized_shape` (Ba et al. 2016).
 
+    Takes (..., *normalized_shape) to the same; `weight` and `bias` have shape `normalized_shape`. **Raises**, when
+    called, ValueError for other last axes.
+
     >>> import pyautograd as pa
     >>> y = pa.nn.LayerNorm(3)(pa.tensor([[1.0, 2.0, 3.0]]))
     >>> [round(v, 4) for v in y[0].tolist()]
@@ -58,7 +61,8 @@ class BatchNorm1d(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias over the batch (Ioffe and Szegedy 2015), for (N, C) or (N, C, L).
 
     While training the batch's own mean and variance are used, and running ones kept with weight `momentum` for the
-    newest (None: plain averages); these are used in evaluation. ValueError for a training batch of one value a channel.
+    newest (None: plain averages); these are used in evaluation. **Raises**, when called, ValueError for another shape
+    and for a training batch of one value a channel, TypeError for what is no Tensor.
 
     >>> import pyautograd as pa
     >>> norm = pa.nn.BatchNorm1d(2)

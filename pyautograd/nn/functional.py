@@ -65,7 +65,10 @@ _sum = _ops.sum
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`input weight^T + bias`: (..., in) by (out, in) and (out,) to (..., out).
+    """`input weight^T + bias`.
+
+    **Arguments:** `input`: (..., in); `weight`: (out, in); `bias`: (out,); floats. **Returns** (..., out). **Raises**
+    ValueError where the shapes do not fit, TypeError for what is no Tensor.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.linear(pa.ones(1, 2), pa.tensor([[1.0, 2.0]]), pa.tensor([0.5])).tolist()
@@ -127,7 +130,10 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """e^x / sum e^x along `dim`; in `dtype` if one is given.
+    """e^x / sum e^x along `dim`, for any shape; in `dtype` if one is given.
+
+    **Raises** IndexError for a `dim` out of range, TypeError for one that is no int. Without `dim` it warns and takes
+    PyTorch's old choice.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.softmax(pa.zeros(2, 4), dim=1).tolist()[0]
@@ -137,7 +143,14 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """x - ln sum e^x along `dim`; in `dtype` if one is given."""
+    """x - ln sum e^x along `dim`, for any shape; in `dtype` if one is given. Exact where a softmax underflows.
+
+    **Raises** as `softmax`.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.log_softmax(pa.tensor([1000.0, 0.0]), dim=0).tolist()
+    [0.0, -1000.0]
+    """
     return _log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
 
 
@@ -157,7 +170,16 @@ def check_probability(what: str, p: float) -> None:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input."""
+    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input.
+
+    The draws come from the thread's stream (`manual_seed`). **Returns** the input's shape. **Raises** ValueError unless
+    0 <= p <= 1, TypeError for integers.
+
+    >>> import pyautograd as pa
+    >>> y = pa.nn.functional.dropout(pa.ones(1000), p=0.5)
+    >>> sorted(set(y.tolist())), 400 < int((y > 0).sum()) < 600
+    ([0.0, 2.0], True)
+    """
     check_probability("dropout", p)
     if not training or p == 0.0:
         return input
@@ -175,7 +197,11 @@ def _check_int64(name: str, argument: str, given: Tensor) -> None:
 
 @named
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
-    """Int64 of shape (..., num_classes), 1 at each class and 0 elsewhere; -1 classes: the largest plus one.
+    """1 at each class and 0 elsewhere, int64.
+
+    **Arguments:** `input`: classes, int64 of shape (...); `num_classes`: -1 takes the largest class plus one.
+    **Returns** (..., num_classes). **Raises** TypeError for another dtype, IndexError for a class out of range,
+    ValueError for less than one class, or -1 with an empty tensor.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.one_hot(pa.tensor([0, 2])).tolist()
@@ -194,7 +220,11 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """The rows of `weight` at int64 positions: (...) and (rows, width) to (..., width); no gradient at `padding_idx`.
+    """The rows of `weight` at the positions `input`; no gradient flows to the row `padding_idx`.
+
+    **Arguments:** `input`: int64 of shape (...); `weight`: (rows, width). **Returns** (..., width). **Raises**
+    TypeError for positions of another dtype, IndexError for one out of range, ValueError for a weight without two axes
+    or a `padding_idx` that is no row.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.embedding(pa.tensor([1, 0]), pa.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
@@ -224,7 +254,15 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias, statistics over the last axes, of sizes `normalized_shape`."""
+    """(x - mean) / sqrt(var + eps) * weight + bias, statistics over the last axes, of sizes `normalized_shape`.
+
+    **Arguments:** `input`: (..., *normalized_shape); `weight`, `bias`: of shape `normalized_shape` each. The variance
+    is the biased one (Ba et al. 2016). **Returns** the input's shape. **Raises** ValueError where the shapes differ.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.layer_norm(pa.tensor([[0.0, 2.0]]), (2,), eps=0.0).tolist()
+    [[-1.0, 1.0]]
+    """
     n = len(normalized_shape)
     if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
         raise ValueError(
@@ -252,10 +290,18 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias for each channel, axis 1 of the input.
+    """(x - mean) / sqrt(var + eps) * weight + bias for each channel, axis 1 of the input (Ioffe and Szegedy 2015).
 
     Mean and variance are the batch's while `training`, and move the running ones, in place, by `momentum` (the variance
     without bias); else they are the running ones.
+
+    **Arguments:** `input`: (N, C, ...); all others (C,), floats. **Returns** the input's shape. **Raises** ValueError
+    where the shapes differ, for a training batch of one value a channel, and without `training` where running
+    statistics lack.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.batch_norm(pa.tensor([[0.0], [2.0]]), None, None, training=True, eps=0.0).tolist()
+    [[-1.0], [1.0]]
     """
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = tuple(axis for axis in range(input.ndim) if axis != 1)
@@ -331,6 +377,10 @@ def _check_shapes(name: str, input: Tensor, target: Tensor) -> None:
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Mean of (input - target)^2.
 
+    **Arguments:** `input`, `target`: of one shape; `reduction`: "mean", "sum" or "none". **Returns** a 0-d tensor, with
+    "none" one of the input's shape. **Raises** ValueError for shapes that differ or another reduction, TypeError for
+    what is no Tensor.
+
     >>> import pyautograd as pa
     >>> pa.nn.functional.mse_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
     2.5
@@ -341,14 +391,26 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 @named
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Mean of |input - target|."""
+    """Mean of |input - target|; arguments, result and what it **raises** are those of `mse_loss`.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.l1_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0]), reduction="none").tolist()
+    [1.0, 2.0]
+    """
     _check_shapes("l1_loss", input, target)
     return _reduce((input - target).abs(), reduction)
 
 
 @named
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """Mean of d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), for d = input - target (Huber 1964)."""
+    """Mean of d^2 / 2 where |d| < delta, else delta (|d| - delta / 2), for d = input - target (Huber 1964).
+
+    Arguments and result are those of `mse_loss`. **Raises** as it does, and ValueError unless delta > 0.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.huber_loss(pa.tensor([0.5, 3.0]), pa.zeros(2), reduction="none").tolist()
+    [0.125, 2.5]
+    """
     _check_shapes("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
@@ -357,7 +419,14 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
 
 @named
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """`huber_loss` with delta = beta, divided by beta; `l1_loss` where beta is 0."""
+    """`huber_loss` with delta = beta, divided by beta; `l1_loss` where beta is 0 (Girshick 2015).
+
+    Arguments and result are those of `mse_loss`. **Raises** as it does, and ValueError for a negative beta.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.smooth_l1_loss(pa.tensor([1.0, 3.0]), pa.zeros(2), reduction="none", beta=2.0).tolist()
+    [0.25, 2.0]
+    """
     _check_shapes("smooth_l1_loss", input, target)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
@@ -370,6 +439,8 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
 @named
 def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """Mean of max(0, margin - target input), targets -1 or 1: the support vector machine's loss.
+
+    Arguments, result and what it **raises** are those of `mse_loss`.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.hinge_loss(pa.tensor([2.0, 0.5]), pa.tensor([1.0, -1.0])).item()
@@ -388,7 +459,14 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Mean of -(t ln s + (1 - t) ln(1 - s)) for s = sigmoid(input), in the form that does not overflow.
 
-    `weight` multiplies each element's loss, `pos_weight` the part of the positive class; both broadcast.
+    **Arguments:** `input`, `target`: logits and targets in [0, 1], of one shape; `weight` multiplies each element's
+    loss, `pos_weight` the part of the positive class, both of a shape that broadcasts. Result and what it **raises**
+    are those of `mse_loss`, and ValueError for weights that do not broadcast.
+
+    >>> import pyautograd as pa
+    >>> loss = pa.nn.functional.binary_cross_entropy_with_logits(pa.tensor([0.0, 1000.0]), pa.tensor([1.0, 1.0]))
+    >>> round(loss.item(), 4)
+    0.3466
     """
     _check_shapes("binary_cross_entropy_with_logits", input, target)
     if pos_weight is None:
@@ -408,6 +486,13 @@ def binary_cross_entropy(
     """Mean of -(t ln x + (1 - t) ln(1 - x)), the logarithms held at -100; x are probabilities.
 
     Give logits to `binary_cross_entropy_with_logits`: it is exact where a sigmoid rounds to 0 or 1.
+
+    **Arguments:** `input`, `target`: in [0, 1], of one shape; `weight` multiplies each element's loss and broadcasts.
+    Result and what it **raises** are those of `mse_loss`, and ValueError for an element outside of [0, 1].
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.binary_cross_entropy(pa.tensor([1.0, 0.0]), pa.tensor([1.0, 1.0])).item()
+    50.0
     """
     _check_shapes("binary_cross_entropy", input, target)
     for argument, given in ("input", input), ("target", target):
@@ -424,7 +509,14 @@ def binary_cross_entropy(
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Kullback-Leibler divergence target (ln target - input), input being log-probabilities.
 
-    "batchmean" divides the sum by the first axis, which is the divergence's definition; "mean" by all elements.
+    **Arguments:** `input`, `target`: of one shape; `log_target`: whether the target is in logarithms too; `reduction`:
+    "batchmean" divides the sum by the first axis, which is the divergence's definition, "mean" by all elements. Result
+    and what it **raises** are those of `mse_loss`.
+
+    >>> import pyautograd as pa
+    >>> loss = pa.nn.functional.kl_div(pa.tensor([[0.5, 0.5]]).log(), pa.tensor([[1.0, 0.0]]), reduction="batchmean")
+    >>> round(loss.item(), 4)
+    0.6931
     """
     _check_shapes("kl_div", input, target)
     if log_target:
@@ -445,10 +537,13 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Mean of -ln softmax(input)[target]; input are logits of shape (N, C), (C,) or (N, C, ...).
+    """Mean of -ln softmax(input)[target].
 
-    Targets are classes, int64 of shape (N,), () or (N, ...), those equal to `ignore_index` left out; or probabilities
-    of the input's shape. `weight` has one factor a class: the mean is then a weighted one.
+    **Arguments:** `input`: logits, (N, C), (C,) or (N, C, ...); `target`: classes, int64 of shape (N,), () or (N, ...),
+    those equal to `ignore_index` left out, or probabilities of the input's shape; `weight`: (C,), a factor a class, the
+    mean is then a weighted one. **Returns** a 0-d tensor, with "none" one loss a target. **Raises** ValueError for
+    shapes that do not fit or a `label_smoothing` outside of [0, 1], IndexError for a class out of range, TypeError for
+    a target of another dtype.
 
     >>> import pyautograd as pa
     >>> round(pa.nn.functional.cross_entropy(pa.zeros(2, 4), pa.tensor([0, 3])).item(), 4)
@@ -506,7 +601,9 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Mean of -input[target]: `cross_entropy` of log-probabilities, with its shapes.
+    """Mean of -input[target]: `cross_entropy` of log-probabilities.
+
+    Shapes, result and what it **raises** are those of `cross_entropy`; targets are int64 classes alone.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.nll_loss(pa.tensor([[-1.0, -2.0], [-3.0, -4.0]]), pa.tensor([0, 1])).item()
