@@ -2,45 +2,16 @@
 
 import gc
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from failing_allocations import MOST, alive, assert_alive, failures
 
 import pyautograd
 from pyautograd import nn, optim, scalar
 from pyautograd._c import lib
-
-MOST = 2000  # allocations that no step here comes near
-
-
-def alive() -> tuple[int, ...]:
-    """What the core holds."""
-    stats = pyautograd.memory_stats()
-    return stats.nodes, stats.storages, stats.live_bytes
-
-
-def assert_alive(expected: tuple[int, ...], number: int) -> None:
-    """Nothing is left behind by the run in which allocation `number` failed."""
-    if alive() != expected:
-        gc.collect()
-    assert alive() == expected, number
-
-
-def failures() -> Iterator[int]:
-    """0, 1, 2 …: each time the allocation of that number fails, until none of that number is reached."""
-    try:
-        for number in range(MOST):
-            lib.pa_memory_fail_after(number)
-            yield number
-            reached = lib.pa_memory_fail_left() < 0
-            lib.pa_memory_fail_after(-1)
-            if not reached:
-                return
-        pytest.fail(f"more than {MOST} allocations")
-    finally:
-        lib.pa_memory_fail_after(-1)
 
 
 def numbers(model: nn.Module) -> list[Any]:
@@ -66,7 +37,7 @@ OPTIMIZERS: dict[str, Callable[[Any], optim.Optimizer]] = {
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_training_step(name: str) -> None:
+def test_a_training_step_goes_on_after_any_failure_as_if_there_had_been_none(name: str) -> None:
     x = pyautograd.tensor(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3))
     y = pyautograd.tensor([0, 1, 1, 0])
 
@@ -119,7 +90,7 @@ def test_a_training_step(name: str) -> None:
     assert number >= 10
 
 
-def test_a_step_over_values() -> None:
+def test_a_step_over_values_raises_or_computes_the_same() -> None:
     def run() -> float:
         model = scalar.MLP(2, [3, 1])
         scores = [model([0.5, -1.0]), model([1.0, 2.0])]
@@ -206,7 +177,7 @@ class Twice(pyautograd.autograd.Function):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_what_makes_tensors(name: str) -> None:
+def test_what_makes_tensors_raises_and_leaks_nothing(name: str) -> None:
     MAKERS[name]()
     gc.collect()
     start = alive()

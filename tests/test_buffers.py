@@ -146,3 +146,11 @@ def test_who_knows_no_buffers_is_told_where_the_memory_is() -> None:
     told = tensor.__array_interface__
     assert (told["shape"], told["strides"], told["data"]) == ((3, 4), (4, 12), (tensor.data_ptr(), False))
     assert np.dtype(told["typestr"]) == np.float32
+
+
+def test_empty_cache_gives_back_what_is_cached() -> None:
+    large = pa.zeros(1000, 1000)
+    del large
+    kept = pa.memory_stats().cached_bytes
+    pa.empty_cache()
+    assert pa.memory_stats().cached_bytes <= max(0, kept - 4_000_000)  # under sanitizers nothing is cached

@@ -5,26 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from elementwise import DOMAINS, PARAMETERS, ROWS, call, draw
 from gradcheck import check_gradients, leaf
 
 import pyautograd as pa
 from pyautograd import _ops, reference
-from pyautograd._core import apply
 from pyautograd.scalar import Value
 
-ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwise"}
-PARAMETERS = {
-    "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
-    "huber": (0.8,),
-    "hinge": (1.0,),
-}  # fmt: skip
-
-# Where a row is defined and smooth, if that is not everywhere
-DOMAINS = {
-    "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
-    "pow": (0.3, 3.0),
-    "bce": (0.1, 0.9),
-}  # fmt: skip
 PIECEWISE = {"floor", "ceil", "round", "sign"}  # their gradient is 0, which differences across a step would not show
 
 UNARY_SHAPES = [(), (1,), (5,), (0,), (2, 3), (2, 0, 3), (1, 17, 2)]
@@ -33,18 +20,6 @@ BINARY_SHAPES = [
     (2, 1)),
     ((0, 3), (3,)), ((1,), (0,)), ((2, 3), (2, 3)),
 ]  # fmt: skip
-
-
-def draw(name: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
-    """Inputs for a row: in its domain, away from kinks and ties."""
-    low, high = DOMAINS.get(name, (-2.0, 2.0))
-    rng = np.random.default_rng([len(name), *(size for shape in shapes for size in shape)])
-    arrays = [rng.uniform(low, high, shape) for shape in shapes]
-    return [np.where(np.abs(a * 10 % 1) < 0.05, a + 0.013, a) for a in arrays]
-
-
-def call(name: str, *operands: object) -> pa.Tensor:
-    return apply(ROWS[name].number, *operands, *PARAMETERS.get(name, ()))
 
 
 ONE = [name for name, row in ROWS.items() if row.operands == 1]

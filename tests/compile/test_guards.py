@@ -36,7 +36,7 @@ def new_tuple(*members: Any) -> tuple[Any, ...]:
     return members
 
 
-def test_a_cell() -> None:
+def test_a_filled_cell_fails_until_it_is_rearmed() -> None:
     cell, write = cell_of(1)
     guards = Guards()
     assert guards.cell(cell) == 0
@@ -47,7 +47,7 @@ def test_a_cell() -> None:
     assert guards.check() == -1
 
 
-def test_a_cell_that_is_empty() -> None:
+def test_an_empty_cell_fails_when_it_is_filled() -> None:
     def function() -> Any:
         return later
 
@@ -75,7 +75,7 @@ def test_a_cell_that_is_empty() -> None:
         (np.float64(2.0), np.float64(2.0), 2.0),
     ],
 )
-def test_what_counts_as_the_same(before: Any, equal: Any, other: Any) -> None:
+def test_a_constant_fails_unless_the_new_one_is_equal_in_type_and_bits(before: Any, equal: Any, other: Any) -> None:
     table = {"key": before}
     guards = Guards()
     guards.item(table, "key")
@@ -85,7 +85,7 @@ def test_what_counts_as_the_same(before: Any, equal: Any, other: Any) -> None:
     assert guards.check() == 0
 
 
-def test_equal_objects_are_others() -> None:
+def test_an_object_fails_when_an_equal_one_takes_its_place() -> None:
     table: dict[str, Any] = {"key": [1]}
     guards = Guards()
     guards.item(table, "key")
@@ -93,7 +93,7 @@ def test_equal_objects_are_others() -> None:
     assert guards.check() == 0
 
 
-def test_an_item_that_is_missing() -> None:
+def test_a_missing_item_fails_when_it_appears() -> None:
     table: dict[Any, Any] = {}
     guards = Guards()
     guards.item(table, (1, "key"))
@@ -102,7 +102,7 @@ def test_an_item_that_is_missing() -> None:
     assert guards.check() == 0
 
 
-def test_lengths_and_members() -> None:
+def test_containers_fail_when_their_members_or_their_length_change() -> None:
     members, recent, table = [1, "a", (2,)], deque([1, 2]), {1: 2}
     guards = Guards()
     assert [guards.members(members), guards.members(recent), guards.length(table)] == [0, 1, 2]
@@ -118,7 +118,7 @@ def test_lengths_and_members() -> None:
     assert guards.check() == 2
 
 
-def test_members_of_another_list() -> None:
+def test_rearming_with_another_list_guards_that_one() -> None:
     first, second = [1], [2, 3]
     guards = Guards()
     guards.members(first)
@@ -129,7 +129,7 @@ def test_members_of_another_list() -> None:
     assert guards.check() == 0
 
 
-def test_sets() -> None:
+def test_a_set_fails_when_its_members_change() -> None:
     members = {1, 2}
     guards = Guards()
     guards.equal(members)
@@ -139,7 +139,7 @@ def test_sets() -> None:
     assert guards.check() == -1
 
 
-def test_attributes_and_slots() -> None:
+def test_an_attribute_fails_when_it_changes_and_a_slot_when_it_is_filled() -> None:
     class Slotted:
         __slots__ = ("a",)
 
@@ -154,7 +154,7 @@ def test_attributes_and_slots() -> None:
     assert guards.check() == 0
 
 
-def test_an_attribute_that_raises() -> None:
+def test_what_an_attribute_raises_passes_through() -> None:
     class Failing:
         fail = False
 
@@ -192,7 +192,7 @@ def test_guards_are_not_changed_by_what_a_check_runs() -> None:
         guards.check()
 
 
-def test_neurons() -> None:
+def test_a_neuron_fails_when_its_nonlinearity_or_its_list_of_weights_changes() -> None:
     neuron = scalar.Neuron(2)
     guards = Guards()
     guards.neuron(neuron)
@@ -216,7 +216,7 @@ def test_neurons() -> None:
         lambda a: a[:, 1, 2][..., None],
     ],
 )
-def test_arrays(view: Callable[[Any], Any]) -> None:
+def test_an_array_fails_when_one_of_its_numbers_changes(view: Callable[[Any], Any]) -> None:
     base = np.arange(24.0).reshape(2, 3, 4)
     array = view(base)
     guards = Guards()
@@ -236,7 +236,7 @@ def test_arrays(view: Callable[[Any], Any]) -> None:
     assert guards.check() == -1
 
 
-def test_modes() -> None:
+def test_modes_fail_when_they_are_switched() -> None:
     guards = Guards()
     guards.modes()
     with pyautograd.no_grad():
@@ -280,7 +280,7 @@ def test_modules_move_the_epoch() -> None:
     change(lambda: model.pop(), model, "2")
 
 
-def test_bad_arguments() -> None:
+def test_wrong_owners_are_refused_and_add_no_row() -> None:
     guards: Any = Guards()
     array = np.zeros((1,) * 9)
     for call, error in [
@@ -313,7 +313,7 @@ def test_a_cycle_through_guards_is_collected() -> None:
     assert gone() is None
 
 
-def test_without_memory_they_fail_cleanly() -> None:
+def test_guards_without_memory_keep_what_they_were() -> None:
     members, neuron, array = [object() for _ in range(300)], scalar.Neuron(2), np.arange(1000.0)
     address = array.__array_interface__["data"][0]
     failures = 0

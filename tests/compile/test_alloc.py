@@ -2,12 +2,13 @@
 has made the whole step or nothing of it; then the step goes on as if nothing had been."""
 
 import gc
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from test_alloc_failure import MOST, alive, assert_alive
+from failing_allocations import MOST, alive, assert_alive
 
 import pyautograd as pa
 from pyautograd import nn
@@ -47,8 +48,6 @@ class OfValues:
     """A step over Values."""
 
     def __init__(self) -> None:
-        import random
-
         random.seed(1)
         self.model = MLP(3, [2, 1])
         model = self.model
@@ -101,7 +100,7 @@ def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bo
 
 
 @pytest.mark.parametrize("kind", [OfTensors, OfValues])
-def test_a_step(kind: type) -> None:
+def test_a_step_that_runs_out_of_memory_was_made_whole_or_not_at_all(kind: type) -> None:
     wanted = trajectory(kind)
     gc.collect()
     before = alive()

@@ -1,4 +1,4 @@
-"""What the passes make of a program, as its description shows it; that the numbers stay is in test_compile_ops.py."""
+"""What the passes make of a program, as its description shows it; that the numbers stay is in test_ops.py."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
+from pyautograd.nn import functional as F
+from pyautograd.scalar import MLP, Value
+
+from .training import close
 
 
 def described(function: Callable[..., Any], *args: Any, **passes: bool) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def test_an_op_is_not_common_across_a_write() -> None:
         np.testing.assert_array_equal(compiled(pa.ones(3)).numpy(), np.full(3, 2 * i + 3))
 
 
-def test_long_elementwise_chains_run_by_blocks() -> None:
+def test_long_elementwise_chains_run_block_by_block() -> None:
     x = pa.linspace(0, 1, 5000)
 
     def step(x: pa.Tensor) -> pa.Tensor:
@@ -101,8 +105,6 @@ def test_buffers_share_memory() -> None:
 
 
 def test_scalar_code_is_rolled_up_and_grouped() -> None:
-    from pyautograd.scalar import MLP, Value
-
     model = MLP(3, [8, 1])
     rows = np.random.default_rng(0).normal(size=(20, 3))
 
@@ -121,3 +123,24 @@ def test_scalar_code_is_rolled_up_and_grouped() -> None:
     found = {off: each.programs[0].describe() for off, each in steps.items()}
     assert found[""]["chains"] > 0 and found["reroll"]["chains"] == 0
     assert found["group"]["scalars"] > found[""]["scalars"]
+
+
+def test_a_step_without_one_of_the_passes_computes_the_same() -> None:
+    for name in ("constants", "common", "dead", "fuse", "plan", "reroll", "group"):
+
+        @pa.compile(passes={name: False})
+        def step(x: pa.Tensor) -> pa.Tensor:
+            return F.relu(x * 2 + 1).sum() + F.relu(x * 2 + 1).mean()
+
+        x = pa.randn(7)
+        assert close([step(x).item() for _ in range(4)], [step.__wrapped__(x).item()] * 4)
+
+
+def test_an_unknown_pass_is_named() -> None:
+    @pa.compile(passes={"fusion": False})
+    def step(x: pa.Tensor) -> pa.Tensor:
+        return x + 1
+
+    step(pa.ones(2))
+    with pytest.raises(ValueError, match=r"no pass 'fusion'; there are constants, common, dead, fuse, plan"):
+        step(pa.ones(2))

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import signal
 import sys
 import threading
@@ -14,22 +15,15 @@ import pytest
 
 import pyautograd
 from pyautograd import Tensor, Value, nn, optim, scalar
-from pyautograd.nn import functional as F
+
+from .training import Training
 
 
 def make(compiled: bool = True, **options: Any) -> tuple[Any, nn.Module, optim.Optimizer]:
-    pyautograd.manual_seed(3)
-    model = nn.MLP(4, [8, 3], **options)
-    optimizer = optim.Adam(model.parameters(), lr=0.02)
-
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return (pyautograd.compile(step) if compiled else step), model, optimizer
+    training = Training(
+        lambda: nn.MLP(4, [8, 3], **options), lambda params: optim.Adam(params, lr=0.02), compiled=compiled
+    )
+    return training.step, training.model, training.optimizer
 
 
 def data(n: int = 100) -> tuple[Tensor, Tensor]:
@@ -53,7 +47,7 @@ def orders(n: int, epochs: int, seed: int | None) -> list[np.ndarray[Any, Any]]:
 @pytest.mark.parametrize("n", [96, 100, 7])
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize("seed", [None, 5])
-def test_it_does_what_a_loop_does(n: int, drop_last: bool, seed: int | None) -> None:
+def test_a_run_does_what_a_loop_of_steps_does(n: int, drop_last: bool, seed: int | None) -> None:
     x, y = data(n)
     batch_size, epochs = 6, 4
     step, model, _ = make(compiled=False)
@@ -115,7 +109,7 @@ def test_a_second_run_goes_on() -> None:
     assert len(other.programs) == 1
 
 
-def test_calls_and_runs_mix() -> None:
+def test_calls_and_runs_may_alternate() -> None:
     x, y = data(40)
     step, model, _ = make()
     for _ in range(4):
@@ -130,7 +124,7 @@ def test_calls_and_runs_mix() -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
-def test_arrays_are_taken_as_they_are() -> None:
+def test_arrays_train_as_tensors_do() -> None:
     x, y = data()
     step, _, _ = make()
     expected = step.run(x, y, batch_size=16, epochs=3, seed=0)
@@ -139,7 +133,7 @@ def test_arrays_are_taken_as_they_are() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_rows_of_other_layouts() -> None:
+def test_data_may_have_any_layout() -> None:
     x, y = data()
     wide = pyautograd.zeros(4, 100)
     wide.copy_(x.T)
@@ -182,7 +176,7 @@ def test_a_step_without_a_loss_is_told() -> None:
             pyautograd.compile(function).run(data()[0], batch_size=10)
 
 
-def test_bad_data_is_told() -> None:
+def test_data_that_do_not_fit_are_refused() -> None:
     step, _, _ = make()
     x, y = data()
     for arguments, error, words in [
@@ -234,7 +228,7 @@ def test_an_exception_of_the_callback_passes_through() -> None:
     assert step.run(*data(), batch_size=20).shape == (5,)
 
 
-def test_a_schedule_in_the_callback() -> None:
+def test_a_schedule_may_step_in_the_callback() -> None:
     found = []
     for compiled in (True, False):
         step, model, optimizer = make(compiled)
@@ -253,7 +247,7 @@ def test_a_schedule_in_the_callback() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-def test_validation_in_the_callback() -> None:
+def test_the_callback_may_validate_the_model() -> None:
     step, model, _ = make(dropout=0.2)
     x, y = data()
     predict = pyautograd.compile(lambda x: model(x).argmax(1))
@@ -312,7 +306,7 @@ class Bar:
         self.words = str(words)
 
 
-def test_progress_by_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_by_a_bar_of_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     tqdm = pytest.importorskip("tqdm.auto")
     monkeypatch.setattr(tqdm, "tqdm", Bar)
     step, _, _ = make()
@@ -403,10 +397,8 @@ def test_an_epoch_that_is_long_is_interrupted_too() -> None:
     assert np.isfinite(step(x[:2], y[:2]).item())
 
 
-def test_steps_over_values() -> None:
+def test_steps_over_values_run_as_a_loop_of_them_does() -> None:
     def build(compiled: bool) -> tuple[Any, scalar.MLP]:
-        import random
-
         random.seed(1)
         model = scalar.MLP(2, [4, 1])
 
@@ -431,7 +423,7 @@ def test_steps_over_values() -> None:
     assert [p.data for p in other.parameters()] == pytest.approx([p.data for p in model.parameters()], rel=1e-12)
 
 
-def test_trainings_in_threads_side_by_side() -> None:
+def test_trainings_may_run_in_threads_side_by_side() -> None:
     expected = make()[0].run(*data(), batch_size=10, epochs=20, seed=0)
     steps = [make()[0] for _ in range(3)]
     results: list[Any] = [None] * 3

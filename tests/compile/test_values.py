@@ -1,5 +1,6 @@
 """Steps over Values that go through small tensors on the way: compiled, they have the eager bits."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ LOSSES: dict[str, Callable[[list[Value]], Any]] = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_small_tensors_of_values(name: str) -> None:
+def test_steps_through_small_tensors_have_the_eager_bits(name: str) -> None:
     loss_of = LOSSES[name]
 
     def run(values: list[Value], steps: int, compiled: bool) -> list[float]:
@@ -77,8 +78,6 @@ def test_gradients_that_a_step_does_not_clear_add_up() -> None:
 def test_columns_of_data_go_in_as_arguments() -> None:
     models = []
     for compiled in (False, True):
-        import random
-
         random.seed(2)
         model = MLP(2, [3, 1])
 
@@ -95,6 +94,37 @@ def test_columns_of_data_go_in_as_arguments() -> None:
         losses = [run(x, y).data for _ in range(4)]
         models.append((losses, [p.data for p in model.parameters()]))
     assert models[0][0] == models[1][0] and models[0][1] == models[1][1]
+
+
+def test_the_loop_of_micrograds_demo_trains_as_it_does_plainly() -> None:
+    def make(compiled: bool) -> tuple[Any, MLP]:
+        random.seed(5)
+        model = MLP(2, [4, 1])
+
+        def step(X: Any, y: Any, lr: float) -> Any:
+            scores = [model([Value(a) for a in row]) for row in X]
+            losses = [(1 + -yi * score).relu() for yi, score in zip(y, scores, strict=True)]
+            loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
+            model.zero_grad()
+            loss.backward()
+            for p in model.parameters():
+                p.data -= lr * p.grad
+            accuracy = [(yi > 0) == (score.data > 0) for yi, score in zip(y, scores, strict=True)]
+            return loss, sum(accuracy) / len(accuracy)
+
+        return (pa.compile(step) if compiled else step), model
+
+    plain, model = make(False)
+    compiled, other = make(True)
+    generator = np.random.default_rng(0)
+    for i in range(8):
+        X, y = generator.normal(size=(6, 2)), generator.choice([-1, 1], 6)
+        lr = 1.0 - 0.1 * i
+        expected, found = plain(X, y, lr), compiled(X, y, lr)
+        assert found[0].data == pytest.approx(expected[0].data, rel=1e-12)
+        assert found[1] == pytest.approx(expected[1])
+    assert [p.data for p in other.parameters()] == pytest.approx([p.data for p in model.parameters()], rel=1e-12)
+    assert len(compiled.programs) == 1
 
 
 # ---- Values without programs ----

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +14,8 @@ import pyautograd as pa
 from pyautograd import nn, optim
 
 
-class Training:
-    """A net, its optimiser, and one step of it."""
+class Regression:
+    """A net, its optimiser, and a step that reads both from here, so that they may be replaced."""
 
     def __init__(self, width: int = 16) -> None:
         pa.manual_seed(0)
@@ -36,41 +35,41 @@ X = np.random.default_rng(0).normal(size=(256, 8)).astype(np.float32)
 Y = X.sum(1, keepdims=True)
 
 
-def take_a_parameters_state(training: Training) -> None:
+def take_a_parameters_state(training: Regression) -> None:
     training.optimizer.state.pop(next(training.model.parameters()), None)
 
 
-def clear_inner_dicts(training: Training) -> None:
+def clear_inner_dicts(training: Regression) -> None:
     for kept in training.optimizer.state.values():
         kept.clear()
 
 
-def replace_data_and_gradients(training: Training) -> None:
+def replace_data_and_gradients(training: Regression) -> None:
     for p in training.model.parameters():
         p.data = pa.full_like(p, 0.1)
         p.grad = pa.ones_like(p)
 
 
-def load_states(training: Training) -> None:
+def load_states(training: Regression) -> None:
     training.optimizer.load_state_dict(training.optimizer.state_dict())
     training.model.load_state_dict({name: t * 0.5 for name, t in training.model.state_dict().items()})
 
 
-def change_options(training: Training) -> None:
+def change_options(training: Regression) -> None:
     for group in training.optimizer.param_groups:
         group["lr"] *= 0.5
         group["amsgrad"] = True
 
 
-def freeze_a_layer(training: Training) -> None:
+def freeze_a_layer(training: Regression) -> None:
     training.model[0].requires_grad_(False)
 
 
-def train_by_hand(training: Training) -> None:
+def train_by_hand(training: Regression) -> None:
     training.step(X[:32], Y[:32])
 
 
-ACTIONS: list[Callable[[Training], None]] = [
+ACTIONS: list[Callable[[Regression], None]] = [
     lambda training: training.optimizer.state.clear(), take_a_parameters_state, clear_inner_dicts,
     lambda training: training.optimizer._state.clear(), replace_data_and_gradients, load_states, change_options,
     freeze_a_layer, train_by_hand, lambda training: training.optimizer.zero_grad(set_to_none=False),
@@ -79,8 +78,8 @@ NAMES = ["clear", "pop", "inner", "private", "replace", "load", "options", "free
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=NAMES)
-def test_a_callback_may_do_what_a_loop_may(action: Callable[[Training], None]) -> None:
-    plain, compiled = Training(), Training()
+def test_a_callback_may_do_what_a_loop_may(action: Callable[[Regression], None]) -> None:
+    plain, compiled = Regression(), Regression()
     wanted = []
     for epoch in range(8):
         wanted += [plain.step(X[i : i + 32], Y[i : i + 32]).item() for i in range(0, len(X), 32)]
@@ -99,7 +98,7 @@ def test_a_callback_may_do_what_a_loop_may(action: Callable[[Training], None]) -
 
 
 def test_a_callback_may_call_the_step_run_it_and_forget_it() -> None:
-    training = Training()
+    training = Regression()
     step = pa.compile(training.step)
 
     def callback(epoch: int, losses: Any) -> None:
@@ -125,7 +124,7 @@ def test_a_step_that_adds_to_gradients_runs_call_by_call() -> None:
 
 
 def test_a_state_that_moves_on_does_not_take_its_memory_along() -> None:
-    training = Training()
+    training = Regression()
     training.step(X, Y)
     training.optimizer.load_state_dict(training.optimizer.state_dict())
     training.step(X, Y)
@@ -142,7 +141,7 @@ def test_a_state_that_moves_on_does_not_take_its_memory_along() -> None:
     ids=["smaller", "of another dtype", "of another shape", "not contiguous"],
 )  # fmt: skip
 def test_a_state_that_does_not_fit_its_parameter_is_refused_as_in_eager_steps(change: Any) -> None:
-    training = Training()
+    training = Regression()
     step = pa.compile(training.step)
     for _ in range(3):
         step(X, Y)
@@ -154,7 +153,7 @@ def test_a_state_that_does_not_fit_its_parameter_is_refused_as_in_eager_steps(ch
 
 
 def test_a_state_whose_dtype_changes_in_place_is_refused_too() -> None:
-    training = Training()
+    training = Regression()
     step = pa.compile(training.step)
     for _ in range(3):
         step(X, Y)
@@ -164,11 +163,11 @@ def test_a_state_whose_dtype_changes_in_place_is_refused_too() -> None:
         step(X, Y)
 
 
-def replace_optimizer(training: Training) -> None:
+def replace_optimizer(training: Regression) -> None:
     training.optimizer = optim.Adam(training.model.parameters(), lr=1e-3)
 
 
-def write_gradients(training: Training) -> None:
+def write_gradients(training: Regression) -> None:
     for p in training.model.parameters():
         if p.grad is not None:
             p.grad.mul_(2)
@@ -177,9 +176,9 @@ def write_gradients(training: Training) -> None:
 @pytest.mark.parametrize(
     "action", [*ACTIONS, write_gradients, replace_optimizer], ids=[*NAMES, "write gradients", "replace optimizer"]
 )
-def test_another_thread_does_no_harm(action: Callable[[Training], None]) -> None:
+def test_what_another_thread_does_meanwhile_is_refused_or_harmless(action: Callable[[Regression], None]) -> None:
     """It may be told that it cannot, or that the step cannot go on; never more."""
-    training = Training(width=256)
+    training = Regression(width=256)
     step = pa.compile(training.step)
     for _ in range(3):
         step(X, Y)
@@ -259,5 +258,5 @@ thread.join()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_child_forked_while_another_thread_runs_trains_the_model() -> None:
-    found = subprocess.run([sys.executable, "-c", textwrap.dedent(FORK)], capture_output=True, text=True, timeout=300)
+    found = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=300)
     assert found.returncode == 0, found.stderr

@@ -1,0 +1,93 @@
+"""A training whose step is compiled or plain, the check that both do the same, and the check of a refusal."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd
+from pyautograd import Tensor, TraceError, nn, optim
+from pyautograd.nn import functional as F
+
+
+def train(model: nn.Module, optimizer: optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
+    """A step of training: the cross entropy, its gradients, an update."""
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+class Training:
+    """A model, its optimiser and a step over them; the step as it is, or compiled."""
+
+    def __init__(
+        self,
+        make_model: Callable[[], nn.Module] = lambda: nn.MLP(3, [5, 2]),
+        make_optimizer: Callable[..., optim.Optimizer] = lambda params: optim.Adam(params, lr=0.05),
+        compiled: bool = True,
+    ) -> None:
+        pyautograd.manual_seed(3)
+        self.model = model = make_model()
+        self.optimizer = optimizer = make_optimizer(model.parameters())
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            return train(model, optimizer, x, y)
+
+        self.step: Any = pyautograd.compile(step) if compiled else step
+
+    def numbers(self) -> list[Any]:
+        return [tensor.tolist() for tensor in self.model.state_dict().values()]
+
+    def gradients(self) -> list[Any]:
+        return [None if p.grad is None else p.grad.tolist() for p in self.model.parameters()]
+
+
+def batches(n: int, rows: int = 8) -> list[tuple[Tensor, Tensor]]:
+    generator = np.random.default_rng(1)
+    return [
+        (
+            pyautograd.tensor(generator.normal(size=(rows, 3)).astype(np.float32)),
+            pyautograd.tensor(generator.integers(0, 2, rows)),
+        )
+        for _ in range(n)
+    ]
+
+
+def close(a: Any, b: Any) -> bool:
+    return all((x is None and y is None) or np.allclose(x, y, rtol=1e-5, atol=1e-6) for x, y in zip(a, b, strict=True))
+
+
+def check_same(
+    change: Callable[[Training, int], Any] = lambda training, i: None, steps: int = 10, **options: Any
+) -> Training:
+    """The compiled training computes what the plain one does, `change` being done to both before each step."""
+    plain, compiled = Training(compiled=False, **options), Training(**options)
+    pyautograd.manual_seed(7)
+    expected = []
+    for i, (x, y) in enumerate(batches(steps)):
+        change(plain, i)
+        expected.append((plain.step(x, y).item(), plain.numbers(), plain.gradients()))
+    pyautograd.manual_seed(7)
+    for i, (x, y) in enumerate(batches(steps)):
+        change(compiled, i)
+        loss = compiled.step(x, y)
+        assert close([loss.item()], [expected[i][0]]), f"the loss of step {i}"
+        assert close(compiled.numbers(), expected[i][1]), f"the model after step {i}"
+        assert close(compiled.gradients(), expected[i][2]), f"the gradients after step {i}"
+    return compiled
+
+
+def programs(training: Any) -> int:
+    return len(training.step.programs)
+
+
+def refused(step: Callable[..., Any], *args: Any, match: str | None = None, calls: int = 2) -> str:
+    """The text of the TraceError that one of the first calls raises."""
+    with pytest.raises(TraceError, match=match) as caught:
+        for _ in range(calls):
+            step(*args)
+    assert not pyautograd._core.is_recording()
+    return str(caught.value)

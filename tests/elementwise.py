@@ -1,0 +1,34 @@
+"""The elementwise rows of the op table, with parameters and operands to try each of them on."""
+
+import numpy as np
+
+import pyautograd as pa
+from pyautograd import _ops
+from pyautograd._core import apply
+
+ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwise"}
+
+PARAMETERS = {
+    "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
+    "huber": (0.8,),
+    "hinge": (1.0,),
+}  # fmt: skip
+
+# Where a row is defined and smooth, if that is not everywhere
+DOMAINS = {
+    "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
+    "pow": (0.3, 3.0),
+    "bce": (0.1, 0.9),
+}  # fmt: skip
+
+
+def draw(name: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Inputs for a row: in its domain, away from kinks and ties."""
+    low, high = DOMAINS.get(name, (-2.0, 2.0))
+    rng = np.random.default_rng([len(name), *(size for shape in shapes for size in shape)])
+    arrays = [rng.uniform(low, high, shape) for shape in shapes]
+    return [np.where(np.abs(a * 10 % 1) < 0.05, a + 0.013, a) for a in arrays]
+
+
+def call(name: str, *operands: object) -> pa.Tensor:
+    return apply(ROWS[name].number, *operands, *PARAMETERS.get(name, ()))
