@@ -74,8 +74,8 @@ lint: .venv/dev/ready
 	$(DEV)/ruff check --output-format concise .
 	$(DEV)/ruff format --check .
 	$(DEV)/mypy
-	$(DEV)/clang-format --dry-run --Werror $(C_FILES)
-	! grep -n '<Python.h>' $(filter-out csrc/python/%,$(C_FILES))
+	@echo clang-format; $(DEV)/clang-format --dry-run --Werror $(C_FILES)
+	@! grep -rn --include='*.[ch]' --exclude-dir=python '<Python.h>' csrc
 
 # As clang-format and ruff want it
 format: .venv/dev/ready
