@@ -1,19 +1,12 @@
 /* The C API for Python, over what the layers below provide. */
+#include <math.h>
+
 #include "kernels/blas.h"
-#include "kernels/fpmode.h"
-#include "kernels/kernels.h"
-#include "kernels/ops.h"
 #include "kernels/optim.h"
 #include "kernels/random.h"
-#include "program/program.h"
+#include "record.h"
 
 #include "api.h"
-
-#include "memory.h"
-#include "ops.h"
-#include "status.h"
-
-#include <math.h>
 
 const char *pa_status_exception(int status) {
     static const char *const names[PA_STATUS_COUNT] = {
@@ -109,28 +102,8 @@ int pa_fill_permutation(uint64_t *stream, pa_node *node) {
     return filled(pa_random_permutation((pa_random_state *)stream, node), PA_FILL_PERMUTATION, node, 0, 0);
 }
 
-void pa_read_hyper(const void *from, pa_update *out) {
-    const pa_hyper *hyper = from;
-    *out = (pa_update){
-        .lr = hyper->lr,
-        .weight_decay = hyper->weight_decay,
-        .momentum = hyper->momentum,
-        .dampening = hyper->dampening,
-        .beta1 = hyper->beta1,
-        .beta2 = hyper->beta2,
-        .eps = hyper->eps,
-        .nesterov = hyper->nesterov,
-        .maximize = hyper->maximize,
-        .decoupled = hyper->decoupled,
-        .centered = hyper->centered,
-        .amsgrad = hyper->amsgrad,
-    };
-}
-
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {
-    pa_update update;
-    pa_read_hyper(hyper, &update);
-    pa_status status = pa_optimizer_step(kind, n, params, state, steps, &update);
+    pa_status status = pa_optimizer_step(kind, n, params, state, steps, hyper);
     int64_t which = kind;
     if (status == PA_OK && pa_recording() != NULL)
         pa_record_attributes(PA_ENTRY_UPDATE, n, params, NULL, 1, &which, 0, NULL);

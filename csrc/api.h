@@ -53,12 +53,8 @@ int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std);
 int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high);
 int pa_fill_permutation(uint64_t *stream, pa_node *node);
 
-/* Optimisers: one call updates every parameter that has a gradient. kind: 0 SGD, 1 Adam, 2 RMSprop (beta1 is its alpha);
-   state: three tensors a parameter, NULL where it has none; steps: a counter a parameter */
-typedef struct pa_hyper {
-    double lr, weight_decay, momentum, dampening, beta1, beta2, eps;
-    bool nesterov, maximize, decoupled, centered, amsgrad;
-} pa_hyper;
+/* Optimisers: one call updates every parameter that has a gradient. kind: 0 SGD, 1 Adam, 2 RMSprop;
+   state: three tensors a parameter, NULL where it has none; steps: a counter a parameter; pa_hyper: kernels/hyper.h */
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper);
 int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none);
 int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total);

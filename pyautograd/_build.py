@@ -1,6 +1,7 @@
 """Builds `pyautograd._core` with cffi, in API mode, out of line, against CPython's stable ABI.
 
-`csrc/api.h` is read as it stands twice: by cffi, for the declarations, and by the C compiler, in the generated file.
+`csrc/api.h`, with `csrc/kernels/hyper.h` in front, is read as it stands twice: by cffi, for the declarations, and by
+the C compiler, in the generated file.
 The module that cffi makes is handed on by `csrc/python/bind.c`, which completes it:
 
     PyInit__core (bind.c) ── pa_init_cffi_module (cffi: ffi and lib) ── adds Node, apply, …
@@ -37,6 +38,8 @@ PREAMBLE = """
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kernels/hyper.h"
 
 #include "api.h"
 
@@ -79,7 +82,8 @@ def make_builder() -> FFI:
     """The cffi builder that setup.py hands to setuptools."""
     compile_args, link_args, macros = compile_options()
     builder = FFI()
-    builder.cdef(Path("csrc/api.h").read_text(encoding="utf-8"))
+    for header in ("csrc/kernels/hyper.h", "csrc/api.h"):
+        builder.cdef(Path(header).read_text(encoding="utf-8"))
     builder.set_source(
         "pyautograd._core",
         PREAMBLE,

@@ -13,6 +13,7 @@
 #define PA_KERNELS_H
 
 #include "../ops.h"
+#include "hyper.h"
 
 enum {
     PA_LANES = 16,
@@ -23,7 +24,9 @@ enum {
    in[4] = G. Entries that the op does not read are NULL. out may be one of in[]. */
 typedef void pa_map_fn(void *out, const void *const in[5], const double *params, int64_t n);
 
-/* Hyper-parameters and arrays of one parameter's update. All arrays have n elements of T. */
+typedef enum pa_optimizer { PA_SGD, PA_ADAM, PA_RMSPROP, PA_OPTIMIZERS } pa_optimizer;
+
+/* One parameter's update. All arrays have n elements of T. */
 typedef struct pa_update {
     int64_t n;
     void *param;
@@ -31,16 +34,11 @@ typedef struct pa_update {
     /* sgd: momentum buffer; adam: exp_avg, exp_avg_sq, [max]; rmsprop: square_avg, momentum buffer, grad_avg */
     void *state[3];
     int64_t step; /* 1 at the first update */
-    double lr, weight_decay;
-    double momentum, dampening; /* sgd, rmsprop */
-    double beta1, beta2, eps;   /* adam; rmsprop: beta1 is alpha */
-    bool nesterov, maximize, decoupled /* AdamW */, centered, amsgrad;
-    bool prepared;                   /* pa_update_prepare has filled these: */
-    double correction1, correction2; /* adam: 1 - beta1^step, sqrt(1 - beta2^step) */
+    pa_hyper hyper;
+    /* Of Adam: 1 - beta1^step, sqrt(1 - beta2^step); pa_update_prepare fills them */
+    double correction1, correction2;
+    bool prepared;
 } pa_update;
-
-/* What depends on `step` and the betas alone: once for all parameters that have been updated as often. */
-void pa_update_prepare(pa_update *u);
 
 /* One product: c (m, n) (+)= a (m, k) b (k, n) [+ bias (n), broadcast over rows], and what is done to its results while
    they are at hand. Any strides on a and b, in elements; rows of c are contiguous. */
@@ -131,9 +129,7 @@ typedef struct pa_kernels {
     void (*log_softmax_gradient[2])(void *dx, const void *y, const void *g, int64_t rows, int64_t n, bool accumulate);
 
     /* optim.inc: one parameter's update */
-    void (*sgd[2])(const pa_update *u);
-    void (*adam[2])(const pa_update *u);
-    void (*rmsprop[2])(const pa_update *u);
+    void (*update[PA_OPTIMIZERS][2])(const pa_update *u);
 
     /* column_sums.inc: out (n) (+)= the sum of x's rows, x (rows, n) */
     void (*column_sums[2])(void *out, const void *x, int64_t rows, int64_t n, bool accumulate);

@@ -2,12 +2,25 @@
    parameter's gradient and state, checking all before touching any, and telling the graph what was written. */
 #include "optim.h"
 
-#include "fpmode.h"
-
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {[PA_SGD] = "sgd", [PA_ADAM] = "adam", [PA_RMSPROP] = "rmsprop"};
+static bool sgd_needs(int state, const pa_hyper *hyper) { return state == 0 && hyper->momentum != 0; }
+
+static bool adam_needs(int state, const pa_hyper *hyper) { return state < 2 || hyper->amsgrad; }
+
+static bool rmsprop_needs(int state, const pa_hyper *hyper) {
+    return state == 0 || (state == 1 ? hyper->momentum > 0 : hyper->centered);
+}
+
+static const struct {
+    const char *name;
+    bool (*needs)(int state, const pa_hyper *hyper); /* can it not do without this one of pa_update.state? */
+} optimizers[PA_OPTIMIZERS] = {
+    [PA_SGD] = {"sgd", sgd_needs},
+    [PA_ADAM] = {"adam", adam_needs},
+    [PA_RMSPROP] = {"rmsprop", rmsprop_needs},
+};
 
 /* The accumulated gradient of a parameter, or NULL; Values keep theirs in the node. */
 static pa_node *gradient_of(const pa_node *param) { return param->array != NULL ? param->array->grad : NULL; }
@@ -18,17 +31,8 @@ bool pa_same_layout(const pa_node *a, const pa_node *b) {
     return a->dtype == b->dtype && pa_same_shape(a, b) && pa_node_is_contiguous(b);
 }
 
-/* Whether the optimiser of `kind` cannot do without state i. */
-static bool needs_state(int kind, int i, const pa_update *hyper) {
-    switch (kind) {
-    case PA_SGD: return i == 0 && hyper->momentum != 0;
-    case PA_ADAM: return i < 2 || hyper->amsgrad;
-    default: return i == 0 || (i == 1 && hyper->momentum > 0) || (i == 2 && hyper->centered);
-    }
-}
-
-static pa_status check(int kind, int index, const pa_node *param, pa_node *const *state, const pa_update *hyper) {
-    const char *name = names[kind], *shape = pa_node_shape_text(param);
+static pa_status check(int kind, int index, const pa_node *param, pa_node *const *state, const pa_hyper *hyper) {
+    const char *name = optimizers[kind].name, *shape = pa_node_shape_text(param);
     PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64",
                name, index, shape, pa_dtype_name(param->dtype));
     PA_FAIL_IF(
@@ -41,7 +45,7 @@ static pa_status check(int kind, int index, const pa_node *param, pa_node *const
                name, index, pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
                pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
     for (int i = 0; i < 3; i++) {
-        PA_FAIL_IF(state[i] == NULL && needs_state(kind, i, hyper), PA_RUNTIME,
+        PA_FAIL_IF(state[i] == NULL && optimizers[kind].needs(i, hyper), PA_RUNTIME,
                    "%s: parameter %d of shape %s lacks state %d", name, index, shape, i);
         PA_FAIL_IF(state[i] != NULL && !pa_same_layout(param, state[i]), PA_VALUE,
                    "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name,
@@ -60,25 +64,24 @@ static void end_write(pa_node *node) {
     if (!(node->flags & PA_IS_VALUE)) pa_node_end_write(node);
 }
 
-static pa_status check_all(int kind, int n, pa_node *const *params, pa_node *const *state, const pa_update *hyper) {
+static pa_status check_all(int kind, int n, pa_node *const *params, pa_node *const *state, const pa_hyper *hyper) {
     for (int i = 0; i < n; i++) {
         if (!has_gradient(params[i])) continue;
         PA_TRY(check(kind, i, params[i], state + 3 * i, hyper));
-        PA_TRY(begin_write(params[i], names[kind]));
+        PA_TRY(begin_write(params[i], optimizers[kind].name));
     }
     return PA_OK;
 }
 
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
-                            const pa_update *hyper) {
-    PA_FAIL_IF(kind < PA_SGD || kind > PA_RMSPROP, PA_VALUE, "there is no optimiser %d", kind);
+                            const pa_hyper *hyper) {
+    PA_FAIL_IF(kind < 0 || kind >= PA_OPTIMIZERS, PA_VALUE, "there is no optimiser %d", kind);
     /* An update is no part of the graph: parameters that require grad may be written. */
     bool enabled = pa_grad_enable(false);
     pa_status status = check_all(kind, n, params, state, hyper);
     pa_grad_enable(enabled);
     PA_TRY(status);
-    pa_update update = *hyper;
-    update.prepared = false;
+    pa_update update = {.hyper = *hyper};
     pa_fpmode mode = pa_fpmode_open();
     for (int i = 0; i < n; i++) {
         pa_node *param = params[i];
@@ -87,22 +90,19 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
         update.param = pa_node_data(param);
         update.grad = param->flags & PA_IS_VALUE ? (const void *)&param->grad : pa_node_data(gradient_of(param));
         for (int s = 0; s < 3; s++) update.state[s] = state[3 * i + s] != NULL ? pa_node_data(state[3 * i + s]) : NULL;
-        if (++steps[i] != update.step || !update.prepared) {
-            update.step = steps[i];
-            if (kind == PA_ADAM) pa_update_prepare(&update);
-        }
-        int f = param->dtype == PA_FLOAT64;
-        pa_fpmode_flush(&mode, pa_update_flushes(kind, f, &update));
-        (kind == PA_SGD ? pa_k->sgd : kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
+        pa_update_prepare(&update, ++steps[i]);
+        pa_update_run(&update, kind, param->dtype == PA_FLOAT64, &mode);
         end_write(param);
     }
     pa_fpmode_flush(&mode, false);
     return PA_OK;
 }
 
-void pa_update_prepare(pa_update *u) {
-    u->correction1 = 1 - pow(u->beta1, (double)u->step);
-    u->correction2 = sqrt(1 - pow(u->beta2, (double)u->step));
+void pa_update_prepare(pa_update *u, int64_t step) {
+    if (u->prepared && u->step == step) return;
+    u->step = step;
+    u->correction1 = 1 - pow(u->hyper.beta1, (double)step);
+    u->correction2 = sqrt(1 - pow(u->hyper.beta2, (double)step));
     u->prepared = true;
 }
 

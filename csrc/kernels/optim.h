@@ -3,24 +3,27 @@
 #define PA_OPTIM_H
 
 #include "../graph.h"
+#include "fpmode.h"
 #include "kernels.h"
 
-enum pa_optimizer { PA_SGD, PA_ADAM, PA_RMSPROP };
-
-/* One update of the n parameters that have a gradient, with the hyper-parameters of `hyper` (its arrays, n and step are
-   not read). `state` holds three nodes a parameter in the order of pa_update.state, NULL where the optimiser keeps
-   none, each of the parameter's shape and dtype; `steps` counts the updates of each parameter and is incremented here.
-   Everything is checked first: where it fails nothing has changed. */
+/* One update of those of the n parameters that have a gradient. `state` holds three nodes a parameter in the order of
+   pa_update.state, NULL where the optimiser keeps none, each of the parameter's shape and dtype; `steps` counts the
+   updates of each parameter and is incremented here. Everything is checked first: where it fails nothing has changed. */
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
-                            const pa_update *hyper);
+                            const pa_hyper *hyper);
 
 /* Can an update go over both side by side? What a gradient and each state must be to their parameter. */
 bool pa_same_layout(const pa_node *a, const pa_node *b);
 
-/* Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's update, has none: it keeps those of
-   float64. */
-static inline bool pa_update_flushes(int kind, int float64, const pa_update *u) {
-    return !float64 || kind != PA_SGD || u->momentum != 0;
+/* Makes `u` a parameter's update number `step`. What depends on the number alone is worked out once for all parameters
+   that have been updated as often. */
+void pa_update_prepare(pa_update *u, int64_t step);
+
+/* Runs a prepared update. Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's update, has
+   none: it keeps those of float64. */
+static inline void pa_update_run(const pa_update *u, int kind, int float64, pa_fpmode *mode) {
+    pa_fpmode_flush(mode, !float64 || kind != PA_SGD || u->hyper.momentum != 0);
+    pa_k->update[kind][float64](u);
 }
 
 /* Drops the gradients, or fills them with zeros. */

@@ -128,18 +128,14 @@ typedef struct pa_update_plan {
     int kind, n;
     pa_node **params, **state;
     int64_t *steps;
-    const void *hyper;  /* in Python's hands, and read at each step; NULL where there is none any more */
-    bool fits;          /* had each state its parameter's layout when they were bound? */
-    pa_update prepared; /* in replay: for the step that parameters with `prepared.step` steps are about to make */
+    const pa_hyper *hyper; /* Python's, and read at each step; NULL where there is none any more */
+    bool fits;             /* had each state its parameter's layout when they were bound? */
     /* Where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
     double *block[3];
 } pa_update_plan;
 
 /* Looks how the states stand; to be called when the addresses have been set. */
 void pa_update_plan_bound(pa_update_plan *plan);
-
-/* What api.h calls a pa_hyper, as the kernels take it. */
-void pa_read_hyper(const void *hyper, pa_update *out);
 
 typedef struct pa_program {
     unsigned passes;

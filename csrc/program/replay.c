@@ -29,24 +29,6 @@ static void run_seed(pa_program *p, const pa_instruction *i) {
     }
 }
 
-/* Parameter k's next step: where its numbers are, and what depends on the count of steps, worked out once for all that have
-   made as many. */
-static pa_update next_update(pa_update_plan *plan, int k, const pa_node *param, const void *gradient) {
-    int64_t step = ++plan->steps[k];
-    if (!plan->prepared.prepared || plan->prepared.step != step) {
-        pa_read_hyper(plan->hyper, &plan->prepared);
-        plan->prepared.step = step;
-        pa_update_prepare(&plan->prepared);
-    }
-    pa_update update = plan->prepared;
-    update.n = param->array->numel;
-    update.param = param->array->data;
-    update.grad = gradient;
-    for (int s = 0; s < 3; s++)
-        update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
-    return update;
-}
-
 static pa_status run_backward(pa_program *p, const pa_instruction *i) {
     pa_node *node = p->nodes[i->node];
     node->grad_data = pa_buffer_at(p, i->gradient);
@@ -143,17 +125,20 @@ static pa_status run_write(pa_program *p, const pa_instruction *i) {
 }
 
 static void run_update(pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
-    pa_update_plan *plan = &p->updates[i->source];
+    const pa_update_plan *plan = &p->updates[i->source];
+    pa_update update = {.hyper = *plan->hyper};
     for (int k = 0; k < i->n; k++) {
         int32_t gradient = p->pool[i->targets + k];
         if (gradient < 0) continue;
         const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
-        pa_update update = next_update(plan, k, param, pa_buffer_at(p, gradient));
-        int f = param->dtype == PA_FLOAT64;
-        pa_fpmode_flush(mode, pa_update_flushes(plan->kind, f, &update));
-        (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[f](&update);
+        update.n = param->array->numel;
+        update.param = param->array->data;
+        update.grad = pa_buffer_at(p, gradient);
+        for (int s = 0; s < 3; s++)
+            update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
+        pa_update_prepare(&update, ++plan->steps[k]);
+        pa_update_run(&update, plan->kind, param->dtype == PA_FLOAT64, mode);
     }
-    plan->prepared.prepared = false; /* the options may be others at the next step */
 }
 
 /* The gradients that a CLIP goes over, one at a time; false where there is none. */

@@ -164,18 +164,16 @@ static void run_update(pa_program *p, values_update *u, pa_fpmode *mode) {
         for (int32_t k = 0; gathered[s] && k < u->n; k++)
             states[s][k] = *(double *)(void *)pa_node_data(plan->state[3 * k + s]);
     }
-    pa_update all;
-    pa_read_hyper(plan->hyper, &all);
-    pa_fpmode_flush(mode, pa_update_flushes(plan->kind, 1, &all));
+    pa_update all = {.hyper = *plan->hyper};
     for (int32_t k = 0, end; k < u->n; k = end) {
         for (end = k; end < u->n && plan->steps[end] == plan->steps[k];) end++;
         all.n = end - k;
         all.param = params + k;
         all.grad = gradients + k;
         for (int s = 0; s < 3; s++) all.state[s] = has[s] ? states[s] + k : NULL;
-        all.step = plan->steps[k] + 1;
+        pa_update_prepare(&all, plan->steps[k] + 1);
         for (int32_t i = k; i < end; i++) plan->steps[i]++;
-        (plan->kind == PA_SGD ? pa_k->sgd : plan->kind == PA_ADAM ? pa_k->adam : pa_k->rmsprop)[1](&all);
+        pa_update_run(&all, plan->kind, 1, mode);
     }
     pa_fpmode_flush(mode, false);
     for (int s = 0; s < 3; s++)

@@ -256,7 +256,7 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     plan->params = (pa_node **)params;
     plan->state = (pa_node **)state;
     plan->steps = (int64_t *)steps;
-    plan->hyper = (const void *)hyper;
+    plan->hyper = (const pa_hyper *)hyper;
     pa_update_plan_bound(plan);
     before = ((program *)self)->plans[k];
     ((program *)self)->plans[k] = Py_NewRef(owner);
