@@ -7,37 +7,27 @@
 
 /* ---- the log's lists ---- */
 
-static size_t hash_of(const pa_node *node) {
-    uint64_t h = (uint64_t)(uintptr_t)node * 0x9e3779b97f4a7c15u;
-    return (size_t)(h >> 32 ^ h);
+/* The entry of a node's variable, or the free one where it belongs. */
+static int32_t *find(const pa_log *log, const pa_node *node) {
+    int32_t *entry = pa_table_first(&log->table, pa_hash_mix(0, (uintptr_t)node));
+    while (*entry >= 0 && log->variables[*entry].node != node) entry = pa_table_next(&log->table, entry);
+    return entry;
 }
 
-static pa_status grow_table(pa_log *log) {
-    if (2 * (log->n_variables + 1) <= log->table_size) return PA_OK;
-    size_t size = log->table_size == 0 ? 64 : 2 * log->table_size;
-    int32_t *table = pa_mem_alloc_array(size, sizeof *table);
-    if (table == NULL) return PA_MEMORY;
-    memset(table, 0, size * sizeof *table);
-    for (size_t i = 0; i < log->n_variables; i++) {
-        size_t at = hash_of(log->variables[i].node) & (size - 1);
-        while (table[at] != 0) at = (at + 1) & (size - 1);
-        table[at] = (int32_t)i + 1;
-    }
-    pa_mem_free_array(log->table, log->table_size, sizeof *table);
-    log->table = table;
-    log->table_size = size;
+static pa_status make_room(pa_log *log) {
+    if (2 * (log->n_variables + 1) <= log->table.room) return PA_OK;
+    pa_table larger;
+    PA_TRY(pa_table_new(&larger, log->table.room == 0 ? 32 : log->table.room));
+    pa_table_free(&log->table);
+    log->table = larger;
+    for (size_t i = 0; i < log->n_variables; i++) *find(log, log->variables[i].node) = (int32_t)i;
     return PA_OK;
 }
 
-int32_t pa_log_find(const pa_log *log, const pa_node *node) {
-    if (log->table_size == 0) return -1;
-    for (size_t at = hash_of(node) & (log->table_size - 1); log->table[at] != 0; at = (at + 1) & (log->table_size - 1))
-        if (log->variables[log->table[at] - 1].node == node) return log->table[at] - 1;
-    return -1;
-}
+int32_t pa_log_find(const pa_log *log, const pa_node *node) { return log->n_variables == 0 ? -1 : *find(log, node); }
 
 static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind, int32_t *out) {
-    PA_TRY(grow_table(log));
+    PA_TRY(make_room(log));
     PA_TRY(pa_mem_reserve(&log->variables, &log->variables_capacity, log->n_variables + 1, sizeof *log->variables));
     pa_node *copy = NULL;
     if (kind == PA_VARIABLE_CONSTANT) {
@@ -46,10 +36,7 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
         pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(made));
         copy = made;
     }
-    size_t at = hash_of(node) & (log->table_size - 1);
-    while (log->table[at] != 0) at = (at + 1) & (log->table_size - 1);
-    log->table[at] = (int32_t)log->n_variables + 1;
-    *out = (int32_t)log->n_variables;
+    *out = *find(log, node) = (int32_t)log->n_variables;
     log->variables[log->n_variables++] = (pa_variable){.node = pa_node_program_retain(node),
                                                        .constant = copy,
                                                        .kind = (uint8_t)kind,
@@ -162,7 +149,7 @@ void pa_log_free(pa_log *log) {
     pa_mem_free(log->ints, log->ints_capacity * sizeof *log->ints);
     pa_mem_free(log->codes, log->codes_capacity * sizeof *log->codes);
     pa_mem_free(log->inputs, log->inputs_capacity * sizeof *log->inputs);
-    pa_mem_free_array(log->table, log->table_size, sizeof *log->table);
+    pa_table_free(&log->table);
     pa_mem_free(log, sizeof *log);
 }
 

@@ -17,6 +17,7 @@
 #define PA_RECORD_H
 
 #include "kernels/ops.h"
+#include "table.h"
 
 typedef enum pa_variable_kind {
     PA_VARIABLE_INPUT,
@@ -77,8 +78,7 @@ typedef struct pa_log {
     size_t n_codes, codes_capacity;
     int32_t *inputs; /* variables, in order */
     size_t n_inputs, inputs_capacity;
-    int32_t *table; /* node -> variable + 1, open addressing; a power of two */
-    size_t table_size;
+    pa_table table; /* of the variables, by their nodes */
     int64_t updates;
     pa_status status; /* what went wrong */
 } pa_log;

@@ -1,6 +1,7 @@
 /* The passes that leave work out: what depends on constants alone, what was computed before, what nobody reads. */
 #include <string.h>
 
+#include "../table.h"
 #include "program.h"
 
 /* ---- what an instruction touches ---- */
@@ -230,13 +231,13 @@ static uint64_t hash_work(const pa_program *p, const pa_node *node) {
     uint64_t h = node->op;
     for (int k = 0; k < node->n_parents; k++) {
         uint32_t parent = pa_node_parent(node, k)->mark;
-        h = (h ^ (uint64_t)p->buffer_of[parent] ^ (uint64_t)p->offset_of[parent] << 20) * 0x9e3779b97f4a7c15u;
+        h = pa_hash_mix(h, (uint64_t)p->buffer_of[parent] ^ (uint64_t)p->offset_of[parent] << 20);
     }
-    return h ^ h >> 29;
+    return h;
 }
 
 typedef struct computed {
-    int32_t node;     /* -1: free */
+    int32_t node;
     int32_t operands; /* sum of the versions of its operands when it was computed */
     int32_t outside;
 } computed;
@@ -264,45 +265,49 @@ static bool may_merge(const pa_program *p, const pa_instruction *i, const int32_
            !is_view(node);
 }
 
-static void merge(pa_program *p, versions *v, const int32_t *writes, computed *table, size_t size) {
+static bool same_computed(const pa_program *p, const computed *a, const computed *b) {
+    return a->operands == b->operands && a->outside == b->outside && same_work(p, p->nodes[a->node], p->nodes[b->node]);
+}
+
+/* `all` has room for what every instruction computes, and `table` finds it there. */
+static void merge(pa_program *p, versions *v, const int32_t *writes, pa_table *table, computed *all) {
+    int32_t found = 0;
     for (int32_t i = 0; i < p->n_code; i++) {
         pa_instruction *each = &p->code[i];
         if (may_merge(p, each, writes)) {
             const pa_node *node = p->nodes[each->node];
-            computed now = {each->node, operand_versions(p, v, node), v->outside};
-            size_t at = hash_work(p, node) & (size - 1);
-            for (; table[at].node >= 0; at = (at + 1) & (size - 1)) {
-                const computed *before = &table[at];
-                if (before->operands == now.operands && before->outside == now.outside &&
-                    same_work(p, p->nodes[before->node], node)) {
-                    redirect(p, p->buffer_of[each->node], p->buffer_of[before->node]);
-                    each->kind = PA_DO_NOTHING;
-                    break;
-                }
+            all[found] = (computed){each->node, operand_versions(p, v, node), v->outside};
+            int32_t *entry = pa_table_first(table, hash_work(p, node));
+            while (*entry >= 0 && !same_computed(p, &all[*entry], &all[found])) entry = pa_table_next(table, entry);
+            if (*entry >= 0) {
+                redirect(p, p->buffer_of[each->node], p->buffer_of[all[*entry].node]);
+                each->kind = PA_DO_NOTHING;
+            } else {
+                *entry = found++;
             }
-            if (each->kind != PA_DO_NOTHING) table[at] = now;
         }
         pa_instruction_visit(p, each, bump, v);
     }
 }
 
 pa_status pa_pass_common(pa_program *p) {
-    size_t size = 16, n = (size_t)p->n_buffers + 1;
-    while (size < 2 * (size_t)p->n_code) size *= 2;
-    computed *table = pa_mem_alloc_array(size, sizeof *table);
+    size_t n = (size_t)p->n_buffers + 1, most = (size_t)p->n_code + 1;
+    pa_table table = {0};
+    PA_TRY(pa_table_new(&table, most));
+    computed *all = pa_mem_alloc_array(most, sizeof *all);
     int32_t *versions_of = pa_mem_alloc_array(n, sizeof *versions_of), *writes = pa_mem_alloc_array(n, sizeof *writes);
-    pa_status status = table == NULL || versions_of == NULL || writes == NULL ? PA_MEMORY : PA_OK;
+    pa_status status = all == NULL || versions_of == NULL || writes == NULL ? PA_MEMORY : PA_OK;
     if (status == PA_OK) {
-        for (size_t i = 0; i < size; i++) table[i].node = -1;
         memset(versions_of, 0, n * sizeof *versions_of);
         memset(writes, 0, n * sizeof *writes);
         writers w = {writes, true, p};
         for (int32_t i = 0; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_writes, &w);
         versions v = {versions_of, p, 0};
-        merge(p, &v, writes, table, size);
+        merge(p, &v, writes, &table, all);
         compact(p);
     }
-    pa_mem_free_array(table, size, sizeof *table);
+    pa_table_free(&table);
+    pa_mem_free_array(all, most, sizeof *all);
     pa_mem_free_array(versions_of, n, sizeof *versions_of);
     pa_mem_free_array(writes, n, sizeof *writes);
     return status;

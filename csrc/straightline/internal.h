@@ -9,7 +9,7 @@
 #define PA_STRAIGHTLINE_INTERNAL_H
 
 #include "../kernels/kernels.h"
-#include "../memory.h"
+#include "../table.h"
 #include "straightline.h"
 
 /* A node's code: PA_OP_leaf, an op, or one of these. */
@@ -134,23 +134,6 @@ struct pa_straightline {
     pa_straightline_stats stats;
 };
 
-/* ---- hashing and sorting ---- */
-
-static inline uint64_t sl_mix(uint64_t hash, uint64_t x) {
-    hash = (hash ^ x) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 32;
-}
-
-/* Open addressing over int32 ids, -1 where free. The room is for `most` ids; a use clears what it needs of it. */
-typedef struct sl_table {
-    int32_t *cells;
-    size_t room, mask;
-} sl_table;
-
-pa_status sl_table_new(sl_table *table, size_t most);
-void sl_table_free(sl_table *table);
-void sl_table_clear(sl_table *table, size_t n); /* for n ids */
-
 /* Sorts `order`, indices of `keys`, stably by key. `spare` has n entries. */
 void sl_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n);
 
@@ -193,7 +176,7 @@ typedef struct sl_work {
     uint64_t *hashes;                      /* 2 an op */
     int32_t *ids, *parents, *local, *reps; /* 2 an op */
     int32_t *left;
-    sl_table table;
+    pa_table table;
     int32_t *matrix; /* grows: positions to be brought side by side, cells of a product */
     size_t matrix_room;
     sl_copy *copies; /* what was brought side by side already, by hash */

@@ -107,9 +107,9 @@ static bool is_copy(const sl_work *w, const sl_copy *copy, const int32_t *positi
 pa_status sl_copy_of(sl_work *w, const int32_t *positions, int32_t rows, int32_t lanes, int32_t pitch, int32_t *at) {
     pa_straightline_operand from;
     bool regular = is_regular(positions, rows, lanes, &from);
-    uint64_t hash = sl_mix((uint64_t)rows << 32 | (uint32_t)lanes, (uint32_t)pitch);
+    uint64_t hash = pa_hash_mix((uint64_t)rows << 32 | (uint32_t)lanes, (uint32_t)pitch);
     int64_t n = (int64_t)rows * lanes, room = (int64_t)rows * pitch;
-    for (int64_t i = 0; i < n; i++) hash = sl_mix(hash, (uint32_t)positions[i]);
+    for (int64_t i = 0; i < n; i++) hash = pa_hash_mix(hash, (uint32_t)positions[i]);
     sl_copy *copy = &w->copies[hash % SL_COPIES];
     if (copy->lanes == lanes && copy->rows == rows && copy->pitch == pitch && copy->hash == hash &&
         is_copy(w, copy, positions, regular, &from, at))

@@ -17,9 +17,9 @@
 enum { PACK_MIN = 6, REDUCTIONS_MIN = 4 };
 
 static uint64_t hash_pack(const sl_op *op) {
-    uint64_t hash = sl_mix(op->code, op->where);
-    hash = sl_mix(hash, (uint32_t)op->param);
-    return op->code == SL_CODE_REDUCTION ? sl_mix(hash, (uint32_t)op->in[2]) : hash;
+    uint64_t hash = pa_hash_mix(op->code, op->where);
+    hash = pa_hash_mix(hash, (uint32_t)op->param);
+    return op->code == SL_CODE_REDUCTION ? pa_hash_mix(hash, (uint32_t)op->in[2]) : hash;
 }
 
 static bool same_pack(const sl_op *x, const sl_op *y) {
@@ -31,17 +31,16 @@ static bool same_pack(const sl_op *x, const sl_op *y) {
 static void number_packs(sl_work *w, int32_t *packs) {
     int32_t *firsts = w->ids;
     int32_t found = 0;
-    sl_table_clear(&w->table, w->n_ops);
+    pa_table_clear(&w->table, w->n_ops);
     for (size_t i = 0; i < w->n_ops; i++) {
         const sl_op *op = &w->ops[i];
-        size_t cell = hash_pack(op) & w->table.mask;
-        while (w->table.cells[cell] >= 0 && !same_pack(op, &w->ops[firsts[w->table.cells[cell]]]))
-            cell = (cell + 1) & w->table.mask;
-        if (w->table.cells[cell] < 0) {
+        int32_t *entry = pa_table_first(&w->table, hash_pack(op));
+        while (*entry >= 0 && !same_pack(op, &w->ops[firsts[*entry]])) entry = pa_table_next(&w->table, entry);
+        if (*entry < 0) {
             firsts[found] = (int32_t)i;
-            w->table.cells[cell] = found++;
+            *entry = found++;
         }
-        packs[i] = w->table.cells[cell];
+        packs[i] = *entry;
     }
 }
 
@@ -83,14 +82,13 @@ static void find_levels(sl_work *w, levels kind, int32_t *found) {
 /* How many packs there are with these levels; the keys become level and pack. */
 static size_t count_packs(sl_work *w, const int32_t *level, const int32_t *packs) {
     size_t found = 0;
-    sl_table_clear(&w->table, w->n_ops);
+    pa_table_clear(&w->table, w->n_ops);
     for (size_t i = 0; i < w->n_ops; i++) {
         w->keys[i] = (uint64_t)level[i] << 32 | (uint32_t)packs[i];
-        size_t cell = sl_mix(0, w->keys[i]) & w->table.mask;
-        while (w->table.cells[cell] >= 0 && w->keys[w->table.cells[cell]] != w->keys[i])
-            cell = (cell + 1) & w->table.mask;
-        if (w->table.cells[cell] >= 0) continue;
-        w->table.cells[cell] = (int32_t)i;
+        int32_t *entry = pa_table_first(&w->table, pa_hash_mix(0, w->keys[i]));
+        while (*entry >= 0 && w->keys[*entry] != w->keys[i]) entry = pa_table_next(&w->table, entry);
+        if (*entry >= 0) continue;
+        *entry = (int32_t)i;
         found++;
     }
     return found;
@@ -256,10 +254,10 @@ static pa_status with_ops(sl_work *w, unsigned passes) {
     TAKE(w->local, 2);
     TAKE(w->reps, 2);
 #undef TAKE
-    pa_status status = sl_table_new(&w->table, n);
+    pa_status status = pa_table_new(&w->table, n);
     if (status == PA_OK) {
         status = place(w, order, starts, passes);
-        sl_table_free(&w->table);
+        pa_table_free(&w->table);
     }
     pa_mem_free_array(block, n, OP_WORDS * sizeof *block);
     return status;

@@ -31,23 +31,21 @@ static bool same_factors(const sl_work *w, int side, const sl_op *x, const sl_op
 /* ids[i]: the number of reduction i's sequence on one side, by first appearance; reps[id]: a reduction that has it. */
 static int32_t number_sequences(sl_work *w, int side, const int32_t *ops, size_t n, int32_t *ids, int32_t *reps) {
     int32_t found = 0;
-    sl_table_clear(&w->table, n);
+    pa_table_clear(&w->table, n);
     for (size_t i = 0; i < n; i++) {
         const sl_op *reduction = &w->ops[ops[i]];
         const int32_t *all = (side == 0 ? w->term_a : w->term_b) + reduction->in[1];
         uint64_t hash = (uint64_t)side;
-        for (int32_t k = 0; k < reduction->in[2]; k++) hash = sl_mix(hash, (uint32_t)all[k]);
-        size_t cell = hash & w->table.mask;
-        for (; w->table.cells[cell] >= 0; cell = (cell + 1) & w->table.mask) {
-            int32_t id = w->table.cells[cell];
-            if (w->hashes[id] == hash && same_factors(w, side, reduction, &w->ops[reps[id]])) break;
-        }
-        if (w->table.cells[cell] < 0) {
+        for (int32_t k = 0; k < reduction->in[2]; k++) hash = pa_hash_mix(hash, (uint32_t)all[k]);
+        int32_t *entry = pa_table_first(&w->table, hash);
+        while (*entry >= 0 && !(w->hashes[*entry] == hash && same_factors(w, side, reduction, &w->ops[reps[*entry]])))
+            entry = pa_table_next(&w->table, entry);
+        if (*entry < 0) {
             w->hashes[found] = hash;
             reps[found] = ops[i];
-            w->table.cells[cell] = found++;
+            *entry = found++;
         }
-        ids[i] = w->table.cells[cell];
+        ids[i] = *entry;
     }
     return found;
 }

@@ -12,25 +12,6 @@
 
 /* ---- tools that the later stages share ---- */
 
-pa_status sl_table_new(sl_table *table, size_t most) {
-    size_t room = 16;
-    while (room < 2 * most) room *= 2;
-    table->cells = pa_mem_alloc_array(room, sizeof *table->cells);
-    if (table->cells == NULL) return PA_MEMORY;
-    table->room = room;
-    sl_table_clear(table, most);
-    return PA_OK;
-}
-
-void sl_table_free(sl_table *table) { pa_mem_free_array(table->cells, table->room, sizeof *table->cells); }
-
-void sl_table_clear(sl_table *table, size_t n) {
-    size_t cells = 16;
-    while (cells < 2 * n) cells *= 2;
-    table->mask = cells - 1;
-    memset(table->cells, 0xff, cells * sizeof *table->cells);
-}
-
 void sl_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n) {
     enum { RUN = 12 };
     for (size_t start = 0; start < n; start += RUN) { /* short runs by insertion, then merged */
@@ -167,11 +148,11 @@ static uint64_t bits_of(double x) {
 }
 
 static uint64_t hash_node(const pa_straightline *code, const sl_node *node) {
-    uint64_t hash = sl_mix(node->code, node->where);
-    if (node->code == SL_CODE_CONSTANT) return sl_mix(hash, bits_of(code->constants[node->param]));
+    uint64_t hash = pa_hash_mix(node->code, node->where);
+    if (node->code == SL_CODE_CONSTANT) return pa_hash_mix(hash, bits_of(code->constants[node->param]));
     if (node->param >= 0) {
-        hash = sl_mix(hash, bits_of(code->params[2 * node->param]));
-        hash = sl_mix(hash, bits_of(code->params[2 * node->param + 1]));
+        hash = pa_hash_mix(hash, bits_of(code->params[2 * node->param]));
+        hash = pa_hash_mix(hash, bits_of(code->params[2 * node->param + 1]));
     }
     uint32_t in[IN_MAX];
     int n = sl_operands(node->where);
@@ -180,7 +161,7 @@ static uint64_t hash_node(const pa_straightline *code, const sl_node *node) {
         in[0] = (uint32_t)node->in[1];
         in[1] = (uint32_t)node->in[0];
     }
-    for (int k = 0; k < n; k++) hash = sl_mix(hash, in[k]);
+    for (int k = 0; k < n; k++) hash = pa_hash_mix(hash, in[k]);
     return hash;
 }
 
@@ -195,21 +176,17 @@ static bool equal_nodes(const pa_straightline *code, const sl_node *x, const sl_
     return commutes(x->code) && x->in[0] == y->in[1] && x->in[1] == y->in[0];
 }
 
-static void merge_node(const pa_straightline *code, int32_t i, int32_t *same, sl_table *table) {
+static void merge_node(const pa_straightline *code, int32_t i, int32_t *same, pa_table *table) {
     const sl_node *node = &code->nodes[i];
-    size_t cell = hash_node(code, node) & table->mask;
-    for (; table->cells[cell] >= 0; cell = (cell + 1) & table->mask) {
-        int32_t other = table->cells[cell];
-        if (!equal_nodes(code, node, &code->nodes[other])) continue;
-        same[i] = other;
-        return;
-    }
-    table->cells[cell] = i;
+    int32_t *entry = pa_table_first(table, hash_node(code, node));
+    while (*entry >= 0 && !equal_nodes(code, node, &code->nodes[*entry])) entry = pa_table_next(table, entry);
+    if (*entry < 0) *entry = i;
+    same[i] = *entry;
 }
 
 /* ---- the walks ---- */
 
-static pa_status walk_forward(pa_straightline *code, int32_t *same, unsigned passes, sl_table *table) {
+static pa_status walk_forward(pa_straightline *code, int32_t *same, unsigned passes, pa_table *table) {
     for (int32_t i = 0; i < (int32_t)code->n; i++) {
         same[i] = i;
         sl_node *node = &code->nodes[i];
@@ -222,10 +199,10 @@ static pa_status walk_forward(pa_straightline *code, int32_t *same, unsigned pas
 }
 
 pa_status sl_simplify(pa_straightline *code, int32_t *same, unsigned passes) {
-    sl_table table = {NULL, 0, 0};
-    if (passes & PA_STRAIGHTLINE_CSE) PA_TRY(sl_table_new(&table, code->n));
+    pa_table table;
+    PA_TRY(pa_table_new(&table, code->n));
     pa_status status = walk_forward(code, same, passes, &table);
-    if (passes & PA_STRAIGHTLINE_CSE) sl_table_free(&table);
+    pa_table_free(&table);
     PA_TRY(status);
     for (size_t i = 0; i < code->n; i++) /* a reg that another stands for hands on that it is kept */
         if (same[i] != (int32_t)i && code->nodes[i].flags & SL_KEPT) code->nodes[same[i]].flags |= SL_KEPT;
