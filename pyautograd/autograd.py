@@ -95,7 +95,17 @@ def backward(
     retain_graph: bool | None = None,
     create_graph: bool = False,
 ) -> None:
-    """Accumulate the gradients of the sum of several tensors on the leaves, as `Tensor.backward` does for one."""
+    """Accumulate the gradients of the sum of several tensors on the leaves, as `Tensor.backward` does for one.
+
+    **Arguments:** `grad_tensors`: upstream gradients, of the tensors' shapes; 1 for tensors of one element. **Raises**
+    as `Tensor.backward`, and ValueError for more or fewer gradients than tensors.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+    >>> pyautograd.autograd.backward([x.sum(), (x * x).sum()])
+    >>> x.grad
+    tensor([3., 5.])
+    """
     root, gradient = _one_root("backward", tensors, grad_tensors)
     root.backward(gradient, retain_graph, create_graph)
 
@@ -134,8 +144,9 @@ class Function:
     """An op written in Python: subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *upstream)`.
 
     `forward` computes with tensors, without history, and returns a new tensor or a tuple of them. `backward` gets the
-    upstream gradient of each output and returns a gradient, or None, for each argument of `forward`: a
-    vector-Jacobian product.
+    upstream gradient of each output and returns a gradient, or None, for each argument of `forward`: a vector-Jacobian
+    product. **Raises** NotImplementedError where one is missing, TypeError where `forward` returns something else,
+    RuntimeError where `backward` returns another number of gradients.
 
     >>> import pyautograd
     >>> class Cube(pyautograd.autograd.Function):
@@ -155,17 +166,56 @@ class Function:
 
     @staticmethod
     def forward(ctx: Context, *args: Any, **kwargs: Any) -> Any:
-        """Compute the outputs."""
+        """Compute the outputs, a tensor or a tuple of them. **Raises** NotImplementedError: a subclass defines it.
+
+        >>> import pyautograd
+        >>> class Double(pyautograd.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return 2 * x
+        >>> Double.apply(pyautograd.tensor([1.0, 2.0]))
+        tensor([2., 4.])
+        """
         raise NotImplementedError("autograd.Function: forward is missing")
 
     @staticmethod
     def backward(ctx: Context, *upstream: Tensor) -> Any:
-        """Compute the gradients of the arguments of forward."""
+        """Compute the gradients of the arguments of `forward`, one each, or None. **Raises** NotImplementedError: a
+        subclass defines it.
+
+        >>> import pyautograd
+        >>> class StraightThrough(pyautograd.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return x.round()
+        ...     @staticmethod
+        ...     def backward(ctx, upstream):
+        ...         return upstream
+        >>> x = pyautograd.tensor(1.4, requires_grad=True)
+        >>> StraightThrough.apply(x).backward()
+        >>> x.grad
+        tensor(1.)
+        """
         raise NotImplementedError("autograd.Function: backward is missing")
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward` and record the op."""
+        """Run `forward` and record the op; returns what it returned. **Raises** TypeError where that is no Tensor,
+        TraceError in a compiled step.
+
+        >>> import pyautograd
+        >>> class Double(pyautograd.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         return 2 * x
+        ...     @staticmethod
+        ...     def backward(ctx, upstream):
+        ...         return 2 * upstream
+        >>> x = pyautograd.tensor(1.0, requires_grad=True)
+        >>> Double.apply(x).backward()
+        >>> x.grad
+        tensor(2.)
+        """
         if _core.is_recording():
             raise _core.TraceError(
                 f"{cls.__name__}: an autograd.Function is Python, which a program does not run; write it with tensor "

@@ -19,8 +19,8 @@ __all__ = ["load_digits", "make_circles", "make_moons", "make_spirals", "train_t
 def load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The 1,797 handwritten digits of the UCI optical-recognition set, as scikit-learn's `load_digits` has them.
 
-    Returns `X`, float32 of shape (1797, 64): rows of 8x8 pixels between 0 (paper) and 1 (ink); and `y`, int64 of shape
-    (1797,): the digit 0 to 9.
+    **Returns** `X`, float32 of shape (1797, 64): rows of 8x8 pixels between 0 (paper) and 1 (ink); and `y`, int64 of
+    shape (1797,): the digit 0 to 9.
 
     The data: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,
     1998, https://doi.org/10.24432/C50P49, under the licence CC BY 4.0. Its test part, unchanged but for its packing.

@@ -49,9 +49,16 @@ def loss_curve(
     smooth: int = 1,
     title: str = "",
 ) -> Axes:
-    """Losses over the steps of a training; a mapping draws one labelled curve an entry.
+    """Losses, of any shape, over the steps of a training; a mapping draws one labelled curve an entry.
 
     `smooth` draws the running mean of so many steps, the raw curve pale behind it. `log` makes the axis logarithmic.
+    **Raises** ValueError for what are no numbers, ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure()
+    >>> _ = plot.loss_curve({"train": [1.0, 0.5, 0.25], "test": [1.2, 0.8, 0.7]}, ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['train', 'test']
     """
     ax = _axes(ax)
     curves = losses if isinstance(losses, Mapping) else {"": losses}
@@ -89,8 +96,14 @@ def decision_boundary(
 
     `model` is an `nn.Module`, called once with a Tensor of all grid points; a scalar model, called point by point with
     two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
-    divides the plane at 0, several by the largest. `resolution` is the number of grid points a side. Raises ValueError
-    if `X` does not have two columns.
+    divides the plane at 0, several by the largest. `resolution` is the number of grid points a side. **Raises**
+    ValueError if `X` does not have two columns, ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure()
+    >>> X, y = [[0.0, 0.0], [1.0, 1.0]], [0, 1]
+    >>> plot.decision_boundary(lambda points: points.sum(axis=1) - 1, X, y, ax=ax, resolution=10) is ax
+    True
     """
     points, labels = np.asarray(X, dtype=float), np.asarray(y).ravel()
     if points.ndim != 2 or points.shape[1] != 2:
@@ -130,8 +143,13 @@ def weight_templates(
 ) -> Axes:
     """The rows of `weight` (out_features, height * width) as images: what each unit looks for.
 
-    Blue is negative, white zero, red positive; all images share one scale. Raises ValueError if a row does not have
-    `shape[0] * shape[1]` weights.
+    Blue is negative, white zero, red positive; all images share one scale. **Raises** ValueError if a row does not have
+    `shape[0] * shape[1]` weights, ImportError without matplotlib.
+
+    >>> import pyautograd as pa
+    >>> figure, ax = pa.plot.new_figure()
+    >>> pa.plot.weight_templates(pa.randn(10, 64), (8, 8), ax=ax) is ax
+    True
     """
     rows = np.atleast_2d(_to_numpy(weight)).astype(float)
     height, width = shape
@@ -162,7 +180,16 @@ def confusion_matrix(
     ax: Axes | None = None,
     title: str = "",
 ) -> Axes:
-    """How often each class (row) was taken for each (column); `truth` and `predicted` are integers of shape (n,)."""
+    """How often each class (row) was taken for each (column); `truth` and `predicted` are integers of shape (n,).
+
+    **Raises** ValueError if they differ in length, ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure()
+    >>> _ = plot.confusion_matrix([0, 0, 1], [0, 1, 1], ax=ax)
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '1', '1']
+    """
     true, guess = np.asarray(truth, dtype=int).ravel(), np.asarray(predicted, dtype=int).ravel()
     if true.shape != guess.shape:
         raise ValueError(f"confusion_matrix: {len(true)} labels and {len(guess)} predictions")
@@ -189,7 +216,15 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     """The graph behind the Value `root`: a box a node with its label, number and gradient, a circle an operation.
 
     Operands stand left of what is made of them. It is what `draw_dot` describes, laid out without Graphviz. Boxes of
-    Tensors show shapes where there are many numbers. Raises ValueError beyond 200 nodes: none could read it.
+    Tensors show shapes where there are many numbers. **Raises** ValueError beyond 200 nodes: none could read it;
+    ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> from pyautograd.scalar import Value
+    >>> figure, ax = plot.new_figure()
+    >>> _ = plot.graph(Value(2.0, label="a") * 3.0, ax=ax)
+    >>> "*" in [text.get_text() for text in ax.texts]
+    True
     """
     columns = _columns(root)
     if sum(map(len, columns)) > MOST_NODES:

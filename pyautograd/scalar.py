@@ -23,15 +23,35 @@ __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "draw_dot", "trace"]
 
 
 class Module:
-    """What has parameters: a neuron, a layer, a net."""
+    """What has parameters: a neuron, a layer, a net. A subclass defines `parameters`.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope = Value(2.0)
+    ...     def parameters(self):
+    ...         return [self.slope]
+    >>> Line().parameters()
+    [Value(data=2.0, grad=0.0)]
+    """
 
     def zero_grad(self) -> None:
-        """Sets the gradient of every parameter to 0, as each training step must: leaves add up."""
+        """Sets the gradient of every parameter to 0, as each training step must: leaves add up.
+
+        >>> neuron = Neuron(2)
+        >>> neuron([1.0, 1.0]).backward()
+        >>> neuron.zero_grad()
+        >>> neuron.b.grad
+        0.0
+        """
         for parameter in self.parameters():
             parameter.grad = 0.0
 
     def parameters(self) -> list[Value]:
-        """Every Value that training changes."""
+        """Every Value that training changes.
+
+        >>> len(Layer(2, 3).parameters())
+        9
+        """
         return []
 
 
@@ -39,7 +59,13 @@ class Neuron(Module, _core.NeuronState):
     """w · x + b of `nin` inputs, through a relu if `nonlin`. Weights start uniform in [-1, 1), drawn from `random`; the
     bias starts at 0.
 
-    A subclass may compute something else in `__call__`: layers then call it neuron by neuron.
+    A subclass may compute something else in `__call__`: layers then call it neuron by neuron. **Raises** TypeError for
+    a number of inputs that is no int; when called, ValueError for more or fewer inputs than weights.
+
+    >>> neuron = Neuron(2, nonlin=False)
+    >>> neuron.w = [Value(2.0), Value(-1.0)]
+    >>> neuron([3.0, 1.0])
+    Value(data=5.0, grad=0.0)
     """
 
     def __init__(self, nin: int, nonlin: bool = True) -> None:
@@ -99,7 +125,14 @@ def _sum(neuron: Neuron, x: Sequence[Any]) -> Any:
 
 
 class Layer(Module):
-    """`nout` neurons over the same `nin` inputs."""
+    """`nout` neurons over the same `nin` inputs; called, a list of one Value a neuron, or the Value itself if there is
+    one.
+
+    **Raises** as Neuron.
+
+    >>> len(Layer(2, 3)([1.0, -1.0]))
+    3
+    """
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
@@ -124,6 +157,8 @@ class Layer(Module):
 
 class MLP(Module):
     """Layers of `nouts` neurons one after the other, over `nin` inputs; all but the last with a relu.
+
+    **Raises** as Neuron.
 
     >>> import random
     >>> random.seed(1337)

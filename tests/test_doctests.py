@@ -22,6 +22,8 @@ OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
+    if name == "pyautograd.plot":
+        pytest.importorskip("matplotlib")
     module = importlib.import_module(name)
     pyautograd.manual_seed(0)
     with np.printoptions(legacy=False):

@@ -24,9 +24,10 @@ def clip_grad_norm_(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Scales all gradients so that their norm, taken as one vector, is at most `max_norm`; returns the norm before.
+    """Scales all gradients so that their norm, taken as one vector, is at most `max_norm`; **returns** the norm before,
+    0-d.
 
-    A norm that is not finite raises RuntimeError if `error_if_nonfinite`, with the gradients as they were.
+    **Raises** RuntimeError for a norm that is not finite, with the gradients as they were, if `error_if_nonfinite`.
 
     >>> import pyautograd as pa
     >>> w = pa.tensor([3.0, 4.0], requires_grad=True)
@@ -52,7 +53,16 @@ def clip_grad_norm_(
 
 @named
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Brings every gradient's elements into [-clip_value, clip_value]."""
+    """Brings every gradient's elements into [-clip_value, clip_value]. **Raises** TypeError for a limit that is no
+    number.
+
+    >>> import pyautograd as pa
+    >>> w = pa.tensor([3.0, 0.5], requires_grad=True)
+    >>> (w * w / 2).sum().backward()
+    >>> pa.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad.tolist()
+    [1.0, 0.5]
+    """
     limit = _arguments.number("clip_grad_value_", "clip_value", clip_value)
     with no_grad():
         for parameter in _listed("clip_grad_value_", parameters):
@@ -63,7 +73,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
 
 @named
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters' elements one after the other, shape (total,).
+    """All parameters' elements one after the other, shape (total,). **Raises** ValueError where there are none.
 
     >>> import pyautograd as pa
     >>> tuple(pa.nn.utils.parameters_to_vector(pa.nn.Linear(3, 2).parameters()).shape)
@@ -74,7 +84,14 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 @named
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copies a vector's elements, in order, into parameters; ValueError where their numbers differ."""
+    """Copies a vector's elements, in order, into parameters. **Raises** ValueError where their numbers differ.
+
+    >>> import pyautograd as pa
+    >>> layer = pa.nn.Linear(1, 1)
+    >>> pa.nn.utils.vector_to_parameters(pa.tensor([2.0, 0.5]), layer.parameters())
+    >>> layer.weight.item(), layer.bias.item()
+    (2.0, 0.5)
+    """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
     listed = _listed("vector_to_parameters", parameters)

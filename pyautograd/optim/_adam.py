@@ -18,6 +18,8 @@ class Adam(FusedOptimizer):
 
     `amsgrad` takes the largest v so far, `maximize` goes uphill, `decoupled_weight_decay` makes it AdamW.
 
+    **Raises** ValueError for a negative option or a beta outside of [0, 1).
+
     >>> import pyautograd as pa
     >>> w = pa.nn.Parameter(pa.tensor([1.0]))
     >>> optimizer = pa.optim.Adam([w], lr=0.5)
@@ -84,8 +86,15 @@ class Adam(FusedOptimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): p -= lr weight_decay p, then Adam's step.
 
+    **Raises** as Adam.
+
     >>> import pyautograd as pa
-    >>> optimizer = pa.optim.AdamW(pa.nn.Linear(2, 1).parameters(), lr=1e-3, weight_decay=0.1)
+    >>> w = pa.nn.Parameter(pa.tensor([1.0]))
+    >>> optimizer = pa.optim.AdamW([w], lr=0.5, weight_decay=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 6)
+    0.45
     """
 
     @named

@@ -37,8 +37,22 @@ _optim_step = lib.pa_optim_step
 class Optimizer:
     """Base class of optimisers, as `torch.optim.Optimizer`: a subclass defines `step`.
 
-    `params` are tensors, pairs of name and tensor, or dicts with the key "params" and options of their own.
-    ValueError for an empty list, for a tensor that is not a leaf, and for one that appears twice.
+    `params` are tensors, pairs of name and tensor, or dicts with the key "params" and options of their own. **Raises**
+    ValueError for an empty list, for a tensor that is not a leaf, and for one that appears twice, TypeError for what is
+    no Tensor or Value.
+
+    >>> import pyautograd as pa
+    >>> class Descent(pa.optim.Optimizer):
+    ...     def step(self, closure=None):
+    ...         with pa.no_grad():
+    ...             for group in self.param_groups:
+    ...                 for p in group["params"]:
+    ...                     p -= group["lr"] * p.grad
+    >>> w = pa.nn.Parameter(pa.tensor([1.0]))
+    >>> (w * w).sum().backward()
+    >>> Descent([w], {"lr": 0.25}).step()
+    >>> w.tolist()
+    [0.5]
     """
 
     _has_stepped = True  # what a schedule asks; only FusedOptimizer keeps count
@@ -68,7 +82,16 @@ class Optimizer:
 
     @named
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds parameters with options of their own: `{"params": [...], "lr": 0.01}`."""
+        """Adds parameters with options of their own: `{"params": [...], "lr": 0.01}`.
+
+        **Raises** as making the optimiser does, and ValueError for parameters that it has already.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(2))], lr=0.1)
+        >>> optimizer.add_param_group({"params": [pa.nn.Parameter(pa.ones(1))], "lr": 0.01})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.1, 0.01]
+        """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group).__name__}")
         params = param_group["params"]
@@ -101,11 +124,31 @@ class Optimizer:
         self.param_groups.append(param_group)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every parameter that has a gradient; a subclass defines it."""
+        """One update of every parameter that has a gradient; returns what `closure`, called first, returns.
+
+        A subclass defines it. **Raises** NotImplementedError where it does not; that of SGD and the others, TypeError
+        and ValueError for options or states that an update cannot be made with.
+
+        >>> import pyautograd as pa
+        >>> w = pa.nn.Parameter(pa.tensor([1.0]))
+        >>> optimizer = pa.optim.SGD([w], lr=0.25)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.tolist()
+        [0.5]
+        """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clears the gradients of all parameters: to None, or to zeros where `set_to_none` is False."""
+        """Clears the gradients of all parameters: to None, or to zeros where `set_to_none` is False. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> w = pa.nn.Parameter(pa.tensor([1.0]))
+        >>> (w * w).sum().backward()
+        >>> pa.optim.SGD([w], lr=0.1).zero_grad()
+        >>> w.grad is None
+        True
+        """
         for group in self.param_groups:
             for param in group["params"]:
                 if isinstance(param, Value):
@@ -131,8 +174,14 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state dict of an optimiser with groups of the same sizes; the tensors are copied.
 
-        ValueError where it is no such dict or another optimiser's, the groups differ, or a state tensor does not have
-        its parameter's shape; nothing is changed then.
+        **Raises** ValueError where it is no such dict or another optimiser's, the groups differ, or a state tensor does
+        not have its parameter's shape; nothing is changed then.
+
+        >>> import pyautograd as pa
+        >>> a, b = (pa.optim.SGD([pa.nn.Parameter(pa.ones(2))], lr=lr) for lr in (0.1, 0.2))
+        >>> a.load_state_dict(b.state_dict())
+        >>> a.param_groups[0]["lr"]
+        0.2
         """
         _check_form(state_dict)
         groups = deepcopy([dict(group) for group in state_dict["param_groups"]])

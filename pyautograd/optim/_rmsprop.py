@@ -14,8 +14,15 @@ class RMSprop(FusedOptimizer):
     With g = grad + weight_decay p, v = alpha v + (1 - alpha) g^2, less the square of g's own running mean where
     `centered`: p -= lr g / (sqrt(v) + eps), or with momentum p -= lr b for b = momentum b + g / (sqrt(v) + eps).
 
+    **Raises** ValueError for a negative option.
+
     >>> import pyautograd as pa
-    >>> optimizer = pa.optim.RMSprop(pa.nn.Linear(2, 1).parameters(), lr=1e-2, momentum=0.9)
+    >>> w = pa.nn.Parameter(pa.tensor([1.0]))
+    >>> optimizer = pa.optim.RMSprop([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 6)
+    0.0
     """
 
     _kind = 2

@@ -22,6 +22,18 @@ class LRScheduler:
     """Base class of schedules: a subclass defines `get_lr`, from `last_epoch` and the groups' current lr.
 
     `last_epoch` is the epoch to resume after; -1 starts anew and remembers each group's lr as its `initial_lr`.
+    **Raises** TypeError for what is no Optimizer, KeyError for resuming one that has no `initial_lr`.
+
+    >>> import pyautograd as pa
+    >>> class Inverse(pa.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr / (1 + self.last_epoch) for lr in self.base_lrs]
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = Inverse(optimizer)
+    >>> optimizer.step()
+    >>> schedule.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
 
     @named
@@ -52,15 +64,38 @@ class LRScheduler:
             self._is_initial = False
 
     def get_lr(self) -> list[float]:
-        """The lr of each group at `last_epoch`; a subclass defines it."""
+        """The lr of each group at `last_epoch`; a subclass defines it, and `step` calls it.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> pa.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5**epoch).get_lr()
+        [1.0]
+        """
         raise NotImplementedError(f"{type(self).__name__} has no get_lr")
 
     def get_last_lr(self) -> list[float]:
-        """The lr of each group that the last step set."""
+        """The lr of each group that the last step set.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> pa.optim.lr_scheduler.StepLR(optimizer, step_size=2).get_last_lr()
+        [1.0]
+        """
         return list(self._last_lr)
 
     def step(self) -> None:
-        """Moves on by one epoch (or whatever the caller counts); call it after the optimiser's step."""
+        """Moves on by one epoch (or whatever the caller counts); call it after the optimiser's step.
+
+        **Raises** TraceError in a compiled step, ValueError where the optimiser got further groups.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> schedule.get_last_lr()
+        [0.5]
+        """
         if is_recording():
             raise TraceError(
                 f"{type(self).__name__}.step() inside a compiled step: its numbers are Python's, so call it between "
@@ -91,12 +126,26 @@ class LRScheduler:
         self._last_lr = self._current()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the schedule knows but the optimiser."""
+        """All that the schedule knows but the optimiser.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> pa.optim.lr_scheduler.StepLR(optimizer, step_size=2).state_dict()["last_epoch"]
+        0
+        """
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
     @named
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Takes over what `state_dict` gave. **Raises** TypeError for what is no dict.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> schedule = pa.optim.lr_scheduler.StepLR(optimizer, step_size=2)
+        >>> schedule.load_state_dict({"last_epoch": 7})
+        >>> schedule.last_epoch
+        7
+        """
         vars(self).update(state_dict)
 
     def _current(self) -> list[float]:
@@ -104,7 +153,7 @@ class LRScheduler:
 
 
 class StepLR(LRScheduler):
-    """Multiplies the lr by `gamma` every `step_size` epochs.
+    """Multiplies the lr by `gamma` every `step_size` epochs. **Raises** as LRScheduler.
 
     >>> import pyautograd as pa
     >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
@@ -131,7 +180,17 @@ class StepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Multiplies the lr by `gamma` every epoch."""
+    """Multiplies the lr by `gamma` every epoch. **Raises** as LRScheduler.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = ExponentialLR(optimizer, gamma=0.5)
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.125
+    """
 
     @named
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -147,7 +206,19 @@ class ExponentialLR(LRScheduler):
 class LambdaLR(LRScheduler):
     """The initial lr times `lr_lambda(epoch)`; a list gives each group a function of its own.
 
-    Functions are not part of the state dict; callable objects are, by their attributes.
+    Functions are not part of the state dict; callable objects are, by their attributes. **Raises** as LRScheduler, and
+    ValueError for more or fewer functions than groups.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = LambdaLR(optimizer, lambda epoch: min(1.0, (epoch + 1) / 4))
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(4):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> lrs
+    [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     @named
@@ -182,7 +253,18 @@ class LambdaLR(LRScheduler):
 class CosineAnnealingLR(LRScheduler):
     """From the initial lr to `eta_min` in `T_max` epochs along half a cosine (Loshchilov and Hutter 2017), and back.
 
-    In PyTorch's recursive form, so that the numbers are its numbers to the last digit.
+    In PyTorch's recursive form, so that the numbers are its numbers to the last digit. **Raises** as LRScheduler.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = CosineAnnealingLR(optimizer, T_max=4)
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(4):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> [round(lr, 3) for lr in lrs]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
     """
 
     @named

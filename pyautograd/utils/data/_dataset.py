@@ -18,7 +18,16 @@ T_co = TypeVar("T_co", covariant=True)
 class Dataset(Generic[T_co]):
     """Base class of datasets: a subclass defines `__getitem__` and `__len__`.
 
-    If it defines `__getitems__` too, a DataLoader has it read a list of indices at once.
+    If it defines `__getitems__` too, a DataLoader has it read a list of indices at once. **Raises** NotImplementedError
+    where `__getitem__` is missing.
+
+    >>> class Squares(Dataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...     def __getitem__(self, index):
+    ...         return index * index
+    >>> len(Squares() + Squares())
+    8
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -29,7 +38,17 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co]):
-    """A dataset that is read from one end to the other: a subclass defines `__iter__`."""
+    """A dataset that is read from one end to the other: a subclass defines `__iter__`.
+
+    **Raises** NotImplementedError where that is missing.
+
+    >>> import pyautograd as pa
+    >>> class Countdown(IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter([3, 2, 1])
+    >>> [x.tolist() for x in pa.utils.data.DataLoader(Countdown(), batch_size=2)]
+    [[3, 2], [1]]
+    """
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
@@ -37,6 +56,8 @@ class IterableDataset(Dataset[T_co]):
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Rows of tensors that have the same first axis; item i is the tuple of their rows i.
+
+    **Raises** ValueError where there is no tensor or the first axes differ, TypeError for what is no Tensor.
 
     >>> import pyautograd as pa
     >>> data = TensorDataset(pa.arange(6).reshape(3, 2), pa.tensor([0, 1, 0]))
@@ -70,7 +91,14 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The items of a dataset at the given indices."""
+    """The items of a dataset at the given indices, which are not checked before they are read; **raises** what the
+    dataset does.
+
+    >>> import pyautograd as pa
+    >>> part = Subset(TensorDataset(pa.arange(5)), [4, 0])
+    >>> [x.item() for (x,) in part]
+    [4, 0]
+    """
 
     @named
     def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
@@ -92,7 +120,13 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[T_co]):
-    """Datasets one after the other."""
+    """Datasets one after the other. **Raises** ValueError for none, IndexError for an item out of range.
+
+    >>> import pyautograd as pa
+    >>> both = ConcatDataset([TensorDataset(pa.arange(3)), TensorDataset(pa.arange(2))])
+    >>> len(both), both[3][0].item()
+    (5, 0)
+    """
 
     @named
     def __init__(self, datasets: Sequence[Dataset[T_co]]) -> None:
@@ -117,8 +151,9 @@ class ConcatDataset(Dataset[T_co]):
 def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None) -> list[Subset[T_co]]:
     """Splits a dataset at random into parts of the given lengths, or fractions that sum to 1.
 
-    What fractions leave over goes to the parts in turn, as in PyTorch. `generator` is a seed, a
-    `pyautograd.Generator` or a `numpy.random.Generator`; without one the thread's stream is used.
+    What fractions leave over goes to the parts in turn, as in PyTorch. `generator` is a seed, a `pyautograd.Generator`
+    or a `numpy.random.Generator`; without one the thread's stream is used. **Raises** ValueError for lengths that do
+    not sum to the dataset's.
 
     >>> import pyautograd as pa
     >>> a, b = random_split(TensorDataset(pa.zeros(10, 2)), [0.75, 0.25], generator=0)

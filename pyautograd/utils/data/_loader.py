@@ -23,9 +23,11 @@ from pyautograd.utils.data._random import permutation, seeded
 class DataLoader:
     """Batches of a dataset, in its order or shuffled anew for every pass.
 
-    `generator` is a seed, a `pyautograd.Generator` or a `numpy.random.Generator`; without one the order comes from
-    the thread's stream. The batches of a TensorDataset are taken out by one indexing a tensor and are copies of its
-    rows. `batch_size=None` gives the samples as they are. `num_workers` must be 0, `pin_memory` changes nothing.
+    `generator` is a seed, a `pyautograd.Generator` or a `numpy.random.Generator`; without one the order comes from the
+    thread's stream. The batches of a TensorDataset are taken out by one indexing a tensor and are copies of its rows.
+    `batch_size=None` gives the samples as they are. `num_workers` must be 0, `pin_memory` changes nothing.
+
+    **Raises** ValueError for a batch size that is no positive int, and for options that exclude each other.
 
     >>> import pyautograd as pa
     >>> data = TensorDataset(pa.arange(5))

@@ -13,14 +13,26 @@ from pyautograd.utils.data._random import integers, permutation, seeded
 
 
 class Sampler:
-    """Base class: a subclass defines `__iter__`, over indices, and `__len__`."""
+    """Base class: a subclass defines `__iter__`, over indices, and `__len__`. **Raises** NotImplementedError where it
+    does not.
+
+    >>> class Evens(Sampler):
+    ...     def __iter__(self):
+    ...         return iter(range(0, 6, 2))
+    >>> list(Evens())
+    [0, 2, 4]
+    """
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
 
 
 class SequentialSampler(Sampler):
-    """0, 1, 2, …"""
+    """0, 1, 2, … as many as the data source has items. **Raises** TypeError, when read, for one without a length.
+
+    >>> list(SequentialSampler("abc"))
+    [0, 1, 2]
+    """
 
     @named
     def __init__(self, data_source: Sized) -> None:
