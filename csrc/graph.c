@@ -371,7 +371,7 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
 
 pa_status pa_node_save(pa_node *node, size_t bytes) {
     const pa_op_info *info = &pa_op_table[node->op];
-    PA_FAIL_IF(!(info->reads & READS_SAVED), PA_RUNTIME,
+    PA_FAIL_IF(!(info->effects & READS_SAVED), PA_RUNTIME,
                "%s: the op's row does not say that its backward reads what is saved", info->name);
     return node->array->saved != NULL ? PA_OK : pa_storage_new(bytes, &node->array->saved);
 }

@@ -8,7 +8,7 @@ typedef enum pa_dtype { PA_BOOL, PA_INT64, PA_FLOAT32, PA_FLOAT64, PA_DTYPE_COUN
 
 enum { PA_MAX_NDIM = 8, PA_MAX_PARAMS = 2, PA_MAX_OPERANDS = 3 /* of an elementwise op */ };
 
-/* What an op's backward reads, and what its forward does besides computing its result. */
+/* What an op's backward reads, what its forward does besides computing its result, and what is true of the op. */
 enum {
     READS_NONE = 0,
     READS_A = 1,
@@ -18,23 +18,22 @@ enum {
     READS_G = 16,     /* the upstream gradient: of the loops for gradients, no row states it */
     READS_SAVED = 32, /* what the forward has left in array->saved */
     DRAWS = 64,       /* the forward moves the random stream on */
-    MAY_FAIL = 128    /* the forward checks the contents of its operands */
+    MAY_FAIL = 128,   /* the forward checks the contents of its operands */
+    COMMUTES = 256,   /* a and b in the other order give the same bits */
+    COSTLY = 512,     /* a product: its work is not one step an element, pa_product_cost counts it */
+    MIXES_ROWS = 1024 /* a row of the result may depend on other rows of a than its own */
 };
 
 typedef enum pa_op {
     PA_OP_leaf, /* no op: a node that the user made */
 #define X(name) PA_OP_##name,
 #define UNARY(name, ...) X(name)
-#define UNARY_INT(name, ...) X(name)
-#define BINARY(name, ...) X(name)
-#define UNARY_BOOL(name, ...) X(name)
-#define BINARY_INT(name, ...) X(name)
-#define BINARY_BOOL(name, ...) X(name)
-#define TERNARY_BOOL(name, ...) X(name)
-#define COMPARE(name, ...) X(name)
-#define LOGIC1(name, ...) X(name)
-#define LOGIC2(name, ...) X(name)
-#define TENSOR(name, ...) X(name)
+#define BINARY UNARY
+#define TERNARY_BOOL UNARY
+#define COMPARE UNARY
+#define LOGIC1 UNARY
+#define LOGIC2 UNARY
+#define TENSOR UNARY
 #include "ops.def"
 #undef X
     PA_OP_COUNT
@@ -46,10 +45,10 @@ typedef struct pa_op_info {
     const char *name;
     const char *symbol; /* what a drawing shows, and micrograd's `_op` */
     const char *words;  /* the formula */
-    uint8_t family;     /* pa_family */
-    int8_t operands;    /* -1: any number */
+    uint16_t effects;
+    uint8_t family;  /* pa_family */
+    int8_t operands; /* -1: any number */
     uint8_t params;
-    uint8_t reads;
     uint8_t lowest; /* pa_dtype: what is lower, the op does not compute in */
 } pa_op_info;
 

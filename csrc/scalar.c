@@ -20,26 +20,16 @@ typedef double scalar_fn(double A, double B, double C, double P, double Q);
         (void)A, (void)B, (void)C, (void)P, (void)Q;                                                                   \
         return expression;                                                                                             \
     }
-#define UNARY(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
-#define UNARY_INT(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
-#define BINARY(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
-#define UNARY_BOOL(name, symbol, words, params, reads, forward, a) SCALAR(name, forward)
-#define BINARY_INT(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
-#define BINARY_BOOL(name, symbol, words, params, reads, forward, a, b) SCALAR(name, forward)
-#define TERNARY_BOOL(name, symbol, words, params, reads, forward, a, b, c) SCALAR(name, forward)
+#define UNARY(name, symbol, words, params, effects, forward, ...) SCALAR(name, forward)
+#define BINARY UNARY
+#define TERNARY_BOOL UNARY
 #include "ops.def"
 
 static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
-#define X(name) [PA_OP_##name] = scalar_##name,
-#define UNARY(name, ...) X(name)
-#define UNARY_INT(name, ...) X(name)
-#define BINARY(name, ...) X(name)
-#define UNARY_BOOL(name, ...) X(name)
-#define BINARY_INT(name, ...) X(name)
-#define BINARY_BOOL(name, ...) X(name)
-#define TERNARY_BOOL(name, ...) X(name)
+#define UNARY(name, ...) [PA_OP_##name] = scalar_##name,
+#define BINARY UNARY
+#define TERNARY_BOOL UNARY
 #include "ops.def"
-#undef X
 };
 
 /* ---- building ---- */
@@ -367,13 +357,6 @@ pa_status pa_value_apply(const pa_call *call, pa_node **out) {
 
 /* ---- differentiating ---- */
 
-#define CASE1(name, a)                                                                                                 \
-    case PA_OP_##name: ga = a; break;
-#define CASE2(name, a, b)                                                                                              \
-    case PA_OP_##name: ga = a, gb = b; break;
-#define CASE3(name, a, b, c)                                                                                           \
-    case PA_OP_##name: ga = a, gb = b, gc = c; break;
-
 /* What the node sends to its operands given the upstream gradient G: one switch over the rows. */
 static inline void gradients_of(const pa_node *node, double G, double *to) {
     double ga = 0, gb = 0, gc = 0;
@@ -384,13 +367,12 @@ static inline void gradients_of(const pa_node *node, double G, double *to) {
     const double Q = node->array != NULL ? node->array->params[1] : 0;
     (void)C, (void)Q;
     switch (node->op) {
-#define UNARY(name, symbol, words, params, reads, forward, a) CASE1(name, a)
-#define UNARY_INT(name, symbol, words, params, reads, forward, a) CASE1(name, a)
-#define BINARY(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
-#define UNARY_BOOL(name, symbol, words, params, reads, forward, a) CASE1(name, a)
-#define BINARY_INT(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
-#define BINARY_BOOL(name, symbol, words, params, reads, forward, a, b) CASE2(name, a, b)
-#define TERNARY_BOOL(name, symbol, words, params, reads, forward, a, b, c) CASE3(name, a, b, c)
+#define UNARY(name, symbol, words, params, effects, forward, a)                                                        \
+    case PA_OP_##name: ga = a; break;
+#define BINARY(name, symbol, words, params, effects, forward, a, b)                                                    \
+    case PA_OP_##name: ga = a, gb = b; break;
+#define TERNARY_BOOL(name, symbol, words, params, effects, forward, a, b, c)                                           \
+    case PA_OP_##name: ga = a, gb = b, gc = c; break;
 #include "ops.def"
     }
     to[0] = ga;

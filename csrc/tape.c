@@ -66,7 +66,7 @@ static pa_status check_freed(const pa_node *node) {
 
 /* Has anything that this node's backward reads been written in place since? */
 static pa_status check_versions(const pa_node *node) {
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
     for (int i = 0; i < node->n_parents && i < PA_MAX_OPERANDS; i++) {
         const pa_node *parent = pa_node_parent(node, i);
         if (!(reads & (READS_A << i)) || node->array == NULL || parent->flags & PA_IS_VALUE) continue;

@@ -186,7 +186,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
     int64_t numel = pa_node_numel(node), size = (int64_t)pa_dtype_size(dtype);
     const double *params = node->array->params;
     pa_map_fn *loop = pa_k->gradient[node->op][operand][f];
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
 
     bool same = parent->dtype == dtype && pa_same_shape(parent, node);
     bool direct = same && !accumulate;
@@ -235,7 +235,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
 
 pa_status pa_elementwise_backward(pa_node *node, void *scratch) {
     (void)scratch;
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
     int f = node->dtype == PA_FLOAT64;
     input inputs[PA_MAX_OPERANDS];
     for (int operand = 0; operand < node->n_parents; operand++) {

@@ -52,17 +52,13 @@
 #define G 0
 #define OUT 0
 enum {
-#define UNARY(name, symbol, words, parameters, reads, forward, a)                                                      \
+#define UNARY(name, symbol, words, parameters, effects, forward, a)                                                    \
     COST_forward_##name = forward, COST_gradient_##name##_a = a,
-#define BINARY(name, symbol, words, parameters, reads, forward, a, b)                                                  \
+#define BINARY(name, symbol, words, parameters, effects, forward, a, b)                                                \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,
-#define TERNARY_BOOL(name, symbol, words, parameters, reads, forward, a, b, c)                                         \
+#define TERNARY_BOOL(name, symbol, words, parameters, effects, forward, a, b, c)                                       \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,                         \
     COST_gradient_##name##_c = c,
-#define UNARY_INT UNARY
-#define UNARY_BOOL UNARY
-#define BINARY_INT BINARY
-#define BINARY_BOOL BINARY
 #include "../ops.def"
     COST_OF_A_GROUP = 16 /* formulas of more are worth copying their last operands into a padded group */
 };
@@ -152,19 +148,15 @@ const pa_kernels FN(pa_kernels) = {
         },
     .gradient =
         {
-#define UNARY(name, symbol, words, parameters, reads, forward, a)                                                      \
+#define UNARY(name, symbol, words, parameters, effects, forward, a)                                                    \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a)},
-#define BINARY(name, symbol, words, parameters, reads, forward, a, b)                                                  \
+#define BINARY(name, symbol, words, parameters, effects, forward, a, b)                                                \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b)},
-#define TERNARY_BOOL(name, symbol, words, parameters, reads, forward, a, b, c)                                         \
+#define TERNARY_BOOL(name, symbol, words, parameters, effects, forward, a, b, c)                                       \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b),                                                \
                       GRADIENT(2, NOTHING_IF_##c, gradient_##name##_c)},
-#define UNARY_INT UNARY
-#define UNARY_BOOL UNARY
-#define BINARY_INT BINARY
-#define BINARY_BOOL BINARY
 #include "../ops.def"
         },
     .convert =

@@ -9,16 +9,12 @@ pa_status pa_no_backward(pa_node *node, void *scratch) {
 const pa_op_functions pa_op_function[PA_OP_COUNT] = {
 #define ELEMENTWISE(name, backward) [PA_OP_##name] = {pa_elementwise_shape, pa_elementwise_forward, backward, NULL},
 #define UNARY(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define UNARY_INT(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define BINARY(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define UNARY_BOOL(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define BINARY_INT(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define BINARY_BOOL(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
-#define TERNARY_BOOL(name, ...) ELEMENTWISE(name, pa_elementwise_backward)
+#define BINARY UNARY
+#define TERNARY_BOOL UNARY
 #define COMPARE(name, ...) ELEMENTWISE(name, NULL)
-#define LOGIC1(name, ...) ELEMENTWISE(name, NULL)
-#define LOGIC2(name, ...) ELEMENTWISE(name, NULL)
-#define TENSOR(name, symbol, words, operands, reads, shape, forward, backward, scratch)                                \
+#define LOGIC1 COMPARE
+#define LOGIC2 COMPARE
+#define TENSOR(name, symbol, words, operands, effects, shape, forward, backward, scratch)                              \
     [PA_OP_##name] = {shape, forward, backward, scratch},
 #include "../ops.def"
 #undef ELEMENTWISE

@@ -146,7 +146,7 @@ typedef struct pa_op_functions {
 extern const pa_op_functions pa_op_function[PA_OP_COUNT];
 
 /* ---- which work flushes denormals: float32 products, and all of a backward sweep that is float32 ---- */
-static inline bool pa_is_product(const pa_node *node) { return node->op == PA_OP_matmul || node->op == PA_OP_linear; }
+static inline bool pa_is_product(const pa_node *node) { return (pa_op_table[node->op].effects & COSTLY) != 0; }
 static inline bool pa_forward_flushes(const pa_node *node) { return node->dtype == PA_FLOAT32 && pa_is_product(node); }
 static inline bool pa_backward_flushes(const pa_node *node) {
     return node->dtype == PA_FLOAT32 && node->op != PA_OP_custom; /* Python's code runs in the caller's mode */

@@ -32,7 +32,7 @@ static bool is_elementwise_backward(const pa_program *p, const pa_instruction *i
     if (i->kind != PA_DO_BACKWARD) return false;
     const pa_node *node = p->nodes[i->node];
     if (pa_op_table[node->op].family != PA_ELEMENTWISE) return false;
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
     for (int k = 0; k < node->n_parents; k++) {
         bool wanted = pa_node_requires_grad(pa_node_parent(node, k));
         if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, (pa_dtype)node->dtype))

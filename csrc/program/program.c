@@ -45,7 +45,7 @@ static double flops_of(const pa_program *p) {
         const pa_instruction *each = &p->code[i];
         if (each->node < 0 || each->kind == PA_DO_UPDATE) continue;
         const pa_node *node = p->nodes[each->node];
-        bool product = node->op == PA_OP_linear || node->op == PA_OP_matmul;
+        bool product = pa_is_product(node);
         double work = product ? pa_product_cost(node) : (double)pa_node_numel(node);
         int times = 1;
         if (each->kind == PA_DO_BACKWARD && product) {

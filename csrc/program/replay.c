@@ -67,7 +67,7 @@ static void run_map(const pa_program *p, const pa_instruction *i, int64_t from, 
 static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t from, int64_t n) {
     const pa_node *node = p->nodes[i->node];
     const char *in[5] = {NULL};
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
     int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
     for (int k = 0; k < node->n_parents; k++)
         if (reads & (READS_A << k)) in[k] = element(p, pa_node_parent(node, k), from);

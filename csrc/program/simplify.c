@@ -10,7 +10,7 @@ static bool is_view(const pa_node *node) { return node->op == PA_OP_view; }
 
 static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
     const pa_node *node = p->nodes[i->node];
-    unsigned reads = pa_op_table[node->op].reads;
+    unsigned reads = pa_op_table[node->op].effects;
     visit(context, i->gradient, false);
     for (int k = 0; k < node->n_parents && k < PA_MAX_OPERANDS; k++)
         if (reads & (READS_A << k)) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
@@ -77,7 +77,7 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
 static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
     if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL) return true;
     /* The random stream goes on, and targets are checked, whether or not anybody reads the result. */
-    return i->kind == PA_DO_FORWARD && (pa_op_table[p->nodes[i->node]->op].reads & (DRAWS | MAY_FAIL)) != 0;
+    return i->kind == PA_DO_FORWARD && (pa_op_table[p->nodes[i->node]->op].effects & (DRAWS | MAY_FAIL)) != 0;
 }
 
 /* Takes out the instructions that became NOTHING. */

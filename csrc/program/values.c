@@ -385,7 +385,7 @@ static pa_status contribute(lowering *l, int32_t to, int32_t contribution) {
 
 static pa_status gradient_of(lowering *l, const pa_entry *e, int operand, const int32_t *operands, int32_t out,
                              int32_t upstream) {
-    unsigned reads = pa_op_table[e->op].reads;
+    unsigned reads = pa_op_table[e->op].effects;
     pa_register in[5] = {-1, -1, -1, -1, -1}, slot;
     for (int k = 0; k < e->n; k++)
         if (reads & (READS_A << k)) PA_TRY(slot_of(l, operands[k], &in[k]));

@@ -136,10 +136,7 @@ static pa_status fold_node(pa_straightline *code, int32_t i, int32_t *same) {
 
 /* ---- common subexpressions ---- */
 
-static bool commutes(unsigned code) {
-    return code == PA_OP_add || code == PA_OP_mul || code == PA_OP_eq || code == PA_OP_ne ||
-           code == PA_OP_bitwise_and || code == PA_OP_bitwise_or || code == PA_OP_bitwise_xor;
-}
+static bool commutes(unsigned code) { return code < PA_OP_COUNT && pa_op_table[code].effects & COMMUTES; }
 
 static uint64_t bits_of(double x) {
     uint64_t bits;

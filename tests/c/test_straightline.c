@@ -100,7 +100,7 @@ static pa_register mul(pa_register a, pa_register b) { return apply(PA_OP_mul, a
 /* What op sends to an operand, given its operands, its result and g. */
 static pa_register gradient(pa_op op, int operand, const pa_register in[3], pa_register out, pa_register g,
                             const double *params) {
-    unsigned reads = pa_op_table[op].reads;
+    unsigned reads = pa_op_table[op].effects;
     pa_register slots[5] = {-1, -1, -1, -1, g}, result = 0;
     for (int i = 0; i < 3; i++)
         if (reads & (unsigned)(READS_A << i) && i < pa_op_table[op].operands) slots[i] = in[i];
