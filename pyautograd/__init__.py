@@ -44,7 +44,12 @@ long = _dtype.int64
 
 
 def is_tensor(obj: object) -> Any:
-    """Is it a Tensor?"""
+    """Is it a Tensor? It raises nothing.
+
+    >>> import pyautograd as pa
+    >>> pa.is_tensor(pa.ones(2)), pa.is_tensor([1.0, 1.0])
+    (True, False)
+    """
     return isinstance(obj, Tensor)
 
 

@@ -86,7 +86,14 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The data as a tensor, without a copy where that can be: a tensor itself, or over the memory of an array, a buffer
-    or what else has a dtype. Takes and raises what `tensor` does."""
+    or what else has a dtype. Takes and **raises** what `tensor` does.
+
+    >>> import numpy as np, pyautograd
+    >>> a = np.zeros(2, dtype=np.float32)
+    >>> pyautograd.as_tensor(a)[0] = 1.0
+    >>> a.tolist()
+    [1.0, 0.0]
+    """
     check_device(device)
     if dtype is None and (made := _core.array_over(data)) is not NotImplemented:
         return made  # type: ignore[no-any-return]

@@ -27,6 +27,10 @@ def chosen(dtype: Any, default: Dtype | None = None) -> Dtype:
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of a shape, whatever its memory holds.
 
+    Sizes are ints or one tuple of them; the dtype is the default float unless given. **Raises** ValueError for a
+    negative size or more than 8 axes, TypeError for a dtype that tensors do not have, RuntimeError for another device
+    than "cpu", and where integers would require grad.
+
     >>> import pyautograd
     >>> pyautograd.empty(2, 3).shape
     (2, 3)
@@ -36,7 +40,8 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of a shape, every element `fill_value`; by default of the dtype that the value has.
+    """A tensor of a shape, every element `fill_value`; by default of the dtype that the value has. **Raises** as
+    `empty`.
 
     >>> import pyautograd
     >>> pyautograd.full((2,), 7)
@@ -58,7 +63,7 @@ def _dtype_of_number(number: Any) -> Dtype | None:
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros.
+    """A tensor of zeros. **Raises** as `empty`.
 
     >>> import pyautograd
     >>> pyautograd.zeros(2, 2)
@@ -69,7 +74,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones.
+    """A tensor of ones. **Raises** as `empty`.
 
     >>> import pyautograd
     >>> pyautograd.ones(3, dtype=pyautograd.int64)
@@ -80,25 +85,46 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 
 @named
 def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of the same shape and dtype, whatever its memory holds."""
+    """A tensor of the same shape and dtype, whatever its memory holds. **Raises** as `empty`, and TypeError for what is
+    no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.empty_like(pyautograd.ones(2, 3)).shape
+    (2, 3)
+    """
     return empty(input.shape, dtype=chosen(dtype, input.dtype), requires_grad=requires_grad)
 
 
 @named
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the same shape and dtype."""
+    """Zeros of the same shape and dtype. **Raises** as `empty_like`.
+
+    >>> import pyautograd
+    >>> pyautograd.zeros_like(pyautograd.tensor([1, 2]))
+    tensor([0, 0])
+    """
     return zeros(input.shape, dtype=chosen(dtype, input.dtype), requires_grad=requires_grad)
 
 
 @named
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the same shape and dtype."""
+    """Ones of the same shape and dtype. **Raises** as `empty_like`.
+
+    >>> import pyautograd
+    >>> pyautograd.ones_like(pyautograd.tensor([2.5]))
+    tensor([1.])
+    """
     return ones(input.shape, dtype=chosen(dtype, input.dtype), requires_grad=requires_grad)
 
 
 @named
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of the same shape and dtype, every element `fill_value`."""
+    """A tensor of the same shape and dtype, every element `fill_value`. **Raises** as `empty_like`.
+
+    >>> import pyautograd
+    >>> pyautograd.full_like(pyautograd.zeros(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     return full(input.shape, fill_value, dtype=chosen(dtype, input.dtype), requires_grad=requires_grad)
 
 
@@ -140,7 +166,8 @@ def arange(
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`steps` numbers from `start` to `end`, both included.
+    """`steps` numbers from `start` to `end`, both included, shape (steps,). **Raises** ValueError for a negative number
+    of steps, TypeError for one that is no int.
 
     >>> import pyautograd
     >>> pyautograd.linspace(0, 1, 5)
@@ -155,7 +182,7 @@ def linspace(
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """The (n, m) matrix with ones on its diagonal.
+    """The (n, m) matrix with ones on its diagonal; m is n unless given. **Raises** as `empty`.
 
     >>> import pyautograd
     >>> pyautograd.eye(2)

@@ -11,22 +11,42 @@ __all__ = ["cuda", "device", "isa"]
 
 
 class cuda:
-    """So that scripts which ask run: there is no GPU here."""
+    """So that scripts which ask run: there is no GPU here.
+
+    >>> import pyautograd as pa
+    >>> pa.device("cuda" if pa.cuda.is_available() else "cpu")
+    'cpu'
+    """
 
     @staticmethod
     def is_available() -> Any:
-        """False."""
+        """False.
+
+        >>> import pyautograd as pa
+        >>> pa.cuda.is_available()
+        False
+        """
         return False
 
 
 def device(name: str = "cpu") -> str:
-    """ "cpu"; **raises** RuntimeError for any other device."""
+    """ "cpu". **Raises** RuntimeError for any other device.
+
+    >>> import pyautograd as pa
+    >>> pa.device("cpu")
+    'cpu'
+    """
     check_device(name)
     return "cpu"
 
 
 def isa() -> str:
-    """The instruction set whose kernels run: "baseline", "avx2" or "avx512" (PYAUTOGRAD_ISA chooses)."""
+    """The instruction set whose kernels run: "baseline", "avx2" or "avx512" (PYAUTOGRAD_ISA chooses).
+
+    >>> import pyautograd as pa
+    >>> pa.isa() in ("baseline", "avx2", "avx512")
+    True
+    """
     return ffi.string(lib.pa_isa_name()).decode()  # type: ignore[no-any-return]
 
 

@@ -85,9 +85,13 @@ def to_dot(root: Any, rankdir: str = "LR") -> str:
 def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
     """Draws the graph behind `root`, a Value or a Tensor: operands left of results, with `rankdir="TB"` above.
 
-    Returns a `graphviz.Digraph`, which notebooks show and whose `render()` writes a file of the given format, where
-    that package is installed (`pip install "pyautograd-core[draw]"`), else a `DotText`. Raises ValueError for another
-    `rankdir`.
+    **Returns** a `graphviz.Digraph`, which notebooks show and whose `render()` writes a file of the given format, where
+    that package is installed (`pip install "pyautograd-core[draw]"`), else a `DotText`. **Raises** ValueError for
+    another `rankdir`, TypeError for what is no Value or Tensor.
+
+    >>> from pyautograd.scalar import Value, draw_dot
+    >>> "data 6.0000" in draw_dot(Value(2.0, label="a") * 3.0).source
+    True
     """
     if rankdir not in ("LR", "TB"):
         raise ValueError(f"draw_dot: rankdir is 'LR' or 'TB', not {rankdir!r}")

@@ -11,7 +11,7 @@ from pyautograd._c import lib
 
 
 class dtype:
-    """An element type of a tensor.
+    """An element type of a tensor: `float32`, `float64`, `int64` or `bool`. There are no others to be made.
 
     >>> import pyautograd
     >>> pyautograd.float32
@@ -91,7 +91,14 @@ def get_default_dtype() -> dtype:
 
 
 def set_default_dtype(wanted: Any) -> None:
-    """Make tensors from Python floats float32 or float64; TypeError for another dtype."""
+    """Make tensors from Python floats float32 or float64. **Raises** TypeError for another dtype.
+
+    >>> import pyautograd
+    >>> pyautograd.set_default_dtype(pyautograd.float64)
+    >>> pyautograd.tensor(0.5).dtype
+    pyautograd.float64
+    >>> pyautograd.set_default_dtype(pyautograd.float32)
+    """
     found = as_dtype(wanted)
     if not found.is_floating_point:
         raise TypeError(f"set_default_dtype: float32 or float64, not {found.name}")
@@ -107,9 +114,9 @@ def set_flush_denormal(mode: builtins.bool) -> builtins.bool:
     in the mode that it has set itself. Products that NumPy's BLAS makes on several threads are made in the mode of
     these threads, which keeps them, unless one operand is below 2^-110 altogether.
 
-    Returns True if the processor has such a mode, on x86-64 and aarch64; without, nothing is flushed.
+    **Returns** True if the processor has such a mode, on x86-64 and aarch64; without, nothing is flushed.
 
-    Raises TypeError if `mode` is not a bool.
+    **Raises** TypeError if `mode` is not a bool.
 
     >>> import pyautograd as pa
     >>> tiny = pa.tensor([1e-30])

@@ -20,7 +20,8 @@ class Generator:
     """A stream of random numbers of its own, as `torch.Generator`: whatever draws takes one as `generator=`.
 
     Its draws are the ones that the default stream gives after `manual_seed` with the same seed, and neither touches the
-    other. A copy, by `copy` or pickle, goes on from the same place by itself. RuntimeError for another device than cpu.
+    other. A copy, by `copy` or pickle, goes on from the same place by itself. **Raises** RuntimeError for another
+    device than "cpu".
 
     >>> import pyautograd as pa
     >>> g = pa.Generator().manual_seed(42)
@@ -43,21 +44,41 @@ class Generator:
         """Starts the stream anew from a seed, an int of 64 bits with or without a sign; returns the generator.
 
         **Raises** TypeError for what is no int, ValueError for an int of more bits.
+
+        >>> import pyautograd as pa
+        >>> pa.Generator().manual_seed(42).initial_seed()
+        42
         """
         self._put(_word("manual_seed", seed), 0, True)
         return self
 
     def seed(self) -> int:
-        """Starts the stream anew from a seed that nobody can foresee, and returns that."""
+        """Starts the stream anew from a seed that nobody can foresee, and returns that.
+
+        >>> import pyautograd as pa
+        >>> g = pa.Generator()
+        >>> g.seed() == g.initial_seed()
+        True
+        """
         self.manual_seed(int.from_bytes(os.urandom(8), "little"))
         return self.initial_seed()
 
     def initial_seed(self) -> int:
-        """The seed that the stream started from."""
+        """The seed that the stream started from.
+
+        >>> import pyautograd as pa
+        >>> pa.Generator().manual_seed(7).initial_seed()
+        7
+        """
         return self.get_state()[0]
 
     def get_state(self) -> tuple[int, int]:
-        """Where the stream stands: its seed, and how many numbers were drawn from it."""
+        """Where the stream stands: its seed, and how many numbers were drawn from it.
+
+        >>> import pyautograd as pa
+        >>> pa.Generator().manual_seed(7).get_state()
+        (7, 0)
+        """
         numbers = self._stream()
         return numbers[0], numbers[1]
 
@@ -65,6 +86,13 @@ class Generator:
         """Puts the stream to where `get_state` said that it stood; returns the generator.
 
         **Raises** TypeError, or ValueError for ints of more than 64 bits, for what `get_state` cannot have returned.
+
+        >>> import pyautograd as pa
+        >>> g = pa.Generator()
+        >>> state = g.get_state()
+        >>> a = pa.rand(3, generator=g)
+        >>> bool((pa.rand(3, generator=g.set_state(state)) == a).all())
+        True
         """
         if not isinstance(state, (tuple, list)) or len(state) != 2:
             raise TypeError(f"set_state: a state is the pair that get_state returns, not {state!r}")
@@ -130,22 +158,47 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Starts the calling thread's stream anew from a seed that nobody can foresee, and returns that."""
+    """Starts the calling thread's stream anew from a seed that nobody can foresee, and returns that.
+
+    >>> import pyautograd as pa
+    >>> pa.seed() == pa.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed that the calling thread's stream started from."""
+    """The seed that the calling thread's stream started from.
+
+    >>> import pyautograd as pa
+    >>> _ = pa.manual_seed(7)
+    >>> pa.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> tuple[int, int]:
-    """Where the calling thread's stream stands."""
+    """Where the calling thread's stream stands: its seed, and how many numbers were drawn from it.
+
+    >>> import pyautograd as pa
+    >>> _ = pa.manual_seed(7)
+    >>> pa.get_rng_state()
+    (7, 0)
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(state: tuple[int, int]) -> None:
-    """Puts the calling thread's stream to where it stood."""
+    """Puts the calling thread's stream to where it stood. **Raises** as `Generator.set_state`.
+
+    >>> import pyautograd as pa
+    >>> state = pa.get_rng_state()
+    >>> a = pa.rand(3)
+    >>> pa.set_rng_state(state)
+    >>> bool((pa.rand(3) == a).all())
+    True
+    """
     default_generator.set_state(state)
 
 

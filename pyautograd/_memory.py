@@ -36,5 +36,11 @@ def memory_stats() -> MemoryStats:
 
 
 def empty_cache() -> None:
-    """Give the freed blocks that are kept for reuse back to the system."""
+    """Give the freed blocks that are kept for reuse back to the system.
+
+    >>> import pyautograd
+    >>> pyautograd.empty_cache()
+    >>> pyautograd.memory_stats().cached_bytes < 1 << 20
+    True
+    """
     lib.pa_memory_trim()

@@ -35,6 +35,9 @@ def rand(
 ) -> Tensor:
     """Uniform draws from [0, 1).
 
+    Sizes are ints or one tuple of them; `generator` is a `Generator`, None the thread's stream. **Raises** as `empty`,
+    and TypeError for an integer dtype or another generator.
+
     >>> import pyautograd
     >>> pyautograd.rand(2, 3).shape
     (2, 3)
@@ -51,7 +54,12 @@ def randn(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Draws from the normal distribution with mean 0 and standard deviation 1."""
+    """Draws from the normal distribution with mean 0 and standard deviation 1. **Raises** as `rand`.
+
+    >>> import pyautograd
+    >>> abs(pyautograd.randn(1000).mean().item()) < 0.2
+    True
+    """
     check_device(device)
     made = _filled("randn", lib.pa_fill_normal, chosen(dtype), _dims.sizes("randn", size, "size"), generator, 0.0, 1.0)
     return leaf(made, requires_grad)
@@ -67,7 +75,14 @@ def normal(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Draws from the normal distribution with this mean and standard deviation."""
+    """Draws from the normal distribution with this mean and standard deviation, in the shape `size`.
+
+    **Raises** as `rand`, and ValueError for a negative deviation.
+
+    >>> import pyautograd
+    >>> pyautograd.normal(5.0, 0.0, (2,))
+    tensor([5., 5.])
+    """
     check_device(device)
     made = _filled(
         "normal", lib.pa_fill_normal, chosen(dtype), _dims.sizes("normal", (size,), "size"), generator, mean, std
@@ -105,7 +120,13 @@ def randint(
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
-    """The integers from 0 to n - 1 in random order."""
+    """The integers from 0 to n - 1 in random order, int64 of shape (n,). **Raises** ValueError for a negative n,
+    TypeError for what is no int.
+
+    >>> import pyautograd
+    >>> sorted(pyautograd.randperm(4).tolist())
+    [0, 1, 2, 3]
+    """
     check_device(device)
     made = _filled("randperm", lib.pa_fill_permutation, int64, _dims.sizes("randperm", (n,), "n"), generator)
     return made if dtype is None else made.to(dtype)
@@ -115,7 +136,12 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Uniform draws from [0, 1) in the shape and, unless another is given, the dtype of a tensor."""
+    """Uniform draws from [0, 1) in the shape and, unless another is given, the dtype of a tensor. **Raises** as `rand`.
+
+    >>> import pyautograd
+    >>> pyautograd.rand_like(pyautograd.zeros(2, 3)).shape
+    (2, 3)
+    """
     return rand(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
@@ -123,5 +149,10 @@ def rand_like(
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Normal draws in the shape and, unless another is given, the dtype of a tensor."""
+    """Normal draws in the shape and, unless another is given, the dtype of a tensor. **Raises** as `rand`.
+
+    >>> import pyautograd
+    >>> pyautograd.randn_like(pyautograd.zeros(2, 3)).shape
+    (2, 3)
+    """
     return randn(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)

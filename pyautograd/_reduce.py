@@ -77,7 +77,7 @@ def mean(
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """Mean over the axes `dim` (all by default); floats only.
+    """Mean over the axes `dim` (all by default). **Raises** as `sum`, and TypeError for integers without a `dtype`.
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1.0, 2.0], [3.0, 4.0]]).mean(dim=1)
@@ -99,7 +99,12 @@ def prod(
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """Product over the axes `dim` (all by default); integers and bools multiply to int64."""
+    """Product over the axes `dim` (all by default); integers and bools multiply to int64. **Raises** as `sum`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1.0, 2.0], [3.0, 4.0]]).prod(dim=1)
+    tensor([ 2., 12.])
+    """
     if dtype is not None:
         input = _arguments.tensor("prod", "input", input).to(dtype)
     result = _reduced(_ops.prod, "prod", input, dim, keepdim, axis, keepdims)
@@ -109,16 +114,26 @@ def prod(
 def amax(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
 ) -> Tensor:
-    """Largest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is
-    no element."""
+    """Largest over the axes `dim`; elements that tie share the gradient evenly. **Raises** as `sum`, and ValueError
+    where there is no element.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).amax(dim=(0, 1))
+    tensor(7.)
+    """
     return _reduced(_ops.max, "amax", input, dim, keepdim, axis, keepdims)
 
 
 def amin(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, axis: Dims = None, keepdims: bool = False
 ) -> Tensor:
-    """Smallest over the axes `dim`; elements that tie share the gradient evenly. **Raises** ValueError where there is
-    no element."""
+    """Smallest over the axes `dim`; elements that tie share the gradient evenly. **Raises** as `sum`, and ValueError
+    where there is no element.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).amin(dim=0)
+    tensor([1., 3.])
+    """
     return _reduced(_ops.min, "amin", input, dim, keepdim, axis, keepdims)
 
 
@@ -147,7 +162,8 @@ def var(
 ) -> Tensor:
     """Sum of (a - mean)^2 over the axes `dim`, divided by their number of elements less `correction`, by default 1.
 
-    `unbiased`, by its place after `dim` or alone, is PyTorch's older name: False is a correction of 0.
+    `unbiased`, by its place after `dim` or alone, is PyTorch's older name: False is a correction of 0. **Raises** as
+    `sum`, and TypeError for integers or where both names are given.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([[1.0, 3.0], [5.0, 9.0]])
@@ -170,7 +186,12 @@ def std(
     axis: Dims = None,
     keepdims: bool = False,
 ) -> Tensor:
-    """The square root of `var`; its gradient is 0 where it is 0."""
+    """The square root of `var`, whose arguments it takes; its gradient is 0 where it is 0. **Raises** as `var`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1.0, 2.0, 3.0]).std()
+    tensor(1.)
+    """
     if unbiased is not None or correction is not None or type(dim) is bool:
         dim, correction = _correction("std", dim, unbiased, correction)
     return _reduced(_ops.std, "std", input, dim, keepdim, axis, keepdims, 1 if correction is None else correction)
@@ -179,6 +200,8 @@ def std(
 @named
 def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The p-norm of the elements over the axes `dim`, p 1, 2, inf or -inf; the gradient at the zero vector is 0.
+
+    **Raises** as `sum`, TypeError for integers, ValueError for another p.
 
     >>> import pyautograd
     >>> pyautograd.tensor([3.0, 4.0]).norm()
@@ -198,14 +221,25 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
 
 @named
 def argmax(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first largest element along `dim`, or of the flattened tensor."""
+    """Index (int64) of the first largest element along `dim`, or of the flattened tensor. **Raises** as `amax`.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]])
+    >>> x.argmax(), x.argmax(dim=1)
+    (tensor(2), tensor([1, 0]))
+    """
     number = -1 if dim is None else _dims.axis("argmax", input, dim)
     return apply(_ops.argmax, input, (number, _keep("argmax", keepdim)))
 
 
 @named
 def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = False) -> Tensor:
-    """Index (int64) of the first smallest element along `dim`, or of the flattened tensor."""
+    """Index (int64) of the first smallest element along `dim`, or of the flattened tensor. **Raises** as `amin`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).argmin(dim=0)
+    tensor([0, 1])
+    """
     number = -1 if dim is None else _dims.axis("argmin", input, dim)
     return apply(_ops.argmin, input, (number, _keep("argmin", keepdim)))
 
@@ -230,6 +264,8 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
     elementwise.
 
+    **Raises** as `amax`, and ValueError for two tensors that do not broadcast.
+
     >>> import pyautograd
     >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).max(dim=1).values
     tensor([5., 7.])
@@ -240,13 +276,25 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 @named
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
-    elementwise."""
+    elementwise.
+
+    **Raises** as `amin`, and ValueError for two tensors that do not broadcast.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1.0, 5.0], [7.0, 3.0]]).min(dim=1).indices
+    tensor([0, 1])
+    """
     return _extremum(input, dim, keepdim, False)
 
 
 @named
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Is some element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked."""
+    """Is some element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked. **Raises** as `sum`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[0, 1], [0, 0]]).any(dim=1)
+    tensor([ True, False])
+    """
     if isinstance(dim, tuple | list) and not dim:
         return apply(_ops.ne, input, 0)
     return apply(_ops.gt, _reduced(_ops.sum, "any", apply(_ops.ne, input, 0), dim, keepdim, None, False), 0)
@@ -254,7 +302,13 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @named
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Is every element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked."""
+    """Is every element nonzero, over the axes `dim`? With no axes, `dim=()`, each element is asked. **Raises** as
+    `sum`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[0, 1], [1, 1]]).all(dim=1)
+    tensor([False,  True])
+    """
     if isinstance(dim, tuple | list) and not dim:
         return apply(_ops.ne, input, 0)
     return apply(_ops.eq, _reduced(_ops.sum, "all", apply(_ops.eq, input, 0), dim, keepdim, None, False), 0)
@@ -262,7 +316,12 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 @named
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """ln sum e^a over the axes `dim`, without overflow; integers become the default float."""
+    """ln sum e^a over the axes `dim`, without overflow; integers become the default float. **Raises** as `sum`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1000.0, -1000.0]).logsumexp(dim=0)
+    tensor(1000.)
+    """
     if isinstance(input, Node) and not input.dtype.is_floating_point:
         input = input.to(get_default_dtype())
     keepdim = _keep("logsumexp", keepdim)
@@ -285,6 +344,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 def softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Tensor:
     """e^a / sum e^a along an axis; in `dtype` if one is given.
 
+    **Raises** IndexError for an axis that is not there, TypeError for integers without a `dtype`.
+
     >>> import pyautograd
     >>> pyautograd.tensor([0.0, 0.0]).softmax(dim=0)
     tensor([0.5000, 0.5000])
@@ -296,15 +357,22 @@ def softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Tensor
 
 @named
 def log_softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Tensor:
-    """a - ln sum e^a along an axis; in `dtype` if one is given."""
+    """a - ln sum e^a along an axis; in `dtype` if one is given. **Raises** as `softmax`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1000.0, 0.0]).log_softmax(dim=0)
+    tensor([    0., -1000.])
+    """
     if dtype is not None:
         input = _arguments.tensor("log_softmax", "input", input).to(dtype)
     return apply(_ops.log_softmax, input, (_dims.axis("log_softmax", input, dim),))
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """Matrix product over the last two axes, the others broadcast; vectors as in NumPy. **Raises** ValueError naming
-    both shapes.
+    """Matrix product over the last two axes, the others broadcast; vectors as in NumPy.
+
+    (..., n, k) and (..., k, m) to (..., n, m), in a dtype that both have. **Raises** ValueError naming both shapes,
+    TypeError for dtypes that differ.
 
     >>> import pyautograd
     >>> a = pyautograd.ones(2, 3)
@@ -322,19 +390,35 @@ def _of_axes(name: str, tensors: tuple[Tensor, Tensor], axes: tuple[int, int]) -
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """(n, k) times (k, m)."""
+    """(n, k) times (k, m) to (n, m). **Raises** as `matmul`, and ValueError for other numbers of axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).mm(pyautograd.ones(3, 4)).shape
+    (2, 4)
+    """
     _of_axes("mm", (input, mat2), (2, 2))
     return matmul(input, mat2)
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """(n, k) times (k,)."""
+    """(n, k) times (k,) to (n,). **Raises** as `matmul`, and ValueError for other numbers of axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).mv(pyautograd.ones(3))
+    tensor([3., 3.])
+    """
     _of_axes("mv", (input, vec), (2, 1))
     return matmul(input, vec)
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """(batch, n, k) times (batch, k, m)."""
+    """(batch, n, k) times (batch, k, m) to (batch, n, m). **Raises** as `matmul`, and ValueError for other numbers of
+    axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(5, 2, 3).bmm(pyautograd.ones(5, 3, 4)).shape
+    (5, 2, 4)
+    """
     _of_axes("bmm", (input, mat2), (3, 3))
     if input.shape[0] != mat2.shape[0]:
         raise ValueError(f"bmm: shapes {input.shape} and {mat2.shape} have different batches")
@@ -342,12 +426,23 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 def dot(input: Tensor, other: Tensor) -> Tensor:
-    """(n,) times (n,)."""
+    """(n,) times (n,), to a 0-d tensor. **Raises** as `matmul`, and ValueError for other numbers of axes.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1.0, 2.0]).dot(pyautograd.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     _of_axes("dot", (input, other), (1, 1))
     return matmul(input, other)
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """(n,) and (m,) to (n, m)."""
+    """(n,) and (m,) to (n, m), each product of two elements. **Raises** ValueError for other numbers of axes.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1, 2]).outer(pyautograd.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     _of_axes("outer", (input, vec2), (1, 1))
     return apply(_ops.mul, reshape(input, (-1, 1)), vec2)

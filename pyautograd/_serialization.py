@@ -82,9 +82,19 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
 def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weights_only: bool = True) -> Any:
     """Reads what `save` wrote, or any npz file of arrays, as tensors.
 
-    Nothing in a file is ever executed: pickles are refused. **Raises** ValueError, which names the file, for one that
-    is damaged, of another kind or of a later version; no header makes it take more memory than the file's size
-    accounts for. `map_location` may be None or "cpu"; `weights_only=False` is refused.
+    Nothing in a file is ever executed: pickles are refused. No header makes it take more memory than the file's size
+    accounts for. `map_location` may be None or "cpu".
+
+    **Raises** ValueError, which names the file, for one that is damaged, of another kind or of a later version, and for
+    `weights_only=False`; OSError where it cannot be read; TypeError for a file open for text.
+
+    >>> import io
+    >>> import pyautograd as pa
+    >>> file = io.BytesIO()
+    >>> pa.save({"w": pa.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> pa.load(file)["w"]
+    tensor([1., 1.])
     """
     if not weights_only:
         raise ValueError("load: weights_only=False would unpickle, and pickles are refused; pickle.load reads them")

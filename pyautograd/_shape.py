@@ -40,17 +40,31 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """As `reshape`, but never a copy: **raises** ValueError where strides do not allow a view."""
+    """As `reshape`, but never a copy. **Raises** as it does, and ValueError where strides do not allow a view.
+
+    >>> import pyautograd
+    >>> x = pyautograd.zeros(2, 2)
+    >>> x.view(4)[3] = 1
+    >>> x
+    tensor([[0., 0.],
+            [0., 1.]])
+    """
     return apply(_ops.view, input, (_RESHAPE, *_dims.sizes("view", shape)))
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """A view in the shape of another tensor."""
+    """A view in the shape of another tensor. **Raises** as `view`.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(6).view_as(pyautograd.zeros(2, 3)).shape
+    (2, 3)
+    """
     return view(input, _arguments.tensor("view_as", "other", other).shape)
 
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
-    """The axes in another order.
+    """The axes in another order; a view. **Raises** ValueError for what is no order of all axes, IndexError for one
+    that is not there.
 
     >>> import pyautograd
     >>> pyautograd.ones(2, 3, 4).permute(2, 0, 1).shape
@@ -62,7 +76,12 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
-    """Two axes swapped."""
+    """Two axes swapped; a view. **Raises** IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3, 4).transpose(0, -1).shape
+    (4, 3, 2)
+    """
     axes = _dims.ndim("transpose", input)
     order = list(range(axes))
     a, b = _dims.one("transpose", dim0, axes, "dim0"), _dims.one("transpose", dim1, axes, "dim1")
@@ -72,12 +91,22 @@ def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor
 
 
 def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
-    """The same as `transpose`, by NumPy's name."""
+    """The same as `transpose`, by NumPy's name; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).swapaxes(0, 1).shape
+    (3, 2)
+    """
     return transpose(input, axis0, axis1)
 
 
 def t(input: Tensor) -> Tensor:
-    """A matrix transposed; a vector or a 0-d tensor as it is."""
+    """A matrix transposed, as a view; a vector or a 0-d tensor as it is. **Raises** ValueError for more than two axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).t().shape
+    (3, 2)
+    """
     axes = _dims.ndim("t", input)
     if axes > 2:
         raise ValueError(f"t: a tensor of shape {input.shape} has more than 2 axes; use transpose or permute")
@@ -85,7 +114,10 @@ def t(input: Tensor) -> Tensor:
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """One axis moved to another place, or several to as many places; the others keep their order.
+    """One axis moved to another place, or several to as many places; the others keep their order. A view.
+
+    **Raises** IndexError for an axis that is not there, ValueError for one named twice or another number of places,
+    TypeError for an int and a tuple.
 
     >>> import pyautograd
     >>> pyautograd.ones(2, 3, 4).movedim((0, 1), (-1, 0)).shape
@@ -108,7 +140,15 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 @named
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
-    """Without the axes of size 1, or without those of `dim` that are of size 1; `dim=()` names none."""
+    """Without the axes of size 1, or without those of `dim` that are of size 1; `dim=()` names none. A view.
+
+    **Raises** IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> x = pyautograd.ones(1, 3, 1)
+    >>> x.squeeze().shape, x.squeeze(0).shape
+    ((3,), (3, 1))
+    """
     if dim is None:
         shape = tuple(size for size in input.shape if size != 1)
     else:
@@ -119,13 +159,20 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 @named
 def unsqueeze(input: Tensor, dim: SupportsIndex) -> Tensor:
-    """With a new axis of size 1 at `dim`."""
+    """With a new axis of size 1 at `dim`; a view. **Raises** IndexError for a place that is not there.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(3).unsqueeze(-1).shape
+    (3, 1)
+    """
     at = _dims.axis("unsqueeze", input, dim, more=1)
     return _core.reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
 
 def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex = -1) -> Tensor:
     """The axes from start_dim to end_dim, both included, as one.
+
+    **Raises** IndexError for an axis that is not there, ValueError where start_dim lies behind end_dim.
 
     >>> import pyautograd
     >>> pyautograd.ones(2, 3, 4).flatten(1).shape
@@ -141,27 +188,57 @@ def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex 
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements along one axis."""
+    """All elements along one axis. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).ravel().shape
+    (6,)
+    """
     return _core.reshape(input, (math.prod(_arguments.tensor("ravel", "input", input).shape),))
 
 
 def expand(input: Tensor, *sizes: Any) -> Tensor:
-    """Axes of size 1 (and new ones in front) seen as larger, without a copy; -1 keeps a size."""
+    """Axes of size 1 (and new ones in front) seen as larger, without a copy; -1 keeps a size.
+
+    **Raises** ValueError where the sizes do not fit.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
     return apply(_ops.view, input, (_EXPAND, *_dims.sizes("expand", sizes, "sizes")))
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """Expanded to the shape of another tensor."""
+    """Expanded to the shape of another tensor. **Raises** as `expand`.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(3).expand_as(pyautograd.zeros(2, 3)).shape
+    (2, 3)
+    """
     return expand(input, _arguments.tensor("expand_as", "other", other).shape)
 
 
 def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
-    """The same as `expand`."""
+    """The same as `expand`; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(3).broadcast_to(2, 3).shape
+    (2, 3)
+    """
     return expand(input, *shape)
 
 
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
-    """The tensor so many times along each axis, copied."""
+    """The tensor so many times along each axis, copied. **Raises** ValueError for fewer numbers than axes or a negative
+    one.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
     times = _dims.sizes("repeat", repeats, "repeats")
     if len(times) < _dims.ndim("repeat", input) or min(times, default=0) < 0:
         raise ValueError(f"repeat: repeats {times} for a tensor of shape {input.shape}")
@@ -191,6 +268,9 @@ def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
 def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors one after the other along an axis; their other axes must agree, and their dtypes promote.
 
+    **Raises** ValueError for no tensors, 0-d ones and shapes that differ elsewhere, IndexError for an axis that is not
+    there.
+
     >>> import pyautograd
     >>> pyautograd.cat([pyautograd.zeros(1, 2), pyautograd.ones(2, 2)]).shape
     (3, 2)
@@ -202,13 +282,20 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
 
 
 def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
-    """The same as `cat`."""
+    """The same as `cat`; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.concat([pyautograd.zeros(1), pyautograd.ones(2)])
+    tensor([0., 1., 1.])
+    """
     return cat(tensors, dim)
 
 
 @named
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis; their dtypes promote.
+
+    **Raises** ValueError for no tensors and shapes that differ, IndexError for a place that is not there.
 
     >>> import pyautograd
     >>> pyautograd.stack([pyautograd.zeros(2), pyautograd.ones(2)])
@@ -232,6 +319,10 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: Supp
     """Views of the tensor cut along an axis: pieces of one size, the last may be smaller, or of the sizes given.
 
     **Raises** ValueError for a size below 0, a size of 0 for all pieces, and for sizes that do not add up.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(5).split(2)]
+    [[0, 1], [2, 3], [4]]
     """
     at = _dims.axis("split", tensor, dim)
     size = tensor.shape[at] if tensor.ndim else 1
@@ -253,7 +344,13 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: Supp
 
 @named
 def chunk(input: Tensor, chunks: int, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
-    """The tensor in so many views along an axis, the last may be smaller."""
+    """The tensor in so many views along an axis, the last may be smaller. **Raises** ValueError for less than one
+    chunk, IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(5).chunk(2)]
+    [[0, 1, 2], [3, 4]]
+    """
     chunks = _arguments.integer("chunk", "chunks", chunks)
     if chunks <= 0:
         raise ValueError(f"chunk: {chunks} chunks")
@@ -265,7 +362,13 @@ def chunk(input: Tensor, chunks: int, dim: SupportsIndex = 0) -> tuple[Tensor, .
 
 @named
 def unbind(input: Tensor, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
-    """Views of the slices along an axis."""
+    """Views of the slices along an axis. **Raises** IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> a, b = pyautograd.tensor([[1, 2], [3, 4]]).unbind(1)
+    >>> a
+    tensor([1, 3])
+    """
     at = _dims.axis("unbind", input, dim)
     if not input.ndim:
         raise IndexError("unbind: a 0-d tensor has no axis to take apart")
@@ -287,8 +390,9 @@ def _positions(name: str, index: Any, size: int) -> Tensor:
 
 @named
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
-    """The slices at the positions of a 1-D int64 `index` along an axis. **Raises** IndexError for one out of range,
-    TypeError for a mask.
+    """The slices at the positions of a 1-D int64 `index` along an axis.
+
+    **Raises** IndexError for one out of range, TypeError for a mask.
 
     >>> import pyautograd
     >>> pyautograd.arange(6).reshape(2, 3).index_select(1, pyautograd.tensor([2, 0]))
@@ -307,8 +411,17 @@ def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
 
 @named
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
-    """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on; index has as many axes as input, and no other
-    axis that is longer. **Raises** IndexError for a position out of range."""
+    """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on.
+
+    `index` is int64 and has as many axes as the input, and no other axis that is longer. **Returns** its shape.
+    **Raises** IndexError for a position out of range, ValueError for another shape, TypeError for another dtype.
+
+    >>> import pyautograd
+    >>> scores = pyautograd.tensor([[0.1, 0.9], [0.8, 0.2]])
+    >>> scores.gather(1, pyautograd.tensor([[1], [0]]))
+    tensor([[0.9000],
+            [0.8000]])
+    """
     at = _dims.axis("gather", input, dim)
     positions = _positions("gather", index, input.shape[at] if input.ndim else 1)
     others = zip(
@@ -335,10 +448,28 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle of matrices, zeros above."""
+    """The lower triangle of matrices (..., n, m), zeros above the `diagonal`, of which 0 is the main one and 1 the next
+    above.
+
+    **Raises** ValueError for fewer than two axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 2).tril()
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
     return _triangle("tril", input, diagonal)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of matrices, zeros below."""
+    """The upper triangle of matrices (..., n, m), zeros below the `diagonal`, of which 0 is the main one and 1 the next
+    above.
+
+    **Raises** ValueError for fewer than two axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 2).triu(1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
     return _triangle("triu", input, diagonal)

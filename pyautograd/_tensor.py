@@ -51,7 +51,8 @@ class Tensor(Node):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
-    broadcast and dtypes promote as in PyTorch, and `.grad` accumulates on the leaves.
+    broadcast and dtypes promote as in PyTorch, and `.grad` accumulates on the leaves. **Raises**, when made, as
+    `tensor`.
 
     >>> import pyautograd
     >>> w = pyautograd.tensor([1.0, 2.0], requires_grad=True)
@@ -93,7 +94,15 @@ class Tensor(Node):
     )  # fmt: skip
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
-        """The element where the condition holds, else `other`."""
+        """The element where the condition holds, else `other`; all three broadcast.
+
+        **Raises** ValueError where they do not, TypeError for a condition that is not bool.
+
+        >>> import pyautograd
+        >>> x = pyautograd.tensor([-1.0, 2.0])
+        >>> x.where(x > 0, 0.0)
+        tensor([0., 2.])
+        """
         return E.where(condition, self, other)
 
     # What it is
@@ -119,7 +128,12 @@ class Tensor(Node):
         return None if self.is_leaf else f"<{self._op_name}>"
 
     def numel(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2, 3).numel()
+        6
+        """
         return math.prod(self.shape)
 
     nelement = numel
@@ -130,23 +144,52 @@ class Tensor(Node):
         return lambda dim=None: self.shape if dim is None else self.shape[_dims.axis("size", self, dim)]
 
     def dim(self) -> int:
-        """Number of axes."""
+        """Number of axes.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2, 3).dim()
+        2
+        """
         return self.ndim
 
     def element_size(self) -> int:
-        """Bytes of an element."""
+        """Bytes of an element.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).element_size()
+        4
+        """
         return self.dtype.itemsize
 
     def stride(self, dim: int | None = None) -> Any:
-        """Steps in memory between neighbours along each axis, in elements."""
+        """Steps in memory between neighbours along each axis, in elements, or along one axis.
+
+        **Raises** IndexError for an axis that is not there.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2, 3).stride(), pyautograd.ones(2, 3).stride(0)
+        ((3, 1), 3)
+        """
         return self._strides if dim is None else self._strides[_dims.axis("stride", self, dim)]
 
     def data_ptr(self) -> int:
-        """The address of the first element."""
+        """The address of the first element.
+
+        >>> import pyautograd
+        >>> x = pyautograd.arange(3)
+        >>> x[1:].data_ptr() - x.data_ptr()
+        8
+        """
         return self._data_pointer
 
     def is_contiguous(self) -> bool:
-        """Do the elements stand in memory in row-major order without gaps?"""
+        """Do the elements stand in memory in row-major order without gaps?
+
+        >>> import pyautograd
+        >>> x = pyautograd.ones(2, 3)
+        >>> x.is_contiguous(), x.T.is_contiguous()
+        (True, False)
+        """
         if self.numel() == 0:
             return True
         expected = 1
@@ -157,7 +200,12 @@ class Tensor(Node):
         return True
 
     def is_floating_point(self) -> bool:
-        """float32 or float64?"""
+        """float32 or float64?
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).is_floating_point(), pyautograd.arange(2).is_floating_point()
+        (True, False)
+        """
         return self.dtype.is_floating_point
 
     def __len__(self) -> int:
@@ -232,21 +280,41 @@ class Tensor(Node):
         return np.asarray(self)
 
     def tolist(self) -> Any:
-        """Nested lists of Python numbers; a number for a 0-d tensor."""
+        """Nested lists of Python numbers; a number for a 0-d tensor.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(4).reshape(2, 2).tolist()
+        [[0, 1], [2, 3]]
+        """
         return np.asarray(self.detach()).tolist()
 
     # Copies and conversions
 
     def clone(self) -> Tensor:
-        """A contiguous copy, through which gradients flow."""
+        """A contiguous copy, through which gradients flow.
+
+        >>> import pyautograd
+        >>> x = pyautograd.zeros(2)
+        >>> y = x.clone()
+        >>> y[0] = 1
+        >>> x
+        tensor([0., 0.])
+        """
         return apply(_ops.cast, self, (self.dtype.code,))
 
     def contiguous(self) -> Tensor:
-        """The tensor itself if it is contiguous, else a contiguous copy."""
+        """The tensor itself if it is contiguous, else a contiguous copy.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2, 3).T.contiguous().is_contiguous()
+        True
+        """
         return self if self.is_contiguous() else self.clone()
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
-        """In another dtype; the tensor itself where it has it. Devices other than "cpu" raise RuntimeError.
+        """In another dtype, or in a tensor's; the tensor itself where it has it, unless `copy`.
+
+        **Raises** TypeError for a dtype that tensors do not have, RuntimeError for another device than "cpu".
 
         >>> import pyautograd
         >>> pyautograd.tensor([1, 2]).to(pyautograd.float64)
@@ -266,45 +334,96 @@ class Tensor(Node):
         return apply(_ops.cast, self, (wanted.code,))
 
     def type(self, dtype: Any) -> Tensor:
-        """In another dtype."""
+        """In another dtype. **Raises** as `to`.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.5, 2.5]).type(pyautograd.int64)
+        tensor([1, 2])
+        """
         return self.to(dtype)
 
     def type_as(self, other: Tensor) -> Tensor:
-        """In the dtype of another tensor."""
+        """In the dtype of another tensor. **Raises** TypeError for what is no Tensor.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1, 2]).type_as(pyautograd.ones(1))
+        tensor([1., 2.])
+        """
         return self.to(_arguments.tensor("type_as", "other", other).dtype)
 
     def float(self) -> Tensor:
-        """As float32."""
+        """As float32.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1, 2]).float()
+        tensor([1., 2.])
+        """
         return self.to(float32)
 
     def double(self) -> Tensor:
-        """As float64."""
+        """As float64.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.0]).double()
+        tensor([1.], dtype=float64)
+        """
         return self.to(float64)
 
     def long(self) -> Tensor:
-        """As int64; fractions are cut off."""
+        """As int64; fractions are cut off.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.9, -1.9]).long()
+        tensor([ 1, -1])
+        """
         return self.to(int64)
 
     int = long
 
     def bool(self) -> Tensor:
-        """As bool: is it nonzero?"""
+        """As bool: is it nonzero?
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([0.0, 0.5]).bool()
+        tensor([False,  True])
+        """
         return self.to(bool_)
 
     def cpu(self) -> Tensor:
-        """The tensor itself."""
+        """The tensor itself.
+
+        >>> import pyautograd
+        >>> x = pyautograd.ones(2)
+        >>> x.cpu() is x
+        True
+        """
         return self
 
     def new_tensor(self, data: Any) -> Tensor:
-        """A tensor of data in this one's dtype."""
+        """A tensor of data in this one's dtype. **Raises** as `tensor`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(1).new_tensor([1, 2])
+        tensor([1., 2.])
+        """
         return tensor(data, dtype=self.dtype)
 
     def new_zeros(self, *size: Any) -> Tensor:
-        """Zeros in this one's dtype."""
+        """Zeros of a shape in this one's dtype. **Raises** as `zeros`.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(3).new_zeros(2)
+        tensor([0, 0])
+        """
         return zeros(*size, dtype=self.dtype)
 
     def new_ones(self, *size: Any) -> Tensor:
-        """Ones in this one's dtype."""
+        """Ones of a shape in this one's dtype. **Raises** as `ones`.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(3).new_ones(2)
+        tensor([1, 1])
+        """
         return ones(*size, dtype=self.dtype)
 
     # Indexing
@@ -355,31 +474,65 @@ class Tensor(Node):
         _core.backward(self, gradient, bool(retain_graph))
 
     def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
-        """Say whether gradients flow to this leaf; returns the tensor."""
+        """Say whether gradients flow to this leaf; returns the tensor. **Raises** RuntimeError for integers, and for a
+        result.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).requires_grad_()
+        tensor([1., 1.], requires_grad=True)
+        """
         self.requires_grad = requires_grad
         return self
 
     def detach_(self) -> Tensor:
-        """Cut a leaf from gradients; for a result take `detach()`."""
+        """Cut a leaf from gradients; returns it. For a result, for which it raises RuntimeError, take `detach()`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2, requires_grad=True).detach_()
+        tensor([1., 1.])
+        """
         self.requires_grad = False
         return self
 
     # In place: under no_grad, on .data, or on tensors that no gradient flows through
 
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
-        """self += alpha other."""
+        """self += alpha other.
+
+        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit,
+        TypeError for a result that does not fit into this one's dtype.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).add_(pyautograd.ones(2), alpha=0.5)
+        tensor([1.5000, 1.5000])
+        """
         return _core.in_place(_ops.add, self, other if alpha == 1 else E.scaled("add_", self, other, alpha))
 
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
-        """self -= alpha other."""
+        """self -= alpha other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).sub_(0.5)
+        tensor([0.5000, 0.5000])
+        """
         return _core.in_place(_ops.sub, self, other if alpha == 1 else E.scaled("sub_", self, other, alpha))
 
     def mul_(self, other: Any) -> Tensor:
-        """self *= other."""
+        """self *= other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).mul_(3)
+        tensor([3., 3.])
+        """
         return _core.in_place(_ops.mul, self, other)
 
     def div_(self, other: Any) -> Tensor:
-        """self /= other."""
+        """self /= other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).div_(2)
+        tensor([0.5000, 0.5000])
+        """
         return _core.in_place(_ops.div, self, other)
 
     def _overwrite(self, source: Any, what: str) -> Tensor:
@@ -387,21 +540,47 @@ class Tensor(Node):
         return self
 
     def copy_(self, source: Any) -> Tensor:
-        """Overwrite the elements with another tensor's, broadcast and converted."""
+        """Overwrite the elements with another tensor's, broadcast and converted.
+
+        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, and for a source that does, ValueError
+        for shapes that do not fit.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(2, 2).copy_(pyautograd.tensor([1, 2]))
+        tensor([[1., 2.],
+                [1., 2.]])
+        """
         return self._overwrite(source, "copy_")
 
     def fill_(self, value: Any) -> Tensor:
-        """Overwrite every element with a number. **Raises** ValueError for a tensor with axes, or what does not fit."""
+        """Overwrite every element with a number. **Raises** as `copy_`, and ValueError for a tensor with axes, or what
+        does not fit.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(2).fill_(7)
+        tensor([7., 7.])
+        """
         if isinstance(value, Tensor) and value.ndim:
             raise ValueError(f"fill_: a number is wanted, not a tensor of shape {value.shape}; use copy_")
         return self._overwrite(value, "fill_")
 
     def zero_(self) -> Tensor:
-        """Overwrite every element with 0."""
+        """Overwrite every element with 0.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).zero_()
+        tensor([0., 0.])
+        """
         return self._overwrite(0, "zero_")
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Overwrite the elements with themselves, kept within bounds."""
+        """Overwrite the elements with themselves, kept within bounds. **Raises** as `copy_`, and ValueError without a
+        bound.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([-1.0, 0.5]).clamp_(min=0)
+        tensor([0.0000, 0.5000])
+        """
         clamped = E.clamp(self.detach(), min, max)
         if clamped.dtype.code > self.dtype.code and not self.dtype.is_floating_point:
             made, own = clamped.dtype.name, self.dtype.name
@@ -417,11 +596,22 @@ class Tensor(Node):
         return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)
 
     def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Overwrite with draws from [a, b)."""
+        """Overwrite with draws from [a, b). **Raises** as `copy_`, ValueError where a > b, TypeError for integers.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).uniform_(2, 3) >= 2).all())
+        True
+        """
         return self._fill_random("uniform_", lib.pa_fill_uniform, generator, a, b)
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Overwrite with draws from the normal distribution."""
+        """Overwrite with draws from the normal distribution. **Raises** as `copy_`, ValueError for a negative
+        deviation, TypeError for integers.
+
+        >>> import pyautograd
+        >>> pyautograd.empty(2).normal_(mean=5.0, std=0.0)
+        tensor([5., 5.])
+        """
         return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)
 
     # Pickling and copying
@@ -454,6 +644,8 @@ class Tensor(Node):
 
 class Parameter(Tensor):
     """A tensor that a Module counts among its parameters; requires grad unless told otherwise. Shares `data`'s memory.
+
+    **Raises** as `tensor`, and RuntimeError for integers that would require grad.
 
     >>> import pyautograd
     >>> pyautograd.nn.Parameter(pyautograd.zeros(2))
