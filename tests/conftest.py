@@ -1,4 +1,4 @@
-"""What every test gets: fixed seeds, the same examples of hypothesis, and the check that no node is left behind."""
+"""What every test gets: fixed seeds, the same examples of hypothesis, the check that no node is left behind."""
 
 import gc
 import random
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import hypothesis
 import numpy as np
 import pytest
+from layouts import ISAS, using
 
 import pyautograd
 
@@ -26,6 +27,13 @@ def _seeds() -> None:
     random.seed(0)
     np.random.seed(0)
     pyautograd.manual_seed(0)
+
+
+@pytest.fixture(params=ISAS)
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs a test once on every instruction set of this machine."""
+    with using(request.param):
+        yield request.param
 
 
 @pytest.fixture(autouse=True, scope="module")

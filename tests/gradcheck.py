@@ -1,4 +1,4 @@
-"""Central differences in float64, and arrays to try ops on: what the tests of many ops share."""
+"""Gradients against central differences in float64: what the tests of many ops share."""
 
 from __future__ import annotations
 
@@ -38,21 +38,23 @@ def numeric_gradients(
     return gradients
 
 
-def check_gradients(
-    function: Callable[..., pa.Tensor], *arrays: Any, tolerance: float = 1e-6, view: Callable[[Any], Any] | None = None
-) -> None:
+def check_gradients(function: Callable[..., pa.Tensor], *arrays: Any, tolerance: float = 1e-6) -> None:
     """Assert that backward() through function gives the gradients that central differences give.
 
-    `view` makes of each leaf what the function is given (a transposed view, say).
+    Once, and then twice more from one graph in which the leaves are shared; for leaves that function is given as they
+    are, and for leaves that it is given transposed.
     """
     arrays = tuple(np.asarray(array, dtype=np.float64) for array in arrays)
-    seen = view or (lambda tensor: tensor)
-    leaves = [leaf(array) for array in arrays]
-    result = function(*(seen(each) for each in leaves))
-    upstream = np.random.default_rng(0).normal(size=result.shape)
-    result.backward(pa.tensor(upstream, dtype=result.dtype))
-    expected = numeric_gradients(lambda *values: function(*(seen(v) for v in values)), arrays, upstream)
-    for each, gradient in zip(leaves, expected, strict=True):
-        assert each.grad is not None, "no gradient"
-        assert each.grad.shape == gradient.shape
-        np.testing.assert_allclose(each.grad.numpy(), gradient, rtol=tolerance, atol=tolerance)
+    upstream = np.random.default_rng(0).normal(size=function(*map(leaf, arrays)).shape)
+    expected = numeric_gradients(function, arrays, upstream)
+    for transposed in (False, True):
+        leaves = [leaf(array.T if transposed else array) for array in arrays]
+        for passes in (1, 3):
+            seen = [each.T if transposed else each for each in leaves]
+            result = function(*seen) if passes == 1 else function(*seen) + function(*seen)
+            result.backward(pa.tensor(upstream))
+            for each, gradient in zip(leaves, expected, strict=True):
+                assert each.grad is not None, "no gradient"
+                assert each.grad.shape == each.shape
+                wanted = passes * (gradient.T if transposed else gradient)
+                np.testing.assert_allclose(each.grad.numpy(), wanted, rtol=tolerance, atol=passes * tolerance)

@@ -1,15 +1,27 @@
-"""Helpers of the kernel tests: the same shape in several memory layouts, and gradients by central differences."""
+"""Tensors of the same shape in several memory layouts, and the instruction sets of this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 
 import pyautograd as pa
-from pyautograd._c import lib
+from pyautograd._c import check, lib
 
 ISAS = [isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())]
+
+
+@contextlib.contextmanager
+def using(isa: str) -> Iterator[None]:
+    """The kernels of an instruction set within the block, and those from before after it."""
+    before = lib.pa_isa_name()
+    check(lib.pa_isa_use(isa.encode()))
+    try:
+        yield
+    finally:
+        check(lib.pa_isa_use(before))
 
 
 def layouts(
@@ -38,37 +50,3 @@ def layouts(
     if shape:
         base = leaf(tuple(2 * size for size in shape))
         yield triple(base, base[tuple(slice(None, None, 2) for _ in shape)])
-
-
-def central_difference(function: Callable[[np.ndarray], float], a: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    """The gradient of a function of one array to a number."""
-    gradient = np.zeros(a.shape)
-    for index in np.ndindex(*a.shape):
-        moved = a.copy()
-        moved[index] += step
-        above = function(moved)
-        moved[index] -= 2 * step
-        gradient[index] = (above - function(moved)) / (2 * step)
-    return gradient
-
-
-def check_gradient(function: Callable[[pa.Tensor], pa.Tensor], a: np.ndarray) -> None:
-    """The gradient of a weighted sum of function(a) is the central difference: once, twice, shared, and transposed."""
-    weights = np.cos(np.arange(function(pa.tensor(a)).numel())).reshape(function(pa.tensor(a)).shape)
-
-    def loss(x: pa.Tensor) -> pa.Tensor:
-        return (function(x) * pa.tensor(weights)).sum()
-
-    wanted = central_difference(lambda moved: loss(pa.tensor(moved)).item(), a)
-    x = pa.tensor(a, requires_grad=True)
-    loss(x).backward()
-    np.testing.assert_allclose(x.grad.numpy(), wanted, rtol=1e-6, atol=1e-7)
-    loss(x).backward()
-    np.testing.assert_allclose(x.grad.numpy(), 2 * wanted, rtol=1e-6, atol=1e-7)
-    shared = pa.tensor(a, requires_grad=True)
-    (loss(shared) + loss(shared)).backward()
-    np.testing.assert_allclose(shared.grad.numpy(), 2 * wanted, rtol=1e-6, atol=1e-7)
-    if a.ndim > 1:
-        turned = pa.tensor(np.ascontiguousarray(a.T), requires_grad=True)
-        loss(turned.permute(*range(a.ndim)[::-1])).backward()
-        np.testing.assert_allclose(turned.grad.numpy().T, wanted, rtol=1e-6, atol=1e-7)

@@ -11,11 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from layouts import ISAS
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
-from pyautograd._c import check, lib
 from pyautograd.scalar import Value
 
 SMALLEST = np.finfo(np.float32).tiny
@@ -33,13 +31,6 @@ def the_callers_mode_is_left_alone() -> Iterator[None]:
     assert mode_keeps_denormals()
     yield
     assert mode_keeps_denormals()
-
-
-@pytest.fixture(params=ISAS)
-def isa(request: Any) -> Iterator[str]:
-    check(lib.pa_isa_use(request.param.encode()))
-    yield request.param
-    check(lib.pa_isa_use(b""))
 
 
 def has_denormals(x: Any) -> bool:

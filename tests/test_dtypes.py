@@ -4,7 +4,7 @@ Python numbers; over integers where float32, int32, float64 and int64 end, again
 import functools
 import itertools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import _ops
-from pyautograd._c import check, lib
 from pyautograd._core import apply
 from pyautograd.nn import functional as F
 from pyautograd.scalar import Value
@@ -285,14 +284,6 @@ def test_the_table_is_covered() -> None:
     assert integers == {*ONE, *TWO, *WHOLE, "pow"} - {"clamp"}
 
 
-@pytest.fixture(params=[isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())])
-def isa(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = lib.pa_isa_name()
-    check(lib.pa_isa_use(request.param.encode()))
-    yield
-    check(lib.pa_isa_use(before))
-
-
 def same_in_steps(function: Function, *operands: pa.Tensor) -> list[Any]:
     """The result as lists, the same from the function called and compiled."""
     result = function(*operands)
@@ -305,13 +296,13 @@ def same_in_steps(function: Function, *operands: pa.Tensor) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ONE)
-def test_one_integer_is_exact(name: str, isa: None) -> None:
+def test_one_integer_is_exact(name: str, isa: str) -> None:
     ours, theirs = ONE[name]
     assert same_in_steps(ours, pa.tensor(INTEGERS)) == [wrapped(theirs(a)) for a in INTEGERS]
 
 
 @pytest.mark.parametrize("name", TWO)
-def test_two_integers_are_exact(name: str, isa: None) -> None:
+def test_two_integers_are_exact(name: str, isa: str) -> None:
     ours, theirs = TWO[name]
     wanted = [[wrapped(theirs(a, b)) for b in INTEGERS] for a in INTEGERS]
     rows, columns = pa.tensor(INTEGERS), pa.tensor(INTEGERS).reshape(-1, 1)
@@ -326,7 +317,7 @@ def test_two_integers_are_exact(name: str, isa: None) -> None:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_whole_tensors_of_integers_are_exact(name: str, isa: None) -> None:
+def test_whole_tensors_of_integers_are_exact(name: str, isa: str) -> None:
     ours, theirs = WHOLE[name]
     shuffled = [INTEGERS[i] for i in SHUFFLED]
     wanted = theirs(INTEGERS, shuffled)
@@ -334,7 +325,7 @@ def test_whole_tensors_of_integers_are_exact(name: str, isa: None) -> None:
     assert result == (list(map(wrapped, wanted)) if isinstance(wanted, list) else wrapped(wanted))
 
 
-def test_powers_of_integers_are_exact(isa: None) -> None:
+def test_powers_of_integers_are_exact(isa: str) -> None:
     wanted = [[wrapped(power(a, n)) for n in EXPONENTS] for a in INTEGERS]
     bases, exponents = pa.tensor(INTEGERS), pa.tensor(EXPONENTS)
     assert same_in_steps(operator.pow, bases.reshape(-1, 1), exponents) == wanted

@@ -13,25 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from layouts import ISAS
 
 import pyautograd as pa
 from pyautograd import Tensor
-from pyautograd._c import check, lib
 from pyautograd.nn import functional as F
 
 DTYPES = {"float32": pa.float32, "float64": pa.float64}
+pytestmark = pytest.mark.usefixtures("isa")
+
 SCALES = {"float32": [1e-30, 1e-20, 1e-6, 1.0, 1e6, 1e17, 1e30], "float64": [1e-140, 1e-30, 1.0, 1e30, 1e140]}
 SIZES = [2, 3, 15, 16, 40, 3000]
 
 Wide = np.longdouble
-
-
-@pytest.fixture(autouse=True, params=ISAS)
-def isa(request: Any) -> Iterator[None]:
-    check(lib.pa_isa_use(request.param.encode()))
-    yield
-    check(lib.pa_isa_use(b""))
 
 
 def arrays(dtype: str) -> Iterator[np.ndarray]:

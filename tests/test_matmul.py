@@ -5,12 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from gradcheck import check_gradients
 
 import pyautograd as pa
-from pyautograd._c import check, lib
+from pyautograd._c import lib
 from pyautograd.nn import functional as F
-
-ISAS = [isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())]
 
 SHAPES = [
     ((3,), (3,)),
@@ -49,14 +48,6 @@ LINEAR_SHAPES = [
 ]
 
 
-@pytest.fixture(params=ISAS)
-def isa(request):
-    """Runs a test once on every instruction set of this machine."""
-    check(lib.pa_isa_use(request.param.encode()))
-    yield request.param
-    check(lib.pa_isa_use(b""))
-
-
 def make(shape, dtype=np.float64, seed=0):
     return np.random.default_rng(seed + sum(shape)).standard_normal(shape).astype(dtype)
 
@@ -68,31 +59,6 @@ def close(tensor, expected, k=1):
     np.testing.assert_allclose(
         got, expected, rtol=1e-5 if single else 1e-12, atol=(2e-6 if single else 1e-13) * (k + 1)
     )
-
-
-def differences(function, arrays, i, step=1e-6):
-    """The gradient of function(*arrays).sum() by arrays[i], by central differences."""
-    gradient = np.zeros_like(arrays[i])
-    for at in np.ndindex(arrays[i].shape):
-        sums = []
-        for sign in (1, -1):
-            moved = [array.copy() for array in arrays]
-            moved[i][at] += sign * step
-            sums.append(function(*moved).sum())
-        gradient[at] = (sums[0] - sums[1]) / (2 * step)
-    return gradient
-
-
-def check_gradients(function, expected, arrays):
-    """Gradients of `function` of tensors, weighted unevenly, against differences of `expected` of arrays."""
-    tensors = [pa.tensor(array, requires_grad=True) for array in arrays]
-    out = function(*tensors)
-    weights = 1 + np.arange(out.numel()).reshape(out.shape) % 3
-    out.backward(pa.tensor(weights.astype(np.float64)))
-    for i, tensor in enumerate(tensors):
-        reference = differences(lambda *moved: expected(*moved) * weights, arrays, i)
-        assert tensor.grad.shape == tensor.shape
-        np.testing.assert_allclose(tensor.grad.numpy(), reference, rtol=1e-6, atol=1e-7)
 
 
 # ---- matmul ----
@@ -109,7 +75,7 @@ def test_value(a, b, dtype):
 
 @pytest.mark.parametrize(("a", "b"), SHAPES)
 def test_gradients(a, b):
-    check_gradients(lambda x, y: x @ y, np.matmul, [make(a), make(b, seed=1)])
+    check_gradients(lambda x, y: x @ y, make(a), make(b, seed=1))
 
 
 @pytest.mark.parametrize(("a", "b"), SHAPES)
@@ -166,27 +132,19 @@ def test_gradients_of_larger_products(isa, dtype):
 
 def test_gradients_through_views():
     a, b = make((3, 4)), make((5, 4), seed=1)
-    check_gradients(lambda x, y: x @ y.T, lambda x, y: x @ y.T, [a, b])
-    check_gradients(lambda x, y: x.T @ y.T, lambda x, y: x.T @ y.T, [make((4, 3)), b])
-    check_gradients(lambda x, y: x[:, ::2] @ y[:2], lambda x, y: x[:, ::2] @ y[:2], [a, make((3, 6))])
-    check_gradients(
-        lambda x, y: x.expand(5, 4) @ y, lambda x, y: np.broadcast_to(x, (5, 4)) @ y, [make((1, 4)), make((4, 2))]
-    )
-    check_gradients(
-        lambda x, y: x.permute(1, 0, 2) @ y, lambda x, y: x.transpose(1, 0, 2) @ y, [make((2, 3, 4)), make((4, 2))]
-    )
-    check_gradients(
-        lambda x, y: x.expand(2, 3, 4) @ y.expand(2, 4, 3),
-        lambda x, y: np.broadcast_to(x, (2, 3, 4)) @ np.broadcast_to(y, (2, 4, 3)),
-        [make((3, 4)), make((4, 3))],
-    )
+    check_gradients(lambda x, y: x @ y.T, a, b)
+    check_gradients(lambda x, y: x.T @ y.T, make((4, 3)), b)
+    check_gradients(lambda x, y: x[:, ::2] @ y[:2], a, make((3, 6)))
+    check_gradients(lambda x, y: x.expand(5, 4) @ y, make((1, 4)), make((4, 2)))
+    check_gradients(lambda x, y: x.permute(1, 0, 2) @ y, make((2, 3, 4)), make((4, 2)))
+    check_gradients(lambda x, y: x.expand(2, 3, 4) @ y.expand(2, 4, 3), make((3, 4)), make((4, 3)))
 
 
 def test_gradient_of_a_product_with_itself():
-    check_gradients(lambda x: x @ x, lambda x: x @ x, [make((4, 4))])
-    check_gradients(lambda x: x @ x, lambda x: np.asarray(x @ x), [make((5,))])
-    check_gradients(lambda x: x.T @ x, lambda x: x.T @ x, [make((3, 2))])
-    check_gradients(lambda x: x @ x, lambda x: x @ x, [make((2, 3, 3))])
+    check_gradients(lambda x: x @ x, make((4, 4)))
+    check_gradients(lambda x: x @ x, make((5,)))
+    check_gradients(lambda x: x.T @ x, make((3, 2)))
+    check_gradients(lambda x: x @ x, make((2, 3, 3)))
 
 
 def test_only_the_gradients_that_are_wanted():
@@ -257,17 +215,13 @@ def test_linear(shape, n, dtype):
 @pytest.mark.parametrize(("shape", "n"), LINEAR_SHAPES)
 def test_linear_gradients(shape, n):
     x, w, b = make(shape), make((n, shape[-1]), seed=1), make((n,), seed=2)
-    check_gradients(F.linear, lambda x, w: x @ w.T, [x, w])
-    check_gradients(F.linear, lambda x, w, b: x @ w.T + b, [x, w, b])
+    check_gradients(F.linear, x, w)
+    check_gradients(F.linear, x, w, b)
 
 
 def test_linear_of_views():
     x, w, b = make((3, 2, 4)), make((4, 5), seed=1), make((2, 5), seed=2)
-    check_gradients(
-        lambda x, w, b: F.linear(x.permute(1, 0, 2), w.T, b.T[:, 1]),
-        lambda x, w, b: x.transpose(1, 0, 2) @ w + b[1],
-        [x, w, b],
-    )
+    check_gradients(lambda x, w, b: F.linear(x.permute(1, 0, 2), w.T, b.T[:, 1]), x, w, b)
 
 
 def test_linear_gradients_of_larger_products(isa):

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from layouts import ISAS
 
 import pyautograd as pa
-from pyautograd._c import check, lib
 from pyautograd.nn import functional as F
 
-ISAS = [isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())]
 BOUND = 2.0  # ulp
 
 Array = npt.NDArray[Any]
@@ -63,14 +62,6 @@ EXACT: dict[str, tuple[Callable[[pa.Tensor], pa.Tensor], Callable[[Array], Array
 EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 88.72283, 88.72284, -87.33655, -103.97207, -103.97209, -150.0]
 EDGES += [1e-45, -1e-45, 1.1754944e-38, 3.4028235e38, -3.4028235e38, 1.6e6, 8388607.5, 16777216.0]
 EDGES += [math.inf, -math.inf, math.nan]
-
-
-@pytest.fixture(params=ISAS)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = pa.isa()
-    check(lib.pa_isa_use(request.param.encode()))
-    yield request.param
-    check(lib.pa_isa_use(before.encode()))
 
 
 def samples() -> Array:
@@ -274,13 +265,13 @@ def test_an_unknown_instruction_set_is_refused() -> None:
     assert "ValueError: instruction set mmx: known are baseline, avx2, avx512" in run.stderr
 
 
-if __name__ == "__main__":
-    print(pa.isa())
-    for what, values in every_op():
-        print(what, hashlib.sha256(values.tobytes()).hexdigest())
-
-
 def test_the_gradient_of_elu_is_1_at_nan_as_pytorch_has_it() -> None:
     x = pa.tensor([math.nan, 1.0, -1.0], requires_grad=True)
     F.elu(x).sum().backward()
     assert x.grad.tolist() == pytest.approx([1.0, 1.0, math.exp(-1)])
+
+
+if __name__ == "__main__":
+    print(pa.isa())
+    for what, values in every_op():
+        print(what, hashlib.sha256(values.tobytes()).hexdigest())

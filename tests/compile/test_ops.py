@@ -2,7 +2,7 @@
 with all passes and with each of them switched off; and random programs."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,19 +12,9 @@ from hypothesis import strategies as st
 
 import pyautograd as pa
 from pyautograd import _ops
-from pyautograd._c import check, lib
 from pyautograd.nn import functional as F
 
-INSTRUCTION_SETS = [isa for isa in ("baseline", "avx2", "avx512") if lib.pa_isa_available(isa.encode())]
 PASSES = ["constants", "common", "dead", "fuse", "plan"]
-
-
-@pytest.fixture(params=INSTRUCTION_SETS)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = lib.pa_isa_name()
-    check(lib.pa_isa_use(request.param.encode()))
-    yield request.param
-    check(lib.pa_isa_use(before))
 
 
 # Each: the op's name, a function of float tensors, their shapes.
