@@ -119,7 +119,7 @@ test-wheel: smoke
 
 # PyTorch as the oracle, and the tests that compare with micrograd and scikit-learn
 oracle: .venv/oracle/ready
-	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/test_bench.py tests/test_datasets.py tests/test_scalar.py
+	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/test_bench.py tests/test_datasets.py tests/values
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle

@@ -3,6 +3,7 @@
 import gc
 import random
 from collections.abc import Iterator
+from types import ModuleType
 
 import hypothesis
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from layouts import ISAS, using
 
 import pyautograd
+from pyautograd import reference, scalar
 
 # The same examples everywhere, however slow the machine.
 hypothesis.settings.register_profile(
@@ -27,6 +29,12 @@ def _seeds() -> None:
     random.seed(0)
     np.random.seed(0)
     pyautograd.manual_seed(0)
+
+
+@pytest.fixture(params=[scalar, reference], ids=["scalar", "reference"])
+def engine(request: pytest.FixtureRequest) -> ModuleType:
+    """Runs a test once with the Values of C and once with those of pure Python."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(params=ISAS)

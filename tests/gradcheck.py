@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,8 @@ def leaf(array: Any, requires_grad: bool = True) -> pa.Tensor:
     return pa.tensor(np.asarray(array), dtype=pa.float64, requires_grad=requires_grad)
 
 
-def numeric_gradients(
-    function: Callable[..., pa.Tensor], arrays: Sequence[np.ndarray], upstream: np.ndarray, step: float = 1e-6
-) -> list[np.ndarray]:
-    """d sum(function(*arrays) * upstream) / d array, element by element, by central differences."""
-
-    def total(values: Sequence[np.ndarray]) -> float:
-        with pa.no_grad():
-            return float(np.sum(function(*(leaf(v, False) for v in values)).numpy() * upstream))
-
+def central_differences(function: Callable[..., float], *arrays: np.ndarray, step: float = 1e-6) -> list[np.ndarray]:
+    """d function(*arrays) / d array, element by element, for each of the arrays."""
     gradients = []
     for i, array in enumerate(arrays):
         gradient = np.zeros(array.shape)
@@ -32,7 +25,7 @@ def numeric_gradients(
             for sign in (1, -1):
                 moved = [a.copy() for a in arrays]
                 moved[i][at] += sign * step
-                ends.append(total(moved))
+                ends.append(function(*moved))
             gradient[at] = (ends[0] - ends[1]) / (2 * step)
         gradients.append(gradient)
     return gradients
@@ -46,7 +39,12 @@ def check_gradients(function: Callable[..., pa.Tensor], *arrays: Any, tolerance:
     """
     arrays = tuple(np.asarray(array, dtype=np.float64) for array in arrays)
     upstream = np.random.default_rng(0).normal(size=function(*map(leaf, arrays)).shape)
-    expected = numeric_gradients(function, arrays, upstream)
+
+    def total(*moved: np.ndarray) -> float:
+        with pa.no_grad():
+            return float(np.sum(function(*(leaf(a, False) for a in moved)).numpy() * upstream))
+
+    expected = central_differences(total, *arrays)
     for transposed in (False, True):
         leaves = [leaf(array.T if transposed else array) for array in arrays]
         for passes in (1, 3):

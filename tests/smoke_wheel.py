@@ -9,6 +9,8 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+from micrograd_demo import readme
+
 
 def check_contents() -> None:
     """The package comes from site-packages, with all that belongs to it and nothing else."""
@@ -35,21 +37,9 @@ def check_contents() -> None:
 
 def check_micrograd() -> None:
     """The example in micrograd's README."""
-    from pyautograd import Value
+    import pyautograd
 
-    a = Value(-4.0)
-    b = Value(2.0)
-    c = a + b
-    d = a * b + b**3
-    c += c + 1
-    c += 1 + c + (-a)
-    d += d * 2 + (b + a).relu()
-    d += 3 * d + (b - a).relu()
-    e = c - d
-    f = e**2
-    g = f / 2.0
-    g += 10.0 / f
-    g.backward()
+    a, b, g = readme(pyautograd)
     assert f"{g.data:.4f}" == "24.7041", g
     assert f"{a.grad:.4f}" == "138.8338", a
     assert f"{b.grad:.4f}" == "645.5773", b

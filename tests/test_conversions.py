@@ -41,11 +41,6 @@ TENSORS = {
 }
 
 
-@pytest.fixture(params=["scalar", "reference"])
-def engine(request):
-    return importlib.import_module(f"pyautograd.{request.param}")
-
-
 def kinds(engine):
     V = engine.Value
     values = {"Value": lambda: V(2.0), "result of Values": lambda: V(1.0) * 2}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import pytest
@@ -10,11 +9,6 @@ import pytest
 import pyautograd
 from pyautograd._draw import DotText, draw_dot, to_dot
 from pyautograd._trace import trace
-
-
-@pytest.fixture(params=["scalar", "reference"])
-def engine(request):
-    return importlib.import_module(f"pyautograd.{request.param}")
 
 
 @pytest.fixture

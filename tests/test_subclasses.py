@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import importlib
 import math
 from typing import Generic, TypeVar
 
@@ -16,9 +15,9 @@ from pyautograd import nn
 T = TypeVar("T")
 
 
-@pytest.fixture(params=["scalar", "reference"])
-def Value(request):
-    return importlib.import_module(f"pyautograd.{request.param}").Value
+@pytest.fixture
+def Value(engine):
+    return engine.Value
 
 
 class Mixin:

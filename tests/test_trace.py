@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 
 import pytest
 
 import pyautograd
 from pyautograd._trace import RULES, trace
-
-
-@pytest.fixture(params=["scalar", "reference"])
-def engine(request):
-    return importlib.import_module(f"pyautograd.{request.param}")
 
 
 def lecture_neuron(engine):

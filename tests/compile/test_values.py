@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd.scalar import MLP, Neuron, Value
+from pyautograd.scalar import MLP, Value
 
 WEIGHTS = pa.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=pa.float64)
 
@@ -125,61 +125,3 @@ def test_the_loop_of_micrograds_demo_trains_as_it_does_plainly() -> None:
         assert found[1] == pytest.approx(expected[1])
     assert [p.data for p in other.parameters()] == pytest.approx([p.data for p in model.parameters()], rel=1e-12)
     assert len(compiled.programs) == 1
-
-
-# ---- Values without programs ----
-
-
-def test_a_backward_assigned_after_others_were_built_on_it_is_called() -> None:
-    a = Value(3.0)
-    inner = a * 2.0
-    out = inner + 1.0
-    called = []
-
-    def backward() -> None:
-        called.append(inner.grad)
-        a.grad += 10.0 * inner.grad
-
-    inner._backward = backward
-    out.backward()
-    assert called == [1.0] and a.grad == 10.0
-    inner._backward = lambda: None
-
-
-@pytest.mark.parametrize("nonlin", [True, False])
-def test_a_neuron_in_a_graph_of_tensors_is_its_sum(nonlin: bool) -> None:
-    neuron = Neuron(2, nonlin)
-    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, -1.0, 0.5
-    x = [Value(1.5), Value(0.5)]
-    t = pa.tensor([1.0, 3.0], dtype=pa.float64, requires_grad=True)
-    (t * neuron(x)).sum().backward()
-    assert [w.grad for w in neuron.w] == [6.0, 2.0] and neuron.b.grad == 4.0
-    assert [v.grad for v in x] == [8.0, -4.0] and t.grad.tolist() == [3.0, 3.0]
-
-
-@pytest.mark.parametrize("nonlin", [True, False])
-def test_a_neuron_without_history_or_inputs_is_a_number(nonlin: bool) -> None:
-    neuron = Neuron(2, nonlin)
-    neuron.w[0].data, neuron.w[1].data, neuron.b.data = 2.0, -1.0, -4.5
-    with pa.no_grad():
-        out = neuron([1.5, 0.5])
-    assert out.data == (0.0 if nonlin else -2.0) and not out._prev
-    empty = Neuron(0, nonlin)
-    empty.b.data = -0.5
-    out = empty([])
-    out.backward()
-    assert out.data == (0.0 if nonlin else -0.5) and empty.b.grad == (0.0 if nonlin else 1.0)
-
-
-def test_values_take_ops_of_three_operands_and_of_two_with_a_parameter() -> None:
-    a, b, c = Value(1.0), Value(-2.0), Value(5.0)
-    out = pa.where(a, b, c)
-    assert isinstance(out, Value)
-    out.backward()
-    assert (out.data, b.grad, c.grad) == (-2.0, 1.0, 0.0)
-    assert {*out._prev} == {a, b, c}
-    with pa.no_grad():
-        assert not pa.where(a, b, c)._prev
-    loss = pa.nn.functional.huber_loss(b, c, delta=2.0)
-    loss.backward()
-    assert loss.item() == 2.0 * (7.0 - 1.0) and (b.grad, c.grad) == (-1.0, 2.0)

@@ -232,7 +232,7 @@ def test_steps_of_values_of_ones_own_class_compile():
     assert len(step.programs) == 1 and losses[-1] < losses[0] and type(w) is Weight
 
 
-def test_a_closure_on_what_a_recorded_step_left_behind():
+def test_what_a_refused_step_left_behind_is_freed_with_its_closures():
     class Weight(Value):
         pass
 

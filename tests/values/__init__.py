@@ -1,0 +1,1 @@
+"""Values: micrograd's engine in C and in pure Python, which behave alike."""
