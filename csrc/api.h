@@ -1,7 +1,7 @@
 /* The C API that Python reads through cffi: no #include and no macro, so that C and ffi.cdef read it as it stands.
 
    Functions that return int return a pa_status: 0, or a code whose exception and message the functions below tell.
-   All of them run under the GIL. What makes nodes goes through the handle type instead (handle.c). */
+   All of them run under the GIL. What makes nodes goes through the functions of csrc/python/ instead. */
 
 typedef struct pa_node pa_node;
 

@@ -139,7 +139,7 @@ static inline uint32_t pa_graph_next_epoch(void) {
     return pa_graph.epoch;
 }
 
-/* How the core reaches Python; set by bind.c, no-ops in a C program. */
+/* How the core reaches Python; set by python/hooks.c, no-ops in a C program. */
 typedef struct pa_hooks {
     void (*release_object)(void *object);        /* drop a reference on a Python object */
     pa_status (*hold_node)(pa_node *node);       /* take one on the node's Python object, which is made if need be */

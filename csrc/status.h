@@ -14,18 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* code, Python exception, text */
+/* code, Python exception (SystemError where none is raised), text */
 #define PA_STATUS_MAP(X)                                                                                               \
-    X(OK, "", "success")                                                                                               \
-    X(MEMORY, "MemoryError", "out of memory")                                                                          \
-    X(VALUE, "ValueError", "bad value")                                                                                \
-    X(TYPE, "TypeError", "bad type")                                                                                   \
-    X(INDEX, "IndexError", "index out of range")                                                                       \
-    X(RUNTIME, "RuntimeError", "failed")                                                                               \
-    X(FLOATING_POINT, "FloatingPointError", "not a finite number")                                                     \
-    X(UNSUPPORTED, "NotImplementedError", "not supported")                                                             \
-    X(TRACE, "TraceError", "this step cannot be recorded")                                                             \
-    X(PYTHON, "", "a Python exception is already set")
+    X(OK, SystemError, "success")                                                                                      \
+    X(MEMORY, MemoryError, "out of memory")                                                                            \
+    X(VALUE, ValueError, "bad value")                                                                                  \
+    X(TYPE, TypeError, "bad type")                                                                                     \
+    X(INDEX, IndexError, "index out of range")                                                                         \
+    X(RUNTIME, RuntimeError, "failed")                                                                                 \
+    X(FLOATING_POINT, FloatingPointError, "not a finite number")                                                       \
+    X(UNSUPPORTED, NotImplementedError, "not supported")                                                               \
+    X(TRACE, TraceError, "this step cannot be recorded")                                                               \
+    X(PYTHON, SystemError, "a Python exception is already set")
 
 typedef enum pa_status {
 #define X(code, exception, text) PA_##code,

@@ -2,9 +2,9 @@
 
 `csrc/api.h`, with `csrc/kernels/hyper.h` in front, is read as it stands twice: by cffi, for the declarations, and by
 the C compiler, in the generated file.
-The module that cffi makes is handed on by `csrc/python/bind.c`, which completes it:
+The module that cffi makes is handed on by `csrc/python/module.c`, which completes it:
 
-    PyInit__core (bind.c) ── pa_init_cffi_module (cffi: ffi and lib) ── adds Node, apply, …
+    PyInit__core (module.c) ── pa_init_cffi_module (cffi: ffi and lib) ── adds Node, apply, …
 
 The environment decides:
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from cffi import FFI
 
 # The first lines undo what costs cffi 40 ns a call. Functions of the graph run under the GIL, which is what keeps two
-# threads out of it; long kernels release it themselves, through the hooks of bind.c. Nothing reports through errno.
+# threads out of it; long kernels release it themselves, through the hooks (hooks.c). Nothing reports through errno.
 PREAMBLE = """
 #undef Py_BEGIN_ALLOW_THREADS
 #undef Py_END_ALLOW_THREADS

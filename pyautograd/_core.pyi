@@ -1,4 +1,4 @@
-"""The compiled module: cffi's `ffi` and `lib` over csrc/api.h, and what csrc/python/bind.c adds to them.
+"""The compiled module: cffi's `ffi` and `lib` over csrc/api.h, and what csrc/python/module.c adds to them.
 
 `apply` makes a Tensor, or a Value where all operands are Values and numbers; its type says Tensor.
 """

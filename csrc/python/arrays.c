@@ -1,11 +1,11 @@
 /* Tensors over NumPy's arrays, without NumPy's headers.
 
    An array's own fields say in a few nanoseconds what __array_interface__ takes microseconds to tell. Their order has been the
-   same since NumPy 1.7; pa_arrays_ready compares it with the interface of a sample, and where it is another, or an array is of
+   same since NumPy 1.7; `arrays` compares it with the interface of a sample, and where it is another, or an array is of
    a kind that is not plain (a subclass, read-only, misaligned, another byte order), Python does the work.
 
        PyObject_HEAD │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ …      */
-#include "handle.h"
+#include "arrays.h"
 
 typedef struct array_fields {
     PyObject_HEAD
@@ -25,11 +25,8 @@ static struct {
     PyObject *descr[PA_DTYPE_COUNT]; /* NumPy's dtype objects, each there is one of */
 } known;
 
-bool pa_is_array(PyObject *object) { return Py_TYPE(object) == known.type; }
-
-/* A new reference on a tensor over the array's memory. 1; 0 where Python has to look at it; -1 with an exception set. */
 int pa_array_as_node(PyObject *object, pa_node **out) {
-    if (!pa_is_array(object)) return 0;
+    if (Py_TYPE(object) != known.type) return 0;
     const array_fields *array = (array_fields *)object;
     int dtype = 0;
     while (dtype < PA_DTYPE_COUNT && array->descr != known.descr[dtype]) dtype++;
@@ -48,29 +45,25 @@ int pa_array_as_node(PyObject *object, pa_node **out) {
     pa_status status = pa_storage_borrow(array->data, (size_t)(numel * size), Py_NewRef(object), &storage);
     if (status != PA_OK) {
         Py_DECREF(object);
-        pa_raise(status);
-        return -1;
+        return pa_zero_or_raise(status);
     }
     status = pa_node_over((pa_dtype)dtype, array->nd, shape, strides, storage, array->data, out);
     pa_storage_release(storage);
-    if (status != PA_OK) {
-        pa_raise(status);
-        return -1;
-    }
+    if (pa_zero_or_raise(status) < 0) return -1;
     (*out)->flags |= PA_IS_VIEW;
     return 1;
 }
 
-PyObject *pa_array_over(PyObject *module, PyObject *object) {
+static PyObject *array_over(PyObject *module, PyObject *object) {
     (void)module;
     pa_node *node = NULL;
     int found = pa_array_as_node(object, &node);
     return found == 1 ? pa_wrap(node) : found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
 }
 
-/* arrays(sample, address, shape, strides, dtypes): the type of arrays is that of the sample, which is 2-d, contiguous in neither axis
-   and whose address is given; dtypes are NumPy's for bool, int64, float32, float64. Are the fields where they are meant to be? */
-PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments) {
+/* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis
+   and whose address is given; dtypes are NumPy's for bool, int64, float32, float64. */
+static PyObject *arrays(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *sample, *address, *shape, *strides, *dtypes;
     if (!PyArg_ParseTuple(arguments, "OOO!O!O!:arrays", &sample, &address, &PyTuple_Type, &shape, &PyTuple_Type,
@@ -95,3 +88,13 @@ PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments) {
     if (same) known.type = Py_TYPE(sample);
     return PyBool_FromLong(same);
 }
+
+static PyMethodDef functions[] = {
+    PA_METHOD("array_over", array_over, METH_O, "(array, /)",
+              "A tensor over an array's memory, or NotImplemented where Python has to look at it."),
+    PA_METHOD("arrays", arrays, METH_VARARGS, "(sample, address, shape, strides, dtypes, /)",
+              "Are the fields of arrays, of which this is one, where array_over reads them?"),
+    {NULL, NULL, 0, NULL},
+};
+
+int pa_arrays_ready(PyObject *module) { return PyModule_AddFunctions(module, functions); }

@@ -1,24 +1,19 @@
 /* The attributes and methods that Tensor and Value have from C: data and grad, what a node is, the graph around it. What
    Python adds stands in pyautograd/_value.py and _tensor.py. */
-#include "handle.h"
+#include "attributes.h"
 
 #include <math.h>
 
+#include "convert.h"
+
+#include "../apply.h"
 #include "../record.h"
 #include "../scalar.h"
 
 /* While a step is recorded a Value's data and grad are numbers that only the program will know. */
 static PyObject *traced_number(pa_node *value, bool gradient) {
     pa_node *number = NULL;
-    pa_status status = pa_record_number_of(value, gradient, &number);
-    return status == PA_OK ? pa_wrap(number) : pa_raise(status);
-}
-
-int pa_refuse_number(PyObject *object, const char *what) {
-    PyTypeObject *type = Py_TYPE(object);
-    if (PyType_GetSlot(type, Py_nb_float) == NULL && PyType_GetSlot(type, Py_nb_index) == NULL)
-        PyErr_Format(PyExc_TypeError, "%s: a number is wanted, not %R", what, (PyObject *)type);
-    return -1;
+    return pa_wrap_or_raise(pa_record_number_of(value, gradient, &number), &number);
 }
 
 /* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
@@ -47,8 +42,7 @@ static PyObject *get_data(PyObject *self, void *closure) {
         if (pa_recording() != NULL) return traced_number(node, false);
         return PyFloat_FromDouble(node->value);
     }
-    pa_status status = pa_detach(node, &detached);
-    return status == PA_OK ? pa_wrap(detached) : pa_raise(status);
+    return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
 static int set_data(PyObject *self, PyObject *value, void *closure) {
@@ -71,9 +65,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
                                      pa_node_shape_text(source), pa_node_shape_text(node));
     pa_grad_enable(enabled);
     pa_node_release(source);
-    if (status == PA_OK) return 0;
-    pa_raise(status);
-    return -1;
+    return pa_zero_or_raise(status);
 }
 
 static PyObject *get_grad(PyObject *self, void *closure) {
@@ -118,10 +110,7 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
         }
         if (status == PA_OK && (status = pa_node_need_storage(fresh)) != PA_OK) /* backward counts its writes there */
             pa_node_release(fresh);
-        if (status != PA_OK) {
-            pa_raise(status);
-            return -1;
-        }
+        if (pa_zero_or_raise(status) < 0) return -1;
     }
     if (node->array != NULL) {
         pa_node *old = node->array->grad;
@@ -171,10 +160,7 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
     if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) &&
         pa_record_refuse_read(node, "requires_grad") != PA_OK)
         status = pa_record_refuse("setting requires_grad", "set it before the first step");
-    if (status != PA_OK) {
-        pa_raise(status);
-        return -1;
-    }
+    if (pa_zero_or_raise(status) < 0) return -1;
     node->flags = (uint16_t)(wanted ? node->flags | PA_REQUIRES_GRAD : node->flags & ~PA_REQUIRES_GRAD);
     return 0;
 }
@@ -316,10 +302,7 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         return -1;
     }
     pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");
-    if (status != PA_OK) {
-        pa_raise(status);
-        return -1;
-    }
+    if (pa_zero_or_raise(status) < 0) return -1;
     if (pa_handle_keep(self, "_backward_function", function) < 0) return -1;
     pa_handle_anchor(self);
     if (node->flags & PA_LISTED) {
@@ -353,8 +336,7 @@ static PyObject *method_item(PyObject *self, PyObject *unused) {
 static PyObject *method_detach(PyObject *self, PyObject *unused) {
     (void)unused;
     pa_node *node = pa_handle_node(self), *detached = NULL;
-    pa_status status = pa_detach(node, &detached);
-    return status == PA_OK ? pa_wrap(detached) : pa_raise(status);
+    return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
 static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
@@ -375,8 +357,7 @@ static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
                            ? pa_value_backward_step(node)
                            : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own as Values have",
                                      pa_node_shape_text(node));
-    if (status != PA_OK) return pa_raise(status);
-    Py_RETURN_NONE;
+    return pa_none_or_raise(status);
 }
 
 static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {

@@ -6,6 +6,8 @@
    An export holds the storage itself, for the tensor may get another while the buffer is out: `x += y` moves it on to
    another node, `x.data = y` of another dtype to other memory. Like every reference on a storage it is seen by those
    who must not write there. */
+#include "buffer.h"
+
 #include "handle.h"
 
 #include "../record.h"
@@ -51,10 +53,7 @@ int pa_buffer_get(PyObject *self, Py_buffer *view, int flags) {
     pa_node *node = pa_handle_node(self);
     view->obj = NULL;
     pa_status status = check_readable(node);
-    if (status != PA_OK) {
-        pa_raise(status);
-        return -1;
-    }
+    if (pa_zero_or_raise(status) < 0) return -1;
     pa_export *export = PyMem_Malloc(sizeof *export); /* Python's block: no part of what the core has alive */
     if (export == NULL) {
         PyErr_NoMemory();

@@ -27,6 +27,10 @@
 
 #include <string.h>
 
+#include "layer.h"
+
+#include "../graph.h"
+
 enum { EVERY, BY_EPOCH, LISTS };
 
 typedef enum guard_kind {
@@ -541,17 +545,9 @@ static PyObject *bump_epoch(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* A number that stands for a Python float while a step is recorded? */
-static PyObject *is_number(PyObject *module, PyObject *object) {
-    (void)module;
-    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_TRACED_SCALAR &&
-                           pa_handle_node(object)->ndim == 0);
-}
-
 static PyMethodDef functions[] = {
-    {"bump_epoch", bump_epoch, METH_NOARGS,
-     "bump_epoch(): a module changed; guards that go by the epoch are checked again."},
-    {"is_number", is_number, METH_O, "is_number(object): does this node stand for a Python float?"},
+    PA_METHOD("bump_epoch", bump_epoch, METH_NOARGS, "()",
+              "A module has changed: guards that go by the epoch are checked again."),
     {NULL, NULL, 0, NULL},
 };
 
@@ -565,15 +561,6 @@ static PyObject *find_cell_type(void) {
 int pa_guards_ready(PyObject *module) {
     if (cell_type == NULL && (cell_type = find_cell_type()) == NULL) return -1;
     traverse_cell = (traverseproc)PyType_GetSlot((PyTypeObject *)cell_type, Py_tp_traverse);
-    if (guards_type == NULL) guards_type = (PyTypeObject *)PyType_FromSpec(&guards_spec);
-    if (guards_type == NULL || PyModule_AddObjectRef(module, "Guards", (PyObject *)guards_type) < 0) return -1;
-    PyObject *name = PyUnicode_FromString("pyautograd._core");
-    int status = name == NULL ? -1 : 0;
-    for (PyMethodDef *function = functions; status == 0 && function->ml_name != NULL; function++) {
-        PyObject *callable = PyCFunction_NewEx(function, NULL, name);
-        status = callable == NULL ? -1 : PyModule_AddObjectRef(module, function->ml_name, callable);
-        Py_XDECREF(callable);
-    }
-    Py_XDECREF(name);
-    return status;
+    if (pa_module_add_type(module, &guards_spec, &guards_type) < 0) return -1;
+    return PyModule_AddFunctions(module, functions);
 }

@@ -2,14 +2,14 @@
 #ifndef PA_GUARDS_H
 #define PA_GUARDS_H
 
-#include "handle.h"
+#include "support.h"
 
 /* -1 where all of them hold, else the index of the first that does not; -2 with an exception set. */
 int pa_guards_check(PyObject *guards);
 
 bool pa_is_guards(PyObject *object);
 
-/* Adds the type Guards and its functions to the module; -1 with an exception set. */
+/* Adds the type Guards and `bump_epoch` to the module; -1 with an exception set. */
 int pa_guards_ready(PyObject *module);
 
 #endif

@@ -1,20 +1,15 @@
-/* The Python objects that own nodes: what handle.c, attributes.c, operators.c, layer.c, bind.c and the
-   other files that include Python.h share.
+/* Handles: the Python objects that own nodes, and their life.
 
-       Value, Tensor (types of handle.c, methods from Python) ── subclass ──▶ Node (operators.c: its slots)
-       Parameter (a Python class) ── subclass ──▶ Tensor                        │ node ──▶ pa_node
-                                                                                └ dict: label, … ; left to the node
-                                                                                  when the handle dies */
+       Value, Tensor (types.c, methods from Python) ── subclass ──▶ Node
+       Parameter (a Python class) ── subclass ──▶ Tensor              │ node ──▶ pa_node
+                                                                      └ dict: label, … ; left to the node
+                                                                        when the handle dies */
 #ifndef PA_HANDLE_H
 #define PA_HANDLE_H
 
-#ifndef Py_LIMITED_API
-#define Py_LIMITED_API 0x030b0000 /* CPython 3.11: the first stable ABI with buffers */
-#endif
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "support.h"
 
-#include "../apply.h"
+#include "../graph.h"
 
 typedef struct pa_handle {
     PyObject_HEAD
@@ -22,19 +17,6 @@ typedef struct pa_handle {
     PyObject *dict;
     PyObject *weak_references;
 } pa_handle;
-
-/* The Python side's classes and callables, set once at import by bind.c's `register`. */
-typedef struct pa_python {
-    PyTypeObject *node_type, *value_type, *tensor_type, *parameter_type;
-    PyTypeObject *numpy_integer, *numpy_floating; /* NumPy's scalars */
-    PyObject *coerce;         /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
-    PyObject *dtypes;         /* tuple of dtype objects, by pa_dtype */
-    PyObject *trace_error;    /* pyautograd.TraceError */
-    PyObject *package_folder; /* "…/pyautograd/": frames of code from there are not the user's */
-    PyObject *resolve_blas;   /* callable that finds NumPy's BLAS */
-} pa_python;
-
-PA_INTERNAL extern pa_python pa_py;
 
 static inline bool pa_is_handle(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
@@ -49,46 +31,26 @@ static inline bool pa_is_value(PyObject *object) {
     return pa_is_handle(object) && pa_handle_node(object)->flags & PA_IS_VALUE;
 }
 
-/* A UserWarning at the user's line; -1 where warnings are errors. */
-int pa_warn(const char *message);
+/* Does it stand for a Python float while a step is recorded? */
+static inline bool pa_is_traced_scalar(PyObject *object) {
+    return pa_is_handle(object) && pa_handle_node(object)->flags & PA_TRACED_SCALAR &&
+           pa_handle_node(object)->ndim == 0;
+}
 
-/* Sets the exception that a status stands for; returns NULL. */
-PyObject *pa_raise(pa_status status);
+/* A handle of the given type for a node that has none. Takes over the caller's reference on the node, also when it
+   fails. */
+PyObject *pa_handle_new(pa_node *node, PyTypeObject *type);
 
 /* The handle of a node: the live one, or a new one. Takes over the caller's reference on the node, also when it fails. */
 PyObject *pa_wrap(pa_node *node);
 
-/* A new reference on the node that an operand stands for: a handle's, or a fresh constant's. 1; 0 where it is no operand;
-   -1 with an exception set. */
-int pa_as_node(PyObject *object, pa_node **out);
-
-/* NumPy's scalars as Python numbers, which costs less than asking `coerce`; a new reference, or NULL for anything else. */
-PyObject *pa_number_of_numpy(PyObject *object);
-
-/* operators.c: the slots, ended by {0, NULL}; a tensor's only element as a Python number. */
-extern const PyType_Slot pa_operator_slots[];
-PyObject *pa_only_element(PyObject *self, const char *what);
+/* What a call that made *node, or failed, gives back to Python. */
+static inline PyObject *pa_wrap_or_raise(pa_status status, pa_node **node) {
+    return status == PA_OK ? pa_wrap(*node) : pa_raise(status);
+}
 
 /* Where a node's Python attributes are, borrowed; NULL when it has none. */
 PyObject *pa_node_dict(const pa_node *node);
-
-/* target op= other: in place where no gradient flows; else the handle moves on to the node of the result. */
-PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
-
-/* attributes.c: what Tensor and Value have from C, for the type. */
-extern PyMethodDef pa_handle_methods[];
-extern PyGetSetDef pa_handle_attributes[];
-
-/* After PyFloat_AsDouble has failed: names `what` in the TypeError of an object that is no number. Returns -1. */
-int pa_refuse_number(PyObject *object, const char *what);
-
-/* What Python converts to a float. -1 with an exception set: a TypeError that says `what` where it is no number. */
-static inline int pa_read_number(PyObject *object, const char *what, double *out) {
-    double number = PyFloat_AsDouble(object);
-    if (number == -1.0 && PyErr_Occurred()) return pa_refuse_number(object, what);
-    *out = number;
-    return 0;
-}
 
 /* Shows the handle to the collector once it has a __dict__ or is anchored. */
 void pa_handle_track(PyObject *self);
@@ -99,26 +61,10 @@ int pa_handle_keep(PyObject *self, const char *name, PyObject *object);
 /* Children of this Value will hold it by its handle; nothing where others hold its node already. */
 void pa_handle_anchor(PyObject *self);
 
-/* Two Tensors, of no graph yet, trade their nodes: how __init__ gives a Tensor what a function has made. */
-PyObject *pa_exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n);
-
-/* Makes the types Node, Value and Tensor; -1 with an exception set. */
-int pa_handle_ready(void);
-
-/* arrays.c: tensors over NumPy's arrays. As a node: 1; 0 where Python has to look at it; -1 with an exception set. */
-bool pa_is_array(PyObject *object);
-int pa_array_as_node(PyObject *object, pa_node **out);
-PyObject *pa_array_over(PyObject *module, PyObject *object);
-PyObject *pa_arrays_ready(PyObject *module, PyObject *arguments);
-
-/* buffer.c: the slots by which tensors are buffers. */
-int pa_buffer_get(PyObject *self, Py_buffer *view, int flags);
-void pa_buffer_release(PyObject *owner, Py_buffer *view);
-
-/* layer.c: adds NeuronState to the module; the function `layer`; a neuron's w, b and nonlin, borrowed, NULL where missing. */
-int pa_layer_ready(PyObject *module);
-PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n);
-bool pa_is_neuron(PyObject *object);
-void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]);
+/* For the slots of the types. */
+void pa_handle_dealloc(PyObject *self);
+int pa_handle_traverse(PyObject *self, visitproc visit, void *arg);
+int pa_handle_clear(PyObject *self);
+int pa_handle_setattro(PyObject *self, PyObject *name, PyObject *value);
 
 #endif

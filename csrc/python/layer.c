@@ -4,10 +4,12 @@
    anew at each call. NeuronState, the base of `scalar.Neuron`, keeps those three where C reaches them without a look-up:
 
        scalar.Neuron ── subclass ──▶ NeuronState { w: list of Values, b: Value, nonlin }  */
-#include "handle.h"
+#include "layer.h"
 
 #include <stddef.h>
 #include <structmember.h>
+
+#include "handle.h"
 
 #include "../record.h"
 #include "../scalar.h"
@@ -68,12 +70,6 @@ static PyType_Spec state_spec = {
     .slots = state_slots,
 };
 
-int pa_layer_ready(PyObject *module) {
-    if (neuron_state_type == NULL) neuron_state_type = (PyTypeObject *)PyType_FromSpec(&state_spec);
-    if (neuron_state_type == NULL) return -1;
-    return PyModule_AddObjectRef(module, "NeuronState", (PyObject *)neuron_state_type);
-}
-
 bool pa_is_neuron(PyObject *object) { return PyType_IsSubtype(Py_TYPE(object), neuron_state_type); }
 
 void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]) {
@@ -95,13 +91,11 @@ static void free_values(pa_node **nodes, Py_ssize_t n) {
 
 /* A new reference on the Value that an element is; a number becomes a constant. */
 static pa_status read_value(PyObject *item, const char *what, Py_ssize_t i, pa_node **out) {
-    if (is_exact_value(item) || (pa_is_handle(item) && pa_handle_node(item)->flags & PA_IS_VALUE)) {
+    if (pa_is_value(item)) {
         *out = pa_node_retain(pa_handle_node(item));
         return PA_OK;
     }
-    if (pa_recording() != NULL && pa_is_handle(item) && pa_handle_node(item)->flags & PA_TRACED_SCALAR &&
-        pa_handle_node(item)->ndim == 0)
-        return pa_record_value_of(pa_handle_node(item), out);
+    if (pa_recording() != NULL && pa_is_traced_scalar(item)) return pa_record_value_of(pa_handle_node(item), out);
     double number = pa_is_handle(item) ? -1.0 : PyFloat_AsDouble(item);
     if (pa_is_handle(item) || (number == -1.0 && PyErr_Occurred())) {
         PyErr_Clear();
@@ -127,10 +121,8 @@ static pa_node **read_values(PyObject *object, Py_ssize_t *n, const char *what) 
     }
     Py_DECREF(list);
     if (status == PA_OK) return nodes;
-    if (nodes != NULL) {
-        for (Py_ssize_t i = 0; i < read; i++) pa_node_release(nodes[i]);
-        pa_mem_free_array(nodes, (size_t)*n + 1, sizeof *nodes);
-    }
+    for (Py_ssize_t i = 0; i < read; i++) pa_node_release(nodes[i]);
+    pa_mem_free_array(nodes, (size_t)*n + 1, sizeof *nodes);
     pa_raise(status);
     return NULL;
 }
@@ -153,8 +145,7 @@ static pa_status neuron_output(const neuron_state *state, pa_node **x, Py_ssize_
         return pa_fail(PA_TYPE, "neuron: w, b or nonlin is missing");
     int nonlinear = state->nonlin == Py_True ? 1 : state->nonlin == Py_False ? 0 : PyObject_IsTrue(state->nonlin);
     if (nonlinear < 0) return PA_PYTHON;
-    if (!pa_is_handle(state->b) || !(pa_handle_node(state->b)->flags & PA_IS_VALUE))
-        return pa_fail(PA_TYPE, "neuron: b is not a Value");
+    if (!pa_is_value(state->b)) return pa_fail(PA_TYPE, "neuron: b is not a Value");
     pa_node *b = pa_handle_node(state->b);
     if (borrow_values(state->w, n, room)) return pa_value_neuron((int)n, room, x, b, nonlinear, out);
 
@@ -170,9 +161,7 @@ static pa_status neuron_output(const neuron_state *state, pa_node **x, Py_ssize_
     return status;
 }
 
-/* layer(neurons, x, Neuron): the outputs of micrograd's Neuron for each of them; or NotImplemented where one is of another
-   class, which may compute something else. */
-PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+static PyObject *layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (n != 3 || !PyList_Check(arguments[0]) || !PyType_Check(arguments[2]) ||
         !PyType_IsSubtype((PyTypeObject *)arguments[2], neuron_state_type)) {
@@ -190,11 +179,24 @@ PyObject *pa_layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     for (Py_ssize_t i = 0; outputs != NULL && i < n_neurons; i++) {
         pa_node *out = NULL;
         pa_status status = neuron_output((neuron_state *)PyList_GetItem(neurons, i), x, n_inputs, room, &out);
-        PyObject *output = status == PA_OK ? pa_wrap(out) : pa_raise(status);
+        PyObject *output = pa_wrap_or_raise(status, &out);
         if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
     }
     if (room != NULL) pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
     free_values(x, n_inputs);
     Py_XDECREF(neurons);
     return outputs;
+}
+
+static PyMethodDef functions[] = {
+    PA_METHOD(
+        "layer", layer, METH_FASTCALL, "(neurons, x, neuron_class, /)",
+        "What micrograd's Neuron puts out, for each of them; NotImplemented where one is of another class, which may "
+        "compute something else."),
+    {NULL, NULL, 0, NULL},
+};
+
+int pa_layer_ready(PyObject *module) {
+    if (pa_module_add_type(module, &state_spec, &neuron_state_type) < 0) return -1;
+    return PyModule_AddFunctions(module, functions);
 }

@@ -11,8 +11,8 @@
 #include "modes.h"
 
 #include <pthread.h>
-#include <string.h>
 
+#include "../graph.h"
 #include "../hold.h"
 #include "../record.h"
 
@@ -105,8 +105,7 @@ static PyObject *mode_exit(PyObject *self, PyObject *const *exception, Py_ssize_
     }
     m->n--;
     pa_status status = m->set(m, m->before[m->n], &now);
-    if (status != PA_OK) return pa_raise(status);
-    Py_RETURN_NONE;
+    return pa_none_or_raise(status);
 }
 
 /* set_grad_enabled has set its mode when it was made. */
@@ -204,10 +203,11 @@ static PyObject *call_set_grad_enabled(PyObject *self, PyObject *arguments, PyOb
 
 /* ---- types ---- */
 
-#define EXIT {"__exit__", (PyCFunction)(void (*)(void))mode_exit, METH_FASTCALL, "Sets back what was before."}
-static PyMethodDef methods[] = {{"__enter__", mode_enter, METH_NOARGS, "Sets the mode."}, EXIT, {NULL, NULL, 0, NULL}};
+#define EXIT PA_METHOD("__exit__", mode_exit, METH_FASTCALL, "($self, /, *exception)", "Sets back what was before.")
+static PyMethodDef methods[] = {
+    PA_METHOD("__enter__", mode_enter, METH_NOARGS, "($self, /)", "Sets the mode."), EXIT, {NULL, NULL, 0, NULL}};
 static PyMethodDef set_methods[] = {
-    {"__enter__", enter_nothing, METH_NOARGS, "It is set."}, EXIT, {NULL, NULL, 0, NULL}};
+    PA_METHOD("__enter__", enter_nothing, METH_NOARGS, "($self, /)", "It is set."), EXIT, {NULL, NULL, 0, NULL}};
 
 static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc call, const char *words) {
     PyType_Slot slots[] = {{Py_tp_new, (void *)new},
@@ -218,9 +218,9 @@ static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc
                            {0, NULL}};
     PyType_Spec spec = {
         .name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
-    PyObject *type = PyType_FromSpec(&spec);
-    int status = type == NULL ? -1 : PyModule_AddObjectRef(module, strrchr(name, '.') + 1, type);
-    Py_XDECREF(type);
+    PyTypeObject *type = NULL;
+    int status = pa_module_add_type(module, &spec, &type);
+    Py_XDECREF((PyObject *)type);
     return status;
 }
 
@@ -252,6 +252,22 @@ static const char detect_anomaly_words[] =
     "...\n"
     "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)\n";
 
+static PyObject *is_grad_enabled(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_grad_enabled());
+}
+
+static PyObject *is_anomaly_enabled(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_graph.detects_anomaly);
+}
+
+static PyMethodDef functions[] = {
+    PA_METHOD("is_grad_enabled", is_grad_enabled, METH_NOARGS, "()", "Is history kept?"),
+    PA_METHOD("is_anomaly_enabled", is_anomaly_enabled, METH_NOARGS, "()", "Are anomalies looked for?"),
+    {NULL, NULL, 0, NULL},
+};
+
 int pa_modes_ready(PyObject *module) {
     bool failed = pthread_key_create(&has_switched_off, count_out) != 0 ||
                   add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
@@ -261,10 +277,10 @@ int pa_modes_ready(PyObject *module) {
                            set_grad_enabled_words) < 0 ||
                   add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
                   add_type(module, "pyautograd._core.paused", new_paused, NULL,
-                           "What is done inside is no part of the step that is recorded.") < 0 ||
+                           "paused()\n--\n\nWhat is done inside is no part of the step that is recorded.") < 0 ||
                   add_type(module, "pyautograd._core.recorded", new_recorded, NULL,
-                           "What is done inside goes into a log: see record_stop.") < 0 ||
+                           "recorded()\n--\n\nWhat is done inside goes into a log: see record_stop.") < 0 ||
                   add_type(module, "pyautograd._core.turn", new_turn, NULL,
-                           "Of those who enter: is it the only one? Nobody waits.") < 0;
-    return failed ? -1 : 0;
+                           "turn()\n--\n\nOf those who enter: is it the only one? Nobody waits.") < 0;
+    return failed ? -1 : PyModule_AddFunctions(module, functions);
 }

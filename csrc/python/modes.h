@@ -2,9 +2,9 @@
 #ifndef PA_MODES_H
 #define PA_MODES_H
 
-#include "handle.h"
+#include "support.h"
 
-/* Adds the types to the module; -1 with an exception set. */
+/* Adds them, and what tells the modes, to the module; -1 with an exception set. */
 int pa_modes_ready(PyObject *module);
 
 #endif

@@ -4,10 +4,14 @@
        a * b ── slot_multiply ── arithmetic ─┬─ two Values ──▶ pa_value_binary        one node, one handle
                                              └─ binary ─┬─ a Value and a number ──▶ the same
                                                         └─ binary_general ──▶ pa_apply  */
-#include "handle.h"
+#include "operators.h"
 
 #include <stdio.h>
 
+#include "convert.h"
+#include "hooks.h"
+
+#include "../apply.h"
 #include "../record.h"
 #include "../scalar.h"
 
@@ -42,7 +46,7 @@ static PyObject *binary_general(pa_op op, PyObject *left, PyObject *right) {
     PyObject *result = NULL;
     if (found == 1) {
         pa_status status = pa_apply_binary(op, in[0], in[1], &out);
-        result = status == PA_OK ? pa_wrap(out) : pa_raise(status);
+        result = pa_wrap_or_raise(status, &out);
     } else if (found == 0) {
         result = Py_NewRef(Py_NotImplemented);
     }
@@ -59,7 +63,7 @@ static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
             pa_status status = pa_value_binary(op, a, b, &out);
             pa_node_release(a);
             pa_node_release(b);
-            return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+            return pa_wrap_or_raise(status, &out);
         }
         if (a != NULL) pa_node_release(a);
     }
@@ -76,14 +80,12 @@ static PyObject *binary_of_tensors(pa_op op, PyObject *left, PyObject *right) {
 static inline PyObject *arithmetic(pa_op op, PyObject *left, PyObject *right) {
     if (Py_TYPE(left) != pa_py.value_type || Py_TYPE(right) != pa_py.value_type) return binary(op, left, right);
     pa_node *out = NULL;
-    pa_status status = pa_value_binary(op, pa_handle_node(left), pa_handle_node(right), &out);
-    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+    return pa_wrap_or_raise(pa_value_binary(op, pa_handle_node(left), pa_handle_node(right), &out), &out);
 }
 
 static PyObject *unary(pa_op op, PyObject *operand) {
     pa_node *out = NULL;
-    pa_status status = pa_apply_unary(op, pa_handle_node(operand), &out);
-    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+    return pa_wrap_or_raise(pa_apply_unary(op, pa_handle_node(operand), &out), &out);
 }
 
 static PyObject *slot_add(PyObject *l, PyObject *r) { return arithmetic(PA_OP_add, l, r); }
@@ -109,7 +111,7 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     if (of_value != NULL) {
         pa_status status = pa_value_unary(PA_OP_power, pa_handle_node(left), of_value->value, 0, &out);
         pa_node_release(of_value);
-        return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+        return pa_wrap_or_raise(status, &out);
     }
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
@@ -127,8 +129,7 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     if (a->dtype == PA_INT64 && dtype == PA_INT64 && p == 2) return unary(PA_OP_square, left);
     if (!pa_dtype_is_float(a->dtype) && !pa_dtype_is_float(dtype)) return binary_general(PA_OP_pow, left, right);
     pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
-    pa_status status = pa_apply(&call, &out);
-    return status == PA_OK ? pa_wrap(out) : pa_raise(status);
+    return pa_wrap_or_raise(pa_apply(&call, &out), &out);
 }
 
 /* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the
@@ -189,8 +190,7 @@ static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
 
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other) {
     if (!pa_is_handle(target) || pa_is_value(target)) return Py_NewRef(Py_NotImplemented);
-    if (pa_handle_node(target)->flags & PA_TRACED_SCALAR && pa_handle_node(target)->ndim == 0)
-        return Py_NewRef(Py_NotImplemented); /* a number's x += y makes a new number */
+    if (pa_is_traced_scalar(target)) return Py_NewRef(Py_NotImplemented); /* a number's x += y makes a new number */
     pa_node *source = NULL;
     int found = pa_as_node(other, &source);
     if (found < 0) return NULL;
@@ -241,21 +241,6 @@ static int slot_bool(PyObject *self) {
     if (status == PA_OK) return pa_node_number(node) != 0;
     pa_raise(status);
     return -1;
-}
-
-PyObject *pa_only_element(PyObject *self, const char *what) {
-    const pa_node *node = pa_handle_node(self);
-    if (pa_node_numel(node) != 1)
-        return pa_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
-                                pa_node_shape_text(node), (long long)pa_node_numel(node)));
-    pa_status status = pa_record_refuse_read(node, what);
-    if (status != PA_OK) return pa_raise(status);
-    const char *data = pa_node_data(node);
-    switch ((pa_dtype)node->dtype) {
-    case PA_BOOL: return PyBool_FromLong(*(const uint8_t *)data);
-    case PA_INT64: return PyLong_FromLongLong(*(const int64_t *)data);
-    default: return PyFloat_FromDouble(pa_node_number(node));
-    }
 }
 
 /* math.exp(v) and array[i] = v ask for a number, which has no history: said where a gradient is lost by that. */

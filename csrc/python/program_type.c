@@ -1,93 +1,17 @@
-/* Programs as Python sees them.
+/* The type Program: a recording compiled.
 
-       with recorded():  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording
        Program(recording, disabled) ─▶ Program: call(args), run(data, …), describe() */
 #include "program_type.h"
 
 #include <string.h>
 
+#include "arrays.h"
 #include "guards.h"
+#include "convert.h"
+#include "recording.h"
+
 #include "../hold.h"
 #include "../program/values.h"
-
-/* ---- recordings ---- */
-
-typedef struct recording {
-    PyObject_HEAD
-    pa_log *log;
-    int n_outputs;
-    pa_node **outputs; /* held */
-} recording;
-
-static PyTypeObject *recording_type;
-
-static void recording_dealloc(PyObject *self) {
-    recording *r = (recording *)self;
-    PyTypeObject *type = Py_TYPE(self);
-    for (int i = 0; i < r->n_outputs; i++) pa_node_release(r->outputs[i]);
-    if (r->outputs != NULL) pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
-    pa_log_free(r->log);
-    PyObject_Free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *recording_difference(PyObject *self, PyObject *other) {
-    if (Py_TYPE(other) != recording_type) {
-        PyErr_SetString(PyExc_TypeError, "difference: a Recording is wanted");
-        return NULL;
-    }
-    const recording *a = (recording *)self, *b = (recording *)other;
-    char text[1024];
-    if (pa_log_difference(a->log, b->log, text, sizeof text)) return PyUnicode_FromString(text);
-    bool same = a->n_outputs == b->n_outputs;
-    for (int i = 0; same && i < a->n_outputs; i++)
-        same = pa_log_find(a->log, a->outputs[i]) == pa_log_find(b->log, b->outputs[i]);
-    if (!same) return PyUnicode_FromString("the results returned were others");
-    Py_RETURN_NONE;
-}
-
-static PyObject *recording_leak(PyObject *self, PyObject *unused) {
-    (void)unused;
-    const recording *r = (recording *)self;
-    char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
-    if (pa_log_leak(r->log, 0, NULL, text, sizeof text)) return PyUnicode_FromString(text);
-    Py_RETURN_NONE;
-}
-
-static PyObject *recording_updates(PyObject *self, void *closure) {
-    (void)closure;
-    return PyLong_FromLongLong(((recording *)self)->log->updates);
-}
-
-static Py_ssize_t recording_length(PyObject *self) { return (Py_ssize_t)((recording *)self)->log->n_entries; }
-
-static PyMethodDef recording_methods[] = {
-    {"difference", recording_difference, METH_O, "difference(other): where two recordings differ, or None."},
-    {"leak", recording_leak, METH_NOARGS, "A tensor of the step that something outside still holds, or None."},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyGetSetDef recording_attributes[] = {
-    {"updates", recording_updates, NULL, "Optimiser updates in it.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyType_Slot recording_slots[] = {
-    {Py_tp_dealloc, recording_dealloc},
-    {Py_tp_methods, recording_methods},
-    {Py_tp_getset, recording_attributes},
-    {Py_sq_length, recording_length},
-    {0, NULL},
-};
-
-static PyType_Spec recording_spec = {
-    .name = "pyautograd._core.Recording",
-    .basicsize = sizeof(recording),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = recording_slots,
-};
-
-/* ---- programs ---- */
 
 typedef struct program {
     PyObject_HEAD
@@ -169,13 +93,13 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     (void)keywords;
     PyObject *of, *disabled;
     if (!PyArg_ParseTuple(arguments, "OO!:Program", &of, &PyTuple_Type, &disabled)) return NULL;
-    if (Py_TYPE(of) != recording_type) {
+    if (!pa_is_recording_object(of)) {
         PyErr_SetString(PyExc_TypeError, "Program: a Recording is wanted");
         return NULL;
     }
     long passes = passes_without(disabled);
     if (passes < 0) return NULL;
-    const recording *r = (recording *)of;
+    const pa_recording_object *r = (pa_recording_object *)of;
     program *self = PyObject_GC_New(program, type);
     if (self == NULL) return NULL;
     *self = (program){.ob_base = self->ob_base};
@@ -306,9 +230,7 @@ static int read_arguments(program *p, PyObject *arguments) {
 /* A result as Python gets it; takes over the node. */
 static PyObject *wrap_result(const pa_result *result, pa_node *node) {
     if (!result->is_number) return pa_wrap(node);
-    PyObject *number = node->dtype == PA_BOOL    ? PyBool_FromLong(node->value_bool)
-                       : node->dtype == PA_INT64 ? PyLong_FromLongLong(node->value_i64)
-                                                 : PyFloat_FromDouble(pa_node_number(node));
+    PyObject *number = pa_node_element(node);
     pa_node_release(node);
     return number;
 }
@@ -568,121 +490,4 @@ static PyType_Spec program_spec = {
     .slots = program_slots,
 };
 
-/* ---- recording ---- */
-
-static PyObject *record_input(PyObject *module, PyObject *arguments) {
-    (void)module;
-    PyObject *handle;
-    int is_number;
-    if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_number)) return NULL;
-    if (!pa_is_handle(handle)) {
-        PyErr_SetString(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
-        return NULL;
-    }
-    pa_node *node = pa_handle_node(handle);
-    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
-    pa_status status = pa_record_input(node);
-    if (status != PA_OK) return pa_raise(status);
-    Py_RETURN_NONE;
-}
-
-static PyObject *record_number(PyObject *module, PyObject *object) {
-    (void)module;
-    double number = PyFloat_AsDouble(object);
-    if (number == -1.0 && PyErr_Occurred()) return NULL;
-    pa_node *node = NULL;
-    pa_status status = pa_node_new(PA_FLOAT64, 0, NULL, &node);
-    if (status != PA_OK) return pa_raise(status);
-    node->flags |= PA_TRACED_SCALAR | PA_WEAK_SCALAR;
-    node->value = number;
-    status = pa_record_input(node);
-    if (status == PA_OK) return pa_wrap(node);
-    pa_node_release(node);
-    return pa_raise(status);
-}
-
-static PyObject *is_recording(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
-    return PyBool_FromLong(pa_recording() != NULL);
-}
-
-static PyObject *record_stop(PyObject *module, PyObject *outputs) {
-    (void)module;
-    pa_log *log = pa_recording();
-    if (log == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "record_stop: nothing is being recorded");
-        return NULL;
-    }
-    if (!PyTuple_Check(outputs)) {
-        PyErr_SetString(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
-        return NULL;
-    }
-    if (log->status != PA_OK) {
-        pa_status status = log->status;
-        pa_record_end(log);
-        pa_log_free(log);
-        if (status == PA_TRACE)
-            status =
-                pa_fail(PA_TRACE,
-                        "compile: the step asked for a number that a program does not have, and caught the TraceError "
-                        "that told it so; leave that part out, or leave this step uncompiled");
-        return pa_raise(status);
-    }
-    Py_ssize_t n = PyTuple_Size(outputs);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *output = PyTuple_GetItem(outputs, i);
-        pa_status status = pa_is_handle(output) ? pa_record_mention(pa_handle_node(output)) : PA_OK;
-        if (status != PA_OK) return pa_raise(status);
-    }
-    pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);
-    recording *made = held == NULL ? NULL : PyObject_New(recording, recording_type);
-    if (made == NULL) {
-        pa_mem_free_array(held, (size_t)n + 1, sizeof *held);
-        return held == NULL ? pa_raise(PA_MEMORY) : NULL;
-    }
-    pa_record_end(log);
-    *made = (recording){.ob_base = made->ob_base, .log = log, .outputs = held};
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *output = PyTuple_GetItem(outputs, i);
-        if (!pa_is_handle(output)) {
-            PyErr_SetString(PyExc_TypeError, "record_stop: an output is neither a Tensor nor a Value");
-            Py_DECREF(made);
-            return NULL;
-        }
-        held[made->n_outputs++] = pa_node_retain(pa_handle_node(output));
-    }
-    return (PyObject *)made;
-}
-
-static PyObject *is_number(PyObject *module, PyObject *object) {
-    (void)module;
-    return PyBool_FromLong(pa_is_handle(object) && pa_handle_node(object)->flags & PA_TRACED_SCALAR &&
-                           pa_handle_node(object)->ndim == 0);
-}
-
-static PyMethodDef functions[] = {
-    {"record_input", record_input, METH_VARARGS, "record_input(handle, is_number): declare the next input."},
-    {"record_number", record_number, METH_O, "record_number(number): a traced number, the next input."},
-    {"record_stop", record_stop, METH_O, "record_stop(outputs): the Recording."},
-    {"is_number", is_number, METH_O, "Does a handle stand for a Python number?"},
-    {"is_recording", is_recording, METH_NOARGS, "Is this thread recording?"},
-    {NULL, NULL, 0, NULL},
-};
-
-int pa_program_ready(PyObject *module) {
-    if (recording_type == NULL) recording_type = (PyTypeObject *)PyType_FromSpec(&recording_spec);
-    if (program_type == NULL) program_type = (PyTypeObject *)PyType_FromSpec(&program_spec);
-    if (recording_type == NULL || PyModule_AddObjectRef(module, "Recording", (PyObject *)recording_type) < 0 ||
-        program_type == NULL || PyModule_AddObjectRef(module, "Program", (PyObject *)program_type) < 0 ||
-        pa_guards_ready(module) < 0)
-        return -1;
-    PyObject *name = PyUnicode_FromString("pyautograd._core");
-    int status = name == NULL ? -1 : 0;
-    for (PyMethodDef *function = functions; status == 0 && function->ml_name != NULL; function++) {
-        PyObject *callable = PyCFunction_NewEx(function, NULL, name);
-        status = callable == NULL ? -1 : PyModule_AddObjectRef(module, function->ml_name, callable);
-        Py_XDECREF(callable);
-    }
-    Py_XDECREF(name);
-    return status;
-}
+int pa_program_ready(PyObject *module) { return pa_module_add_type(module, &program_spec, &program_type); }

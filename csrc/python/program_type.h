@@ -1,10 +1,10 @@
-/* Programs as Python sees them: recording, and the types Recording and Program. */
+/* Programs as Python sees them. */
 #ifndef PA_PROGRAM_TYPE_H
 #define PA_PROGRAM_TYPE_H
 
-#include "handle.h"
+#include "support.h"
 
-/* Adds them to the module; -1 with an exception set. */
+/* Adds the type Program to the module; -1 with an exception set. */
 int pa_program_ready(PyObject *module);
 
 #endif

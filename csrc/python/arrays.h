@@ -1,0 +1,13 @@
+/* Tensors over NumPy's arrays. */
+#ifndef PA_ARRAYS_H
+#define PA_ARRAYS_H
+
+#include "handle.h"
+
+/* A new reference on a tensor over the array's memory. 1; 0 where Python has to look at it; -1 with an exception set. */
+int pa_array_as_node(PyObject *object, pa_node **out);
+
+/* Adds `array_over` and `arrays` to the module; -1 with an exception set. */
+int pa_arrays_ready(PyObject *module);
+
+#endif

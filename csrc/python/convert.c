@@ -1,0 +1,149 @@
+/* Between Python objects and what the engine works on. An operand is a handle, a Python or NumPy number, or what `coerce`,
+   of the Python side, makes a node of; the other readers are for functions that only this package calls. */
+#include "convert.h"
+
+#include "../record.h"
+
+/* ---- operands ---- */
+
+static pa_status constant(pa_dtype dtype, pa_node **out) {
+    PA_TRY(pa_node_new(dtype, 0, NULL, out));
+    (*out)->flags |= PA_WEAK_SCALAR;
+    return PA_OK;
+}
+
+/* A Python number as a 0-d constant. */
+static int number_as_node(PyObject *number, pa_node **out) {
+    pa_status status;
+    if (PyFloat_Check(number)) {
+        status = constant(PA_FLOAT64, out);
+        if (status == PA_OK) (*out)->value = PyFloat_AsDouble(number);
+    } else if (PyBool_Check(number)) {
+        status = constant(PA_BOOL, out);
+        if (status == PA_OK) (*out)->value_bool = number == Py_True;
+    } else {
+        int overflow = 0;
+        long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        if (overflow) { /* a float would be another number, and the result of integers another dtype */
+            PyErr_SetString(PyExc_OverflowError,
+                            "an int that does not fit into int64 beside a tensor; write it as a float");
+            return -1;
+        }
+        status = constant(PA_INT64, out);
+        if (status == PA_OK) (*out)->value_i64 = value;
+    }
+    if (status == PA_OK) return 1;
+    pa_raise(status);
+    return -1;
+}
+
+PyObject *pa_number_of_numpy(PyObject *object) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (pa_py.numpy_integer == NULL) return NULL;
+    if (PyType_IsSubtype(type, pa_py.numpy_integer)) return PyNumber_Index(object);
+    if (PyType_IsSubtype(type, pa_py.numpy_floating)) return PyNumber_Float(object);
+    return NULL;
+}
+
+int pa_as_node(PyObject *object, pa_node **out) {
+    if (pa_is_handle(object)) {
+        *out = pa_node_retain(pa_handle_node(object));
+        return 1;
+    }
+    if (PyFloat_Check(object) || PyLong_Check(object)) return number_as_node(object, out);
+    PyObject *number = pa_number_of_numpy(object);
+    if (number != NULL) {
+        int found = number_as_node(number, out);
+        Py_DECREF(number);
+        return found;
+    }
+    if (pa_py.coerce == NULL) return 0;
+    PyObject *coerced = PyObject_CallFunctionObjArgs(pa_py.coerce, object, NULL);
+    if (coerced == NULL) return -1;
+    int found = 0;
+    if (pa_is_handle(coerced)) {
+        *out = pa_node_retain(pa_handle_node(coerced));
+        found = 1;
+    } else if (PyFloat_Check(coerced) || PyLong_Check(coerced)) {
+        found = number_as_node(coerced, out);
+    }
+    Py_DECREF(coerced);
+    return found;
+}
+
+int pa_read_operand(PyObject *object, pa_op op, int place, pa_node **out) {
+    int found = pa_as_node(object, out);
+    if (found == 0)
+        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R", pa_op_table[op].name,
+                     place + 1, (PyObject *)Py_TYPE(object));
+    return found == 1 ? 0 : -1;
+}
+
+/* ---- other arguments ---- */
+
+int pa_refuse_number(PyObject *object, const char *what) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (PyType_GetSlot(type, Py_nb_float) == NULL && PyType_GetSlot(type, Py_nb_index) == NULL)
+        PyErr_Format(PyExc_TypeError, "%s: a number is wanted, not %R", what, (PyObject *)type);
+    return -1;
+}
+
+pa_node *pa_read_handle(PyObject *object, const char *what) {
+    if (pa_is_handle(object)) return pa_handle_node(object);
+    PyErr_Format(PyExc_TypeError, "%s: a Tensor is wanted, not %R", what, (PyObject *)Py_TYPE(object));
+    return NULL;
+}
+
+int pa_read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what) {
+    if (!PyTuple_Check(tuple)) {
+        PyErr_Format(PyExc_TypeError, "%s: a tuple of ints is wanted, not %R", what, (PyObject *)Py_TYPE(tuple));
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_Size(tuple);
+    if (n > capacity) {
+        PyErr_Format(PyExc_ValueError, "%s: %zd ints are more than the %d it takes (tensors have %d axes at the most)",
+                     what, n, capacity, PA_MAX_NDIM);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        out[i] = PyLong_AsLongLong(PyTuple_GetItem(tuple, i));
+        if (out[i] == -1 && PyErr_Occurred()) return -1;
+    }
+    return (int)n;
+}
+
+int pa_read_dtype(PyObject *object) {
+    long dtype = PyLong_AsLong(object);
+    if (dtype == -1 && PyErr_Occurred()) return -1;
+    if (dtype < 0 || dtype >= PA_DTYPE_COUNT) {
+        PyErr_SetString(PyExc_TypeError, "no such dtype");
+        return -1;
+    }
+    return (int)dtype;
+}
+
+bool pa_has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what) {
+    if (n >= least && n <= most) return true;
+    PyErr_Format(PyExc_TypeError, "%s: %zd arguments, not %zd to %zd", what, n, least, most);
+    return false;
+}
+
+/* ---- numbers for Python ---- */
+
+PyObject *pa_node_element(const pa_node *node) {
+    const char *data = pa_node_data(node);
+    switch ((pa_dtype)node->dtype) {
+    case PA_BOOL: return PyBool_FromLong(*(const uint8_t *)data);
+    case PA_INT64: return PyLong_FromLongLong(*(const int64_t *)data);
+    default: return PyFloat_FromDouble(pa_node_number(node));
+    }
+}
+
+PyObject *pa_only_element(PyObject *self, const char *what) {
+    const pa_node *node = pa_handle_node(self);
+    if (pa_node_numel(node) != 1)
+        return pa_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
+                                pa_node_shape_text(node), (long long)pa_node_numel(node)));
+    pa_status status = pa_record_refuse_read(node, what);
+    return status == PA_OK ? pa_node_element(node) : pa_raise(status);
+}

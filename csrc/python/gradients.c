@@ -1,0 +1,133 @@
+/* Differentiating: backward and grad, the ops that are written in Python, and the tape for drawings and tables. */
+#include "gradients.h"
+
+#include "convert.h"
+
+#include "../apply.h"
+#include "../scalar.h"
+#include "../tape.h"
+
+enum { MAX_FUNCTION_INPUTS = 16 };
+
+/* attach(output, inputs, backward, name): makes a fresh tensor the result of an op written in Python. */
+static PyObject *attach(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!pa_has_arguments(n, 4, 4, "attach")) return NULL;
+    pa_node *node = pa_read_handle(arguments[0], "attach"), *parents[MAX_FUNCTION_INPUTS];
+    if (node == NULL) return NULL;
+    if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "attach: a tuple of inputs is wanted");
+    Py_ssize_t count = PyTuple_Size(arguments[1]);
+    if (count > MAX_FUNCTION_INPUTS)
+        return PyErr_Format(PyExc_ValueError, "autograd.Function: %zd tensors are more than the %d it takes", count,
+                            MAX_FUNCTION_INPUTS);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if ((parents[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "attach")) == NULL) return NULL;
+    /* A node that others hold may have children already, and must not become younger than they are. */
+    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float((pa_dtype)node->dtype))
+        return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
+    if (pa_handle_keep(arguments[0], "_backward_function", arguments[2]) < 0 ||
+        pa_handle_keep(arguments[0], "_custom_op", arguments[3]) < 0)
+        return NULL;
+    return pa_none_or_raise(pa_apply_custom(node, (int)count, parents));
+}
+
+/* backward(root, gradient or None, retain_graph) */
+static PyObject *backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!pa_has_arguments(n, 3, 3, "backward")) return NULL;
+    int retain = PyObject_IsTrue(arguments[2]);
+    pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "backward"), *gradient = NULL;
+    if (root == NULL) return NULL;
+    if (arguments[1] != Py_None && (gradient = pa_read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
+    pa_backward_options options = {
+        .gradient = gradient, .retain_graph = retain, .detect_anomaly = pa_graph.detects_anomaly};
+    return pa_none_or_raise(pa_backward(root, &options));
+}
+
+/* grad(root, inputs, gradient or None, retain_graph): a tuple of gradients, None where the root does not depend. */
+static PyObject *grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!pa_has_arguments(n, 4, 4, "grad")) return NULL;
+    int retain = PyObject_IsTrue(arguments[3]);
+    pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
+    if (root == NULL) return NULL;
+    if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
+    if (!PyTuple_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "grad: a tuple of inputs is wanted");
+        return NULL;
+    }
+    Py_ssize_t count = PyTuple_Size(arguments[1]);
+    size_t room = (size_t)count + 1;
+    pa_node **inputs = pa_mem_alloc_array(2 * room, sizeof *inputs);
+    if (inputs == NULL) return pa_raise(PA_MEMORY);
+    pa_node **results = inputs + room;
+    PyObject *tuple = NULL;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if ((inputs[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
+    pa_backward_options options = {.gradient = gradient,
+                                   .retain_graph = retain,
+                                   .n_inputs = (int)count,
+                                   .inputs = inputs,
+                                   .results = results,
+                                   .detect_anomaly = pa_graph.detects_anomaly};
+    pa_status status = pa_backward(root, &options);
+    if (status != PA_OK) {
+        pa_raise(status);
+        goto done;
+    }
+    tuple = PyTuple_New(count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *result = results[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(results[i]);
+        if (tuple == NULL || result == NULL || PyTuple_SetItem(tuple, i, result) < 0) Py_CLEAR(tuple);
+    }
+done:
+    pa_mem_free_array(inputs, 2 * room, sizeof *inputs);
+    return tuple;
+}
+
+/* Lists everything that reaches the root, its neurons opened. */
+static pa_status list_opened(pa_node *root, pa_tape *tape) {
+    PA_TRY(pa_tape_list(root, true, tape));
+    bool opened = false;
+    pa_status status = PA_OK;
+    for (size_t i = 0; i < tape->n_nodes && status == PA_OK; i++) {
+        opened = opened || tape->nodes[i]->op == PA_OP_neuron;
+        status = pa_value_open_neuron(tape->nodes[i]);
+    }
+    if (status == PA_OK && !opened) return PA_OK;
+    pa_tape_free(tape);
+    return status == PA_OK ? pa_tape_list(root, true, tape) : status;
+}
+
+/* tape(root): every node that reaches the root, leaves first, then inner nodes in the order of their birth. */
+static PyObject *tape(PyObject *module, PyObject *object) {
+    (void)module;
+    pa_node *root = pa_read_handle(object, "tape");
+    if (root == NULL) return NULL;
+    pa_tape listed;
+    pa_status status = list_opened(root, &listed);
+    if (status != PA_OK) return pa_raise(status);
+    size_t total = listed.n_leaves + listed.n_nodes;
+    PyObject *list = PyList_New((Py_ssize_t)total);
+    for (size_t i = 0; list != NULL && i < total; i++) {
+        pa_node *node = i < listed.n_leaves ? listed.leaves[listed.n_leaves - 1 - i] : listed.nodes[total - 1 - i];
+        PyObject *handle = pa_wrap(pa_node_retain(node));
+        if (handle == NULL || PyList_SetItem(list, (Py_ssize_t)i, handle) < 0) Py_CLEAR(list);
+    }
+    pa_tape_free(&listed);
+    return list;
+}
+
+static PyMethodDef functions[] = {
+    PA_METHOD("attach", attach, METH_FASTCALL, "(output, inputs, backward, name, /)",
+              "Make a new tensor the result of an op whose backward is in Python."),
+    PA_METHOD("backward", backward, METH_FASTCALL, "(root, gradient, retain_graph, /)",
+              "Add the gradients of the root to the leaves' .grad; gradient is the root's own, None for 1."),
+    PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, /)",
+              "A tuple of the inputs' gradients, None where the root does not depend on one."),
+    PA_METHOD("tape", tape, METH_O, "(root, /)",
+              "Every node that reaches the root: leaves first, then results in the order of their birth."),
+    {NULL, NULL, 0, NULL},
+};
+
+int pa_gradients_ready(PyObject *module) { return PyModule_AddFunctions(module, functions); }

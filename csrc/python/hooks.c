@@ -1,0 +1,201 @@
+/* How the engine reaches Python: the hooks that graph.h declares, the search for NumPy's BLAS, and the child of a fork. */
+#include "hooks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "convert.h"
+
+#include "../hold.h"
+#include "../kernels/blas.h"
+#include "../kernels/ops.h"
+
+/* ---- the user's code ---- */
+
+/* Is this code the user's, and not this package's own? Asked of the frames from the newest on; remembers the last answer. */
+static bool is_users_code(PyObject *code) {
+    static PyObject *last; /* held, so that no other code takes its address */
+    if (code == last) return true;
+    PyObject *name = PyObject_GetAttrString(code, "co_filename");
+    PyObject *prefix = pa_py.package_folder;
+    bool users = name != NULL && (prefix == NULL || PyUnicode_Tailmatch(name, prefix, 0, PY_SSIZE_T_MAX, -1) == 0);
+    Py_XDECREF(name);
+    PyErr_Clear();
+    if (users) {
+        Py_XDECREF(last);
+        last = Py_NewRef(code);
+    }
+    return users;
+}
+
+/* The user's code that runs, held, its line, and how many frames from the newest it is, counted from 1. */
+static PyObject *users_place(int *line, int *level) {
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyObject *code = NULL;
+    *level = 0;
+    Py_XINCREF((PyObject *)frame);
+    while (frame != NULL && code == NULL) {
+        PyObject *of_frame = (PyObject *)PyFrame_GetCode(frame);
+        ++*level;
+        if (is_users_code(of_frame)) {
+            code = of_frame;
+            *line = PyFrame_GetLineNumber(frame);
+        } else {
+            Py_DECREF(of_frame);
+            PyObject *back = PyObject_GetAttrString((PyObject *)frame, "f_back");
+            Py_DECREF((PyObject *)frame);
+            frame = back == NULL || back == Py_None ? NULL : (PyFrameObject *)back;
+            if (back == Py_None) Py_DECREF(back);
+        }
+    }
+    Py_XDECREF((PyObject *)frame);
+    return code;
+}
+
+static void *hook_where(int *line) {
+    int level;
+    *line = 0;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *code = users_place(line, &level);
+    PyErr_Restore(type, value, traceback);
+    return code;
+}
+
+int pa_warn(const char *message) {
+    int line, level;
+    PyObject *code = users_place(&line, &level);
+    int status = PyErr_WarnEx(PyExc_UserWarning, message, code == NULL ? 1 : level);
+    Py_XDECREF(code);
+    return status;
+}
+
+static void hook_describe_code(void *code, char *text, size_t size) {
+    PyObject *name = PyObject_GetAttrString(code, "co_filename");
+    const char *file = name == NULL ? NULL : PyUnicode_AsUTF8AndSize(name, NULL);
+    snprintf(text, size, "%s", file == NULL ? "" : file);
+    Py_XDECREF(name);
+    PyErr_Clear();
+}
+
+/* ---- backwards that are written in Python ---- */
+
+/* Adds what an autograd.Function returned for operand i to that operand's gradient. */
+static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
+    pa_node *parent = pa_node_parent(node, i), *gradient = NULL;
+    if (returned == Py_None || !pa_node_requires_grad(parent)) return PA_OK;
+    int found = pa_as_node(returned, &gradient);
+    if (found < 0) return PA_PYTHON;
+    if (found == 0) return pa_fail(PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
+    pa_status status = PA_OK;
+    size_t bytes = (size_t)pa_node_numel(parent) * pa_dtype_size((pa_dtype)parent->dtype);
+    void *converted = NULL;
+    if (!pa_same_shape(gradient, parent))
+        status = pa_fail(PA_VALUE, "backward: gradient %d of an autograd.Function has shape %s, its input %s", i,
+                         pa_node_shape_text(gradient), pa_node_shape_text(parent));
+    else if ((converted = pa_mem_alloc(bytes)) == NULL)
+        status = PA_MEMORY;
+    if (status == PA_OK) {
+        bool accumulate = false;
+        void *target = pa_gradient_target(node, i, &accumulate);
+        pa_node_gather(gradient, (pa_dtype)parent->dtype, converted);
+        pa_add_or_copy((pa_dtype)parent->dtype, target, (pa_dtype)parent->dtype, converted, pa_node_numel(parent),
+                       accumulate);
+    }
+    pa_mem_free(converted, bytes);
+    pa_node_release(gradient);
+    return status;
+}
+
+/* The backward of an autograd.Function: function(upstream gradient) -> a tuple with a gradient or None for each operand. */
+static pa_status run_function_backward(pa_node *node, PyObject *function) {
+    pa_node *gradient = NULL;
+    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &gradient));
+    memcpy(pa_node_data(gradient), pa_gradient(node),
+           (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype));
+    PyObject *upstream = pa_wrap(gradient);
+    PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, NULL);
+    Py_XDECREF(upstream);
+    if (returned == NULL) return PA_PYTHON;
+    pa_status status = PA_OK;
+    if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
+        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
+                         node->n_parents);
+    for (int i = 0; status == PA_OK && i < node->n_parents; i++)
+        status = take_gradient(node, i, PyTuple_GetItem(returned, i));
+    Py_DECREF(returned);
+    return status;
+}
+
+static pa_status hook_custom_backward(pa_node *node) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *dict = pa_node_dict(node);
+    PyObject *function = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
+    pa_status status = PA_OK;
+    if (function != NULL) {
+        Py_INCREF(function);
+        if (node->flags & PA_IS_VALUE) {
+            PyObject *returned = PyObject_CallFunctionObjArgs(function, NULL);
+            status = returned == NULL ? PA_PYTHON : PA_OK;
+            Py_XDECREF(returned);
+        } else {
+            status = run_function_backward(node, function);
+        }
+        Py_DECREF(function);
+    }
+    PyGILState_Release(state);
+    return status;
+}
+
+/* ---- the interpreter ---- */
+
+static void hook_release_object(void *object) { Py_DECREF((PyObject *)object); }
+static pa_status hook_hold_node(pa_node *node) { return pa_wrap(pa_node_retain(node)) == NULL ? PA_PYTHON : PA_OK; }
+static void *hook_leave_python(void) { return PyEval_SaveThread(); }
+static void hook_enter_python(void *token) { PyEval_RestoreThread(token); }
+
+static bool hook_interrupted(void) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    bool interrupted = PyErr_CheckSignals() != 0;
+    PyGILState_Release(state);
+    return interrupted;
+}
+
+static void resolve_blas(void) {
+    if (pa_py.resolve_blas == NULL) return;
+    PyObject *returned = PyObject_CallFunctionObjArgs(pa_py.resolve_blas, NULL);
+    if (returned == NULL) PyErr_WriteUnraisable(pa_py.resolve_blas);
+    Py_XDECREF(returned);
+}
+
+static PyObject *after_fork(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    pa_hold_after_fork();
+    pa_blas_after_fork();
+    Py_RETURN_NONE;
+}
+
+/* Has after_fork run in the children of forks; -1 with an exception set. */
+static int watch_forks(void) {
+    static PyMethodDef method = {"after_fork", after_fork, METH_NOARGS, "What other threads had marked is free."};
+    PyObject *os = PyImport_ImportModule("os"), *function = PyCFunction_NewEx(&method, NULL, NULL);
+    PyObject *watch = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
+    PyObject *nothing = PyTuple_New(0), *keywords = Py_BuildValue("{s:O}", "after_in_child", function);
+    PyObject *done =
+        watch != NULL && nothing != NULL && keywords != NULL ? PyObject_Call(watch, nothing, keywords) : NULL;
+    Py_XDECREF(os);
+    Py_XDECREF(function);
+    Py_XDECREF(watch);
+    Py_XDECREF(nothing);
+    Py_XDECREF(keywords);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+int pa_hooks_ready(PyObject *module) {
+    (void)module;
+    pa_hook = (pa_hooks){hook_release_object, hook_hold_node,       hook_leave_python, hook_enter_python,
+                         hook_interrupted,    hook_custom_backward, hook_where,        hook_describe_code};
+    pa_blas_set_resolver(resolve_blas);
+    return watch_forks();
+}

@@ -1,0 +1,183 @@
+/* Recording, and the type Recording: what a step did.
+
+       with recorded():  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording  */
+#include "recording.h"
+
+#include "handle.h"
+
+static PyTypeObject *recording_type;
+
+bool pa_is_recording_object(PyObject *object) { return Py_TYPE(object) == recording_type; }
+
+static void recording_dealloc(PyObject *self) {
+    pa_recording_object *r = (pa_recording_object *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    for (int i = 0; i < r->n_outputs; i++) pa_node_release(r->outputs[i]);
+    if (r->outputs != NULL) pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
+    pa_log_free(r->log);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *recording_difference(PyObject *self, PyObject *other) {
+    if (!pa_is_recording_object(other)) {
+        PyErr_SetString(PyExc_TypeError, "difference: a Recording is wanted");
+        return NULL;
+    }
+    const pa_recording_object *a = (pa_recording_object *)self, *b = (pa_recording_object *)other;
+    char text[1024];
+    if (pa_log_difference(a->log, b->log, text, sizeof text)) return PyUnicode_FromString(text);
+    bool same = a->n_outputs == b->n_outputs;
+    for (int i = 0; same && i < a->n_outputs; i++)
+        same = pa_log_find(a->log, a->outputs[i]) == pa_log_find(b->log, b->outputs[i]);
+    if (!same) return PyUnicode_FromString("the results returned were others");
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording_leak(PyObject *self, PyObject *unused) {
+    (void)unused;
+    const pa_recording_object *r = (pa_recording_object *)self;
+    char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
+    if (pa_log_leak(r->log, 0, NULL, text, sizeof text)) return PyUnicode_FromString(text);
+    Py_RETURN_NONE;
+}
+
+static PyObject *recording_updates(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromLongLong(((pa_recording_object *)self)->log->updates);
+}
+
+static Py_ssize_t recording_length(PyObject *self) { return (Py_ssize_t)((pa_recording_object *)self)->log->n_entries; }
+
+static PyMethodDef recording_methods[] = {
+    PA_METHOD("difference", recording_difference, METH_O, "($self, other, /)", "Where two recordings differ, or None."),
+    PA_METHOD("leak", recording_leak, METH_NOARGS, "($self, /)",
+              "A tensor of the step that something outside still holds, or None."),
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef recording_attributes[] = {
+    {"updates", recording_updates, NULL, "Optimiser updates in it.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot recording_slots[] = {
+    {Py_tp_dealloc, recording_dealloc},
+    {Py_tp_methods, recording_methods},
+    {Py_tp_getset, recording_attributes},
+    {Py_sq_length, recording_length},
+    {Py_tp_doc, "What a step did; its length is the number of entries."},
+    {0, NULL},
+};
+
+static PyType_Spec recording_spec = {
+    .name = "pyautograd._core.Recording",
+    .basicsize = sizeof(pa_recording_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = recording_slots,
+};
+
+/* ---- recording ---- */
+
+static PyObject *record_input(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *handle;
+    int is_number;
+    if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_number)) return NULL;
+    if (!pa_is_handle(handle)) {
+        PyErr_SetString(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
+        return NULL;
+    }
+    pa_node *node = pa_handle_node(handle);
+    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
+    return pa_none_or_raise(pa_record_input(node));
+}
+
+static PyObject *record_number(PyObject *module, PyObject *object) {
+    (void)module;
+    double number = PyFloat_AsDouble(object);
+    if (number == -1.0 && PyErr_Occurred()) return NULL;
+    pa_node *node = NULL;
+    pa_status status = pa_node_new(PA_FLOAT64, 0, NULL, &node);
+    if (status != PA_OK) return pa_raise(status);
+    node->flags |= PA_TRACED_SCALAR | PA_WEAK_SCALAR;
+    node->value = number;
+    status = pa_record_input(node);
+    if (status == PA_OK) return pa_wrap(node);
+    pa_node_release(node);
+    return pa_raise(status);
+}
+
+static PyObject *record_stop(PyObject *module, PyObject *outputs) {
+    (void)module;
+    pa_log *log = pa_recording();
+    if (log == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "record_stop: nothing is being recorded");
+        return NULL;
+    }
+    if (!PyTuple_Check(outputs)) {
+        PyErr_SetString(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
+        return NULL;
+    }
+    if (log->status != PA_OK) {
+        pa_status status = log->status;
+        pa_record_end(log);
+        pa_log_free(log);
+        if (status == PA_TRACE)
+            status =
+                pa_fail(PA_TRACE,
+                        "compile: the step asked for a number that a program does not have, and caught the TraceError "
+                        "that told it so; leave that part out, or leave this step uncompiled");
+        return pa_raise(status);
+    }
+    Py_ssize_t n = PyTuple_Size(outputs);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *output = PyTuple_GetItem(outputs, i);
+        pa_status status = pa_is_handle(output) ? pa_record_mention(pa_handle_node(output)) : PA_OK;
+        if (status != PA_OK) return pa_raise(status);
+    }
+    pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);
+    pa_recording_object *made = held == NULL ? NULL : PyObject_New(pa_recording_object, recording_type);
+    if (made == NULL) {
+        pa_mem_free_array(held, (size_t)n + 1, sizeof *held);
+        return held == NULL ? pa_raise(PA_MEMORY) : NULL;
+    }
+    pa_record_end(log);
+    *made = (pa_recording_object){.ob_base = made->ob_base, .log = log, .outputs = held};
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *output = PyTuple_GetItem(outputs, i);
+        if (!pa_is_handle(output)) {
+            PyErr_SetString(PyExc_TypeError, "record_stop: an output is neither a Tensor nor a Value");
+            Py_DECREF(made);
+            return NULL;
+        }
+        held[made->n_outputs++] = pa_node_retain(pa_handle_node(output));
+    }
+    return (PyObject *)made;
+}
+
+static PyObject *is_number(PyObject *module, PyObject *object) {
+    (void)module;
+    return PyBool_FromLong(pa_is_traced_scalar(object));
+}
+
+static PyObject *is_recording(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyBool_FromLong(pa_recording() != NULL);
+}
+
+static PyMethodDef functions[] = {
+    PA_METHOD("record_input", record_input, METH_VARARGS, "(handle, is_number, /)",
+              "Declare the next input of the step that is being recorded."),
+    PA_METHOD("record_number", record_number, METH_O, "(number, /)", "A traced scalar, the next input."),
+    PA_METHOD("record_stop", record_stop, METH_O, "(outputs, /)", "The Recording of the step."),
+    PA_METHOD("is_number", is_number, METH_O, "(object, /)",
+              "Does it stand for a Python float while a step is recorded?"),
+    PA_METHOD("is_recording", is_recording, METH_NOARGS, "()", "Is this thread recording?"),
+    {NULL, NULL, 0, NULL},
+};
+
+int pa_recording_ready(PyObject *module) {
+    if (pa_module_add_type(module, &recording_spec, &recording_type) < 0) return -1;
+    return PyModule_AddFunctions(module, functions);
+}

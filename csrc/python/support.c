@@ -1,0 +1,30 @@
+/* The exceptions that statuses become, and the objects that the Python side has registered. */
+#include "support.h"
+
+pa_python pa_py;
+
+static PyObject *PyExc_TraceError; /* named as PA_STATUS_MAP and CPython name the others */
+
+PyObject *pa_raise(pa_status status) {
+    if (status == PA_PYTHON) return NULL;
+    PyObject *const exceptions[PA_STATUS_COUNT] = {
+#define X(code, exception, text) PyExc_##exception,
+        PA_STATUS_MAP(X)
+#undef X
+    };
+    PyErr_SetString(exceptions[status], pa_status_message());
+    return NULL;
+}
+
+int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
+    if (*type == NULL) *type = (PyTypeObject *)PyType_FromSpec(spec);
+    return *type == NULL ? -1 : PyModule_AddType(module, *type);
+}
+
+int pa_support_ready(PyObject *module) {
+    PyExc_TraceError = PyErr_NewExceptionWithDoc(
+        "pyautograd.TraceError",
+        "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
+        PyExc_RuntimeError, NULL);
+    return PyExc_TraceError == NULL ? -1 : PyModule_AddObjectRef(module, "TraceError", PyExc_TraceError);
+}
