@@ -8,12 +8,13 @@ As in micrograd, everything is a record with its number and its gradient, and an
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import Any
 
 from pyautograd._arguments import named
 from pyautograd._trace import tape
 
-__all__ = ["DotText", "draw_dot", "to_dot"]
+__all__ = ["DotText", "draw_dot", "draw_program", "to_dot"]
 
 INSTALL = 'drawing pictures needs Graphviz and its Python package: pip install "pyautograd-core[draw]"'
 
@@ -95,14 +96,30 @@ def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
     """
     if rankdir not in ("LR", "TB"):
         raise ValueError(f"draw_dot: rankdir is 'LR' or 'TB', not {rankdir!r}")
+    dot = _graph(format, rankdir)
+    _fill(dot, root)
+    return dot
+
+
+def draw_program(description: dict[str, Any], name: str, format: str, rankdir: str) -> Any:
+    """Draws a program: a box an instruction, an arrow where one reads what another has written, or, in straight-line
+    code, to the next. Returns what `draw_dot` does."""
+    dot = _graph(format, rankdir, name)
+    texts = description["instructions"]
+    for index, text in enumerate(texts):
+        dot.node(name=f"i{index}", label=text.strip().replace('"', "'"), shape="box")
+    for before, after in sorted(set(description.get("edges", pairwise(range(len(texts)))))):
+        dot.edge(f"i{before}", f"i{after}")
+    return dot
+
+
+def _graph(format: str, rankdir: str, name: str | None = None) -> Any:
+    """An empty drawing."""
     try:
         from graphviz import Digraph
     except ImportError:
-        dot: Any = DotText(rankdir)
-    else:
-        dot = Digraph(format=format, graph_attr={"rankdir": rankdir})
-    _fill(dot, root)
-    return dot
+        return DotText(rankdir)
+    return Digraph(name=name, format=format, graph_attr={"rankdir": rankdir})
 
 
 def _fill(dot: Any, root: Any) -> None:

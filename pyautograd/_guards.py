@@ -1,15 +1,15 @@
 """What a compiled step reads from Python besides its arguments, and the guards that notice when it changes.
 
-A `Watch` walks from the function along everything that its code can reach by name, and has a row of `_core.Guards` made
-for each thing that it reads:
+`StepGuards` walks from the function along everything that its code can reach by name, and has a row of `_core.Guards`
+made for each thing that it reads:
 
     function ─┬─ closure cells, globals that its code names, defaults ─┬─ numbers, strings, None     compared
               ├─ functions defined in it                               ├─ lists, dicts, arrays       their contents
               └─ the functions it calls, unless a library's            ├─ modules, other objects     attributes
                                                                        └─ tensors, Values            identity
 
-What tensors hold is bound by the program itself. Of the user's objects those attributes are watched whose names the
-code mentions; of modules and layers, all that hold parameters too. Options of optimisers are watched apart: a changed
+What tensors hold is bound by the program itself. Of the user's objects those attributes are guarded whose names the
+code mentions; of modules and layers, all that hold parameters too. Options of optimisers are guarded apart: a changed
 lr does not ask for a new program, only for the optimiser to hand it to C again.
 """
 
@@ -34,10 +34,11 @@ import numpy as np
 
 from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
+from pyautograd._method import BoundStep, Step
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
-__all__ = ["Watch"]
+__all__ = ["StepGuards"]
 
 MAX_LEAVES = 10_000
 LARGE_ARRAY = 1 << 20
@@ -94,7 +95,7 @@ def _is_library(module: Any) -> bool:
     return top in sys.stdlib_module_names or top in _LIBRARIES
 
 
-class Watch:
+class StepGuards:
     """Guards over all that a function reads, as it is now.
 
     `owner`: the object whose method it is; `arguments`: objects among its arguments, with their names.
@@ -110,7 +111,7 @@ class Watch:
             if found == names:
                 break
             names = found
-        self.guards = walk.guards
+        self.rows = walk.rows
         self._places = walk.places
         self._groups = walk.groups
         self._optimizers = walk.optimizers
@@ -130,7 +131,7 @@ class Watch:
 
     def changed(self) -> str | None:
         """A sentence about what the recorded step has changed itself, or None."""
-        broken = self.guards.check()
+        broken = self.rows.check()
         if broken >= 0:
             what = self._places[broken]
             return (
@@ -152,14 +153,14 @@ class Watch:
 
     def broken(self) -> str | None:
         """What is no longer as it was, other than options of optimisers; None where nothing is."""
-        while (index := self.guards.check()) >= 0:
+        while (index := self.rows.check()) >= 0:
             if index not in self._refreshes:
                 return self._places[index]
-            self.guards.rearm(index)
+            self.rows.rearm(index)
         return None
 
     def arm(self) -> None:
-        """Begins to watch the optimisers' plans too, which the recorded steps have made."""
+        """Adds guards for the optimisers' plans, which the recorded steps have made."""
         for optimizer in self._optimizers:
             self._arm_plans(optimizer)
 
@@ -168,25 +169,25 @@ class Watch:
         rows = self._plan_rows.get(id(optimizer))
         if rows is None:
             rows = self._plan_rows[id(optimizer)] = (
-                self.guards.item(vars(optimizer), "_plans"),
-                self.guards.members(plans),
+                self.rows.item(vars(optimizer), "_plans"),
+                self.rows.members(plans),
             )
             self._places += ["the state of an optimiser"] * 2
             self._refreshes |= dict.fromkeys(rows, optimizer)
-        self.guards.rearm(rows[0])
-        self.guards.rearm(rows[1], plans)
+        self.rows.rearm(rows[0])
+        self.rows.rearm(rows[1], plans)
 
     def refresh(self) -> tuple[str | None, bool]:
         """Hands changed options of optimisers to C. Returns what else is no longer as it was, and whether some were."""
         refreshed = False
-        while (index := self.guards.check()) >= 0:
+        while (index := self.rows.check()) >= 0:
             optimizer = self._refreshes.get(index)
             if optimizer is None:
                 return self._places[index], refreshed
             before = optimizer._plans
             plans = optimizer._prepare()
             refreshed = True
-            self.guards.rearm(index)
+            self.rows.rearm(index)
             if plans is not before:
                 self._arm_plans(optimizer)
         return None, refreshed
@@ -211,7 +212,6 @@ class _Walk:
     """One walk over what can be reached; `names` are those that the last one has met."""
 
     def __init__(self, function: Callable[..., Any], roots: list[tuple[Any, str]], names: _Reads) -> None:
-        from pyautograd._compile import BoundStep, CompiledStep
         from pyautograd.nn._module import Module
         from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
         from pyautograd.scalar import Module as ScalarModule
@@ -219,7 +219,7 @@ class _Walk:
         self.names = names
         self.dynamic = bool(_REFLECTION & (names.globals | names.attributes))
         self.met: list[_Reads] = []
-        self.guards = Guards()
+        self.rows = Guards()
         self.places: list[str] = []
         self.groups: dict[int, Any] = {}
         self.optimizers: list[Any] = []
@@ -231,9 +231,8 @@ class _Walk:
         self._todo: list[tuple[Any, str]] = []
         self._module, self._scalar_module = Module, ScalarModule
         self._optimizer, self._fused = Optimizer, FusedOptimizer
-        self._step, self._bound_step = CompiledStep, BoundStep
 
-        self.guards.modes()
+        self.rows.modes()
         self.places.append("whether gradients are kept or anomalies detected, or the default dtype")
         for value, place in roots:
             self._push(value, place)
@@ -253,7 +252,7 @@ class _Walk:
         return index
 
     def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False) -> int:
-        index = self._row(self.guards.item(owner, key, by_epoch), place)
+        index = self._row(self.rows.item(owner, key, by_epoch), place)
         self._push(owner.get(key), place)
         return index
 
@@ -272,7 +271,7 @@ class _Walk:
         """Numbers that a script has put on its tensors, such as a factor for the lr."""
         for name in self._of_nodes:
             if hasattr(node, name):
-                self._row(self.guards.attribute(node, name), f"{place}.{name}")
+                self._row(self.rows.attribute(node, name), f"{place}.{name}")
                 self._push(getattr(node, name), f"{place}.{name}")
 
     def _count(self, members: Iterator[Any], place: str) -> None:
@@ -294,16 +293,16 @@ class _Walk:
         elif isinstance(value, types.BuiltinMethodType):
             if not isinstance(value.__self__, types.ModuleType):
                 self._push(value.__self__, place)
-        elif isinstance(value, (self._step, self._bound_step, functools._lru_cache_wrapper)):
+        elif isinstance(value, (Step, BoundStep, functools._lru_cache_wrapper)):
             self._push(value.__wrapped__, place)
-            if isinstance(value, self._bound_step):
+            if isinstance(value, BoundStep):
                 self._push(value.__self__, place)
         elif isinstance(value, functools.partial):
             for part in (value.func, *value.args, *value.keywords.values()):
                 self._push(part, place)
         elif isinstance(value, _SEQUENCES):
             self._count(iter(value), place)
-            self._row(self.guards.members(value), place)
+            self._row(self.rows.members(value), place)
             self._members(value, place)
         elif isinstance(value, tuple):
             self._count(iter(value), place)
@@ -312,7 +311,7 @@ class _Walk:
             self._dict(value, place)
         elif isinstance(value, (set, frozenset)):
             self._count(iter(value), place)
-            self._row(self.guards.equal(value), place)
+            self._row(self.rows.equal(value), place)
         elif isinstance(value, np.ndarray):
             self._array(value, place)
         elif isinstance(value, types.ModuleType):
@@ -340,7 +339,7 @@ class _Walk:
         reads = _reads(function.__code__)
         self.met.append(reads)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-            self._row(self.guards.cell(cell), name)
+            self._row(self.rows.cell(cell), name)
             try:
                 self._push(cell.cell_contents, name)
             except ValueError:  # not assigned yet
@@ -357,7 +356,7 @@ class _Walk:
 
     def _dict(self, value: dict[Any, Any], place: str) -> None:
         self._count(iter(value.values()), place)
-        self._row(self.guards.length(value), place)
+        self._row(self.rows.length(value), place)
         for key in list(value):
             self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
 
@@ -372,7 +371,7 @@ class _Walk:
                 stacklevel=2,
             )
         address = array.__array_interface__["data"][0]
-        self._row(self.guards.memory(array, address, array.itemsize, array.shape, array.strides), place)
+        self._row(self.rows.memory(array, address, array.itemsize, array.shape, array.strides), place)
 
     def _namespace(self, module: types.ModuleType, place: str) -> None:
         if module is random:
@@ -398,12 +397,12 @@ class _Walk:
                 if isinstance(function, property):
                     for accessor in (function.fget, function.fset):
                         self._push(accessor, f"{place}.{name}")
-                elif isinstance(function, (types.FunctionType, self._step)):
+                elif isinstance(function, (types.FunctionType, Step)):
                     self._push(function, f"{place}.{name}")
                 elif isinstance(function, functools.cached_property):
                     self._push(function.func, f"{place}.{name}")
                 elif self._is_read(name) and not hasattr(type(function), "__get__"):
-                    self._row(self.guards.attribute(each, name), f"{place}.{name}")
+                    self._row(self.rows.attribute(each, name), f"{place}.{name}")
                     self._push(function, f"{place}.{name}")
 
     def _is_read(self, name: str) -> bool:
@@ -418,7 +417,7 @@ class _Walk:
         if not (users or holds_parameters or isinstance(value, _NAMESPACES)):
             return
         if isinstance(value, NeuronState):
-            self._row(self.guards.neuron(value), place)
+            self._row(self.rows.neuron(value), place)
             self._push(value.w, f"{place}.w")
         try:
             attributes = object.__getattribute__(value, "__dict__")
@@ -427,25 +426,25 @@ class _Walk:
         if is_module:
             attributes.setdefault("training", value.training)  # train() and eval() set it
         if attributes is not None and (holds_parameters or self.dynamic):
-            self._row(self.guards.length(attributes, is_module), place)
+            self._row(self.rows.length(attributes, is_module), place)
         shared = {name for each in cls.__mro__ for name in vars(each)} & self.names.attributes
-        watched = {
+        guarded = {
             name
             for name, held in list((attributes or {}).items())
             if self._is_read(name) or (holds_parameters and self._is_structure(held, users))
         }
-        watched |= {name for name in shared if not _is_method(cls, name)} | self.names.stored
+        guarded |= {name for name in shared if not _is_method(cls, name)} | self.names.stored
         if is_module:
-            watched.add("training")
+            guarded.add("training")
         if isinstance(value, self._optimizer):
-            watched |= {"param_groups", "_state"}
+            guarded |= {"param_groups", "_state"}
         if attributes is not None:
-            for name in sorted(watched, key=str):
+            for name in sorted(guarded, key=str):
                 self._item(attributes, name, f"{place}.{name}", is_module)
         for each in cls.__mro__:
             for name, member in list(vars(each).items()):
                 if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
-                    self._row(self.guards.attribute(value, name), f"{place}.{name}")
+                    self._row(self.rows.attribute(value, name), f"{place}.{name}")
                     self._push(getattr(value, name, None), f"{place}.{name}")
         if users:
             self._class(cls, place, _LIFE)
@@ -457,15 +456,15 @@ class _Walk:
     def _options(self, optimizer: Any, place: str) -> None:
         """An optimiser's groups: when they change, the optimiser is told, and no new program is made."""
         self.optimizers.append(optimizer)
-        # Other groups than these ask for another program: nobody would watch their options.
-        self._row(self.guards.item(vars(optimizer), "param_groups"), f"{place}.param_groups")
-        self._row(self.guards.members(optimizer.param_groups), f"{place}.param_groups")
+        # Other groups than these ask for another program, since their options have no guards.
+        self._row(self.rows.item(vars(optimizer), "param_groups"), f"{place}.param_groups")
+        self._row(self.rows.members(optimizer.param_groups), f"{place}.param_groups")
         rows = []
         for index, group in enumerate(optimizer.param_groups):
             where = f"{place}.param_groups[{index}]"
-            rows.append(self._row(self.guards.length(group), where))
-            rows.append(self._row(self.guards.length(group["params"]), f"{where}['params']"))
-            rows += [self._row(self.guards.item(group, key), f"{where}[{key!r}]") for key in list(group)]
+            rows.append(self._row(self.rows.length(group), where))
+            rows.append(self._row(self.rows.length(group["params"]), f"{where}['params']"))
+            rows += [self._row(self.rows.item(group, key), f"{where}[{key!r}]") for key in list(group)]
         self.groups |= dict.fromkeys(rows, optimizer)
         if not _is_library(type(optimizer).__module__):
             self._class(type(optimizer), place)

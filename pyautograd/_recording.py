@@ -1,47 +1,82 @@
-"""Which updates optimisers make while this thread records a step.
-
-A program keeps its optimisers' updates as "update k"; here Python learns whose each of them is.
-
-    updates: thread ──▶ [(optimiser, index of the group, its plan), …] in the order they were made
-"""
+"""One recorded call of a step: what it did, returned and read, and whether a second call did the same."""
 
 from __future__ import annotations
 
-from threading import get_ident
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyautograd._core import is_recording, paused
+from pyautograd import _core, _grad_mode, _updates
+from pyautograd._core import Node, is_number
+from pyautograd._signature import Call
+from pyautograd._structure import flatten, outline, rebuild
+from pyautograd._value import Value
 
-__all__ = ["Update", "note", "paused", "start", "stop", "updates"]
-
-
-class Update(NamedTuple):
-    """One call of an optimiser's kernel."""
-
-    optimizer: Any
-    group: int
-    plan: Any
+if TYPE_CHECKING:
+    from pyautograd._guards import StepGuards
 
 
-updates: dict[int, list[Update]] = {}  # empty while nobody records: all that an eager step asks
+class Recorded(NamedTuple):
+    """What is known of one recorded call."""
+
+    log: _core.Recording
+    results: Any  # their structure
+    updates: list[_updates.Update]
+    guards: StepGuards
+
+    def difference(self, other: Recorded) -> str | None:
+        """What two calls with the same signature did differently, as the end of a sentence about them."""
+        if self.results != other.results:
+            return f"returned different things: {outline(self.results)} and {outline(other.results)}"
+        found = self.log.difference(other.log)
+        return None if found is None else f"did not do the same: {found}"
 
 
-def start() -> list[Update]:
-    """From now on this thread's updates are noted in the list that is returned."""
-    noted: list[Update] = []
-    updates[get_ident()] = noted
-    return noted
+def run_eagerly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function returns, as a program would give it."""
+    outputs: list[Any] = []
+    structure = flatten(function(*args, **kwargs), outputs, Node)
+    return rebuild(structure, iter([_without_history(output) for output in outputs]))
 
 
-def stop() -> None:
-    """No longer."""
-    updates.pop(get_ident(), None)
+def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tuple[Any, Recorded, str | None]:
+    """The result of a call, what was recorded, and what a program could not repeat."""
+    outputs: list[Any] = []
+    with _core.recorded():
+        try:
+            updates = _updates.start()
+            args, kwargs = _stand_ins(call)
+            structure = flatten(function(*args, **kwargs), outputs, Node)
+            log = _core.record_stop(tuple(outputs))
+        finally:
+            _updates.stop()
+    args = kwargs = None  # so that what the step alone should hold dies before leaks are looked for
+    result = rebuild(structure, iter([_without_history(output) for output in outputs]))
+    outputs.clear()
+    problem = guards.changed()
+    if problem is None and (leak := log.leak()) is not None:
+        problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
+    return result, Recorded(log, structure, updates, guards), problem
 
 
-def note(optimizer: Any, plans: list[Any]) -> None:
-    """All groups of an optimiser are being updated, in order."""
-    noted = updates.get(get_ident())
-    if noted is not None and not is_recording():  # an interrupt has kept it from being stopped
-        stop()
-    elif noted is not None:
-        noted += [Update(optimizer, index, plan) for index, plan in enumerate(plans)]
+def _stand_ins(call: Call) -> tuple[Any, Any]:
+    """The arguments for a recorded call: tensors declared as inputs, floats as traced scalars."""
+    taken = []
+    for i, leaf in enumerate(call.leaves):
+        if isinstance(leaf, Node):
+            _core.record_input(leaf, i in call.arrays)
+            taken.append(leaf)
+        else:
+            taken.append(_core.record_number(leaf) if type(leaf) is float else leaf)
+    leaves = iter(taken)
+    positional, named = call.structure
+    return rebuild(positional, leaves), rebuild(named, leaves)
+
+
+def _without_history(output: Any) -> Any:
+    """A result of the eager step as a program gives it: a tensor of the caller's own that no gradient flows through."""
+    if is_number(output):
+        return output.item()
+    if isinstance(output, Value):
+        return Value(output.data)
+    with _grad_mode.no_grad():
+        return output.detach().clone()

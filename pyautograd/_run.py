@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,10 @@ from pyautograd._array_like import as_tensor, over_memory
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._creation import arange
 from pyautograd._generator import Generator, stream_of
+from pyautograd._program import Program
 from pyautograd._random import randint
 from pyautograd._shape import index_select
 from pyautograd._tensor import Tensor
-
-if TYPE_CHECKING:
-    from pyautograd._compile import CompiledStep, Program
 
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
 
@@ -40,7 +38,7 @@ class Run:
 
     def __init__(
         self,
-        step: CompiledStep,
+        call: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Program | None]],
         data: tuple[Any, ...],
         batch_size: int,
         shuffle: bool,
@@ -57,7 +55,7 @@ class Run:
         lengths = [len(each) for each in self._data]
         if len(set(lengths)) != 1:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
-        self._step = step
+        self._call = call
         self._n = lengths[0]
         self._batch = int(batch_size)
         self._full, self._rest = divmod(self._n, self._batch)
@@ -129,7 +127,7 @@ class Run:
                 for each in self._data
             ]
         args = tuple(row.numpy() if is_array else row for row, is_array in zip(rows, self._is_array))
-        result, program = self._step._call(args, {})
+        result, program = self._call(args, {})
         if program is not None:
             self._programs[size] = program
         return _loss_of(result)

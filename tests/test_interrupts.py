@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import _core, _recording, nn, optim
+from pyautograd import _core, _updates, nn, optim
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -202,7 +202,7 @@ def test_a_compiled_step_that_was_interrupted_is_recorded_again() -> None:
         assert modes() == before, n
     assert n > 1000
     optim.SGD([weight], lr=0.1).step()
-    assert not _recording.updates
+    assert not _updates.updates
     step, _ = make_step()
     n = 0
     while not step.programs:  # however often it was interrupted, it is compiled in the end

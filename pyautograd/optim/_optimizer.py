@@ -17,11 +17,11 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
-from pyautograd import _recording
+from pyautograd import _updates
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
-from pyautograd._core import holder
+from pyautograd._core import holder, paused
 from pyautograd._creation import zeros, zeros_like
 from pyautograd._dtype import float64
 from pyautograd._grad_mode import enable_grad
@@ -277,8 +277,8 @@ class FusedOptimizer(Optimizer):
             with enable_grad():
                 loss = closure()
         plans = self._prepare()
-        if _recording.updates:
-            _recording.note(self, plans)
+        if _updates.updates:
+            _updates.note(self, plans)
         for plan in plans:
             if plan.waiting:
                 self._make_state(plan)
@@ -323,7 +323,7 @@ class FusedOptimizer(Optimizer):
                     break
             else:
                 return plans
-        with _recording.paused():
+        with paused():
             return self._renew()
 
     def _renew(self) -> list[_Plan]:
@@ -339,7 +339,7 @@ class FusedOptimizer(Optimizer):
         return plans
 
     def _make_plans(self) -> list[_Plan]:
-        with _recording.paused():
+        with paused():
             self._sync()
             self._plans = [self._make_plan(group) for group in self.param_groups]
         return self._plans
@@ -356,7 +356,7 @@ class FusedOptimizer(Optimizer):
     def _make_plan_again(self, plan: _Plan, group: dict[str, Any]) -> _Plan:
         """A plan for a group whose list of parameters was changed."""
         assert self._plans is not None
-        with _recording.paused():
+        with paused():
             self._sync_steps(plan)
             again = self._make_plan(group)
         self._plans[self._plans.index(plan)] = again
@@ -400,7 +400,7 @@ class FusedOptimizer(Optimizer):
     def _make_state(self, plan: _Plan) -> None:
         """Zeros as the state of parameters that have their first gradient."""
         still = []
-        with _recording.paused():
+        with paused():
             zeros_of_values = _zeros_side_by_side(sum(isinstance(plan.keep[i], Value) for i in plan.waiting))
             for i in plan.waiting:
                 param = plan.keep[i]

@@ -1,0 +1,124 @@
+"""A program: a step compiled for one signature, its guards, and the optimisers' updates that it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyautograd import _core
+from pyautograd._c import ffi
+from pyautograd._core import TraceError
+from pyautograd._recording import Recorded
+from pyautograd._signature import Call
+from pyautograd._structure import LEAF, rebuild
+
+
+class Program:
+    """A step compiled for one signature. `describe()` is a dict of what it consists of; the repr shows it."""
+
+    def __init__(self, name: str, call: Call, recorded: Recorded, names: list[str], disabled: tuple[str, ...]) -> None:
+        self.name = name
+        self.kind = call.kind
+        self.signature = call.signature()
+        self._names = names
+        self._results = recorded.results
+        self._updates = recorded.updates
+        self._guards = recorded.guards
+        self._states = [update.plan.names for update in recorded.updates]
+        self._groups = [len(update.optimizer.param_groups) for update in recorded.updates]
+        self._waiting = [list(update.plan.waiting) for update in recorded.updates]
+        self.is_dead = False  # bound to what is no longer so
+        self._program = _core.Program(recorded.log, disabled)
+        if recorded.log.updates != len(recorded.updates):
+            raise TraceError(f"{name}: an optimiser was stepped by something else than its step()")
+        self._program.set_template(call.argument_kinds())
+        for k, update in enumerate(self._updates):
+            self._set_update(k, update.plan)
+        self._guards.arm()
+        self._program.set_guards(self._guards.rows)
+        self.is_direct = _is_direct(self._results)
+        self.is_quick = call.is_flat and self.is_direct and not self._guards.has_tensor_options
+
+    def _set_update(self, k: int, plan: Any) -> None:
+        addresses = (int(ffi.cast("intptr_t", each)) for each in (plan.params, plan.state, plan.steps, plan.hyper))
+        self._program.set_update(k, plan, *addresses)
+
+    def refresh(self) -> tuple[str | None, bool]:
+        """Brings updates up to date with optimisers. What keeps it from running, and whether it did anything."""
+        broken, refreshed = self._guards.refresh()
+        dead = self._refresh_updates() if refreshed else None
+        if dead is not None:
+            self.is_dead = True
+            self._program.retire()
+        return dead or broken, refreshed
+
+    def _refresh_updates(self) -> str | None:
+        """Points the updates at the optimisers' plans; what keeps that from being possible."""
+        for k, update in enumerate(self._updates):
+            plans = update.optimizer._plans
+            name = type(update.optimizer).__name__
+            if plans is None or len(plans) != self._groups[k]:
+                return f"the groups of {name}"
+            plan = plans[update.group]
+            if plan.listed is not update.plan.listed or plan.n != update.plan.n:
+                return f"the parameters of {name}"
+            if plan.names != self._states[k] or plan.waiting != self._waiting[k]:
+                return f"the state of {name}"
+            if plan is not update.plan:
+                try:
+                    self._set_update(k, plan)
+                except RuntimeError:  # another thread runs it, and ends with what it has
+                    return f"the state of {name}"
+                self._updates[k] = update._replace(plan=plan)
+        return None
+
+    def call(self, leaves: tuple[Any, ...]) -> Any:
+        """The results; NotImplemented for other arguments, Ellipsis where something else has changed."""
+        if self._guards.has_tensor_options:
+            self._guards.prepare()
+        found = self._program.call_leaves(leaves)
+        if found is NotImplemented or found is ... or self.is_direct:
+            return found
+        outputs = iter(found) if isinstance(found, tuple) else iter((found,))
+        return rebuild(self._results, outputs)
+
+    def run(self, *arguments: Any) -> Any:
+        """The steps made, or NotImplemented."""
+        if self._guards.has_tensor_options:
+            self._guards.prepare()
+        return self._program.run(*arguments)
+
+    @property
+    def steps_done(self) -> int:
+        """How many steps the last `run` made, also where it was interrupted."""
+        return int(self._program.steps_done)
+
+    def describe(self) -> dict[str, Any]:
+        """What it consists of: "kind", "ops", "instructions", "fused", "flops", "arena_bytes" (as planned),
+        "tensor_bytes" (without reuse), "scratch_bytes" (of products, and what ops keep for their backward).
+        """
+        return dict(self._program.describe())
+
+    def __repr__(self) -> str:
+        found = self.describe()
+        arguments = ", ".join(
+            f"{name}: {'float' if each is float else each}" for name, each in zip(self._names, self.signature)
+        )
+        lines = [f"program {self.name}({arguments})"]
+        rows = {
+            "kind": found.get("kind"),
+            "ops": found.get("ops"),
+            "instructions": len(found["instructions"]),
+            "fused groups": found.get("fused"),
+            "arena": f"{found.get('arena_bytes', 0):,} bytes; all tensors: {found.get('tensor_bytes', 0):,} bytes",
+            "flops a step": f"{found.get('flops', 0):,.0f}",
+        }
+        lines += [f"  {name:<13} {value}" for name, value in rows.items() if value is not None]
+        return "\n".join(lines)
+
+
+def _is_direct(structure: Any) -> bool:
+    """Does a program's own result need no rebuilding: one tensor, or a plain tuple of several?"""
+    if structure is LEAF:
+        return True
+    kind, members = structure
+    return kind is tuple and len(members) > 1 and all(member is LEAF for member in members)

@@ -1,0 +1,75 @@
+"""Why a step is recorded anew: counted, with one warning when it does not end."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import Counter
+from typing import Any
+
+from pyautograd._signature import Call, TensorSpec
+
+MANY = 8  # signatures, or changes of one thing, before the warning
+MAX_COUNTED = 64  # signatures, for a step that never repeats one
+
+
+class Recompiles:
+    """The signatures that a step has had, and what was no longer as it was when it was recorded anew."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._signatures: dict[Any, set[Any]] = {}  # by the structure of the arguments
+        self._changes: Counter[str] = Counter()
+        self._warned = False
+
+    def count_signature(self, call: Call, names: list[str]) -> None:
+        """Warns when there are many signatures that differ in one argument."""
+        if self._warned or len(self._signatures) > MAX_COUNTED:
+            return
+        signature = call.signature()
+        known = self._signatures.setdefault(call.kind, set())
+        if len(known) < MAX_COUNTED:
+            known.add(signature)
+        if len(self._signatures) > MANY:
+            self._warn(
+                f"{len(self._signatures)} kinds of arguments: nested lists, tuples and dicts are part of the signature "
+                "with their lengths and keys; pass tensors or arrays of few shapes instead"
+            )
+        if len(known) <= MANY:
+            return
+        for i, name in enumerate(names):
+            others = {each[i] for each in known if each[:i] == signature[:i] and each[i + 1 :] == signature[i + 1 :]}
+            if len(others) > MANY:
+                self._warn(f"{len(others)} signatures that differ in argument {name!r}, {_advice(signature[i])}")
+                return
+
+    def count_change(self, place: str) -> None:
+        """Warns when something that the step reads keeps changing."""
+        if self._warned:
+            return
+        self._changes[place] += 1
+        if self._changes[place] > MANY:
+            self._warn(f"{place} has changed {self._changes[place]} times; pass it as an argument, a float or a tensor")
+
+    def _warn(self, words: str) -> None:
+        """The warning, once, at the line outside the package that called the step."""
+        self._warned = True
+        message = f"compile: {self._name} is recorded anew and again, and runs eagerly meanwhile: {words}"
+        level, frame = 1, inspect.currentframe()
+        while frame is not None and frame.f_globals.get("__name__", "").startswith("pyautograd._"):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _advice(spec: Any) -> str:
+    """What to do about an argument that is another at each call."""
+    if isinstance(spec, TensorSpec):
+        if spec.shape:
+            return f"whose shape is part of the signature (now {spec.shape}): pad it to few shapes"
+        return f"which is part of the signature ({spec})"
+    value = spec.value
+    if isinstance(value, (bool, str)) or value is None:
+        return f"a {type(value).__name__}, which is part of the signature (now {value!r})"
+    if isinstance(value, int):
+        return f"an int, which is part of the signature (now {value}): make it a float or a tensor"
+    return f"a {type(value).__name__}, which is part of the signature by identity: pass the same object, or tensors"
