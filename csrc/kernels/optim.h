@@ -8,7 +8,8 @@
 
 /* One update of those of the n parameters that have a gradient. `state` holds three nodes a parameter in the order of
    pa_update.state, NULL where the optimiser keeps none, each of the parameter's shape and dtype; `steps` counts the
-   updates of each parameter and is incremented here. Everything is checked first: where it fails nothing has changed. */
+   updates of each parameter and is incremented here. Everything is checked first: where it fails nothing has changed.
+   */
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_hyper *hyper);
 
@@ -19,8 +20,8 @@ bool pa_same_layout(const pa_node *a, const pa_node *b);
    that have been updated as often. */
 void pa_update_prepare(pa_update *u, int64_t step);
 
-/* Runs a prepared update. Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's update, has
-   none: it keeps those of float64. */
+/* Runs a prepared update. Moments decay into denormals, which are flushed in both dtypes. p - lr g, micrograd's
+   update, has none: it keeps those of float64. */
 static inline void pa_update_run(const pa_update *u, int kind, int float64, pa_fpmode *mode) {
     pa_fpmode_flush(mode, !float64 || kind != PA_SGD || u->hyper.momentum != 0);
     pa_k->update[kind][float64](u);
@@ -33,7 +34,8 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
    order norm_type (2, infinity or any other). Gives the total. */
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total);
 
-/* The same in pieces, for gradients that are no nodes' own: the numbers of one, their part in a sum, the norm of a sum. */
+/* The same in pieces, for gradients that are no nodes' own: the numbers of one, their part in a sum, the norm of a
+   sum. */
 typedef struct pa_numbers {
     void *data;
     int64_t n;

@@ -1,17 +1,19 @@
-/* Fusion. A linear layer takes the ReLU behind it along, and its backward the ReLU before it:
+/* Fusion. A linear layer is fused with the ReLU that follows it, and its backward with that of the ReLU before it:
 
        linear, relu        ──▶  linear with ReLU
        d linear, d relu    ──▶  d linear through ReLU
 
    Elementwise ops whose operands can be read where they stand become maps, without the walk over strides that the
-   general op makes; and maps that follow one another over many elements become a chain:
+   general op makes; and maps that follow one another over many elements become a fusion group:
 
        for each block of PA_BLOCK elements:  map, map, gradient, …     each finds in L1 what the one before it has left
 
-   A buffer that is not used outside its chain holds a single block. */
-#include "program.h"
+   A buffer that is not used outside its group holds a single block. */
+#include "passes.h"
 
 #include <string.h>
+
+#include "instruction.h"
 
 static bool is_direct(const pa_node *operand, const pa_node *node, pa_dtype dtype) {
     return operand->dtype == dtype && pa_same_shape(operand, node) && pa_node_is_contiguous(operand);
@@ -59,9 +61,8 @@ static pa_status emit_gradients(pa_program *p, pa_instruction i) {
     for (int k = 0; k < node->n_parents; k++) {
         int32_t target = target_of(p, &i, k);
         if (target < 0) continue;
-        PA_TRY(pa_mem_reserve(&p->pool, &p->pool_capacity, (size_t)p->n_pool + 1, sizeof *p->pool));
-        each.targets = p->n_pool;
-        p->pool[p->n_pool++] = target;
+        PA_TRY(pa_program_new_targets(p, 1, &each.targets));
+        p->pool[each.targets] = target;
         each.operand = (uint8_t)k;
         each.accumulate = (target & PA_TARGET_ACCUMULATES) != 0;
         each.map = pa_k->gradient[node->op][k][node->dtype == PA_FLOAT64];
@@ -70,30 +71,30 @@ static pa_status emit_gradients(pa_program *p, pa_instruction i) {
     return PA_OK;
 }
 
-/* ---- chains ---- */
+/* ---- fusion groups ---- */
 
-static bool is_link(const pa_instruction *i) { return i->kind == PA_DO_MAP || i->kind == PA_DO_GRADIENT; }
+static bool is_fusible(const pa_instruction *i) { return i->kind == PA_DO_MAP || i->kind == PA_DO_GRADIENT; }
 
 static int64_t elements_of(const pa_program *p, const pa_instruction *i) { return p->nodes[i->node]->array->numel; }
 
-/* How many instructions from `at` on make a chain; 1 where there is none. */
-static int32_t chain_length(const pa_program *p, const pa_instruction *code, int32_t at, int32_t n) {
-    if (!is_link(&code[at]) || elements_of(p, &code[at]) <= PA_BLOCK) return 1;
+/* How many instructions from `at` on make a group; 1 where there is none. */
+static int32_t group_size(const pa_program *p, const pa_instruction *code, int32_t at, int32_t n) {
+    if (!is_fusible(&code[at]) || elements_of(p, &code[at]) <= PA_BLOCK) return 1;
     int32_t end = at + 1;
-    while (end < n && is_link(&code[end]) && elements_of(p, &code[end]) == elements_of(p, &code[at])) end++;
+    while (end < n && is_fusible(&code[end]) && elements_of(p, &code[end]) == elements_of(p, &code[at])) end++;
     return end - at;
 }
 
-static pa_status emit_chain(pa_program *p, const pa_instruction *links, int32_t n) {
-    PA_TRY(pa_mem_reserve(&p->chained, &p->chained_capacity, (size_t)(p->n_chained + n), sizeof *p->chained));
-    pa_instruction chain = links[0];
-    chain.kind = PA_DO_CHAIN;
-    chain.n = n;
-    chain.targets = p->n_chained;
-    memcpy(p->chained + p->n_chained, links, (size_t)n * sizeof *links);
-    p->n_chained += n;
-    p->n_fused++;
-    return pa_program_emit(p, &chain);
+static pa_status emit_group(pa_program *p, const pa_instruction *members, int32_t n) {
+    PA_TRY(pa_mem_reserve(&p->fused, &p->fused_capacity, (size_t)(p->n_fused + n), sizeof *p->fused));
+    pa_instruction group = members[0];
+    group.kind = PA_DO_FUSED;
+    group.n = n;
+    group.targets = p->n_fused;
+    memcpy(p->fused + p->n_fused, members, (size_t)n * sizeof *members);
+    p->n_fused += n;
+    p->n_fusions++;
+    return pa_program_emit(p, &group);
 }
 
 typedef struct owners {
@@ -116,7 +117,7 @@ static pa_status shrink_blocks(pa_program *p) {
     for (; o.now < p->n_code; o.now++) pa_instruction_visit(p, &p->code[o.now], own, &o);
     for (int32_t r = 0; r < p->n_results; r++) of[p->results[r].buffer] = -2;
     for (int32_t b = 0; b < p->n_buffers; b++) {
-        if (of[b] < 0 || p->buffers[b].kind != PA_BUFFER_ARENA || p->code[of[b]].kind != PA_DO_CHAIN) continue;
+        if (of[b] < 0 || p->buffers[b].kind != PA_BUFFER_ARENA || p->code[of[b]].kind != PA_DO_FUSED) continue;
         p->buffers[b].is_block = true;
         p->buffers[b].bytes = PA_BLOCK * sizeof(double);
     }
@@ -134,7 +135,7 @@ static void take_code(pa_program *p, pa_instruction **code, int32_t *n, size_t *
     p->code_capacity = 0;
 }
 
-static pa_status make_chains(pa_program *p) {
+static pa_status make_groups(pa_program *p) {
     pa_instruction *code;
     int32_t n;
     size_t capacity;
@@ -145,9 +146,9 @@ static pa_status make_chains(pa_program *p) {
             i++;
             continue;
         }
-        int32_t length = chain_length(p, code, i, n);
-        status = length > 1 ? emit_chain(p, code + i, length) : pa_program_emit(p, &code[i]);
-        i += length;
+        int32_t size = group_size(p, code, i, n);
+        status = size > 1 ? emit_group(p, code + i, size) : pa_program_emit(p, &code[i]);
+        i += size;
     }
     pa_mem_free(code, capacity * sizeof *code);
     return status == PA_OK ? shrink_blocks(p) : status;
@@ -206,7 +207,7 @@ static bool is_between(const pa_program *p, const uses *u, int32_t buffer) {
     return p->buffers[buffer].kind == PA_BUFFER_ARENA && u->count[buffer] == 2;
 }
 
-static void take_relu_along(pa_program *p, const uses *u) {
+static void fuse_relu(pa_program *p, const uses *u) {
     for (int32_t i = 0; i + 1 < p->n_code; i++) {
         pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
         if (!is_linear(p, linear, PA_DO_FORWARD) || !is_relu(p, relu, PA_DO_MAP)) continue;
@@ -216,11 +217,11 @@ static void take_relu_along(pa_program *p, const uses *u) {
         p->buffer_of[linear->node] = p->buffer_of[relu->node];
         linear->relu = true;
         relu->kind = PA_DO_NOTHING;
-        p->n_fused++;
+        p->n_fusions++;
     }
 }
 
-static void take_relu_gradient_along(pa_program *p, const uses *u) {
+static void fuse_relu_gradient(pa_program *p, const uses *u) {
     for (int32_t i = 0; i + 1 < p->n_code; i++) {
         pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
         if (!is_linear(p, linear, PA_DO_BACKWARD) || !is_relu(p, relu, PA_DO_GRADIENT) || relu->accumulate) continue;
@@ -232,7 +233,7 @@ static void take_relu_gradient_along(pa_program *p, const uses *u) {
         *target = p->pool[relu->targets];
         linear->mask = true;
         relu->kind = PA_DO_NOTHING;
-        p->n_fused++;
+        p->n_fusions++;
     }
 }
 
@@ -242,8 +243,8 @@ static pa_status fuse_linear(pa_program *p) {
     pa_status status = u.count == NULL || u.last == NULL ? PA_MEMORY : PA_OK;
     if (status == PA_OK) {
         count_uses(p, &u);
-        take_relu_along(p, &u);
-        take_relu_gradient_along(p, &u);
+        fuse_relu(p, &u);
+        fuse_relu_gradient(p, &u);
     }
     pa_mem_free_array(u.count, n, sizeof *u.count);
     pa_mem_free_array(u.last, n, sizeof *u.last);
@@ -253,5 +254,5 @@ static pa_status fuse_linear(pa_program *p) {
 pa_status pa_pass_fuse(pa_program *p) {
     PA_TRY(make_maps(p));
     PA_TRY(fuse_linear(p));
-    return make_chains(p);
+    return make_groups(p);
 }

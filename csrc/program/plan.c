@@ -1,12 +1,15 @@
 /* The memory plan: how long each buffer lives, and where in the arena it stands meanwhile.
 
-   Buffers are placed in the order of their sizes, the largest first, each at the lowest offset where no buffer stands that lives
-   at the same time. Comparing each with all takes long where there are thousands: the smallest then share nothing. An elementwise op may write where an operand stood that dies there, for its loop reads each element
-   before it writes it. */
-#include <stdlib.h>
-#include <string.h>
+   Buffers are placed in the order of their sizes, the largest first, each at the lowest offset where no buffer stands
+   that lives at the same time. Comparing each with all takes long where there are thousands: the smallest then share
+   nothing. An elementwise op may write where an operand stood that dies there, for its loop reads each element before
+   it writes it. */
+#include "passes.h"
 
-#include "program.h"
+#include <stdlib.h>
+
+#include "../kernels/ops.h"
+#include "instruction.h"
 
 enum { ALIGN = 64, MOST_COMPARED = 4096 };
 
@@ -46,8 +49,8 @@ static int by_offset(const void *x, const void *y) {
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Two buffers may share bytes when one is dead before the other is born; where both meet in one elementwise op, too, if they
-   begin at the same place: then the second takes over from the first. */
+/* Two buffers may share bytes when one is dead before the other is born; where both meet in one elementwise op, too,
+   if they begin at the same place: then the second takes over from the first. */
 static bool meet(const pa_program *p, const pa_buffer *a, const pa_buffer *b) {
     if (a->last < b->first || b->last < a->first) return false;
     const pa_buffer *older = a->first < b->first ? a : b, *younger = a->first < b->first ? b : a;
@@ -93,12 +96,6 @@ static void place_all(pa_program *p, pa_buffer **order, int32_t n, pa_buffer **m
         if (offset + padded(order[i]) > end) end = offset + padded(order[i]);
     }
     p->arena_bytes = end;
-}
-
-void pa_program_place(pa_program *p, int32_t buffer, char *at) {
-    p->buffers[buffer].at = at;
-    for (int32_t n = 0; n < p->n_nodes; n++)
-        if (p->buffer_of[n] == buffer) p->nodes[n]->array->data = at + p->offset_of[n];
 }
 
 static size_t scratch_of(const pa_program *p, const pa_instruction *i) {

@@ -1,78 +1,11 @@
 /* The passes that leave work out: what depends on constants alone, what was computed before, what nobody reads. */
+#include "passes.h"
+
 #include <string.h>
 
+#include "../kernels/ops.h"
 #include "../table.h"
-#include "program.h"
-
-/* ---- what an instruction touches ---- */
-
-static bool is_view(const pa_node *node) { return node->op == PA_OP_view; }
-
-static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
-    const pa_node *node = p->nodes[i->node];
-    unsigned reads = pa_op_table[node->op].effects;
-    visit(context, i->gradient, false);
-    for (int k = 0; k < node->n_parents && k < PA_MAX_OPERANDS; k++)
-        if (reads & (READS_A << k)) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
-    /* The result stands for all that the forward has left: who needs what it saved needs it to have run. */
-    if (reads & (READS_OUT | READS_SAVED)) visit(context, p->buffer_of[i->node], false);
-    for (int k = 0; k < i->n; k++) {
-        int32_t target = p->pool[i->targets + k];
-        if (target < 0) continue;
-        if (target & PA_TARGET_ACCUMULATES) visit(context, target & ~PA_TARGET_ACCUMULATES, false);
-        visit(context, target & ~PA_TARGET_ACCUMULATES, true);
-    }
-}
-
-void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
-    const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
-    switch ((pa_instruction_kind)i->kind) {
-    case PA_DO_FORWARD:
-    case PA_DO_MAP:
-        for (int k = 0; k < node->n_parents; k++) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
-        visit(context, p->buffer_of[i->node], true);
-        break;
-    case PA_DO_CHAIN:
-        for (int k = 0; k < i->n; k++) pa_instruction_visit(p, &p->chained[i->targets + k], visit, context);
-        break;
-    case PA_DO_BACKWARD:
-    case PA_DO_GRADIENT: visit_backward(p, i, visit, context); break;
-    case PA_DO_SEED:
-        if (i->source >= 0) visit(context, p->buffer_of[i->source], false);
-        visit(context, i->gradient, true);
-        break;
-    case PA_DO_ADD:
-        visit(context, p->pool[i->targets], false);
-        visit(context, i->gradient, false);
-        visit(context, i->gradient, true);
-        break;
-    case PA_DO_COPY:
-    case PA_DO_WRITE:
-        visit(context, p->buffer_of[i->source], false);
-        if (i->kind == PA_DO_WRITE) visit(context, p->buffer_of[i->node], false); /* what a view does not reach stays */
-        visit(context, p->buffer_of[i->node], true);
-        break;
-    case PA_DO_UPDATE:
-    case PA_DO_CLIP:
-        for (int k = 0; k < i->n; k++) {
-            int32_t gradient = p->pool[i->targets + k];
-            if (gradient < 0) continue;
-            visit(context, gradient, false);
-            if (i->kind == PA_DO_CLIP) {
-                visit(context, gradient, true);
-                continue;
-            }
-            int32_t param = p->buffer_of[p->pool[i->targets + i->n + k]];
-            visit(context, param, false);
-            visit(context, param, true);
-        }
-        if (i->kind == PA_DO_CLIP && node != NULL) visit(context, p->buffer_of[i->node], true);
-        break;
-    case PA_DO_ZERO: visit(context, i->gradient, true); break;
-    case PA_DO_FILL: visit(context, p->buffer_of[i->node], true); break;
-    case PA_DO_NOTHING: break;
-    }
-}
+#include "instruction.h"
 
 static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
     if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL) return true;
@@ -149,13 +82,9 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
     pa_node *node = p->nodes[i->node], *held = NULL;
     int32_t buffer = p->buffer_of[i->node];
     PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &held));
-    pa_status status =
-        pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants);
-    if (status != PA_OK) {
-        pa_node_release(held);
-        return status;
-    }
-    p->constants[p->n_constants++] = held;
+    pa_status status = pa_program_keep_constant(p, held);
+    pa_node_release(held);
+    PA_TRY(status);
     pa_program_place(p, buffer, pa_node_data(held));
     for (int k = 0; k < node->n_parents; k++) {
         int32_t from = p->buffer_of[pa_node_parent(node, k)->mark];
@@ -256,13 +185,14 @@ static void redirect(pa_program *p, int32_t from, int32_t to) {
         if (p->results[r].buffer == from) p->results[r].buffer = to;
 }
 
-/* Ops through which a gradient flows are left as they are: their gradients would be summed in another order than eagerly. */
+/* Ops through which a gradient flows are left as they are: their gradients would be summed in another order than
+   eagerly. */
 static bool may_merge(const pa_program *p, const pa_instruction *i, const int32_t *writes) {
     if (i->kind != PA_DO_FORWARD || has_side_effect(p, i)) return false;
     const pa_node *node = p->nodes[i->node];
     int32_t buffer = p->buffer_of[i->node];
     return !pa_node_requires_grad(node) && p->buffers[buffer].kind == PA_BUFFER_ARENA && writes[buffer] == 1 &&
-           !is_view(node);
+           node->op != PA_OP_view;
 }
 
 static bool same_computed(const pa_program *p, const computed *a, const computed *b) {

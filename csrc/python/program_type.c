@@ -11,7 +11,10 @@
 #include "recording.h"
 
 #include "../hold.h"
-#include "../program/values.h"
+#include "../program/bind.h"
+#include "../program/compile.h"
+#include "../program/instruction.h"
+#include "../program/replay.h"
 
 typedef struct program {
     PyObject_HEAD
@@ -385,7 +388,7 @@ static PyObject *instruction_texts(const pa_program *p) {
 static PyObject *scalar_texts(const pa_program *p) {
     PyObject *list = PyList_New(0);
     char text[8192];
-    for (size_t i = 0; list != NULL && pa_values_dump(p, i, text, sizeof text) != NULL; i++) {
+    for (size_t i = 0; list != NULL && pa_values_dump(p->values, i, text, sizeof text) != NULL; i++) {
         for (char *line = strtok(text, "\n"); list != NULL && line != NULL; line = strtok(NULL, "\n")) {
             PyObject *words = PyUnicode_DecodeUTF8(line, (Py_ssize_t)strlen(line), "replace");
             if (words == NULL || PyList_Append(list, words) < 0) Py_CLEAR(list);
@@ -398,7 +401,7 @@ static PyObject *scalar_texts(const pa_program *p) {
 static PyObject *describe_values(const pa_program *p) {
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
-    pa_straightline_stats s = pa_values_statistics(p);
+    pa_straightline_stats s = pa_values_statistics(p->values);
     if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 ||
         set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
         set_item(dict, "ops_left", PyLong_FromLongLong(s.left)) < 0 ||
@@ -433,13 +436,13 @@ static PyObject *edges(const pa_program *p) {
 static PyObject *program_describe(PyObject *self, PyObject *unused) {
     (void)unused;
     const pa_program *p = ((program *)self)->program;
-    if (p->scalar != NULL) return describe_values(p);
+    if (p->values != NULL) return describe_values(p);
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
     if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
         set_item(dict, "ops", PyLong_FromLong(p->n_recorded)) < 0 ||
         set_item(dict, "instructions", instruction_texts(p)) < 0 || set_item(dict, "edges", edges(p)) < 0 ||
-        set_item(dict, "fused", PyLong_FromLong(p->n_fused)) < 0 ||
+        set_item(dict, "fused", PyLong_FromLong(p->n_fusions)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes)) < 0 ||
         set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||

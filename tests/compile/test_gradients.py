@@ -9,6 +9,7 @@ import pytest
 import pyautograd as pa
 from pyautograd import Tensor, nn
 from pyautograd.nn import functional as F
+from pyautograd.scalar import Value
 
 Step = Callable[["Setup", Tensor], Any]
 
@@ -147,3 +148,16 @@ def test_a_compiled_step_is_the_eager_one(name: str) -> None:
             assert (p.grad is None) == (q.grad is None)
             assert p.grad is None or p.grad.tolist() == q.grad.tolist()
     assert len(compiled.programs) == 1
+
+
+def test_the_gradient_of_a_value_made_in_a_step_over_tensors_is_read() -> None:
+    parameter = pa.ones(3, requires_grad=True)
+
+    @pa.compile
+    def step(x: Tensor) -> Any:
+        value = Value(2.0)
+        (value * x * parameter).sum().backward()
+        return value.grad
+
+    assert [step(x) for x in pa.arange(8, dtype=pa.float32).reshape(4, 2)[:, :1].expand(4, 3)] == [0.0, 6.0, 12.0, 18.0]
+    assert parameter.grad is not None and parameter.grad.tolist() == [24.0, 24.0, 24.0]

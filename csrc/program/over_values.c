@@ -1,10 +1,11 @@
-/* Which recorded steps become programs over Values: those whose every op is arithmetic on Values, numbers and small tensors. */
-#include "values.h"
+/* Which recorded steps become programs over Values: those whose every op is arithmetic on Values, numbers and small
+   tensors. */
+#include "lower.h"
 
 enum { MOST_NUMBERS = 1 << 24 };
 
-/* Scalar code computes in double. What the eager engine computes in int64 would lose digits there, and bool + bool is not
-   their sum; a comparison with a number below 2^53 rounds to the same answer. */
+/* Straight-line code computes in double. What the eager engine computes in int64 would lose digits there, and bool +
+   bool is not their sum; a comparison with a number below 2^53 rounds to the same answer. */
 static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
     bool integers = false;
     for (int k = 0; k < e->n; k++) {
@@ -35,9 +36,11 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     return (family == PA_ELEMENTWISE || family == PA_COMPARISON) && is_exact_in_double(e, log);
 }
 
-/* float32 has no place in scalar code. What is only handed out, such as an accuracy, may be float32: computed in float64 and
-   rounded once; it must not come back into float64, be compared, or carry a gradient. */
-static bool is_single(const pa_log *log, int32_t slot) { return log->variables[slot].node->dtype == PA_FLOAT32; }
+/* float32 has no place in straight-line code. What is only handed out, such as an accuracy, may be float32: computed in
+   float64 and rounded once; it must not come back into float64, be compared, or carry a gradient. */
+static bool is_single(const pa_log *log, int32_t variable) {
+    return log->variables[variable].node->dtype == PA_FLOAT32;
+}
 
 static bool singles_stay_apart(const pa_log *log) {
     for (size_t i = 0; i < log->n_variables; i++)
@@ -54,16 +57,16 @@ static bool singles_stay_apart(const pa_log *log) {
     return true;
 }
 
-bool pa_values_can(const pa_log *log) {
+bool pa_log_is_over_values(const pa_log *log) {
     if (!singles_stay_apart(log)) return false;
     bool any = false;
     double total = 0;
     for (size_t i = 0; i < log->n_variables; i++) {
-        const pa_variable *s = &log->variables[i];
-        bool is_value = (s->node->flags & PA_IS_VALUE) != 0;
+        const pa_variable *v = &log->variables[i];
+        bool is_value = (v->node->flags & PA_IS_VALUE) != 0;
         any = any || is_value;
-        if (s->requires_grad && s->kind != PA_VARIABLE_RESULT && !is_value) return false;
-        total += (double)pa_node_numel(s->node);
+        if (v->requires_grad && v->kind != PA_VARIABLE_RESULT && !is_value) return false;
+        total += (double)pa_node_numel(v->node);
     }
     if (!any || total > MOST_NUMBERS) return false;
     for (size_t i = 0; i < log->n_entries; i++) {
@@ -80,8 +83,8 @@ bool pa_values_can(const pa_log *log) {
             break;
         case PA_ENTRY_UPDATE:
             for (int k = 0; k < e->n; k++) {
-                const pa_variable *s = &log->variables[log->operands[e->operands + k]];
-                if (!(s->node->flags & PA_IS_VALUE) || s->kind != PA_VARIABLE_CAPTURED) return false;
+                const pa_variable *v = &log->variables[log->operands[e->operands + k]];
+                if (!(v->node->flags & PA_IS_VALUE) || v->kind != PA_VARIABLE_CAPTURED) return false;
             }
             break;
         case PA_ENTRY_ZERO_GRAD:

@@ -1,0 +1,238 @@
+/* A program fitted to a call, bound to it, and its work handed on. */
+#include "bind.h"
+
+#include "../kernels/ops.h"
+#include "../kernels/optim.h"
+
+/* ---- optimisers ---- */
+
+static double *block_of(const pa_update_plan *plan, int s) {
+    const char *begin = NULL;
+    for (int k = 0; k < plan->n; k++) {
+        const pa_node *state = plan->state[3 * k + s];
+        if (!(plan->params[k]->flags & PA_IS_VALUE) || state == NULL || !pa_same_layout(plan->params[k], state))
+            return NULL;
+        if (k == 0) begin = pa_node_data(state);
+        if (pa_node_data(state) != begin + (size_t)k * sizeof(double)) return NULL;
+    }
+    return (double *)(uintptr_t)begin;
+}
+
+/* Whoever has an optimiser may have put anything into its state. */
+static bool states_fit(const pa_update_plan *plan) {
+    for (int k = 0; k < 3 * plan->n; k++)
+        if (plan->state[k] != NULL && !pa_same_layout(plan->params[k / 3], plan->state[k])) return false;
+    return true;
+}
+
+/* The same, where it held once: of a tensor that is written in place its dtype alone can be another. */
+static bool still_fits(const pa_update_plan *plan) {
+    if (plan->hyper == NULL || !plan->fits) return false;
+    for (int s = 0; s < 3; s++)
+        for (int k = 0; plan->block[s] == NULL && k < plan->n; k++) {
+            const pa_node *state = plan->state[3 * k + s];
+            if (state != NULL && state->dtype != plan->params[k]->dtype) return false;
+        }
+    return true;
+}
+
+void pa_update_plan_bound(pa_update_plan *plan) {
+    plan->fits = states_fit(plan);
+    for (int s = 0; s < 3; s++) plan->block[s] = block_of(plan, s);
+}
+
+/* ---- does it fit? ---- */
+
+static bool input_fits(const pa_input *input, const pa_node *node) {
+    if (node == NULL) return input->is_number;
+    if (input->is_number || node->dtype != input->dtype || node->ndim != input->ndim ||
+        input->is_value != ((node->flags & PA_IS_VALUE) != 0) || input->requires_grad != pa_node_requires_grad(node))
+        return false;
+    for (int i = 0; i < input->ndim; i++) {
+        if (node->array->shape[i] != input->shape[i]) return false;
+        if (node->array->strides[i] != input->strides[i] && input->shape[i] > 1) return false;
+    }
+    return true;
+}
+
+/* The tensor itself, which may be an argument of the call. */
+static pa_node *captured_node(const pa_captured *c, pa_node *const *in) {
+    return c->input >= 0 ? in[c->input] : c->node;
+}
+
+static bool has_gradient(const pa_node *node) { return node->array != NULL && node->array->grad != NULL; }
+
+static bool captured_fits(const pa_program *p, const pa_captured *c, const pa_node *node) {
+    if (c->requires_grad != pa_node_requires_grad(node)) return false;
+    if (c->buffer >= 0 &&
+        p->buffers[c->buffer].bytes != (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype))
+        return false; /* its dtype changed: shapes cannot */
+    return !c->entry_matters || c->entry_present == has_gradient(node);
+}
+
+bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
+    if (n != p->n_inputs) return false;
+    for (int i = 0; i < n; i++)
+        if (!input_fits(&p->inputs[i], in[i])) return false;
+    return true;
+}
+
+bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
+    if (p->kernels != pa_k) return false;
+    for (int32_t i = 0; i < p->n_updates; i++)
+        if (!still_fits(&p->updates[i])) return false;
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        const pa_captured *c = &p->captured[i];
+        if (!captured_fits(p, c, captured_node(c, in))) return false;
+    }
+    return true;
+}
+
+/* ---- bound, and handed on ---- */
+
+/* Can the gradient that is there be written over, because nobody else looks at it? */
+static bool may_reuse(const pa_captured *c, const pa_node *grad) {
+    return grad != NULL && c->entry < 0 && grad->refs == 1 && grad->handle == NULL && pa_node_storage(grad) != NULL &&
+           pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
+}
+
+static pa_status check_free(const pa_node *node, bool written) {
+    const pa_storage *storage = pa_node_storage(node);
+    if (storage == NULL) return PA_OK;
+    PA_FAIL_IF(storage->writer || (written && storage->readers > 0), PA_RUNTIME,
+               "compile: another thread is using a tensor of shape %s that this step %s", pa_node_shape_text(node),
+               written ? "writes" : "reads");
+    return PA_OK;
+}
+
+static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
+    if (node->flags & PA_IS_VALUE) {
+        if (c->entry >= 0) pa_program_rebind(p, c->entry, (char *)&node->grad);
+        if (c->gradient >= 0 && c->gradient != c->entry) pa_program_rebind(p, c->gradient, (char *)&node->grad);
+        return PA_OK;
+    }
+    if (c->entry >= 0) {
+        pa_node *grad = node->array->grad;
+        PA_FAIL_IF(!pa_node_is_contiguous(grad) || grad->dtype != node->dtype, PA_RUNTIME,
+                   "compile: the gradient of a tensor of shape %s is not contiguous", pa_node_shape_text(node));
+        PA_TRY(pa_node_need_storage(grad));
+        PA_TRY(check_free(grad, true));
+        pa_program_rebind(p, c->entry, pa_node_data(grad));
+    }
+    if (c->gradient < 0 || c->gradient == c->entry) return PA_OK;
+    PA_TRY(pa_node_need_array(node));
+    if (may_reuse(c, node->array->grad)) {
+        pa_program_rebind(p, c->gradient, pa_node_data(node->array->grad));
+        return PA_OK;
+    }
+    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &c->fresh));
+    PA_TRY(pa_node_need_storage(c->fresh));
+    pa_program_rebind(p, c->gradient, pa_node_data(c->fresh));
+    return PA_OK;
+}
+
+pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers) {
+    for (int i = 0; i < n; i++) {
+        pa_input *input = &p->inputs[i];
+        if (in[i] == NULL) input->number = numbers[i];
+        if (input->buffer >= 0)
+            pa_program_rebind(p, input->buffer, in[i] == NULL ? (char *)&input->number : pa_node_data(in[i]));
+    }
+    for (int32_t i = p->n_bound; i < p->n_captured; i++)
+        PA_FAIL_IF(p->captured[i].node->flags & PA_BUSY, PA_RUNTIME,
+                   "compile: another thread is using a Value of this step");
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        pa_captured *c = &p->captured[i];
+        pa_node *node = captured_node(c, in);
+        PA_TRY(check_free(node, c->written));
+        if (c->written) PA_TRY(pa_node_need_storage(node)); /* a view made meanwhile would move a number away */
+        if (c->buffer >= 0) pa_program_rebind(p, c->buffer, pa_node_data(node));
+        if (p->sets_gradients || c->entry >= 0) PA_TRY(bind_gradient(p, c, node));
+        if (!c->written) continue;
+        for (int k = 0; k < n; k++)
+            PA_FAIL_IF(
+                in[k] != NULL && c->input != k && pa_node_storage(in[k]) != NULL &&
+                    pa_node_storage(in[k]) == pa_node_storage(node),
+                PA_RUNTIME,
+                "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()", k,
+                pa_node_shape_text(in[k]));
+    }
+    return PA_OK;
+}
+
+void pa_program_commit(pa_program *p, pa_node *const *in) {
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        pa_captured *c = &p->captured[i];
+        pa_node *node = captured_node(c, in);
+        pa_storage *storage = pa_node_storage(node);
+        if (c->written && storage != NULL) storage->version++;
+        if (node->flags & PA_IS_VALUE || node->array == NULL) continue;
+        pa_node *old = node->array->grad;
+        if (c->fresh != NULL) {
+            node->array->grad = c->fresh;
+            c->fresh = NULL;
+            if (old != NULL) pa_node_release(old);
+        } else if (c->gradient == PA_GRADIENT_CLEARED && old != NULL) {
+            node->array->grad = NULL;
+            pa_node_release(old);
+        } else if ((c->gradient >= 0 || c->entry >= 0) && old != NULL && pa_node_storage(old) != NULL) {
+            pa_node_storage(old)->version++;
+        }
+    }
+}
+
+void pa_program_abandon(pa_program *p) {
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        if (p->captured[i].fresh == NULL) continue;
+        pa_node_release(p->captured[i].fresh);
+        p->captured[i].fresh = NULL;
+    }
+}
+
+static pa_status hold_tensor(pa_hold *hold, pa_node *node, bool written) {
+    PA_TRY(check_free(node, written));
+    return pa_hold_add(hold, node, written ? PA_HOLD_WRITE : PA_HOLD_READ);
+}
+
+pa_status pa_program_hold(const pa_program *p, int n, pa_node *const *in, pa_hold *hold) {
+    for (int i = 0; i < n; i++)
+        if (in[i] != NULL && !(in[i]->flags & PA_IS_VALUE)) PA_TRY(hold_tensor(hold, in[i], false));
+    for (int32_t i = 0; i < p->n_captured; i++) {
+        const pa_captured *c = &p->captured[i];
+        pa_node *node = captured_node(c, in);
+        if (node->flags & PA_IS_VALUE) {
+            PA_TRY(pa_hold_add(hold, node, PA_HOLD_NODE));
+            continue;
+        }
+        PA_TRY(hold_tensor(hold, node, c->written));
+        bool uses_gradient = c->gradient >= 0 || c->entry >= 0;
+        if (uses_gradient && node->array->grad != NULL) PA_TRY(hold_tensor(hold, node->array->grad, true));
+    }
+    for (int32_t i = 0; i < p->n_updates; i++) {
+        const pa_update_plan *plan = &p->updates[i];
+        for (int k = 0; k < 3 * plan->n; k++)
+            if (plan->state[k] != NULL) PA_TRY(hold_tensor(hold, plan->state[k], true));
+    }
+    return PA_OK;
+}
+
+pa_status pa_program_new_results(pa_program *p, pa_node **results) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_result *r = &p->results[i];
+        const pa_node *like = p->nodes[r->node];
+        if (r->is_value)
+            PA_TRY(pa_value_new(0, &results[i]));
+        else
+            PA_TRY(pa_node_new((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), &results[i]));
+        if (!r->copied) pa_program_rebind(p, r->buffer, pa_node_data(results[i]));
+    }
+    return PA_OK;
+}
+
+void pa_program_copy_results(const pa_program *p, pa_node *const *results) {
+    for (int32_t i = 0; i < p->n_results; i++)
+        if (p->results[i].copied) {
+            const pa_node *from = p->nodes[p->results[i].node];
+            pa_node_gather(from, (pa_dtype)from->dtype, pa_node_data(results[i]));
+        }
+}

@@ -1,0 +1,37 @@
+/* A program and a call: whether they fit, buffers bound to what the call brings, and what comes out handed on. */
+#ifndef PA_PROGRAM_BIND_H
+#define PA_PROGRAM_BIND_H
+
+#include "../hold.h"
+#include "program.h"
+
+/* Are these the arguments that it was compiled for? Numbers are given beside nodes: a NULL node takes its number. */
+bool pa_program_takes(const pa_program *p, int n, pa_node *const *in);
+
+/* Is all that it is bound to as it was, and are its updates bound? */
+bool pa_program_is_bound(const pa_program *p, pa_node *const *in);
+
+/* Looks how an optimiser's states stand; to be called when the addresses have been set. */
+void pa_update_plan_bound(pa_update_plan *plan);
+
+/* Moves a buffer, where its nodes are not there already. */
+static inline void pa_program_rebind(pa_program *p, int32_t buffer, char *at) {
+    if (p->buffers[buffer].at != at) pa_program_place(p, buffer, at);
+}
+
+/* Binds arguments, captured tensors and their gradients. */
+pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers);
+
+/* Makes the results, and binds those that the step writes itself; copies the others when it has run. */
+pa_status pa_program_new_results(pa_program *p, pa_node **results);
+void pa_program_copy_results(const pa_program *p, pa_node *const *results);
+
+/* The gradients that the step made become the captured tensors'; or are released, where it failed. */
+void pa_program_commit(pa_program *p, pa_node *const *in);
+void pa_program_abandon(pa_program *p);
+
+/* All that a replay without the GIL is bound to is the replay's until its end, whatever others do with models and
+   optimisers. */
+pa_status pa_program_hold(const pa_program *p, int n, pa_node *const *in, pa_hold *hold);
+
+#endif

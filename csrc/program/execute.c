@@ -1,0 +1,217 @@
+/* The instructions of a step over tensors, one after the other. */
+#include "execute.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../kernels/ops.h"
+#include "../kernels/optim.h"
+#include "../kernels/random.h"
+#include "../kernels/stream.h"
+#include "../record.h"
+
+static inline char *data_of(const pa_program *p, int32_t node) { return p->nodes[node]->array->data; }
+
+static void run_seed(pa_program *p, const pa_instruction *i) {
+    const pa_node *root = p->nodes[i->node];
+    char *gradient = pa_buffer_at(p, i->gradient);
+    if (i->source >= 0) {
+        pa_node_gather(p->nodes[i->source], (pa_dtype)root->dtype, gradient);
+    } else {
+        double one = 1.0;
+        pa_k->convert[PA_FLOAT64][root->dtype](gradient, &one, 0, pa_node_numel(root));
+    }
+}
+
+static pa_status run_backward(pa_program *p, const pa_instruction *i) {
+    pa_node *node = p->nodes[i->node];
+    node->grad_data = pa_buffer_at(p, i->gradient);
+    for (int k = 0; k < i->n; k++) {
+        int32_t target = p->pool[i->targets + k];
+        if (target < 0) continue;
+        pa_node *parent = pa_node_parent(node, k);
+        parent->grad_data = pa_buffer_at(p, target & ~PA_TARGET_ACCUMULATES);
+        if (target & PA_TARGET_ACCUMULATES)
+            parent->flags |= PA_GRAD_FILLED;
+        else
+            parent->flags &= (uint16_t)~PA_GRAD_FILLED;
+    }
+    if (!i->mask) return pa_op_function[node->op].backward(node, p->scratch);
+    return pa_product_backward(node, p->scratch, &(pa_product_extras){.mask = true});
+}
+
+/* Element `from` on of a node; a block's buffer holds no more than the elements under way. */
+static inline char *element(const pa_program *p, const pa_node *node, int64_t from) {
+    if (p->buffers[p->buffer_of[node->mark]].is_block) return node->array->data;
+    return node->array->data + from * (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+}
+
+static inline char *gradient_element(const pa_program *p, int32_t buffer, int64_t from, int64_t size) {
+    return p->buffers[buffer].at + (p->buffers[buffer].is_block ? 0 : from * size);
+}
+
+/* Elements from `from` on, n of them. */
+static void run_map(const pa_program *p, const pa_instruction *i, int64_t from, int64_t n) {
+    const pa_node *node = p->nodes[i->node];
+    const void *in[5] = {NULL};
+    for (int k = 0; k < node->n_parents; k++) in[k] = element(p, pa_node_parent(node, k), from);
+    i->map(element(p, node, from), in, node->array->params, n);
+}
+
+static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t from, int64_t n) {
+    const pa_node *node = p->nodes[i->node];
+    const char *in[5] = {NULL};
+    unsigned reads = pa_op_table[node->op].effects;
+    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    for (int k = 0; k < node->n_parents; k++)
+        if (reads & (READS_A << k)) in[k] = element(p, pa_node_parent(node, k), from);
+    if (reads & READS_OUT) in[3] = element(p, node, from);
+    in[4] = gradient_element(p, i->gradient, from, size);
+    char *target = gradient_element(p, p->pool[i->targets] & ~PA_TARGET_ACCUMULATES, from, size);
+    if (!i->accumulate) {
+        i->map(target, (const void *const *)in, node->array->params, n);
+        return;
+    }
+    _Alignas(64) char block[PA_BLOCK * 8];
+    for (int64_t done = 0; done < n; done += PA_BLOCK) {
+        int64_t some = n - done < PA_BLOCK ? n - done : PA_BLOCK;
+        i->map(block, (const void *const *)in, node->array->params, some);
+        pa_k->add[node->dtype == PA_FLOAT64](target + done * size, block, some);
+        for (int k = 0; k < 5; k++)
+            if (in[k] != NULL) in[k] += some * size;
+    }
+}
+
+/* A group's forwards keep denormals and its gradients flush them, as eager ones do. */
+static void run_fused(const pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
+    const pa_instruction *members = p->fused + i->targets;
+    int64_t numel = p->nodes[i->node]->array->numel;
+    for (int64_t from = 0; from < numel; from += PA_BLOCK) {
+        int64_t n = numel - from < PA_BLOCK ? numel - from : PA_BLOCK;
+        for (int k = 0; k < i->n; k++) {
+            bool is_map = members[k].kind == PA_DO_MAP;
+            pa_fpmode_flush(mode, !is_map && pa_backward_flushes(p->nodes[members[k].node]));
+            (is_map ? run_map : run_gradient)(p, &members[k], from, n);
+        }
+    }
+}
+
+static void run_write(pa_program *p, const pa_instruction *i) {
+    const pa_node *from = p->nodes[i->source], *to = p->nodes[i->node];
+    int64_t numel = to->array->numel;
+    pa_stream in, out;
+    pa_stream_open(&in, from->array->data, (pa_dtype)from->dtype, from->ndim, pa_node_shape(from),
+                   pa_node_strides(from), to->ndim, pa_node_shape(to));
+    if (pa_node_is_contiguous(to) && p->buffer_of[i->source] != p->buffer_of[i->node]) {
+        pa_stream_read(&in, (pa_dtype)to->dtype, to->array->data, numel);
+        return;
+    }
+    pa_stream_open(&out, to->array->data, (pa_dtype)to->dtype, to->ndim, pa_node_shape(to), pa_node_strides(to),
+                   to->ndim, pa_node_shape(to));
+    char block[PA_BLOCK * 8];
+    for (int64_t done = 0; done < numel; done += PA_BLOCK) {
+        int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
+        pa_stream_read(&in, (pa_dtype)to->dtype, block, n);
+        pa_stream_write(&out, (pa_dtype)to->dtype, block, n);
+    }
+}
+
+static void run_update(pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
+    const pa_update_plan *plan = &p->updates[i->source];
+    pa_update update = {.hyper = *plan->hyper};
+    for (int k = 0; k < i->n; k++) {
+        int32_t gradient = p->pool[i->targets + k];
+        if (gradient < 0) continue;
+        const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
+        update.n = param->array->numel;
+        update.param = param->array->data;
+        update.grad = pa_buffer_at(p, gradient);
+        for (int s = 0; s < 3; s++)
+            update.state[s] = plan->state[3 * k + s] != NULL ? pa_node_data(plan->state[3 * k + s]) : NULL;
+        pa_update_prepare(&update, ++plan->steps[k]);
+        pa_update_run(&update, plan->kind, param->dtype == PA_FLOAT64, mode);
+    }
+}
+
+/* The gradients that a CLIP goes over, one at a time; false where there is none. */
+static bool clipped(const pa_program *p, const pa_instruction *i, int k, pa_numbers *out) {
+    int32_t gradient = p->pool[i->targets + k];
+    if (gradient < 0) return false;
+    const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
+    *out = (pa_numbers){pa_buffer_at(p, gradient), param->array->numel, param->dtype == PA_FLOAT64};
+    return true;
+}
+
+static void run_clip(pa_program *p, const pa_instruction *i) {
+    double sum = 0, order = i->params[1];
+    pa_numbers g;
+    for (int k = 0; k < i->n; k++)
+        if (clipped(p, i, k, &g)) sum = pa_norm_add(sum, &g, order);
+    double total = pa_norm_of(sum, order), coefficient = i->params[0] / (total + 1e-6);
+    if (i->node >= 0) {
+        const pa_node *out = p->nodes[i->node];
+        pa_k->convert[PA_FLOAT64][out->dtype](out->array->data, &total, 0, 1);
+    }
+    if (coefficient >= 1 || isinf(i->params[0])) return;
+    for (int k = 0; k < i->n; k++)
+        if (clipped(p, i, k, &g)) pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
+}
+
+static pa_status run_fill(pa_program *p, const pa_instruction *i) {
+    pa_node *node = p->nodes[i->node];
+    pa_random_state *stream = pa_random_here();
+    switch (i->operand) {
+    case PA_FILL_UNIFORM: return pa_random_uniform(stream, node, i->params[0], i->params[1]);
+    case PA_FILL_NORMAL: return pa_random_normal(stream, node, i->params[0], i->params[1]);
+    case PA_FILL_INTEGERS: return pa_random_integers(stream, node, (int64_t)i->params[0], (int64_t)i->params[1]);
+    default: return pa_random_permutation(stream, node);
+    }
+}
+
+/* In which mode an instruction runs; fusion groups and updates set theirs themselves. */
+static bool flushes(const pa_program *p, const pa_instruction *i) {
+    switch ((pa_instruction_kind)i->kind) {
+    case PA_DO_FORWARD: return pa_forward_flushes(p->nodes[i->node]);
+    case PA_DO_BACKWARD:
+    case PA_DO_GRADIENT:
+    case PA_DO_ADD: return pa_backward_flushes(p->nodes[i->node]);
+    default: return false;
+    }
+}
+
+pa_status pa_program_execute(pa_program *p, pa_fpmode *mode) {
+    for (const pa_instruction *i = p->code, *end = p->code + p->n_code; i < end; i++) {
+        if (i->kind != PA_DO_FUSED && i->kind != PA_DO_UPDATE) pa_fpmode_flush(mode, flushes(p, i));
+        switch ((pa_instruction_kind)i->kind) {
+        case PA_DO_FORWARD: {
+            pa_node *node = p->nodes[i->node];
+            if (i->relu)
+                PA_TRY(pa_product_forward(node, p->scratch, &(pa_product_extras){.relu = true}));
+            else
+                PA_TRY(pa_op_function[node->op].forward(node, p->scratch));
+            break;
+        }
+        case PA_DO_MAP: run_map(p, i, 0, p->nodes[i->node]->array->numel); break;
+        case PA_DO_FUSED: run_fused(p, i, mode); break;
+        case PA_DO_SEED: run_seed(p, i); break;
+        case PA_DO_BACKWARD: PA_TRY(run_backward(p, i)); break;
+        case PA_DO_GRADIENT: run_gradient(p, i, 0, p->nodes[i->node]->array->numel); break;
+        case PA_DO_ADD: {
+            const pa_node *like = p->nodes[i->node];
+            pa_k->add[like->dtype == PA_FLOAT64](pa_buffer_at(p, i->gradient), pa_buffer_at(p, p->pool[i->targets]),
+                                                 like->array->numel);
+            break;
+        }
+        case PA_DO_COPY:
+            memcpy(data_of(p, i->node), data_of(p, i->source), p->buffers[p->buffer_of[i->node]].bytes);
+            break;
+        case PA_DO_WRITE: run_write(p, i); break;
+        case PA_DO_UPDATE: run_update(p, i, mode); break;
+        case PA_DO_ZERO: memset(pa_buffer_at(p, i->gradient), 0, p->buffers[i->gradient].bytes); break;
+        case PA_DO_CLIP: run_clip(p, i); break;
+        case PA_DO_FILL: PA_TRY(run_fill(p, i)); break;
+        case PA_DO_NOTHING: break;
+        }
+    }
+    return PA_OK;
+}

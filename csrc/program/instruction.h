@@ -1,0 +1,18 @@
+/* Instructions looked at: which buffers one reads and writes, one in words, which of them reads from which. */
+#ifndef PA_PROGRAM_INSTRUCTION_H
+#define PA_PROGRAM_INSTRUCTION_H
+
+#include "program.h"
+
+typedef void pa_visit_fn(void *context, int32_t buffer, bool writes);
+
+/* Every buffer that an instruction reads or writes. */
+void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction, pa_visit_fn *visit, void *context);
+
+/* "linear (100, 16), (16, 16), (16,) -> (100, 16)" */
+void pa_instruction_text(const pa_program *p, const pa_instruction *instruction, char *text, size_t size);
+
+/* Calls edge(context, from, to) for every pair of instructions of which `to` reads what `from` has written. */
+pa_status pa_program_edges(const pa_program *p, void (*edge)(void *context, int32_t from, int32_t to), void *context);
+
+#endif

@@ -1,0 +1,57 @@
+/* Lowering: from the log to a first program. What lowering tensors and lowering Values share: captured tensors,
+   arguments, the state of gradients, updates, results.
+
+   Each leaf's gradient has a state that is followed through the step:
+
+       as found ──zero_grad──▶ cleared ──backward──▶ a fresh buffer ──backward──▶ the same, added to
+
+   What it is in the end says what the leaf's .grad is after a call. */
+#ifndef PA_PROGRAM_LOWER_H
+#define PA_PROGRAM_LOWER_H
+
+#include "../record.h"
+#include "program.h"
+
+/* A variable of the log on its way into the program. */
+typedef struct pa_lowered {
+    int32_t at;       /* its node; of Values, the first of its elements; -1: not lowered yet */
+    int32_t captured; /* -1: it is no captured tensor */
+    int32_t gradient; /* what holds it, a buffer or, of Values, a scalar; or its state */
+    int32_t base;     /* of tensors: what it is a view of, or itself */
+    bool written;     /* of tensors: something writes its memory; of Values: the step has set its number */
+    bool gradient_is_read;
+} pa_lowered;
+
+typedef struct pa_lowering {
+    pa_program *p;
+    const pa_log *log;
+    pa_lowered *variables;
+} pa_lowering;
+
+/* Both fail with PA_UNSUPPORTED where the step does what programs cannot. */
+pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
+pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
+
+/* Is it a step over Values, and of ops on numbers and small tensors of them alone? */
+bool pa_log_is_over_values(const pa_log *log);
+
+/* Makes room for what the log says there will be, and describes the arguments. */
+pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs);
+void pa_lowering_end(pa_lowering *l);
+
+/* The captured tensor that a variable is, which it becomes if need be. */
+pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out);
+
+/* The buffer of an argument or a captured tensor. */
+pa_status pa_lower_leaf(pa_lowering *l, int32_t variable, int32_t *buffer);
+
+/* The buffer of a gradient as the step finds it. */
+pa_status pa_lower_entry_gradient(pa_lowering *l, int32_t variable, int32_t *buffer);
+
+/* The program's update for an entry of the log. */
+int32_t pa_lower_update(pa_lowering *l, const pa_entry *entry);
+
+/* Describes result i, and finds its variable. */
+pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t *variable);
+
+#endif

@@ -1,0 +1,456 @@
+/* Lowering of a step over tensors: private nodes and buffers for everything that takes part, an instruction for
+   everything that happened, and for each backward() the sweep that the tape would make: the same nodes in the same
+   order. */
+#include "lower.h"
+
+static pa_instruction instruction(pa_instruction_kind kind) {
+    return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1};
+}
+
+static pa_status emit(pa_lowering *l, pa_instruction_kind kind, int32_t node, int32_t source, int32_t gradient) {
+    pa_instruction i = instruction(kind);
+    i.node = node;
+    i.source = source;
+    i.gradient = gradient;
+    return pa_program_emit(l->p, &i);
+}
+
+static pa_status set_parents(pa_lowering *l, int32_t at, pa_op op, int n, const int32_t *variables) {
+    pa_node *node = l->p->nodes[at];
+    pa_node **to = node->parent;
+    if (n > 2) {
+        to = pa_mem_alloc(pa_parents_bytes(n));
+        if (to == NULL) return PA_MEMORY;
+        node->array->parents = to;
+    }
+    for (int i = 0; i < n; i++) to[i] = pa_node_retain(l->p->nodes[l->variables[variables[i]].at]);
+    node->n_parents = (uint16_t)n;
+    node->op = (uint8_t)op;
+    return PA_OK;
+}
+
+/* ---- leaves ---- */
+
+/* Is it there when the step has ended, so that anybody may look at its gradient? */
+static bool outlives_step(const pa_lowering *l, int32_t variable) {
+    return l->log->variables[variable].kind <= PA_VARIABLE_CAPTURED;
+}
+
+static bool wants_gradient(const pa_lowering *l, int32_t variable) {
+    return l->variables[variable].gradient_is_read ||
+           (outlives_step(l, variable) && l->log->variables[variable].requires_grad);
+}
+
+static pa_status constant_node(pa_lowering *l, int32_t variable) {
+    pa_program *p = l->p;
+    pa_node *numbers = l->log->variables[variable].constant;
+    int32_t buffer, constant, *at = &l->variables[variable].at;
+    PA_TRY(pa_program_new_buffer(p, PA_BUFFER_CONSTANT, pa_node_bytes(numbers), &buffer));
+    PA_TRY(pa_program_keep_constant(p, numbers));
+    p->buffers[buffer].at = pa_node_data(numbers);
+    PA_TRY(pa_program_new_node(p, numbers, true, buffer, 0, &constant));
+    *at = constant;
+    if (!l->variables[variable].written) return PA_OK;
+    /* The step writes over it: each step begins with a copy of its own. */
+    PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, pa_node_bytes(numbers), &buffer));
+    PA_TRY(pa_program_new_node(p, numbers, true, buffer, 0, at));
+    return emit(l, PA_DO_COPY, *at, constant, -1);
+}
+
+static pa_status need_node(pa_lowering *l, int32_t variable) {
+    int32_t buffer, *at = &l->variables[variable].at;
+    if (*at >= 0) return PA_OK;
+    const pa_variable *v = &l->log->variables[variable];
+    if (v->kind == PA_VARIABLE_CONSTANT) {
+        PA_TRY(constant_node(l, variable));
+    } else {
+        PA_TRY(pa_lower_leaf(l, variable, &buffer));
+        PA_TRY(pa_program_new_node(l->p, v->node, false, buffer, 0, at));
+    }
+    if (v->requires_grad && wants_gradient(l, variable)) l->p->nodes[*at]->flags |= PA_REQUIRES_GRAD;
+    return PA_OK;
+}
+
+/* A fresh node for a result, with memory of its own. */
+static pa_status result_node(pa_lowering *l, int32_t variable) {
+    const pa_node *like = l->log->variables[variable].node;
+    int32_t buffer;
+    PA_TRY(pa_program_new_buffer(l->p, PA_BUFFER_ARENA, pa_node_bytes(like), &buffer));
+    return pa_program_new_node(l->p, like, true, buffer, 0, &l->variables[variable].at);
+}
+
+/* ---- gradients ---- */
+
+static pa_status new_gradient(pa_lowering *l, const pa_node *like, int32_t *out) {
+    return pa_program_new_buffer(l->p, PA_BUFFER_ARENA, pa_node_bytes(like), out);
+}
+
+static bool is_value(const pa_lowering *l, int32_t variable) {
+    return (l->log->variables[variable].node->flags & PA_IS_VALUE) != 0;
+}
+
+static pa_status set_gradient(pa_lowering *l, int32_t variable, int32_t gradient) {
+    int32_t captured;
+    if (outlives_step(l, variable)) PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->variables[variable].gradient = gradient;
+    return PA_OK;
+}
+
+/* The buffer of a leaf's gradient at this point of the step; -1 where it has none. A Value always has one. */
+static pa_status current_gradient(pa_lowering *l, int32_t variable, int32_t *out) {
+    const pa_node *node = l->log->variables[variable].node;
+    int32_t *gradient = &l->variables[variable].gradient, captured;
+    if (*gradient == PA_GRADIENT_AS_FOUND && !outlives_step(l, variable)) *gradient = PA_GRADIENT_CLEARED;
+    if (*gradient == PA_GRADIENT_AS_FOUND) {
+        PA_TRY(pa_lower_captured(l, variable, &captured));
+        bool present = l->log->variables[variable].has_grad || is_value(l, variable);
+        l->p->captured[captured].entry_matters = !is_value(l, variable);
+        l->p->captured[captured].entry_present = present;
+        if (present) PA_TRY(pa_lower_entry_gradient(l, variable, gradient));
+    } else if (*gradient == PA_GRADIENT_CLEARED && is_value(l, variable)) {
+        PA_TRY(new_gradient(l, node, gradient));
+        PA_TRY(emit(l, PA_DO_ZERO, -1, -1, *gradient));
+    }
+    *out = *gradient < 0 ? -1 : *gradient;
+    return PA_OK;
+}
+
+/* What a sweep found is added to the gradient that a leaf has, or becomes it. */
+static pa_status accumulate(pa_lowering *l, int32_t variable, int32_t found) {
+    int32_t before = -1;
+    if (l->variables[variable].gradient != PA_GRADIENT_CLEARED) PA_TRY(current_gradient(l, variable, &before));
+    if (before < 0) return set_gradient(l, variable, found);
+    pa_instruction i = instruction(PA_DO_ADD);
+    i.node = l->variables[variable].at;
+    i.gradient = before;
+    i.n = 1;
+    PA_TRY(pa_program_new_targets(l->p, 1, &i.targets));
+    l->p->pool[i.targets] = found;
+    return pa_program_emit(l->p, &i);
+}
+
+static bool has_gradient_formula(const pa_node *node, int operand) {
+    return pa_op_table[node->op].family == PA_WHOLE ||
+           pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
+}
+
+/* One node's part of the sweep: `gradients` holds each node's buffer, -1 where nothing has arrived. */
+static pa_status lower_backward_of(pa_lowering *l, int32_t at, int32_t *gradients) {
+    pa_program *p = l->p;
+    const pa_node *node = p->nodes[at];
+    pa_instruction i = instruction(PA_DO_BACKWARD);
+    i.node = at;
+    i.gradient = gradients[at];
+    i.n = node->n_parents;
+    PA_TRY(pa_program_new_targets(p, i.n, &i.targets));
+    bool any = false;
+    for (int k = 0; k < i.n; k++) {
+        const pa_node *parent = pa_node_parent(node, k);
+        int32_t target = -1;
+        bool again = false; /* an operand that stands twice has its target already */
+        for (int earlier = 0; earlier < k; earlier++) again = again || pa_node_parent(node, earlier) == parent;
+        if (pa_node_requires_grad(parent) && !again && has_gradient_formula(node, k)) {
+            int32_t *buffer = &gradients[parent->mark];
+            bool accumulates = *buffer >= 0;
+            if (!accumulates) PA_TRY(new_gradient(l, parent, buffer));
+            target = accumulates ? *buffer | PA_TARGET_ACCUMULATES : *buffer;
+            any = true;
+        }
+        p->pool[i.targets + k] = target;
+    }
+    return any ? pa_program_emit(p, &i) : PA_OK;
+}
+
+static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
+    const pa_log *log = l->log;
+    const int32_t *in = log->operands + entry->operands;
+    PA_TRY(need_node(l, in[0]));
+    int32_t root = l->variables[in[0]].at, seed;
+    if (!pa_node_requires_grad(l->p->nodes[root])) return PA_OK; /* nothing that anybody looks at */
+    for (int32_t i = 0; i < l->p->n_nodes; i++) gradients[i] = -1;
+    PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
+    gradients[root] = seed;
+    int32_t upstream = -1;
+    if (entry->n == 2) {
+        PA_TRY(need_node(l, in[1]));
+        upstream = l->variables[in[1]].at;
+    }
+    PA_TRY(emit(l, PA_DO_SEED, root, upstream, seed));
+    for (const pa_entry *e = entry; e-- > log->entries;) {
+        if (e->kind != PA_ENTRY_OP || !e->tracked || e->out < 0) continue;
+        int32_t at = l->variables[e->out].at;
+        const pa_node *recorded = log->variables[e->out].node;
+        if (at < 0 || gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
+        PA_FAIL_IF(recorded->flags & PA_RETAINS_GRAD && !(recorded->flags & PA_IS_VALUE), PA_UNSUPPORTED,
+                   "compile: retain_grad() on the result of %s of shape %s; return what is wanted of it instead",
+                   pa_op_table[e->op].name, pa_node_shape_text(recorded));
+        PA_TRY(lower_backward_of(l, at, gradients));
+    }
+    for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
+        int32_t at = l->variables[v].at;
+        if (at < 0 || l->p->nodes[at]->n_parents > 0 || gradients[at] < 0 || !wants_gradient(l, v)) continue;
+        if (log->variables[v].kind == PA_VARIABLE_RESULT && !pa_node_requires_grad(l->p->nodes[at])) continue;
+        PA_TRY(accumulate(l, v, gradients[at]));
+    }
+    return PA_OK;
+}
+
+static pa_status lower_backward(pa_lowering *l, const pa_entry *entry) {
+    int32_t room = l->p->n_nodes + 4;
+    int32_t *gradients = pa_mem_alloc_array((size_t)room, sizeof *gradients);
+    if (gradients == NULL) return PA_MEMORY;
+    pa_status status = lower_sweep(l, entry, gradients);
+    pa_mem_free_array(gradients, (size_t)room, sizeof *gradients);
+    return status;
+}
+
+/* ---- entries ---- */
+
+static bool shares_memory(const pa_node *out, const pa_node *base) {
+    return pa_node_storage(out) != NULL && pa_node_storage(out) == pa_node_storage(base);
+}
+
+/* A node over another's memory. */
+static pa_status lower_view(pa_lowering *l, int32_t out, int32_t in) {
+    const pa_node *view = l->log->variables[out].node, *base = l->log->variables[in].node;
+    if (!shares_memory(view, base)) {
+        PA_TRY(result_node(l, out));
+        return emit(l, PA_DO_COPY, l->variables[out].at, l->variables[in].at, -1);
+    }
+    int32_t of = l->variables[in].at;
+    int64_t offset = l->p->offset_of[of] + (view->array->data - base->array->data);
+    return pa_program_new_node(l->p, view, false, l->p->buffer_of[of], offset, &l->variables[out].at);
+}
+
+static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
+    const int32_t *in = l->log->operands + entry->operands;
+    PA_FAIL_IF(entry->op == PA_OP_custom, PA_UNSUPPORTED, "compile: an op written in Python");
+    for (int i = 0; i < entry->n; i++) PA_TRY(need_node(l, in[i]));
+    if (entry->op == PA_OP_view) {
+        PA_TRY(lower_view(l, entry->out, in[0]));
+    } else {
+        PA_TRY(result_node(l, entry->out));
+    }
+    int32_t at = l->variables[entry->out].at;
+    pa_node *node = l->p->nodes[at];
+    if (l->log->variables[entry->out].node->flags & PA_IS_VALUE) {
+        node->array->ints[0] = PA_FLOAT64;
+        for (int i = 0; i < entry->n_params; i++) node->array->params[i] = entry->params[i];
+    }
+    PA_TRY(set_parents(l, at, (pa_op)entry->op, entry->n, in));
+    bool flows = false;
+    for (int i = 0; i < entry->n; i++) flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
+    if (entry->tracked && flows) node->flags |= PA_REQUIRES_GRAD;
+    return entry->op == PA_OP_view ? PA_OK : emit(l, PA_DO_FORWARD, at, -1, -1);
+}
+
+static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
+    int32_t in = l->log->operands[entry->operands], buffer;
+    PA_TRY(need_node(l, in));
+    if (entry->out < 0) { /* it was None */
+        if (l->variables[in].gradient != PA_GRADIENT_AS_FOUND || !outlives_step(l, in)) return PA_OK;
+        int32_t captured;
+        PA_TRY(pa_lower_captured(l, in, &captured));
+        l->p->captured[captured].entry_matters = true;
+        return PA_OK;
+    }
+    PA_TRY(current_gradient(l, in, &buffer));
+    PA_FAIL_IF(buffer < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor of shape %s that is no leaf of the step",
+               pa_node_shape_text(l->log->variables[in].node));
+    const pa_node *like = l->log->variables[entry->out].node;
+    if (!is_value(l, in)) {
+        if (l->variables[entry->out].at >= 0) return PA_OK; /* asked for before */
+        return pa_program_new_node(l->p, like, true, buffer, 0, &l->variables[entry->out].at);
+    }
+    /* A number is what it was when it was read. */
+    int32_t now;
+    PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &now));
+    PA_TRY(result_node(l, entry->out));
+    return emit(l, PA_DO_COPY, l->variables[entry->out].at, now, -1);
+}
+
+static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
+    const int32_t *in = l->log->operands + entry->operands;
+    PA_TRY(need_node(l, in[0]));
+    if (entry->n == 1) return set_gradient(l, in[0], PA_GRADIENT_CLEARED);
+    int32_t buffer, node;
+    PA_TRY(need_node(l, in[1]));
+    const pa_node *like = l->p->nodes[l->variables[in[0]].at];
+    PA_TRY(new_gradient(l, like, &buffer));
+    PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &node));
+    PA_TRY(set_gradient(l, in[0], buffer));
+    return emit(l, PA_DO_WRITE, node, l->variables[in[1]].at, -1);
+}
+
+static pa_status lower_zero_grad(pa_lowering *l, const pa_entry *entry) {
+    bool to_none = l->log->ints[entry->ints] != 0;
+    for (int i = 0; i < entry->n; i++) {
+        int32_t variable = l->log->operands[entry->operands + i], buffer;
+        PA_TRY(need_node(l, variable));
+        if (to_none || is_value(l, variable)) {
+            PA_TRY(set_gradient(l, variable, PA_GRADIENT_CLEARED));
+        } else {
+            PA_TRY(current_gradient(l, variable, &buffer));
+            if (buffer >= 0) PA_TRY(emit(l, PA_DO_ZERO, -1, -1, buffer));
+        }
+    }
+    return PA_OK;
+}
+
+/* Lists each operand's gradient, or -1, and behind them their nodes. */
+static pa_status list_gradients(pa_lowering *l, const pa_entry *entry, int32_t *targets) {
+    const int32_t *in = l->log->operands + entry->operands;
+    PA_TRY(pa_program_new_targets(l->p, 2 * entry->n, targets));
+    for (int i = 0; i < entry->n; i++) PA_TRY(need_node(l, in[i]));
+    for (int i = 0; i < entry->n; i++) {
+        int32_t gradient;
+        PA_TRY(current_gradient(l, in[i], &gradient));
+        l->p->pool[*targets + i] = gradient;
+        l->p->pool[*targets + entry->n + i] = l->variables[in[i]].at;
+    }
+    return PA_OK;
+}
+
+static void mark_written(pa_lowering *l, int32_t variable) {
+    int32_t captured = l->variables[l->variables[variable].base].captured;
+    if (captured >= 0) l->p->captured[captured].written = true;
+}
+
+static pa_status lower_update(pa_lowering *l, const pa_entry *entry) {
+    pa_program *p = l->p;
+    pa_instruction i = instruction(PA_DO_UPDATE);
+    PA_TRY(list_gradients(l, entry, &i.targets));
+    i.n = entry->n;
+    i.source = pa_lower_update(l, entry);
+    for (int k = 0; k < entry->n; k++) {
+        int32_t variable = l->log->operands[entry->operands + k];
+        PA_FAIL_IF(l->log->variables[variable].kind != PA_VARIABLE_CAPTURED, PA_UNSUPPORTED,
+                   "compile: an optimiser's parameter of shape %s that the step makes itself, or gets as an argument",
+                   pa_node_shape_text(l->log->variables[variable].node));
+        if (p->pool[i.targets + k] >= 0) mark_written(l, variable);
+    }
+    return pa_program_emit(p, &i);
+}
+
+static pa_status lower_clip(pa_lowering *l, const pa_entry *entry) {
+    pa_instruction i = instruction(PA_DO_CLIP);
+    PA_TRY(list_gradients(l, entry, &i.targets));
+    i.n = entry->n;
+    i.params[0] = entry->params[0];
+    i.params[1] = entry->params[1];
+    if (entry->out >= 0) {
+        PA_TRY(result_node(l, entry->out));
+        i.node = l->variables[entry->out].at;
+    }
+    return pa_program_emit(l->p, &i);
+}
+
+static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
+    int32_t variable = entry->out >= 0 ? entry->out : l->log->operands[entry->operands];
+    if (entry->out >= 0) {
+        PA_TRY(result_node(l, variable));
+    } else {
+        PA_TRY(need_node(l, variable));
+        mark_written(l, variable);
+    }
+    pa_instruction i = instruction(PA_DO_FILL);
+    i.node = l->variables[variable].at;
+    i.operand = (uint8_t)l->log->ints[entry->ints];
+    i.params[0] = entry->params[0];
+    i.params[1] = entry->params[1];
+    return pa_program_emit(l->p, &i);
+}
+
+static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
+    const int32_t *in = l->log->operands + entry->operands;
+    switch ((pa_entry_kind)entry->kind) {
+    case PA_ENTRY_OP: return lower_op(l, entry);
+    case PA_ENTRY_ALIAS:
+        PA_TRY(need_node(l, in[0]));
+        return l->variables[entry->out].at >= 0 ? PA_OK : lower_view(l, entry->out, in[0]);
+    case PA_ENTRY_NUMBER_OF:
+    case PA_ENTRY_VALUE_OF:
+        PA_TRY(need_node(l, in[0]));
+        PA_TRY(result_node(l, entry->out));
+        if (wants_gradient(l, entry->out)) l->p->nodes[l->variables[entry->out].at]->flags |= PA_REQUIRES_GRAD;
+        return emit(l, PA_DO_WRITE, l->variables[entry->out].at, l->variables[in[0]].at, -1);
+    case PA_ENTRY_GRAD_OF: return lower_grad_of(l, entry);
+    case PA_ENTRY_WRITE:
+    case PA_ENTRY_SET_VALUE:
+        PA_TRY(need_node(l, in[0]));
+        PA_TRY(need_node(l, in[1]));
+        mark_written(l, in[0]);
+        return emit(l, PA_DO_WRITE, l->variables[in[0]].at, l->variables[in[1]].at, -1);
+    case PA_ENTRY_SET_GRAD: return lower_set_grad(l, entry);
+    case PA_ENTRY_BACKWARD: return lower_backward(l, entry);
+    case PA_ENTRY_UPDATE: return lower_update(l, entry);
+    case PA_ENTRY_ZERO_GRAD: return lower_zero_grad(l, entry);
+    case PA_ENTRY_CLIP: return lower_clip(l, entry);
+    case PA_ENTRY_FILL: return lower_fill(l, entry);
+    case PA_ENTRY_KINDS: break;
+    }
+    return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d", entry->kind);
+}
+
+/* ---- before and after ---- */
+
+/* Which memory is written. */
+static void find_writes(pa_lowering *l) {
+    const pa_log *log = l->log;
+    for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++) {
+        const int32_t *in = log->operands + e->operands;
+        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
+        if (views && shares_memory(log->variables[e->out].node, log->variables[in[0]].node))
+            l->variables[e->out].base = l->variables[in[0]].base;
+        if (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || (e->kind == PA_ENTRY_FILL && e->n > 0))
+            l->variables[in[0]].written = l->variables[l->variables[in[0]].base].written = true;
+    }
+}
+
+static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
+    pa_program *p = l->p;
+    for (int i = 0; i < n; i++) {
+        int32_t variable;
+        PA_TRY(pa_lower_result(l, i, outputs[i], &variable));
+        PA_TRY(need_node(l, variable));
+        pa_result *r = &p->results[i];
+        r->node = l->variables[variable].at;
+        r->buffer = p->buffer_of[r->node];
+        const pa_node *node = p->nodes[r->node];
+        pa_buffer *b = &p->buffers[r->buffer];
+        r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[r->node] != 0 ||
+                    !pa_node_is_contiguous(node) || pa_node_bytes(node) != b->bytes;
+        if (!r->copied) b->kind = PA_BUFFER_RESULT;
+    }
+    return PA_OK;
+}
+
+/* What each leaf's gradient is in the end. */
+static pa_status settle_gradients(pa_lowering *l) {
+    pa_program *p = l->p;
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        int32_t gradient = l->variables[v].gradient;
+        if (gradient == PA_GRADIENT_AS_FOUND || !outlives_step(l, v)) continue;
+        p->sets_gradients = true;
+        if (gradient == PA_GRADIENT_CLEARED && is_value(l, v)) PA_TRY(current_gradient(l, v, &gradient));
+        p->captured[l->variables[v].captured].gradient = gradient;
+        if (gradient >= 0 && p->buffers[gradient].kind == PA_BUFFER_ARENA)
+            p->buffers[gradient].kind = PA_BUFFER_GRADIENT;
+    }
+    return PA_OK;
+}
+
+static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
+    find_writes(l);
+    for (size_t i = 0; i < l->log->n_entries; i++) PA_TRY(lower_entry(l, &l->log->entries[i]));
+    PA_TRY(settle_gradients(l));
+    return lower_results(l, n_outputs, outputs);
+}
+
+pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
+    pa_lowering l;
+    pa_status status = pa_lowering_begin(&l, p, log, n_outputs);
+    if (status == PA_OK) status = lower(&l, n_outputs, outputs);
+    pa_lowering_end(&l);
+    return status;
+}

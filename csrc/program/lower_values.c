@@ -1,0 +1,466 @@
+/* Lowering of a step over Values (scalars.h): every number becomes a virtual register of straight-line code, small
+   tensors among them element by element, and the backward is written out as further ops. What is left of the graph is
+   arithmetic, which the code turns into vector loops. */
+#include "scalars.h"
+
+#include <string.h>
+
+/* ---- ops ---- */
+
+/* Steps through the elements of an operand, in the result's order, as positions in the operand's own logical order. */
+typedef struct broadcast {
+    int64_t strides[PA_MAX_NDIM], at[PA_MAX_NDIM], position;
+} broadcast;
+
+static void broadcast_begin(broadcast *b, const pa_node *operand, const pa_node *result) {
+    memset(b, 0, sizeof *b);
+    int64_t stride = 1;
+    for (int axis = operand->ndim - 1; axis >= 0; axis--) {
+        int64_t extent = operand->array->shape[axis];
+        b->strides[axis + result->ndim - operand->ndim] = extent == 1 ? 0 : stride;
+        stride *= extent;
+    }
+}
+
+static void broadcast_next(broadcast *b, const pa_node *result) {
+    for (int axis = result->ndim - 1; axis >= 0; axis--) {
+        b->position += b->strides[axis];
+        if (++b->at[axis] < result->array->shape[axis]) return;
+        b->position -= b->strides[axis] * result->array->shape[axis];
+        b->at[axis] = 0;
+    }
+}
+
+static const pa_node *node_of(const pa_scalars *l, int32_t variable) { return l->log->variables[variable].node; }
+
+/* The scalar of element i of a variable. */
+static inline int32_t element(const pa_scalars *l, int32_t variable, int64_t i) {
+    return l->elements[l->variables[variable].at + i];
+}
+
+static pa_status lower_elementwise(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *result = node_of(l, e->out);
+    broadcast walks[PA_MAX_OPERANDS];
+    for (int k = 0; k < e->n; k++) broadcast_begin(&walks[k], node_of(l, in[k]), result);
+    int64_t n = pa_node_numel(result);
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
+    for (int64_t i = 0; i < n; i++) {
+        int32_t operands[PA_MAX_OPERANDS];
+        bool flows = false;
+        for (int k = 0; k < e->n; k++) {
+            operands[k] = l->elements[l->variables[in[k]].at + walks[k].position];
+            flows = flows || l->all[operands[k]].flows;
+            broadcast_next(&walks[k], result);
+        }
+        PA_TRY(
+            pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows && e->tracked, &l->elements[first + i]));
+    }
+    l->variables[e->out].at = first;
+    return PA_OK;
+}
+
+/* Which element of the result an element of the operand is summed into: as if the result were broadcast against the
+   operand. */
+static void reduction_begin(broadcast *b, const pa_node *operand, unsigned axes) {
+    memset(b, 0, sizeof *b);
+    int64_t stride = 1;
+    for (int axis = operand->ndim - 1; axis >= 0; axis--) {
+        if (axes & (1u << axis)) continue;
+        b->strides[axis] = stride;
+        stride *= operand->array->shape[axis];
+    }
+}
+
+static pa_status lower_sum(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *operand = node_of(l, in[0]), *result = node_of(l, e->out);
+    int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
+    for (int64_t i = 0; i < n; i++) l->elements[first + i] = -1;
+    broadcast walk;
+    reduction_begin(&walk, operand, (unsigned)result->array->ints[0]);
+    for (int64_t i = 0; i < terms; i++) {
+        int32_t term = element(l, in[0], i), *total = &l->elements[first + walk.position];
+        if (*total < 0) {
+            pa_register reg;
+            PA_TRY(pa_scalar_register(l, term, &reg));
+            int32_t scalar;
+            PA_TRY(pa_scalar_new(l, reg, -1, l->all[term].flows && e->tracked, &scalar));
+            l->elements[first + walk.position] = scalar;
+        } else {
+            int32_t pair[2] = {*total, term}, scalar;
+            bool flows = e->tracked && (l->all[pair[0]].flows || l->all[term].flows);
+            PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, flows, &scalar));
+            l->elements[first + walk.position] = scalar;
+        }
+        broadcast_next(&walk, operand);
+    }
+    for (int64_t i = 0; i < n; i++)
+        if (l->elements[first + i] < 0) PA_TRY(pa_scalar_constant(l, 0, &l->elements[first + i]));
+    for (int64_t i = 0; i < n && e->op == PA_OP_mean; i++) {
+        int32_t pair[2] = {l->elements[first + i], -1}, scalar;
+        PA_TRY(pa_scalar_constant(l, (double)(n == 0 ? 1 : terms / n), &pair[1]));
+        PA_TRY(pa_scalar_apply(l, PA_OP_div, pair, 2, NULL, l->all[pair[0]].flows, &scalar));
+        l->elements[first + i] = scalar;
+    }
+    l->variables[e->out].at = first;
+    return PA_OK;
+}
+
+static pa_status lower_view(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *view = node_of(l, e->out);
+    int64_t n = pa_node_numel(view);
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
+    /* Strides, and behind them the offset, in the operand's logical order */
+    const int64_t *attributes = view->array->ints;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t rest = i, at = attributes[PA_MAX_NDIM];
+        for (int axis = view->ndim - 1; axis >= 0; axis--) {
+            at += rest % view->array->shape[axis] * attributes[axis];
+            rest /= view->array->shape[axis];
+        }
+        l->elements[first + i] = element(l, in[0], at);
+    }
+    l->variables[e->out].at = first;
+    return PA_OK;
+}
+
+static pa_status lower_cat(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *result = node_of(l, e->out);
+    int axis = (int)result->array->ints[0];
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, (size_t)pa_node_numel(result), &first));
+    int64_t inner = 1, outer = 1, total = result->array->shape[axis], done = 0;
+    for (int i = 0; i < axis; i++) outer *= result->array->shape[i];
+    for (int i = axis + 1; i < result->ndim; i++) inner *= result->array->shape[i];
+    for (int k = 0; k < e->n; k++) {
+        int64_t own = node_of(l, in[k])->array->shape[axis];
+        for (int64_t o = 0; o < outer; o++)
+            for (int64_t i = 0; i < own * inner; i++)
+                l->elements[first + (o * total + done) * inner + i] = element(l, in[k], o * own * inner + i);
+        done += own;
+    }
+    l->variables[e->out].at = first;
+    return PA_OK;
+}
+
+/* The same numbers; as new scalars where no gradient flows back. */
+static pa_status lower_alias(pa_scalars *l, int32_t out, int32_t in, bool detached) {
+    if (!detached) {
+        l->variables[out].at = l->variables[in].at;
+        return PA_OK;
+    }
+    int64_t n = pa_node_numel(node_of(l, in));
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
+    for (int64_t i = 0; i < n; i++) {
+        pa_register reg;
+        PA_TRY(pa_scalar_register(l, element(l, in, i), &reg));
+        PA_TRY(pa_scalar_new(l, reg, -1, l->variables[out].gradient_is_read, &l->elements[first + i]));
+    }
+    l->variables[out].at = first;
+    return PA_OK;
+}
+
+static pa_status lower_op(pa_scalars *l, const pa_entry *e) {
+    const int32_t *in = l->log->operands + e->operands;
+    for (int k = 0; k < e->n; k++) PA_TRY(pa_scalars_need(l, in[k]));
+    switch (e->op) {
+    case PA_OP_sum:
+    case PA_OP_mean: return lower_sum(l, e, in);
+    case PA_OP_view: return lower_view(l, e, in);
+    case PA_OP_cat: return lower_cat(l, e, in);
+    case PA_OP_cast: return lower_alias(l, e->out, in[0], !e->tracked);
+    default: return lower_elementwise(l, e, in);
+    }
+}
+
+/* ---- gradients ---- */
+
+static inline int32_t *gradient_at(pa_scalars *l, int32_t scalar) { return &l->gradient[l->all[scalar].identity]; }
+
+static pa_status contribute(pa_scalars *l, int32_t to, int32_t contribution) {
+    int32_t *gradient = gradient_at(l, to);
+    if (*gradient < 0) {
+        *gradient = contribution;
+        return PA_OK;
+    }
+    int32_t pair[2] = {*gradient, contribution};
+    return pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, false, gradient);
+}
+
+static pa_status gradient_of(pa_scalars *l, const pa_entry *e, int operand, const int32_t *operands, int32_t out,
+                             int32_t upstream) {
+    unsigned reads = pa_op_table[e->op].effects;
+    pa_register in[5] = {-1, -1, -1, -1, -1}, reg;
+    for (int k = 0; k < e->n; k++)
+        if (reads & (READS_A << k)) PA_TRY(pa_scalar_register(l, operands[k], &in[k]));
+    if (reads & READS_OUT) PA_TRY(pa_scalar_register(l, out, &in[3]));
+    PA_TRY(pa_scalar_register(l, upstream, &in[4]));
+    PA_TRY(pa_straightline_gradient(pa_scalars_segment(l)->code, (pa_op)e->op, operand, in, e->params, &reg));
+    int32_t scalar;
+    PA_TRY(pa_scalar_new(l, reg, -1, false, &scalar));
+    return contribute(l, operands[operand], scalar);
+}
+
+static pa_status backward_elementwise(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *result = node_of(l, e->out);
+    broadcast walks[PA_MAX_OPERANDS];
+    for (int k = 0; k < e->n; k++) broadcast_begin(&walks[k], node_of(l, in[k]), result);
+    for (int64_t i = 0; i < pa_node_numel(result); i++) {
+        int32_t operands[PA_MAX_OPERANDS], out = element(l, e->out, i);
+        int32_t upstream = *gradient_at(l, out);
+        for (int k = 0; k < e->n; k++) {
+            operands[k] = l->elements[l->variables[in[k]].at + walks[k].position];
+            broadcast_next(&walks[k], result);
+        }
+        for (int k = 0; k < e->n && upstream >= 0; k++)
+            if (l->all[operands[k]].flows && pa_k->gradient[e->op][k][1] != NULL)
+                PA_TRY(gradient_of(l, e, k, operands, out, upstream));
+    }
+    return PA_OK;
+}
+
+static pa_status backward_sum(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    const pa_node *operand = node_of(l, in[0]), *result = node_of(l, e->out);
+    int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
+    broadcast walk;
+    for (int64_t i = 0; i < n && e->op == PA_OP_mean; i++) {
+        int32_t *upstream = gradient_at(l, element(l, e->out, i)), pair[2] = {*upstream, -1};
+        if (*upstream < 0) continue;
+        PA_TRY(pa_scalar_constant(l, (double)(terms / n), &pair[1]));
+        PA_TRY(pa_scalar_apply(l, PA_OP_div, pair, 2, NULL, false, upstream));
+    }
+    reduction_begin(&walk, operand, (unsigned)result->array->ints[0]);
+    for (int64_t i = 0; i < terms; i++) {
+        int32_t term = element(l, in[0], i);
+        int32_t upstream = *gradient_at(l, element(l, e->out, walk.position));
+        if (upstream >= 0 && l->all[term].flows) PA_TRY(contribute(l, term, upstream));
+        broadcast_next(&walk, operand);
+    }
+    return PA_OK;
+}
+
+static bool is_leaf(const pa_scalars *l, int32_t variable) {
+    const pa_variable *v = &l->log->variables[variable];
+    const pa_lowered *lowered = &l->variables[variable];
+    return v->node->flags & PA_IS_VALUE && lowered->at >= 0 &&
+           (v->kind != PA_VARIABLE_RESULT || lowered->gradient_is_read);
+}
+
+/* The scalar of a Value's gradient at this point of the step. */
+static pa_status current_gradient(pa_scalars *l, int32_t variable, int32_t *out) {
+    int32_t *gradient = &l->variables[variable].gradient, buffer;
+    bool is_made_here = l->log->variables[variable].kind > PA_VARIABLE_CAPTURED;
+    if (*gradient == PA_GRADIENT_CLEARED || (*gradient == PA_GRADIENT_AS_FOUND && is_made_here)) {
+        PA_TRY(pa_scalar_constant(l, 0, gradient));
+    } else if (*gradient == PA_GRADIENT_AS_FOUND) {
+        PA_TRY(pa_lower_entry_gradient(&l->lowering, variable, &buffer));
+        PA_TRY(pa_scalar_load(l, buffer, PA_FLOAT64, 0, false, gradient));
+    }
+    *out = *gradient;
+    return PA_OK;
+}
+
+static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
+    const pa_log *log = l->log;
+    int32_t root = log->operands[entry->operands], one;
+    PA_TRY(pa_scalars_need(l, root));
+    PA_TRY(pa_scalar_constant(l, 1, &one));
+    for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
+    *gradient_at(l, element(l, root, 0)) = one;
+    for (const pa_entry *e = entry; e-- > log->entries;) {
+        if (e->kind != PA_ENTRY_OP || !e->tracked) continue;
+        const int32_t *in = log->operands + e->operands;
+        if (e->op == PA_OP_sum || e->op == PA_OP_mean)
+            PA_TRY(backward_sum(l, e, in));
+        else if (e->op != PA_OP_view && e->op != PA_OP_cat && e->op != PA_OP_cast)
+            PA_TRY(backward_elementwise(l, e, in));
+    }
+    for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
+        if (!is_leaf(l, v)) continue;
+        int32_t pair[2] = {-1, *gradient_at(l, element(l, v, 0))}, *gradient = &l->variables[v].gradient;
+        if (pair[1] < 0) continue;
+        if (*gradient == PA_GRADIENT_CLEARED) {
+            *gradient = pair[1];
+        } else {
+            PA_TRY(current_gradient(l, v, &pair[0]));
+            PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, false, gradient));
+        }
+    }
+    return PA_OK;
+}
+
+static pa_status lower_backward(pa_scalars *l, const pa_entry *entry) {
+    size_t room = l->n + 4; /* a root that takes no part, and the one */
+    l->gradient = pa_mem_alloc_array(room, sizeof *l->gradient);
+    if (l->gradient == NULL) return PA_MEMORY;
+    pa_status status = sweep(l, entry);
+    pa_mem_free_array(l->gradient, room, sizeof *l->gradient);
+    l->gradient = NULL;
+    return status;
+}
+
+/* ---- entries ---- */
+
+/* From here on a variable is a new scalar; identity -1: its own. */
+static pa_status rebind(pa_scalars *l, int32_t variable, pa_register reg, int32_t identity, bool flows) {
+    int32_t first = 0;
+    PA_TRY(pa_scalars_new_elements(l, 1, &first));
+    PA_TRY(pa_scalar_new(l, reg, identity, flows, &l->elements[first]));
+    l->variables[variable].at = first;
+    return PA_OK;
+}
+
+static pa_status lower_update(pa_scalars *l, const pa_entry *e) {
+    pa_program *p = l->p;
+    const int32_t *in = l->log->operands + e->operands;
+    pa_values_update *u = NULL;
+    PA_TRY(pa_values_new_update(l->values, pa_lower_update(&l->lowering, e), e->n, &u));
+    pa_straightline *before = pa_scalars_segment(l)->code;
+    for (int k = 0; k < e->n; k++) {
+        int32_t gradient, captured;
+        PA_TRY(pa_scalars_need(l, in[k]));
+        PA_TRY(pa_lower_captured(&l->lowering, in[k], &captured));
+        PA_TRY(current_gradient(l, in[k], &gradient));
+        PA_TRY(pa_scalar_register(l, element(l, in[k], 0), &u->param_registers[k]));
+        PA_TRY(pa_scalar_register(l, gradient, &u->gradient_registers[k]));
+        PA_TRY(pa_straightline_keep(before, u->param_registers[k]));
+        PA_TRY(pa_straightline_keep(before, u->gradient_registers[k]));
+        p->captured[captured].written = true;
+        u->buffers[k] = p->captured[captured].buffer;
+    }
+    PA_TRY(pa_values_new_segment(l->values));
+    pa_values_segment *after = pa_scalars_segment(l);
+    PA_TRY(pa_mem_reserve(&after->crossings, &after->crossings_capacity, (size_t)e->n, sizeof *after->crossings));
+    for (int k = 0; k < e->n; k++) {
+        pa_register reg;
+        PA_TRY(pa_straightline_leaf(after->code, &reg));
+        after->crossings[after->n_crossings++] = (pa_values_crossing){-1, -1, reg, &u->block[k], NULL};
+        PA_TRY(rebind(l, in[k], reg, l->all[element(l, in[k], 0)].identity, true));
+        l->variables[in[k]].written = false; /* the update writes it itself */
+    }
+    return PA_OK;
+}
+
+static pa_status lower_set_value(pa_scalars *l, const int32_t *in) {
+    pa_register reg;
+    PA_TRY(pa_scalars_need(l, in[0]));
+    PA_TRY(pa_scalars_need(l, in[1]));
+    const pa_scalar *old = &l->all[element(l, in[0], 0)];
+    int32_t identity = old->identity;
+    bool flows = old->flows;
+    PA_TRY(pa_scalar_register(l, element(l, in[1], 0), &reg));
+    PA_TRY(rebind(l, in[0], reg, identity, flows));
+    l->variables[in[0]].written = true;
+    return PA_OK;
+}
+
+static pa_status lower_grad_of(pa_scalars *l, const pa_entry *e, int32_t in) {
+    int32_t gradient;
+    pa_register reg;
+    PA_FAIL_IF(e->out < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor in a step over Values");
+    PA_TRY(pa_scalars_need(l, in));
+    PA_TRY(current_gradient(l, in, &gradient));
+    PA_TRY(pa_scalar_register(l, gradient, &reg));
+    return rebind(l, e->out, reg, -1, false);
+}
+
+static pa_status lower_entry(pa_scalars *l, const pa_entry *e) {
+    const int32_t *in = l->log->operands + e->operands;
+    switch ((pa_entry_kind)e->kind) {
+    case PA_ENTRY_OP: return lower_op(l, e);
+    case PA_ENTRY_ALIAS:
+    case PA_ENTRY_NUMBER_OF:
+    case PA_ENTRY_VALUE_OF: PA_TRY(pa_scalars_need(l, in[0])); return lower_alias(l, e->out, in[0], true);
+    case PA_ENTRY_GRAD_OF: return lower_grad_of(l, e, in[0]);
+    case PA_ENTRY_SET_VALUE: return lower_set_value(l, in);
+    case PA_ENTRY_SET_GRAD:
+        for (int k = 0; k < e->n; k++) PA_TRY(pa_scalars_need(l, in[k]));
+        l->variables[in[0]].gradient = e->n == 1 ? PA_GRADIENT_CLEARED : element(l, in[1], 0);
+        return PA_OK;
+    case PA_ENTRY_ZERO_GRAD:
+        for (int k = 0; k < e->n; k++) {
+            PA_TRY(pa_scalars_need(l, in[k]));
+            l->variables[in[k]].gradient = PA_GRADIENT_CLEARED;
+        }
+        return PA_OK;
+    case PA_ENTRY_BACKWARD: return lower_backward(l, e);
+    case PA_ENTRY_UPDATE: return lower_update(l, e);
+    default: return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d in a step over Values", e->kind);
+    }
+}
+
+/* ---- the ends ---- */
+
+/* The number that the step has set, and the gradient that it leaves. */
+static pa_status store_leaf(pa_scalars *l, int32_t variable) {
+    pa_program *p = l->p;
+    const pa_lowered *lowered = &l->variables[variable];
+    int32_t captured, gradient, buffer;
+    if (lowered->written) {
+        PA_TRY(pa_lower_captured(&l->lowering, variable, &captured));
+        if (p->captured[captured].buffer < 0) { /* an argument */
+            PA_TRY(pa_program_new_buffer(p, PA_BUFFER_CAPTURED, sizeof(double), &buffer));
+            p->captured[captured].buffer = buffer;
+        }
+        p->captured[captured].written = true;
+        PA_TRY(pa_scalar_store(l, element(l, variable, 0), p->captured[captured].buffer, PA_FLOAT64, 0));
+    }
+    if (lowered->gradient == PA_GRADIENT_AS_FOUND) return PA_OK;
+    PA_TRY(current_gradient(l, variable, &gradient));
+    PA_TRY(pa_lower_captured(&l->lowering, variable, &captured));
+    PA_TRY(pa_program_new_buffer(p, PA_BUFFER_GRADIENT, sizeof(double), &buffer));
+    p->captured[captured].gradient = buffer;
+    p->sets_gradients = true;
+    return pa_scalar_store(l, gradient, buffer, PA_FLOAT64, 0);
+}
+
+static pa_status store_leaves(pa_scalars *l) {
+    for (int32_t i = 0; i < (int32_t)l->log->n_variables; i++) {
+        const pa_variable *v = &l->log->variables[i];
+        if (v->node->flags & PA_IS_VALUE && v->kind <= PA_VARIABLE_CAPTURED && l->variables[i].at >= 0)
+            PA_TRY(store_leaf(l, i));
+    }
+    return PA_OK;
+}
+
+static pa_status store_results(pa_scalars *l, int n, pa_node *const *outputs) {
+    pa_program *p = l->p;
+    for (int i = 0; i < n; i++) {
+        const pa_node *like = outputs[i];
+        pa_result *r = &p->results[i];
+        int32_t variable;
+        PA_TRY(pa_lower_result(&l->lowering, i, like, &variable));
+        PA_TRY(pa_scalars_need(l, variable));
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, pa_node_bytes(like), &r->buffer));
+        PA_TRY(pa_program_new_node(p, like, true, r->buffer, 0, &r->node));
+        r->copied = true;
+        for (int64_t k = 0; k < pa_node_numel(like); k++)
+            PA_TRY(pa_scalar_store(l, element(l, variable, k), r->buffer, (pa_dtype)like->dtype,
+                                   k * (int64_t)pa_dtype_size((pa_dtype)like->dtype)));
+    }
+    return PA_OK;
+}
+
+static pa_status lower(pa_scalars *l, int n_outputs, pa_node *const *outputs) {
+    l->variables = l->lowering.variables;
+    PA_TRY(pa_values_new(&l->p->values));
+    l->values = l->p->values;
+    PA_TRY(pa_values_new_segment(l->values));
+    for (size_t i = 0; i < l->log->n_entries; i++) PA_TRY(lower_entry(l, &l->log->entries[i]));
+    PA_TRY(store_leaves(l));
+    return store_results(l, n_outputs, outputs);
+}
+
+pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
+    pa_scalars l = {.p = p, .log = log};
+    pa_status status = pa_lowering_begin(&l.lowering, p, log, n_outputs);
+    if (status == PA_OK) status = lower(&l, n_outputs, outputs);
+    pa_lowering_end(&l.lowering);
+    pa_mem_free(l.elements, l.elements_capacity * sizeof *l.elements);
+    pa_mem_free(l.all, l.capacity * sizeof *l.all);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* The passes over a lowered program, in this order. Each can run alone. */
+#ifndef PA_PROGRAM_PASSES_H
+#define PA_PROGRAM_PASSES_H
+
+#include "program.h"
+
+/* simplify.c: these leave work out */
+pa_status pa_pass_constants(pa_program *p);
+pa_status pa_pass_common(pa_program *p);
+pa_status pa_pass_dead(pa_program *p);
+
+pa_status pa_pass_fuse(pa_program *p);
+
+/* Memory for every buffer inside the step; without it nothing runs. */
+pa_status pa_pass_plan(pa_program *p);
+
+/* In their place for a step over Values: compiles the straight-line code, and finds where each number of it stands. */
+pa_status pa_pass_values(pa_program *p);
+
+#endif
