@@ -1,0 +1,1 @@
+"""Modules, layers, losses and what initialises them."""
