@@ -44,6 +44,13 @@ class CompiledStep(Step):
     """What `compile` returns: called as the function is, it replays a program where one fits.
 
     `programs` lists them, `run` trains on whole arrays, `draw` pictures the instructions, `clear` forgets them.
+    **Raises** TypeError for what is no function; when called, what the function raises, and TraceError where it cannot
+    be recorded.
+
+    >>> import pyautograd as pa
+    >>> square = pa.compile(lambda x: x * x)
+    >>> [square(pa.tensor([3.0])).item() for _ in range(3)], len(square.programs)
+    ([9.0, 9.0, 9.0], 1)
     """
 
     def __init__(self, function: Callable[..., Any], passes: dict[str, bool] | None = None, owner: Any = None) -> None:
@@ -57,7 +64,16 @@ class CompiledStep(Step):
         return CompiledStep(self.__wrapped__, self._passes, owner)
 
     def clear(self) -> None:
-        """Forgets all programs and recordings."""
+        """Forgets all programs and recordings.
+
+        >>> import pyautograd as pa
+        >>> square = pa.compile(lambda x: x * x)
+        >>> for _ in range(3):
+        ...     y = square(pa.tensor([3.0]))
+        >>> square.clear()
+        >>> square.programs
+        []
+        """
         self._fast = _never
         self._programs: tuple[Program, ...] = ()
         self._recorded: dict[Any, list[Recorded]] = {}
@@ -222,8 +238,15 @@ class CompiledStep(Step):
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:
         """Draws the instructions of a program, of the one used last unless another is given.
 
-        Returns a `graphviz.Digraph`, or a `DotText` where that package is not installed, as `draw_dot` does. **Raises**
-        RuntimeError where nothing has been compiled yet.
+        **Returns** a `graphviz.Digraph`, or a `DotText` where that package is not installed, as `draw_dot` does.
+        **Raises** RuntimeError where nothing has been compiled yet.
+
+        >>> import pyautograd as pa
+        >>> square = pa.compile(lambda x: x * x)
+        >>> for _ in range(3):
+        ...     y = square(pa.tensor([3.0]))
+        >>> "digraph" in square.draw().source
+        True
         """
         from pyautograd._draw import draw_program
 
@@ -249,8 +272,8 @@ def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | N
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
-    change of them records anew. What a recording cannot hold raises `TraceError`, which says where: a branch on a
-    number computed in the step, `.item()`, printing, a counter in Python.
+    change of them records anew. A call **raises** TraceError for what a recording cannot hold, and says where: a branch
+    on a number computed in the step, `.item()`, printing, a counter in Python.
 
     >>> import pyautograd as pa
     >>> w = pa.tensor([1.0, 2.0], requires_grad=True)

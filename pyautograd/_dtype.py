@@ -11,7 +11,9 @@ from pyautograd._c import lib
 
 
 class dtype:
-    """An element type of a tensor: `float32`, `float64`, `int64` or `bool`. There are no others to be made.
+    """An element type of a tensor: `float32`, `float64`, `int64` or `bool`, of which each exists once.
+
+    Made from a code of the core and NumPy's name for it. **Raises** TypeError for a name that NumPy does not know.
 
     >>> import pyautograd
     >>> pyautograd.float32

@@ -229,17 +229,38 @@ static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc
 static const char no_grad_words[] =
     "no_grad(func=None)\n--\n\n"
     "Ops inside keep no history, and leaves may be changed in place. A context manager and a decorator.\n\n"
+    "**Raises** TypeError as a decorator of what is no function, or of an asynchronous generator.\n\n"
     ">>> import pyautograd\n"
     ">>> w = pyautograd.tensor([1.0], requires_grad=True)\n"
     ">>> with pyautograd.no_grad():\n"
     "...     (w * 2).requires_grad\n"
     "False\n";
-static const char enable_grad_words[] = "enable_grad()\n--\n\nOps inside keep history, also within `no_grad`.";
+static const char enable_grad_words[] =
+    "enable_grad()\n--\n\n"
+    "Ops inside keep history, also within `no_grad`. A context manager and a decorator.\n\n"
+    ">>> import pyautograd\n"
+    ">>> w = pyautograd.tensor([1.0], requires_grad=True)\n"
+    ">>> with pyautograd.no_grad(), pyautograd.enable_grad():\n"
+    "...     (w * 2).requires_grad\n"
+    "True\n";
 static const char set_grad_enabled_words[] =
     "set_grad_enabled(mode)\n--\n\n"
-    "Switch history on or off at once; as a context manager, until its end; as a decorator, in the function.";
+    "Switch history on or off at once; as a context manager, until its end; as a decorator, in the function.\n\n"
+    "`mode` is asked for its truth, and **raises** what that does.\n\n"
+    ">>> import pyautograd\n"
+    ">>> w = pyautograd.tensor([1.0], requires_grad=True)\n"
+    ">>> with pyautograd.set_grad_enabled(False):\n"
+    "...     (w * 2).requires_grad\n"
+    "False\n";
 static const char inference_mode_words[] =
-    "inference_mode(func=None)\n--\n\nThe same as `no_grad` here; the name PyTorch scripts use.";
+    "inference_mode(func=None)\n--\n\n"
+    "The same as `no_grad` here, by the name that PyTorch scripts use; it **raises** the same.\n\n"
+    ">>> import pyautograd\n"
+    ">>> @pyautograd.inference_mode()\n"
+    "... def predict(w):\n"
+    "...     return w * 2\n"
+    ">>> predict(pyautograd.tensor([1.0], requires_grad=True)).requires_grad\n"
+    "False\n";
 static const char detect_anomaly_words[] =
     "detect_anomaly()\n--\n\n"
     "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and "
@@ -263,7 +284,12 @@ static PyObject *is_anomaly_enabled(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef functions[] = {
-    PA_METHOD("is_grad_enabled", is_grad_enabled, METH_NOARGS, "()", "Is history kept?"),
+    PA_METHOD("is_grad_enabled", is_grad_enabled, METH_NOARGS, "()",
+              "Is history kept?\n\n"
+              ">>> import pyautograd\n"
+              ">>> with pyautograd.no_grad():\n"
+              "...     pyautograd.is_grad_enabled()\n"
+              "False\n"),
     PA_METHOD("is_anomaly_enabled", is_anomaly_enabled, METH_NOARGS, "()", "Are anomalies looked for?"),
     {NULL, NULL, 0, NULL},
 };

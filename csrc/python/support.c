@@ -24,7 +24,12 @@ int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
 int pa_support_ready(PyObject *module) {
     PyExc_TraceError = PyErr_NewExceptionWithDoc(
         "pyautograd.TraceError",
-        "A step that pyautograd.compile cannot record; the message says where and what to write instead.",
+        "A step that pyautograd.compile cannot record; the message says where and what to write instead.\n\n"
+        ">>> import pyautograd as pa\n"
+        ">>> relu = pa.compile(lambda x: x if x.sum() > 0 else 0 * x)\n"
+        ">>> relu(pa.ones(2))\n"
+        "Traceback (most recent call last):\n"
+        "pyautograd.TraceError: bool: a step that is being compiled has no numbers yet to give to Python ...\n",
         PyExc_RuntimeError, NULL);
     return PyExc_TraceError == NULL ? -1 : PyModule_AddObjectRef(module, "TraceError", PyExc_TraceError);
 }
