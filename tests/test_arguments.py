@@ -1,4 +1,4 @@
-"""What functions take: PyTorch's overloads, no bools as axes or sizes, and TypeErrors that say which argument."""
+"""Functions take PyTorch's overloads, take no bools as axes or sizes, and name the argument that is wrong."""
 
 import math
 
@@ -14,7 +14,7 @@ MASK = pa.tensor([True, False])
 
 
 @pytest.mark.parametrize("name", ["var", "std"])
-def test_a_positional_bool_is_unbiased(name: str) -> None:
+def test_a_bool_by_position_is_unbiased_as_in_pytorch(name: str) -> None:
     function, array = getattr(X, name), getattr(np, name)
     numbers = X.numpy().astype(np.float64)
     for ddof, unbiased in ((0, False), (1, True)):
@@ -104,7 +104,7 @@ def test_split_takes_no_negative_sizes() -> None:
         X.split(1.0)
 
 
-def test_pieces_of_an_empty_axis_and_negative_repeats() -> None:
+def test_an_empty_axis_is_cut_and_a_negative_repeat_refused() -> None:
     assert [piece.shape for piece in pa.zeros(0, 3).chunk(2)] == [(0, 3), (0, 3)]
     with pytest.raises(ValueError, match=r"repeat: repeats \(-1, 1\) for a tensor of shape \(\)"):
         pa.tensor(1.0).repeat(-1, 1)
@@ -143,7 +143,7 @@ def test_a_number_that_int64_cannot_hold_fills_nothing(number) -> None:
     assert pa.full((2,), 2**63 - 1).tolist() == [2**63 - 1] * 2 and pa.full((1,), -(2**63)).item() == -(2**63)
 
 
-def test_ranges() -> None:
+def test_arange_linspace_and_eye_take_pytorchs_arguments_and_name_wrong_ones() -> None:
     assert pa.arange(3.1, dtype=pa.int64).tolist() == [0, 1, 2]
     assert pa.arange(3.1).tolist() == [0, 1, 2, 3]
     assert pa.arange(1, 4.9, 1.9, dtype=pa.int64).tolist() == [1, 2, 3]
@@ -170,7 +170,7 @@ def test_ranges() -> None:
             call()
 
 
-def test_randint_by_position_and_by_name() -> None:
+def test_randint_takes_its_bounds_by_position_and_by_name() -> None:
     calls = [pa.randint(5, (99,)), pa.randint(5, size=(99,)), pa.randint(high=5, size=(99,)), pa.randint(0, 5, (99,))]
     for draws in calls:
         assert draws.shape == (99,)

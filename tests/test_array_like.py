@@ -1,4 +1,4 @@
-"""What becomes a tensor, and of which dtype: arrays of every kind, buffers, numbers and nested lists."""
+"""What becomes a tensor keeps its dtype and its numbers: arrays of every kind, buffers, numbers and nested lists."""
 
 import array
 from collections import deque

@@ -1,4 +1,4 @@
-"""Attributes set and deleted, and Python that runs while an object dies."""
+"""Attributes are set and deleted without harm, also by Python that runs while an object dies."""
 
 from __future__ import annotations
 

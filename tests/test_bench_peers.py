@@ -1,4 +1,4 @@
-"""`make bench-peers`: its rounds and tables, and that the smallest of its programs compute the same."""
+"""`make bench-peers` takes its rounds, fills its tables, and the smallest of its programs compute the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sleeper import Sleeper
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 if not (BENCHMARKS / "peers").is_dir():
@@ -23,20 +24,6 @@ from pyautograd import reference, scalar  # noqa: E402
 from pyautograd.bench._engines import Problem  # noqa: E402
 
 HASTY = rounds.Effort(rounds=3, slice=0.002, longest=0.05, quick=True)
-
-
-class Sleeper:
-    """A program that says how long its steps take instead of taking it, slower every time it is asked."""
-
-    def __init__(self, seconds: float, number: float = 1.0) -> None:
-        self.seconds, self.number, self.asked = seconds, number, 0
-
-    def losses(self, steps: int) -> list[float]:
-        return [self.number] * steps
-
-    def run(self, steps: int) -> dict[str, float]:
-        self.asked += 1
-        return {"step": self.seconds * steps}
 
 
 def small(outputs: int) -> Problem:
@@ -65,11 +52,11 @@ def test_engines_that_disagree_are_not_timed() -> None:
     programs = {"a": Sleeper(1), "b": Sleeper(1, 1.1)}
     with pytest.raises(rounds.Disagreement, match="a and b differ at step 0"):
         rounds.measure(rounds.Case("x", "x", ("a",)), programs, HASTY, lambda what: None, 2, 1e-3)
-    assert programs["a"].asked == 0
+    assert not programs["a"].asked
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_ours_train_alike(outputs: int) -> None:
+def test_our_engines_train_the_same_net(outputs: int) -> None:
     problem = small(outputs)
     programs = {**ours.engines(problem), "numpy": theirs.Numpy(problem)}
     assert rounds.check(programs, 8, 1e-4) > 0
@@ -78,7 +65,7 @@ def test_ours_train_alike(outputs: int) -> None:
 
 
 @pytest.mark.parametrize("peer", ["torch", "jax", "sklearn"])
-def test_peers_train_alike(peer: str) -> None:
+def test_a_peer_trains_the_same_net(peer: str) -> None:
     pytest.importorskip(peer)
     problem = small(3)
     programs = {ours.EAGER: ours.Eager(problem), **theirs.engines(problem, {peer: ""}, 1, 6, True)}
@@ -93,7 +80,7 @@ def test_the_notebooks_step_is_the_same_by_hand_and_over_columns() -> None:
     assert programs["numpy"].losses(1)[0] == pytest.approx(0.8958441028683222, rel=1e-12)
 
 
-def test_the_transformer_is_there() -> None:
+def test_the_transformer_has_a_loss() -> None:
     if not transformer.EXAMPLE.exists():
         pytest.skip("examples/ is not beside the tests")
     assert transformer.GPT(transformer.example(), "scalar").losses(1)[0] > 0

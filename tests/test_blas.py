@@ -1,4 +1,4 @@
-"""Where large products go: NumPy's BLAS, one that is named, or our own kernels; and how many threads they take."""
+"""Large products go to NumPy's BLAS, to one that is named or to our own kernels, on as many threads as are set."""
 
 import os
 import subprocess
@@ -54,12 +54,12 @@ def test_large_products_go_to_numpys_blas():
     assert run(LARGE) == (0, "True", "")
 
 
-def test_builtin():
+def test_large_products_stay_with_our_kernel_if_builtin_is_asked_for():
     assert run(LARGE, blas="builtin") == (0, "False", "")
 
 
 @needs_blas
-def test_a_library_named_by_its_path():
+def test_large_products_go_to_a_library_named_by_its_path():
     assert run(LARGE, blas=LIBRARIES[0]) == (0, "True", "")
 
 
@@ -69,7 +69,7 @@ def test_a_library_named_by_its_path_is_used_on_one_thread_too():
 
 
 @pytest.mark.parametrize("path", ["/nowhere/libblas.so", pa._core.__file__])
-def test_a_library_that_is_none(path):
+def test_a_path_that_leads_to_no_blas_is_refused(path):
     code, _, error = run("import pyautograd", blas=path)
     assert code == 1
     assert f"ImportError: PYAUTOGRAD_BLAS={path}" in error

@@ -1,4 +1,4 @@
-"""A Value or Tensor where Python or NumPy wants a number: the number, and a warning where a gradient is lost by it."""
+"""A Value or Tensor where a number is wanted gives it, with a warning where a gradient is lost by it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def variants(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_wrong_arguments(name: str) -> None:
+def test_wrong_arguments_raise_and_leave_modes_and_tensors_as_they_were(name: str) -> None:
     function, arguments = CALLS[name]()
     refused = 0
     for changed in variants(arguments):
@@ -133,7 +133,7 @@ def test_wrong_arguments(name: str) -> None:
 @pytest.mark.parametrize("make", [lambda: Value(1.0), lambda: Value(1.0) * 2, lambda: pa.ones(2, requires_grad=True),
                                   lambda: pa.ones(2, requires_grad=True) * 2, lambda: pa.tensor(1)],
                          ids=["Value", "Value's result", "Tensor", "Tensor's result", "integer"])  # fmt: skip
-def test_attributes_set_to_anything(name: str, make: Callable[[], Any]) -> None:
+def test_attributes_set_to_anything_take_it_or_raise(name: str, make: Callable[[], Any]) -> None:
     for wrong in wrong_things():
         node = make()
         try:
@@ -149,7 +149,7 @@ def test_attributes_set_to_anything(name: str, make: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("operator", ["+", "-", "*", "/", "**", "@", "&", "|", "^", "<", "=="])
-def test_operators_beside_anything(operator: str) -> None:
+def test_operators_beside_anything_compute_or_raise(operator: str) -> None:
     for node in (Value(2.0), pa.ones(2, 2), pa.tensor([1, 2]), pa.tensor(True)):
         for wrong in wrong_things():
             for left, right in ((node, wrong), (wrong, node)):

@@ -1,4 +1,4 @@
-"""Datasets, loaders, splits."""
+"""Loaders give batches in the order of samplers and seeds; splits and concatenations give every item once."""
 
 import collections
 
@@ -39,7 +39,7 @@ def rows(loader):
     return [x.tolist() for x, *_ in loader]
 
 
-def test_tensor_dataset() -> None:
+def test_a_dataset_of_tensors_gives_rows_and_slices_of_equally_long_ones() -> None:
     data = numbers()
     assert len(data) == 10
     assert [t.tolist() for t in data[3]] == [3, [30]]
@@ -52,7 +52,7 @@ def test_tensor_dataset() -> None:
         TensorDataset(np.ones(3))
 
 
-def test_batches_in_order() -> None:
+def test_a_loader_gives_batches_in_order() -> None:
     loader = DataLoader(numbers(), batch_size=4)
     assert len(loader) == 3
     assert rows(loader) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
@@ -64,7 +64,7 @@ def test_batches_in_order() -> None:
 
 
 @pytest.mark.parametrize("dataset", [numbers(10), Squares(10)], ids=["tensors", "items"])
-def test_shuffled_batches(dataset) -> None:
+def test_shuffled_batches_differ_by_epoch_and_repeat_by_seed(dataset) -> None:
     loader = DataLoader(dataset, batch_size=3, shuffle=True)
     pa.manual_seed(1)
     first, second = rows(loader), rows(loader)
@@ -112,7 +112,7 @@ def test_batches_are_copies() -> None:
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_subsets_of_tensors(shuffle) -> None:
+def test_subsets_of_subsets_are_loaded(shuffle) -> None:
     subset = Subset(Subset(numbers(), [9, 8, 7, 6, 5]), [0, 2, 4])
     batches = rows(DataLoader(subset, batch_size=2, shuffle=shuffle))
     assert [len(batch) for batch in batches] == [2, 1]
@@ -120,7 +120,7 @@ def test_subsets_of_tensors(shuffle) -> None:
     assert (sorted(flat) if shuffle else flat) == ([5, 7, 9] if shuffle else [9, 7, 5])
 
 
-def test_samplers() -> None:
+def test_samplers_choose_the_rows_of_batches() -> None:
     for dataset in (numbers(), Squares(10)):
         assert rows(DataLoader(dataset, batch_size=2, sampler=[5, 3, 1])) == [[5, 3], [1]]
         batches = DataLoader(dataset, batch_sampler=[[1, 2, 3], [4]])
@@ -132,7 +132,7 @@ def test_samplers() -> None:
     assert sorted(sampler) == list(range(5))
 
 
-def test_items_are_collated() -> None:
+def test_items_are_collated_into_tensors_or_by_the_function_given() -> None:
     x, y = next(iter(DataLoader(Squares(3), batch_size=3)))
     assert x.dtype is pa.int64
     assert y.dtype is pa.float64
@@ -141,7 +141,7 @@ def test_items_are_collated() -> None:
     assert next(iter(DataLoader(numbers(2), collate_fn=len))) == 1
 
 
-def test_default_collate() -> None:
+def test_default_collate_stacks_numbers_tensors_and_arrays_in_their_containers() -> None:
     Pair = collections.namedtuple("Pair", "a b")
     batch = default_collate([Pair(1, {"t": pa.ones(2), "s": "x"}), Pair(2, {"t": pa.zeros(2), "s": "y"})])
     assert isinstance(batch, Pair)
@@ -156,12 +156,12 @@ def test_default_collate() -> None:
         default_collate([(1, 2), (1,)])
 
 
-def test_single_samples() -> None:
+def test_without_a_batch_size_a_loader_gives_single_samples() -> None:
     assert list(DataLoader(Squares(2), batch_size=None)) == [[0, 0.0], [1, 1.0]]
     assert [x.tolist() for x, _ in DataLoader(numbers(2), batch_size=None)] == [0, 1]
 
 
-def test_iterable_dataset() -> None:
+def test_an_iterable_dataset_is_batched_as_it_comes() -> None:
     class Stream(IterableDataset):
         def __iter__(self):
             return iter(range(5))
@@ -173,7 +173,7 @@ def test_iterable_dataset() -> None:
         DataLoader(Stream(), shuffle=True)
 
 
-def test_loaders_refuse() -> None:
+def test_loaders_refuse_options_that_make_no_sense_or_exclude_each_other() -> None:
     data = numbers()
     with pytest.raises(ValueError, match="in this process: num_workers must be 0, not 2"):
         DataLoader(data, num_workers=2)
@@ -186,14 +186,14 @@ def test_loaders_refuse() -> None:
         DataLoader(data, batch_sampler=[[1]], batch_size=3)
 
 
-def test_empty_datasets() -> None:
+def test_an_empty_dataset_gives_no_batches() -> None:
     for shuffle in (False, True):
         loader = DataLoader(TensorDataset(pa.zeros(0, 2)), batch_size=3, shuffle=shuffle)
         assert len(loader) == 0
         assert list(loader) == []
 
 
-def test_concat() -> None:
+def test_a_concatenation_gives_the_items_of_one_dataset_after_the_other() -> None:
     both = ConcatDataset([Squares(2), Squares(3)])
     assert [both[i][0] for i in range(5)] == [0, 1, 0, 1, 2]
     assert both[-1] == (2, 4.0)
@@ -201,7 +201,7 @@ def test_concat() -> None:
         both[5]
 
 
-def test_random_split() -> None:
+def test_a_random_split_shares_out_all_items_by_lengths_or_fractions() -> None:
     parts = random_split(numbers(), [7, 3], generator=0)
     assert [len(part) for part in parts] == [7, 3]
     indices = [i for part in parts for i in part.indices]
@@ -234,7 +234,7 @@ def test_datasets_are_put_together_by_adding_them() -> None:
     assert [x for x, _ in Squares(2) + Squares(3)] == [0, 1, 0, 1, 2]
 
 
-def test_random_split_follows_manual_seed() -> None:
+def test_a_random_split_follows_manual_seed() -> None:
     splits = []
     for _ in range(2):
         pa.manual_seed(5)
@@ -242,7 +242,7 @@ def test_random_split_follows_manual_seed() -> None:
     assert splits[0] == splits[1]
 
 
-def test_random_split_refuses() -> None:
+def test_a_random_split_refuses_lengths_that_do_not_sum_up() -> None:
     with pytest.raises(ValueError, match=r"\[5\.7, 4\.3\] do not sum"):
         random_split(numbers(), [5.7, 4.3])
     with pytest.raises(ValueError, match="do not sum"):

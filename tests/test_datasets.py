@@ -1,4 +1,4 @@
-"""The data sets: shapes, determinism, and the same numbers as scikit-learn where it is installed."""
+"""The data sets are the same for the same seed, and equal scikit-learn's where it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo and the command line around it."""
+"""The demo and the commands around it print and write what they say, and end without tracebacks."""
 
 from __future__ import annotations
 
@@ -69,14 +69,16 @@ def test_unknown_commands_print_the_usage(argv: list[str], capsys: pytest.Captur
     assert "usage: pyautograd" in capsys.readouterr().err
 
 
-def test_help_and_info(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_info_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["--help"]) == 0
     assert "usage: pyautograd" in capsys.readouterr().out
     assert __main__.main(["info"]) == 0
     assert pyautograd.__version__ in capsys.readouterr().out
 
 
-def test_interrupting_is_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_command_says_so_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(argv: list[str]) -> int:
         raise KeyboardInterrupt
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from threads import interrupt_while_in_use
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -40,7 +38,7 @@ def has_denormals(x: Any) -> bool:
 
 @needs_flushing
 @pytest.mark.parametrize("m, k, n", [(1, 1, 1), (1, 40, 7), (5, 3, 2), (33, 65, 17), (70, 200, 130)])
-def test_products_flush(isa: str, m: int, k: int, n: int) -> None:
+def test_products_of_float32_flush_denormals(isa: str, m: int, k: int, n: int) -> None:
     small, tiny, one = (pa.full((m, k), 1e-20), pa.full((m, k), 1e-40), pa.ones(k, n))
     assert not (small @ (one * (1e-20 / k))).any(), "results are flushed"
     assert not (tiny @ (one * 1e10)).any(), "operands are zero"
@@ -55,7 +53,7 @@ def test_other_forwards_keep_denormals(isa: str) -> None:
 
 
 @needs_flushing
-def test_sweeps_flush(isa: str) -> None:
+def test_backward_sweeps_flush_denormals(isa: str) -> None:
     for op in (
         lambda x: x * 1e-20,
         lambda x: x.tanh() * 1e-20,
@@ -255,18 +253,10 @@ def test_callbacks_and_handlers_run_in_the_callers_mode() -> None:
         seen.append(mode_keeps_denormals())
         raise KeyboardInterrupt
 
-    def interrupt_once_it_runs() -> None:
-        with pa.no_grad(), pytest.raises(RuntimeError, match="another thread"):
-            while True:
-                pa._core.check_write(next(net.parameters()), "watch")
-                time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-
     before = signal.signal(signal.SIGINT, handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            thread = threading.Thread(target=interrupt_once_it_runs)
-            thread.start()
+            thread = interrupt_while_in_use(next(net.parameters()))
             step.run(x, y, batch_size=10, epochs=10**9)
         thread.join()
     finally:

@@ -20,7 +20,7 @@ OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstring_examples(name: str, tmp_path, monkeypatch) -> None:
+def test_the_examples_of_docstrings_hold(name: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     if name == "pyautograd.plot":
         pytest.importorskip("matplotlib")
@@ -33,14 +33,14 @@ def test_docstring_examples(name: str, tmp_path, monkeypatch) -> None:
 
 @pytest.mark.skipif(not PAGES, reason="the pages are not beside the tests")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_of_pages(page: Path, tmp_path, monkeypatch) -> None:
+def test_the_examples_of_pages_hold(page: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with np.printoptions(legacy=False):
         failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")
     assert failed == 0
 
 
-def test_there_are_examples() -> None:
+def test_docstrings_have_examples() -> None:
     finder = doctest.DocTestFinder()
     examples = sum(len(test.examples) for name in MODULES for test in finder.find(importlib.import_module(name)))
     assert examples > 0

@@ -279,7 +279,7 @@ OF_FLOATS = {
 }  # fmt: skip
 
 
-def test_the_table_is_covered() -> None:
+def test_every_op_that_takes_integers_is_tried_here() -> None:
     integers = {row.name for row in _ops.table.values() if row.lowest < 2} - OF_FLOATS
     assert integers == {*ONE, *TWO, *WHOLE, "pow"} - {"clamp"}
 

@@ -74,7 +74,7 @@ def placed(x: np.ndarray) -> Iterator[tuple[Callable[..., Tensor], Tensor]]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", STATISTICS)
-def test_statistics(name: str, dtype: str) -> None:
+def test_a_variance_deviation_or_norm_is_within_24_units(name: str, dtype: str) -> None:
     found, exact = STATISTICS[name]
     for x in arrays(dtype):
         expected = exact(x)
@@ -85,7 +85,7 @@ def test_statistics(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_statistics_over_columns(dtype: str) -> None:
+def test_statistics_over_columns_are_as_exact_as_their_length_allows(dtype: str) -> None:
     for x in arrays(dtype):
         t = pa.tensor(np.stack([x, x[::-1]], 1).copy())
         for function, exact in (
@@ -100,7 +100,7 @@ def test_statistics_over_columns(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sums_and_means(dtype: str) -> None:
+def test_sums_and_means_are_exact_to_the_largest_number(dtype: str) -> None:
     """To the largest number that went in; a float32 sum in lanes adds up to 128 of them."""
     for x in arrays(dtype):
         size = np.abs(x.astype(Wide))
@@ -111,7 +111,7 @@ def test_sums_and_means(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gradients_of_std_and_norm(dtype: str) -> None:
+def test_gradients_of_std_and_norm_are_exact(dtype: str) -> None:
     for x in arrays(dtype):
         wide, mean, n = x.astype(Wide), exact_mean(x), x.size
         variance = exact_variance(x)
@@ -128,7 +128,7 @@ def test_gradients_of_std_and_norm(dtype: str) -> None:
             assert error <= np.finfo(dtype).eps * (16 * np.abs(direction).max() + rounded_mean)
 
 
-def test_numbers_that_once_were_wrong() -> None:
+def test_numbers_far_from_one_keep_their_deviation_and_mean() -> None:
     def std(*numbers: float) -> float:
         return pa.tensor(list(numbers)).std().item()
 
@@ -142,7 +142,7 @@ def test_numbers_that_once_were_wrong() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e8])
 @pytest.mark.parametrize("n", [3, 16, 100, 3000])
-def test_normalisations_far_from_zero(n: int, offset: float, dtype: str) -> None:
+def test_normalisations_far_from_zero_are_exact(n: int, offset: float, dtype: str) -> None:
     """What a mean loses when it is rounded is the same for all: half an eps of the offset."""
     rng = np.random.default_rng(n)
     x = (rng.standard_normal((n, 5)) * max(1.0, offset * 1e-6) + offset).astype(dtype)
@@ -161,7 +161,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("scale", [1e-30, 1e-3, 1.0, 30.0, 1e4, 1e30])
-def test_softmax_and_its_kin(scale: float, dtype: str) -> None:
+def test_softmax_and_its_kin_are_exact_at_every_scale(scale: float, dtype: str) -> None:
     rng = np.random.default_rng(1)
     eps = np.finfo(dtype).eps
     for n in (2, 5, 16, 100, 2000):
@@ -192,7 +192,7 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[[Any, Any], Any]]] = {
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses(name: str, dtype: str) -> None:
+def test_losses_are_within_6_units(name: str, dtype: str) -> None:
     """To the size of the prediction's share: what a - b and 1 - b lose when they are rounded."""
     found, exact = LOSSES[name]
     rng = np.random.default_rng(2)
@@ -208,7 +208,7 @@ def test_losses(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_infinities_and_nans(dtype: str) -> None:
+def test_infinities_and_nans_pass_through_reductions(dtype: str) -> None:
     inf, nan = math.inf, math.nan
 
     def numbers(function: Callable[[Tensor], Tensor], *x: float) -> Any:

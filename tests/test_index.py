@@ -1,4 +1,4 @@
-"""Concatenation and indexing: values against NumPy, gradients that add up where positions repeat, bad input."""
+"""Indexing and concatenation give NumPy's values and gradients that add up where positions repeat."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_values_are_numpys(key, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_boolean_masks(dtype):
+def test_a_boolean_mask_chooses_what_it_chooses_in_numpy(dtype):
     for _, x, a in layouts((3, 4), dtype):
         for mask in (np.arange(12).reshape(3, 4) % 3 == 0, np.array([True, False, True]), np.zeros((3, 4), bool)):
             np.testing.assert_array_equal(x[pa.tensor(mask)].detach().numpy(), a[mask])
@@ -60,7 +60,7 @@ def test_positions_may_be_a_strided_tensor():
     np.testing.assert_array_equal(x[positions[:, 1]].numpy(), x.numpy()[[5, 4, 3]])
 
 
-def test_positions_out_of_range():
+def test_positions_out_of_range_are_refused():
     with pytest.raises(IndexError, match="3"):
         pa.zeros(3, 2)[pa.tensor([0, 3])]
     with pytest.raises(IndexError, match="-4"):
@@ -99,13 +99,13 @@ def test_cat_passes_over_empty_vectors_of_any_axis():
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_gradients_of_cat(axis):
+def test_gradients_of_cat_are_the_parts(axis):
     a = np.random.default_rng(0).standard_normal((2, 3, 2))
     other = pa.tensor(np.random.default_rng(1).standard_normal((2, 3, 2)))
     check_gradients(lambda x: pa.cat([x, other, x * 2, x], axis), a)
 
 
-def test_bad_cat():
+def test_cat_refuses_shapes_and_axes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"cat: shapes \(2, 3\) and \(3, 3\) do not fit"):
         pa.cat([pa.zeros(2, 3), pa.zeros(3, 3)], 1)
     with pytest.raises(ValueError, match="cat"):

@@ -171,7 +171,7 @@ FUNCTIONS: list[Callable[[], Any]] = [
 
 @pytest.mark.skipif(sys.gettrace() is not None, reason="something else traces")
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_modes_are_as_before(function: Callable[[], Any]) -> None:
+def test_an_interrupt_at_any_place_leaves_the_modes_as_they_were(function: Callable[[], Any]) -> None:
     before = modes()
     interrupted_at(0, function)
     n = 0

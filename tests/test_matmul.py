@@ -1,4 +1,4 @@
-"""Products: values against NumPy on every instruction set, gradients against formulas and central differences."""
+"""Products are NumPy's on every instruction set, and have the gradients of formulas and of central differences."""
 
 import itertools
 import warnings
@@ -66,7 +66,7 @@ def close(tensor, expected, k=1):
 
 @pytest.mark.parametrize(("a", "b"), SHAPES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_value(a, b, dtype):
+def test_a_product_is_numpys(a, b, dtype):
     x, y = make(a, dtype), make(b, dtype, 1)
     out = pa.tensor(x) @ pa.tensor(y)
     assert out.dtype == pa.tensor(x).dtype
@@ -74,12 +74,12 @@ def test_value(a, b, dtype):
 
 
 @pytest.mark.parametrize(("a", "b"), SHAPES)
-def test_gradients(a, b):
+def test_gradients_of_a_product_are_central_differences(a, b):
     check_gradients(lambda x, y: x @ y, make(a), make(b, seed=1))
 
 
 @pytest.mark.parametrize(("a", "b"), SHAPES)
-def test_int64(a, b):
+def test_a_product_of_integers_is_exact(a, b):
     x, y = (np.random.default_rng(i).integers(-9, 9, shape) for i, shape in enumerate((a, b)))
     out = pa.tensor(x) @ pa.tensor(y)
     assert out.dtype == pa.int64
@@ -87,7 +87,7 @@ def test_int64(a, b):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_every_layout_and_size(isa, dtype):
+def test_operands_of_every_layout_and_size_give_numpys_product(isa, dtype):
     """Sizes around the borders of tiles and blocks; operands with either axis contiguous, or neither."""
     sizes = [1, 2, 3, 4, 5, 8, 11, 13, 16, 17, 31, 33, 64, 67]
     generator = np.random.default_rng(3)
@@ -120,7 +120,7 @@ def test_transposed_operands_are_not_copied():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_gradients_of_larger_products(isa, dtype):
+def test_gradients_of_larger_products_are_their_formulas(isa, dtype):
     for m, n, k in [(100, 16, 2), (100, 1, 16), (32, 64, 128), (50, 46, 10), (3, 300, 40), (200, 2, 33)]:
         arrays = [make((m, k), dtype), make((k, n), dtype, 1), make((m, n), dtype, 2)]
         x, y, g = (pa.tensor(array, requires_grad=True) for array in arrays)
@@ -130,7 +130,7 @@ def test_gradients_of_larger_products(isa, dtype):
             close(y.grad, times * (arrays[0].T @ arrays[2]), 2 * m)
 
 
-def test_gradients_through_views():
+def test_gradients_flow_through_views_of_operands():
     a, b = make((3, 4)), make((5, 4), seed=1)
     check_gradients(lambda x, y: x @ y.T, a, b)
     check_gradients(lambda x, y: x.T @ y.T, make((4, 3)), b)
@@ -140,14 +140,14 @@ def test_gradients_through_views():
     check_gradients(lambda x, y: x.expand(2, 3, 4) @ y.expand(2, 4, 3), make((3, 4)), make((4, 3)))
 
 
-def test_gradient_of_a_product_with_itself():
+def test_a_product_with_itself_has_both_gradients():
     check_gradients(lambda x: x @ x, make((4, 4)))
     check_gradients(lambda x: x @ x, make((5,)))
     check_gradients(lambda x: x.T @ x, make((3, 2)))
     check_gradients(lambda x: x @ x, make((2, 3, 3)))
 
 
-def test_only_the_gradients_that_are_wanted():
+def test_only_the_gradients_that_are_wanted_are_made():
     x, y = pa.randn(3, 4), pa.randn(4, 2, requires_grad=True)
     (x @ y).sum().backward()
     assert x.grad is None
@@ -170,7 +170,7 @@ def test_lanes_beyond_the_operands_do_not_leak(isa):
             assert (np.isinf(out) == np.isinf(expected)).all()
 
 
-def test_same_bits_every_time(isa):
+def test_a_product_has_the_same_bits_every_time(isa):
     for m, n, k in [(100, 16, 16), (3, 200, 65), (257, 300, 300), (128, 500, 900)]:
         a, b = pa.tensor(make((m, k), np.float32)), pa.tensor(make((n, k), np.float32))
         first = (a @ b.T).numpy().tobytes()
@@ -187,12 +187,12 @@ def test_same_bits_every_time(isa):
         ((3,), (), r"matmul: shapes \(3,\) and \(\): both operands need at least one dimension"),
     ],
 )
-def test_shapes_that_do_not_fit(a, b, words):
+def test_shapes_that_do_not_fit_are_named(a, b, words):
     with pytest.raises(ValueError, match=words):
         pa.ones(a) @ pa.ones(b)
 
 
-def test_dtypes_that_do_not_fit():
+def test_dtypes_that_do_not_fit_are_named():
     with pytest.raises(TypeError, match="matmul: operands of dtypes float32 and float64"):
         pa.ones(2, 2) @ pa.ones(2, 2, dtype=pa.float64)
     with pytest.raises(TypeError, match="matmul: operands of dtypes int64 and float32"):
@@ -206,25 +206,25 @@ def test_dtypes_that_do_not_fit():
 
 @pytest.mark.parametrize(("shape", "n"), LINEAR_SHAPES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_linear(shape, n, dtype):
+def test_linear_is_the_product_with_the_transposed_weight_plus_the_bias(shape, n, dtype):
     x, w, b = make(shape, dtype), make((n, shape[-1]), dtype, 1), make((n,), dtype, 2)
     close(F.linear(pa.tensor(x), pa.tensor(w)), np.matmul(x, w.T), shape[-1])
     close(F.linear(pa.tensor(x), pa.tensor(w), pa.tensor(b)), np.matmul(x, w.T) + b, shape[-1])
 
 
 @pytest.mark.parametrize(("shape", "n"), LINEAR_SHAPES)
-def test_linear_gradients(shape, n):
+def test_gradients_of_linear_are_central_differences(shape, n):
     x, w, b = make(shape), make((n, shape[-1]), seed=1), make((n,), seed=2)
     check_gradients(F.linear, x, w)
     check_gradients(F.linear, x, w, b)
 
 
-def test_linear_of_views():
+def test_gradients_of_linear_flow_through_views():
     x, w, b = make((3, 2, 4)), make((4, 5), seed=1), make((2, 5), seed=2)
     check_gradients(lambda x, w, b: F.linear(x.permute(1, 0, 2), w.T, b.T[:, 1]), x, w, b)
 
 
-def test_linear_gradients_of_larger_products(isa):
+def test_gradients_of_larger_linear_layers_are_their_formulas(isa):
     for m, n, k in [(100, 16, 2), (100, 16, 16), (100, 1, 16), (32, 10, 64), (1, 64, 128), (600, 40, 3)]:
         arrays = [make(shape, np.float32, i) for i, shape in enumerate([(m, k), (n, k), (n,), (m, n)])]
         x, w, b, g = (pa.tensor(array, requires_grad=True) for array in arrays)
@@ -252,11 +252,11 @@ def test_bias_gradient_of_many_rows_is_accurate():
         ((3, 4), (5, 4), (1, 5), r"linear: bias of shape \(1, 5\); it must be \(5,\)"),
     ],
 )
-def test_linear_shapes_that_do_not_fit(x, w, b, words):
+def test_shapes_that_do_not_fit_linear_are_named(x, w, b, words):
     with pytest.raises(ValueError, match=words):
         F.linear(pa.ones(x), pa.ones(w), None if b is None else pa.ones(b))
 
 
-def test_linear_dtypes_that_do_not_fit():
+def test_dtypes_that_do_not_fit_linear_are_named():
     with pytest.raises(TypeError, match="linear: operands of dtypes float32 and float64"):
         F.linear(pa.ones(2, 2), pa.ones(2, 2), pa.ones(2, dtype=pa.float64))

@@ -58,7 +58,7 @@ def test_compiled_learns_the_same(microgpt):
 
 
 @needs_compile
-def test_two_layers_compile(microgpt):
+def test_a_transformer_of_two_layers_compiles_to_the_same_numbers(microgpt):
     names = ("ada", "eve", "bob", "una")
     sizes = {"n_embd": 4, "n_head": 1, "n_layer": 2, "block_size": 4}
     expected, weights = train(microgpt, "scalar", names, **sizes)
@@ -103,7 +103,7 @@ def test_a_place_does_not_see_what_follows(microgpt):
     assert seen[0][3] != seen[1][3]
 
 
-def test_the_model_of_the_example(microgpt):
+def test_the_example_has_its_parameters_names_and_samples(microgpt):
     model = microgpt.make(scalar.Value)
     assert len(model.parameters()) == 4192
     names = microgpt.NAMES.split()

@@ -27,44 +27,46 @@ ONE = [name for name, row in ROWS.items() if row.operands == 1]
 TWO = [name for name, row in ROWS.items() if row.operands == 2]
 
 
-def test_the_table_is_covered() -> None:
+def test_every_elementwise_row_is_tried_here() -> None:
     assert set(ROWS) == {*ONE, *TWO, "where"}
     assert all(row.parameters == len(PARAMETERS.get(name, ())) for name, row in ROWS.items())
 
 
 @pytest.mark.parametrize("name", ONE)
 @pytest.mark.parametrize("shape", UNARY_SHAPES, ids=str)
-def test_gradient_of_one_operand(name: str, shape: tuple[int, ...]) -> None:
+def test_a_gradient_of_one_operand_is_the_central_difference(name: str, shape: tuple[int, ...]) -> None:
     if name not in PIECEWISE:
         check_gradients(lambda a: call(name, a), *draw(name, shape), tolerance=2e-6)
 
 
 @pytest.mark.parametrize("name", TWO)
 @pytest.mark.parametrize("shapes", BINARY_SHAPES, ids=str)
-def test_gradient_of_two_operands(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+def test_gradients_of_two_operands_are_central_differences(
+    name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
     check_gradients(lambda a, b: call(name, a, b), *draw(name, *shapes), tolerance=2e-6)
 
 
 @pytest.mark.parametrize("name", TWO)
-def test_gradient_of_the_same_tensor_twice(name: str) -> None:
+def test_a_tensor_that_is_both_operands_gets_both_gradients(name: str) -> None:
     if name not in ("maximum", "minimum", "squared_error", "huber"):  # a kink or a constant there
         check_gradients(lambda a: call(name, a, a), *draw(name, (2, 3)), tolerance=3e-6)
 
 
 @pytest.mark.parametrize("name", TWO)
-def test_gradient_through_strided_operands(name: str) -> None:
+def test_gradients_flow_through_strided_operands(name: str) -> None:
     check_gradients(lambda a, b: call(name, a.T, b[:, ::2]), *draw(name, (3, 4), (4, 6)), tolerance=2e-6)
 
 
 @pytest.mark.parametrize("name", PIECEWISE)
-def test_gradient_of_steps_is_zero(name: str) -> None:
+def test_the_gradient_of_steps_is_zero(name: str) -> None:
     x = leaf([0.3, -1.7, 2.2])
     call(name, x).sum().backward()
     assert x.grad.tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("shapes", [((), (), ()), ((3,), (3,), (3,)), ((2, 1), (3,), ()), ((0,), (1,), ())], ids=str)
-def test_where(shapes: tuple[tuple[int, ...], ...]) -> None:
+def test_the_gradients_of_where_are_central_differences(shapes: tuple[tuple[int, ...], ...]) -> None:
     rng = np.random.default_rng(5)
     mask = pa.tensor(rng.uniform(size=shapes[0]) > 0.5)
     check_gradients(lambda a, b: pa.where(mask, a, b), *(rng.normal(size=s) for s in shapes[1:]))
@@ -164,7 +166,7 @@ def test_shapes_that_do_not_broadcast_are_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, row in _ops.table.items() if row.family == "comparison"])
 @pytest.mark.parametrize("dtype", [pa.bool, pa.int64, pa.float32, pa.float64], ids=str)
-def test_comparisons(name: str, dtype: pa.dtype) -> None:
+def test_a_comparison_is_numpys_and_gives_bools(name: str, dtype: pa.dtype) -> None:
     a = pa.tensor([[0, 1, 2], [2, 1, 0]]).to(dtype)
     b = pa.tensor([1, 1, 0]).to(dtype)
     result = getattr(a, name)(b)
@@ -208,7 +210,7 @@ def test_every_instruction_set_gives_the_same_bits(isa: str) -> None:
         assert bits() == own
 
 
-def test_ties_and_edges_as_in_pytorch() -> None:
+def test_ties_and_edges_have_pytorchs_gradients() -> None:
     x = leaf([0.0, -0.0, 0.0])
     pa.relu(x).sum().backward()
     assert x.grad.tolist() == [0.0, 0.0, 0.0]
@@ -226,7 +228,7 @@ def test_ties_and_edges_as_in_pytorch() -> None:
     assert x.grad.tolist() == [0.0]
 
 
-def test_nan_passes_through() -> None:
+def test_a_nan_passes_through() -> None:
     nan = pa.tensor([float("nan")])
     for name in ("relu", "maximum", "minimum", "clamp", "abs"):
         operands = [nan] if ROWS[name].operands == 1 else [nan, pa.ones(1)]

@@ -1,4 +1,4 @@
-"""The package as such: what it exports, what importing it does, what it says of itself."""
+"""The package exports what it says, and importing it starts, loads and looks for nothing that it does not need."""
 
 import importlib
 import importlib.metadata
@@ -100,7 +100,7 @@ def run_python(code: str) -> str:
     return done.stdout
 
 
-def test_the_three_ways_in() -> None:
+def test_value_tensor_and_mlp_are_imported_from_the_package() -> None:
     from pyautograd import MLP, Tensor, Value
 
     assert MLP is pyautograd.nn.MLP
@@ -109,7 +109,7 @@ def test_the_three_ways_in() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_the_package(name: str) -> None:
+def test_every_public_name_is_there(name: str) -> None:
     assert getattr(pyautograd, name) is not None
 
 
@@ -126,11 +126,11 @@ def test_public_modules_export_what_they_have(name: str) -> None:
         assert hasattr(module, member), member
 
 
-def test_version() -> None:
+def test_the_version_is_that_of_the_distribution() -> None:
     assert pyautograd.__version__ == importlib.metadata.version("pyautograd-core") == "0.1.0"
 
 
-def test_is_typed() -> None:
+def test_the_types_are_shipped() -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert (PACKAGE / "_core.pyi").is_file()
 

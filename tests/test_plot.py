@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, what is refused, and what is said where matplotlib is missing."""
+"""Pictures show what they are given, refuse what cannot be drawn, and say so where matplotlib is missing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Y = np.array([-1, -1, 1, 1])
     ],
     ids=["function", "scores", "scalar", "scalar scores", "reference", "module", "module scores"],
 )
-def test_decision_boundary_of_every_kind_of_model(model: object) -> None:
+def test_a_decision_boundary_is_drawn_of_every_kind_of_model(model: object) -> None:
     ax = plot.decision_boundary(model, X, Y, resolution=5)  # type: ignore[arg-type]
     assert sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes") and len(c.get_sizes())) == 4
 

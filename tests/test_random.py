@@ -1,4 +1,4 @@
-"""Random numbers: their distributions and bounds; seeds, states, generators, and the stream of each thread; dropout."""
+"""Random numbers have their distributions and bounds, and follow from seeds, states, generators and threads."""
 
 import concurrent.futures
 import copy
@@ -21,7 +21,7 @@ N = 200_000
 
 
 @pytest.mark.parametrize("dtype", [pa.float32, pa.float64])
-def test_uniform(dtype):
+def test_uniform_numbers_fill_their_range_evenly(dtype):
     a = pa.rand(N, dtype=dtype).numpy().astype(np.float64)
     assert a.min() >= 0
     assert a.max() < 1
@@ -39,7 +39,7 @@ def test_uniform_never_reaches_its_upper_bound():
 
 
 @pytest.mark.parametrize("dtype", [pa.float32, pa.float64])
-def test_normal(dtype):
+def test_normal_numbers_have_the_quantiles_of_the_distribution(dtype):
     a = pa.randn(N + 1, dtype=dtype).numpy().astype(np.float64)
     assert abs(a.mean()) < 0.01
     assert abs(a.std() - 1) < 0.01
@@ -51,7 +51,7 @@ def test_normal(dtype):
     assert abs(b.std() - 2) < 0.03
 
 
-def test_integers():
+def test_random_integers_are_evenly_spread():
     counts = np.bincount(pa.randint(-3, 4, (N,)).numpy() + 3)
     assert len(counts) == 7
     np.testing.assert_allclose(counts, N / 7, rtol=0.05)
@@ -60,7 +60,7 @@ def test_integers():
         pa.randint(3, 3, (1,))
 
 
-def test_permutations():
+def test_permutations_hold_each_number_once_at_every_place_alike():
     assert sorted(pa.randperm(1000).tolist()) == list(range(1000))
     assert pa.randperm(0).shape == (0,)
     places = np.zeros((5, 5))
@@ -84,7 +84,7 @@ def test_the_seed_fixes_the_bits():
     assert draw() != first
 
 
-def test_the_state_comes_back():
+def test_a_state_that_is_set_again_gives_the_same_numbers():
     state = pa.get_rng_state()
     first = pa.rand(5).tolist()
     pa.set_rng_state(state)
@@ -99,7 +99,7 @@ def test_the_stream_does_not_depend_on_how_it_is_cut():
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
-def test_dropout(p):
+def test_dropout_keeps_scaled_numbers_and_their_gradients(p):
     x = pa.randn(301, 100, dtype=pa.float64, requires_grad=True)
     y = F.dropout(x.T, p)
     kept = y.detach().numpy().T != 0
@@ -110,7 +110,7 @@ def test_dropout(p):
     np.testing.assert_allclose(x.grad.numpy(), 2 * kept * scale)
 
 
-def test_bad_dropout():
+def test_dropout_refuses_probabilities_and_dtypes_that_make_no_sense():
     with pytest.raises(ValueError, match=r"1\.5"):
         F.dropout(pa.ones(3), 1.5)
     with pytest.raises(TypeError, match="dropout"):

@@ -43,7 +43,7 @@ def close(ours, theirs, dtype):
         if name not in ("mean", "var") or dtype in ("float32", "float64")
     ],
 )
-def test_values_are_numpys(name, dtype, isa):
+def test_reductions_are_numpys(name, dtype, isa):
     for shape in SHAPES:
         for _, x, a in layouts(shape, dtype):
             if name == "prod" and a.size > 200:
@@ -64,7 +64,7 @@ def test_values_are_numpys(name, dtype, isa):
 
 @pytest.mark.parametrize("name", NUMPY)
 @pytest.mark.parametrize("axes", [None, 0, 1, 2, (0, 1), (1, 2), (0, 2)])
-def test_gradients(name, axes):
+def test_gradients_of_reductions_are_central_differences(name, axes):
     a = np.random.default_rng(1).standard_normal((3, 4, 2))
     check_gradients(lambda x: getattr(pa, name)(x, axes), a)
 
@@ -102,7 +102,7 @@ def test_products_of_zeros_have_the_right_gradient(zeros):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [1, 5, 40, 100, 3000])
-def test_nan_wins(n, dtype, isa):
+def test_a_nan_is_the_largest_and_the_smallest(n, dtype, isa):
     a = np.random.default_rng(0).standard_normal((n, 2)).astype(dtype)
     a[n // 2, 0] = np.nan
     for x in (pa.tensor(a), pa.tensor(np.ascontiguousarray(a.T)).T):
@@ -152,7 +152,7 @@ def test_long_float32_sums_are_accurate():
     np.testing.assert_allclose(pa.tensor(columns).sum(0).numpy(), exact, rtol=1e-6)
 
 
-def test_empty_shapes():
+def test_reductions_of_nothing_give_the_neutral_number_or_nothing():
     empty = pa.zeros(3, 0)
     assert empty.sum().item() == 0
     assert empty.prod().item() == 1
@@ -169,7 +169,7 @@ def test_variance_without_freedom_is_pytorchs():
     assert pa.tensor([1.0, 2.0]).var(correction=3).item() == np.inf
 
 
-def test_bad_input():
+def test_dtypes_axes_and_empty_shapes_that_do_not_fit_are_named():
     with pytest.raises(TypeError, match=r"mean: takes float32 or float64, not int64 \(of shape \(3,\)\)"):
         pa.tensor([1, 2, 3]).mean()
     with pytest.raises(TypeError, match="var: takes float32"):

@@ -1,4 +1,4 @@
-"""save and load: what comes back, what is refused, and that a file is whole or absent."""
+"""save and load bring back what was saved, refuse what is damaged, and leave a file whole or absent."""
 
 import concurrent.futures
 import errno
@@ -69,7 +69,7 @@ def test_what_is_saved_comes_back(name, tmp_path) -> None:
     assert stream.getvalue() == path.read_bytes()
 
 
-def test_a_checkpoint(tmp_path) -> None:
+def test_a_checkpoint_of_model_optimizer_and_epoch_comes_back(tmp_path) -> None:
     path = str(tmp_path / "checkpoint")
     model = nn.MLP(2, [4, 1])
     optimizer = optim.Adam(model.parameters(), amsgrad=True)
@@ -234,7 +234,7 @@ def test_a_name_may_be_as_long_as_the_system_takes(tmp_path) -> None:
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_file_without_a_folder_in_its_path(tmp_path, monkeypatch) -> None:
+def test_a_path_may_have_no_folder_but_must_be_one(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for value in (1.0, 2.0):
         pa.save({"a": pa.tensor(value)}, "w.npz")

@@ -1,4 +1,4 @@
-"""Softmax, log_softmax, logsumexp and cross-entropy: values by their formulas, gradients, infinities, bad input."""
+"""Softmax, log_softmax, logsumexp and cross-entropy have the values and gradients of their formulas."""
 
 import itertools
 import math
@@ -37,7 +37,7 @@ def np_logsumexp(a, axis, keepdims):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_values(dtype, isa):
+def test_softmax_log_softmax_and_logsumexp_are_their_formulas(dtype, isa):
     tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-13}
     for shape in SHAPES:
         for _, x, a in layouts(shape, dtype):
@@ -54,12 +54,12 @@ def test_values(dtype, isa):
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
-def test_gradients(name, axis):
+def test_gradients_of_softmax_and_its_kin_are_central_differences(name, axis):
     a = np.random.default_rng(1).standard_normal((3, 4, 2))
     check_gradients(lambda x: getattr(x, name)(axis), a)
 
 
-def test_gradients_of_long_lines():
+def test_gradients_of_long_lines_are_those_of_long_columns():
     a = np.random.default_rng(1).standard_normal((2, 1100))
     for name in ("softmax", "log_softmax", "logsumexp"):
         x, y = pa.tensor(a, requires_grad=True), pa.tensor(np.ascontiguousarray(a.T), requires_grad=True)
@@ -77,7 +77,7 @@ def test_a_number_is_a_line_of_one():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.parametrize("width", [3, 30])
-def test_infinities(rows, width, dtype):
+def test_infinities_and_nans_give_the_limit_or_nan(rows, width, dtype):
     inf, nan = math.inf, math.nan
     cases = [([-inf] * 3, nan, -inf), ([inf, 1, 2], nan, inf), ([nan, 1, 2], nan, nan), ([-inf, 1, -inf], None, None)]
     for row, everywhere, normaliser in cases:
@@ -123,7 +123,7 @@ def np_cross_entropy(a, target, ignored=-100, smoothing=0.0):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(1, 1), (4, 3), (32, 10), (5, 100), (100, 2)])
 @pytest.mark.parametrize(("ignored", "smoothing"), list(itertools.product((-100, 0), (0.0, 0.1, 1.0))))
-def test_cross_entropy(shape, dtype, ignored, smoothing, isa):
+def test_cross_entropy_is_its_formula(shape, dtype, ignored, smoothing, isa):
     rng = np.random.default_rng(3)
     target = rng.integers(0, shape[1], shape[0])
     target[0] = shape[1] - 1
@@ -136,7 +136,7 @@ def test_cross_entropy(shape, dtype, ignored, smoothing, isa):
 
 
 @pytest.mark.parametrize(("ignored", "smoothing"), list(itertools.product((-100, 2), (0.0, 0.3))))
-def test_gradient_of_cross_entropy(ignored, smoothing):
+def test_the_gradient_of_cross_entropy_is_the_central_difference(ignored, smoothing):
     target = pa.tensor([0, 2, 1, 2])
     a = np.random.default_rng(4).standard_normal((4, 3))
     check_gradients(lambda x: F.cross_entropy(x, target, ignore_index=ignored, label_smoothing=smoothing), a)
@@ -147,7 +147,7 @@ def test_cross_entropy_of_far_logits_is_exact():
     assert F.cross_entropy(x, pa.tensor([1, 1])).item() == 250
 
 
-def test_cross_entropy_of_one_row_and_of_none():
+def test_cross_entropy_takes_one_row_and_is_nan_of_none():
     a = np.random.default_rng(5).standard_normal(3)
     np.testing.assert_allclose(
         F.cross_entropy(pa.tensor(a), pa.tensor(1)).item(), np_cross_entropy(a[None], np.array([1]))
@@ -160,7 +160,7 @@ def test_cross_entropy_of_one_row_and_of_none():
     assert not x.grad.numpy().any()
 
 
-def test_bad_input():
+def test_targets_dtypes_and_axes_that_do_not_fit_are_named():
     x = pa.zeros(4, 10)
     with pytest.raises(IndexError, match="cross_entropy: target 12 at position 3 is out of range for 10 classes"):
         F.cross_entropy(x, pa.tensor([1, 2, 3, 12]))

@@ -1,4 +1,4 @@
-"""Classes derived from Value, Tensor and Parameter in every ordinary way."""
+"""Classes may be derived from Value, Tensor and Parameter in every ordinary way."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_init_of_ones_own_calls_the_base(Value):
     assert v.grad == 4.0
 
 
-def test_arguments_in_another_order_and_by_keyword_only(Value):
+def test_an_init_of_ones_own_may_take_arguments_in_another_order_and_by_keyword_only(Value):
     class Named(Value):
         def __init__(self, name, *, data=1.0, **keywords):
             self.name = name
@@ -49,7 +49,7 @@ def test_arguments_in_another_order_and_by_keyword_only(Value):
     assert (b.data, b.label, b.name, a.grad) == (3.0, "triple", "b", 3.0)
 
 
-def test_slots(Value):
+def test_a_subclass_may_have_slots(Value):
     class Slotted(Value):
         __slots__ = ("extra",)
 
@@ -61,7 +61,7 @@ def test_slots(Value):
 
 
 @pytest.mark.parametrize("mixin_first", [True, False])
-def test_a_plain_class_beside_it(Value, mixin_first):
+def test_a_value_may_have_a_plain_class_beside_it_as_base(Value, mixin_first):
     bases = (Mixin, Value) if mixin_first else (Value, Mixin)
     Mixed = type("Mixed", bases, {"__init__": lambda self, data, unit: (Value.__init__(self, data), None)[1]})
     v = Mixed(2.0, "m")
@@ -89,7 +89,7 @@ def test_cooperating_inits_may_reach_the_base_twice(Value):
     assert (c.data, c.a, c.b) == (3.0, 3.0, 3.0)
 
 
-def test_dataclasses_generics_and_init_subclass(Value):
+def test_dataclasses_generics_and_init_subclass_work(Value):
     names = []
 
     class Registered(Value):
@@ -140,7 +140,7 @@ def test_a_value_may_be_filled_again_but_takes_no_children_once_it_is_used():
 # ---- Tensors
 
 
-def test_a_tensor_of_ones_own_class():
+def test_a_tensor_may_have_a_class_of_ones_own():
     class Image(pa.Tensor):
         def __init__(self, name, data, **keywords):
             super().__init__(data, **keywords)
@@ -156,7 +156,7 @@ def test_a_tensor_of_ones_own_class():
 
 
 @pytest.mark.parametrize("mixin_first", [True, False])
-def test_a_plain_class_beside_a_tensor(mixin_first):
+def test_a_tensor_may_have_a_plain_class_beside_it_as_base(mixin_first):
     bases = (Mixin, pa.Tensor) if mixin_first else (pa.Tensor, Mixin)
     assert type("Mixed", bases, {})([1.0]).twice().tolist() == [2.0]
 

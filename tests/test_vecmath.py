@@ -89,7 +89,7 @@ def ulps(got: Array, want: Array) -> Array:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_within_two_ulp(name: str, isa: str) -> None:
+def test_a_function_is_within_2_ulp_of_the_truth(name: str, isa: str) -> None:
     ours, truth = FUNCTIONS[name]
     x = samples()
     with np.errstate(all="ignore"):
@@ -102,7 +102,7 @@ def test_within_two_ulp(name: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_exact(name: str, isa: str) -> None:
+def test_rounding_sign_and_size_are_exact(name: str, isa: str) -> None:
     ours, truth = EXACT[name]
     x = samples()
     with np.errstate(invalid="ignore"):  # NumPy warns of signalling NaNs
@@ -112,7 +112,7 @@ def test_exact(name: str, isa: str) -> None:
     np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
 
 
-def test_pow_within_one_ulp(isa: str) -> None:
+def test_pow_is_within_1_ulp_of_the_truth(isa: str) -> None:
     generator = np.random.default_rng(1)
     a = np.exp(generator.uniform(-20, 20, 100_000)).astype(np.float32)
     b = (generator.uniform(-88, 88, 100_000) / np.maximum(np.abs(np.log(a)), 1)).astype(np.float32)
@@ -124,7 +124,7 @@ def test_pow_within_one_ulp(isa: str) -> None:
     assert ulps((pa.tensor(a) ** pa.tensor(b)).numpy(), want).max() <= 1
 
 
-def test_pow_at_the_edges(isa: str) -> None:
+def test_pow_is_within_1_ulp_at_the_edges(isa: str) -> None:
     edges = [0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1.5, -1.5, 1e38, -1e38, 1e-45, 2**24 - 1, -(2**24 - 1), 2**24 + 2]
     x = np.array([*edges, math.inf, -math.inf, math.nan], np.float32)
     a, b = (side.ravel() for side in np.meshgrid(x, x))
@@ -134,7 +134,7 @@ def test_pow_at_the_edges(isa: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["sin", "cos"])
-def test_angles_near_multiples_of_half_pi_and_huge(name: str, isa: str) -> None:
+def test_angles_near_multiples_of_half_pi_and_huge_ones_are_within_2_ulp(name: str, isa: str) -> None:
     ours, truth = FUNCTIONS[name]
     multiples = (np.arange(1, 20_001) * (math.pi / 2)).astype(np.float32)
     huge = np.exp(np.linspace(10, 88, 5_000)).astype(np.float32)
@@ -191,7 +191,7 @@ def test_integers_wrap_around(isa: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float32, np.float64])
-def test_comparisons(dtype: Any, isa: str) -> None:
+def test_comparisons_are_numpys_also_of_nans(dtype: Any, isa: str) -> None:
     generator = np.random.default_rng(3)
     a, b = generator.integers(-2, 3, (2, 1_000)).astype(dtype)
     if np.dtype(dtype).kind == "f":

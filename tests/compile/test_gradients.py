@@ -1,4 +1,4 @@
-"""What a compiled step does with gradients besides `backward()` and `step()`: the same as eagerly, to the bit."""
+"""What a step does with gradients besides `backward()` and `step()`, it does compiled as eagerly, to the bit."""
 
 from collections.abc import Callable
 from typing import Any

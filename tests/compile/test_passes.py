@@ -1,4 +1,4 @@
-"""What the passes make of a program, as its description shows it; that the numbers stay is in test_ops.py."""
+"""The passes leave out, merge, fuse and place instructions, and change no number."""
 
 from collections.abc import Callable
 from typing import Any

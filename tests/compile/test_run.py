@@ -1,17 +1,16 @@
-"""`run`: a whole training, its epochs in C."""
+"""`run` makes whole epochs in C, and does what a loop of steps does."""
 
+import functools
 import gc
-import os
 import random
 import signal
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from threads import in_threads, interrupt_while_in_use
 
 import pyautograd
 from pyautograd import Tensor, Value, nn, optim, scalar
@@ -342,21 +341,6 @@ def heeds_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def interrupt_while_in_use(parameter: Tensor) -> threading.Thread:
-    """A thread that sends SIGINT once a program is running on the parameter."""
-
-    def watch() -> None:
-        with pyautograd.no_grad(), pytest.raises(RuntimeError, match="another thread"):
-            while True:
-                pyautograd._core.check_write(parameter, "watch")
-                time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
-
-
 def steps_made(optimizer: optim.Optimizer) -> int:
     (count,) = {int(state["step"].item()) for state in optimizer.state.values()}
     return count
@@ -424,20 +408,10 @@ def test_steps_over_values_run_as_a_loop_of_them_does() -> None:
 
 
 def test_trainings_may_run_in_threads_side_by_side() -> None:
-    expected = make()[0].run(*data(), batch_size=10, epochs=20, seed=0)
-    steps = [make()[0] for _ in range(3)]
-    results: list[Any] = [None] * 3
-
-    def train(i: int) -> None:
-        results[i] = steps[i].run(*data(), batch_size=10, epochs=20, seed=0)
-
-    threads = [threading.Thread(target=train, args=(i,)) for i in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for found in results:
-        np.testing.assert_array_equal(found, expected)
+    trainings = [functools.partial(make()[0].run, *data(), batch_size=10, epochs=20, seed=0) for _ in range(4)]
+    expected = trainings.pop()()
+    for losses in in_threads(*trainings):
+        np.testing.assert_array_equal(losses, expected)
 
 
 def test_many_runs_leave_nothing_behind() -> None:

@@ -1,12 +1,12 @@
 """A compiled step looks like its function, may be a method or called by another step, and frees what nobody holds."""
 
+import functools
 import gc
 import inspect
-import threading
 import weakref
-from typing import Any
 
 import pytest
+from threads import in_threads
 
 import pyautograd
 from pyautograd import CompiledStep, Tensor, nn
@@ -105,19 +105,11 @@ def test_programs_do_not_keep_the_step_alive() -> None:
 def test_threads_may_call_one_step() -> None:
     factor = pyautograd.tensor([3.0])
     step = pyautograd.compile(lambda x: (x * factor).sum())
-    wrong: list[Any] = []
 
-    def work(number: float) -> None:
+    def work(number: float) -> set[float]:
         x = pyautograd.full((5,), number)
-        for _ in range(300):
-            found = step(x).item()
-            if found != 15.0 * number:
-                wrong.append((number, found))
+        return {step(x).item() for _ in range(300)}
 
-    threads = [threading.Thread(target=work, args=(float(i),)) for i in range(1, 5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    found = in_threads(*(functools.partial(work, number) for number in (1.0, 2.0, 3.0, 4.0)))
+    assert found == [{15.0}, {30.0}, {45.0}, {60.0}]
     assert len(step.programs) == 1

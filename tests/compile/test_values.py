@@ -1,4 +1,4 @@
-"""Steps over Values that go through small tensors on the way: compiled, they have the eager bits."""
+"""Compiled steps over Values, with small tensors on the way, have the eager bits."""
 
 import random
 from collections.abc import Callable

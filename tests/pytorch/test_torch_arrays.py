@@ -40,7 +40,7 @@ DATA: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.filterwarnings("ignore:Creating a tensor from a list of numpy.ndarrays is extremely slow")
 @pytest.mark.parametrize("name", DATA)
-def test_tensor(name: str) -> None:
+def test_a_tensor_of_data_has_pytorchs_dtype_shape_and_numbers(name: str) -> None:
     ours, theirs = pa.tensor(DATA[name](pa)), torch.tensor(DATA[name](torch))
     dtype = str(theirs.dtype).split(".")[-1]
     assert (ours.dtype.name, ours.shape) == (KINDS.get(dtype, dtype), tuple(theirs.shape))

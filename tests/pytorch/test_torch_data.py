@@ -97,7 +97,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_data(name: str) -> None:
+def test_datasets_samplers_and_loaders_give_or_refuse_what_pytorchs_do(name: str) -> None:
     answers = []
     for library in (torch, pa):
         try:
@@ -116,7 +116,7 @@ SCHEDULES = {
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules_resumed_and_disturbed(name: str) -> None:
+def test_schedules_that_are_resumed_or_disturbed_go_on_as_pytorchs_do(name: str) -> None:
     def rates(library, save, load):
         def begin(**options):
             first, second = (library.nn.Parameter(library.ones(3)) for _ in range(2))

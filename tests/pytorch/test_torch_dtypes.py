@@ -160,7 +160,7 @@ def is_for_tensors(name: str, left: tuple[str, str], right: tuple[str, str]) -> 
 
 
 @pytest.mark.parametrize("name", BINARY)
-def test_two_operands(name: str) -> None:
+def test_two_operands_give_pytorchs_dtype_shape_and_numbers(name: str) -> None:
     for left, right in itertools.product(OPERANDS, OPERANDS):
         if is_for_tensors(name, left, right):
             continue
@@ -184,7 +184,7 @@ def test_two_operands(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_one_operand(name: str, dtype: str) -> None:
+def test_one_operand_gives_pytorchs_dtype_shape_and_numbers(name: str, dtype: str) -> None:
     for shape in ("dims", "more dims", "0-d"):
         where = f"{name} of {dtype}, {shape}"
         theirs = outcome(UNARY[name], torch, operand(torch, dtype, shape))
@@ -229,7 +229,7 @@ def edges(library: Any, dtype: str) -> Any:
 
 
 @pytest.mark.parametrize("name", WITH_EDGES)
-def test_integers_where_floats_end(name: str) -> None:
+def test_integers_at_the_ends_of_floats_are_computed_as_pytorch_does(name: str) -> None:
     """Beside integers, and beside floats, which they become: the same numbers on both sides."""
     function, column = BINARY[name], (-1, 1)
     for dtype in ("int64", "float32", "float64"):

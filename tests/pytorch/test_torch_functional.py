@@ -1,4 +1,4 @@
-"""Losses and functions against PyTorch: values and gradients, every option."""
+"""Losses and functions have PyTorch's values and gradients with every option."""
 
 import itertools
 
@@ -47,7 +47,7 @@ DTYPES = [np.float32, np.float64]
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_elementwise_losses(shape, reduction, dtype) -> None:
+def test_elementwise_losses_have_pytorchs_values_and_gradients(shape, reduction, dtype) -> None:
     x, y = (rng.normal(size=shape).astype(dtype) * 2 for _ in range(2))
     p = 1 / (1 + np.exp(-y)).astype(dtype)
     q = 1 / (1 + np.exp(-x)).astype(dtype)
@@ -69,7 +69,7 @@ def test_elementwise_losses(shape, reduction, dtype) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("shape", [(0,), (0, 3)], ids=str)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_losses_of_nothing(shape, reduction) -> None:
+def test_losses_of_nothing_are_pytorchs(shape, reduction) -> None:
     x = np.zeros(shape)
     both(F.mse_loss, TF.mse_loss, [x, x], reduction=reduction)
     both(F.binary_cross_entropy, TF.binary_cross_entropy, [x, x], reduction=reduction)
@@ -78,7 +78,7 @@ def test_losses_of_nothing(shape, reduction) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(4,), (6, 4), (2, 4, 3), (2, 4, 3, 2)], ids=str)
-def test_cross_entropy(shape, reduction, dtype) -> None:
+def test_cross_entropy_has_pytorchs_values_and_gradients(shape, reduction, dtype) -> None:
     logits = (rng.normal(size=shape) * 3).astype(dtype)
     classes = np.asarray(rng.integers(0, 4, size=() if len(shape) == 1 else shape[:1] + shape[2:]))
     soft = np.exp(rng.normal(size=shape)).astype(dtype)
@@ -97,7 +97,7 @@ def test_cross_entropy(shape, reduction, dtype) -> None:
             both(F.nll_loss, TF.nll_loss, [logs, classes], reduction=reduction, weight=w, ignore_index=1)
 
 
-def test_cross_entropy_of_large_logits() -> None:
+def test_cross_entropy_of_large_logits_is_pytorchs() -> None:
     logits = np.array([[1e4, 0.0, -1e4], [-1e4, -1e4, 1e4]], np.float32)
     both(F.cross_entropy, TF.cross_entropy, [logits, np.array([1, 2])])
     both(F.cross_entropy, TF.cross_entropy, [logits, np.array([1, 2])], reduction="none")
@@ -124,7 +124,7 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (2, 3, 4), (40, 33)], ids=str)
-def test_activations(shape, dtype) -> None:
+def test_activations_have_pytorchs_values_and_gradients(shape, dtype) -> None:
     x = (rng.normal(size=shape) * 4).astype(dtype)
     x.flat[0] = 0.0
     for ours, theirs, options in ACTIVATIONS:
@@ -132,13 +132,13 @@ def test_activations(shape, dtype) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 4, 3), (0, 3)], ids=str)
-def test_linear(shape) -> None:
+def test_linear_has_pytorchs_values_and_gradients(shape) -> None:
     x, w, b = rng.normal(size=shape), rng.normal(size=(2, 3)), rng.normal(size=2)
     both(F.linear, TF.linear, [x, w, b])
     both(F.linear, TF.linear, [x, w])
 
 
-def test_one_hot() -> None:
+def test_one_hot_is_pytorchs() -> None:
     classes = rng.integers(0, 5, size=(3, 4))
     assert F.one_hot(pa.tensor(classes)).tolist() == TF.one_hot(torch.tensor(classes)).tolist()
     assert F.one_hot(pa.tensor(classes), 7).tolist() == TF.one_hot(torch.tensor(classes), 7).tolist()

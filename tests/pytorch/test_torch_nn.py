@@ -1,4 +1,4 @@
-"""Modules against PyTorch: state dicts go over, repr is the same, training gives the same numbers."""
+"""Modules are shown, initialised and trained as PyTorch's, and take its state dicts."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def copy_over(ours, theirs):
     ours.load_state_dict({name: tensor.numpy() for name, tensor in theirs.state_dict().items()})
 
 
-def test_walks_and_repr() -> None:
+def test_a_module_is_shown_and_walked_as_pytorchs() -> None:
     ours, theirs = make(pa), make(torch)
     assert repr(ours) == repr(theirs)
     for walk in ("named_parameters", "named_modules", "named_children"):
@@ -51,7 +51,7 @@ def test_walks_and_repr() -> None:
         lambda nn: nn.CrossEntropyLoss(),
     ],
 )
-def test_repr_of_parts(build) -> None:
+def test_a_layer_is_shown_as_pytorchs(build) -> None:
     ours, theirs = repr(build(pa.nn)), repr(build(torch.nn))
     if not theirs.startswith("ModuleList"):  # PyTorch folds equal entries of a list into one line
         assert ours == theirs
@@ -90,7 +90,7 @@ def test_mlp_is_pytorchs_sequential() -> None:
 
 
 @pytest.mark.parametrize("nonlinearity", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
-def test_gains(nonlinearity) -> None:
+def test_gains_are_pytorchs(nonlinearity) -> None:
     assert pa.nn.init.calculate_gain(nonlinearity) == torch.nn.init.calculate_gain(nonlinearity)
 
 
@@ -119,7 +119,7 @@ def test_initialisations_have_the_same_distribution(name, options, shape) -> Non
 
 @pytest.mark.parametrize("norm_type", [1, 2, 3.5, float("inf")])
 @pytest.mark.parametrize("max_norm", [0.1, 100.0])
-def test_clipping(norm_type, max_norm) -> None:
+def test_clipped_gradients_and_their_norm_are_pytorchs(norm_type, max_norm) -> None:
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape) for shape in ((3, 4), (4,), (1, 1))]
     grads = []
@@ -145,7 +145,7 @@ def test_clipping(norm_type, max_norm) -> None:
         (lambda lib: lib.nn.BatchNorm1d(4, affine=False, track_running_stats=False), (6, 4)),
     ],
 )
-def test_normalisation(build, shape) -> None:
+def test_normalisation_has_pytorchs_values_gradients_and_statistics(build, shape) -> None:
     ours, theirs = build(pa).double(), build(torch).double()
     assert repr(ours) == repr(theirs)
     rng = np.random.default_rng(0)
@@ -170,7 +170,7 @@ def test_normalisation(build, shape) -> None:
 
 
 @pytest.mark.parametrize("padding_idx", [None, 2])
-def test_embedding(padding_idx) -> None:
+def test_an_embedding_has_pytorchs_gradients(padding_idx) -> None:
     weight = np.random.default_rng(0).normal(size=(6, 3))
     positions = np.array([[0, 2, 2], [5, 1, 0]])
     grads = []

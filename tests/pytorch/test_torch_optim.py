@@ -1,4 +1,4 @@
-"""Optimisers and schedules against PyTorch's: every option, over many steps; state dicts go over."""
+"""Optimisers and schedules make PyTorch's updates with every option over many steps, and take its state dicts."""
 
 import itertools
 
@@ -56,7 +56,7 @@ def compare(ours, theirs, tolerance):
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
-def test_updates(name, options, dtype) -> None:
+def test_updates_are_pytorchs_over_many_steps(name, options, dtype) -> None:
     ours, theirs = parameters(pa, dtype), parameters(torch, dtype)
     mine = getattr(pa.optim, name)(ours, lr=0.01, **options)
     other = getattr(torch.optim, name)(theirs, lr=0.01, **options)
@@ -118,7 +118,7 @@ def test_schedules_are_the_same_to_the_last_digit(build) -> None:
     assert runs[0] == runs[1]
 
 
-def test_schedules_stack() -> None:
+def test_schedules_may_be_stacked_as_in_pytorch() -> None:
     runs = []
     for lib in (pa, torch):
         optimizer = lib.optim.SGD(parameters(lib, np.float64), lr=0.1)

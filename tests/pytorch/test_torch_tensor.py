@@ -1,4 +1,4 @@
-"""Tensors against PyTorch: the same expression on both sides gives the same shape, dtype, values and gradients."""
+"""The same expression gives the shape, dtype, values and gradients that it gives in PyTorch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -129,7 +129,7 @@ class Operands:
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_values_and_gradients(name: str) -> None:
+def test_an_expression_has_pytorchs_values_and_gradients(name: str) -> None:
     ours, theirs = inputs(pa, True), inputs(torch, True)
     a, b = DIFFERENTIABLE[name](pa, Operands(ours)), DIFFERENTIABLE[name](torch, Operands(theirs))
     assert tuple(a.shape) == tuple(b.shape)
@@ -191,7 +191,7 @@ PLAIN: dict[str, Callable[[Any, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_values_and_dtypes(name: str) -> None:
+def test_an_expression_without_gradient_has_pytorchs_values_and_dtype(name: str) -> None:
     ours = PLAIN[name](pa, Operands(inputs(pa, False)))
     theirs = PLAIN[name](torch, Operands(inputs(torch, False)))
     assert tuple(ours.shape) == tuple(theirs.shape)
@@ -240,7 +240,7 @@ def test_what_pytorch_refuses_is_refused(name: str) -> None:
     assert len(str(caught.value)) > 15
 
 
-def test_gradients_accumulate_and_retain() -> None:
+def test_gradients_accumulate_and_are_retained_as_in_pytorch() -> None:
     for library in (pa, torch):
         x = library.tensor([1.0, 2.0], requires_grad=True)
         h = x * 3
@@ -252,7 +252,7 @@ def test_gradients_accumulate_and_retain() -> None:
         assert h.grad.tolist() == [12.0, 24.0]
 
 
-def test_grad_and_unused() -> None:
+def test_grad_of_inner_and_unused_tensors_is_pytorchs() -> None:
     for library in (pa, torch):
         x = library.tensor([1.0, 2.0], requires_grad=True)
         y = library.tensor([3.0], requires_grad=True)

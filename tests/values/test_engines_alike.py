@@ -1,4 +1,4 @@
-"""`reference` has the names and behaviour of `scalar`: every public name, and a table of expressions."""
+"""`reference` has the names and the behaviour of `scalar`."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_what_a_value_shows_and_does(attribute, value):
 
 @pytest.mark.parametrize("number", [*NUMBERS, *ODD])
 @pytest.mark.parametrize("function", [*BINARY, *COMPARISONS, *UNSUPPORTED], ids=lambda f: f.__name__)
-def test_operators_with_numbers_and_other_things_on_either_side(function, number):
+def test_operators_answer_alike_with_anything_on_either_side(function, number):
     other = {**NUMBERS, **ODD}[number]
     for expression in (lambda V: function(V(2.5), other), lambda V: function(other, V(2.5))):
         ours, theirs = alike(expression)

@@ -1,4 +1,4 @@
-"""Neurons, layers and nets of Values: built, called, changed and copied as micrograd's."""
+"""Neurons, layers and nets of Values are built, called, changed and copied as micrograd's."""
 
 from __future__ import annotations
 

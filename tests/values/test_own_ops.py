@@ -1,4 +1,4 @@
-"""Ops of one's own: with a `_backward`, as in micrograd, or with their local gradients, as in microgpt."""
+"""Ops of one's own run their `_backward`, as in micrograd, or use their local gradients, as in microgpt."""
 
 from __future__ import annotations
 
