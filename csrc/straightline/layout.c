@@ -1,19 +1,18 @@
-/* Places: where each number stands, and the instructions over them.
+/* Data layout: the position of every number, and the instructions over packs of equal ops.
 
-   A pack's results stand side by side, in the order of its lanes. That order follows the places of the operands, so
-   that they are read side by side too, or row by row:
+   The results of a pack stand side by side, in the order of its lanes. That order follows the positions of the
+   operands, so that they are read side by side too, or row by row:
 
        relu    x [ s0: h0 h1 h2 … │ s1: h0 h1 h2 … │ … ]      one row of all lanes
        mul     g [ s0 │ s1 │ … ]   w [ h0 h1 h2 … ]           rows: one g, all of w
 
    Arithmetic whose operands fit no such pattern reads them by position. For other ops and for products they are brought
-   side by side by an instruction of its own, once for all who want them. Packs of a few ops wait in w->pending and become runs
-   of scalar ops. */
+   side by side by an instruction of its own, which all who want the same numbers share. */
 #include <string.h>
 
 #include "internal.h"
 
-/* Shorter rows are not worth being rows; calls through pa_k want longer ones. */
+/* Shorter rows are not worth a loop of their own; calls through pa_k cost more and want longer ones. */
 enum { ROW_MIN = 8, CALL_ROW_MIN = 32 };
 
 /* ---- positions ---- */
@@ -23,7 +22,7 @@ void sl_align(sl_work *w) { w->top = (w->top + 7) & ~INT64_C(7); }
 int32_t sl_take(sl_work *w, int64_t n) {
     if (n >= 8) sl_align(w);
     int64_t first = w->top;
-    if (first + n > INT32_MAX - 64) { /* refused at the end: until then, any position does */
+    if (first + n > INT32_MAX - 64) { /* such code is refused at the end; until then any position will do */
         w->top = INT32_MAX;
         return 0;
     }
@@ -36,27 +35,23 @@ bool sl_is_unplaced(const sl_work *w, int32_t reg) {
     return w->at[reg] < 0 && (code == PA_OP_leaf || code == SL_CODE_CONSTANT);
 }
 
-int32_t sl_place(sl_work *w, int32_t reg) {
+int32_t sl_position(sl_work *w, int32_t reg) {
     if (w->at[reg] < 0) w->at[reg] = sl_take(w, 1);
     return w->at[reg];
 }
 
-pa_status sl_need_matrix(sl_work *w, size_t n) {
-    if (n <= w->matrix_room) return PA_OK;
-    pa_mem_free_array(w->matrix, w->matrix_room, sizeof *w->matrix);
-    w->matrix_room = 0;
-    w->matrix = pa_mem_alloc_array(n + n / 2, sizeof *w->matrix);
-    if (w->matrix == NULL) return PA_MEMORY;
-    w->matrix_room = n + n / 2;
-    return PA_OK;
+pa_status sl_reserve_matrix(sl_work *w, size_t n) {
+    if (n <= w->matrix_capacity) return PA_OK;
+    pa_mem_free_array(w->matrix, w->matrix_capacity, sizeof *w->matrix);
+    w->matrix_capacity = n + n / 2;
+    w->matrix = pa_mem_alloc_array(w->matrix_capacity, sizeof *w->matrix);
+    return w->matrix == NULL ? PA_MEMORY : PA_OK;
 }
 
 pa_status sl_new_list(sl_work *w, size_t n, int32_t *first) {
     pa_straightline *code = w->code;
     PA_FAIL_IF(code->n_lists + n > INT32_MAX, PA_VALUE, "straight-line code: a program of too many positions");
-    void *lists = code->lists;
-    PA_TRY(pa_mem_grow(&lists, &code->lists_capacity, code->n_lists + n, sizeof *code->lists));
-    code->lists = lists;
+    PA_TRY(pa_mem_reserve(&code->lists, &code->lists_capacity, code->n_lists + n, sizeof *code->lists));
     *first = (int32_t)code->n_lists;
     code->n_lists += n;
     return PA_OK;
@@ -64,17 +59,16 @@ pa_status sl_new_list(sl_work *w, size_t n, int32_t *first) {
 
 pa_status sl_add_instruction(sl_work *w, sl_instruction instruction) {
     pa_straightline *code = w->code;
-    void *instructions = code->instructions;
-    PA_TRY(pa_mem_grow(&instructions, &code->instructions_capacity, code->n_instructions + 1, sizeof instruction));
-    code->instructions = instructions;
+    PA_TRY(pa_mem_reserve(&code->instructions, &code->instructions_capacity, code->n_instructions + 1,
+                          sizeof instruction));
     code->instructions[code->n_instructions++] = instruction;
     if (instruction.kind != SL_DO_SCALARS) code->stats.packs++;
     return PA_OK;
 }
 
-/* ---- patterns ---- */
+/* ---- copies ---- */
 
-/* Are the positions those of rows at constant distances, of lanes at constant distances? */
+/* Do rows of positions stand at a constant distance, and lanes within them? */
 static bool is_regular(const int32_t *positions, int32_t rows, int32_t lanes, pa_straightline_operand *operand) {
     *operand = (pa_straightline_operand){
         .at = positions[0],
@@ -87,6 +81,7 @@ static bool is_regular(const int32_t *positions, int32_t rows, int32_t lanes, pa
     return true;
 }
 
+/* Does an earlier copy hold the same numbers? */
 static bool is_copy(const sl_work *w, const sl_copy *copy, const int32_t *positions, bool regular,
                     const pa_straightline_operand *from, int32_t *at) {
     const sl_instruction *instruction = &w->code->instructions[copy->instruction];
@@ -137,9 +132,36 @@ pa_status sl_copy_of(sl_work *w, const int32_t *positions, int32_t rows, int32_t
     return sl_add_instruction(w, instruction);
 }
 
-/* ---- packs of one op ---- */
+/* ---- the order of the lanes ---- */
 
-/* How often the positions, in this order, neither stay nor move on by one. */
+void sl_sort(int32_t *order, int32_t *spare, const uint64_t *keys, size_t n) {
+    enum { RUN = 12 };
+    for (size_t start = 0; start < n; start += RUN) { /* short runs by insertion, then merged */
+        size_t end = start + RUN < n ? start + RUN : n;
+        for (size_t i = start + 1; i < end; i++) {
+            int32_t item = order[i];
+            size_t j = i;
+            for (; j > start && keys[order[j - 1]] > keys[item]; j--) order[j] = order[j - 1];
+            order[j] = item;
+        }
+    }
+    int32_t *from = order, *to = spare;
+    for (size_t width = RUN; width < n; width *= 2) {
+        for (size_t start = 0; start < n; start += 2 * width) {
+            size_t middle = start + width < n ? start + width : n, end = middle + width < n ? middle + width : n;
+            size_t i = start, j = middle, k = start;
+            while (i < middle && j < end) to[k++] = keys[from[i]] <= keys[from[j]] ? from[i++] : from[j++];
+            while (i < middle) to[k++] = from[i++];
+            while (j < end) to[k++] = from[j++];
+        }
+        int32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != order) memcpy(order, from, n * sizeof *order);
+}
+
+/* How often the positions, in this order, neither stay the same nor go on by one. */
 static size_t breaks(const int32_t *positions, const int32_t *order, size_t n) {
     size_t found = 0;
     int32_t stride = -1;
@@ -158,8 +180,8 @@ static size_t all_breaks(const int32_t *positions, const int32_t *order, size_t 
     return found;
 }
 
-/* Leaves the best order of the lanes in w->choice: sorted by one of the columns, then by the others; or as it was
-   written. positions[k * n + i]: of op i in column k, an operand or the results' mates. */
+/* Leaves in w->choice the order of the lanes with the fewest breaks: as it was written, or sorted by one of the columns
+   and then by the others. positions[k * n + i]: of op i in column k, an operand or the results' mates. */
 static void choose_order(sl_work *w, const int32_t *positions, size_t n, int columns) {
     for (size_t i = 0; i < n; i++) w->choice[i] = (int32_t)i;
     size_t best = all_breaks(positions, w->choice, n, columns);
@@ -178,6 +200,7 @@ static void choose_order(sl_work *w, const int32_t *positions, size_t n, int col
     }
 }
 
+/* How many of the first positions stay the same, or go on by one. */
 static size_t first_run(const int32_t *positions, size_t n) {
     int32_t stride = n > 1 ? positions[1] - positions[0] : 1;
     if (stride != 0 && stride != 1) return 1;
@@ -196,8 +219,34 @@ static size_t row_length(const int32_t *positions, size_t n, int operands, size_
     return length;
 }
 
-/* Which loop of pa_k->straightline_map computes the code, or PA_MAP_KINDS. */
-static pa_map_kind map_of(unsigned code) {
+/* Positions of the results' mates; false where one has none. */
+static bool mate_positions(const sl_work *w, const int32_t *ops, size_t n, int32_t *positions) {
+    for (size_t i = 0; i < n; i++) {
+        int32_t mate = w->mates[w->ops[ops[i]].out];
+        if (mate < 0 || w->at[mate] < 0) return false;
+        positions[i] = w->at[mate];
+    }
+    return true;
+}
+
+/* Chooses the order of the lanes, and leaves the positions of the operands in that order in w->matrix, one operand
+   behind the other. */
+static pa_status order_lanes(sl_work *w, const int32_t *ops, size_t n, int operands) {
+    PA_TRY(sl_reserve_matrix(w, (size_t)operands * n));
+    for (int k = 0; k < operands; k++) {
+        int32_t *positions = w->positions + (size_t)k * n;
+        for (size_t i = 0; i < n; i++) positions[i] = sl_position(w, w->ops[ops[i]].in[k]);
+    }
+    choose_order(w, w->positions, n, operands + mate_positions(w, ops, n, w->positions + (size_t)operands * n));
+    for (int k = 0; k < operands; k++)
+        for (size_t i = 0; i < n; i++)
+            w->matrix[(size_t)k * n + i] = w->positions[(size_t)k * n + (size_t)w->choice[i]];
+    return PA_OK;
+}
+
+/* ---- packs ---- */
+
+pa_map_kind sl_map_of(unsigned code) {
     switch (code) {
     case PA_OP_add: return PA_MAP_ADD;
     case PA_OP_sub: return PA_MAP_SUB;
@@ -211,39 +260,15 @@ static pa_map_kind map_of(unsigned code) {
     }
 }
 
-/* The positions of the results' mates, where all of them have one. */
-static bool have_mates(const sl_work *w, const int32_t *ops, size_t n, int32_t *positions) {
-    for (size_t i = 0; i < n; i++) {
-        int32_t mate = w->mates[w->ops[ops[i]].out];
-        if (mate < 0 || w->at[mate] < 0) return false;
-        positions[i] = w->at[mate];
-    }
-    return true;
-}
-
-/* Positions of all operands in the order of the lanes, behind one another in w->matrix. */
-static pa_status operand_positions(sl_work *w, const int32_t *ops, size_t n, int operands) {
-    PA_TRY(sl_need_matrix(w, (size_t)operands * n));
-    for (int k = 0; k < operands; k++) {
-        int32_t *positions = w->positions + (size_t)k * n;
-        for (size_t i = 0; i < n; i++) positions[i] = sl_place(w, w->ops[ops[i]].in[k]);
-    }
-    choose_order(w, w->positions, n, operands + have_mates(w, ops, n, w->positions + (size_t)operands * n));
-    for (int k = 0; k < operands; k++)
-        for (size_t i = 0; i < n; i++)
-            w->matrix[(size_t)k * n + i] = w->positions[(size_t)k * n + (size_t)w->choice[i]];
-    return PA_OK;
-}
-
-/* Rows of which only the distance differs from the results' are one long row, with unused lanes between. */
+/* Rows that are as far apart as the results' are one long row, with unused lanes between. */
 static bool is_one_row(const pa_straightline_operand *in, int operands, int32_t out_row) {
     for (int k = 0; k < operands; k++)
         if (in[k].lane == 0 ? in[k].row != 0 : in[k].row != out_row) return false;
     return true;
 }
 
-/* An instruction that reads its operands by position; w->matrix holds them, in the order of the lanes. */
-static pa_status place_indexed(sl_work *w, const int32_t *ops, int32_t n, int operands, pa_map_kind map) {
+/* An instruction that reads its operands by their positions in w->matrix. */
+static pa_status emit_indexed(sl_work *w, const int32_t *ops, int32_t n, int operands, pa_map_kind map) {
     sl_instruction instruction = {.kind = SL_DO_INDEXED, .map = (uint8_t)map};
     instruction.of.indexed.n = n;
     instruction.of.indexed.out = sl_take(w, n);
@@ -253,18 +278,18 @@ static pa_status place_indexed(sl_work *w, const int32_t *ops, int32_t n, int op
     return sl_add_instruction(w, instruction);
 }
 
-pa_status sl_place_pack(sl_work *w, const int32_t *ops, size_t count) {
+pa_status sl_emit_pack(sl_work *w, const int32_t *ops, size_t count) {
     const sl_op *first = &w->ops[ops[0]];
-    int operands = sl_operands(first->where);
-    pa_map_kind map = map_of(first->code);
-    PA_TRY(operand_positions(w, ops, count, operands));
+    int operands = sl_operands(first->roles);
+    pa_map_kind map = sl_map_of(first->code);
+    PA_TRY(order_lanes(w, ops, count, operands));
 
     int32_t n = (int32_t)count;
     bool call = map == PA_MAP_KINDS;
     int32_t lanes = (int32_t)row_length(w->matrix, count, operands, call ? CALL_ROW_MIN : ROW_MIN), rows = n / lanes;
     int32_t pitch = lanes;
-    pa_straightline_operand in[IN_MAX];
-    bool copied[IN_MAX] = {false}, any_copied = false;
+    pa_straightline_operand in[SL_MAX_OPERANDS];
+    bool copied[SL_MAX_OPERANDS] = {false}, any_copied = false;
     for (int k = 0; k < operands; k++) {
         bool regular = is_regular(w->matrix + (size_t)k * count, rows, lanes, &in[k]);
         bool one_number = regular && in[k].lane == 0;
@@ -272,7 +297,7 @@ pa_status sl_place_pack(sl_work *w, const int32_t *ops, size_t count) {
         any_copied = any_copied || copied[k];
         if (!copied[k] && rows > 1 && in[k].lane == 1 && in[k].row > lanes && in[k].row - lanes < 8) pitch = in[k].row;
     }
-    if (any_copied && !call) return place_indexed(w, ops, n, operands, map);
+    if (any_copied && !call) return emit_indexed(w, ops, n, operands, map);
     for (int k = 0; k < operands; k++) {
         if (!copied[k]) continue;
         in[k] = (pa_straightline_operand){.row = pitch, .lane = 1};
@@ -292,181 +317,7 @@ pa_status sl_place_pack(sl_work *w, const int32_t *ops, size_t count) {
         instruction.of.call = (sl_call){
             .code = first->code, .param = first->param, .rows = rows, .lanes = lanes, .out = out, .out_row = pitch};
         for (int i = 0, k = 0; i < 5; i++)
-            instruction.of.call.in[i] = first->where & 1 << i ? in[k++] : (pa_straightline_operand){.at = -1};
+            instruction.of.call.in[i] = first->roles & 1 << i ? in[k++] : (pa_straightline_operand){.at = -1};
     }
-    return sl_add_instruction(w, instruction);
-}
-
-/* ---- one by one ---- */
-
-static pa_status scalar_call(sl_work *w, const sl_op *op, sl_scalar *scalar) {
-    enum { WORDS = 7 };
-    PA_TRY(sl_new_list(w, WORDS, &scalar->a));
-    int32_t *list = w->code->lists + scalar->a;
-    *list++ = op->code;
-    *list++ = op->param;
-    for (int i = 0, k = 0; i < 5; i++) *list++ = op->where & 1 << i ? w->at[op->in[k++]] : -1;
-    scalar->kind = SL_SCALAR_CALL;
-    return PA_OK;
-}
-
-/* Sums of gradients that are longer than this run in parts: one reduction of additions waits for each of them. */
-enum { PARTS_MIN = 256 };
-
-static pa_status scalar_reduction(sl_work *w, const sl_op *op, sl_scalar *scalar) {
-    int32_t n = op->in[2];
-    for (int32_t k = 0; k < n; k++) {
-        sl_place(w, w->term_a[op->in[1] + k]);
-        sl_place(w, w->term_b[op->in[1] + k]);
-    }
-    PA_TRY(sl_new_list(w, 2 * (size_t)n, &scalar->a));
-    int32_t *list = w->code->lists + scalar->a;
-    for (int32_t k = 0; k < n; k++) {
-        *list++ = w->at[w->term_a[op->in[1] + k]];
-        *list++ = w->at[w->term_b[op->in[1] + k]];
-    }
-    scalar->b = n;
-    scalar->c = sl_place(w, op->in[0]);
-    scalar->kind = op->flags & SL_BACKWARD && n >= PARTS_MIN ? SL_SCALAR_REDUCTION_IN_PARTS : SL_SCALAR_REDUCTION;
-    return PA_OK;
-}
-
-/* `last` is the reg that the op before has computed. */
-static pa_status add_scalar(sl_work *w, const sl_op *op, int32_t last, sl_scalar *scalar) {
-    if (op->code == SL_CODE_REDUCTION) return scalar_reduction(w, op, scalar);
-    int operands = sl_operands(op->where);
-    int32_t at[IN_MAX] = {0};
-    for (int k = 0; k < operands; k++) at[k] = sl_place(w, op->in[k]);
-    *scalar = (sl_scalar){.a = at[0], .b = at[1], .c = at[2]};
-    bool left = op->in[0] == last, right = operands > 1 && op->in[1] == last;
-    bool swap = right && !left;
-    switch (map_of(op->code)) {
-    case PA_MAP_ADD:
-    case PA_MAP_MUL: {
-        bool add = op->code == PA_OP_add;
-        if (swap) scalar->b = at[0];
-        if (left && right) left = right = false;
-        scalar->kind = left || right ? (add ? SL_SCALAR_ADD_LAST : SL_SCALAR_MUL_LAST)
-                       : add         ? SL_SCALAR_ADD
-                                     : SL_SCALAR_MUL;
-        return PA_OK;
-    }
-    case PA_MAP_SUB:
-        scalar->kind = left && right ? SL_SCALAR_SUB
-                       : left        ? SL_SCALAR_SUB_LAST
-                       : right       ? SL_SCALAR_SUB_FROM
-                                     : SL_SCALAR_SUB;
-        return PA_OK;
-    case PA_MAP_MULADD:
-        if (swap) scalar->b = at[0];
-        scalar->kind = left != right ? SL_SCALAR_MULADD_LAST : SL_SCALAR_MULADD;
-        if (!left && !right && op->in[2] == last) scalar->kind = SL_SCALAR_MULADD_TO;
-        return PA_OK;
-    case PA_MAP_DIV: scalar->kind = SL_SCALAR_DIV; return PA_OK;
-    case PA_MAP_NEG: scalar->kind = SL_SCALAR_NEG; return PA_OK;
-    case PA_MAP_RELU: scalar->kind = SL_SCALAR_RELU; return PA_OK;
-    case PA_MAP_RELU_GRADIENT: scalar->kind = SL_SCALAR_RELU_GRADIENT; return PA_OK;
-    default: return scalar_call(w, op, scalar);
-    }
-}
-
-/* Simple ops in no regular order are run by one formula without jumps (run.c):
-
-       s, a, b, c, e  ──▶  0 where s <= 0, else a b + c e
-
-   An op of a kind that is neither that of the op before it nor of the one before that is taken to come as a surprise. */
-enum { MIXED_MIN = 16, MIXED_SURPRISE = 8 /* one in so many */ };
-
-static bool is_simple(const sl_op *op) {
-    pa_map_kind kind = map_of(op->code);
-    return kind != PA_MAP_KINDS && kind != PA_MAP_DIV;
-}
-
-static void mixed_positions(sl_work *w, const sl_op *op, int32_t *list) {
-    int32_t one = sl_place(w, w->one), zero = sl_place(w, w->minus_zero), minus = sl_place(w, w->minus_one), at[IN_MAX];
-    for (int k = 0; k < sl_operands(op->where); k++) at[k] = w->at[op->in[k]];
-    int32_t found[5] = {one, at[0], one, zero, one};
-    switch (map_of(op->code)) {
-    case PA_MAP_ADD: found[3] = at[1]; break;
-    case PA_MAP_SUB:
-        found[3] = at[1];
-        found[4] = minus;
-        break;
-    case PA_MAP_MUL: found[2] = at[1]; break;
-    case PA_MAP_MULADD:
-        found[2] = at[1];
-        found[3] = at[2];
-        break;
-    case PA_MAP_NEG: found[2] = minus; break;
-    case PA_MAP_RELU: found[0] = at[0]; break;
-    default: /* ReLU's gradient */ found[0] = at[0]; found[1] = at[1];
-    }
-    memcpy(list, found, sizeof found);
-}
-
-/* How many of the pending ops from i on make a mixed run; 0 where they do not. */
-static size_t mixed_length(const sl_work *w, size_t i, size_t n) {
-    size_t end = i, surprises = 0;
-    pa_map_kind before = PA_MAP_KINDS, earlier = PA_MAP_KINDS;
-    for (; end < n && is_simple(&w->ops[w->pending[end]]); end++) {
-        pa_map_kind kind = map_of(w->ops[w->pending[end]].code);
-        surprises += kind != before && kind != earlier;
-        earlier = before;
-        before = kind;
-    }
-    size_t length = end - i;
-    return length >= MIXED_MIN && surprises * MIXED_SURPRISE >= length ? length : 0;
-}
-
-/* The ops of a run from i on that become one of kind MIXED; their results stand at `out`. */
-static pa_status add_mixed(sl_work *w, size_t i, size_t length, int32_t out, sl_scalar *scalar) {
-    *scalar = (sl_scalar){.kind = SL_SCALAR_MIXED, .b = (int32_t)length};
-    for (size_t k = 0; k < length; k++) {
-        const sl_op *op = &w->ops[w->pending[i + k]];
-        for (int operand = 0; operand < sl_operands(op->where); operand++) sl_place(w, op->in[operand]);
-        w->at[op->out] = out + (int32_t)k;
-    }
-    PA_TRY(sl_new_list(w, 5 * length, &scalar->a));
-    for (size_t k = 0; k < length; k++)
-        mixed_positions(w, &w->ops[w->pending[i + k]], w->code->lists + scalar->a + 5 * k);
-    return PA_OK;
-}
-
-pa_status sl_place_pending(sl_work *w) {
-    size_t n = w->n_pending;
-    if (n == 0) return PA_OK;
-    w->n_pending = 0;
-    for (size_t i = 0; i < n; i++) w->keys[w->pending[i]] = (uint64_t)w->pending[i];
-    sl_sort(w->pending, w->spare, w->keys, n); /* the order in which they were written */
-
-    pa_straightline *code = w->code;
-    void *scalars = code->scalars;
-    PA_TRY(pa_mem_grow(&scalars, &code->scalars_capacity, code->n_scalars + n, sizeof *code->scalars));
-    code->scalars = scalars;
-    sl_instruction instruction = {.kind = SL_DO_SCALARS};
-    instruction.of.scalars.first = (int32_t)code->n_scalars;
-    instruction.of.scalars.results = (int32_t)n;
-    instruction.of.scalars.out = sl_take(w, (int64_t)n);
-    int32_t last = -1;
-    size_t simple_until = 0; /* ops up to there make no mixed run */
-    for (size_t i = 0; i < n; i++) {
-        size_t length = i < simple_until ? 0 : mixed_length(w, i, n);
-        if (length > 0) {
-            PA_TRY(add_mixed(w, i, length, instruction.of.scalars.out + (int32_t)i, &code->scalars[code->n_scalars]));
-            code->n_scalars++;
-            i += length - 1;
-            last = w->ops[w->pending[i]].out;
-            continue;
-        }
-        if (i >= simple_until) /* a stretch of simple ops is looked at once */
-            for (simple_until = i; simple_until < n && is_simple(&w->ops[w->pending[simple_until]]);) simple_until++;
-        const sl_op *op = &w->ops[w->pending[i]];
-        PA_TRY(add_scalar(w, op, last, &code->scalars[code->n_scalars]));
-        code->n_scalars++;
-        w->at[op->out] = instruction.of.scalars.out + (int32_t)i;
-        last = op->out;
-    }
-    instruction.of.scalars.n = (int32_t)(code->n_scalars - (size_t)instruction.of.scalars.first);
-    code->stats.scalars += (int64_t)n;
     return sl_add_instruction(w, instruction);
 }

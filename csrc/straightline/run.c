@@ -1,12 +1,46 @@
-/* Running straight-line code: its instructions, one after the other, over its numbers. */
+/* Execution: the instructions, one after the other, over the numbers. */
 #include <string.h>
 
 #include "internal.h"
 
+/* ---- any op ---- */
+
+enum { CALL_BLOCK = 256 };
+
+/* Comparisons and logic ops: their kernels read or write bytes. */
+static void call_in_bytes(unsigned op, bool logic, double *out, const double *const in[5], int64_t n) {
+    pa_map_fn *loop = pa_k->forward[op][logic ? PA_BOOL : PA_FLOAT64];
+    uint8_t result[CALL_BLOCK], operand[2][CALL_BLOCK];
+    for (int64_t done = 0; done < n; done += CALL_BLOCK) {
+        int64_t some = n - done < CALL_BLOCK ? n - done : CALL_BLOCK;
+        const void *pointers[5] = {NULL};
+        for (int i = 0; i < pa_op_table[op].operands; i++) {
+            pointers[i] = in[i] + done;
+            if (!logic) continue;
+            pa_k->convert[PA_FLOAT64][PA_BOOL](operand[i], in[i] + done, 1, some);
+            pointers[i] = operand[i];
+        }
+        loop(result, pointers, NULL, some);
+        pa_k->convert[PA_BOOL][PA_FLOAT64](out + done, result, 1, some);
+    }
+}
+
+void sl_call_kernel(unsigned code, const double *params, double *out, const double *const in[5], int64_t n) {
+    const void *pointers[5] = {in[0], in[1], in[2], in[3], in[4]};
+    if (code >= SL_CODE_GRADIENT) {
+        unsigned which = code - SL_CODE_GRADIENT;
+        pa_k->gradient[which / PA_MAX_OPERANDS][which % PA_MAX_OPERANDS][1](out, pointers, params, n);
+    } else if (pa_op_table[code].family == PA_ELEMENTWISE) {
+        pa_k->forward[code][PA_FLOAT64](out, pointers, params, n);
+    } else {
+        call_in_bytes(code, pa_op_table[code].family == PA_LOGIC, out, in, n);
+    }
+}
+
 static void run_call(const pa_straightline *code, const sl_call *call) {
     double *d = code->numbers;
     const double *params = call->param < 0 ? NULL : code->params + 2 * call->param;
-    _Alignas(64) double filled[IN_MAX][PA_BLOCK]; /* numbers that stand for all lanes */
+    _Alignas(64) double filled[SL_MAX_OPERANDS][PA_BLOCK]; /* numbers that stand for all lanes */
     for (int32_t r = 0; r < call->rows; r++)
         for (int32_t done = 0; done < call->lanes; done += PA_BLOCK) {
             int32_t n = call->lanes - done < PA_BLOCK ? call->lanes - done : PA_BLOCK;
@@ -71,8 +105,8 @@ static double reduction_in_parts(const double *d, const int32_t *pairs, int32_t 
     return reduction(d, pairs + 2 * k, n - k, sum);
 }
 
-/* n ops that follow no pattern, as one formula: a jump to each would be foreseen no better than by chance. Nothing in it is a
-   jump. `list` holds the positions s, a, b, c, e of each: 0 where s <= 0, else a b + c e. */
+/* n ops that follow no pattern, as one formula without jumps, which could be predicted no better than by chance. `list`
+   holds the positions s, a, b, c, e of each: 0 where s <= 0, else a b + c e. */
 static double *mixed(const double *d, const int32_t *list, int32_t n, double *out) {
     for (int32_t k = 0; k < n; k++, list += 5, out++) {
         double sum = d[list[1]] * d[list[2]] + d[list[3]] * d[list[4]];
@@ -84,7 +118,7 @@ static double *mixed(const double *d, const int32_t *list, int32_t n, double *ou
     return out;
 }
 
-/* Ops of a kind that follow one another stay in one loop: the jumps of a recurrence are foreseen. */
+/* Ops of a kind that follow one another stay in one loop, whose jump is predicted. */
 #define OPS(name, formula)                                                                                             \
     case SL_SCALAR_##name: do { *out++ = last = formula;                                                               \
         } while (++op < end && op->kind == SL_SCALAR_##name);                                                          \

@@ -1,5 +1,4 @@
-/* Straight-line code as it is written down, and what is asked of it afterwards. Compiling stands in simplify.c,
-   pack.c and layout.c, running in run.c. */
+/* The life of straight-line code: how it is written down and compiled, and what is asked of it afterwards. */
 #include "straightline.h"
 
 #include <stdarg.h>
@@ -43,9 +42,7 @@ static pa_status add_node(pa_straightline *code, sl_node node, pa_register *out)
     PA_FAIL_IF(code->compiled, PA_RUNTIME, "straight-line code: the code is compiled already");
     PA_FAIL_IF(code->n >= INT32_MAX / 8, PA_VALUE, "straight-line code: more than %d ops in one program",
                INT32_MAX / 8);
-    void *nodes = code->nodes;
-    PA_TRY(pa_mem_grow(&nodes, &code->nodes_capacity, code->n + 1, sizeof *code->nodes));
-    code->nodes = nodes;
+    PA_TRY(pa_mem_reserve(&code->nodes, &code->nodes_capacity, code->n + 1, sizeof *code->nodes));
     code->nodes[code->n] = node;
     *out = (pa_register)code->n++;
     return PA_OK;
@@ -61,9 +58,7 @@ static pa_status add_params(pa_straightline *code, int count, const double *para
             *index = (int32_t)i - 1;
             return PA_OK;
         }
-    void *all = code->params;
-    PA_TRY(pa_mem_grow(&all, &code->params_capacity, code->n_params + 1, sizeof pair));
-    code->params = all;
+    PA_TRY(pa_mem_reserve(&code->params, &code->params_capacity, code->n_params + 1, sizeof pair));
     memcpy(code->params + 2 * code->n_params, pair, sizeof pair);
     *index = (int32_t)code->n_params++;
     return PA_OK;
@@ -74,13 +69,9 @@ pa_status pa_straightline_leaf(pa_straightline *code, pa_register *out) {
 }
 
 pa_status pa_straightline_constant(pa_straightline *code, double value, pa_register *out) {
-    void *all = code->constants;
-    PA_TRY(pa_mem_grow(&all, &code->constants_capacity, code->n_constants + 1, sizeof value));
-    code->constants = all;
-    code->constants[code->n_constants] = value;
-    PA_TRY(add_node(code, (sl_node){.code = SL_CODE_CONSTANT, .param = (int32_t)code->n_constants}, out));
-    code->n_constants++;
-    return PA_OK;
+    sl_node node = {.code = SL_CODE_CONSTANT};
+    PA_TRY(sl_new_constant(code, value, &node.param));
+    return add_node(code, node, out);
 }
 
 static pa_status check_register(const pa_straightline *code, const char *name, pa_register reg) {
@@ -94,14 +85,14 @@ pa_status pa_straightline_apply(pa_straightline *code, pa_op op, const pa_regist
     bool known = op > PA_OP_leaf && op < PA_OP_COUNT && pa_op_table[op].family != PA_WHOLE;
     PA_FAIL_IF(!known, PA_UNSUPPORTED, "straight-line code: op %d is not elementwise", (int)op);
     const pa_op_info *info = &pa_op_table[op];
-    sl_node node = {.code = (uint16_t)op, .where = (uint8_t)((1 << info->operands) - 1)};
+    sl_node node = {.code = (uint16_t)op, .roles = (uint8_t)((1 << info->operands) - 1)};
     for (int i = 0; i < info->operands; i++) {
         PA_TRY(check_register(code, info->name, in[i]));
         node.in[i] = in[i];
         node.flags |= code->nodes[in[i]].flags & SL_BACKWARD;
     }
     if (op == PA_OP_square) {
-        node = (sl_node){.code = PA_OP_mul, .where = 3, .flags = node.flags, .in = {in[0], in[0]}};
+        node = (sl_node){.code = PA_OP_mul, .roles = 3, .flags = node.flags, .in = {in[0], in[0]}};
     }
     PA_TRY(add_params(code, info->params, params, &node.param));
     PA_TRY(add_node(code, node, out));
@@ -120,9 +111,10 @@ pa_status pa_straightline_gradient(pa_straightline *code, pa_op op, int operand,
     for (int i = 0; i < 5; i++) {
         if (in[i] < 0) continue;
         PA_TRY(check_register(code, info->name, in[i]));
-        PA_FAIL_IF(n == IN_MAX, PA_VALUE, "straight-line code: the gradient of %s reads %d numbers", info->name, n + 1);
+        PA_FAIL_IF(n == SL_MAX_OPERANDS, PA_VALUE, "straight-line code: the gradient of %s reads %d numbers",
+                   info->name, n + 1);
         node.in[n++] = in[i];
-        node.where |= (uint8_t)(1 << i);
+        node.roles |= (uint8_t)(1 << i);
     }
     PA_TRY(check_register(code, info->name, in[4]));
     pa_register g = in[4];
@@ -131,12 +123,12 @@ pa_status pa_straightline_gradient(pa_straightline *code, pa_op op, int operand,
         pa_register other = op == PA_OP_mul ? in[1 - operand] : op == PA_OP_exp ? in[3] : in[1];
         PA_TRY(check_register(code, info->name, other));
         node.code = quotient ? PA_OP_div : PA_OP_mul;
-        node.where = 3;
+        node.roles = 3;
         node.in[0] = g;
         node.in[1] = other;
     } else if (negated) {
         node.code = PA_OP_neg;
-        node.where = 1;
+        node.roles = 1;
         node.in[0] = g;
     } else if (op == PA_OP_add || op == PA_OP_sub) {
         code->stats.given++;
@@ -162,17 +154,16 @@ pa_status pa_straightline_keep(pa_straightline *code, pa_register reg) {
 
 pa_status pa_straightline_compile(pa_straightline *code, unsigned passes) {
     PA_FAIL_IF(code->compiled, PA_RUNTIME, "straight-line code: the code is compiled already");
-    pa_register minus_one, one, minus_zero; /* the last nodes, for rerolling and for mixed runs */
-    PA_TRY(pa_straightline_constant(code, -1.0, &minus_one));
-    PA_TRY(pa_straightline_constant(code, 1.0, &one));
-    PA_TRY(pa_straightline_constant(code, -0.0, &minus_zero));
+    pa_register unused; /* the last three nodes are constants that sl_schedule wants */
+    PA_TRY(pa_straightline_constant(code, -1.0, &unused));
+    PA_TRY(pa_straightline_constant(code, 1.0, &unused));
+    PA_TRY(pa_straightline_constant(code, -0.0, &unused));
     code->compiled = true;
-    int32_t *same = pa_mem_alloc_array(code->n, sizeof *same);
-    if (same == NULL) return PA_MEMORY;
-    size_t n = code->n;
-    pa_status status = sl_simplify(code, same, passes);
-    if (status == PA_OK) status = sl_pack_and_lay_out(code, same, passes);
-    pa_mem_free_array(same, n, sizeof *same);
+    int32_t *leader = pa_mem_alloc_array(code->n, sizeof *leader);
+    if (leader == NULL) return PA_MEMORY;
+    pa_status status = sl_simplify(code, leader, passes);
+    if (status == PA_OK) status = sl_schedule(code, leader, passes);
+    pa_mem_free_array(leader, code->n, sizeof *leader);
     free_source(code);
     if (status != PA_OK) {
         code->n_instructions = 0; /* running does nothing then */
@@ -226,32 +217,28 @@ const char *pa_straightline_dump(const pa_straightline *code, char *buffer, size
     int64_t calls[SL_CODE_GRADIENT + PA_OP_COUNT * PA_MAX_OPERANDS] = {0};
     size_t used = 0;
     buffer[0] = 0;
-    for (size_t i = 0; i < code->n_instructions; i++) {
-        const sl_instruction *instruction = &code->instructions[i];
-        int line = instruction->map;
-        int64_t amount = (int64_t)instruction->of.map.rows * instruction->of.map.lanes;
-        switch (instruction->kind) {
+    for (const sl_instruction *i = code->instructions, *end = i + code->n_instructions; i < end; i++) {
+        int line = i->map;
+        int64_t amount = (int64_t)i->of.map.rows * i->of.map.lanes;
+        switch (i->kind) {
         case SL_DO_PRODUCT:
             line = PA_MAP_KINDS;
-            amount =
-                (int64_t)instruction->of.product.rows * instruction->of.product.lanes * instruction->of.product.terms;
+            amount = (int64_t)i->of.product.rows * i->of.product.lanes * i->of.product.terms;
             break;
         case SL_DO_SUMS:
             line = PA_MAP_KINDS + 1;
-            amount = (int64_t)instruction->of.sums.lanes * instruction->of.sums.terms;
+            amount = (int64_t)i->of.sums.lanes * i->of.sums.terms;
             break;
-        case SL_DO_INDEXED: amount = instruction->of.indexed.n; break;
+        case SL_DO_INDEXED: amount = i->of.indexed.n; break;
         case SL_DO_GATHER:
             line = PA_MAP_KINDS + 2;
-            amount = instruction->of.gather.n;
+            amount = i->of.gather.n;
             break;
         case SL_DO_SCALARS:
             line = PA_MAP_KINDS + 3;
-            amount = instruction->of.scalars.results;
+            amount = i->of.scalars.results;
             break;
-        case SL_DO_CALL:
-            calls[instruction->of.call.code] += (int64_t)instruction->of.call.rows * instruction->of.call.lanes;
-            continue;
+        case SL_DO_CALL: calls[i->of.call.code] += (int64_t)i->of.call.rows * i->of.call.lanes; continue;
         default: break;
         }
         instructions[line]++;
