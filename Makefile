@@ -14,7 +14,7 @@ BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyaut
 C_FILES := $(CORE) $(GLUE) $(filter-out %.def,$(HEADERS)) $(wildcard tests/c/*.[ch])
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
+.PHONY: demo ops test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
 
 # ---- for users ----
 
@@ -65,6 +65,10 @@ pyautograd/_core.abi3.so: $(CORE) $(GLUE) $(HEADERS) pyautograd/_build.py setup.
 
 test: pyautograd/_core.abi3.so
 	$(DEV)/pytest
+
+# What Python has of the op table: functions, methods, activations, rules
+ops:
+	$(PYTHON) csrc/ops.py
 
 # Wrong arguments for every public callable, for SECONDS
 sweep: pyautograd/_core.abi3.so

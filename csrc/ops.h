@@ -24,6 +24,12 @@ enum {
     MIXES_ROWS = 1024 /* a row of the result may depend on other rows of a than its own */
 };
 
+/* How many parameters a row states. */
+#define PARAMS(...) ((int)(sizeof((const char *const[]){"", __VA_ARGS__}) / sizeof(char *)) - 1)
+
+/* A formula, and the words that `trace` shows in its place. */
+#define IN_WORDS(words, formula) formula
+
 typedef enum pa_op {
     PA_OP_leaf, /* no op: a node that the user made */
 #define X(name) PA_OP_##name,

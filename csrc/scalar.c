@@ -20,7 +20,7 @@ typedef double scalar_fn(double A, double B, double C, double P, double Q);
         (void)A, (void)B, (void)C, (void)P, (void)Q;                                                                   \
         return expression;                                                                                             \
     }
-#define UNARY(name, symbol, words, params, effects, forward, ...) SCALAR(name, forward)
+#define UNARY(name, symbol, words, python, params, effects, forward, ...) SCALAR(name, forward)
 #define BINARY UNARY
 #define TERNARY_BOOL UNARY
 #include "ops.def"
@@ -367,11 +367,11 @@ static inline void gradients_of(const pa_node *node, double G, double *to) {
     const double Q = node->array != NULL ? node->array->params[1] : 0;
     (void)C, (void)Q;
     switch (node->op) {
-#define UNARY(name, symbol, words, params, effects, forward, a)                                                        \
+#define UNARY(name, symbol, words, python, params, effects, forward, a)                                                \
     case PA_OP_##name: ga = a; break;
-#define BINARY(name, symbol, words, params, effects, forward, a, b)                                                    \
+#define BINARY(name, symbol, words, python, params, effects, forward, a, b)                                            \
     case PA_OP_##name: ga = a, gb = b; break;
-#define TERNARY_BOOL(name, symbol, words, params, effects, forward, a, b, c)                                           \
+#define TERNARY_BOOL(name, symbol, words, python, params, effects, forward, a, b, c)                                   \
     case PA_OP_##name: ga = a, gb = b, gc = c; break;
 #include "ops.def"
     }

@@ -1,4 +1,4 @@
-"""Elementwise functions, each also a method of Tensor: one call of the core for one row of the op table.
+"""Elementwise functions that are composed of the table's, or take more than its rows; each also a method of Tensor.
 
 Operands broadcast as in NumPy; dtypes promote as in PyTorch; gradients are those the table states. Functions of
 floats take integers too, which become the default float; functions of numbers keep integers exact, and wrap around.
@@ -6,7 +6,7 @@ floats take integers too, which become the default float; functions of numbers k
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,84 +14,12 @@ from pyautograd import _arguments, _core, _ops
 from pyautograd._arguments import named
 from pyautograd._array_like import from_numpy
 from pyautograd._core import Node, Tensor, apply
+from pyautograd._generated import abs, eq, lt, maximum, minimum, ne, reciprocal, sqrt
 
 __all__ = [
-    "abs", "add", "allclose", "ceil", "clamp", "clip", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor",
-    "ge", "gelu",
-    "gt", "isclose", "isfinite", "isinf", "isnan", "le", "leaky_relu", "log", "log1p", "log_sigmoid", "logical_and",
-    "logical_not", "logical_or", "lt", "masked_fill", "maximum", "minimum", "mul", "ne", "neg", "pow", "reciprocal",
-    "relu",
-    "round", "rsqrt", "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "sub", "tanh", "where",
+    "add", "allclose", "clamp", "clip", "gelu", "isclose", "isfinite", "isinf", "isnan", "logical_and", "logical_not",
+    "logical_or", "masked_fill", "pow", "rsqrt", "sub", "where",
 ]  # fmt: skip
-
-
-class Unary(Protocol):
-    def __call__(self, input: Tensor) -> Tensor: ...
-
-
-class Binary(Protocol):
-    def __call__(self, input: Any, other: Any) -> Tensor: ...
-
-
-def _document(function: Any, name: str, shown: str) -> Any:
-    row = _ops.info(name)
-    function.__name__ = function.__qualname__ = shown
-    domain = ("bool and int64 keep their dtype", "int64 stays int64, bool raises", "integers become the default float")
-    result = "bool" if row.family == "comparison" else f"the promoted dtype; {domain[row.lowest]}"
-    function.__doc__ = f"Elementwise {row.words}. Returns a tensor of the broadcast shape, {result}."
-    return function
-
-
-def _unary(name: str, shown: str | None = None) -> Unary:
-    op = getattr(_ops, name)
-
-    def function(input: Tensor) -> Tensor:
-        return apply(op, input)
-
-    return _document(function, name, shown or name)  # type: ignore[no-any-return]
-
-
-def _binary(name: str, shown: str | None = None) -> Binary:
-    op = getattr(_ops, name)
-
-    def function(input: Any, other: Any) -> Tensor:
-        return apply(op, input, other)
-
-    return _document(function, name, shown or name)  # type: ignore[no-any-return]
-
-
-mul: Binary = _binary("mul")
-div: Binary = _binary("div")
-maximum: Binary = _binary("maximum")
-minimum: Binary = _binary("minimum")
-eq: Binary = _binary("eq")
-ne: Binary = _binary("ne")
-lt: Binary = _binary("lt")
-le: Binary = _binary("le")
-gt: Binary = _binary("gt")
-ge: Binary = _binary("ge")
-
-neg: Unary = _unary("neg")
-abs: Unary = _unary("abs")
-sign: Unary = _unary("sign")
-square: Unary = _unary("square")
-reciprocal: Unary = _unary("reciprocal")
-sqrt: Unary = _unary("sqrt")
-floor: Unary = _unary("floor")
-ceil: Unary = _unary("ceil")
-exp: Unary = _unary("exp")
-expm1: Unary = _unary("expm1")
-log: Unary = _unary("log")
-log1p: Unary = _unary("log1p")
-sin: Unary = _unary("sin")
-cos: Unary = _unary("cos")
-erf: Unary = _unary("erf")
-relu: Unary = _unary("relu")
-sigmoid: Unary = _unary("sigmoid")
-log_sigmoid: Unary = _unary("log_sigmoid")
-tanh: Unary = _unary("tanh")
-silu: Unary = _unary("silu")
-round: Unary = _unary("round")
 
 
 def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
@@ -173,27 +101,12 @@ def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return clamp(input, min, max)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Elementwise a where a > 0, else negative_slope a."""
-    return apply(_ops.leaky_relu, input, negative_slope)
-
-
-def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """Elementwise a where a > 0, else alpha (e^a - 1)."""
-    return apply(_ops.elu, input, alpha)
-
-
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Elementwise a Phi(a), Phi being the normal distribution function; with approximate="tanh" by Hendrycks and
     Gimpel's formula."""
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+        raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
     return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """Elementwise ln(1 + e^(beta a)) / beta; a itself where beta a > threshold."""
-    return apply(_ops.softplus, input, beta, threshold)
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:

@@ -22,6 +22,7 @@ from pyautograd._core import Node, apply
 from pyautograd._creation import empty_like, ones, zeros
 from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
+from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator, stream_of
 from pyautograd._graft import graft
 from pyautograd._indexing import getitem
@@ -47,7 +48,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
 
 
 @graft(_core.Tensor)
-class Tensor(Node):
+class Tensor(TensorMethods):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
@@ -69,15 +70,9 @@ class Tensor(Node):
     def __init__(self, data: Any = (), *, dtype: Any = None, **keywords: Any) -> None:
         _core.exchange(self, tensor(data, dtype="float32" if dtype is None else dtype, **keywords))
 
-    # Elementwise functions, reductions and views are methods too
-    add, sub, mul, div, pow = E.add, E.sub, E.mul, E.div, E.pow
-    neg, abs, sign, square, reciprocal, sqrt, rsqrt = E.neg, E.abs, E.sign, E.square, E.reciprocal, E.sqrt, E.rsqrt
-    floor, ceil, round = E.floor, E.ceil, E.round
-    exp, expm1, log, log1p, sin, cos, erf = E.exp, E.expm1, E.log, E.log1p, E.sin, E.cos, E.erf
-    relu, leaky_relu, elu, gelu, silu = E.relu, E.leaky_relu, E.elu, E.gelu, E.silu
-    sigmoid, log_sigmoid, tanh, softplus = E.sigmoid, E.log_sigmoid, E.tanh, E.softplus
-    maximum, minimum, clamp, clip, masked_fill = E.maximum, E.minimum, E.clamp, E.clip, E.masked_fill
-    eq, ne, lt, le, gt, ge = E.eq, E.ne, E.lt, E.le, E.gt, E.ge
+    # Functions, reductions and views are methods too
+    add, sub, pow, rsqrt, gelu = E.add, E.sub, E.pow, E.rsqrt, E.gelu
+    clamp, clip, masked_fill = E.clamp, E.clip, E.masked_fill
     logical_and, logical_or, logical_not = E.logical_and, E.logical_or, E.logical_not
     isnan, isinf, isfinite, isclose, allclose = E.isnan, E.isinf, E.isfinite, E.isclose, E.allclose
     sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
@@ -219,7 +214,7 @@ class Tensor(Node):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: Any) -> bool:
-        return bool(E.eq(self, item).any())
+        return bool(self.eq(item).any())
 
     def __repr__(self) -> str:
         array = np.asarray(self.detach())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, overload
 
 from pyautograd import _core, _ops
 from pyautograd._arguments import wrong
+from pyautograd._generated import RULES
 
 __all__ = ["Row", "Trace", "trace"]
 
@@ -190,66 +191,3 @@ def trace(root: Any) -> Trace:
             )
         )
     return Trace(rows)
-
-
-# What ops send back to their operands a; b; c, given the gradient g of their result y.
-RULES = {
-    "add": "g; g",
-    "sub": "g; -g",
-    "mul": "g b; g a",
-    "div": "g / b; -g y / b",
-    "pow": "g b a^(b - 1); g y ln a",
-    "power": "g p a^(p - 1)",
-    "maximum": "g where a is larger, g/2 where equal; likewise b",
-    "minimum": "g where a is smaller, g/2 where equal; likewise b",
-    "neg": "-g",
-    "abs": "g sign a",
-    "square": "2 a g",
-    "reciprocal": "-g y^2",
-    "sqrt": "g / (2 y)",
-    "clamp": "g where p <= a <= q, else 0",
-    "exp": "g y",
-    "expm1": "g (y + 1)",
-    "log": "g / a",
-    "log1p": "g / (1 + a)",
-    "sin": "g cos a",
-    "cos": "-g sin a",
-    "erf": "g 2/sqrt(pi) e^(-a^2)",
-    "relu": "g where y > 0, else 0",
-    "leaky_relu": "g where a > 0, else p g",
-    "elu": "g where a > 0, else g p e^a",
-    "sigmoid": "g y (1 - y)",
-    "log_sigmoid": "g sigmoid(-a)",
-    "tanh": "g (1 - y^2)",
-    "silu": "g s (1 + a (1 - s)), s = sigmoid a",
-    "softplus": "g sigmoid(p a)",
-    "gelu": "g (Phi(a) + a phi(a))",
-    "gelu_tanh": "g times the derivative of the tanh formula",
-    "squared_error": "2 g (a - b); 2 g (b - a)",
-    "huber": "g (a - b) kept within -p and p; the negative to b",
-    "hinge": "-g b where p - a b > 0; -g a there",
-    "bce_with_logits": "g (sigmoid a - b); -g a",
-    "bce": "g (a - b) / (a (1 - a)); g (ln(1 - a) - ln a)",
-    "where": "nothing; g where a; g where not a",
-    "matmul": "g b^T; a^T g",
-    "linear": "g b; g^T a; the sum of g over the rows",
-    "sum": "g, spread over the axes",
-    "mean": "g / n, spread over the axes",
-    "prod": "g y / a, spread over the axes",
-    "max": "g where a is the largest, shared by ties",
-    "min": "g where a is the smallest, shared by ties",
-    "var": "2 g (a - mean) / (n - p)",
-    "std": "g (a - mean) / (std (n - p)), 0 where std = 0",
-    "norm": "g a / norm, 0 where norm = 0",
-    "softmax": "y (g - sum g y)",
-    "log_softmax": "g - softmax(a) sum g",
-    "logsumexp": "g softmax(a)",
-    "cross_entropy": "g (softmax(a) - onehot(b)) / N",
-    "view": "g in the shape of a, added at the place seen",
-    "cast": "g in the dtype of a",
-    "cat": "the part of g at the operand's place",
-    "index": "g added to the rows taken",
-    "dropout": "g / (1 - p) where kept, else 0",
-    "custom": "what its backward returns",
-    "local_grads": "g times the local gradient given for the operand",
-}

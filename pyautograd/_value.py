@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import _core, _ops
-from pyautograd._core import Node, apply
+from pyautograd._core import apply
+from pyautograd._elementwise import gelu
+from pyautograd._generated import ValueMethods
 from pyautograd._graft import graft
 from pyautograd._tensor import state_of
 
@@ -13,7 +15,7 @@ __all__ = ["Value"]
 
 
 @graft(_core.Value)
-class Value(Node):
+class Value(ValueMethods):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 
     `Value(data, _children=(), _op='', label='')`, and microgpt's `Value(data, children=(), local_grads=())`, whose
@@ -88,50 +90,13 @@ class Value(Node):
         """self ** exponent."""
         return self**exponent  # type: ignore[no-any-return]
 
-    def leaky_relu(self, negative_slope: float = 0.01) -> Value:
-        """a where a > 0, else negative_slope a."""
-        return apply(_ops.leaky_relu, self, negative_slope)  # type: ignore[return-value]
-
-    def elu(self, alpha: float = 1.0) -> Value:
-        """a where a > 0, else alpha (e^a - 1)."""
-        return apply(_ops.elu, self, alpha)  # type: ignore[return-value]
-
     def gelu(self, approximate: str = "none") -> Value:
         """a Phi(a), Phi being the normal distribution function; approximate="tanh" for the tanh formula."""
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-        return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, self)  # type: ignore[return-value]
-
-    def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
-        """ln(1 + e^(beta a)) / beta; a itself where beta a > threshold."""
-        return apply(_ops.softplus, self, beta, threshold)  # type: ignore[return-value]
+        return gelu(self, approximate)  # type: ignore[arg-type, return-value]
 
     def clamp(self, min: float = float("-inf"), max: float = float("inf")) -> Value:
         """min(max(a, min), max); the gradient passes within the bounds, these included."""
         return apply(_ops.clamp, self, min, max)  # type: ignore[return-value]
-
-
-def _method(row: _ops.OpInfo) -> Any:
-    op = row.number
-    if row.operands == 1:
-
-        def method(self: Value) -> Any:
-            return apply(op, self)
-    else:
-
-        def method(self: Value, other: Any) -> Any:  # type: ignore[misc]
-            return apply(op, self, other)
-
-    method.__name__ = row.name
-    method.__qualname__ = f"Value.{row.name}"
-    method.__doc__ = f"{row.words}."
-    return method
-
-
-# The rows without parameters: exp, log, tanh, sigmoid, silu, maximum, …
-for _row in _ops.table.values():
-    if _row.family == "elementwise" and _row.parameters == 0 and _row.operands <= 2 and not hasattr(Value, _row.name):
-        setattr(Value, _row.name, _method(_row))
 
 
 def _rebuild(cls: type[Value], data: float, grad: float) -> Value:

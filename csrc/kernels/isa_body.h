@@ -52,11 +52,11 @@
 #define G 0
 #define OUT 0
 enum {
-#define UNARY(name, symbol, words, parameters, effects, forward, a)                                                    \
+#define UNARY(name, symbol, words, python, parameters, effects, forward, a)                                            \
     COST_forward_##name = forward, COST_gradient_##name##_a = a,
-#define BINARY(name, symbol, words, parameters, effects, forward, a, b)                                                \
+#define BINARY(name, symbol, words, python, parameters, effects, forward, a, b)                                        \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,
-#define TERNARY_BOOL(name, symbol, words, parameters, effects, forward, a, b, c)                                       \
+#define TERNARY_BOOL(name, symbol, words, python, parameters, effects, forward, a, b, c)                               \
     COST_forward_##name = forward, COST_gradient_##name##_a = a, COST_gradient_##name##_b = b,                         \
     COST_gradient_##name##_c = c,
 #include "../ops.def"
@@ -148,12 +148,12 @@ const pa_kernels FN(pa_kernels) = {
         },
     .gradient =
         {
-#define UNARY(name, symbol, words, parameters, effects, forward, a)                                                    \
+#define UNARY(name, symbol, words, python, parameters, effects, forward, a)                                            \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a)},
-#define BINARY(name, symbol, words, parameters, effects, forward, a, b)                                                \
+#define BINARY(name, symbol, words, python, parameters, effects, forward, a, b)                                        \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b)},
-#define TERNARY_BOOL(name, symbol, words, parameters, effects, forward, a, b, c)                                       \
+#define TERNARY_BOOL(name, symbol, words, python, parameters, effects, forward, a, b, c)                               \
     [PA_OP_##name] = {GRADIENT(0, NOTHING_IF_##a, gradient_##name##_a),                                                \
                       GRADIENT(1, NOTHING_IF_##b, gradient_##name##_b),                                                \
                       GRADIENT(2, NOTHING_IF_##c, gradient_##name##_c)},

@@ -9,23 +9,12 @@ True
 """
 
 from pyautograd._tensor import Parameter
-from pyautograd.nn import functional, init, utils
-from pyautograd.nn._activation import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from pyautograd.nn import _generated_modules, functional, init, utils
+from pyautograd.nn._activation import GELU, LogSigmoid, LogSoftmax, Softmax, Softplus
 from pyautograd.nn._container import ModuleDict, ModuleList, Sequential
 from pyautograd.nn._dropout import Dropout
 from pyautograd.nn._embedding import Embedding
+from pyautograd.nn._generated_modules import *
 from pyautograd.nn._linear import Flatten, Identity, Linear
 from pyautograd.nn._loss import (
     BCELoss,
@@ -44,7 +33,6 @@ from pyautograd.nn._module import Module
 from pyautograd.nn._norm import BatchNorm1d, LayerNorm
 
 __all__ = [
-    "ELU",
     "GELU",
     "MLP",
     "BCELoss",
@@ -60,7 +48,6 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LayerNorm",
-    "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
@@ -70,15 +57,12 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
-    "ReLU",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
     "SmoothL1Loss",
     "Softmax",
     "Softplus",
-    "Tanh",
     "functional",
     "init",
     "utils",
 ]
+__all__ += _generated_modules.__all__

@@ -17,12 +17,16 @@ from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
-from pyautograd._elementwise import where
+from pyautograd._elementwise import gelu, where
+from pyautograd._generated import log_sigmoid as logsigmoid
+from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
+from pyautograd.nn import _generated_functional
 from pyautograd.nn._apply import apply
+from pyautograd.nn._generated_functional import *
 
 __all__ = [
     "batch_norm",
@@ -30,7 +34,6 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
-    "elu",
     "embedding",
     "gelu",
     "hinge_loss",
@@ -38,21 +41,17 @@ __all__ = [
     "kl_div",
     "l1_loss",
     "layer_norm",
-    "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
     "mse_loss",
     "nll_loss",
     "one_hot",
-    "relu",
-    "sigmoid",
-    "silu",
     "smooth_l1_loss",
     "softmax",
     "softplus",
-    "tanh",
 ]
+__all__ += _generated_functional.__all__
 
 _squared_error = _ops.squared_error
 _cross_entropy = _ops.cross_entropy
@@ -75,58 +74,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     [[3.5]]
     """
     return apply(_ops.linear, input, weight) if bias is None else apply(_ops.linear, input, weight, bias)
-
-
-# Activations
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(x, 0). `inplace` is accepted and changes nothing: the result is always a new tensor."""
-    return apply(_ops.relu, input)
-
-
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """x where x > 0, else `negative_slope` x."""
-    return apply(_ops.leaky_relu, input, negative_slope)
-
-
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else `alpha` (e^x - 1)."""
-    return apply(_ops.elu, input, alpha)
-
-
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for its approximation by tanh."""
-    if approximate == "none":
-        return apply(_ops.gelu, input)
-    if approximate == "tanh":
-        return apply(_ops.gelu_tanh, input)
-    raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """x sigmoid(x)."""
-    return apply(_ops.silu, input)
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """1 / (1 + e^-x)."""
-    return apply(_ops.sigmoid, input)
-
-
-def logsigmoid(input: Tensor) -> Tensor:
-    """ln sigmoid(x), exact where sigmoid(x) underflows."""
-    return apply(_ops.log_sigmoid, input)
-
-
-def tanh(input: Tensor) -> Tensor:
-    """tanh(x)."""
-    return apply(_ops.tanh, input)
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
-    return apply(_ops.softplus, input, beta, threshold)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:

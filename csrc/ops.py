@@ -1,0 +1,454 @@
+"""Writes what Python has of the op table: `python csrc/ops.py`, which `make ops` runs after an edit of ops.def.
+
+The rows of ops.def are calls whose arguments are names, texts and formulas in prefix form, so that Python's own parser
+reads them. From each row come the function of Tensors, the methods of Tensor and Value, the activation in nn.functional
+and nn, with their docstrings and examples, and the rule that `trace` shows. What is written is checked in, to be read;
+tests/test_generated.py finds it fresh.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+COLUMNS = {
+    "UNARY": "name symbol words python parameters effects forward a",
+    "BINARY": "name symbol words python parameters effects forward a b",
+    "TERNARY": "name symbol words python parameters effects forward a b c",
+    "COMPARE": "name symbol words effects forward",
+    "LOGIC1": "name symbol words effects forward",
+    "LOGIC2": "name symbol words effects forward",
+    "TENSOR": "name symbol words rule operands effects shape forward backward scratch",
+}
+HEADER = '"""{}\n\nWritten by `make ops` from csrc/ops.def: edit the table, not this file.\n"""\n\n'
+
+
+# The table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of ops.def, as far as Python is concerned."""
+
+    kind: str  # a key of COLUMNS
+    lowest: str  # "", "INT" or "BOOL": the lowest dtype that the op computes in
+    name: str
+    words: str
+    python: str  # FUNCTION and so on
+    module: str  # the class in nn; "" for none
+    parameters: tuple[str, ...]  # "negative_slope=0.01"
+    forward: ast.expr
+    gradients: tuple[ast.expr, ...]
+    rule: str  # of a TENSOR row
+
+    @property
+    def has_function(self) -> bool:
+        return self.kind == "COMPARE" or self.python.startswith(("FUNCTION", "ACTIVATION"))
+
+    @property
+    def has_value_method(self) -> bool:
+        return self.python not in ("", "BY_HAND")
+
+    @property
+    def is_binary(self) -> bool:
+        return self.kind in ("BINARY", "COMPARE")
+
+    @property
+    def parameter_names(self) -> list[str]:
+        return [parameter.partition("=")[0] for parameter in self.parameters]
+
+    @property
+    def typed_parameters(self) -> list[str]:
+        """negative_slope: float = 0.01"""
+        return [re.sub(r"=", ": float = ", parameter) for parameter in self.parameters]
+
+    @property
+    def formula(self) -> str:
+        """The words, with the parameters' names for p and q."""
+        names = dict(zip("pq", self.parameter_names))
+        return re.sub(r"\b[pq]\b", lambda found: names.get(found[0], found[0]), self.words)
+
+
+def read_table(text: str) -> list[Row]:
+    """The rows of ops.def in order."""
+    text = re.sub(r"/\*.*?\*/|^#.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [_row(call) for call in (statement.value for statement in ast.parse(text).body)]
+
+
+def _row(call: ast.expr) -> Row:
+    assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    kind, _, lowest = call.func.id.partition("_")
+    column = dict(zip(COLUMNS[kind].split(), call.args, strict=True))
+    python = column.get("python")
+    parameters = column.get("parameters")
+    return Row(
+        kind,
+        lowest,
+        ast.unparse(column["name"]),
+        ast.literal_eval(column["words"]),
+        "" if python is None else ast.unparse(python).partition("(")[0],
+        ast.unparse(python.args[0]) if isinstance(python, ast.Call) else "",
+        tuple(ast.literal_eval(each) for each in parameters.args) if isinstance(parameters, ast.Call) else (),
+        column["forward"],
+        tuple(column[operand] for operand in "abc" if operand in column),
+        ast.literal_eval(column["rule"]) if "rule" in column else "",
+    )
+
+
+# A formula as a number, for the examples
+
+NUMBERS = {"ZERO": 0.0, "ONE": 1.0, "TWO": 2.0, "HALF": 0.5}
+MEANING: dict[str, Callable[..., float]] = {
+    "ADD": lambda x, y: x + y,
+    "SUB": lambda x, y: x - y,
+    "MUL": lambda x, y: x * y,
+    "DIV": lambda x, y: x / y,
+    "NEG": lambda x: -x,
+    "EQ": lambda x, y: x == y,
+    "NE": lambda x, y: x != y,
+    "LT": lambda x, y: x < y,
+    "LE": lambda x, y: x <= y,
+    "GT": lambda x, y: x > y,
+    "GE": lambda x, y: x >= y,
+    "SELECT": lambda condition, x, y: x if condition else y,
+    "ABS": abs,
+    "SIGN": lambda x: (x > 0) - (x < 0),
+    "MAX": max,
+    "MIN": min,
+    "FLOOR": math.floor,
+    "CEIL": math.ceil,
+    "ROUND": round,
+    "SQRT": math.sqrt,
+    "EXP": math.exp,
+    "EXPM1": math.expm1,
+    "LOG": math.log,
+    "LOG1P": math.log1p,
+    "SOFTPLUS_TAIL": lambda x: math.log1p(math.exp(-abs(x))),
+    "SIN": math.sin,
+    "COS": math.cos,
+    "ERF": math.erf,
+    "SIGMOID": lambda x: 1 / (1 + math.exp(-x)),
+    "TANH": math.tanh,
+}
+
+
+def evaluate(formula: ast.expr, names: dict[str, float]) -> float:
+    """The number that a formula is for numbers A, B, P, Q."""
+    if isinstance(formula, ast.Call):
+        return MEANING[ast.unparse(formula.func)](*(evaluate(each, names) for each in formula.args))
+    return (NUMBERS | names)[ast.unparse(formula)]
+
+
+def shown(numbers: list[float]) -> str:
+    """What `repr` makes of a tensor of these numbers."""
+    if all(isinstance(number, bool) for number in numbers):
+        texts = [str(number) for number in numbers]
+    elif all(number == int(number) for number in numbers):
+        texts = [f"{number:.0f}." for number in numbers]
+    else:
+        texts = [f"{number:.4f}" for number in numbers]
+    width = max(map(len, texts))
+    return f"tensor([{', '.join(text.rjust(width) for text in texts)}])"
+
+
+def example(row: Row, call: str) -> str:
+    """A call of the function on three numbers and what it returns; `call` has `{}` for the operands."""
+    parameters = [float(parameter.partition("=")[2]) for parameter in row.parameters]
+    b = [2.0, 0.5, -1.0] if row.is_binary else []
+    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0]):  # the second where the op is not defined below zero
+        try:
+            results = [
+                evaluate(row.forward, dict(zip("ABPQ", (x, b[i] if b else 0.0, *parameters)))) for i, x in enumerate(a)
+            ]
+            break
+        except ValueError:
+            continue
+    operands = ", ".join(f"pa.tensor({numbers})" for numbers in (a, b) if numbers)
+    return f">>> import pyautograd as pa\n>>> {call.format(operands)}\n{shown(results)}"
+
+
+# A formula as the rule that `trace` shows
+
+NAMES = {"ZERO": "0", "ONE": "1", "TWO": "2", "HALF": "0.5", "OUT": "y", "GRAD_NONE": "nothing"}
+COMPARISONS = {"EQ": "=", "NE": "!=", "LT": "<", "LE": "<=", "GT": ">", "GE": ">="}
+SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text binds
+
+
+def rule(formula: ast.expr) -> str:
+    """A formula in infix form: `g (1 - y^2)`."""
+    return infix(formula)[0]
+
+
+def infix(formula: ast.expr) -> tuple[str, int]:
+    """The text, and how tightly it binds."""
+    if not isinstance(formula, ast.Call):
+        name = ast.unparse(formula)
+        return NAMES.get(name, name.lower()), ATOM
+    op, args = ast.unparse(formula.func), formula.args
+    if op == "IN_WORDS":
+        return ast.literal_eval(args[0]), SUM
+    if op == "NUMBER":
+        return f"{ast.literal_eval(args[0]):.4g}", ATOM
+    if op == "SELECT":
+        return _select(*args), SUM
+    if op in COMPARISONS:
+        return f"{rule(args[0])} {COMPARISONS[op]} {rule(args[1])}", SUM
+    if op == "AND":
+        return f"{rule(args[0])} and {rule(args[1])}", SUM
+    if op in ("ADD", "SUB"):
+        return f"{rule(args[0])} {'+' if op == 'ADD' else '-'} {within(args[1], PRODUCT)}", SUM
+    if op == "MUL":
+        return _product(formula)
+    if op == "DIV":
+        return f"{within(args[0], PRODUCT)} / {within(args[1], POWER)}", PRODUCT
+    if op == "NEG":
+        return f"-{within(args[0], PRODUCT)}", PRODUCT
+    if op in ("POW", "POWER"):
+        return f"{within(args[0], ATOM)}^{within(args[1], ATOM)}", POWER
+    if op == "EXP":
+        return f"e^{within(args[0], ATOM)}", POWER
+    if op == "ABS":
+        return f"|{rule(args[0])}|", ATOM
+    if op == "LOG1P":
+        added = args[0]
+        is_negative = isinstance(added, ast.Call) and ast.unparse(added.func) == "NEG"
+        return f"ln(1 {rule(added).replace('-', '- ', 1) if is_negative else f'+ {rule(added)}'})", ATOM
+    return f"{'ln' if op == 'LOG' else op.lower()}({', '.join(map(rule, args))})", ATOM
+
+
+def within(formula: ast.expr, tightness: int) -> str:
+    """The text of a part, in parentheses where it binds less tightly than it must."""
+    text, own = infix(formula)
+    return text if own >= tightness else f"({text})"
+
+
+def _select(condition: ast.expr, then: ast.expr, otherwise: ast.expr) -> str:
+    if rule(then) == "0":
+        return f"{rule(otherwise)} unless {rule(condition)}"
+    return f"{rule(then)} where {rule(condition)}, else {rule(otherwise)}"
+
+
+def _product(formula: ast.expr) -> tuple[str, int]:
+    """Numbers first, what stands twice side by side squared."""
+    texts = [within(factor, POWER) for factor in _factors(formula)]
+    texts.sort(key=lambda text: not text[0].isdigit())
+    squared: list[str] = []
+    for text in texts:
+        if squared and squared[-1] == text:
+            squared[-1] = f"{text}^2"
+        else:
+            squared.append(text)
+    return " ".join(squared), PRODUCT if len(squared) > 1 else POWER
+
+
+def _factors(formula: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(formula, ast.Call) and ast.unparse(formula.func) == "MUL":
+        for part in formula.args:
+            yield from _factors(part)
+    else:
+        yield formula
+
+
+# What is written
+
+
+def docstring(*paragraphs: str, indent: str = "    ") -> str:
+    """Paragraphs filled to the line, examples as they are."""
+    filled = [
+        each if each.startswith(">>>") else "\n".join(textwrap.wrap(each, 112, break_on_hyphens=False))
+        for each in paragraphs
+    ]
+    text = '"""' + "\n\n".join(filled) + ("\n" if len(paragraphs) > 1 else "") + '"""\n'
+    return textwrap.indent(text, indent)
+
+
+DTYPES = {
+    "": "integers and bools become the default float",
+    "INT": "int64 stays int64, bool raises TypeError",
+    "BOOL": "int64 and bool stay what they are",
+}
+
+
+def contract(row: Row) -> str:
+    """Shapes, dtypes and errors of a function."""
+    if not row.is_binary:
+        return (
+            "**Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; "
+            f"{DTYPES[row.lowest]}. **Raises** TypeError for what is neither."
+        )
+    dtype = "bool" if row.kind == "COMPARE" else f"the promoted dtype; {DTYPES[row.lowest]}"
+    return (
+        "**Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor "
+        f"of the broadcast shape, {dtype}. **Raises** ValueError for shapes that do not broadcast, TypeError for what "
+        "is neither."
+    )
+
+
+def applied(row: Row, *operands: str, function: str = "apply") -> str:
+    return f"{function}({', '.join([f'_ops.{row.name}', *operands])})"
+
+
+def function(row: Row) -> str:
+    operands = ["input: Any", "other: Any"] if row.is_binary else ["input: Tensor"]
+    return (
+        f"def {row.name}({', '.join([*operands, *row.typed_parameters])}) -> Tensor:\n"
+        + docstring(f"Elementwise {row.formula}.", contract(row), example(row, f"pa.{row.name}({{}})"))
+        + f"    return {applied(row, *(each.partition(':')[0] for each in operands), *row.parameter_names)}\n"
+    )
+
+
+def value_method(row: Row) -> str:
+    operands = ["other"] if row.is_binary else []
+    typed = ", ".join(["self", *(f"{each}: Any" for each in operands), *row.typed_parameters])
+    return (
+        f"    def {row.name}({typed}) -> Value:\n"
+        + docstring(f"{row.formula}.", indent=" " * 8)
+        + f"        return {applied(row, 'self', *operands, *row.parameter_names, function='apply_value')}\n"
+    )
+
+
+def functional(row: Row) -> str:
+    return (
+        f"def {row.name}({', '.join(['input: Tensor', *row.typed_parameters, 'inplace: bool = False'])}) -> Tensor:\n"
+        + docstring(
+            f"Elementwise {row.formula}. `inplace` changes nothing: the result is always a new tensor.",
+            contract(row),
+            example(row, f"pa.nn.functional.{row.name}({{}})"),
+        )
+        + f"    return {applied(row, 'input', *row.parameter_names)}\n"
+    )
+
+
+def is_inplace(row: Row) -> bool:
+    return row.python == "ACTIVATION_INPLACE"
+
+
+def module(row: Row) -> str:
+    arguments = [*row.typed_parameters, *(["inplace: bool = False"] if is_inplace(row) else [])]
+    inplace = " `inplace` changes nothing: the result is always a new tensor." if is_inplace(row) else ""
+    lines = [f"class {row.module}(Module):"]
+    lines += docstring(
+        f"Elementwise {row.formula}.{inplace}", contract(row), example(row, f"pa.nn.{row.module}()({{}})")
+    ).splitlines()
+    if arguments:
+        names = [*row.parameter_names, *(["inplace"] if is_inplace(row) else [])]
+        lines += ["", "    @named", f"    def __init__(self, {', '.join(arguments)}) -> None:"]
+        lines += ["        super().__init__()", *(f"        self.{name} = {name}" for name in names)]
+    operands = ["input", *(f"self.{name}" for name in row.parameter_names)]
+    lines += ["", "    def forward(self, input: Tensor) -> Tensor:", f"        return {applied(row, *operands)}"]
+    if arguments:
+        lines += ["", "    def extra_repr(self) -> str:", f"        return {representation(row)}"]
+    return "\n".join(lines) + "\n"
+
+
+def representation(row: Row) -> str:
+    named = ", ".join(f"{name}={{self.{name}}}" for name in row.parameter_names)
+    parts = [f'f"{named}"'] if named else []
+    if is_inplace(row):
+        flag = f'"{", " if named else ""}inplace=True" if self.inplace else ""'
+        parts.append(f"({flag})" if named else flag)
+    return " + ".join(parts)
+
+
+def exported(names: list[str]) -> str:
+    lines = textwrap.wrap(", ".join(f'"{name}"' for name in sorted(names)), 112, break_on_hyphens=False)
+    return "\n".join(["__all__ = [", *(f"    {line}" for line in lines[:-1]), f"    {lines[-1]},", "]  # fmt: skip\n"])
+
+
+def functions_file(rows: list[Row]) -> str:
+    functions = [row for row in rows if row.has_function]
+    methods = "".join(f"    {row.name} = {row.name}\n" for row in functions)
+    of_values = "\n".join(value_method(row) for row in rows if row.has_value_method)
+    rules = {row.name: row.rule or "; ".join(map(rule, row.gradients)) for row in rows if row.rule or row.gradients}
+    return (
+        HEADER.format("Elementwise ops as functions and methods, and the rules that `trace` shows.")
+        + """from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyautograd import _core, _ops
+from pyautograd._core import Node, Tensor, apply
+from pyautograd._graft import graft
+
+if TYPE_CHECKING:
+    from pyautograd._value import Value
+
+"""
+        + exported([row.name for row in functions])
+        + "".join(f"\n\n{function(row)}" for row in functions)
+        + """
+
+@graft(_core.Tensor)
+class TensorMethods(Node):
+    \"""The functions as methods of Tensor.\"""
+
+    __slots__ = ()
+
+"""
+        + methods
+        + """
+
+apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
+
+
+@graft(_core.Value)
+class ValueMethods(Node):
+    \"""The ops as methods of Value.\"""
+
+    __slots__ = ()
+
+"""
+        + of_values
+        + "\n\n# What ops send back to their operands a; b; c, given the gradient g of their result y.\nRULES = {\n"
+        + "".join(f'    "{name}": "{text}",\n' for name, text in rules.items())
+        + "}\n"
+    )
+
+
+def functional_file(rows: list[Row]) -> str:
+    activations = [row for row in rows if row.module]
+    shared = [row.name for row in activations if not is_inplace(row)]
+    return (
+        HEADER.format("Activations as functions, as `torch.nn.functional` has them.")
+        + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
+        + (f"from pyautograd._generated import {', '.join(sorted(shared))}\n" if shared else "")
+        + "from pyautograd._tensor import Tensor\nfrom pyautograd.nn._apply import apply\n\n"
+        + exported([row.name for row in activations])
+        + "".join(f"\n\n{functional(row)}" for row in activations if is_inplace(row))
+    )
+
+
+def modules_file(rows: list[Row]) -> str:
+    activations = [row for row in rows if row.module]
+    return (
+        HEADER.format("Activations as modules; each is one op of the table.")
+        + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
+        + "from pyautograd._arguments import named\nfrom pyautograd._tensor import Tensor\n"
+        + "from pyautograd.nn._apply import apply\nfrom pyautograd.nn._module import Module\n\n"
+        + exported([row.module for row in activations])
+        + "".join(f"\n\n{module(row)}" for row in activations)
+    )
+
+
+def generate(table: str) -> dict[str, str]:
+    """What is written for a table: the text of each file by its path in the package."""
+    rows = read_table(table)
+    return {
+        "_generated.py": functions_file(rows),
+        "nn/_generated_functional.py": functional_file(rows),
+        "nn/_generated_modules.py": modules_file(rows),
+    }
+
+
+if __name__ == "__main__":
+    root = Path(__file__).parent.parent
+    for path, text in generate((root / "csrc/ops.def").read_text()).items():
+        (root / "pyautograd" / path).write_text(text)
+        print(f"pyautograd/{path}", file=sys.stderr)

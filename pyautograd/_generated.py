@@ -1,0 +1,729 @@
+"""Elementwise ops as functions and methods, and the rules that `trace` shows.
+
+Written by `make ops` from csrc/ops.def: edit the table, not this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyautograd import _core, _ops
+from pyautograd._core import Node, Tensor, apply
+from pyautograd._graft import graft
+
+if TYPE_CHECKING:
+    from pyautograd._value import Value
+
+__all__ = [
+    "abs", "ceil", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "le", "leaky_relu", "log",
+    "log1p", "log_sigmoid", "lt", "maximum", "minimum", "mul", "ne", "neg", "reciprocal", "relu", "round",
+    "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "tanh",
+]  # fmt: skip
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """Elementwise a b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.mul(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([-3.0000,  0.2500, -3.0000])
+    """
+    return apply(_ops.mul, input, other)
+
+
+def div(input: Any, other: Any) -> Tensor:
+    """Elementwise a / b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.div(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([-0.7500,  1.0000, -3.0000])
+    """
+    return apply(_ops.div, input, other)
+
+
+def maximum(input: Any, other: Any) -> Tensor:
+    """Elementwise max(a, b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.maximum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([2.0000, 0.5000, 3.0000])
+    """
+    return apply(_ops.maximum, input, other)
+
+
+def minimum(input: Any, other: Any) -> Tensor:
+    """Elementwise min(a, b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.minimum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([-1.5000,  0.5000, -1.0000])
+    """
+    return apply(_ops.minimum, input, other)
+
+
+def neg(input: Tensor) -> Tensor:
+    """Elementwise -a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.neg(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([ 1.5000, -0.5000, -3.0000])
+    """
+    return apply(_ops.neg, input)
+
+
+def abs(input: Tensor) -> Tensor:
+    """Elementwise |a|.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.abs(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([1.5000, 0.5000, 3.0000])
+    """
+    return apply(_ops.abs, input)
+
+
+def sign(input: Tensor) -> Tensor:
+    """Elementwise sign a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 and bool
+    stay what they are. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.sign(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.,  1.,  1.])
+    """
+    return apply(_ops.sign, input)
+
+
+def square(input: Tensor) -> Tensor:
+    """Elementwise a^2.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.square(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([2.2500, 0.2500, 9.0000])
+    """
+    return apply(_ops.square, input)
+
+
+def reciprocal(input: Tensor) -> Tensor:
+    """Elementwise 1 / a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.reciprocal(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.6667,  2.0000,  0.3333])
+    """
+    return apply(_ops.reciprocal, input)
+
+
+def sqrt(input: Tensor) -> Tensor:
+    """Elementwise sqrt a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.sqrt(pa.tensor([0.5, 1.0, 3.0]))
+    tensor([0.7071, 1.0000, 1.7321])
+    """
+    return apply(_ops.sqrt, input)
+
+
+def floor(input: Tensor) -> Tensor:
+    """Elementwise the largest integer <= a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.floor(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-2.,  0.,  3.])
+    """
+    return apply(_ops.floor, input)
+
+
+def ceil(input: Tensor) -> Tensor:
+    """Elementwise the smallest integer >= a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.ceil(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.,  1.,  3.])
+    """
+    return apply(_ops.ceil, input)
+
+
+def round(input: Tensor) -> Tensor:
+    """Elementwise the nearest integer, ties to even.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.round(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-2.,  0.,  3.])
+    """
+    return apply(_ops.round, input)
+
+
+def exp(input: Tensor) -> Tensor:
+    """Elementwise e^a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.exp(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([ 0.2231,  1.6487, 20.0855])
+    """
+    return apply(_ops.exp, input)
+
+
+def expm1(input: Tensor) -> Tensor:
+    """Elementwise e^a - 1.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.expm1(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.7769,  0.6487, 19.0855])
+    """
+    return apply(_ops.expm1, input)
+
+
+def log(input: Tensor) -> Tensor:
+    """Elementwise ln a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.log(pa.tensor([0.5, 1.0, 3.0]))
+    tensor([-0.6931,  0.0000,  1.0986])
+    """
+    return apply(_ops.log, input)
+
+
+def log1p(input: Tensor) -> Tensor:
+    """Elementwise ln(1 + a).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.log1p(pa.tensor([0.5, 1.0, 3.0]))
+    tensor([0.4055, 0.6931, 1.3863])
+    """
+    return apply(_ops.log1p, input)
+
+
+def sin(input: Tensor) -> Tensor:
+    """Elementwise sin a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.sin(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.9975,  0.4794,  0.1411])
+    """
+    return apply(_ops.sin, input)
+
+
+def cos(input: Tensor) -> Tensor:
+    """Elementwise cos a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.cos(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([ 0.0707,  0.8776, -0.9900])
+    """
+    return apply(_ops.cos, input)
+
+
+def erf(input: Tensor) -> Tensor:
+    """Elementwise 2/sqrt(pi) int_0^a e^(-t^2) dt.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.erf(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.9661,  0.5205,  1.0000])
+    """
+    return apply(_ops.erf, input)
+
+
+def relu(input: Tensor) -> Tensor:
+    """Elementwise max(a, 0).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
+    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.relu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.0000, 0.5000, 3.0000])
+    """
+    return apply(_ops.relu, input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Elementwise a if a > 0 else negative_slope a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.leaky_relu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.0150,  0.5000,  3.0000])
+    """
+    return apply(_ops.leaky_relu, input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Elementwise a if a > 0 else alpha (e^a - 1).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.elu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.7769,  0.5000,  3.0000])
+    """
+    return apply(_ops.elu, input, alpha)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """Elementwise 1 / (1 + e^-a).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.sigmoid(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.1824, 0.6225, 0.9526])
+    """
+    return apply(_ops.sigmoid, input)
+
+
+def log_sigmoid(input: Tensor) -> Tensor:
+    """Elementwise ln sigmoid a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.log_sigmoid(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.7014, -0.4741, -0.0486])
+    """
+    return apply(_ops.log_sigmoid, input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Elementwise tanh a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.tanh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.9051,  0.4621,  0.9951])
+    """
+    return apply(_ops.tanh, input)
+
+
+def silu(input: Tensor) -> Tensor:
+    """Elementwise a sigmoid a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.silu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.2736,  0.3112,  2.8577])
+    """
+    return apply(_ops.silu, input)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Elementwise ln(1 + e^(beta a)) / beta, a itself where beta a > threshold.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.softplus(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.2014, 0.9741, 3.0486])
+    """
+    return apply(_ops.softplus, input, beta, threshold)
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """Elementwise a == b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.eq(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([False,  True, False])
+    """
+    return apply(_ops.eq, input, other)
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """Elementwise a != b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.ne(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([ True, False,  True])
+    """
+    return apply(_ops.ne, input, other)
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """Elementwise a < b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.lt(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([ True, False, False])
+    """
+    return apply(_ops.lt, input, other)
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """Elementwise a <= b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.le(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([ True,  True, False])
+    """
+    return apply(_ops.le, input, other)
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """Elementwise a > b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.gt(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([False, False,  True])
+    """
+    return apply(_ops.gt, input, other)
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """Elementwise a >= b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
+    neither.
+
+    >>> import pyautograd as pa
+    >>> pa.ge(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    tensor([False,  True,  True])
+    """
+    return apply(_ops.ge, input, other)
+
+
+@graft(_core.Tensor)
+class TensorMethods(Node):
+    """The functions as methods of Tensor."""
+
+    __slots__ = ()
+
+    mul = mul
+    div = div
+    maximum = maximum
+    minimum = minimum
+    neg = neg
+    abs = abs
+    sign = sign
+    square = square
+    reciprocal = reciprocal
+    sqrt = sqrt
+    floor = floor
+    ceil = ceil
+    round = round
+    exp = exp
+    expm1 = expm1
+    log = log
+    log1p = log1p
+    sin = sin
+    cos = cos
+    erf = erf
+    relu = relu
+    leaky_relu = leaky_relu
+    elu = elu
+    sigmoid = sigmoid
+    log_sigmoid = log_sigmoid
+    tanh = tanh
+    silu = silu
+    softplus = softplus
+    eq = eq
+    ne = ne
+    lt = lt
+    le = le
+    gt = gt
+    ge = ge
+
+
+apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
+
+
+@graft(_core.Value)
+class ValueMethods(Node):
+    """The ops as methods of Value."""
+
+    __slots__ = ()
+
+    def add(self, other: Any) -> Value:
+        """a + b."""
+        return apply_value(_ops.add, self, other)
+
+    def sub(self, other: Any) -> Value:
+        """a - b."""
+        return apply_value(_ops.sub, self, other)
+
+    def mul(self, other: Any) -> Value:
+        """a b."""
+        return apply_value(_ops.mul, self, other)
+
+    def div(self, other: Any) -> Value:
+        """a / b."""
+        return apply_value(_ops.div, self, other)
+
+    def maximum(self, other: Any) -> Value:
+        """max(a, b)."""
+        return apply_value(_ops.maximum, self, other)
+
+    def minimum(self, other: Any) -> Value:
+        """min(a, b)."""
+        return apply_value(_ops.minimum, self, other)
+
+    def neg(self) -> Value:
+        """-a."""
+        return apply_value(_ops.neg, self)
+
+    def abs(self) -> Value:
+        """|a|."""
+        return apply_value(_ops.abs, self)
+
+    def sign(self) -> Value:
+        """sign a."""
+        return apply_value(_ops.sign, self)
+
+    def square(self) -> Value:
+        """a^2."""
+        return apply_value(_ops.square, self)
+
+    def reciprocal(self) -> Value:
+        """1 / a."""
+        return apply_value(_ops.reciprocal, self)
+
+    def sqrt(self) -> Value:
+        """sqrt a."""
+        return apply_value(_ops.sqrt, self)
+
+    def floor(self) -> Value:
+        """the largest integer <= a."""
+        return apply_value(_ops.floor, self)
+
+    def ceil(self) -> Value:
+        """the smallest integer >= a."""
+        return apply_value(_ops.ceil, self)
+
+    def round(self) -> Value:
+        """the nearest integer, ties to even."""
+        return apply_value(_ops.round, self)
+
+    def exp(self) -> Value:
+        """e^a."""
+        return apply_value(_ops.exp, self)
+
+    def expm1(self) -> Value:
+        """e^a - 1."""
+        return apply_value(_ops.expm1, self)
+
+    def log(self) -> Value:
+        """ln a."""
+        return apply_value(_ops.log, self)
+
+    def log1p(self) -> Value:
+        """ln(1 + a)."""
+        return apply_value(_ops.log1p, self)
+
+    def sin(self) -> Value:
+        """sin a."""
+        return apply_value(_ops.sin, self)
+
+    def cos(self) -> Value:
+        """cos a."""
+        return apply_value(_ops.cos, self)
+
+    def erf(self) -> Value:
+        """2/sqrt(pi) int_0^a e^(-t^2) dt."""
+        return apply_value(_ops.erf, self)
+
+    def relu(self) -> Value:
+        """max(a, 0)."""
+        return apply_value(_ops.relu, self)
+
+    def leaky_relu(self, negative_slope: float = 0.01) -> Value:
+        """a if a > 0 else negative_slope a."""
+        return apply_value(_ops.leaky_relu, self, negative_slope)
+
+    def elu(self, alpha: float = 1.0) -> Value:
+        """a if a > 0 else alpha (e^a - 1)."""
+        return apply_value(_ops.elu, self, alpha)
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + e^-a)."""
+        return apply_value(_ops.sigmoid, self)
+
+    def log_sigmoid(self) -> Value:
+        """ln sigmoid a."""
+        return apply_value(_ops.log_sigmoid, self)
+
+    def tanh(self) -> Value:
+        """tanh a."""
+        return apply_value(_ops.tanh, self)
+
+    def silu(self) -> Value:
+        """a sigmoid a."""
+        return apply_value(_ops.silu, self)
+
+    def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
+        """ln(1 + e^(beta a)) / beta, a itself where beta a > threshold."""
+        return apply_value(_ops.softplus, self, beta, threshold)
+
+    def gelu_tanh(self) -> Value:
+        """a/2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3)))."""
+        return apply_value(_ops.gelu_tanh, self)
+
+    def squared_error(self, other: Any) -> Value:
+        """(a - b)^2."""
+        return apply_value(_ops.squared_error, self, other)
+
+    def bce_with_logits(self, other: Any) -> Value:
+        """a (1 - b) if a > 0 else -a b, + ln(1 + e^-|a|)."""
+        return apply_value(_ops.bce_with_logits, self, other)
+
+    def bce(self, other: Any) -> Value:
+        """-(b ln a + (1 - b) ln(1 - a)), the logarithms at least -100."""
+        return apply_value(_ops.bce, self, other)
+
+
+# What ops send back to their operands a; b; c, given the gradient g of their result y.
+RULES = {
+    "add": "g; g",
+    "sub": "g; -g",
+    "mul": "g b; g a",
+    "div": "g / b; -g y / b",
+    "pow": "g b a^(b - 1) unless b = 0; g y ln(a) unless a = 0 and b >= 0",
+    "maximum": "g where a is larger, g/2 where equal; g where b is larger, g/2 where equal",
+    "minimum": "g where a is smaller, g/2 where equal; g where b is smaller, g/2 where equal",
+    "neg": "-g",
+    "abs": "g sign(a)",
+    "sign": "0",
+    "square": "2 g a",
+    "power": "g p a^(p - 1) unless p = 0",
+    "reciprocal": "-g y^2",
+    "sqrt": "g / (2 y)",
+    "floor": "0",
+    "ceil": "0",
+    "round": "0",
+    "clamp": "g where a >= p and a <= q, else 0",
+    "exp": "g y",
+    "expm1": "g (y + 1)",
+    "log": "g / a",
+    "log1p": "g / (1 + a)",
+    "sin": "g cos(a)",
+    "cos": "-g sin(a)",
+    "erf": "2/sqrt(pi) g e^(-a^2)",
+    "relu": "g unless y <= 0",
+    "leaky_relu": "g where a > 0, else p g",
+    "elu": "g p e^a where a <= 0, else g",
+    "sigmoid": "g y (1 - y)",
+    "log_sigmoid": "g sigmoid(-a)",
+    "tanh": "g (1 - y^2)",
+    "silu": "g sigmoid(a) (1 + a (1 - sigmoid(a)))",
+    "softplus": "g where p a > q, else g sigmoid(p a)",
+    "gelu": "g (Phi(a) + a phi(a))",
+    "gelu_tanh": "g times the derivative of the tanh formula",
+    "squared_error": "2 g (a - b); 2 g (b - a)",
+    "huber": "g min(max(a - b, -p), p); g min(max(b - a, -p), p)",
+    "hinge": "-g b where p - a b > 0, else 0; -g a where p - a b > 0, else 0",
+    "bce_with_logits": "g (sigmoid(a) - b); -g a",
+    "bce": "g (a - b) / max((1 - a) a, 1e-12); g (max(ln(1 - a), -100) - max(ln(a), -100))",
+    "where": "nothing; g where a; g where not a",
+    "matmul": "g b^T; a^T g",
+    "linear": "g b; g^T a; the sum of g over the rows",
+    "sum": "g, spread over the axes",
+    "mean": "g / n, spread over the axes",
+    "prod": "g y / a, spread over the axes",
+    "max": "g where a is the largest, shared by ties",
+    "min": "g where a is the smallest, shared by ties",
+    "var": "2 g (a - mean) / (n - p)",
+    "std": "g (a - mean) / (std (n - p)), 0 where std = 0",
+    "norm": "g a / norm, 0 where norm = 0",
+    "softmax": "y (g - sum g y)",
+    "log_softmax": "g - softmax(a) sum g",
+    "logsumexp": "g softmax(a)",
+    "cross_entropy": "g (softmax(a) - onehot(b)) / N",
+    "view": "g in the shape of a, added at the place seen",
+    "cast": "g in the dtype of a",
+    "cat": "the part of g at the operand's place",
+    "index": "g added to the rows taken",
+    "dropout": "g / (1 - p) where kept, else 0",
+    "custom": "what its backward returns",
+    "local_grads": "g times the local gradient given for the operand",
+}
