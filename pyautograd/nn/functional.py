@@ -7,6 +7,7 @@ ValueError, also where they would broadcast, such as (N, 1) against (N,): that m
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -557,6 +558,7 @@ def nll_loss(
     2.5
     """
     _check_int64("nll_loss", "target", target)
+    ignore_index = operator.index(ignore_index)  # not every object that is an index compares with a Tensor
     rows, classes, shape = _rows_and_classes("nll_loss", input, target)
     loss = _nll("nll_loss", rows, classes, weight, ignore_index)
     return _reduce_classes(loss, _class_norm(rows, classes, weight, ignore_index), reduction, shape)
