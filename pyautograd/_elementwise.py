@@ -43,6 +43,10 @@ def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """Elementwise input + alpha other.
 
+    **Arguments:** Tensors whose shapes broadcast, or numbers; `alpha`: a number. **Returns** a Tensor of the broadcast
+    shape and the promoted dtype. **Raises** TypeError for a fractional alpha among integers, ValueError for shapes that
+    do not broadcast.
+
     >>> import pyautograd
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
@@ -51,12 +55,19 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """Elementwise input - alpha other."""
+    """Elementwise input - alpha other; arguments and errors are those of `add`, and bools raise TypeError.
+
+    >>> import pyautograd
+    >>> pyautograd.sub(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
+    tensor([-9., -8.])
+    """
     return apply(_ops.sub, input, other if alpha == 1 else scaled("sub", input, other, alpha))
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
-    """Elementwise power; either may be a number.
+    """Elementwise power; either may be a number, and Tensors broadcast.
+
+    **Raises** ValueError for an integer to the power of a negative one, and for shapes that do not broadcast.
 
     >>> import pyautograd
     >>> pyautograd.pow(pyautograd.tensor([1.0, 2.0, 3.0]), 2)
@@ -66,7 +77,14 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 
 def rsqrt(input: Tensor) -> Tensor:
-    """Elementwise 1 / sqrt(a)."""
+    """Elementwise 1 / sqrt(a), of the input's shape; integers become the default float.
+
+    **Raises** TypeError for what is no Tensor and no number.
+
+    >>> import pyautograd
+    >>> pyautograd.rsqrt(pyautograd.tensor([1.0, 4.0]))
+    tensor([1.0000, 0.5000])
+    """
     return reciprocal(sqrt(input))
 
 
@@ -97,13 +115,26 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 
 def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """The same as `clamp`."""
+    """The same as `clamp`, with its errors: **raises** ValueError when neither bound is given.
+
+    >>> import pyautograd
+    >>> pyautograd.clip(pyautograd.tensor([-2.0, 0.5]), min=0)
+    tensor([0.0000, 0.5000])
+    """
     return clamp(input, min, max)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Elementwise a Phi(a), Phi being the normal distribution function; with approximate="tanh" by Hendrycks and
-    Gimpel's formula."""
+    Gimpel's formula (https://arxiv.org/abs/1606.08415).
+
+    **Arguments:** `input`: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers become the
+    default float. **Raises** ValueError for another `approximate`.
+
+    >>> import pyautograd
+    >>> pyautograd.gelu(pyautograd.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.1002,  0.3457,  2.9960])
+    """
     if approximate not in ("none", "tanh"):
         raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
     return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)
@@ -111,6 +142,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     """Elementwise `input` where the bool `condition` holds, else `other`; the three broadcast.
+
+    **Raises** TypeError for a condition that is not bool, ValueError for shapes that do not broadcast.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([-1.0, 2.0])
@@ -143,34 +176,72 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 
 def logical_not(input: Any) -> Tensor:
-    """Elementwise: is it zero?"""
+    """Elementwise: is it zero? Bool, of the input's shape.
+
+    **Raises** TypeError for what is no Tensor and no number.
+
+    >>> import pyautograd
+    >>> pyautograd.logical_not(pyautograd.tensor([0, 2])).tolist()
+    [True, False]
+    """
     return eq(input, 0)
 
 
 def logical_and(input: Any, other: Any) -> Tensor:
-    """Elementwise: are both nonzero?"""
+    """Elementwise: are both nonzero? Bool, of the broadcast shape.
+
+    **Raises** ValueError for shapes that do not broadcast.
+
+    >>> import pyautograd
+    >>> pyautograd.logical_and(pyautograd.tensor([0, 1]), pyautograd.tensor([2, 2])).tolist()
+    [False, True]
+    """
     return apply(_ops.bitwise_and, ne(input, 0), ne(other, 0))
 
 
 def logical_or(input: Any, other: Any) -> Tensor:
-    """Elementwise: is one of them nonzero?"""
+    """Elementwise: is one of them nonzero? Bool, of the broadcast shape.
+
+    **Raises** ValueError for shapes that do not broadcast.
+
+    >>> import pyautograd
+    >>> pyautograd.logical_or(pyautograd.tensor([0, 1]), pyautograd.tensor([0, 2])).tolist()
+    [False, True]
+    """
     return apply(_ops.bitwise_or, ne(input, 0), ne(other, 0))
 
 
 def isnan(input: Tensor) -> Tensor:
-    """Elementwise: is it not a number?"""
+    """Elementwise: is it not a number? Bool, of the input's shape.
+
+    **Raises** TypeError for what is no Tensor and no number.
+
+    >>> import pyautograd
+    >>> pyautograd.isnan(pyautograd.tensor([0.0, float("nan")])).tolist()
+    [False, True]
+    """
     return ne(input, input)
 
 
 @named
 def isinf(input: Tensor) -> Tensor:
-    """Elementwise: is it an infinity?"""
+    """Elementwise: is it an infinity? Bool, of the input's shape. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.isinf(pyautograd.tensor([0.0, float("inf")])).tolist()
+    [False, True]
+    """
     return eq(abs(input), float("inf")) if input.dtype.is_floating_point else ne(input, input)
 
 
 @named
 def isfinite(input: Tensor) -> Tensor:
-    """Elementwise: neither an infinity nor NaN."""
+    """Elementwise: neither an infinity nor NaN. Bool, of the input's shape. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.isfinite(pyautograd.tensor([0.0, float("inf")])).tolist()
+    [True, False]
+    """
     return lt(abs(input), float("inf")) if input.dtype.is_floating_point else eq(input, input)
 
 
@@ -180,13 +251,26 @@ def _array(name: str, argument: str, given: Any) -> np.ndarray[Any, Any]:
 
 @named
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """Elementwise: |a - b| <= atol + rtol |b|."""
+    """Elementwise: |a - b| <= atol + rtol |b|; NaNs are close to one another with `equal_nan`.
+
+    **Returns** bool, of the broadcast shape. **Raises** TypeError for what is no Tensor, ValueError for shapes that do
+    not broadcast.
+
+    >>> import pyautograd
+    >>> pyautograd.isclose(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([1.0, 2.1])).tolist()
+    [True, False]
+    """
     a, b = _array("isclose", "input", input), _array("isclose", "other", other)
     return from_numpy(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
 
 
 @named
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Are all elements close, as `isclose` has it?"""
+    """Are all elements close, as `isclose` has it? **Raises** what `isclose` raises.
+
+    >>> import pyautograd
+    >>> pyautograd.allclose(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([1.0, 2.0]))
+    True
+    """
     a, b = _array("allclose", "input", input), _array("allclose", "other", other)
     return bool(np.allclose(a, b, rtol, atol, equal_nan))

@@ -11,7 +11,14 @@ from pyautograd.nn._module import Module
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; `approximate="tanh"` for its approximation by tanh."""
+    """a Phi(a), Phi the normal distribution function; `approximate="tanh"` for its approximation by tanh.
+
+    A Tensor of any shape to one of its shape. **Raises** ValueError for another `approximate`, when it is called.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.GELU()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.1002,  0.3457,  2.9960])
+    """
 
     @named
     def __init__(self, approximate: str = "none") -> None:
@@ -26,14 +33,28 @@ class GELU(Module):
 
 
 class LogSigmoid(Module):
-    """ln sigmoid(x)."""
+    """ln sigmoid(a), exact where the sigmoid underflows.
+
+    A Tensor of any shape to one of its shape. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.LogSigmoid()(pa.tensor([-200.0, 0.0]))
+    tensor([-200.0000,   -0.6931])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return apply(_ops.log_sigmoid, input)
 
 
 class Softplus(Module):
-    """ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold."""
+    """ln(1 + e^(beta a)) / beta, and a itself where beta a > threshold.
+
+    A Tensor of any shape to one of its shape. **Raises** TypeError for what is no Tensor, or no number.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Softplus()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.2014, 0.9741, 3.0486])
+    """
 
     @named
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
@@ -49,7 +70,14 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """e^x / sum e^x along `dim`."""
+    """e^a / sum e^a along `dim`.
+
+    A Tensor of any shape to one of its shape. **Raises** IndexError for an axis that it has not.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Softmax(dim=1)(pa.zeros(1, 4)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
 
     @named
     def __init__(self, dim: int | None = None) -> None:
@@ -64,7 +92,14 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """x - ln sum e^x along `dim`."""
+    """a - ln sum e^a along `dim`.
+
+    A Tensor of any shape to one of its shape. **Raises** IndexError for an axis that it has not.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.LogSoftmax(dim=0)(pa.zeros(2))
+    tensor([-0.6931, -0.6931])
+    """
 
     @named
     def __init__(self, dim: int | None = None) -> None:
