@@ -135,11 +135,14 @@ MEANING: dict[str, Callable[..., float]] = {
     "ERF": math.erf,
     "SIGMOID": lambda x: 1 / (1 + math.exp(-x)),
     "TANH": math.tanh,
+    "GELU_INNER": lambda x: 0.7978845608028654 * (x + 0.044715 * x * x * x),
 }
 
 
 def evaluate(formula: ast.expr, names: dict[str, float]) -> float:
     """The number that a formula is for numbers A, B, P, Q."""
+    if isinstance(formula, ast.Call) and ast.unparse(formula.func) == "NUMBER":
+        return float(ast.literal_eval(formula.args[0]))
     if isinstance(formula, ast.Call):
         return MEANING[ast.unparse(formula.func)](*(evaluate(each, names) for each in formula.args))
     return (NUMBERS | names)[ast.unparse(formula)]
@@ -157,20 +160,35 @@ def shown(numbers: list[float]) -> str:
     return f"tensor([{', '.join(text.rjust(width) for text in texts)}])"
 
 
-def example(row: Row, call: str) -> str:
-    """A call of the function on three numbers and what it returns; `call` has `{}` for the operands."""
+def results(row: Row) -> tuple[list[list[float]], list[float]]:
+    """Three numbers for each operand, and what the row makes of them."""
     parameters = [float(parameter.partition("=")[2]) for parameter in row.parameters]
-    b = [2.0, 0.5, -1.0] if row.is_binary else []
-    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0]):  # the second where the op is not defined below zero
+    b = [[2.0, 0.5 if row.kind == "COMPARE" else 0.25, -1.0]] if row.is_binary else []
+    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75]):  # the first where the op is defined
         try:
-            results = [
-                evaluate(row.forward, dict(zip("ABPQ", (x, b[i] if b else 0.0, *parameters)))) for i, x in enumerate(a)
+            operands = [a, *b]
+            return operands, [
+                evaluate(row.forward, dict(zip("AB", numbers)) | dict(zip("PQ", parameters)))
+                for numbers in zip(*operands)
             ]
-            break
         except ValueError:
             continue
-    operands = ", ".join(f"pa.tensor({numbers})" for numbers in (a, b) if numbers)
-    return f">>> import pyautograd as pa\n>>> {call.format(operands)}\n{shown(results)}"
+    raise ValueError(f"{row.name}: not defined on any of the examples")
+
+
+def example(row: Row, call: str) -> str:
+    """A call of the function on three numbers and what it returns; `call` has `{}` for the operands."""
+    operands, found = results(row)
+    given = ", ".join(f"pa.tensor({numbers})" for numbers in operands)
+    return f">>> import pyautograd as pa\n>>> {call.format(given)}\n{shown(found)}"
+
+
+def example_of_value(row: Row) -> str:
+    """The method of a Value called on the second number, where every op has a digit to show."""
+    (first, *others), found = results(row)
+    given = ", ".join(str(numbers[1]) for numbers in others)
+    call = f"Value({first[1]}).{row.name}({given})"
+    return f">>> from pyautograd.scalar import Value\n>>> f\"{{{call}:.4f}}\"\n'{found[1]:.4f}'"
 
 
 # A formula as the rule that `trace` shows
@@ -306,9 +324,10 @@ def function(row: Row) -> str:
 def value_method(row: Row) -> str:
     operands = ["other"] if row.is_binary else []
     typed = ", ".join(["self", *(f"{each}: Any" for each in operands), *row.typed_parameters])
+    errors = ["**Raises** TypeError for what is no Value and no number."] if operands or row.parameters else []
     return (
         f"    def {row.name}({typed}) -> Value:\n"
-        + docstring(f"{row.formula}.", indent=" " * 8)
+        + docstring(f"{row.formula}.", *errors, example_of_value(row), indent=" " * 8)
         + f"        return {applied(row, 'self', *operands, *row.parameter_names, function='apply_value')}\n"
     )
 
@@ -373,9 +392,8 @@ def functions_file(rows: list[Row]) -> str:
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyautograd import _core, _ops
+from pyautograd import _ops
 from pyautograd._core import Node, Tensor, apply
-from pyautograd._graft import graft
 
 if TYPE_CHECKING:
     from pyautograd._value import Value
@@ -385,7 +403,6 @@ if TYPE_CHECKING:
         + "".join(f"\n\n{function(row)}" for row in functions)
         + """
 
-@graft(_core.Tensor)
 class TensorMethods(Node):
     \"""The functions as methods of Tensor.\"""
 
@@ -398,7 +415,6 @@ class TensorMethods(Node):
 apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
 
 
-@graft(_core.Value)
 class ValueMethods(Node):
     \"""The ops as methods of Value.\"""
 

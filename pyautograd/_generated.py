@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyautograd import _core, _ops
+from pyautograd import _ops
 from pyautograd._core import Node, Tensor, apply
-from pyautograd._graft import graft
 
 if TYPE_CHECKING:
     from pyautograd._value import Value
@@ -30,8 +29,8 @@ def mul(input: Any, other: Any) -> Tensor:
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
-    >>> pa.mul(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
-    tensor([-3.0000,  0.2500, -3.0000])
+    >>> pa.mul(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-3.0000,  0.1250, -3.0000])
     """
     return apply(_ops.mul, input, other)
 
@@ -44,8 +43,8 @@ def div(input: Any, other: Any) -> Tensor:
     shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
-    >>> pa.div(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
-    tensor([-0.7500,  1.0000, -3.0000])
+    >>> pa.div(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-0.7500,  2.0000, -3.0000])
     """
     return apply(_ops.div, input, other)
 
@@ -58,7 +57,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
-    >>> pa.maximum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
+    >>> pa.maximum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
     tensor([2.0000, 0.5000, 3.0000])
     """
     return apply(_ops.maximum, input, other)
@@ -72,8 +71,8 @@ def minimum(input: Any, other: Any) -> Tensor:
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
-    >>> pa.minimum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
-    tensor([-1.5000,  0.5000, -1.0000])
+    >>> pa.minimum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-1.5000,  0.2500, -1.0000])
     """
     return apply(_ops.minimum, input, other)
 
@@ -474,7 +473,6 @@ def ge(input: Any, other: Any) -> Tensor:
     return apply(_ops.ge, input, other)
 
 
-@graft(_core.Tensor)
 class TensorMethods(Node):
     """The functions as methods of Tensor."""
 
@@ -519,146 +517,339 @@ class TensorMethods(Node):
 apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
 
 
-@graft(_core.Value)
 class ValueMethods(Node):
     """The ops as methods of Value."""
 
     __slots__ = ()
 
     def add(self, other: Any) -> Value:
-        """a + b."""
+        """a + b.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).add(0.25):.4f}"
+        '0.7500'
+        """
         return apply_value(_ops.add, self, other)
 
     def sub(self, other: Any) -> Value:
-        """a - b."""
+        """a - b.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).sub(0.25):.4f}"
+        '0.2500'
+        """
         return apply_value(_ops.sub, self, other)
 
     def mul(self, other: Any) -> Value:
-        """a b."""
+        """a b.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).mul(0.25):.4f}"
+        '0.1250'
+        """
         return apply_value(_ops.mul, self, other)
 
     def div(self, other: Any) -> Value:
-        """a / b."""
+        """a / b.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).div(0.25):.4f}"
+        '2.0000'
+        """
         return apply_value(_ops.div, self, other)
 
     def maximum(self, other: Any) -> Value:
-        """max(a, b)."""
+        """max(a, b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).maximum(0.25):.4f}"
+        '0.5000'
+        """
         return apply_value(_ops.maximum, self, other)
 
     def minimum(self, other: Any) -> Value:
-        """min(a, b)."""
+        """min(a, b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).minimum(0.25):.4f}"
+        '0.2500'
+        """
         return apply_value(_ops.minimum, self, other)
 
     def neg(self) -> Value:
-        """-a."""
+        """-a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).neg():.4f}"
+        '-0.5000'
+        """
         return apply_value(_ops.neg, self)
 
     def abs(self) -> Value:
-        """|a|."""
+        """|a|.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).abs():.4f}"
+        '0.5000'
+        """
         return apply_value(_ops.abs, self)
 
     def sign(self) -> Value:
-        """sign a."""
+        """sign a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).sign():.4f}"
+        '1.0000'
+        """
         return apply_value(_ops.sign, self)
 
     def square(self) -> Value:
-        """a^2."""
+        """a^2.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).square():.4f}"
+        '0.2500'
+        """
         return apply_value(_ops.square, self)
 
     def reciprocal(self) -> Value:
-        """1 / a."""
+        """1 / a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).reciprocal():.4f}"
+        '2.0000'
+        """
         return apply_value(_ops.reciprocal, self)
 
     def sqrt(self) -> Value:
-        """sqrt a."""
+        """sqrt a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.0).sqrt():.4f}"
+        '1.0000'
+        """
         return apply_value(_ops.sqrt, self)
 
     def floor(self) -> Value:
-        """the largest integer <= a."""
+        """the largest integer <= a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).floor():.4f}"
+        '0.0000'
+        """
         return apply_value(_ops.floor, self)
 
     def ceil(self) -> Value:
-        """the smallest integer >= a."""
+        """the smallest integer >= a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).ceil():.4f}"
+        '1.0000'
+        """
         return apply_value(_ops.ceil, self)
 
     def round(self) -> Value:
-        """the nearest integer, ties to even."""
+        """the nearest integer, ties to even.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).round():.4f}"
+        '0.0000'
+        """
         return apply_value(_ops.round, self)
 
     def exp(self) -> Value:
-        """e^a."""
+        """e^a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).exp():.4f}"
+        '1.6487'
+        """
         return apply_value(_ops.exp, self)
 
     def expm1(self) -> Value:
-        """e^a - 1."""
+        """e^a - 1.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).expm1():.4f}"
+        '0.6487'
+        """
         return apply_value(_ops.expm1, self)
 
     def log(self) -> Value:
-        """ln a."""
+        """ln a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.0).log():.4f}"
+        '0.0000'
+        """
         return apply_value(_ops.log, self)
 
     def log1p(self) -> Value:
-        """ln(1 + a)."""
+        """ln(1 + a).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.0).log1p():.4f}"
+        '0.6931'
+        """
         return apply_value(_ops.log1p, self)
 
     def sin(self) -> Value:
-        """sin a."""
+        """sin a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).sin():.4f}"
+        '0.4794'
+        """
         return apply_value(_ops.sin, self)
 
     def cos(self) -> Value:
-        """cos a."""
+        """cos a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).cos():.4f}"
+        '0.8776'
+        """
         return apply_value(_ops.cos, self)
 
     def erf(self) -> Value:
-        """2/sqrt(pi) int_0^a e^(-t^2) dt."""
+        """2/sqrt(pi) int_0^a e^(-t^2) dt.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).erf():.4f}"
+        '0.5205'
+        """
         return apply_value(_ops.erf, self)
 
     def relu(self) -> Value:
-        """max(a, 0)."""
+        """max(a, 0).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).relu():.4f}"
+        '0.5000'
+        """
         return apply_value(_ops.relu, self)
 
     def leaky_relu(self, negative_slope: float = 0.01) -> Value:
-        """a if a > 0 else negative_slope a."""
+        """a if a > 0 else negative_slope a.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).leaky_relu():.4f}"
+        '0.5000'
+        """
         return apply_value(_ops.leaky_relu, self, negative_slope)
 
     def elu(self, alpha: float = 1.0) -> Value:
-        """a if a > 0 else alpha (e^a - 1)."""
+        """a if a > 0 else alpha (e^a - 1).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).elu():.4f}"
+        '0.5000'
+        """
         return apply_value(_ops.elu, self, alpha)
 
     def sigmoid(self) -> Value:
-        """1 / (1 + e^-a)."""
+        """1 / (1 + e^-a).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).sigmoid():.4f}"
+        '0.6225'
+        """
         return apply_value(_ops.sigmoid, self)
 
     def log_sigmoid(self) -> Value:
-        """ln sigmoid a."""
+        """ln sigmoid a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).log_sigmoid():.4f}"
+        '-0.4741'
+        """
         return apply_value(_ops.log_sigmoid, self)
 
     def tanh(self) -> Value:
-        """tanh a."""
+        """tanh a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).tanh():.4f}"
+        '0.4621'
+        """
         return apply_value(_ops.tanh, self)
 
     def silu(self) -> Value:
-        """a sigmoid a."""
+        """a sigmoid a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).silu():.4f}"
+        '0.3112'
+        """
         return apply_value(_ops.silu, self)
 
     def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
-        """ln(1 + e^(beta a)) / beta, a itself where beta a > threshold."""
+        """ln(1 + e^(beta a)) / beta, a itself where beta a > threshold.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).softplus():.4f}"
+        '0.9741'
+        """
         return apply_value(_ops.softplus, self, beta, threshold)
 
     def gelu_tanh(self) -> Value:
-        """a/2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3)))."""
+        """a/2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3))).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).gelu_tanh():.4f}"
+        '0.3457'
+        """
         return apply_value(_ops.gelu_tanh, self)
 
     def squared_error(self, other: Any) -> Value:
-        """(a - b)^2."""
+        """(a - b)^2.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).squared_error(0.25):.4f}"
+        '0.0625'
+        """
         return apply_value(_ops.squared_error, self, other)
 
     def bce_with_logits(self, other: Any) -> Value:
-        """a (1 - b) if a > 0 else -a b, + ln(1 + e^-|a|)."""
+        """a (1 - b) if a > 0 else -a b, + ln(1 + e^-|a|).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).bce_with_logits(0.25):.4f}"
+        '0.8491'
+        """
         return apply_value(_ops.bce_with_logits, self, other)
 
     def bce(self, other: Any) -> Value:
-        """-(b ln a + (1 - b) ln(1 - a)), the logarithms at least -100."""
+        """-(b ln a + (1 - b) ln(1 - a)), the logarithms at least -100.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).bce(0.25):.4f}"
+        '0.6931'
+        """
         return apply_value(_ops.bce, self, other)
 
 

@@ -15,15 +15,16 @@ _OF_THE_STATEMENT = {"__dict__", "__weakref__", "__slots__", "__qualname__", "__
 
 
 def graft(onto: type[Any]) -> Callable[[type[T]], type[T]]:
-    """A class decorator: puts what the class body defines onto a type, and gives that type the class's name.
+    """A class decorator: puts what the class and its bases in Python define onto a type.
 
     The body cannot use `super()`, which would look for the class of the statement.
     """
 
     def lend(body: type[T]) -> type[T]:
-        for name, attribute in vars(body).items():
-            if name not in _OF_THE_STATEMENT:
-                setattr(onto, name, attribute)
+        for each in reversed([each for each in body.__mro__ if each not in onto.__mro__]):
+            for name, attribute in vars(each).items():
+                if name not in _OF_THE_STATEMENT:
+                    setattr(onto, name, attribute)
         return onto
 
     return lend

@@ -150,7 +150,7 @@ def trace(root: Any) -> Trace:
     """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
 
     A Tensor's `backward()` frees the graph, and with it what there is to see, unless told `retain_graph=True`; inner
-    gradients are there for tensors with `retain_grad()`.
+    gradients are there for tensors with `retain_grad()`. **Raises** TypeError for what is no Value and no Tensor.
 
     >>> from pyautograd.scalar import Value
     >>> x, w = Value(2.0, label="x"), Value(-3.0, label="w")

@@ -74,7 +74,14 @@ class Value(ValueMethods):
         return format(self.data, spec) if spec else repr(self)
 
     def backward(self) -> None:
-        """Set the gradient of every Value that this one depends on: d self / d value. Leaves add to what they have."""
+        """Set the gradient of every Value that this one depends on: d self / d value. Leaves add to what they have.
+
+        >>> from pyautograd.scalar import Value
+        >>> a = Value(3.0)
+        >>> (a * a).backward()
+        >>> a.grad
+        6.0
+        """
         _core.backward(self, None, True)
 
     def __getstate__(self) -> Any:
@@ -87,15 +94,34 @@ class Value(ValueMethods):
         return _rebuild, (type(self), self.data, self.grad), self.__getstate__()
 
     def pow(self, exponent: Any) -> Value:
-        """self ** exponent."""
+        """a ** exponent. **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> Value(3.0).pow(2).data
+        9.0
+        """
         return self**exponent  # type: ignore[no-any-return]
 
     def gelu(self, approximate: str = "none") -> Value:
-        """a Phi(a), Phi being the normal distribution function; approximate="tanh" for the tanh formula."""
+        """a Phi(a), Phi being the normal distribution function; approximate="tanh" for the tanh formula.
+
+        **Raises** ValueError for another `approximate`.
+
+        >>> from pyautograd.scalar import Value
+        >>> round(Value(0.5).gelu().data, 4)
+        0.3457
+        """
         return gelu(self, approximate)  # type: ignore[arg-type, return-value]
 
     def clamp(self, min: float = float("-inf"), max: float = float("inf")) -> Value:
-        """min(max(a, min), max); the gradient passes within the bounds, these included."""
+        """min(max(a, min), max); the gradient passes within the bounds, these included.
+
+        **Raises** TypeError for bounds that are no numbers.
+
+        >>> from pyautograd.scalar import Value
+        >>> Value(3.0).clamp(max=1.0).data
+        1.0
+        """
         return apply(_ops.clamp, self, min, max)  # type: ignore[return-value]
 
 

@@ -17,9 +17,6 @@ PUBLIC_MODULES = [
     "pyautograd.utils.data", "pyautograd.datasets", "pyautograd.plot",
 ]  # fmt: skip
 MADE_IN_C = (type(len), type(list.append))
-# What the rows of the op table describe
-ROWS = {"pyautograd._elementwise", "pyautograd._trace", "pyautograd._value", "pyautograd.nn._activation"}
-ACTIVATIONS = {"elu", "gelu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "tanh"}
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -44,11 +41,7 @@ def public() -> dict[str, Any]:
                 for member_name, member in members(thing):
                     if callable(member) or isinstance(member, property):
                         found.setdefault(id(member), (f"{module_name}.{name}.{member_name}", member))
-    return {name: thing for name, thing in found.values() if not is_from_rows(name, thing)}
-
-
-def is_from_rows(name: str, thing: Any) -> bool:
-    return getattr(thing, "__module__", None) in ROWS or name.rpartition(".")[2] in ACTIVATIONS
+    return dict(found.values())
 
 
 PUBLIC = public()
