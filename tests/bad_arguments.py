@@ -73,9 +73,6 @@ class Evil:
     __index__ = __float__ = __len__ = __iter__ = __array__ = __bool__ = _raise
 
 
-# ---- right arguments, by the names of parameters ----
-
-
 def matrix() -> Any:
     return pa.tensor([[0.5, 0.25, 0.75], [0.125, 0.5, 1.0]])
 
@@ -163,8 +160,6 @@ OF_REFERENCE: dict[str, Callable[[], Any]] = {
     "MLP": lambda: reference.MLP(2, [2, 1]),
 }  # fmt: skip
 
-# ---- wrong arguments ----
-
 WRONG: list[Callable[[], Any]] = [
     lambda: None, lambda: "abc", lambda: "", lambda: b"ab", lambda: 1.5, lambda: -1, lambda: 0, lambda: 7,
     lambda: 2**31,
@@ -184,9 +179,6 @@ WRONG: list[Callable[[], Any]] = [
     lambda: "cuda", lambda: "mean", lambda: (1, 2, 3, 4, 5, 6, 7, 8, 9), lambda: -2, lambda: [2, 1],
     lambda: Exception(),
 ]  # fmt: skip
-
-
-# ---- what is called ----
 
 
 class Target:
@@ -267,9 +259,6 @@ def targets() -> list[Target]:
                 made.append(Target(where, lambda i=item: i, _parameters(item, False)))  # type: ignore[misc]
                 found.add(id(item))
     return made
-
-
-# ---- one call ----
 
 
 def _is_huge(kind: Callable[[], Any]) -> bool:

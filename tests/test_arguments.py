@@ -253,3 +253,22 @@ def test_a_wrong_parameter_is_named() -> None:
     ]:
         with pytest.raises(TypeError, match=f"^{text}"):
             call()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "var", "std", "amax", "amin", "any", "all", "argmax", "argmin",
+                                  "logsumexp", "norm"])  # fmt: skip
+def test_reductions_take_numpys_names(name):
+    x = pa.tensor([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
+    reduce = getattr(x, name)
+    assert (reduce(axis=1) == reduce(dim=1)).all()
+    assert reduce(axis=0, keepdims=True).shape == (1, 3)
+    with pytest.raises(TypeError, match="same thing"):
+        reduce(dim=1, axis=1)
+
+
+def test_shapes_and_softmax_take_numpys_names():
+    x = pa.tensor([[1.0, -2.0], [0.5, 4.0]])
+    assert (x.softmax(axis=0) == x.softmax(dim=0)).all() and (x.log_softmax(axis=0) == x.log_softmax(0)).all()
+    assert pa.cat([x, x], axis=1).shape == (2, 4) and pa.stack([x, x], axis=2).shape == (2, 2, 2)
+    assert x.unsqueeze(axis=1).squeeze(axis=1).shape == (2, 2)
+    assert x.max(axis=1).indices.tolist() == [0, 1] and x.min(axis=0, keepdims=True).values.tolist() == [[0.5, -2.0]]

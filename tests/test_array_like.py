@@ -207,8 +207,6 @@ def test_full_has_the_dtype_of_its_number() -> None:
     assert pa.full((2,), 1, dtype="float64").dtype is pa.float64
 
 
-# ---- bools whose bytes are others than 0 and 1 ----
-
 BYTES = bytes([255, 2, 0, 1, 128])
 TRUTH = np.array([True, True, False, True, True])
 READ: dict[str, Callable[[Any, Any], Any]] = {

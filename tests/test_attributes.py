@@ -98,9 +98,6 @@ def test_a_dict_that_was_replaced_is_collected():
     assert pa.memory_stats().nodes == nodes
 
 
-# ---- Python that runs while an object dies ----
-
-
 def test_a_weakref_callback_may_look_at_the_graph():
     x, seen = Value(2.0), []
     x.label = "x"

@@ -113,9 +113,6 @@ def test_the_example_has_its_parameters_names_and_samples(microgpt):
         assert all(len(model.sample()) <= model.block_size for _ in range(3))
 
 
-# ---- scripts with microgpt's own class, Value(data, children, local_grads)
-
-
 class Plain:
     """The class that such a script brings along."""
 

@@ -137,9 +137,6 @@ def test_a_value_may_be_filled_again_but_takes_no_children_once_it_is_used():
     assert (a.grad, b.grad) == (2.0, 5.0)
 
 
-# ---- Tensors
-
-
 def test_a_tensor_may_have_a_class_of_ones_own():
     class Image(pa.Tensor):
         def __init__(self, name, data, **keywords):

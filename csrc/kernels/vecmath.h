@@ -4,7 +4,7 @@
    replace, nothing beyond SSE2 (so rounding is by adding a magic number, and choices are masks), no FMA. A loop over it
    becomes vector code on every instruction set, with the same bits on all of them. At most 2 ulp from the true value
    over all floats; denormals, infinities, NaN and signed zeros as C's Annex F has them. The worst met in sweeps over
-   hundreds of millions of floats, in ulp (tests/test_vecmath.py repeats small ones):
+   hundreds of millions of floats, in ulp (tests/ops/test_vecmath.py repeats small ones):
 
        exp 0.93  expm1 1.51  log 0.83  log1p 1.40  tanh 1.32  sigmoid 1.87  erf 1.23  sin, cos 1.58  pow 0.54
 

@@ -179,9 +179,6 @@ def test_products_of_several_threads_agree_that_a_tiny_operand_is_zero() -> None
         pa.set_num_threads(before)
 
 
-# ---- the caller's mode ----
-
-
 def test_exceptions_leave_the_mode_alone() -> None:
     table, w = pa.ones(4, 4, requires_grad=True), pa.ones(4, 4)
 

@@ -61,9 +61,6 @@ def close(tensor, expected, k=1):
     )
 
 
-# ---- matmul ----
-
-
 @pytest.mark.parametrize(("a", "b"), SHAPES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_product_is_numpys(a, b, dtype):
@@ -199,9 +196,6 @@ def test_dtypes_that_do_not_fit_are_named():
         pa.ones(2, 2, dtype=pa.int64) @ pa.ones(2, 2)
     with pytest.raises(TypeError, match="matmul: operands of dtype bool"):
         pa.ones(2, 2, dtype=pa.bool) @ pa.ones(2, 2, dtype=pa.bool)
-
-
-# ---- linear ----
 
 
 @pytest.mark.parametrize(("shape", "n"), LINEAR_SHAPES)

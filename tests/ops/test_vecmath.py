@@ -10,13 +10,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from layouts import ISAS
+from layouts import ISAS, using
 
 import pyautograd as pa
 from pyautograd.nn import functional as F
@@ -239,13 +238,8 @@ def outcome(name: str, function: Callable[..., pa.Tensor], *arrays: Array) -> It
 
 def test_same_bits_on_every_instruction_set() -> None:
     def hashes(isa: str) -> list[str]:
-        package = str(Path(pa.__file__).parents[1])  # this one, not one that is installed
-        environment = {**os.environ, "PYAUTOGRAD_ISA": isa, "PYTHONPATH": package}
-        run = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        lines = run.stdout.splitlines()
-        assert lines[0] == isa
-        return lines[1:]
+        with using(isa):
+            return [f"{what} {hashlib.sha256(values.tobytes()).hexdigest()}" for what, values in every_op()]
 
     baseline, *others = (hashes(isa) for isa in ISAS)
     assert len(baseline) > 100
@@ -254,13 +248,19 @@ def test_same_bits_on_every_instruction_set() -> None:
         assert not differ, f"{isa} differs from baseline in {differ}"
 
 
+def started_with(isa: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter that is to use an instruction set and prints the one that it uses."""
+    code, environment = "import pyautograd; print(pyautograd.isa())", {**os.environ, "PYAUTOGRAD_ISA": isa}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_environment_names_the_instruction_set(isa: str) -> None:
+    assert started_with(isa).stdout == f"{isa}\n"
+
+
 def test_an_unknown_instruction_set_is_refused() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", "import pyautograd"],
-        env={**os.environ, "PYAUTOGRAD_ISA": "mmx"},
-        capture_output=True,
-        text=True,
-    )
+    run = started_with("mmx")
     assert run.returncode != 0
     assert "ValueError: instruction set mmx: known are baseline, avx2, avx512" in run.stderr
 
@@ -269,9 +269,3 @@ def test_the_gradient_of_elu_is_1_at_nan_as_pytorch_has_it() -> None:
     x = pa.tensor([math.nan, 1.0, -1.0], requires_grad=True)
     F.elu(x).sum().backward()
     assert x.grad.tolist() == pytest.approx([1.0, 1.0, math.exp(-1)])
-
-
-if __name__ == "__main__":
-    print(pa.isa())
-    for what, values in every_op():
-        print(what, hashlib.sha256(values.tobytes()).hexdigest())

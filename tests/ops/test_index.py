@@ -121,3 +121,14 @@ def test_what_arrays_index_is_contiguous(key):
     indexed = pa.arange(24.0).reshape(3, 4, 2)[arrays_of(key)]
     assert indexed.is_contiguous()
     np.testing.assert_array_equal(indexed.view(indexed.numel()).numpy(), indexed.numpy().reshape(-1))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3)], ids=str)
+@pytest.mark.parametrize("key", [True, False, (None, True), (..., True)], ids=str)
+def test_a_truth_value_as_an_index_makes_an_axis(shape, key):
+    array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+    x = pa.tensor(array, requires_grad=True)
+    assert x[key].detach().numpy().tolist() == array[key].tolist()
+    assert x[key].shape == array[key].shape
+    x[key].sum().backward()
+    assert x.grad.sum().item() == array[key].size

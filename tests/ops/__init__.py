@@ -1,0 +1,1 @@
+"""What ops compute: values, gradients, dtypes and bits."""
