@@ -377,27 +377,29 @@ static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {
 }
 
 PyMethodDef pa_handle_methods[] = {
-    {"item", method_item, METH_NOARGS,
-     "The only element, as a Python number. **Raises** ValueError where there are none or several.\n\n"
-     ">>> import pyautograd\n"
-     ">>> pyautograd.tensor([2.5]).item()\n"
-     "2.5\n"},
-    {"detach", method_detach, METH_NOARGS,
-     "The same data without history; shares memory.\n\n"
-     ">>> import pyautograd\n"
-     ">>> x = pyautograd.ones(2, requires_grad=True)\n"
-     ">>> (x * 2).detach().requires_grad\n"
-     "False\n"},
-    {"retain_grad", method_retain_grad, METH_NOARGS,
-     "Keep .grad though this is no leaf. **Raises** RuntimeError where no gradient flows.\n\n"
-     ">>> import pyautograd\n"
-     ">>> y = pyautograd.ones(2, requires_grad=True) * 2\n"
-     ">>> y.retain_grad()\n"
-     ">>> y.sum().backward()\n"
-     ">>> y.grad\n"
-     "tensor([1., 1.])\n"},
-    {"_backward_step", method_backward_step, METH_NOARGS, "Add this node's contribution to its inputs' gradients."},
-    {"_local_gradients", method_local_gradients, METH_NOARGS, "d out / d input for each input of a scalar node."},
+    PA_METHOD("item", method_item, METH_NOARGS, "($self, /)",
+              "The only element, as a Python number. **Raises** ValueError where there are none or several.\n\n"
+              ">>> import pyautograd\n"
+              ">>> pyautograd.tensor([2.5]).item()\n"
+              "2.5\n"),
+    PA_METHOD("detach", method_detach, METH_NOARGS, "($self, /)",
+              "The same data without history; shares memory.\n\n"
+              ">>> import pyautograd\n"
+              ">>> x = pyautograd.ones(2, requires_grad=True)\n"
+              ">>> (x * 2).detach().requires_grad\n"
+              "False\n"),
+    PA_METHOD("retain_grad", method_retain_grad, METH_NOARGS, "($self, /)",
+              "Keep .grad though this is no leaf. **Raises** RuntimeError where no gradient flows.\n\n"
+              ">>> import pyautograd\n"
+              ">>> y = pyautograd.ones(2, requires_grad=True) * 2\n"
+              ">>> y.retain_grad()\n"
+              ">>> y.sum().backward()\n"
+              ">>> y.grad\n"
+              "tensor([1., 1.])\n"),
+    PA_METHOD("_backward_step", method_backward_step, METH_NOARGS, "($self, /)",
+              "Add this node's contribution to its inputs' gradients."),
+    PA_METHOD("_local_gradients", method_local_gradients, METH_NOARGS, "($self, /)",
+              "d out / d input for each input of a scalar node."),
     {NULL, NULL, 0, NULL},
 };
 

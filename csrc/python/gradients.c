@@ -9,7 +9,6 @@
 
 enum { MAX_FUNCTION_INPUTS = 16 };
 
-/* attach(output, inputs, backward, name): makes a fresh tensor the result of an op written in Python. */
 static PyObject *attach(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 4, 4, "attach")) return NULL;
@@ -31,7 +30,6 @@ static PyObject *attach(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return pa_none_or_raise(pa_apply_custom(node, (int)count, parents));
 }
 
-/* backward(root, gradient or None, retain_graph) */
 static PyObject *backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 3, 3, "backward")) return NULL;
@@ -44,7 +42,6 @@ static PyObject *backward(PyObject *module, PyObject *const *arguments, Py_ssize
     return pa_none_or_raise(pa_backward(root, &options));
 }
 
-/* grad(root, inputs, gradient or None, retain_graph): a tuple of gradients, None where the root does not depend. */
 static PyObject *grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 4, 4, "grad")) return NULL;
@@ -99,7 +96,6 @@ static pa_status list_opened(pa_node *root, pa_tape *tape) {
     return status == PA_OK ? pa_tape_list(root, true, tape) : status;
 }
 
-/* tape(root): every node that reaches the root, leaves first, then inner nodes in the order of their birth. */
 static PyObject *tape(PyObject *module, PyObject *object) {
     (void)module;
     pa_node *root = pa_read_handle(object, "tape");

@@ -469,7 +469,6 @@ static bool read_sizes(PyObject *tuple, int n, Py_ssize_t *out) {
     return true;
 }
 
-/* memory(owner, address, itemsize, shape, strides), strides in bytes */
 static PyObject *guards_memory(PyObject *object, PyObject *arguments) {
     PyObject *owner, *address, *shape, *strides;
     guarded_memory read = {.copy = NULL};
@@ -504,20 +503,24 @@ static PyObject *guards_modes(PyObject *object, PyObject *unused) {
 static Py_ssize_t guards_length_slot(PyObject *object) { return ((guards *)object)->n; }
 
 static PyMethodDef guards_methods[] = {
-    {"check", guards_check, METH_NOARGS, "The index of the first that does not hold, or -1."},
-    {"holds", guards_holds, METH_O, "holds(index): does this one?"},
-    {"rearm", guards_rearm, METH_VARARGS,
-     "rearm(index, list=None): what is there now is expected from now on; of another list, where one is given."},
-    {"cell", guards_cell, METH_O, "cell(cell): a closure's variable."},
-    {"item", guards_item, METH_VARARGS,
-     "item(dict, key, by_epoch=False): what a dict has under a key, or that it has nothing."},
-    {"length", guards_length, METH_VARARGS, "length(container, by_epoch=False): how many it holds."},
-    {"members", guards_members, METH_O, "members(sequence): each of its members; quick for lists."},
-    {"neuron", guards_neuron, METH_O, "neuron(neuron): its w, b and nonlin."},
-    {"attribute", guards_attribute, METH_VARARGS, "attribute(object, name): its value, or that there is none."},
-    {"equal", guards_equal, METH_O, "equal(set): its elements."},
-    {"memory", guards_memory, METH_VARARGS, "memory(owner, address, itemsize, shape, strides): an array's elements."},
-    {"modes", guards_modes, METH_NOARGS, "Whether history is kept, and the default float."},
+    PA_METHOD("check", guards_check, METH_NOARGS, "($self, /)", "The index of the first that does not hold, or -1."),
+    PA_METHOD("holds", guards_holds, METH_O, "($self, index, /)", "Does this one?"),
+    PA_METHOD("rearm", guards_rearm, METH_VARARGS, "($self, index, owner=None, /)",
+              "What is there is expected from here on: of another list, where one is given as the owner."),
+    PA_METHOD("cell", guards_cell, METH_O, "($self, cell, /)", "What a closure's cell has."),
+    PA_METHOD("item", guards_item, METH_VARARGS, "($self, owner, key, by_epoch=False, /)",
+              "What a dict has under a key, or that it has nothing."),
+    PA_METHOD("length", guards_length, METH_VARARGS, "($self, owner, by_epoch=False, /)",
+              "How many a container holds."),
+    PA_METHOD("members", guards_members, METH_O, "($self, owner, /)", "Each member of a sequence; quick for lists."),
+    PA_METHOD("neuron", guards_neuron, METH_O, "($self, neuron, /)", "Its w, b and nonlin."),
+    PA_METHOD("attribute", guards_attribute, METH_VARARGS, "($self, owner, name, /)",
+              "An attribute's value, or that there is none."),
+    PA_METHOD("equal", guards_equal, METH_O, "($self, owner, /)", "The elements of a set."),
+    PA_METHOD("memory", guards_memory, METH_VARARGS, "($self, owner, address, itemsize, shape, strides, /)",
+              "The elements of an array, strides in bytes."),
+    PA_METHOD("modes", guards_modes, METH_NOARGS, "($self, /)",
+              "Whether history is kept and anomalies are looked for, and the default float."),
     {NULL, NULL, 0, NULL},
 };
 
@@ -528,7 +531,7 @@ static PyType_Slot guards_slots[] = {
     {Py_tp_clear, guards_clear},
     {Py_tp_methods, guards_methods},
     {Py_sq_length, guards_length_slot},
-    {Py_tp_doc, "What a recorded step read from Python, and whether it is still so."},
+    {Py_tp_doc, "Guards()\n--\n\nWhat a recorded step read from Python, and whether it is still so."},
     {0, NULL},
 };
 

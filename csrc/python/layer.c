@@ -60,6 +60,7 @@ static PyType_Slot state_slots[] = {
     {Py_tp_traverse, state_traverse},
     {Py_tp_clear, state_clear},
     {Py_tp_members, state_members},
+    {Py_tp_doc, "What a layer reads of each neuron: the base of scalar.Neuron."},
     {0, NULL},
 };
 

@@ -114,7 +114,7 @@ static PyObject *enter_nothing(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* decorated(self, function), of the Python side. */
+/* Decorates a function, which Python does (_grad_mode.py). */
 static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywords) {
     PyObject *function;
     static char *names[] = {"func", NULL};

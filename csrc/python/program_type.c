@@ -163,7 +163,6 @@ static PyObject *refuse_second_call(void) {
         pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
 }
 
-/* It is bound to what is no longer so: from now on it fits no call. */
 static PyObject *program_retire(PyObject *self, PyObject *unused) {
     (void)unused;
     ((program *)self)->retired = true;
@@ -343,7 +342,6 @@ static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const in
     return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
 }
 
-/* run(data, batch, order or None, start, count, losses): the steps made. */
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
     program *p = (program *)self;
     PyObject *data, *order, *losses;
@@ -457,17 +455,22 @@ static PyObject *program_steps_done(PyObject *self, void *closure) {
 }
 
 static PyMethodDef program_methods[] = {
-    {"set_template", program_set_template, METH_O,
-     "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."},
-    {"set_guards", program_set_guards, METH_O, "What must hold at each call."},
-    {"set_update", program_set_update, METH_VARARGS,
-     "set_update(k, owner, params, state, steps, hyper): an optimiser's arrays, owner's."},
-    {"retire", program_retire, METH_NOARGS, "retire(): from now on it fits no call."},
-    {"call", program_call, METH_O,
-     "call(arguments): the results; NotImplemented for other arguments, Ellipsis where something else has changed."},
-    {"call_leaves", program_call_leaves, METH_O, "The same, with tensors in the places of ndarrays."},
-    {"run", program_run, METH_VARARGS, "run(data, batch, order, start, count, losses): the steps made."},
-    {"describe", program_describe, METH_NOARGS, "A dict of what it consists of."},
+    PA_METHOD(
+        "set_template", program_set_template, METH_O, "($self, template, /)",
+        "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."),
+    PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)",
+              "What must hold at each call; None for nothing."),
+    PA_METHOD("set_update", program_set_update, METH_VARARGS, "($self, k, owner, params, state, steps, hyper, /)",
+              "Bind update k to the addresses of an optimiser's arrays, which the owner has."),
+    PA_METHOD("retire", program_retire, METH_NOARGS, "($self, /)",
+              "It is bound to what is no longer so, and fits no further call."),
+    PA_METHOD("call", program_call, METH_O, "($self, arguments, /)",
+              "The results; NotImplemented for other arguments, Ellipsis where something else has changed."),
+    PA_METHOD("call_leaves", program_call_leaves, METH_O, "($self, arguments, /)",
+              "The same, with tensors in the places of ndarrays."),
+    PA_METHOD("run", program_run, METH_VARARGS, "($self, data, batch, order, start, count, losses, /)",
+              "Steps over rows of the data, whose losses it notes: the number of steps made."),
+    PA_METHOD("describe", program_describe, METH_NOARGS, "($self, /)", "What it consists of, as a dict."),
     {NULL, NULL, 0, NULL},
 };
 
@@ -483,6 +486,7 @@ static PyType_Slot program_slots[] = {
     {Py_tp_clear, program_clear},
     {Py_tp_methods, program_methods},
     {Py_tp_getset, program_attributes},
+    {Py_tp_doc, "Program(recording, disabled, /)\n--\n\nA recording compiled, without the passes that are disabled."},
     {0, NULL},
 };
 

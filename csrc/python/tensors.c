@@ -19,7 +19,6 @@ static PyObject *empty(PyObject *module, PyObject *const *arguments, Py_ssize_t 
     return pa_wrap_or_raise(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
 }
 
-/* borrow(owner, address, dtype, shape, strides): a tensor over somebody's memory, strides in elements. */
 static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 5, 5, "borrow")) return NULL;
@@ -44,7 +43,6 @@ static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return pa_wrap_or_raise(status, &node);
 }
 
-/* parameter(tensor, requires_grad): an nn.Parameter over the same memory. */
 static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 2, 2, "Parameter")) return NULL;
@@ -61,7 +59,7 @@ static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssiz
     return pa_wrap(node);
 }
 
-/* Two Tensors, of no graph yet, trade their nodes: how __init__ gives a Tensor what a function has made. */
+/* How __init__ gives a Tensor what a function has made. */
 static PyObject *exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     for (Py_ssize_t i = 0; i < 2; i++) {
@@ -118,7 +116,6 @@ static PyObject *copy_into(PyObject *module, PyObject *const *arguments, Py_ssiz
     return pa_none_or_raise(status);
 }
 
-/* check_write(tensor, what) before, bump_version(tensor) after a write through NumPy. */
 static PyObject *check_write(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 2, 2, "check_write")) return NULL;
