@@ -30,7 +30,7 @@ class Program:
         self._program = _core.Program(recorded.log, disabled)
         if recorded.log.updates != len(recorded.updates):
             raise TraceError(f"{name}: an optimiser was stepped by something else than its step()")
-        self._program.set_template(call.argument_kinds())
+        self._program.set_argument_kinds(call.argument_kinds())
         for k, update in enumerate(self._updates):
             self._set_update(k, update.plan)
         self._guards.arm()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyautograd import _core, _grad_mode, _updates
-from pyautograd._core import Node, is_number
+from pyautograd._core import Node, is_traced_scalar
 from pyautograd._signature import Call
 from pyautograd._structure import flatten, outline, rebuild
 from pyautograd._value import Value
@@ -74,7 +74,7 @@ def _stand_ins(call: Call) -> tuple[Any, Any]:
 
 def _without_history(output: Any) -> Any:
     """A result of the eager step as a program gives it: a tensor of the caller's own that no gradient flows through."""
-    if is_number(output):
+    if is_traced_scalar(output):
         return output.item()
     if isinstance(output, Value):
         return Value(output.data)

@@ -67,7 +67,7 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "tape": lambda: (_core.tape, (w.sum(),)),
     "layer": lambda: (_core.layer, ([Neuron(2), Neuron(2)], [1.0, Value(2.0)], Neuron)),
     "array_over": lambda: (_core.array_over, (w.detach().numpy(),)),
-    "is_number": lambda: (_core.is_number, (1.0,)),
+    "is_traced_scalar": lambda: (_core.is_traced_scalar, (1.0,)),
     "record_input": lambda: (_core.record_input, (pa.zeros(2), False)),
     "record_number": lambda: (_core.record_number, (1.0,)),
     "Program": lambda: (_core.Program, (recording(), ())),
@@ -82,7 +82,7 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "Guards.neuron": lambda: (guards().neuron, (Neuron(2),)),
     "Guards.attribute": lambda: (guards().attribute, (owner(), "attribute")),
     "Guards.equal": lambda: (guards().equal, ({1, 2},)),
-    "Program.set_template": lambda: (program().set_template, (("tensor", 0),)),
+    "Program.set_argument_kinds": lambda: (program().set_argument_kinds, (("tensor", 0),)),
     "Program.set_guards": lambda: (program().set_guards, (guards(),)),
     "Program.call": lambda: (program().call, ((pa.ones(2),),)),
     "Program.call_leaves": lambda: (program().call_leaves, ((pa.ones(2),),)),
@@ -125,7 +125,7 @@ def test_wrong_arguments_raise_and_leave_modes_and_tensors_as_they_were(name: st
                 assert not isinstance(error, SystemError)
                 refused += 1
     w.grad = None
-    assert refused > 0 or name == "is_number"
+    assert refused > 0 or name == "is_traced_scalar"
     assert pa.is_grad_enabled() and w.tolist() == [[1, 1, 1], [1, 1, 1]]
 
 

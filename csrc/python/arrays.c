@@ -1,10 +1,10 @@
 /* Tensors over NumPy's arrays, without NumPy's headers.
 
-   An array's own fields say in a few nanoseconds what __array_interface__ takes microseconds to tell. Their order has been the
-   same since NumPy 1.7; `arrays` compares it with the interface of a sample, and where it is another, or an array is of
-   a kind that is not plain (a subclass, read-only, misaligned, another byte order), Python does the work.
+   An array's own fields say in a few nanoseconds what __array_interface__ takes microseconds to tell. Their order has
+   been the same since NumPy 1.7; `arrays` compares it with the interface of a sample, and where it is another, or an
+   array is of a kind that is not plain (a subclass, read-only, misaligned, another byte order), Python does the work.
 
-       PyObject_HEAD │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ …      */
+       PyObject_HEAD │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ … */
 #include "arrays.h"
 
 typedef struct array_fields {
@@ -21,8 +21,8 @@ typedef struct array_fields {
 enum { ALIGNED = 0x0100, WRITEABLE = 0x0400 }; /* NPY_ARRAY_… */
 
 static struct {
-    PyTypeObject *type;              /* NULL: not to be used */
-    PyObject *descr[PA_DTYPE_COUNT]; /* NumPy's dtype objects, each there is one of */
+    PyTypeObject *type;              /* of arrays; NULL where the fields are not as expected */
+    PyObject *descr[PA_DTYPE_COUNT]; /* NumPy's dtype objects, one for each dtype */
 } known;
 
 int pa_array_as_node(PyObject *object, pa_node **out) {
@@ -76,7 +76,7 @@ static PyObject *arrays(PyObject *module, PyObject *arguments) {
         Py_XDECREF(known.descr[i]);
         known.descr[i] = Py_NewRef(PyTuple_GetItem(dtypes, i));
     }
-    /* What is not where it should be must not be followed: each pointer is compared before what it points to is read. */
+    /* A field of another layout must not be followed: each pointer is compared before what it points to is read. */
     const array_fields *array = (array_fields *)sample;
     bool same = array->data == PyLong_AsVoidPtr(address) && array->nd == 2 && array->descr == known.descr[PA_FLOAT64] &&
                 array->dimensions != NULL && array->strides == array->dimensions + 2 &&

@@ -4,7 +4,7 @@
 
 #include "handle.h"
 
-/* A new reference on a tensor over the array's memory. 1; 0 where Python has to look at it; -1 with an exception set. */
+/* A new tensor over the array's memory. 1; 0 where Python has to look at the array; -1 with an exception set. */
 int pa_array_as_node(PyObject *object, pa_node **out);
 
 /* Adds `array_over` and `arrays` to the module; -1 with an exception set. */

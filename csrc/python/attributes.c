@@ -1,5 +1,5 @@
-/* The attributes and methods that Tensor and Value have from C: data and grad, what a node is, the graph around it. What
-   Python adds stands in pyautograd/_value.py and _tensor.py. */
+/* The attributes and methods that Tensor and Value have from C: data and grad, what a node is, the graph around it.
+   What Python adds stands in pyautograd/_value.py and _tensor.py. */
 #include "attributes.h"
 
 #include <math.h>
@@ -10,8 +10,8 @@
 #include "../record.h"
 #include "../scalar.h"
 
-/* While a step is recorded a Value's data and grad are numbers that only the program will know. */
-static PyObject *traced_number(pa_node *value, bool gradient) {
+/* While a step is recorded a Value's data and grad are traced scalars: numbers that only the program will know. */
+static PyObject *traced_scalar(pa_node *value, bool gradient) {
     pa_node *number = NULL;
     return pa_wrap_or_raise(pa_record_number_of(value, gradient, &number), &number);
 }
@@ -39,7 +39,7 @@ static PyObject *get_data(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self), *detached = NULL;
     if (node->flags & PA_IS_VALUE) {
-        if (pa_recording() != NULL) return traced_number(node, false);
+        if (pa_recording() != NULL) return traced_scalar(node, false);
         return PyFloat_FromDouble(node->value);
     }
     return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
@@ -72,7 +72,7 @@ static PyObject *get_grad(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
     if (node->flags & PA_IS_VALUE) {
-        if (pa_recording() != NULL) return traced_number(node, true);
+        if (pa_recording() != NULL) return traced_scalar(node, true);
         return PyFloat_FromDouble(node->grad);
     }
     if (node->array == NULL || node->array->grad == NULL) {
@@ -167,10 +167,7 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
 
 static PyObject *int_tuple(int n, const int64_t *numbers) {
     PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple != NULL && i < n; i++) {
-        PyObject *number = PyLong_FromLongLong(numbers[i]);
-        if (number == NULL || PyTuple_SetItem(tuple, i, number) < 0) Py_CLEAR(tuple);
-    }
+    for (int i = 0; tuple != NULL && i < n; i++) pa_tuple_put(&tuple, i, PyLong_FromLongLong(numbers[i]));
     return tuple;
 }
 
@@ -240,10 +237,8 @@ static PyObject *get_inputs(PyObject *self, void *closure) {
     const pa_node *node = open_node(self);
     if (node == NULL) return NULL;
     PyObject *tuple = PyTuple_New(node->n_parents);
-    for (int i = 0; tuple != NULL && i < node->n_parents; i++) {
-        PyObject *parent = pa_wrap(pa_node_retain(pa_node_parent(node, i)));
-        if (parent == NULL || PyTuple_SetItem(tuple, i, parent) < 0) Py_CLEAR(tuple);
-    }
+    for (int i = 0; tuple != NULL && i < node->n_parents; i++)
+        pa_tuple_put(&tuple, i, pa_wrap(pa_node_retain(pa_node_parent(node, i))));
     return tuple;
 }
 
@@ -368,10 +363,8 @@ static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {
     if (gradients == NULL) return pa_raise(PA_MEMORY);
     pa_value_local_gradients(node, gradients);
     PyObject *tuple = PyTuple_New(node->n_parents);
-    for (int i = 0; tuple != NULL && i < node->n_parents; i++) {
-        PyObject *number = PyFloat_FromDouble(gradients[i]);
-        if (number == NULL || PyTuple_SetItem(tuple, i, number) < 0) Py_CLEAR(tuple);
-    }
+    for (int i = 0; tuple != NULL && i < node->n_parents; i++)
+        pa_tuple_put(&tuple, i, PyFloat_FromDouble(gradients[i]));
     pa_mem_free_array(gradients, (size_t)node->n_parents + 1, sizeof *gradients);
     return tuple;
 }

@@ -1,7 +1,7 @@
 /* Ops called by their numbers: `apply(op, *operands, …)` is Python's way to every op.
 
-   Behind the operands stand the floats of an elementwise op's parameters, or, for an op on whole tensors, a tuple of ints and
-   a tuple of floats. */
+   Behind the operands stand the floats of an elementwise op's parameters, or, for an op on whole tensors, a tuple of
+   ints and a tuple of floats. */
 #include "call.h"
 
 #include "convert.h"

@@ -1,5 +1,5 @@
-/* Between Python objects and what the engine works on. An operand is a handle, a Python or NumPy number, or what `coerce`,
-   of the Python side, makes a node of; the other readers are for functions that only this package calls. */
+/* Between Python objects and what the engine works on. An operand is a handle, a Python or NumPy number, or what
+   `coerce`, of the Python side, makes a node of; the other readers are for functions that only this package calls. */
 #include "convert.h"
 
 #include "../record.h"

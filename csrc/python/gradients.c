@@ -73,10 +73,8 @@ static PyObject *grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n
         goto done;
     }
     tuple = PyTuple_New(count);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *result = results[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(results[i]);
-        if (tuple == NULL || result == NULL || PyTuple_SetItem(tuple, i, result) < 0) Py_CLEAR(tuple);
-    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        pa_tuple_put(&tuple, i, results[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(results[i]));
 done:
     pa_mem_free_array(inputs, 2 * room, sizeof *inputs);
     return tuple;

@@ -1,8 +1,9 @@
 /* Guards: what a recorded step read from Python besides its arguments, and whether it is still what it was.
 
-   A program may run in the place of a Python function only while everything that the function would read is unchanged: the
-   numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_guards.py finds them; here each
-   is one row, checked before every call of the program in a few nanoseconds and without running any Python of the user's:
+   A program may run in the place of a Python function only while everything that the function would read is unchanged:
+   the numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_guards.py finds them;
+   here each is one row, checked before every call of the program in a few nanoseconds and without running any Python of
+   the user's:
 
        kind        owner        key     expected
        cell        a closure's cell     its contents, which C reaches through the type's traversal
@@ -15,11 +16,11 @@
        equal       a set                a copy that it must be equal to
        modes                            is history kept, are anomalies looked for, and the default float
 
-   Expected is what is the same object; or, for floats, ints, strings, bytes and tuples of those, what is equal and of the
-   same type (floats bit for bit, so that -0.0 is not 0.0).
+   A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where it
+   is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0).
 
-   Rows that can only change together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart and
-   are looked at again only when it has moved since they last held:
+   Rows that can only change together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
+   and are looked at again only when it has moved since they last held:
 
        guards ─┬─ every[…]     checked at each call
                └─ by_epoch[…]  checked when epoch != seen */
@@ -105,7 +106,7 @@ static bool same_slow(PyObject *a, PyObject *b) {
     return true;
 }
 
-/* Copies the elements into `copy` in row-major order, or with `compare` says whether they are those; moves `copy` on. */
+/* Copies the elements into `copy` in row-major order, or with `compare` compares them; `copy` moves behind them. */
 static bool walk_memory(const guarded_memory *memory, int axis, const char *address, char **copy, bool compare) {
     if (axis == memory->ndim || (axis == memory->ndim - 1 && memory->strides[axis] == memory->itemsize)) {
         size_t bytes = (size_t)(axis == memory->ndim ? 1 : memory->shape[axis]) * (size_t)memory->itemsize;
@@ -122,7 +123,7 @@ static bool walk_memory(const guarded_memory *memory, int axis, const char *addr
     return true;
 }
 
-/* What a closure's cell holds, borrowed, or NULL. The stable ABI has no PyCell_Get; a cell's traversal visits just that. */
+/* The stable ABI has no PyCell_Get, but a cell's traversal visits its contents and nothing else. */
 static PyObject *cell_type; /* types.CellType */
 static traverseproc traverse_cell;
 
@@ -131,6 +132,7 @@ static int take_contents(PyObject *object, void *out) {
     return 0;
 }
 
+/* What a closure's cell holds, borrowed, or NULL. */
 static PyObject *cell_contents(PyObject *cell) {
     PyObject *contents = NULL;
     traverse_cell(cell, take_contents, &contents);
@@ -400,7 +402,7 @@ static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
         return NULL;
     }
     *g = fresh;
-    old.memory = NULL; /* the same block */
+    old.memory = NULL; /* the fresh one has the same block */
     forget(&old);
     Py_XDECREF(old.owner);
     Py_RETURN_NONE;

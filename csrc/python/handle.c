@@ -1,12 +1,13 @@
 /* The life of handles, the Python objects that own nodes.
 
-   A node has at most one live handle, and points back at it, so that `a is b` and id() tell whether two expressions are the
-   same node. A handle that dies leaves its __dict__ to its node if anything else still holds the node.
+   A node has at most one live handle, and points back at it, so that `a is b` and id() tell whether two expressions are
+   the same node. A handle that dies leaves its __dict__ to its node if anything else still holds the node.
 
-   Handles are garbage-collected objects that are not tracked until they have a __dict__: without one they cannot be part of a
-   cycle. A handle whose node others hold does not show its __dict__ to the collector: what it keeps may still be needed
-   by a backward, however unreachable it looks from Python. Where that would keep cycles alive, in chains of Values with
-   closures, the nodes are anchored (graph.h): children hold the handle, and each handle shows those that its node holds. */
+   Handles are garbage-collected objects that are not tracked until they have a __dict__: without one they cannot be
+   part of a cycle. A handle whose node others hold does not show its __dict__ to the collector: what it keeps may
+   still be needed by a backward, however unreachable it looks from Python. Where that would keep cycles alive, in
+   chains of Values with closures, the nodes are anchored (graph.h): children hold the handle, and each handle shows
+   those that its node holds. */
 #include "handle.h"
 
 PyObject *pa_node_dict(const pa_node *node) {
@@ -96,7 +97,8 @@ PyObject *pa_wrap(pa_node *node) {
                                                             : pa_py.tensor_type);
 }
 
-/* The handle leaves the graph before anything that may run Python: a callback that looks at the node finds no dying handle. */
+/* The handle leaves the graph before anything that may run Python: a callback that looks at the node finds no dying
+   handle. */
 void pa_handle_dealloc(PyObject *self) {
     pa_handle *handle = (pa_handle *)self;
     PyTypeObject *type = Py_TYPE(self);
@@ -162,7 +164,8 @@ void pa_handle_anchor(PyObject *self) {
     pa_handle_track(self);
 }
 
-/* After an assignment to __class__: a Value stays a Value and a Tensor a Tensor, and dealloc's rule holds of what is tracked. */
+/* After an assignment to __class__: a Value stays a Value and a Tensor a Tensor, and dealloc's rule holds of what is
+   tracked. */
 static int settle_class(PyObject *self, PyObject *name, PyTypeObject *before) {
     PyTypeObject *type = Py_TYPE(self),
                  *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;

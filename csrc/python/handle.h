@@ -41,10 +41,10 @@ static inline bool pa_is_traced_scalar(PyObject *object) {
    fails. */
 PyObject *pa_handle_new(pa_node *node, PyTypeObject *type);
 
-/* The handle of a node: the live one, or a new one. Takes over the caller's reference on the node, also when it fails. */
+/* The handle of a node, the live one or a new one; takes over the reference likewise. */
 PyObject *pa_wrap(pa_node *node);
 
-/* What a call that made *node, or failed, gives back to Python. */
+/* For the end of a function that has made *node, or failed. */
 static inline PyObject *pa_wrap_or_raise(pa_status status, pa_node **node) {
     return status == PA_OK ? pa_wrap(*node) : pa_raise(status);
 }
@@ -58,7 +58,7 @@ void pa_handle_track(PyObject *self);
 /* Sets an attribute that is the engine's own, past a __setattr__ of a subclass; -1 with an exception set. */
 int pa_handle_keep(PyObject *self, const char *name, PyObject *object);
 
-/* Children of this Value will hold it by its handle; nothing where others hold its node already. */
+/* From now on children of this Value hold it by its handle; no change where others hold its node already. */
 void pa_handle_anchor(PyObject *self);
 
 /* For the slots of the types. */

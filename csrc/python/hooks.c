@@ -1,4 +1,4 @@
-/* How the engine reaches Python: the hooks that graph.h declares, the search for NumPy's BLAS, and the child of a fork. */
+/* How the engine reaches Python: the hooks that graph.h declares, the search for NumPy's BLAS, and forks. */
 #include "hooks.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 /* ---- the user's code ---- */
 
-/* Is this code the user's, and not this package's own? Asked of the frames from the newest on; remembers the last answer. */
+/* Is this code the user's, and not this package's own? The last code that was is remembered. */
 static bool is_users_code(PyObject *code) {
     static PyObject *last; /* held, so that no other code takes its address */
     if (code == last) return true;
@@ -107,7 +107,7 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
     return status;
 }
 
-/* The backward of an autograd.Function: function(upstream gradient) -> a tuple with a gradient or None for each operand. */
+/* The backward of an autograd.Function takes the upstream gradient, and returns a gradient or None for each operand. */
 static pa_status run_function_backward(pa_node *node, PyObject *function) {
     pa_node *gradient = NULL;
     PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &gradient));

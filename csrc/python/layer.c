@@ -1,9 +1,10 @@
 /* Layers of scalar neurons: what `pyautograd.scalar.Layer` calls once for all of its neurons.
 
-   A neuron's weights, bias and kind are ordinary attributes that a script may replace or change at any time, so they are read
-   anew at each call. NeuronState, the base of `scalar.Neuron`, keeps those three where C reaches them without a look-up:
+   A neuron's weights, bias and kind are ordinary attributes that a script may replace or change at any time, so they
+   are read anew at each call. NeuronState, the base of `scalar.Neuron`, keeps those three where C reaches them without
+   a look-up:
 
-       scalar.Neuron ── subclass ──▶ NeuronState { w: list of Values, b: Value, nonlin }  */
+       scalar.Neuron ── subclass ──▶ NeuronState { w: list of Values, b: Value, nonlin } */
 #include "layer.h"
 
 #include <stddef.h>
@@ -128,7 +129,7 @@ static pa_node **read_values(PyObject *object, Py_ssize_t *n, const char *what) 
     return NULL;
 }
 
-/* The nodes of a list of n Values, borrowed; false where it is anything else. Nothing of Python may run until they are used. */
+/* The nodes of a list of n Values, borrowed, so that no Python may run until they are used; false for anything else. */
 static bool borrow_values(PyObject *list, Py_ssize_t n, pa_node **nodes) {
     if (!PyList_CheckExact(list) || PyList_Size(list) != n) return false;
     for (Py_ssize_t i = 0; i < n; i++) {

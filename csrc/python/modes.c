@@ -1,8 +1,9 @@
 /* Modes as context managers: whether history is kept, whether anomalies are looked for, whether a step is recorded.
 
-   CPython looks for signals where a function begins, after calls and where a loop goes back, but not between the __enter__
-   that `with` calls and the block that its __exit__ protects. So with an __enter__ in C, KeyboardInterrupt comes before the
-   mode is set, or the __exit__ will set it back. Functions of Python that set a mode and restore it cannot promise that.
+   CPython looks for signals where a function begins, after calls and where a loop goes back, but not between the
+   __enter__ that `with` calls and the block that its __exit__ protects. So with an __enter__ in C, KeyboardInterrupt
+   comes before the mode is set, or the __exit__ will set it back. Functions of Python that set a mode and restore it
+   cannot promise that.
 
        mode ── set(mode, value) ──▶ what was before
         └─ before[n]: one for each __enter__ that has not met its __exit__, so that a mode can be entered again inside
@@ -32,7 +33,7 @@ struct mode {
 
 /* ---- kinds ---- */
 
-/* A thread that dies with history switched off is none that has switched it off any more. */
+/* A thread that ends with history switched off no longer counts among those that have switched it off. */
 static pthread_key_t has_switched_off;
 
 static void count_out(void *mark) {
@@ -181,7 +182,7 @@ static PyObject *new_turn(PyTypeObject *type, PyObject *arguments, PyObject *key
     return takes_nothing(arguments, keywords) ? make(type, set_turn, true) : NULL;
 }
 
-/* A signal that waits is seen to first: what comes between this switch and the block of a `with` is then next to nothing. */
+/* Signals that wait are handled first, so that few can come between this switch and the block of a `with`. */
 static PyObject *new_set_grad_enabled(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"mode", NULL};
     int value;

@@ -1,9 +1,9 @@
-/* The operators of handles, as slots of the handle type: arithmetic on Values in the fewest steps, everything else through
-   pa_apply; operators in place; comparison, truth and conversion to Python numbers.
+/* The operators of handles, as slots of the handle type: arithmetic on Values in the fewest steps, everything else
+   through pa_apply; operators in place; comparison, truth and conversion to Python numbers.
 
        a * b ── slot_multiply ── arithmetic ─┬─ two Values ──▶ pa_value_binary        one node, one handle
                                              └─ binary ─┬─ a Value and a number ──▶ the same
-                                                        └─ binary_general ──▶ pa_apply  */
+                                                        └─ binary_general ──▶ pa_apply */
 #include "operators.h"
 
 #include <stdio.h>
@@ -70,7 +70,7 @@ static PyObject *binary(pa_op op, PyObject *left, PyObject *right) {
     return binary_general(op, left, right);
 }
 
-/* What Values have not. */
+/* An operator that Values do not have. */
 static PyObject *binary_of_tensors(pa_op op, PyObject *left, PyObject *right) {
     if (pa_is_value(left) || pa_is_value(right)) return Py_NewRef(Py_NotImplemented);
     return binary_general(op, left, right);
@@ -101,8 +101,8 @@ static PyObject *slot_absolute(PyObject *a) { return unary(PA_OP_abs, a); }
 static PyObject *slot_invert(PyObject *a) { return unary(PA_OP_bitwise_not, a); }
 static PyObject *slot_positive(PyObject *a) { return Py_NewRef(a); }
 
-/* a ** b: a number as the exponent is a parameter of the op, anything else an operand, and so is the integer exponent of
-   integers, which a parameter would round. */
+/* a ** b: a number as the exponent is a parameter of the op, anything else an operand, and so is the integer
+   exponent of integers, which a parameter would round. */
 static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) {
     if (modulus != Py_None) return Py_NewRef(Py_NotImplemented);
     if (!pa_is_handle(left) || pa_is_handle(right)) return binary(PA_OP_pow, left, right);
@@ -147,8 +147,8 @@ static int leave_backward(pa_node *node, PyObject *dict) {
     return 0;
 }
 
-/* A tracked result in place: the handle moves on to the node of the result, and everyone who has the handle sees it. The
-   old node keeps its number for those who read it. Views would not see the change, so there must be none. */
+/* A tracked result in place: the handle moves on to the node of the result, and everyone who has the handle sees it.
+   The old node keeps its number for those who read it. Views would not see the change, so there must be none. */
 static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
     pa_node *old = pa_handle_node(target), *node = NULL;
     const char *name = pa_op_table[op].name;

@@ -19,7 +19,7 @@
 typedef struct program {
     PyObject_HEAD
     pa_program *program;
-    PyObject *template;     /* a tuple, as set_template says; or NULL */
+    PyObject *kinds;        /* of the arguments, a tuple, as set_argument_kinds says; or NULL */
     PyObject *guards;       /* or NULL */
     PyObject **plans;       /* of each update, the Python object to which its addresses belong; or NULL */
     pa_node **in;           /* of the call under way, held */
@@ -35,7 +35,7 @@ static PyTypeObject *program_type;
 
 static int program_clear(PyObject *self) {
     program *p = (program *)self;
-    Py_CLEAR(p->template);
+    Py_CLEAR(p->kinds);
     Py_CLEAR(p->guards);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
         p->program->updates[k].hyper = NULL;
@@ -46,7 +46,7 @@ static int program_clear(PyObject *self) {
 
 static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((program *)self)->template);
+    Py_VISIT(((program *)self)->kinds);
     Py_VISIT(((program *)self)->guards);
     const program *p = (program *)self;
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
@@ -124,24 +124,24 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return pa_raise(status);
 }
 
-static PyObject *program_set_template(PyObject *self, PyObject *template) {
-    if (!PyTuple_Check(template)) {
-        PyErr_SetString(PyExc_TypeError, "set_template: a tuple is wanted");
+static PyObject *program_set_argument_kinds(PyObject *self, PyObject *kinds) {
+    if (!PyTuple_Check(kinds)) {
+        PyErr_SetString(PyExc_TypeError, "set_argument_kinds: a tuple is wanted");
         return NULL;
     }
     Py_ssize_t inputs = 0;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(template); i++) {
-        PyObject *each = PyTuple_GetItem(template, i);
+    for (Py_ssize_t i = 0; i < PyTuple_Size(kinds); i++) {
+        PyObject *each = PyTuple_GetItem(kinds, i);
         inputs += each == Py_None || each == (PyObject *)&PyFloat_Type || each == (PyObject *)&PyMemoryView_Type;
     }
     program *p = (program *)self;
     if (inputs != p->program->n_inputs) {
-        PyErr_Format(PyExc_ValueError, "set_template: %zd inputs, and the program has %d", inputs,
+        PyErr_Format(PyExc_ValueError, "set_argument_kinds: %zd inputs, and the program has %d", inputs,
                      p->program->n_inputs);
         return NULL;
     }
-    Py_XDECREF(p->template);
-    p->template = Py_NewRef(template);
+    Py_XDECREF(p->kinds);
+    p->kinds = Py_NewRef(kinds);
     Py_RETURN_NONE;
 }
 
@@ -199,14 +199,14 @@ static int same_constant(PyObject *wanted, PyObject *given) {
     return comparable ? PyObject_RichCompareBool(wanted, given, Py_EQ) : 0;
 }
 
-/* Reads the arguments into p->in, which were NULL and are held from now on, and p->numbers. 1 where they are of the kinds that the program wants, 0 where not, -1 with an
-   exception set. */
+/* Reads the arguments into p->in, which were NULL and are held from now on, and p->numbers. 1 where they are of the
+   kinds that the program wants, 0 where not, -1 with an exception set. */
 static int read_arguments(program *p, PyObject *arguments) {
     Py_ssize_t n = PyTuple_Size(arguments);
-    if (p->template == NULL || n != PyTuple_Size(p->template)) return 0;
+    if (p->kinds == NULL || n != PyTuple_Size(p->kinds)) return 0;
     int next = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *wanted = PyTuple_GetItem(p->template, i), *given = PyTuple_GetItem(arguments, i);
+        PyObject *wanted = PyTuple_GetItem(p->kinds, i), *given = PyTuple_GetItem(arguments, i);
         if (wanted == Py_None) {
             if (!pa_is_handle(given)) return 0;
             p->in[next++] = pa_node_retain(pa_handle_node(given));
@@ -248,14 +248,7 @@ static PyObject *wrap_results(program *p) {
     }
     memcpy(all, p->results, (size_t)n * sizeof *all); /* making objects may run Python, and so this program again */
     PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; i < n; i++) {
-        if (tuple == NULL) {
-            pa_node_release(all[i]);
-            continue;
-        }
-        PyObject *each = wrap_result(&p->program->results[i], all[i]);
-        if (each == NULL || PyTuple_SetItem(tuple, i, each) < 0) Py_CLEAR(tuple);
-    }
+    for (int i = 0; i < n; i++) pa_tuple_put(&tuple, i, wrap_result(&p->program->results[i], all[i]));
     if (all != nodes) pa_mem_free_array(all, (size_t)n, sizeof *all);
     return tuple;
 }
@@ -272,7 +265,7 @@ static int is_as_it_was(program *p) {
     return !p->retired && pa_program_is_bound(p->program, p->in);
 }
 
-/* NotImplemented: other arguments; Ellipsis: the arguments are right, and a guard or something that it is bound to is not. */
+/* NotImplemented for other arguments; Ellipsis where a guard does not hold, or what it is bound to has changed. */
 static PyObject *call_with(program *p, PyObject *arguments) {
     int found = read_arguments(p, arguments);
     if (found < 0) return NULL;
@@ -456,7 +449,7 @@ static PyObject *program_steps_done(PyObject *self, void *closure) {
 
 static PyMethodDef program_methods[] = {
     PA_METHOD(
-        "set_template", program_set_template, METH_O, "($self, template, /)",
+        "set_argument_kinds", program_set_argument_kinds, METH_O, "($self, kinds, /)",
         "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."),
     PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)",
               "What must hold at each call; None for nothing."),

@@ -1,6 +1,6 @@
 /* Recording, and the type Recording: what a step did.
 
-       with recorded():  record_input(handle, is_number) …  the step runs  …  record_stop(outputs) ─▶ Recording  */
+       with recorded():  record_input(handle, is_traced) …  the step runs  …  record_stop(outputs) ─▶ Recording */
 #include "recording.h"
 
 #include "handle.h"
@@ -82,14 +82,14 @@ static PyType_Spec recording_spec = {
 static PyObject *record_input(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *handle;
-    int is_number;
-    if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_number)) return NULL;
+    int is_traced;
+    if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_traced)) return NULL;
     if (!pa_is_handle(handle)) {
         PyErr_SetString(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
         return NULL;
     }
     pa_node *node = pa_handle_node(handle);
-    if (is_number) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
+    if (is_traced) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
     return pa_none_or_raise(pa_record_input(node));
 }
 
@@ -156,7 +156,7 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
     return (PyObject *)made;
 }
 
-static PyObject *is_number(PyObject *module, PyObject *object) {
+static PyObject *is_traced_scalar(PyObject *module, PyObject *object) {
     (void)module;
     return PyBool_FromLong(pa_is_traced_scalar(object));
 }
@@ -167,11 +167,11 @@ static PyObject *is_recording(PyObject *module, PyObject *unused) {
 }
 
 static PyMethodDef functions[] = {
-    PA_METHOD("record_input", record_input, METH_VARARGS, "(handle, is_number, /)",
-              "Declare the next input of the step that is being recorded."),
+    PA_METHOD("record_input", record_input, METH_VARARGS, "(handle, is_traced, /)",
+              "Declare the next input of the step; is_traced: its numbers stand for Python's."),
     PA_METHOD("record_number", record_number, METH_O, "(number, /)", "A traced scalar, the next input."),
     PA_METHOD("record_stop", record_stop, METH_O, "(outputs, /)", "The Recording of the step."),
-    PA_METHOD("is_number", is_number, METH_O, "(object, /)",
+    PA_METHOD("is_traced_scalar", is_traced_scalar, METH_O, "(object, /)",
               "Does it stand for a Python float while a step is recorded?"),
     PA_METHOD("is_recording", is_recording, METH_NOARGS, "()", "Is this thread recording?"),
     {NULL, NULL, 0, NULL},

@@ -1,5 +1,5 @@
-/* What every file of this folder uses: Python.h with the stable ABI, the exceptions that statuses become, the objects that
-   the Python side has registered, and how types and functions get into the module. */
+/* What every file of this folder uses: Python.h with the stable ABI, the exceptions that statuses become, the
+   objects that the Python side has registered, and how types and functions get into the module. */
 #ifndef PA_SUPPORT_H
 #define PA_SUPPORT_H
 
@@ -26,7 +26,7 @@ PA_INTERNAL extern pa_python pa_py;
 /* Sets the exception that a status stands for; returns NULL. */
 PyObject *pa_raise(pa_status status);
 
-/* The same where the status may be PA_OK: then None, or 0 for -1. */
+/* The same where the status may be PA_OK, which gives None, or 0 instead of -1. */
 static inline PyObject *pa_none_or_raise(pa_status status) {
     return status == PA_OK ? Py_NewRef(Py_None) : pa_raise(status);
 }
@@ -34,6 +34,14 @@ static inline int pa_zero_or_raise(pa_status status) {
     if (status == PA_OK) return 0;
     pa_raise(status);
     return -1;
+}
+
+/* Puts an item, whose reference it takes over, into a new tuple; drops the tuple where there is no item. */
+static inline void pa_tuple_put(PyObject **tuple, Py_ssize_t i, PyObject *item) {
+    if (*tuple == NULL)
+        Py_XDECREF(item);
+    else if (item == NULL || PyTuple_SetItem(*tuple, i, item) < 0)
+        Py_CLEAR(*tuple);
 }
 
 /* A row of a method table. Python shows the signature in help() and inspect.signature(). */

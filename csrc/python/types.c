@@ -1,7 +1,8 @@
-/* The types Node, Value and Tensor, put together from the slots of handles (their life), attributes, operators and buffers.
+/* The types Node, Value and Tensor, put together from the slots of handles (their life), attributes, operators and
+   buffers.
 
-   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement costs 50 ns
-   more at the death of each object. Python adds their methods (pyautograd/_graft.py). */
+   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement
+   costs 50 ns more at the death of each object. Python adds their methods (pyautograd/_graft.py). */
 #include "types.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* Value(…): `__new__` makes the object over a Value that is nan, `__init__` fills it. A Value that is given children is the
-   result of an op written in Python: of `local_grads` where it is given local gradients, else of `custom`, whose
-   `_backward` is assigned later. */
+/* Value(…): `__new__` makes the object over a Value that is nan, `__init__` fills it. A Value that is given children
+   is the result of an op written in Python: of `local_grads` where it is given local gradients, else of `custom`,
+   whose `_backward` is assigned later. */
 #include "value_init.h"
 
 #include <math.h>
@@ -22,8 +22,8 @@ static int no_two(const char *name, PyObject *first, PyObject *second) {
     return -1;
 }
 
-/* micrograd's Value(data, _children=(), _op='', label=''), and microgpt's Value(data, children=(), local_grads=()): the third
-   argument is an op's name or local gradients. */
+/* micrograd's Value(data, _children=(), _op='', label=''), and microgpt's Value(data, children=(), local_grads=()):
+   the third argument is an op's name or local gradients. */
 static int read_arguments(PyObject *arguments, PyObject *keywords, value_arguments *out) {
     static char *names[] = {"data", "_children", "_op", "label", "children", "op", "_local_grads", "local_grads", NULL};
     PyObject *children = NULL, *third = NULL, *op = NULL, *local_grads = NULL;
@@ -112,7 +112,8 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     return status;
 }
 
-/* The Value's number; a number that the step being recorded does not know yet makes another node, which takes the handle. */
+/* The Value's number; a number that the step being recorded does not know yet makes another node, which takes the
+   handle. */
 static pa_status fill(pa_handle *handle, PyObject *data) {
     pa_node *node = handle->node;
     if (pa_recording() != NULL) {
