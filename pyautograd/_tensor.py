@@ -24,7 +24,7 @@ from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator, stream_of
-from pyautograd._graft import graft
+from pyautograd._install import install_methods
 from pyautograd._indexing import getitem
 
 __all__ = ["Parameter", "Tensor"]
@@ -47,7 +47,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
     return (kept, slots) if slots else kept or None
 
 
-@graft(_core.Tensor)
+@install_methods(_core.Tensor)
 class Tensor(TensorMethods):
     """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
 

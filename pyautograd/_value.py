@@ -8,13 +8,13 @@ from pyautograd import _core, _ops
 from pyautograd._core import apply
 from pyautograd._elementwise import gelu
 from pyautograd._generated import ValueMethods
-from pyautograd._graft import graft
+from pyautograd._install import install_methods
 from pyautograd._tensor import state_of
 
 __all__ = ["Value"]
 
 
-@graft(_core.Value)
+@install_methods(_core.Value)
 class Value(ValueMethods):
     """A number and its gradient, with micrograd's names and meaning, and every elementwise op of the table.
 
@@ -55,7 +55,7 @@ class Value(ValueMethods):
             raise TypeError(
                 f"{cls.__name__}: {', '.join(sorted(redefined))} of a Value cannot be redefined by a subclass"
             )
-        super(Value, cls).__init_subclass__(**keywords)  # noqa: UP008 (the body is grafted onto C's type)
+        super(Value, cls).__init_subclass__(**keywords)  # noqa: UP008 (install_methods: no class of this statement)
 
     @property
     def _children(self) -> tuple[Value, ...]:

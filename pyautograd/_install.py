@@ -1,7 +1,7 @@
-"""Python methods for a type that is made in C.
+"""Python methods installed on a type that is made in C.
 
 `Value` and `Tensor` are created and destroyed millions of times a second. A class made by a class statement would add
-about 50 ns to each death, so the types are C's own, and the class statement only lends them its body.
+about 50 ns to each death, so the types are C's own, and a class statement only writes down their methods.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ T = TypeVar("T")
 _OF_THE_STATEMENT = {"__dict__", "__weakref__", "__slots__", "__qualname__", "__static_attributes__", "__firstlineno__"}
 
 
-def graft(onto: type[Any]) -> Callable[[type[T]], type[T]]:
+def install_methods(target: type[Any]) -> Callable[[type[T]], type[T]]:
     """A class decorator: puts what the class and its bases in Python define onto a type.
 
     The body cannot use `super()`, which would look for the class of the statement.
     """
 
-    def lend(body: type[T]) -> type[T]:
-        for each in reversed([each for each in body.__mro__ if each not in onto.__mro__]):
+    def install(body: type[T]) -> type[T]:
+        for each in reversed([each for each in body.__mro__ if each not in target.__mro__]):
             for name, attribute in vars(each).items():
                 if name not in _OF_THE_STATEMENT:
-                    setattr(onto, name, attribute)
-        return onto
+                    setattr(target, name, attribute)
+        return target
 
-    return lend
+    return install
