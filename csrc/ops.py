@@ -434,8 +434,9 @@ def functional_file(rows: list[Row]) -> str:
     return (
         HEADER.format("Activations as functions, as `torch.nn.functional` has them.")
         + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
+        + "from pyautograd._core import Tensor, apply\n"
         + (f"from pyautograd._generated import {', '.join(sorted(shared))}\n" if shared else "")
-        + "from pyautograd._tensor import Tensor\nfrom pyautograd.nn._apply import apply\n\n"
+        + "\n"
         + exported([row.name for row in activations])
         + "".join(f"\n\n{functional(row)}" for row in activations if is_inplace(row))
     )
@@ -446,8 +447,8 @@ def modules_file(rows: list[Row]) -> str:
     return (
         HEADER.format("Activations as modules; each is one op of the table.")
         + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
-        + "from pyautograd._arguments import named\nfrom pyautograd._tensor import Tensor\n"
-        + "from pyautograd.nn._apply import apply\nfrom pyautograd.nn._module import Module\n\n"
+        + "from pyautograd._arguments import named\nfrom pyautograd._core import Tensor, apply\n"
+        + "from pyautograd.nn._module import Module\n\n"
         + exported([row.module for row in activations])
         + "".join(f"\n\n{module(row)}" for row in activations)
     )

@@ -65,6 +65,16 @@ def flag(function: str, argument: str, given: Any) -> bool:
     raise wrong(function, argument, "a bool", given)
 
 
+def probability(function: str, given: float) -> None:
+    """ValueError for a number outside of [0, 1]."""
+    try:
+        inside = 0.0 <= given <= 1.0
+    except TypeError:
+        raise wrong(function, "p", "a number", given) from None
+    if not inside:
+        raise ValueError(f"{function}: probability has to be between 0 and 1, but got {given}")
+
+
 def named(function: F) -> F:
     """Let a function take NumPy's `axis` and `keepdims` for its `dim` and `keepdim`, and say which argument was wrong.
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ._c import ffi, lib
 
+__all__ = ["get_num_threads", "set_num_threads"]
+
 if TYPE_CHECKING:
     import ctypes
 

@@ -9,6 +9,11 @@ import numpy as np
 
 from pyautograd._c import lib
 
+__all__ = [
+    "bool", "bool_", "double", "dtype", "float", "float32", "float64", "get_default_dtype", "int64", "long",
+    "set_default_dtype", "set_flush_denormal",
+]  # fmt: skip
+
 
 class dtype:
     """An element type of a tensor: `float32`, `float64`, `int64` or `bool`, of which each exists once.
@@ -51,7 +56,11 @@ _BY_NAME: dict[str, dtype] = {each.name: each for each in DTYPES} | {
     "int": int64,
 }
 BY_NUMPY: dict[np.dtype[Any], dtype] = {each.numpy: each for each in DTYPES}  # asking a dtype for its name takes µs
-_BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, int: int64, float: None}
+bool = bool_
+float = float32
+double = float64
+long = int64
+_BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, int: int64, builtins.float: None}
 
 
 def as_dtype(wanted: Any) -> dtype:

@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any
 
-from pyautograd._core import detect_anomaly, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from pyautograd._core import detect_anomaly as detect_anomaly
+from pyautograd._core import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
-__all__ = ["detect_anomaly", "enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
 def decorated(enabled: bool, function: Any) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyautograd._c import lib
 
-__all__ = ["MemoryStats", "empty_cache", "memory_stats"]
+__all__ = ["empty_cache", "memory_stats"]
 
 
 class MemoryStats(NamedTuple):

@@ -30,6 +30,8 @@ import numpy as np
 from pyautograd._array_like import tensor
 from pyautograd._tensor import Tensor
 
+__all__ = ["load", "save"]
+
 _TREE = "__tree__.json"
 _NEVER_REPLACED = ("/dev/fd/", "/proc/")  # what they link to, even a regular file, goes on being written to by others
 _VERSION = 2

@@ -24,10 +24,10 @@ from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator, stream_of
-from pyautograd._install import install_methods
 from pyautograd._indexing import getitem
+from pyautograd._install import install_methods
 
-__all__ = ["Parameter", "Tensor"]
+__all__ = ["Tensor", "is_tensor"]
 
 
 def _plain(value: Any) -> Any:
@@ -635,6 +635,16 @@ class Tensor(TensorMethods):
             copied.grad = copy.deepcopy(self.grad, memo)
         _take_state(copied, copy.deepcopy(self.__getstate__(), memo))
         return copied
+
+
+def is_tensor(obj: object) -> builtins.bool:
+    """Is it a Tensor? It raises nothing.
+
+    >>> import pyautograd as pa
+    >>> pa.is_tensor(pa.ones(2)), pa.is_tensor([1.0, 1.0])
+    (True, False)
+    """
+    return isinstance(obj, Tensor)
 
 
 class Parameter(Tensor):

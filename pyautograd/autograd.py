@@ -21,9 +21,13 @@ from pyautograd._grad_mode import (
 from pyautograd._tensor import Tensor
 
 __all__ = [
-    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "no_grad",
-    "set_grad_enabled",
+    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
+    "no_grad", "set_grad_enabled",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _one_root(op: str, outputs: Any, upstream: Any) -> tuple[Tensor, Tensor | None]:
@@ -110,7 +114,7 @@ def backward(
     root.backward(gradient, retain_graph, create_graph)
 
 
-class Context:
+class _Context:
     """What `forward` leaves for `backward`."""
 
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
@@ -165,7 +169,7 @@ class Function:
     """
 
     @staticmethod
-    def forward(ctx: Context, *args: Any, **kwargs: Any) -> Any:
+    def forward(ctx: _Context, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs, a tensor or a tuple of them. **Raises** NotImplementedError: a subclass defines it.
 
         >>> import pyautograd
@@ -179,7 +183,7 @@ class Function:
         raise NotImplementedError("autograd.Function: forward is missing")
 
     @staticmethod
-    def backward(ctx: Context, *upstream: Tensor) -> Any:
+    def backward(ctx: _Context, *upstream: Tensor) -> Any:
         """Compute the gradients of the arguments of `forward`, one each, or None. **Raises** NotImplementedError: a
         subclass defines it.
 
@@ -221,7 +225,7 @@ class Function:
                 f"{cls.__name__}: an autograd.Function is Python, which a program does not run; write it with tensor "
                 "ops, or leave this step uncompiled"
             )
-        ctx = Context(tuple(isinstance(arg, Node) and arg.requires_grad for arg in args))
+        ctx = _Context(tuple(isinstance(arg, Node) and arg.requires_grad for arg in args))
         with no_grad():
             result = cls.forward(ctx, *args, **kwargs)
         outputs = list(result) if isinstance(result, tuple) else [result]
@@ -246,7 +250,7 @@ class _Backward:
     """One output's share of a Function's backward: the others' upstream gradients are zero, and shares add up."""
 
     def __init__(
-        self, function: type[Function], ctx: Context, n: int, inputs: list[int], outputs: list[Tensor], which: int
+        self, function: type[Function], ctx: _Context, n: int, inputs: list[int], outputs: list[Tensor], which: int
     ) -> None:
         self._function, self._ctx, self._n, self._inputs = function, ctx, n, inputs
         self._like = outputs if len(outputs) > 1 else []

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["load_digits", "make_circles", "make_moons", "make_spirals", "train_test_split"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The 1,797 handwritten digits of the UCI optical-recognition set, as scikit-learn's `load_digits` has them.
 

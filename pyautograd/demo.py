@@ -21,6 +21,13 @@ from numpy.typing import NDArray
 
 from pyautograd import datasets
 
+__all__ = ["Digits", "Moons", "main", "progress", "train_digits", "train_moons"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 T = TypeVar("T")
 
 STEPS = 100
@@ -49,7 +56,7 @@ class Digits:
     accuracy: float
 
 
-def moons_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _moons_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The 100 points of micrograd's demo, labelled -1 and 1."""
     X, y = datasets.make_moons(n_samples=100, noise=0.1, random_state=1337)
     return X, y * 2 - 1
@@ -58,7 +65,7 @@ def moons_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def train_moons(engine: Any, steps: int, bar: bool = True) -> Moons:
     """micrograd's demo.ipynb over the Values of `engine`, `pyautograd.scalar` or `pyautograd.reference`."""
     Value, MLP = engine.Value, engine.MLP
-    X, y = moons_points()
+    X, y = _moons_points()
     random.seed(1337)
     model = MLP(2, [16, 16, 1])
     run = Moons(model, [], [], 0.0)
@@ -106,7 +113,7 @@ def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True) -> Digit
     return Digits(model, losses, seconds, len(train), len(test), float(np.mean(predicted == y[test])))
 
 
-def draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
+def _draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
     """Writes the pictures into the folder and returns their names. Raises ImportError without matplotlib."""
     from pyautograd import plot
 
@@ -125,7 +132,7 @@ def draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
     save(figure, "losses.png")
 
     figure, ax = plot.new_figure(6, 3.8)
-    plot.decision_boundary(moons.model, *moons_points(), ax=ax, title="what the 2-16-16-1 net learned of the moons")
+    plot.decision_boundary(moons.model, *_moons_points(), ax=ax, title="what the 2-16-16-1 net learned of the moons")
     save(figure, "moons.png")
 
     figure, ax = plot.new_figure(8, 4.4)
@@ -134,12 +141,12 @@ def draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
     save(figure, "first-layer.png")
 
     figure, ax = plot.new_figure(10.5, 3.4)
-    plot.graph(one_neuron(moons.model), ax=ax, title="one neuron of the moons net, after backward()")
+    plot.graph(_one_neuron(moons.model), ax=ax, title="one neuron of the moons net, after backward()")
     save(figure, "neuron.png", "neuron.svg")
     return names
 
 
-def one_neuron(model: Any) -> Any:
+def _one_neuron(model: Any) -> Any:
     """The labelled output of the first neuron of a scalar net, at a point where it fires, after `backward()`."""
     from pyautograd.scalar import Value
 
@@ -148,7 +155,7 @@ def one_neuron(model: Any) -> Any:
     for k, w in enumerate(neuron.w):
         w.label = f"w{k + 1}"
     neuron.b.label = "b"
-    for point in moons_points()[0].tolist():
+    for point in _moons_points()[0].tolist():
         out = neuron([Value(number, label=f"x{k + 1}") for k, number in enumerate(point)])
         if out.data > 0:
             break
@@ -234,7 +241,7 @@ def _pictures(folder: Path, moons: Moons, digits: Digits) -> None:
         print(f"   Left out: matplotlib is not installed. To have them: {INSTALL_HINT}")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    names = draw(folder, moons, digits)
+    names = _draw(folder, moons, digits)
     print(f"   Written to {folder}/: {', '.join(names)}")
 
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["confusion_matrix", "decision_boundary", "graph", "loss_curve", "weight_templates"]
+__all__ = ["confusion_matrix", "decision_boundary", "graph", "loss_curve", "new_figure", "weight_templates"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 INSTALL_HINT = 'pip install "pyautograd-core[plot]"'
 COLOURS = ("#33658a", "#d1702f", "#4f8f5b", "#8a5a9e", "#b8964a", "#5b8f9e", "#a34a5b", "#6b6b6b", "#7a9a3a", "#b07aa1")
@@ -33,7 +38,15 @@ MOST_NODES = 200
 
 
 def new_figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
-    """A figure of one Axes that belongs to no window, for files: `figure.savefig(path)`. Sizes in inches."""
+    """A figure of one Axes that belongs to no window, for files: `figure.savefig(path)`. Sizes in inches.
+
+    **Raises** ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure(4, 3)
+    >>> figure.get_size_inches().tolist()
+    [4.0, 3.0]
+    """
     _require_matplotlib()
     from matplotlib.figure import Figure
 

@@ -27,6 +27,11 @@ from typing import Any, Union, cast
 
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Value"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Number = Any  # what float() takes: int, float, bool, a NumPy scalar
 Operand = Union["Value", Number]
 Vjp = Callable[["Value"], None]

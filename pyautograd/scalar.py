@@ -22,6 +22,10 @@ from pyautograd._value import Value
 __all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "draw_dot", "trace"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Module:
     """What has parameters: a neuron, a layer, a net. A subclass defines `parameters`.
 

@@ -13,3 +13,7 @@ from __future__ import annotations
 from pyautograd.bench._cli import main
 
 __all__ = ["main"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,60 +9,44 @@ True
 """
 
 from pyautograd._tensor import Parameter
-from pyautograd.nn import _generated_modules, functional, init, utils
-from pyautograd.nn._activation import GELU, LogSigmoid, LogSoftmax, Softmax, Softplus
-from pyautograd.nn._container import ModuleDict, ModuleList, Sequential
-from pyautograd.nn._dropout import Dropout
-from pyautograd.nn._embedding import Embedding
-from pyautograd.nn._generated_modules import *
-from pyautograd.nn._linear import Flatten, Identity, Linear
-from pyautograd.nn._loss import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HingeLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
+from pyautograd.nn import (
+    _activation,
+    _container,
+    _dropout,
+    _embedding,
+    _generated_modules,
+    _linear,
+    _loss,
+    _mlp,
+    _module,
+    _norm,
+    functional,
+    init,
+    utils,
 )
-from pyautograd.nn._mlp import MLP
-from pyautograd.nn._module import Module
-from pyautograd.nn._norm import BatchNorm1d, LayerNorm
+from pyautograd.nn._activation import *
+from pyautograd.nn._container import *
+from pyautograd.nn._dropout import *
+from pyautograd.nn._embedding import *
+from pyautograd.nn._generated_modules import *
+from pyautograd.nn._linear import *
+from pyautograd.nn._loss import *
+from pyautograd.nn._mlp import *
+from pyautograd.nn._module import *
+from pyautograd.nn._norm import *
 
-__all__ = [
-    "GELU",
-    "MLP",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "BatchNorm1d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "HingeLoss",
-    "HuberLoss",
-    "Identity",
-    "KLDivLoss",
-    "L1Loss",
-    "LayerNorm",
-    "Linear",
-    "LogSigmoid",
-    "LogSoftmax",
-    "MSELoss",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "NLLLoss",
-    "Parameter",
-    "Sequential",
-    "SmoothL1Loss",
-    "Softmax",
-    "Softplus",
-    "functional",
-    "init",
-    "utils",
-]
+__all__ = ["Parameter", "functional", "init", "utils"]
+__all__ += _activation.__all__
+__all__ += _container.__all__
+__all__ += _dropout.__all__
+__all__ += _embedding.__all__
 __all__ += _generated_modules.__all__
+__all__ += _linear.__all__
+__all__ += _loss.__all__
+__all__ += _mlp.__all__
+__all__ += _module.__all__
+__all__ += _norm.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pyautograd import _ops
 from pyautograd._arguments import named
+from pyautograd._core import apply
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
-from pyautograd.nn._apply import apply
 from pyautograd.nn._module import Module
+
+__all__ = ["GELU", "LogSigmoid", "LogSoftmax", "Softmax", "Softplus"]
 
 
 class GELU(Module):

@@ -10,6 +10,8 @@ from pyautograd._arguments import named
 from pyautograd._core import bump_epoch
 from pyautograd.nn._module import Module
 
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
 
 class _Positional(Module):
     """What Sequential and ModuleList share: submodules named "0", "1", … in order."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
+
+__all__ = ["Dropout"]
 
 
 class Dropout(Module):
@@ -21,7 +24,7 @@ class Dropout(Module):
     @named
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        F.check_probability("Dropout", p)
+        _arguments.probability("Dropout", p)
         self.p = p
         self.inplace = inplace
 

@@ -12,6 +12,8 @@ from pyautograd.nn import functional as F
 from pyautograd.nn import init
 from pyautograd.nn._module import Module
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """Row `i` of `weight`, of shape (num_embeddings, embedding_dim), for each int64 i: (...) to (..., embedding_dim).

@@ -6,9 +6,8 @@ Written by `make ops` from csrc/ops.def: edit the table, not this file.
 from __future__ import annotations
 
 from pyautograd import _ops
+from pyautograd._core import Tensor, apply
 from pyautograd._generated import sigmoid, tanh
-from pyautograd._tensor import Tensor
-from pyautograd.nn._apply import apply
 
 __all__ = [
     "elu", "leaky_relu", "relu", "sigmoid", "silu", "tanh",

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pyautograd import _ops
 from pyautograd._arguments import named
-from pyautograd._tensor import Tensor
-from pyautograd.nn._apply import apply
+from pyautograd._core import Tensor, apply
 from pyautograd.nn._module import Module
 
 __all__ = [

@@ -7,12 +7,14 @@ from typing import Any
 
 from pyautograd import _ops
 from pyautograd._arguments import named
+from pyautograd._core import apply
 from pyautograd._creation import empty
 from pyautograd._shape import flatten
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import init
-from pyautograd.nn._apply import apply
 from pyautograd.nn._module import Module
+
+__all__ = ["Flatten", "Identity", "Linear"]
 
 _linear = _ops.linear
 

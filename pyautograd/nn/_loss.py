@@ -7,6 +7,11 @@ from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
+    "NLLLoss", "SmoothL1Loss",
+]  # fmt: skip
+
 
 class _Loss(Module):
     @named

@@ -15,6 +15,8 @@ from pyautograd.nn._dropout import Dropout
 from pyautograd.nn._linear import Identity, Linear
 from pyautograd.nn._module import Module
 
+__all__ = ["MLP"]
+
 _ACTIVATIONS: dict[str, type[Module]] = {
     "relu": _generated_modules.ReLU,
     "leaky_relu": _generated_modules.LeakyReLU,

@@ -16,6 +16,8 @@ from pyautograd._core import bump_epoch
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 
+__all__ = ["Module"]
+
 M = TypeVar("M", bound="Module")
 
 _MISSING = object()

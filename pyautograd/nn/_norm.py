@@ -13,6 +13,8 @@ from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
+__all__ = ["BatchNorm1d", "LayerNorm"]
+
 
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axes, of sizes `normalized_shape` (Ba et al. 2016).

@@ -16,6 +16,7 @@ import numpy as np
 
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
+from pyautograd._core import apply
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
 from pyautograd._elementwise import gelu, where
@@ -26,7 +27,6 @@ from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
 from pyautograd.nn import _generated_functional
-from pyautograd.nn._apply import apply
 from pyautograd.nn._generated_functional import *
 
 __all__ = [
@@ -53,6 +53,11 @@ __all__ = [
     "softplus",
 ]
 __all__ += _generated_functional.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _squared_error = _ops.squared_error
 _cross_entropy = _ops.cross_entropy
@@ -107,16 +112,6 @@ def _implicit_dim(name: str, input: Tensor) -> int:
     return 0 if _dims.ndim(name, input) in (0, 1, 3) else 1
 
 
-def check_probability(what: str, p: float) -> None:
-    """ValueError unless p is in [0, 1]."""
-    try:
-        is_one = 0.0 <= p <= 1.0
-    except TypeError:
-        raise _arguments.wrong(what, "p", "a number", p) from None
-    if not is_one:
-        raise ValueError(f"{what}: probability has to be between 0 and 1, but got {p}")
-
-
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input.
 
@@ -128,7 +123,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> sorted(set(y.tolist())), 400 < int((y > 0).sum()) < 600
     ([0.0, 2.0], True)
     """
-    check_probability("dropout", p)
+    _arguments.probability("dropout", p)
     if not training or p == 0.0:
         return input
     if p == 1.0:

@@ -16,6 +16,10 @@ from pyautograd._tensor import Tensor
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @named
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],

@@ -10,10 +10,18 @@
 >>> optimizer.step()
 """
 
-from pyautograd.optim import lr_scheduler
-from pyautograd.optim._adam import Adam, AdamW
-from pyautograd.optim._optimizer import Optimizer
-from pyautograd.optim._rmsprop import RMSprop
-from pyautograd.optim._sgd import SGD
+from pyautograd.optim import _adam, _optimizer, _rmsprop, _sgd, lr_scheduler
+from pyautograd.optim._adam import *
+from pyautograd.optim._optimizer import *
+from pyautograd.optim._rmsprop import *
+from pyautograd.optim._sgd import *
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = ["lr_scheduler"]
+__all__ += _adam.__all__
+__all__ += _optimizer.__all__
+__all__ += _rmsprop.__all__
+__all__ += _sgd.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,6 +7,8 @@ from typing import Any
 from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
+__all__ = ["Adam", "AdamW"]
+
 
 class Adam(FusedOptimizer):
     """Adam (Kingma and Ba 2015), as in PyTorch.

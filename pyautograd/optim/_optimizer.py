@@ -28,6 +28,8 @@ from pyautograd._grad_mode import enable_grad
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
+__all__ = ["Optimizer"]
+
 Params: TypeAlias = Iterable[Any]
 
 _optim_zero_grad = lib.pa_optim_zero_grad

@@ -7,6 +7,8 @@ from typing import Any
 from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
+__all__ = ["RMSprop"]
+
 
 class RMSprop(FusedOptimizer):
     """RMSprop (Hinton, Coursera lecture 6e; centered: Graves 2013), as in PyTorch.

@@ -7,6 +7,8 @@ from typing import Any
 from pyautograd._arguments import named
 from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
 
+__all__ = ["SGD"]
+
 
 class SGD(FusedOptimizer):
     """Stochastic gradient descent, as in PyTorch.

@@ -18,6 +18,10 @@ from pyautograd.optim._optimizer import Optimizer
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "StepLR"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class LRScheduler:
     """Base class of schedules: a subclass defines `get_lr`, from `last_epoch` and the groups' current lr.
 

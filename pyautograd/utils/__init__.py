@@ -3,3 +3,7 @@
 from pyautograd.utils import data
 
 __all__ = ["data"]
+
+
+def __dir__() -> list[str]:
+    return __all__

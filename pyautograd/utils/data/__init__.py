@@ -9,21 +9,18 @@
 [8, 9] [80, 90]
 """
 
-from pyautograd.utils.data._collate import default_collate
-from pyautograd.utils.data._dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
-from pyautograd.utils.data._loader import DataLoader
-from pyautograd.utils.data._sampler import RandomSampler, Sampler, SequentialSampler
+from pyautograd.utils.data import _collate, _dataset, _loader, _sampler
+from pyautograd.utils.data._collate import *
+from pyautograd.utils.data._dataset import *
+from pyautograd.utils.data._loader import *
+from pyautograd.utils.data._sampler import *
 
-__all__ = [
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "IterableDataset",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "Subset",
-    "TensorDataset",
-    "default_collate",
-    "random_split",
-]
+__all__: list[str] = []
+__all__ += _collate.__all__
+__all__ += _dataset.__all__
+__all__ += _loader.__all__
+__all__ += _sampler.__all__
+
+
+def __dir__() -> list[str]:
+    return __all__

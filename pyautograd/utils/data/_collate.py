@@ -12,6 +12,8 @@ from pyautograd._dtype import float64
 from pyautograd._shape import stack
 from pyautograd._tensor import Tensor
 
+__all__ = ["default_collate"]
+
 
 def default_collate(batch: Sequence[Any]) -> Any:
     """Samples to a batch, as in PyTorch: tensors and arrays are stacked, numbers become a tensor, tuples and dicts are

@@ -12,6 +12,8 @@ from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._random import permutation
 
+__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset", "random_split"]
+
 T_co = TypeVar("T_co", covariant=True)
 
 

@@ -19,6 +19,8 @@ from pyautograd.utils.data._collate import convert, default_collate
 from pyautograd.utils.data._dataset import IterableDataset, Subset, TensorDataset
 from pyautograd.utils.data._random import permutation, seeded
 
+__all__ = ["DataLoader"]
+
 
 class DataLoader:
     """Batches of a dataset, in its order or shuffled anew for every pass.

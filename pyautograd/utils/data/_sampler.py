@@ -11,6 +11,8 @@ import numpy as np
 from pyautograd._arguments import named
 from pyautograd.utils.data._random import integers, permutation, seeded
 
+__all__ = ["RandomSampler", "Sampler", "SequentialSampler"]
+
 
 class Sampler:
     """Base class: a subclass defines `__iter__`, over indices, and `__len__`. **Raises** NotImplementedError where it
