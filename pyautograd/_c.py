@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from pyautograd import _core
 from pyautograd._core import ffi, lib
 
 __all__ = ["check", "ffi", "lib", "node_pointer"]
+
+os.register_at_fork(after_in_child=_core.after_fork)
 
 
 def check(status: int) -> None:

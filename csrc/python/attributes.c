@@ -56,7 +56,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     int found = pa_as_node(value, &source);
     if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
     if (found <= 0) return -1;
-    node = pa_handle_node(self); /* reading the value may have run Python, and moved the handle on */
+    node = pa_handle_node(self); /* reading the value may have run Python, and given the handle another node */
     bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK_SCALAR;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
@@ -219,12 +219,12 @@ static PyObject *get_data_pointer(PyObject *self, void *closure) {
     (void)closure;
     pa_node *node = pa_handle_node(self);
     pa_status status = pa_record_refuse_read(node, "numpy");
-    if (status == PA_OK) status = pa_node_need_storage(node); /* an inline number would be left behind by a view */
+    if (status == PA_OK) status = pa_node_need_storage(node); /* a view cannot share a number that stands in its node */
     node->flags |= PA_IS_VIEW;
     return status == PA_OK ? PyLong_FromVoidPtr(pa_node_data(node)) : pa_raise(status);
 }
 
-/* Who looks at a node finds micrograd's elementary nodes. */
+/* The node, a neuron opened, so that Python sees micrograd's elementary nodes; NULL with an exception set. */
 static pa_node *open_node(PyObject *self) {
     pa_status status = pa_value_open_neuron(pa_handle_node(self));
     if (status == PA_OK) return pa_handle_node(self);

@@ -27,7 +27,7 @@ static pa_status check_readable(pa_node *node) {
                "numpy: a tensor of shape %s that requires grad; call .detach() first, as NumPy keeps no history",
                pa_node_shape_text(node));
     PA_TRY(pa_record_refuse_read(node, "numpy"));
-    return pa_node_need_storage(node); /* an inline number would be left behind */
+    return pa_node_need_storage(node); /* a buffer cannot share a number that stands in its node */
 }
 
 /* Leaves out what the request does not ask for; a message where it cannot do without. */

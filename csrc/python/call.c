@@ -9,7 +9,7 @@
 
 #include "../apply.h"
 
-enum { MAX_INTS = 1 + 3 * PA_MAX_NDIM, MAX_INLINE_OPERANDS = 16 };
+enum { MAX_INTS = 1 + 3 * PA_MAX_NDIM, MAX_ARGUMENTS = 16 };
 
 static void release_all(pa_node **nodes, int n) {
     for (int i = 0; i < n; i++) pa_node_release(nodes[i]);
@@ -59,7 +59,7 @@ done:
 
 static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
-    if (!pa_has_arguments(n, 2, MAX_INLINE_OPERANDS, "apply")) return NULL;
+    if (!pa_has_arguments(n, 2, MAX_ARGUMENTS, "apply")) return NULL;
     long op = PyLong_AsLong(arguments[0]);
     if (op == -1 && PyErr_Occurred()) return NULL;
     if (op <= PA_OP_leaf || op >= PA_OP_COUNT) return PyErr_Format(PyExc_ValueError, "apply: no op %ld", op);
@@ -67,7 +67,7 @@ static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t 
 
     int64_t ints[MAX_INTS];
     double params[PA_MAX_PARAMS];
-    pa_node *in[MAX_INLINE_OPERANDS], *out = NULL;
+    pa_node *in[MAX_ARGUMENTS], *out = NULL;
     pa_call call = {.op = (pa_op)op, .in = in, .ints = ints, .params = params};
     PyObject *result = NULL;
     bool elementwise = info->family != PA_WHOLE, listed = !elementwise && PyList_Check(arguments[1]);

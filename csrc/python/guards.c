@@ -2,7 +2,7 @@
 
    A program may run in the place of a Python function only while everything that the function would read is unchanged:
    the numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_guards.py finds them;
-   here each is one row, checked before every call of the program in a few nanoseconds and without running any Python of
+   here each is a guard, checked before every call of the program in a few nanoseconds and without running any Python of
    the user's:
 
        kind        owner        key     expected
@@ -19,7 +19,7 @@
    A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where it
    is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0).
 
-   Rows that can only change together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
+   Guards that can only break together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
    and are looked at again only when it has moved since they last held:
 
        guards ─┬─ every[…]     checked at each call
@@ -211,7 +211,7 @@ static int holds(const guard *g) {
     return 1;
 }
 
-/* The smallest index of a row of the list that does not hold, or -1; -2 with an exception set. */
+/* The index of the first guard of the list that does not hold, or -1; -2 with an exception set. */
 static Py_ssize_t first_broken(const guard_list *list) {
     for (size_t i = 0; i < list->n; i++) {
         int held = holds(&list->guards[i]);
@@ -275,7 +275,7 @@ static int snapshot_sequence(guard *g) {
     return status;
 }
 
-/* Takes what the owner has now; 0, or -1 with an exception set, the row then expecting nothing. */
+/* Takes what the owner has now; 0, or -1 with an exception set, the guard then expecting nothing. */
 static int snapshot(guard *g) {
     switch (g->kind) {
     case GUARD_CELL: g->expected = Py_XNewRef(cell_contents(g->owner)); return 0;
@@ -303,7 +303,7 @@ static void release(guard *g) {
     Py_XDECREF(g->key);
 }
 
-/* Adds a row about the owner and what it has now; its index as a Python int. Takes over `memory`. */
+/* Adds a guard of what the owner has now; its index as a Python int. Takes over `memory`. */
 static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *key, int by_epoch,
                      guarded_memory *memory) {
     guard g = {.kind = kind, .index = self->n, .owner = Py_XNewRef(owner), .key = Py_XNewRef(key), .memory = memory};
@@ -566,6 +566,6 @@ static PyObject *find_cell_type(void) {
 int pa_guards_ready(PyObject *module) {
     if (cell_type == NULL && (cell_type = find_cell_type()) == NULL) return -1;
     traverse_cell = (traverseproc)PyType_GetSlot((PyTypeObject *)cell_type, Py_tp_traverse);
-    if (pa_module_add_type(module, &guards_spec, &guards_type) < 0) return -1;
+    if (pa_module_add_type(module, &guards_spec, NULL, &guards_type) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

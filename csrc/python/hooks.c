@@ -175,27 +175,15 @@ static PyObject *after_fork(PyObject *module, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-/* Has after_fork run in the children of forks; -1 with an exception set. */
-static int watch_forks(void) {
-    static PyMethodDef method = {"after_fork", after_fork, METH_NOARGS, "What other threads had marked is free."};
-    PyObject *os = PyImport_ImportModule("os"), *function = PyCFunction_NewEx(&method, NULL, NULL);
-    PyObject *watch = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
-    PyObject *nothing = PyTuple_New(0), *keywords = Py_BuildValue("{s:O}", "after_in_child", function);
-    PyObject *done =
-        watch != NULL && nothing != NULL && keywords != NULL ? PyObject_Call(watch, nothing, keywords) : NULL;
-    Py_XDECREF(os);
-    Py_XDECREF(function);
-    Py_XDECREF(watch);
-    Py_XDECREF(nothing);
-    Py_XDECREF(keywords);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
+static PyMethodDef functions[] = {
+    PA_METHOD("after_fork", after_fork, METH_NOARGS, "()",
+              "In the child of a fork: end what the threads that are no more had under way."),
+    {NULL, NULL, 0, NULL},
+};
 
 int pa_hooks_ready(PyObject *module) {
-    (void)module;
     pa_hook = (pa_hooks){hook_release_object, hook_hold_node,       hook_leave_python, hook_enter_python,
                          hook_interrupted,    hook_custom_backward, hook_where,        hook_describe_code};
     pa_blas_set_resolver(resolve_blas);
-    return watch_forks();
+    return PyModule_AddFunctions(module, functions);
 }

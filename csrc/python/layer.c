@@ -199,6 +199,6 @@ static PyMethodDef functions[] = {
 };
 
 int pa_layer_ready(PyObject *module) {
-    if (pa_module_add_type(module, &state_spec, &neuron_state_type) < 0) return -1;
+    if (pa_module_add_type(module, &state_spec, NULL, &neuron_state_type) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -220,7 +220,7 @@ static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc
     PyType_Spec spec = {
         .name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
     PyTypeObject *type = NULL;
-    int status = pa_module_add_type(module, &spec, &type);
+    int status = pa_module_add_type(module, &spec, NULL, &type);
     Py_XDECREF((PyObject *)type);
     return status;
 }

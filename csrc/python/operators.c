@@ -116,8 +116,8 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
-    pa_node *a =
-        pa_handle_node(left); /* only here: reading the exponent may have run Python, and moved the handle on */
+    pa_node *a = pa_handle_node(
+        left); /* asked late: reading the exponent may have run Python, and given the handle another node */
     if (!(exponent->flags & PA_WEAK_SCALAR) ||
         exponent->flags & PA_TRACED_SCALAR) { /* an array; a number that the step does not know yet */
         pa_node_release(exponent);

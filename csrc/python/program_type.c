@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "arrays.h"
-#include "guards.h"
 #include "convert.h"
+#include "guards.h"
 #include "recording.h"
 
 #include "../hold.h"
@@ -490,4 +490,4 @@ static PyType_Spec program_spec = {
     .slots = program_slots,
 };
 
-int pa_program_ready(PyObject *module) { return pa_module_add_type(module, &program_spec, &program_type); }
+int pa_program_ready(PyObject *module) { return pa_module_add_type(module, &program_spec, NULL, &program_type); }

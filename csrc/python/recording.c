@@ -178,6 +178,6 @@ static PyMethodDef functions[] = {
 };
 
 int pa_recording_ready(PyObject *module) {
-    if (pa_module_add_type(module, &recording_spec, &recording_type) < 0) return -1;
+    if (pa_module_add_type(module, &recording_spec, NULL, &recording_type) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -16,8 +16,8 @@ PyObject *pa_raise(pa_status status) {
     return NULL;
 }
 
-int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
-    if (*type == NULL) *type = (PyTypeObject *)PyType_FromSpec(spec);
+int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObject **type) {
+    if (*type == NULL) *type = (PyTypeObject *)PyType_FromSpecWithBases(spec, (PyObject *)base);
     return *type == NULL ? -1 : PyModule_AddType(module, *type);
 }
 

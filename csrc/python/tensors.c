@@ -46,7 +46,7 @@ static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t
 static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
     (void)module;
     if (!pa_has_arguments(n, 2, 2, "Parameter")) return NULL;
-    int requires_grad = PyObject_IsTrue(arguments[1]); /* first: it may run Python, which may move the handle on */
+    int requires_grad = PyObject_IsTrue(arguments[1]); /* may run Python, which may give the handle another node */
     pa_node *source = requires_grad < 0 ? NULL : pa_read_handle(arguments[0], "Parameter"), *node = NULL;
     if (source == NULL) return NULL;
     if (requires_grad && !pa_dtype_is_float((pa_dtype)source->dtype))
@@ -103,7 +103,7 @@ static PyObject *copy_into(PyObject *module, PyObject *const *arguments, Py_ssiz
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : pa_read_handle(arguments[0], what), *source = NULL;
     if (target == NULL || read_source(arguments[1], (pa_dtype)target->dtype, what, &source) < 0) return NULL;
-    target = pa_handle_node(arguments[0]); /* reading the source may have run Python, and moved the handle on */
+    target = pa_handle_node(arguments[0]); /* reading the source may have run Python */
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))
         status = pa_fail(
@@ -134,7 +134,7 @@ static PyObject *bump_version(PyObject *module, PyObject *object) {
 
 static void release_held(PyObject *capsule) { pa_node_program_release(PyCapsule_GetPointer(capsule, "pa_node")); }
 
-/* A tensor may move on to another node; who keeps a node's address keeps its holder. */
+/* A tensor may get another node: whoever keeps the address of this one keeps its holder too. */
 static PyObject *holder(PyObject *module, PyObject *object) {
     (void)module;
     pa_node *node = pa_read_handle(object, "holder");

@@ -62,14 +62,13 @@ static PyType_Slot tensor_slots[] = {
     {0, NULL},
 };
 
-/* Makes a type of handles, unless it is there already, and adds it to the module; without a base it is Node. */
+/* Adds a type of handles to the module: Node, which has no base, or one on Node. */
 static int add_type(PyObject *module, const char *name, PyTypeObject *base, PyType_Slot *slots, PyTypeObject **type) {
     PyType_Spec spec = {.name = name,
                         .basicsize = sizeof(pa_handle),
                         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
                         .slots = slots};
-    if (*type == NULL) *type = (PyTypeObject *)PyType_FromSpecWithBases(&spec, (PyObject *)base);
-    return *type == NULL ? -1 : PyModule_AddType(module, *type);
+    return pa_module_add_type(module, &spec, base, type);
 }
 
 int pa_types_ready(PyObject *module) {
