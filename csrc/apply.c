@@ -53,7 +53,7 @@ static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **o
     return status;
 }
 
-/* Without the GIL, over operands that nobody writes meanwhile. Nobody else knows of the result yet. */
+/* Without the GIL, over operands that nobody may write meanwhile; the result is not known to anybody else yet. */
 static pa_status run_long_forward(pa_node *node, void *scratch) {
     pa_hold hold = {0};
     pa_status status = PA_OK;
@@ -69,7 +69,7 @@ static pa_status run_long_forward(pa_node *node, void *scratch) {
     return status;
 }
 
-/* Elementwise work and products know their cost, and whether it is long. */
+/* Only of elementwise ops and products is the cost known, and whether the GIL is worth releasing. */
 static pa_status run_forward(pa_node *node) {
     const pa_op_functions *functions = &pa_op_function[node->op];
     size_t bytes = functions->scratch != NULL ? functions->scratch(node) : 0;
@@ -78,8 +78,8 @@ static pa_status run_forward(pa_node *node) {
         scratch = pa_mem_alloc(bytes);
         if (scratch == NULL) return PA_MEMORY;
     }
-    bool knows = pa_op_table[node->op].family != PA_WHOLE || pa_is_product(node);
-    bool is_long = knows && pa_node_cost(node) >= PA_LONG_WORK;
+    bool is_known = pa_op_table[node->op].family != PA_WHOLE || pa_is_product(node);
+    bool is_long = is_known && pa_node_cost(node) >= PA_LONG_WORK;
     pa_status status = is_long ? run_long_forward(node, scratch) : pa_node_forward(node, scratch);
     pa_mem_free(scratch, bytes);
     return status;
@@ -155,7 +155,7 @@ pa_status pa_detach(pa_node *node, pa_node **out) {
     return PA_OK;
 }
 
-/* From where to where in memory a node's elements stand. */
+/* The range of memory that a node's elements stand in. */
 static void find_extent(const pa_node *node, const char **begin, const char **end) {
     *begin = *end = pa_node_data(node);
     if (pa_node_numel(node) == 0) return;
@@ -167,7 +167,7 @@ static void find_extent(const pa_node *node, const char **begin, const char **en
     *end += size;
 }
 
-/* Asked of addresses, as arrays of NumPy's can bring the same bytes in twice. */
+/* Asked of addresses: two arrays of NumPy's can bring the same bytes in as two storages. */
 static bool may_overlap(const pa_node *a, const pa_node *b) {
     const char *a_begin, *a_end, *b_begin, *b_end;
     find_extent(a, &a_begin, &a_end);

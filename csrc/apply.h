@@ -1,7 +1,7 @@
-/* The one door through which every op goes: operands in, a node of the graph out.
+/* How an op is applied, whichever it is: operands in, a node of the graph out.
 
        pa_apply(call) ─┬─ all Values, elementwise ──▶ scalar.c: a 0-d node in a few ns
-                       └─ shape rule ──▶ node, linked to its parents ──▶ forward ──▶ node, or unlinked where no gradient flows
+                       └─ shape rule ──▶ node, linked to its parents ──▶ forward ──▶ unlinked if no gradient flows
 
    A call that fails leaves the graph as it was. */
 #ifndef PA_APPLY_H

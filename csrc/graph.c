@@ -141,8 +141,8 @@ static void free_parent_array(pa_node *node) {
     }
 }
 
-/* Nodes that die because a Python object does that is released here wait with the others, so that a chain of such objects
-   needs no stack either. Python may run meanwhile, and in it other threads: the list is everybody's. */
+/* Nodes that die because a Python object does that is released here wait with the others, so that a chain of such
+   objects needs no stack either. Python may run meanwhile, and in it other threads: the list is everybody's. */
 static pa_node *nested;
 static int releasing_objects;
 static _Thread_local int releasing_here; /* how many of them are this thread's */
@@ -198,7 +198,7 @@ static void free_extras(pa_node *node, pa_node **pending) {
     if (node->flags & PA_DICT_ONLY) release_object(node->handle, pending);
 }
 
-/* The nodes that nobody holds any more wait in a list; freeing one may add its parents. */
+/* Iterative: nodes that nobody holds any more wait in a list, and freeing one may add its parents. */
 void pa_node_release_slow(pa_node *node) {
     node->refs = 1;
     if (releasing_objects > 0) {
@@ -316,7 +316,7 @@ pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **
     return status;
 }
 
-/* Exchanges the references on anchored parents for ones on their objects. */
+/* Exchanges the references on anchored parents for references on their Python objects. */
 static pa_status hold_by_objects(int n, pa_node *const *parents) {
     for (int i = 0; i < n; i++) {
         if (!(parents[i]->flags & PA_ANCHORED)) continue;
@@ -349,7 +349,7 @@ pa_status pa_node_link(pa_node *node, pa_op op, int n, pa_node *const *parents) 
         own[i] = pa_node_retain(parents[i]);
         flags |= parents[i]->flags;
     }
-    /* A recorded step asks which results outlive it, and there is no telling where all have objects. */
+    /* Not in a recorded step: it asks which results Python still holds, which cannot be told if all have objects. */
     if (flags & PA_ANCHORED && node->flags & PA_IS_VALUE && pa_recording() == NULL) {
         pa_status status = hold_by_objects(n, own);
         if (status != PA_OK) {

@@ -1,7 +1,7 @@
 /* Nodes and storages: what the computational graph is made of.
 
-   A node is a number or an array, the op that made it and references on its parents. 0-d nodes (every Value, losses, constants)
-   keep their number in the node; arrays hang a pa_array on it, whose storage may be shared with views:
+   A node is a number or an array, the op that made it and references on its parents. 0-d nodes (every Value, losses,
+   constants) keep their number in the node; arrays hang a pa_array on it, whose storage may be shared with views:
 
        handle (Python) ──▶ pa_node ──parents──▶ pa_node …           a child holds references on its parents
                              │  value, grad    (0-d, inline)
@@ -11,9 +11,9 @@
    Nodes that are not leaves stand in one list by birth. A parent is older than its child, so walking the list back from
    a root and marking parents as it goes meets every node after all of its children: that walk is the topological order.
 
-   A Value whose Python object matters, because it has a _backward of its own or is of a subclass, and every Value that is
-   computed from one, is anchored: a child that is anchored holds an anchored parent by the parent's Python object, which
-   Python's collector sees, and not by a reference on the node.
+   A Value whose Python object matters, because it has a _backward of its own or is of a subclass, and every Value that
+   is computed from one, is anchored: a child that is anchored holds an anchored parent by the parent's Python object,
+   which Python's collector sees, and not by a reference on the node.
 
    Everything here runs under the GIL. Release is iterative: a chain of a million nodes needs no stack. */
 #ifndef PA_GRAPH_H
@@ -215,8 +215,8 @@ void pa_node_make_older_than(pa_node *node, pa_node *successor);
 /* Lets go of the parents; the node keeps its data. */
 void pa_node_unlink(pa_node *node);
 
-/* Room that the node's forward fills for its backward, in array->saved; made once. Fails where the op's row does not say
-   READS_SAVED, by which programs know that the backward depends on the forward having run. */
+/* Room that the node's forward fills for its backward, in array->saved; made once. Fails where the op's row does not
+   say READS_SAVED, by which programs know that the backward depends on the forward having run. */
 pa_status pa_node_save(pa_node *node, size_t bytes);
 
 /* Gives the node an array when it has none (a 0-d node keeps its number inline). */

@@ -1,7 +1,7 @@
 /* What work without the GIL uses, and what others must keep their hands off meanwhile.
 
-   Each node is held, so that whatever others let go of stays until the end, and marked, so that nobody writes what is read
-   or touches what is written; they get a RuntimeError instead.
+   Each node is held, so that whatever others let go of stays until the end, and marked, so that nobody writes what is
+   read or touches what is written; they get a RuntimeError instead.
 
        pa_hold_add(node, how) … ── pa_hold_begin ──▶ GIL released, work, GIL taken ──▶ pa_hold_end ── pa_hold_free
 

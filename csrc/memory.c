@@ -12,7 +12,7 @@ pa_mem_state pa_mem = {.cache_cap = PA_MEM_CACHE_CAP, .fail_after = -1};
 /* The size class of a size, and the bytes that a block of the class has. */
 static size_t size_class(size_t size, size_t *bytes) {
     if (size <= PA_MEM_SMALL_MAX) {
-        size_t class = (size + PA_MEM_SMALL_STEP - 1) / PA_MEM_SMALL_STEP;
+        size_t class = pa_mem_small_class(size);
         *bytes = class * PA_MEM_SMALL_STEP;
         return class;
     }
@@ -163,7 +163,7 @@ void *pa_mem_alloc_slow(size_t size) {
     return block;
 }
 
-/* A large block; or any, where nothing is kept so that sanitizers see every block. */
+/* A large block; or any, in a build for sanitizers, which keeps none so that they see every one. */
 void pa_mem_free_slow(void *block, size_t size) {
     if (block == NULL) return;
     if (size == 0) {
@@ -191,24 +191,16 @@ void *pa_mem_alloc_array(size_t count, size_t size) {
     return pa_mem_alloc(count * size);
 }
 
-pa_status pa_mem_grow(void **block, size_t *capacity, size_t needed, size_t element) {
-    if (needed <= *capacity) return PA_OK;
+pa_status pa_mem_grow(void *list, size_t *capacity, size_t needed, size_t element) {
     size_t wanted = *capacity < 32 ? 64 : *capacity * 2;
     if (wanted < needed) wanted = needed;
-    void *grown = pa_mem_alloc_array(wanted, element);
+    void *grown = pa_mem_alloc_array(wanted, element), *block;
     if (grown == NULL) return PA_MEMORY;
-    if (*capacity > 0) memcpy(grown, *block, *capacity * element);
-    pa_mem_free(*block, *capacity * element);
-    *block = grown;
+    memcpy(&block, list, sizeof block); /* a pointer of any type, read and written as bytes */
+    if (*capacity > 0) memcpy(grown, block, *capacity * element);
+    pa_mem_free(block, *capacity * element);
+    memcpy(list, &grown, sizeof grown);
     *capacity = wanted;
-    return PA_OK;
-}
-
-pa_status pa_mem_reserve(void *list, size_t *capacity, size_t needed, size_t element) {
-    void *block;
-    memcpy(&block, list, sizeof block);
-    PA_TRY(pa_mem_grow(&block, capacity, needed, element));
-    memcpy(list, &block, sizeof block);
     return PA_OK;
 }
 

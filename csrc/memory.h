@@ -1,7 +1,7 @@
 /* Every allocation of the core.
 
-   Blocks are handed out by size class and kept, up to a cap, when they come back, so that a training loop stops asking the
-   system after its first step. The caller gives the size back when it frees: blocks have no header.
+   Blocks are handed out by size class and kept, up to a cap, when they come back, so that a training loop stops asking
+   the system after its first step. The caller gives the size back when it frees: blocks have no header.
 
        pa_mem_alloc(size) ── class of size ──┬── small: the class's current slab     a few ns
                                              └── large: free list of the class, else aligned_alloc
@@ -13,8 +13,8 @@
        │ pa_mem_slab │ block │ block │ block │ not yet handed out … │
                        next ──────────▶ free                ▲ fresh
 
-   A slab whose blocks have all come back starts over from its first block. That keeps nodes that are born together side by
-   side: a single free list is a little more shuffled by each training step, until every node is a cache miss.
+   A slab whose blocks have all come back starts over from its first block. That keeps nodes that are born together side
+   by side: a single free list is a little more shuffled by each training step, until every node is a cache miss.
 
    All calls are made with the GIL held; kernels that run without it get their scratch beforehand. */
 #ifndef PA_MEMORY_H
@@ -111,11 +111,12 @@ static inline void pa_mem_free(void *block, size_t size) {
 void *pa_mem_alloc_array(size_t count, size_t size);
 static inline void pa_mem_free_array(void *block, size_t count, size_t size) { pa_mem_free(block, count * size); }
 
-/* Grows a block to hold at least `needed` elements, doubling; keeps the old block on failure. */
-pa_status pa_mem_grow(void **block, size_t *capacity, size_t needed, size_t element);
-
-/* The same for a list given by the address of its pointer. */
-pa_status pa_mem_reserve(void *list, size_t *capacity, size_t needed, size_t element);
+/* Room for at least `needed` elements of `element` bytes in a list, given by the address of its pointer: the block
+   doubles, and stays as it is on failure. */
+pa_status pa_mem_grow(void *list, size_t *capacity, size_t needed, size_t element);
+static inline pa_status pa_mem_reserve(void *list, size_t *capacity, size_t needed, size_t element) {
+    return needed <= *capacity ? PA_OK : pa_mem_grow(list, capacity, needed, element);
+}
 
 /* Bytes of the blocks that are in use, and bytes held from the system beyond them. Walks the slabs. */
 int64_t pa_mem_live_bytes(void);

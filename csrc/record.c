@@ -45,7 +45,8 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
     return PA_OK;
 }
 
-/* The variable of an operand: what is met here for the first time was there before, or was made by Python's own hand. */
+/* The variable of an operand. What is met here for the first time was there before the step, or was made in the step by
+   Python from numbers. */
 static pa_status operand_variable(pa_log *log, pa_node *node, int32_t *out) {
     *out = pa_log_find(log, node);
     if (*out >= 0) return PA_OK;
@@ -235,7 +236,7 @@ bool pa_record_is_fresh(const pa_node *node) {
     return log != NULL && node->flags & PA_BORN_RECORDING && pa_log_find(log, node) < 0;
 }
 
-/* A refusal stands, also where the step catches the exception that it becomes: what it did instead is no step to repeat. */
+/* A refusal is final even if the step catches the exception: what it did instead of reading cannot be repeated. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
     pa_log *log = pa_recording();
     if (log == NULL || pa_record_is_fresh(node)) return PA_OK;

@@ -1,16 +1,16 @@
 /* The log of a step: what a compiled function did, kept while it runs eagerly.
 
-   While a thread records, everything that changes numbers goes into its log as it happens: ops, gradients, updates, writes in
-   place, draws from the random stream. Each node that takes part is a variable of the log, as in a jaxpr:
+   While a thread records, everything that changes numbers goes into its log as it happens: ops, gradients, updates,
+   writes in place, draws from the random stream. Each node that takes part is a variable of the log, as in a jaxpr:
 
        input      an argument of the step: another node at each call
        captured   was there before: a parameter, a buffer; bound by reference
        constant   made by the step itself out of Python numbers: the numbers are kept
        result     of an entry
 
-   A step that asks for an actual number, which only this call has, is refused: pa_record_refuse_read and its like return
-   PA_TRACE. Traced scalars (PA_TRACED_SCALAR) stand for Python floats meanwhile: float arguments, Value.data, Value.grad, elements
-   of ndarray arguments. They are 0-d and weak, and arithmetic on them is recorded.
+   A step that asks for an actual number, which only this call has, is refused: pa_record_refuse_read and its like
+   return PA_TRACE. Traced scalars (PA_TRACED_SCALAR) stand for Python floats meanwhile: float arguments, Value.data,
+   Value.grad, elements of ndarray arguments. They are 0-d and weak, and arithmetic on them is recorded.
 
    A log that could not be extended for lack of memory is marked, and says so when it ends. */
 #ifndef PA_RECORD_H
@@ -37,9 +37,9 @@ typedef struct pa_variable {
 typedef enum pa_entry_kind {
     PA_ENTRY_OP,        /* out = op(in…) */
     PA_ENTRY_ALIAS,     /* out shares the memory of in[0], and no gradient flows: detach(), .data */
-    PA_ENTRY_NUMBER_OF, /* out, a number, = the number of the Value in[0] */
-    PA_ENTRY_VALUE_OF,  /* out, a Value without history, = the number in[0] */
-    PA_ENTRY_GRAD_OF,   /* out = the gradient of in[0]: a tensor, or the number of a Value */
+    PA_ENTRY_NUMBER_OF, /* out, a traced scalar, = the number of the Value in[0] */
+    PA_ENTRY_VALUE_OF,  /* out, a Value without history, = the traced scalar in[0] */
+    PA_ENTRY_GRAD_OF,   /* out = the gradient of in[0]: a tensor, or a traced scalar of a Value's */
     PA_ENTRY_WRITE,     /* in[0] := in[1], broadcast and converted */
     PA_ENTRY_SET_VALUE, /* the number of the Value in[0] := in[1] */
     PA_ENTRY_SET_GRAD,  /* the gradient of in[0] := in[1], or none (n = 1) */
@@ -87,7 +87,8 @@ pa_status pa_record_begin(pa_log **out); /* fails while this thread records alre
 void pa_record_end(pa_log *log);         /* stop recording; the log stays the caller's */
 void pa_log_free(pa_log *log);           /* NULL is fine */
 
-/* What is done in a pause is no part of the step, such as the making of an optimiser's state. Returns whether it was paused. */
+/* What is done in a pause is no part of the step, such as the making of an optimiser's state. Returns whether it was
+   paused. */
 bool pa_record_pause(bool pause);
 
 /* Declares the next input. */
@@ -117,8 +118,8 @@ pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
 /* Is it a tensor that Python itself is just making in the step, and that has taken no part yet? */
 bool pa_record_is_fresh(const pa_node *node);
 
-/* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is being
-   recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
+/* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is
+   being recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what);
 pa_status pa_record_refuse(const char *what, const char *instead);
 
@@ -127,7 +128,8 @@ pa_status pa_record_refuse(const char *what, const char *instead);
 /* Writes where and how two logs differ; false where they are the same. */
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);
 
-/* Writes which node of the step, other than its inputs and `outputs`, is still held by a Python object; false where none is. */
+/* Writes which node of the step, other than its inputs and `outputs`, is still held by a Python object; false where
+   none is. */
 bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size);
 
 /* "file.py, line 12" of an entry. */

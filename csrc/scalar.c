@@ -7,7 +7,7 @@
 #include "kernels/prefix_double.h"
 #include "record.h"
 
-/* Python's own power, for micrograd's bits: a product rounds otherwise once in a thousand times. */
+/* C's pow, which is Python's, so that the bits are micrograd's: x * x is another number than pow(x, 2) now and then. */
 #undef POWER
 #define POWER(x, p) pow(x, p)
 
@@ -34,8 +34,8 @@ static scalar_fn *const scalar_forward[PA_OP_COUNT] = {
 
 /* ---- building ---- */
 
-/* A node of one or two Values at the head of the birth list, over references that it takes over; `pure` is PA_PURE or 0.
-   Every field is written, and written once. */
+/* A node of one or two Values at the head of the birth list, over references that it takes over; `pure` is PA_PURE or
+   0. Every field is written, and written once. */
 static inline __attribute__((always_inline)) pa_node *value_node(pa_op op, double value, pa_node *a, pa_node *b,
                                                                  unsigned pure) {
     pa_node *node = pa_mem_alloc(sizeof *node);
@@ -140,8 +140,8 @@ static inline double *neuron_numbers(const pa_node *node) { return (double *)(no
 
 static inline double relu(double number) { return scalar_forward[PA_OP_relu](number, 0, 0, 0, 0); }
 
-/* A recorded neuron is logged node by node, which gives the program what micrograd computes; one of Values that are anchored is
-   built so, as each of its nodes has an object. */
+/* A recorded neuron is logged node by node, which gives the program what micrograd computes; one of Values that are
+   anchored is built so, as each of its nodes has an object. */
 static pa_status neuron_by_nodes(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear,
                                  pa_node **out) {
     pa_node *act = pa_node_retain(b), *product = NULL, *next = NULL;
@@ -202,9 +202,8 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
         x[i]->refs++;
     }
     operands[2 * n] = pa_node_retain(b);
-    if (pa_graph.has_anchored &&
-        is_any_anchored(2 * n + 1,
-                        operands)) { /* makes objects, at which Python may run: the operands are held meanwhile */
+    if (pa_graph.has_anchored && is_any_anchored(2 * n + 1, operands)) {
+        /* Objects are made, at which Python may run: the operands are held meanwhile. */
         pa_status status = neuron_by_nodes(n, operands, operands + n, operands[2 * n], nonlinear, out);
         for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
         pa_mem_free(operands, pa_neuron_bytes(n));
@@ -266,7 +265,7 @@ pa_status pa_value_open_neuron(pa_node *node) {
     pa_mem_free_array(inner, room, sizeof *inner);
     return PA_OK;
 failed:
-    while (made > 0) { /* they hold nothing of their own */
+    while (made > 0) { /* their references are still the neuron's */
         pa_node *undone = inner[--made];
         pa_graph.newest = undone->older;
         if (undone->older != NULL) undone->older->newer = NULL;
@@ -290,7 +289,7 @@ bool pa_value_can_apply(const pa_call *call) {
     return (any & PA_IS_VALUE) != 0;
 }
 
-/* A weak number among Values becomes a Value of its own, as micrograd makes it. */
+/* A weak scalar among Values becomes a Value of its own, as in micrograd. */
 static pa_status as_value(pa_node *node, pa_node **out) {
     if (node->flags & PA_IS_VALUE) {
         *out = pa_node_retain(node);
@@ -425,8 +424,8 @@ pa_status pa_value_backward_step(pa_node *node) {
     return PA_OK;
 }
 
-/* A first contribution to an inner node replaces what an earlier pass left; leaves accumulate over passes. Returns how many
-   nodes wait for their turn because of it. */
+/* A first contribution to an inner node replaces what an earlier pass left; leaves accumulate over passes. Returns how
+   many nodes wait for their turn because of it. */
 static inline int contribute(pa_node *parent, double gradient, uint32_t epoch) {
     if (parent->mark == epoch) {
         parent->grad += gradient;
@@ -441,7 +440,7 @@ static inline int contribute(pa_node *parent, double gradient, uint32_t epoch) {
     return 1;
 }
 
-/* What the parents of an op that was written in Python get from its local gradients; nothing where it has a _backward. */
+/* What the parents of an op that was written in Python get from its local gradients: nothing where it has none. */
 static __attribute__((noinline)) int64_t contribute_to_all(const pa_node *node, const double *local, uint32_t epoch) {
     pa_node *const *parents = pa_node_parents(node);
     int64_t waiting = 0;

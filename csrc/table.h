@@ -3,8 +3,8 @@
        ids    │ -1 │  7 │  2 │ -1 │ … │      a power of two of entries, -1 where free, at most half of them taken
                      ▲ first entry of a hash; the next one is behind it, and the last one is followed by the first
 
-   The table knows neither keys nor hashes: the caller compares with what it keeps under an id, and writes the id of what
-   was not found into the free entry where the search ended.
+   The table knows neither keys nor hashes: the caller compares with what it keeps under an id, and writes the id of
+   what was not found into the free entry where the search ended.
 
        int32_t *entry = pa_table_first(&table, hash);
        while (*entry >= 0 && !same(*entry)) entry = pa_table_next(&table, entry);

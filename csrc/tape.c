@@ -14,9 +14,7 @@
 /* ---- list ---- */
 
 static pa_status push(pa_node ***list, size_t *n, size_t *capacity, pa_node *node) {
-    void *block = *list;
-    PA_TRY(pa_mem_grow(&block, capacity, *n + 1, sizeof(pa_node *)));
-    *list = block;
+    PA_TRY(pa_mem_reserve(list, capacity, *n + 1, sizeof **list));
     (*list)[(*n)++] = node;
     return PA_OK;
 }
@@ -115,21 +113,19 @@ typedef struct sweep {
     pa_hold hold;
 } sweep;
 
-/* Node i of all of a sweep's: its leaves, then its inner nodes. */
+/* Node i of a sweep: its leaves come first, then its inner nodes. */
 static pa_node *node_at(const sweep *s, size_t i) {
     return i < s->tape.n_leaves ? s->tape.leaves[i] : s->tape.nodes[i - s->tape.n_leaves];
 }
 
 static pa_status reserve_buffer(sweep *s, size_t bytes, pa_storage **out) {
-    void *list = s->buffers;
-    PA_TRY(pa_mem_grow(&list, &s->buffers_capacity, s->n_buffers + 1, sizeof *s->buffers));
-    s->buffers = list;
+    PA_TRY(pa_mem_reserve(&s->buffers, &s->buffers_capacity, s->n_buffers + 1, sizeof *s->buffers));
     PA_TRY(pa_storage_new(bytes, out));
     s->buffers[s->n_buffers++] = *out;
     return PA_OK;
 }
 
-/* A buffer that a swept node has no more use for, of at least the size and at most twice, or a new one. */
+/* A buffer that a node is done with once it has been swept, of at least the size and at most twice; else a new one. */
 static pa_status reserve_inner(sweep *s, size_t bytes, pa_storage **out) {
     size_t best = s->n_idle;
     for (size_t i = 0; i < s->n_idle; i++) {
@@ -167,9 +163,7 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
         parent->grad_data = buffer->data;
     }
     if (!(node->flags & PA_IS_VALUE) && !is_kept(s, node)) {
-        void *list = s->idle;
-        PA_TRY(pa_mem_grow(&list, &s->idle_capacity, s->n_idle + 1, sizeof *s->idle));
-        s->idle = list;
+        PA_TRY(pa_mem_reserve(&s->idle, &s->idle_capacity, s->n_idle + 1, sizeof *s->idle));
         s->idle[s->n_idle++] = pa_storage_of(node->grad_data);
     }
     return PA_OK;
@@ -270,20 +264,20 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-/* A leaf may have been told since, by requires_grad_(False), that it wants no gradient. */
+/* requires_grad_(False) may have been called on a leaf after it was used. */
 static bool is_wanted(const pa_node *node) {
     for (int i = 0; i < node->n_parents; i++)
         if (pa_node_requires_grad(pa_node_parent(node, i))) return true;
     return false;
 }
 
-/* In the caller's floating-point mode whenever Python runs, which may leave another behind. */
+/* Python runs in the caller's floating-point mode, and may leave another one behind. */
 static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
     enum { POLL_MS = 50 };
     double polled = released ? now_ms() : 0;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
-        if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* nothing flowed here, or flows on */
+        if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* no gradient came, or goes further */
         pa_fpmode_flush(mode, pa_backward_flushes(node));
         if (node->flags & PA_IS_VALUE) {
             for (int j = 0; j < node->n_parents; j++) {
@@ -315,7 +309,8 @@ static pa_status run(sweep *s, bool released) {
     return status;
 }
 
-/* A sweep during which other threads, or Python that it runs itself, may touch the graph. A long one goes without the GIL. */
+/* A sweep during which other threads, or Python that it runs itself, may touch the graph. A long one goes without the
+   GIL. */
 static pa_status run_guarded(sweep *s) {
     for (size_t i = 0; i < s->tape.n_nodes; i++)
         PA_TRY(pa_hold_add(&s->hold, s->tape.nodes[i], PA_HOLD_NODE | PA_HOLD_READ));

@@ -7,8 +7,8 @@
        sweep     each node's backward, upstream gradients first
        commit    leaves take or add their gradients; the graph is freed unless it is to be kept
 
-   Until the commit nothing that the user can see has changed, so a backward written in Python may raise and a signal may
-   stop a long sweep without harm. */
+   Until the commit nothing that the user can see has changed, so a backward written in Python may raise and a signal
+   may stop a long sweep without harm. */
 #ifndef PA_TAPE_H
 #define PA_TAPE_H
 

@@ -66,7 +66,7 @@ static int own_setting(void) {
     return threads > 1 ? threads : 1;
 }
 
-/* The setting is one for the process: the first product that changes it notes what it was, the last one puts that back. */
+/* The setting is the process's: the first product that changes it notes what it was, the last one puts that back. */
 static void begin_change(int threads) {
     lock();
     if (blas.changes++ == 0) blas.own = blas.get_threads();

@@ -1,5 +1,5 @@
-/* Ops written in Python: autograd.Function, and Values with a _backward of their own. Their forward has run before the node is
-   made, so the node is built around its result; the backward reaches Python through a hook. */
+/* Ops written in Python: autograd.Function, and Values with a _backward of their own. Their forward has run before the
+   node is made, so the node is built around its result; the backward reaches Python through a hook. */
 #include "ops.h"
 
 pa_status pa_custom_shape(const pa_call *call, pa_spec *spec) {

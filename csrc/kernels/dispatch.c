@@ -1,4 +1,5 @@
-/* Which table of kernels runs: the best one this processor has, or one asked for by name; whether denormals are flushed. */
+/* Which table of kernels runs: the best one that this processor has, or one asked for by name. Whether denormals are
+   flushed. */
 #include "fpmode.h"
 #include "kernels.h"
 

@@ -1,7 +1,7 @@
 /* Elementwise ops over nodes: broadcasting, promotion, strides and blocks around the raw loops of kernels.h.
 
-   Operands that are contiguous, of the result's shape and of the dtype computed in are read where they stand. The others
-   are gathered into blocks of PA_BLOCK elements, which stay in L1:
+   Operands that are contiguous, of the result's shape and of the dtype computed in are read where they stand. The
+   others are gathered into blocks of PA_BLOCK elements, which stay in L1:
 
        operand, any strides and dtype ──gather──▶ block of T ──loop──▶ result
        upstream gradient ──loop──▶ block of T ──scatter-add──▶ gradient of a broadcast operand
@@ -79,8 +79,8 @@ static pa_status refuse_bool(const pa_call *call, const pa_spec *spec) {
                    pa_shape_text(spec->ndim, spec->shape), instead);
 }
 
-/* What the operands promote to, or the default float where the op's row does not compute in that. What PyTorch refuses is
-   refused: bools in _INT rows, and any bool in a difference; an integer to the power of a negative number. */
+/* What the operands promote to, or the default float where the op's row does not compute in that. What PyTorch refuses
+   is refused: bools in _INT rows, and any bool in a difference; an integer to the power of a negative number. */
 static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_dtype *out) {
     const pa_op_info *info = &pa_op_table[call->op];
     int skip = call->op == PA_OP_where; /* its condition takes no part in the promotion */

@@ -4,7 +4,7 @@
    denormals by itself flushes them: products, backward sweeps, optimiser updates. An operation on a denormal costs some
    processors a hundred cycles, and a net that has learnt its data makes little else. All other work keeps them.
 
-       open ── flush(true) … work … flush(false) … a callback, a signal's handler, a check: the caller's mode … flush(true) …
+       open ── flush(true) … work … flush(false) … a callback, a signal's handler: the caller's mode … flush(true) …
          └ reads the mode         └ every way out passes here
 
    x86-64 has the mode in MXCSR, aarch64 in FPCR; elsewhere nothing is flushed. */
@@ -44,7 +44,8 @@ typedef struct pa_fpmode {
 
 static inline pa_fpmode pa_fpmode_open(void) { return (pa_fpmode){pa_fpmode_read(), false}; }
 
-/* Costs nothing where the mode is the wanted one already. Arithmetic is not moved across: it is in functions called. */
+/* Costs nothing where the mode is the wanted one already. The compiler moves no arithmetic across it, for that stands
+   in functions of other files. */
 static inline void pa_fpmode_flush(pa_fpmode *mode, bool flushes) {
     if (flushes == mode->flushes || (flushes && pa_fpmode_bits == 0)) return;
     mode->flushes = flushes;

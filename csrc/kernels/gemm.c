@@ -3,8 +3,8 @@
 
 static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-/* The most that kernels/gemm.inc packs: a panel of a small b, or of a where n is thin; a group of panels and a block of rows
-   of a large product. A panel is two vectors wide, or three, and vectors are taken to be the widest. */
+/* The most that kernels/gemm.inc packs: a panel of a small b, or of a where n is thin; a group of panels and a block of
+   rows of a large product. A panel is two vectors wide, or three, and vectors are taken to be the widest. */
 size_t pa_gemm_scratch(int64_t m, int64_t n, int64_t k, int float64) {
     enum {
         DEPTH = 512,
@@ -23,7 +23,7 @@ size_t pa_gemm_scratch(int64_t m, int64_t n, int64_t k, int float64) {
     return (size_t)((bytes > small ? bytes : small) + MARGIN);
 }
 
-/* What the kernels do to results while they have them at hand, after a BLAS has had them. */
+/* What our own kernels do to results before they store them, done to the results of a BLAS. */
 static void finish(const pa_gemm *g, int f) {
     const pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
     const int64_t size = f ? sizeof(double) : sizeof(float);

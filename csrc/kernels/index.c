@@ -3,7 +3,8 @@
        cat     operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
        index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
 
-   Gradients of both are contiguous, so that backwards only add runs to runs. What cat joins is promoted to one dtype. */
+   Gradients of both are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
+   dtype. */
 #include "kernels.h"
 #include "ops.h"
 #include "stream.h"

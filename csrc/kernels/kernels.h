@@ -7,8 +7,9 @@
                   isa_baseline.c   isa_avx2.c   isa_avx512.c               one table each
                                 └── dispatch.c: pa_k points to one of them
 
-   Elementwise maths and reductions give the same bits on all of them: no FMA, reductions in PA_LANES fixed lanes. Products
-   may use FMA. In the tables below [F] is 0 for float32 and 1 for float64. All pointers are to contiguous memory. */
+   Elementwise maths and reductions give the same bits on all of them: no FMA, reductions in PA_LANES fixed lanes.
+   Products may use FMA. In the tables below [F] is 0 for float32 and 1 for float64. All pointers are to contiguous
+   memory. */
 #ifndef PA_KERNELS_H
 #define PA_KERNELS_H
 
@@ -57,8 +58,8 @@ typedef struct pa_gemm {
     int64_t mask_row;
 } pa_gemm;
 
-/* Straight-line code over one array of doubles, `d` (straightline/straightline.h). Operands are positions in it; `lists` holds lists
-   of positions. A position with a lane stride of 0 is one number for all lanes. */
+/* Straight-line code over one array of doubles, `d` (straightline/straightline.h). Operands are positions in it;
+   `lists` holds lists of positions. A position with a lane stride of 0 is one number for all lanes. */
 typedef struct pa_straightline_operand {
     int32_t at, row, lane; /* position of the first number, strides */
 } pa_straightline_operand;

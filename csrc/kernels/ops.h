@@ -2,14 +2,15 @@
 
    An op is applied in three steps, so that a graph can be replayed by repeating the second alone:
 
-       shape(call, spec)         checks the operands and works out the result's dtype, shape and attributes; touches nothing
+       shape(call, spec)         checks the operands and works out dtype, shape and attributes of the result
        forward(node, scratch)    computes node's data from its parents' data and its attributes
        backward(node, scratch)   adds to the gradients of node's parents, given its own
 
-   `scratch` is memory for the time of the call, of as many bytes as the op's scratch function says. Forward and backward
-   know nothing of the GIL and allocate nothing, but for pa_node_save in the first forward of a node.
+   `scratch` is memory for the time of the call, of as many bytes as the op's scratch function says. Forward and
+   backward know nothing of the GIL and allocate nothing, but for pa_node_save in the first forward of a node.
 
-   Attributes travel in call->ints and call->params as stated beside each shape rule, and live in node->array afterwards. */
+   Attributes travel in call->ints and call->params as stated beside each shape rule, and live in node->array
+   afterwards. */
 #ifndef PA_KERNELS_OPS_H
 #define PA_KERNELS_OPS_H
 
@@ -111,7 +112,7 @@ pa_scratch_fn pa_softmax_scratch, pa_logsumexp_scratch, pa_cross_entropy_scratch
 /* ---- view.c: call->ints = {kind, …}
         reshape: the new shape; permute: the old axis of each new one; expand: the new shape;
         slice: start, step, length for each axis of the operand, length -1 for an integer that drops the axis
-        node: ints[0..7] strides and ints[8] offset in the operand's logical order (its gradient is contiguous), ints[9] kind
+        node: ints[0..7] strides and ints[8] offset in the operand's logical order, which its gradient has; ints[9] kind
         cast: ints = {dtype} ---- */
 enum pa_view_kind { PA_VIEW_RESHAPE, PA_VIEW_PERMUTE, PA_VIEW_EXPAND, PA_VIEW_SLICE };
 pa_shape_fn pa_view_shape, pa_cast_shape;

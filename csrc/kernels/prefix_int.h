@@ -1,6 +1,6 @@
-/* The prefix macros of ops.def over int64 and bool, those that _INT (int64 alone), _BOOL, COMPARE and LOGIC rows use. T is
-   int64_t or uint8_t, and ALL_BITS its value with every bit set (1 for bool). Arithmetic goes through unsigned: it wraps
-   around, as NumPy's and PyTorch's does; the sum of bools is or. prefix_none.h takes them back. */
+/* The prefix macros of ops.def over int64 and bool, those that _INT (int64 alone), _BOOL, COMPARE and LOGIC rows use. T
+   is int64_t or uint8_t, and ALL_BITS its value with every bit set (1 for bool). Arithmetic goes through unsigned: it
+   wraps around, as NumPy's and PyTorch's does; the sum of bools is or. prefix_none.h takes them back. */
 #include "vecmath.h"
 
 #define ZERO ((T)0)

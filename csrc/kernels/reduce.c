@@ -223,8 +223,8 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
     }
 }
 
-/* out[i] = the reduction divided, for each result i. `means` are those that deviations are taken from; `totals` receives
-   the results in double where it is not NULL, out where that is not. */
+/* out[i] = the reduction divided, for each result i. `means` are those that deviations are taken from; `totals`
+   receives the results in double where it is not NULL, out where that is not. */
 static void reduce_float(reduction what, const pa_node *a, const plan *p, const double *means, double divisor,
                          double *totals, void *out) {
     pa_dtype dtype = a->dtype;

@@ -1,7 +1,7 @@
 /* The backwards of reductions.
 
-   Each walks the operand in logical order, its gradient being contiguous, with the place in the result beside it: stride
-   0 along reduced axes. */
+   Each walks the operand in logical order, its gradient being contiguous, with the place in the result beside it:
+   stride 0 along reduced axes. */
 #include <math.h>
 #include <string.h>
 

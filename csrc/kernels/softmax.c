@@ -316,8 +316,8 @@ static pa_status check_classes(const classes *c) {
 ROW_LOSS(float, f32, logf)
 ROW_LOSS(double, f64, log)
 
-/* The sum of the losses of the rows that are not ignored, and how many they are. Without smoothing a row's loss is -ln p of
-   its class, unless that has underflowed: the logarithms of BLOCK rows are taken together. */
+/* The sum of the losses of the rows that are not ignored, and how many they are. Without smoothing a row's loss is -ln
+   p of its class, unless that has underflowed: the logarithms of BLOCK rows are taken together. */
 #define ROWS_LOSS(T, dtype, f, tiny)                                                                                   \
     static double rows_loss_##dtype(const T *x, const T *p, const classes *c, double smoothing, int64_t *kept) {       \
         enum { BLOCK = 128 };                                                                                          \

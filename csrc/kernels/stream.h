@@ -1,7 +1,7 @@
 /* Streams of the elements of an array, in the logical order of a shape that it broadcasts to, a block at a time.
 
-   Axes that lie one after the other in memory are merged first, so a stream over a contiguous array is one run, and over a
-   bias seen as (batch, features) it is `batch` runs of `features`. */
+   Axes that lie one after the other in memory are merged first, so a stream over a contiguous array is one run, and
+   over a bias seen as (batch, features) it is `batch` runs of `features`. */
 #ifndef PA_STREAM_H
 #define PA_STREAM_H
 

@@ -1,7 +1,7 @@
 /* Views (reshape, permute, expand, slice) and casts.
 
-   A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have were
-   the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
+   A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have
+   were the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
 
        gradient of operand [offset + sum i_k stride_k]  +=  gradient of view [i_1 … i_n]  */
 #include <string.h>

@@ -311,7 +311,7 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
     if (self->checking) {
         PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
     } else if (snapshot(&g) == 0) {
-        pa_status status = pa_mem_grow((void **)&list->guards, &list->capacity, list->n + 1, sizeof g);
+        pa_status status = pa_mem_reserve(&list->guards, &list->capacity, list->n + 1, sizeof g);
         if (status == PA_OK) {
             list->guards[list->n++] = g;
             return PyLong_FromSsize_t(self->n++);

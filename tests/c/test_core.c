@@ -1,5 +1,5 @@
-/* The core without Python: this program links every C file but those of csrc/python/, runs the groups of tests below and
-   prints how many checks passed. */
+/* The core without Python: this program links every C file but those of csrc/python/, runs the groups of tests below
+   and prints how many checks passed. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Ops, graphs and gradients through the one door, on the default stack and with every allocation made to fail in turn. */
+/* Ops, graphs and gradients through pa_apply and pa_backward, on the default stack and with every allocation failing in
+   turn. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

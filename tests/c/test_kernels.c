@@ -1,5 +1,5 @@
-/* The loops of every instruction set that this machine has: the same bits as the baseline's, products aside, for every op
-   of the table, every length around the vector sizes, and numbers of every kind. */
+/* The loops of every instruction set that this machine has: the same bits as the baseline's, products aside, for every
+   op of the table, every length around the vector sizes, and numbers of every kind. */
 #include "kernels/kernels.h"
 
 #include <math.h>

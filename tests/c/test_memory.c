@@ -94,7 +94,7 @@ static void a_list_grows_and_keeps_what_it_has(void) {
     size_t capacity = 0;
     bool intact = true;
     for (size_t i = 0; i < 1000; i++) {
-        CHECK_OK(pa_mem_grow((void **)&list, &capacity, i + 1, sizeof *list));
+        CHECK_OK(pa_mem_reserve(&list, &capacity, i + 1, sizeof *list));
         list[i] = (int64_t)i;
     }
     for (size_t i = 0; i < 1000; i++) intact &= list[i] == (int64_t)i;
@@ -102,7 +102,7 @@ static void a_list_grows_and_keeps_what_it_has(void) {
     int64_t *before = list;
     size_t capacity_before = capacity;
     pa_mem.fail_after = 0;
-    CHECK(pa_mem_grow((void **)&list, &capacity, capacity + 1, sizeof *list) == PA_MEMORY);
+    CHECK(pa_mem_reserve(&list, &capacity, capacity + 1, sizeof *list) == PA_MEMORY);
     CHECK(list == before && capacity == capacity_before);
     pa_mem_free_array(list, capacity, sizeof *list);
 }
