@@ -106,10 +106,10 @@ void pa_update_prepare(pa_update *u, int64_t step) {
     u->prepared = true;
 }
 
-static pa_numbers numbers_of(pa_node *param) {
-    if (param->flags & PA_IS_VALUE) return (pa_numbers){&param->grad, 1, 1};
+static pa_floats floats_of(pa_node *param) {
+    if (param->flags & PA_IS_VALUE) return (pa_floats){&param->grad, 1, 1};
     pa_node *grad = gradient_of(param);
-    return (pa_numbers){pa_node_data(grad), pa_node_numel(grad), grad->dtype == PA_FLOAT64};
+    return (pa_floats){pa_node_data(grad), pa_node_numel(grad), grad->dtype == PA_FLOAT64};
 }
 
 /* All gradients may be written. */
@@ -151,14 +151,14 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none) {
 /* A NaN in either wins. */
 static double larger(double a, double b) { return b > a || b != b ? b : a; }
 
-static double power_sum(const pa_numbers *g, double order) {
+static double power_sum(const pa_floats *g, double order) {
     double total = 0;
     for (int64_t i = 0; i < g->n; i++)
         total += pow(fabs(g->f ? ((const double *)g->data)[i] : (double)((const float *)g->data)[i]), order);
     return total;
 }
 
-double pa_norm_add(double sum, const pa_numbers *g, double order) {
+double pa_norm_add(double sum, const pa_floats *g, double order) {
     if (g->n == 0) return sum;
     if (order == 2) return sum + pa_k->sum_squared_deviation[g->f](g->data, 0, g->n);
     if (isinf(order))
@@ -170,21 +170,26 @@ double pa_norm_of(double sum, double order) {
     return order == 2 ? sqrt(sum) : isinf(order) ? sum : pow(sum, 1 / order);
 }
 
+double pa_clip_coefficient(double total, double max_norm) {
+    double coefficient = max_norm / (total + 1e-6);
+    return coefficient >= 1 || isinf(max_norm) ? 1 : coefficient;
+}
+
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total) {
     PA_FAIL_IF(!(norm_type > 0), PA_VALUE, "clip_grad_norm_: the order of the norm, %g, is not positive", norm_type);
     PA_TRY(begin_gradients(n, params, "clip_grad_norm_"));
     double sum = 0;
     for (int i = 0; i < n; i++) {
         if (!has_gradient(params[i])) continue;
-        pa_numbers g = numbers_of(params[i]);
+        pa_floats g = floats_of(params[i]);
         sum = pa_norm_add(sum, &g, norm_type);
     }
     *total = pa_norm_of(sum, norm_type);
-    double coefficient = max_norm / (*total + 1e-6);
-    if (coefficient >= 1 || isinf(max_norm)) return PA_OK;
+    double coefficient = pa_clip_coefficient(*total, max_norm);
+    if (coefficient == 1) return PA_OK;
     for (int i = 0; i < n; i++) {
         if (!has_gradient(params[i])) continue;
-        pa_numbers g = numbers_of(params[i]);
+        pa_floats g = floats_of(params[i]);
         pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
     }
     end_gradients(n, params);

@@ -34,14 +34,15 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
    order norm_type (2, infinity or any other). Gives the total. */
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total);
 
-/* The same in pieces, for gradients that are no nodes' own: the numbers of one, their part in a sum, the norm of a
-   sum. */
-typedef struct pa_numbers {
+/* The same in pieces, for gradients that are no nodes' own: the elements of one, their part in a sum, the norm of a sum,
+   and what gradients of that norm are scaled by. */
+typedef struct pa_floats {
     void *data;
     int64_t n;
-    int f;
-} pa_numbers;
-double pa_norm_add(double sum, const pa_numbers *numbers, double order);
+    int f; /* 0 float32, 1 float64 */
+} pa_floats;
+double pa_norm_add(double sum, const pa_floats *floats, double order);
 double pa_norm_of(double sum, double order);
+double pa_clip_coefficient(double total, double max_norm);
 
 #endif

@@ -1,7 +1,6 @@
 /* The instructions of a step over tensors, one after the other. */
 #include "execute.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "../kernels/ops.h"
@@ -134,25 +133,25 @@ static void run_update(pa_program *p, const pa_instruction *i, pa_fpmode *mode) 
 }
 
 /* The gradients that a CLIP goes over, one at a time; false where there is none. */
-static bool clipped(const pa_program *p, const pa_instruction *i, int k, pa_numbers *out) {
+static bool clipped(const pa_program *p, const pa_instruction *i, int k, pa_floats *out) {
     int32_t gradient = p->pool[i->targets + k];
     if (gradient < 0) return false;
     const pa_node *param = p->nodes[p->pool[i->targets + i->n + k]];
-    *out = (pa_numbers){pa_buffer_at(p, gradient), param->array->numel, param->dtype == PA_FLOAT64};
+    *out = (pa_floats){pa_buffer_at(p, gradient), param->array->numel, param->dtype == PA_FLOAT64};
     return true;
 }
 
 static void run_clip(pa_program *p, const pa_instruction *i) {
     double sum = 0, order = i->params[1];
-    pa_numbers g;
+    pa_floats g;
     for (int k = 0; k < i->n; k++)
         if (clipped(p, i, k, &g)) sum = pa_norm_add(sum, &g, order);
-    double total = pa_norm_of(sum, order), coefficient = i->params[0] / (total + 1e-6);
+    double total = pa_norm_of(sum, order), coefficient = pa_clip_coefficient(total, i->params[0]);
     if (i->node >= 0) {
         const pa_node *out = p->nodes[i->node];
         pa_k->convert[PA_FLOAT64][out->dtype](out->array->data, &total, 0, 1);
     }
-    if (coefficient >= 1 || isinf(i->params[0])) return;
+    if (coefficient == 1) return;
     for (int k = 0; k < i->n; k++)
         if (clipped(p, i, k, &g)) pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
 }

@@ -97,32 +97,15 @@ static pa_status emit_group(pa_program *p, const pa_instruction *members, int32_
     return pa_program_emit(p, &group);
 }
 
-typedef struct owners {
-    int32_t *of; /* each buffer: the only instruction that uses it; -1: none so far, -2: several */
-    int32_t now;
-} owners;
-
-static void own(void *context, int32_t buffer, bool writes) {
-    (void)writes;
-    owners *o = context;
-    o->of[buffer] = o->of[buffer] == -1 || o->of[buffer] == o->now ? o->now : -2;
-}
-
-static pa_status shrink_blocks(pa_program *p) {
-    size_t n = (size_t)p->n_buffers + 1;
-    int32_t *of = pa_mem_alloc_array(n, sizeof *of);
-    if (of == NULL) return PA_MEMORY;
-    for (size_t b = 0; b < n; b++) of[b] = -1;
-    owners o = {of, 0};
-    for (; o.now < p->n_code; o.now++) pa_instruction_visit(p, &p->code[o.now], own, &o);
-    for (int32_t r = 0; r < p->n_results; r++) of[p->results[r].buffer] = -2;
-    for (int32_t b = 0; b < p->n_buffers; b++) {
-        if (of[b] < 0 || p->buffers[b].kind != PA_BUFFER_ARENA || p->code[of[b]].kind != PA_DO_FUSED) continue;
-        p->buffers[b].is_block = true;
-        p->buffers[b].bytes = PA_BLOCK * sizeof(double);
+static void shrink_blocks(pa_program *p) {
+    pa_program_find_lives(p);
+    for (int32_t i = 0; i < p->n_buffers; i++) {
+        pa_buffer *b = &p->buffers[i];
+        if (b->kind != PA_BUFFER_ARENA || b->first < 0 || b->first != b->last) continue;
+        if (p->code[b->first].kind != PA_DO_FUSED) continue;
+        b->is_block = true;
+        b->bytes = PA_BLOCK * sizeof(double);
     }
-    pa_mem_free_array(of, n, sizeof *of);
-    return PA_OK;
 }
 
 /* Takes the code out of the program, to be emitted again. */
@@ -151,7 +134,8 @@ static pa_status make_groups(pa_program *p) {
         i += size;
     }
     pa_mem_free(code, capacity * sizeof *code);
-    return status == PA_OK ? shrink_blocks(p) : status;
+    if (status == PA_OK) shrink_blocks(p);
+    return status;
 }
 
 static pa_status make_maps(pa_program *p) {
@@ -170,29 +154,6 @@ static pa_status make_maps(pa_program *p) {
 
 /* ---- linear layers ---- */
 
-typedef struct uses {
-    int32_t *count; /* of each buffer: how many instructions touch it */
-    int32_t *last;  /* of each buffer: the last that did, to count each once */
-    int32_t now;
-} uses;
-
-static void use(void *context, int32_t buffer, bool writes) {
-    (void)writes;
-    uses *u = context;
-    if (u->last[buffer] == u->now) return;
-    u->last[buffer] = u->now;
-    u->count[buffer]++;
-}
-
-static void count_uses(const pa_program *p, uses *u) {
-    for (int32_t b = 0; b < p->n_buffers; b++) {
-        u->count[b] = 0;
-        u->last[b] = -1;
-    }
-    for (u->now = 0; u->now < p->n_code; u->now++) pa_instruction_visit(p, &p->code[u->now], use, u);
-    for (int32_t r = 0; r < p->n_results; r++) u->count[p->results[r].buffer]++;
-}
-
 static bool is_linear(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
     return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear &&
            pa_dtype_is_float((pa_dtype)p->nodes[i->node]->dtype);
@@ -202,17 +163,18 @@ static bool is_relu(const pa_program *p, const pa_instruction *i, pa_instruction
     return i->kind == kind && p->nodes[i->node]->op == PA_OP_relu;
 }
 
-/* Is the buffer nobody's but these two instructions'? */
-static bool is_between(const pa_program *p, const uses *u, int32_t buffer) {
-    return p->buffers[buffer].kind == PA_BUFFER_ARENA && u->count[buffer] == 2;
+/* Do no others use the buffer than instruction i and the next? */
+static bool is_between(const pa_program *p, int32_t buffer, int32_t i) {
+    const pa_buffer *b = &p->buffers[buffer];
+    return b->kind == PA_BUFFER_ARENA && b->first == i && b->last == i + 1;
 }
 
-static void fuse_relu(pa_program *p, const uses *u) {
+static void fuse_relu(pa_program *p) {
     for (int32_t i = 0; i + 1 < p->n_code; i++) {
         pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
         if (!is_linear(p, linear, PA_DO_FORWARD) || !is_relu(p, relu, PA_DO_MAP)) continue;
         if (pa_node_parent(p->nodes[relu->node], 0) != p->nodes[linear->node] ||
-            !is_between(p, u, p->buffer_of[linear->node]))
+            !is_between(p, p->buffer_of[linear->node], i))
             continue;
         p->buffer_of[linear->node] = p->buffer_of[relu->node];
         linear->relu = true;
@@ -221,13 +183,13 @@ static void fuse_relu(pa_program *p, const uses *u) {
     }
 }
 
-static void fuse_relu_gradient(pa_program *p, const uses *u) {
+static void fuse_relu_gradient(pa_program *p) {
     for (int32_t i = 0; i + 1 < p->n_code; i++) {
         pa_instruction *linear = &p->code[i], *relu = &p->code[i + 1];
         if (!is_linear(p, linear, PA_DO_BACKWARD) || !is_relu(p, relu, PA_DO_GRADIENT) || relu->accumulate) continue;
         int32_t *target = &p->pool[linear->targets];
         const pa_node *a = pa_node_parent(p->nodes[linear->node], 0);
-        if (a != p->nodes[relu->node] || relu->gradient != *target || !is_between(p, u, *target) ||
+        if (a != p->nodes[relu->node] || relu->gradient != *target || !is_between(p, *target, i) ||
             !pa_node_is_contiguous(a))
             continue;
         *target = p->pool[relu->targets];
@@ -237,22 +199,10 @@ static void fuse_relu_gradient(pa_program *p, const uses *u) {
     }
 }
 
-static pa_status fuse_linear(pa_program *p) {
-    size_t n = (size_t)p->n_buffers + 1;
-    uses u = {pa_mem_alloc_array(n, sizeof *u.count), pa_mem_alloc_array(n, sizeof *u.last), 0};
-    pa_status status = u.count == NULL || u.last == NULL ? PA_MEMORY : PA_OK;
-    if (status == PA_OK) {
-        count_uses(p, &u);
-        fuse_relu(p, &u);
-        fuse_relu_gradient(p, &u);
-    }
-    pa_mem_free_array(u.count, n, sizeof *u.count);
-    pa_mem_free_array(u.last, n, sizeof *u.last);
-    return status;
-}
-
 pa_status pa_pass_fuse(pa_program *p) {
     PA_TRY(make_maps(p));
-    PA_TRY(fuse_linear(p));
+    pa_program_find_lives(p);
+    fuse_relu(p);
+    fuse_relu_gradient(p);
     return make_groups(p);
 }

@@ -1,4 +1,4 @@
-/* What an instruction touches and says: every pass and both describing functions go through the one visitor here. */
+/* What an instruction touches, and what follows from it: when buffers live, which instruction needs which. */
 #include "instruction.h"
 
 #include <stdio.h>
@@ -69,6 +69,37 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
     case PA_DO_FILL: visit(context, p->buffer_of[i->node], true); break;
     case PA_DO_NOTHING: break;
     }
+}
+
+typedef struct lives {
+    pa_program *p;
+    int32_t now;
+} lives;
+
+static void touch(void *context, int32_t buffer, bool writes) {
+    (void)writes;
+    lives *l = context;
+    pa_buffer *b = &l->p->buffers[buffer];
+    if (b->first < 0) b->first = l->now;
+    b->last = l->now;
+}
+
+void pa_program_find_lives(pa_program *p) {
+    for (int32_t b = 0; b < p->n_buffers; b++) p->buffers[b].first = p->buffers[b].last = -1;
+    lives l = {p, 0};
+    for (; l.now < p->n_code; l.now++) pa_instruction_visit(p, &p->code[l.now], touch, &l);
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->buffers[p->results[r].buffer].first >= 0) p->buffers[p->results[r].buffer].last = p->n_code;
+}
+
+int32_t *pa_per_buffer_new(const pa_program *p, int32_t fill) {
+    int32_t *numbers = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *numbers);
+    for (int32_t b = 0; numbers != NULL && b < p->n_buffers; b++) numbers[b] = fill;
+    return numbers;
+}
+
+void pa_per_buffer_free(const pa_program *p, int32_t *numbers) {
+    pa_mem_free_array(numbers, (size_t)p->n_buffers + 1, sizeof *numbers);
 }
 
 /* ---- in words ---- */
@@ -152,16 +183,14 @@ static void walk_edge(void *context, int32_t buffer, bool writes) {
 }
 
 pa_status pa_program_edges(const pa_program *p, void (*edge)(void *context, int32_t from, int32_t to), void *context) {
-    size_t n = (size_t)p->n_buffers + 1;
-    edge_walk w = {pa_mem_alloc_array(n, sizeof *w.writer), 0, false, edge, context};
+    edge_walk w = {pa_per_buffer_new(p, -1), 0, false, edge, context};
     if (w.writer == NULL) return PA_MEMORY;
-    for (size_t b = 0; b < n; b++) w.writer[b] = -1;
     for (; w.now < p->n_code; w.now++) {
         w.writing = false;
         pa_instruction_visit(p, &p->code[w.now], walk_edge, &w);
         w.writing = true;
         pa_instruction_visit(p, &p->code[w.now], walk_edge, &w);
     }
-    pa_mem_free_array(w.writer, n, sizeof *w.writer);
+    pa_per_buffer_free(p, w.writer);
     return PA_OK;
 }

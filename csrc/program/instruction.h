@@ -9,6 +9,13 @@ typedef void pa_visit_fn(void *context, int32_t buffer, bool writes);
 /* Every buffer that an instruction reads or writes. */
 void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction, pa_visit_fn *visit, void *context);
 
+/* Between which instructions each buffer lives; a result lives until the end. */
+void pa_program_find_lives(pa_program *p);
+
+/* A number for each buffer, `fill` to begin with; NULL where there is no memory. */
+int32_t *pa_per_buffer_new(const pa_program *p, int32_t fill);
+void pa_per_buffer_free(const pa_program *p, int32_t *numbers); /* NULL is fine */
+
 /* "linear (100, 16), (16, 16), (16,) -> (100, 16)" */
 void pa_instruction_text(const pa_program *p, const pa_instruction *instruction, char *text, size_t size);
 

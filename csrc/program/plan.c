@@ -13,27 +13,6 @@
 
 enum { ALIGN = 64, MOST_COMPARED = 4096 };
 
-typedef struct lives {
-    pa_program *p;
-    int32_t now;
-} lives;
-
-static void touch(void *context, int32_t buffer, bool writes) {
-    (void)writes;
-    lives *l = context;
-    pa_buffer *b = &l->p->buffers[buffer];
-    if (b->first < 0) b->first = l->now;
-    b->last = l->now;
-}
-
-static void find_lives(pa_program *p) {
-    for (int32_t b = 0; b < p->n_buffers; b++) p->buffers[b].first = p->buffers[b].last = -1;
-    lives l = {p, 0};
-    for (; l.now < p->n_code; l.now++) pa_instruction_visit(p, &p->code[l.now], touch, &l);
-    for (int32_t r = 0; r < p->n_results; r++) /* gathered when all is done */
-        if (p->buffers[p->results[r].buffer].first >= 0) p->buffers[p->results[r].buffer].last = p->n_code;
-}
-
 static bool in_arena(const pa_buffer *b) { return b->kind == PA_BUFFER_ARENA && b->first >= 0; }
 
 static size_t padded(const pa_buffer *b) { return (b->bytes + ALIGN - 1) / ALIGN * ALIGN; }
@@ -114,7 +93,7 @@ static void settle(pa_program *p) {
 }
 
 pa_status pa_pass_plan(pa_program *p) {
-    find_lives(p);
+    pa_program_find_lives(p);
     size_t room = (size_t)p->n_buffers + 1;
     pa_buffer **order = pa_mem_alloc_array(room, sizeof *order), **meeting = pa_mem_alloc_array(room, sizeof *meeting);
     pa_status status = order == NULL || meeting == NULL ? PA_MEMORY : PA_OK;

@@ -61,20 +61,26 @@ pa_status pa_pass_dead(pa_program *p) {
 
 /* ---- constants ---- */
 
-typedef struct writers {
-    int32_t *count; /* instructions that write each buffer */
-    bool reads_all_constant;
-    const pa_program *p;
-} writers;
-
-static void count_writes(void *context, int32_t buffer, bool writes) {
-    writers *w = context;
-    if (writes) w->count[buffer]++;
+static void count_write(void *context, int32_t buffer, bool writes) {
+    int32_t *count = context;
+    if (writes) count[buffer]++;
 }
 
+/* How many instructions write each buffer; NULL where there is no memory. */
+static int32_t *count_writes(const pa_program *p) {
+    int32_t *count = pa_per_buffer_new(p, 0);
+    for (int32_t i = 0; count != NULL && i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_write, count);
+    return count;
+}
+
+typedef struct operands {
+    const pa_program *p;
+    bool constant; /* all of them */
+} operands;
+
 static void check_constant(void *context, int32_t buffer, bool writes) {
-    writers *w = context;
-    if (!writes && w->p->buffers[buffer].kind != PA_BUFFER_CONSTANT) w->reads_all_constant = false;
+    operands *o = context;
+    if (!writes && o->p->buffers[buffer].kind != PA_BUFFER_CONSTANT) o->constant = false;
 }
 
 /* Runs an instruction whose operands are constants now, and makes its result one. */
@@ -102,22 +108,18 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
 }
 
 pa_status pa_pass_constants(pa_program *p) {
-    int32_t *count = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *count);
-    if (count == NULL) return PA_MEMORY;
-    memset(count, 0, ((size_t)p->n_buffers + 1) * sizeof *count);
-    writers w = {count, true, p};
-    for (int32_t i = 0; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_writes, &w);
+    int32_t *writes = count_writes(p);
+    if (writes == NULL) return PA_MEMORY;
     pa_status status = PA_OK;
     for (int32_t i = 0; i < p->n_code && status == PA_OK; i++) {
         pa_instruction *each = &p->code[i];
         if (each->kind != PA_DO_FORWARD || has_side_effect(p, each)) continue;
         int32_t buffer = p->buffer_of[each->node];
-        w.reads_all_constant = true;
-        pa_instruction_visit(p, each, check_constant, &w);
-        if (w.reads_all_constant && count[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA)
-            status = fold(p, each);
+        operands o = {p, true};
+        pa_instruction_visit(p, each, check_constant, &o);
+        if (o.constant && writes[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA) status = fold(p, each);
     }
-    pa_mem_free_array(count, (size_t)p->n_buffers + 1, sizeof *count);
+    pa_per_buffer_free(p, writes);
     compact(p);
     return status;
 }
@@ -221,24 +223,20 @@ static void merge(pa_program *p, versions *v, const int32_t *writes, pa_table *t
 }
 
 pa_status pa_pass_common(pa_program *p) {
-    size_t n = (size_t)p->n_buffers + 1, most = (size_t)p->n_code + 1;
+    size_t most = (size_t)p->n_code + 1;
     pa_table table = {0};
     PA_TRY(pa_table_new(&table, most));
     computed *all = pa_mem_alloc_array(most, sizeof *all);
-    int32_t *versions_of = pa_mem_alloc_array(n, sizeof *versions_of), *writes = pa_mem_alloc_array(n, sizeof *writes);
-    pa_status status = all == NULL || versions_of == NULL || writes == NULL ? PA_MEMORY : PA_OK;
+    versions v = {pa_per_buffer_new(p, 0), p, 0};
+    int32_t *writes = count_writes(p);
+    pa_status status = all == NULL || v.of == NULL || writes == NULL ? PA_MEMORY : PA_OK;
     if (status == PA_OK) {
-        memset(versions_of, 0, n * sizeof *versions_of);
-        memset(writes, 0, n * sizeof *writes);
-        writers w = {writes, true, p};
-        for (int32_t i = 0; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], count_writes, &w);
-        versions v = {versions_of, p, 0};
         merge(p, &v, writes, &table, all);
         compact(p);
     }
     pa_table_free(&table);
     pa_mem_free_array(all, most, sizeof *all);
-    pa_mem_free_array(versions_of, n, sizeof *versions_of);
-    pa_mem_free_array(writes, n, sizeof *writes);
+    pa_per_buffer_free(p, v.of);
+    pa_per_buffer_free(p, writes);
     return status;
 }
