@@ -1,4 +1,5 @@
-/* What the C tests share: a check that counts and goes on, and the list of test groups. */
+/* What the C tests share: a check that counts and goes on, random numbers that are the same in every run, and the list
+   of test groups. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -16,6 +17,11 @@ void check_status(pa_status status, const char *what, const char *file, int line
 
 /* Is the last failure's message one that contains `part`? */
 bool message_has(const char *part);
+
+/* 64 random bits; check_seed can be set to repeat a sequence. The upper bits are the better ones. */
+extern uint64_t check_seed;
+uint64_t check_random(void);
+double check_uniform(void); /* in [-1, 1) */
 
 void test_memory(void);
 void test_ops(void);

@@ -26,6 +26,15 @@ void check_status(pa_status status, const char *what, const char *file, int line
 
 bool message_has(const char *part) { return strstr(pa_status_message(), part) != NULL; }
 
+uint64_t check_seed = 1;
+
+uint64_t check_random(void) {
+    check_seed = check_seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return check_seed;
+}
+
+double check_uniform(void) { return (double)(int64_t)check_random() / 0x1p63; }
+
 int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was said stays said when a test crashes */
     static const struct {

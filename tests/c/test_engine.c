@@ -62,7 +62,7 @@ static void values_give_numbers_and_gradients(void) {
     for (int i = 0; i < 5; i++) pa_node_release(all[i]);
 }
 
-static void a_chain_of_a_million_values(void) {
+static void a_chain_of_a_million_values_is_differentiated_and_freed(void) {
     pa_node *first = value(1), *half = value(0.5), *last = pa_node_retain(first);
     for (int i = 0; i < MILLION / 2; i++) {
         pa_node *scaled = NULL, *next = NULL;
@@ -83,7 +83,7 @@ static void a_chain_of_a_million_values(void) {
     pa_node_release(first);
 }
 
-static void a_chain_of_a_million_tensors(void) {
+static void a_chain_of_a_million_tensors_is_differentiated_and_freed(void) {
     const float one = 1;
     pa_node *first = array(0, NULL, &one, true), *last = pa_node_retain(first);
     for (int i = 0; i < MILLION; i++) {
@@ -101,7 +101,7 @@ static void a_chain_of_a_million_tensors(void) {
     pa_node_release(first);
 }
 
-static void a_product_and_its_gradients(void) {
+static void a_product_has_the_gradients_of_its_formula(void) {
     const int64_t a_shape[] = {2, 3}, b_shape[] = {3, 2};
     pa_node *a = array(2, a_shape, (const float[]){1, 2, 3, 4, 5, 6}, true);
     pa_node *b = array(2, b_shape, (const float[]){1, -1, 2, -2, 3, -3}, true);
@@ -135,7 +135,7 @@ static void bad_shapes_are_named_and_leave_no_node(void) {
     pa_node_release(b);
 }
 
-static void changed_operands_are_noticed(void) {
+static void backward_refuses_operands_that_were_changed(void) {
     const int64_t shape[] = {2};
     pa_node *a = array(1, shape, (const float[]){1, 2}, true), *square = NULL, *loss = NULL;
     CHECK_OK(pa_apply_unary(PA_OP_square, a, &square));
@@ -221,10 +221,10 @@ static void failing_allocations_change_nothing(void) {
 
 void test_engine(void) {
     values_give_numbers_and_gradients();
-    a_chain_of_a_million_values();
-    a_chain_of_a_million_tensors();
-    a_product_and_its_gradients();
+    a_chain_of_a_million_values_is_differentiated_and_freed();
+    a_chain_of_a_million_tensors_is_differentiated_and_freed();
+    a_product_has_the_gradients_of_its_formula();
     bad_shapes_are_named_and_leave_no_node();
-    changed_operands_are_noticed();
+    backward_refuses_operands_that_were_changed();
     failing_allocations_change_nothing();
 }

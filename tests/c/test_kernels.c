@@ -15,19 +15,12 @@ enum { LONGEST = 1100 };
 static const char *const other_sets[] = {"avx2", "avx512"};
 static const int lengths[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 1023, 1024, 1025, LONGEST};
 
-static uint64_t state = 1;
-
-static double uniform(void) { /* in [-1, 1) */
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (double)(int64_t)state / 9223372036854775808.0;
-}
-
 /* Numbers of every magnitude, with what is special sprinkled in. */
 static double number(int i, bool special) {
     static const double specials[] = {0.0,  -0.0,   INFINITY, -INFINITY, NAN,    1.0,
                                       -1.0, 1e-310, -1e-40,   88.8,      -104.0, 710.0};
     if (special && i % 11 == 3) return specials[(i / 11) % (int)(sizeof specials / sizeof *specials)];
-    return i % 3 == 0 ? uniform() : uniform() * pow(10, 3 * uniform());
+    return i % 3 == 0 ? check_uniform() : check_uniform() * pow(10, 3 * check_uniform());
 }
 
 typedef union numbers {
@@ -160,6 +153,16 @@ static void softmaxes_agree(const pa_kernels *base, const pa_kernels *other) {
     }
 }
 
+static void fill_uniform(void *out, int f, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double x = check_uniform();
+        if (f)
+            ((double *)out)[i] = x;
+        else
+            ((float *)out)[i] = (float)x;
+    }
+}
+
 static double element(const void *data, int f, int64_t i) {
     return f ? ((const double *)data)[i] : (double)((const float *)data)[i];
 }
@@ -179,12 +182,7 @@ static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_
     void *arrays[4], *scratch = pa_mem_alloc(pa_gemm_scratch(m, n, k, f));
     for (int i = 0; i < 4; i++) {
         arrays[i] = pa_mem_alloc_array(counts[i], size);
-        for (size_t j = 0; j < counts[i]; j++) {
-            if (f)
-                ((double *)arrays[i])[j] = uniform();
-            else
-                ((float *)arrays[i])[j] = (float)uniform();
-        }
+        fill_uniform(arrays[i], f, counts[i]);
     }
     pa_gemm g = {.m = m,
                  .n = n,
@@ -231,20 +229,14 @@ static void products_are_right(const pa_kernels *kernels) {
     }
 }
 
-/* What a product does to its results is what the loops of their own do to them afterwards, bit by bit. */
-static bool finishing_is_right(const pa_kernels *kernels, int f, int64_t m, int64_t n, int64_t k, bool turned) {
+/* The epilogue of a product, ReLU or its gradient, gives the bits of the loop that does the same afterwards. */
+static bool epilogue_is_right(const pa_kernels *kernels, int f, int64_t m, int64_t n, int64_t k, bool turned) {
     enum { A, B, MASK, PLAIN, FUSED, ARRAYS };
     size_t size = f ? sizeof(double) : sizeof(float), count = (size_t)((m + n) * k + m * n), bytes = count * size;
     char *arrays[ARRAYS], *scratch = pa_mem_alloc(pa_gemm_scratch(m, n, k, f));
     for (int i = 0; i < ARRAYS; i++) {
         arrays[i] = pa_mem_alloc(bytes);
-        for (size_t j = 0; j < count; j++) {
-            double value = uniform();
-            if (f)
-                ((double *)(void *)arrays[i])[j] = value;
-            else
-                ((float *)(void *)arrays[i])[j] = (float)value;
-        }
+        fill_uniform(arrays[i], f, count);
     }
     pa_dtype dtype = f ? PA_FLOAT64 : PA_FLOAT32;
     const void *forward[5] = {arrays[PLAIN]}, *gradient[5] = {NULL, NULL, NULL, arrays[MASK], arrays[PLAIN]};
@@ -282,15 +274,15 @@ static bool finishing_is_right(const pa_kernels *kernels, int f, int64_t m, int6
     return right;
 }
 
-static void finishings_are_right(const pa_kernels *kernels) {
+static void epilogues_are_right(const pa_kernels *kernels) {
     static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2}, {100, 1, 16},  {46, 46, 128},
                                         {128, 10, 9}, {29, 64, 32}, {10, 300, 40}, {131, 170, 300}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (int kind = 0; kind < 4; kind++) {
-            bool right = finishing_is_right(kernels, kind & 1, shapes[s][0], shapes[s][1], shapes[s][2], kind & 2);
+            bool right = epilogue_is_right(kernels, kind & 1, shapes[s][0], shapes[s][1], shapes[s][2], kind & 2);
             CHECK(right);
             if (!right)
-                printf("    finishing of (%d, %d, %d), kind %d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
+                printf("    epilogue of (%d, %d, %d), kind %d, %s\n", (int)shapes[s][0], (int)shapes[s][1],
                        (int)shapes[s][2], kind, kernels->name);
         }
     }
@@ -304,12 +296,7 @@ static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
         int64_t rows = shapes[s][0], n = shapes[s][1];
         for (int kind = 0; kind < 4; kind++) {
             int f = kind & 1;
-            for (int64_t i = 0; i < MOST; i++) {
-                if (f)
-                    x[i] = uniform();
-                else
-                    ((float *)x)[i] = (float)uniform();
-            }
+            fill_uniform(x, f, MOST);
             memcpy(expected, x, sizeof x);
             memcpy(got, x, sizeof x);
             base->column_sums[f](expected, x, rows, n, kind & 2);
@@ -325,7 +312,7 @@ static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
 }
 
 /* Another thread may switch flushing off in the middle of work that flushes. */
-static void callers_mode_comes_back(void) {
+static void the_callers_floating_point_mode_comes_back(void) {
     uint64_t callers = pa_fpmode_read(), bits = pa_fpmode_bits;
     pa_fpmode mode = pa_fpmode_open();
     pa_fpmode_flush(&mode, true);
@@ -339,12 +326,12 @@ static void callers_mode_comes_back(void) {
 }
 
 void test_kernels(void) {
-    callers_mode_comes_back();
+    the_callers_floating_point_mode_comes_back();
     const pa_kernels *best = pa_k;
     const pa_kernels *base = table("baseline");
     CHECK(strcmp(base->name, "baseline") == 0);
     products_are_right(base);
-    finishings_are_right(base);
+    epilogues_are_right(base);
     for (size_t i = 0; i < sizeof other_sets / sizeof *other_sets; i++) {
         if (!pa_isa_available(other_sets[i])) {
             CHECK(pa_isa_select(other_sets[i]) != PA_OK);
@@ -356,7 +343,7 @@ void test_kernels(void) {
         reductions_agree(base, other);
         softmaxes_agree(base, other);
         products_are_right(other);
-        finishings_are_right(other);
+        epilogues_are_right(other);
         column_sums_agree(base, other);
     }
     CHECK(pa_isa_select("sse9") == PA_VALUE);

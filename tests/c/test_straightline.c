@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 #include "memory.h"
 
-/* ---- a program that is evaluated as it is written ---- */
+/* ---- code that is evaluated as it is written ---- */
 
 enum { MOST = 40000, MOST_KEPT = 20000 };
 
@@ -23,12 +23,7 @@ static struct program {
     pa_status status; /* the first failure */
 } now;
 
-static uint64_t seed = 1;
-
-static uint32_t draw(uint32_t below) {
-    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((seed >> 33) % below);
-}
+static uint32_t draw(uint32_t below) { return (uint32_t)((check_random() >> 33) % below); }
 
 static double draw_number(void) { return ((double)draw(2000001) - 1e6) / 5e5; }
 
@@ -47,24 +42,24 @@ static void note(pa_status status) {
     if (now.status == PA_OK) now.status = status;
 }
 
-static pa_register has(pa_register slot, double value, bool leaf) {
+static pa_register has(pa_register reg, double value, bool leaf) {
     if (now.status != PA_OK) return 0;
-    now.value[slot] = value;
-    now.leaf[slot] = leaf;
-    if (slot >= now.n) now.n = slot + 1;
-    return slot;
+    now.value[reg] = value;
+    now.leaf[reg] = leaf;
+    if (reg >= now.n) now.n = reg + 1;
+    return reg;
 }
 
 static pa_register leaf(double value) {
-    pa_register slot = 0;
-    note(pa_straightline_leaf(now.code, &slot));
-    return has(slot, value, true);
+    pa_register reg = 0;
+    note(pa_straightline_leaf(now.code, &reg));
+    return has(reg, value, true);
 }
 
 static pa_register constant(double value) {
-    pa_register slot = 0;
-    note(pa_straightline_constant(now.code, value, &slot));
-    return has(slot, value, false);
+    pa_register reg = 0;
+    note(pa_straightline_constant(now.code, value, &reg));
+    return has(reg, value, false);
 }
 
 static double evaluate(pa_op op, int gradient_of, const double *const in[5], const double *params) {
@@ -101,21 +96,21 @@ static pa_register mul(pa_register a, pa_register b) { return apply(PA_OP_mul, a
 static pa_register gradient(pa_op op, int operand, const pa_register in[3], pa_register out, pa_register g,
                             const double *params) {
     unsigned reads = pa_op_table[op].effects;
-    pa_register slots[5] = {-1, -1, -1, -1, g}, result = 0;
+    pa_register registers[5] = {-1, -1, -1, -1, g}, result = 0;
     for (int i = 0; i < 3; i++)
-        if (reads & (unsigned)(READS_A << i) && i < pa_op_table[op].operands) slots[i] = in[i];
-    if (reads & READS_OUT) slots[3] = out;
+        if (reads & (unsigned)(READS_A << i) && i < pa_op_table[op].operands) registers[i] = in[i];
+    if (reads & READS_OUT) registers[3] = out;
     const double *numbers[5] = {NULL};
     for (int i = 0; i < 5; i++)
-        if (slots[i] >= 0) numbers[i] = &now.value[slots[i]];
-    note(pa_straightline_gradient(now.code, op, operand, slots, params, &result));
+        if (registers[i] >= 0) numbers[i] = &now.value[registers[i]];
+    note(pa_straightline_gradient(now.code, op, operand, registers, params, &result));
     if (result == g) return g; /* passed on */
     return has(result, evaluate(op, operand, numbers, params), false);
 }
 
-static void keep(pa_register slot) {
-    note(pa_straightline_keep(now.code, slot));
-    now.kept[now.n_kept++] = slot;
+static void keep(pa_register reg) {
+    note(pa_straightline_keep(now.code, reg));
+    now.kept[now.n_kept++] = reg;
 }
 
 static void write_leaves(void) {
@@ -228,7 +223,7 @@ static void write_net(int samples, int inputs, int outputs, bool mixed, bool kee
         }
 }
 
-static void nets_of_all_shapes(void) {
+static void nets_of_all_shapes_give_the_numbers_of_their_ops(void) {
     bool held = true;
     for (int i = 0; i < 60 && held; i++) {
         int samples = 1 + (int)draw(i < 50 ? 12 : 60), inputs = 1 + (int)draw(i < 50 ? 19 : 6),
@@ -286,7 +281,7 @@ static void write_any(int ops, bool few_numbers) {
         if (draw(12) == 0) keep(i);
 }
 
-static void any_program(void) {
+static void any_code_gives_the_numbers_of_its_ops(void) {
     bool held = true;
     for (int i = 0; i < 200 && held; i++) {
         start();
@@ -298,7 +293,7 @@ static void any_program(void) {
 }
 
 /* Every op over more lanes than a block has, with operands in order, shuffled, strided and the same for all. */
-static void wide_groups(void) {
+static void packs_of_every_op_give_the_numbers_of_their_ops(void) {
     enum { LANES = 1500 };
     bool held = true;
     for (int op = 1; op < PA_OP_COUNT && held; op++) {
@@ -328,7 +323,7 @@ static void wide_groups(void) {
     CHECK(held);
 }
 
-static void sums_that_share_nothing_or_little(void) {
+static void reductions_that_share_few_factors_are_right(void) {
     for (int lanes = 1; lanes <= 37; lanes += 6)
         for (int terms = 2; terms <= 9; terms += 7) {
             start();
@@ -361,7 +356,7 @@ static void sums_that_share_nothing_or_little(void) {
     CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
 }
 
-static void deep_chains(void) {
+static void recurrences_of_a_thousand_links_are_right(void) {
     enum { LINKS = 1000 };
     for (int form = 0; form < 2; form++) {
         start();
@@ -403,7 +398,7 @@ static void constants_leaves_and_duplicates_can_be_kept(void) {
     stop();
 }
 
-static void nothing_can_be_compiled(void) {
+static void code_without_ops_compiles_and_runs(void) {
     for (unsigned passes = 0; passes <= PA_STRAIGHTLINE_ALL; passes += PA_STRAIGHTLINE_ALL) {
         start();
         CHECK_OK(pa_straightline_compile(now.code, passes));
@@ -417,7 +412,7 @@ static void nothing_can_be_compiled(void) {
     pa_straightline_free(NULL);
 }
 
-static void products_with_zero_stay(void) {
+static void products_with_zero_are_not_folded(void) {
     start();
     pa_register x = leaf(NAN), y = leaf(INFINITY), zero = constant(0);
     pa_register kept[] = {mul(x, zero), mul(y, zero), apply(PA_OP_sub, y, y, 0, NULL),
@@ -426,7 +421,7 @@ static void products_with_zero_stay(void) {
     CHECK(holds(PA_STRAIGHTLINE_ALL, 0));
 }
 
-static void what_is_wrong_is_said(void) {
+static void misuse_is_refused(void) {
     start();
     pa_register x = leaf(1), out, wrong[5] = {7, 7, 7, 7, 7}, in[5] = {x, x, -1, x, x};
     CHECK(pa_straightline_apply(now.code, PA_OP_add, wrong, NULL, &out) == PA_INDEX && message_has("register 7"));
@@ -443,7 +438,7 @@ static void what_is_wrong_is_said(void) {
     stop();
 }
 
-static void what_became_of_a_net_can_be_read(void) {
+static void statistics_and_dump_describe_a_net(void) {
     start();
     write_net(40, 4, 16, false, false);
     CHECK_OK(pa_straightline_compile(now.code, PA_STRAIGHTLINE_ALL));
@@ -458,12 +453,12 @@ static void what_became_of_a_net_can_be_read(void) {
     stop();
 }
 
-static void allocations_may_fail(void) {
+static void failing_allocations_leave_nothing_behind(void) {
     int64_t before = pa_mem_live_bytes();
-    uint64_t same_seed = seed;
+    uint64_t seed = check_seed;
     bool finished = false;
     for (int i = 0; i < 3000 && !finished; i++) {
-        seed = same_seed;
+        check_seed = seed;
         pa_mem.fail_after = i;
         start();
         if (now.status == PA_OK) {
@@ -491,19 +486,19 @@ void test_straightline(void) {
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         if (!pa_isa_available(sets[i])) continue;
         CHECK_OK(pa_isa_select(sets[i]));
-        seed = 1 + i;
-        nets_of_all_shapes();
+        check_seed = 1 + i;
+        nets_of_all_shapes_give_the_numbers_of_their_ops();
         the_passes_change_no_number();
-        any_program();
-        wide_groups();
-        sums_that_share_nothing_or_little();
-        deep_chains();
+        any_code_gives_the_numbers_of_its_ops();
+        packs_of_every_op_give_the_numbers_of_their_ops();
+        reductions_that_share_few_factors_are_right();
+        recurrences_of_a_thousand_links_are_right();
     }
     CHECK_OK(pa_isa_select(NULL));
     constants_leaves_and_duplicates_can_be_kept();
-    nothing_can_be_compiled();
-    products_with_zero_stay();
-    what_is_wrong_is_said();
-    what_became_of_a_net_can_be_read();
-    allocations_may_fail();
+    code_without_ops_compiles_and_runs();
+    products_with_zero_are_not_folded();
+    misuse_is_refused();
+    statistics_and_dump_describe_a_net();
+    failing_allocations_leave_nothing_behind();
 }
