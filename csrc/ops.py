@@ -26,7 +26,8 @@ COLUMNS = {
     "LOGIC2": "name symbol words effects forward",
     "TENSOR": "name symbol words rule operands effects shape forward backward scratch",
 }
-HEADER = '"""{}\n\nWritten by `make ops` from csrc/ops.def: edit the table, not this file.\n"""\n\n'
+HEADER = '"""{}\n\nWritten by `make ops` from csrc/ops.def: edit the table, not this file.\n"""\n'
+NEWLINE = "\n"
 
 
 # The table
@@ -56,6 +57,10 @@ class Row:
         return self.python not in ("", "BY_HAND")
 
     @property
+    def is_inplace(self) -> bool:
+        return self.python == "ACTIVATION_INPLACE"
+
+    @property
     def is_binary(self) -> bool:
         return self.kind in ("BINARY", "COMPARE")
 
@@ -66,7 +71,7 @@ class Row:
     @property
     def typed_parameters(self) -> list[str]:
         """negative_slope: float = 0.01"""
-        return [re.sub(r"=", ": float = ", parameter) for parameter in self.parameters]
+        return [parameter.replace("=", ": float = ") for parameter in self.parameters]
 
     @property
     def formula(self) -> str:
@@ -78,7 +83,7 @@ class Row:
 def read_table(text: str) -> list[Row]:
     """The rows of ops.def in order."""
     text = re.sub(r"/\*.*?\*/|^#.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
-    return [_row(call) for call in (statement.value for statement in ast.parse(text).body)]
+    return [_row(statement.value) for statement in ast.parse(text).body if isinstance(statement, ast.Expr)]
 
 
 def _row(call: ast.expr) -> Row:
@@ -219,8 +224,10 @@ def infix(formula: ast.expr) -> tuple[str, int]:
         return f"{rule(args[0])} {COMPARISONS[op]} {rule(args[1])}", SUM
     if op == "AND":
         return f"{rule(args[0])} and {rule(args[1])}", SUM
-    if op in ("ADD", "SUB"):
-        return f"{rule(args[0])} {'+' if op == 'ADD' else '-'} {within(args[1], PRODUCT)}", SUM
+    if op == "ADD":
+        return _sum(rule(args[0]), args[1]), SUM
+    if op == "SUB":
+        return f"{rule(args[0])} - {within(args[1], PRODUCT)}", SUM
     if op == "MUL":
         return _product(formula)
     if op == "DIV":
@@ -234,9 +241,7 @@ def infix(formula: ast.expr) -> tuple[str, int]:
     if op == "ABS":
         return f"|{rule(args[0])}|", ATOM
     if op == "LOG1P":
-        added = args[0]
-        is_negative = isinstance(added, ast.Call) and ast.unparse(added.func) == "NEG"
-        return f"ln(1 {rule(added).replace('-', '- ', 1) if is_negative else f'+ {rule(added)}'})", ATOM
+        return f"ln({_sum('1', args[0])})", ATOM
     return f"{'ln' if op == 'LOG' else op.lower()}({', '.join(map(rule, args))})", ATOM
 
 
@@ -244,6 +249,12 @@ def within(formula: ast.expr, tightness: int) -> str:
     """The text of a part, in parentheses where it binds less tightly than it must."""
     text, own = infix(formula)
     return text if own >= tightness else f"({text})"
+
+
+def _sum(text: str, added: ast.expr) -> str:
+    if isinstance(added, ast.Call) and ast.unparse(added.func) == "NEG":
+        return f"{text} - {within(added.args[0], PRODUCT)}"
+    return f"{text} + {within(added, PRODUCT)}"
 
 
 def _select(condition: ast.expr, then: ast.expr, otherwise: ast.expr) -> str:
@@ -275,22 +286,12 @@ def _factors(formula: ast.expr) -> Iterator[ast.expr]:
 
 # What is written
 
-
-def docstring(*paragraphs: str, indent: str = "    ") -> str:
-    """Paragraphs filled to the line, examples as they are."""
-    filled = [
-        each if each.startswith(">>>") else "\n".join(textwrap.wrap(each, 112, break_on_hyphens=False))
-        for each in paragraphs
-    ]
-    text = '"""' + "\n\n".join(filled) + ("\n" if len(paragraphs) > 1 else "") + '"""\n'
-    return textwrap.indent(text, indent)
-
-
 DTYPES = {
     "": "integers and bools become the default float",
     "INT": "int64 stays int64, bool raises TypeError",
     "BOOL": "int64 and bool stay what they are",
 }
+IGNORED = "`inplace` changes nothing: the result is always a new tensor."
 
 
 def contract(row: Row) -> str:
@@ -308,86 +309,92 @@ def contract(row: Row) -> str:
     )
 
 
-def applied(row: Row, *operands: str, function: str = "apply") -> str:
-    return f"{function}({', '.join([f'_ops.{row.name}', *operands])})"
+def docstring(indent: int, *paragraphs: str) -> str:
+    """Paragraphs filled to the line, examples as they are."""
+    filled = [
+        each if each.startswith(">>>") else textwrap.fill(each, 112, break_on_hyphens=False) for each in paragraphs
+    ]
+    text = "\n\n".join(filled) + ("\n" if len(paragraphs) > 1 else "")
+    return textwrap.indent(f'"""{text}"""', " " * indent)
+
+
+def listed(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def function(row: Row) -> str:
-    operands = ["input: Any", "other: Any"] if row.is_binary else ["input: Tensor"]
-    return (
-        f"def {row.name}({', '.join([*operands, *row.typed_parameters])}) -> Tensor:\n"
-        + docstring(f"Elementwise {row.formula}.", contract(row), example(row, f"pa.{row.name}({{}})"))
-        + f"    return {applied(row, *(each.partition(':')[0] for each in operands), *row.parameter_names)}\n"
-    )
+    typed, operands = ("input: Any, other: Any", "input, other") if row.is_binary else ("input: Tensor", "input")
+    return f"""
+def {row.name}({listed(typed, *row.typed_parameters)}) -> Tensor:
+{docstring(4, f"Elementwise {row.formula}.", contract(row), example(row, f"pa.{row.name}({{}})"))}
+    return apply({listed(f"_ops.{row.name}", operands, *row.parameter_names)})
+"""
 
 
 def value_method(row: Row) -> str:
-    operands = ["other"] if row.is_binary else []
-    typed = ", ".join(["self", *(f"{each}: Any" for each in operands), *row.typed_parameters])
-    errors = ["**Raises** TypeError for what is no Value and no number."] if operands or row.parameters else []
-    return (
-        f"    def {row.name}({typed}) -> Value:\n"
-        + docstring(f"{row.formula}.", *errors, example_of_value(row), indent=" " * 8)
-        + f"        return {applied(row, 'self', *operands, *row.parameter_names, function='apply_value')}\n"
-    )
+    typed, operand = ("other: Any", "other") if row.is_binary else ("", "")
+    errors = ["**Raises** TypeError for what is no Value and no number."] if operand or row.parameters else []
+    return f"""    def {row.name}({listed("self", typed, *row.typed_parameters)}) -> Value:
+{docstring(8, f"{row.formula}.", *errors, example_of_value(row))}
+        return apply_value({listed(f"_ops.{row.name}", "self", operand, *row.parameter_names)})
+"""
 
 
 def functional(row: Row) -> str:
-    return (
-        f"def {row.name}({', '.join(['input: Tensor', *row.typed_parameters, 'inplace: bool = False'])}) -> Tensor:\n"
-        + docstring(
-            f"Elementwise {row.formula}. `inplace` changes nothing: the result is always a new tensor.",
-            contract(row),
-            example(row, f"pa.nn.functional.{row.name}({{}})"),
-        )
-        + f"    return {applied(row, 'input', *row.parameter_names)}\n"
-    )
-
-
-def is_inplace(row: Row) -> bool:
-    return row.python == "ACTIVATION_INPLACE"
+    """The entry in nn.functional of an activation with `inplace`."""
+    shown = example(row, f"pa.nn.functional.{row.name}({{}})")
+    return f"""
+def {row.name}({listed("input: Tensor", *row.typed_parameters, "inplace: bool = False")}) -> Tensor:
+{docstring(4, f"Elementwise {row.formula}. {IGNORED}", contract(row), shown)}
+    return apply({listed(f"_ops.{row.name}", "input", *row.parameter_names)})
+"""
 
 
 def module(row: Row) -> str:
-    arguments = [*row.typed_parameters, *(["inplace: bool = False"] if is_inplace(row) else [])]
-    inplace = " `inplace` changes nothing: the result is always a new tensor." if is_inplace(row) else ""
-    lines = [f"class {row.module}(Module):"]
-    lines += docstring(
-        f"Elementwise {row.formula}.{inplace}", contract(row), example(row, f"pa.nn.{row.module}()({{}})")
-    ).splitlines()
-    if arguments:
-        names = [*row.parameter_names, *(["inplace"] if is_inplace(row) else [])]
-        lines += ["", "    @named", f"    def __init__(self, {', '.join(arguments)}) -> None:"]
-        lines += ["        super().__init__()", *(f"        self.{name} = {name}" for name in names)]
-    operands = ["input", *(f"self.{name}" for name in row.parameter_names)]
-    lines += ["", "    def forward(self, input: Tensor) -> Tensor:", f"        return {applied(row, *operands)}"]
-    if arguments:
-        lines += ["", "    def extra_repr(self) -> str:", f"        return {representation(row)}"]
-    return "\n".join(lines) + "\n"
+    names = [*row.parameter_names, *(["inplace"] if row.is_inplace else [])]
+    typed = [*row.typed_parameters, *(["inplace: bool = False"] if row.is_inplace else [])]
+    words = f"Elementwise {row.formula}." + (f" {IGNORED}" if row.is_inplace else "")
+    assigned = "".join(f"        self.{name} = {name}\n" for name in names)
+    made = f"""
+    @named
+    def __init__({listed("self", *typed)}) -> None:
+        super().__init__()
+{assigned}"""
+    represented = f"""
+    def extra_repr(self) -> str:
+        return {representation(row)}
+"""
+    return f"""
+class {row.module}(Module):
+{docstring(4, words, contract(row), example(row, f"pa.nn.{row.module}()({{}})"))}
+{made if names else ""}
+    def forward(self, input: Tensor) -> Tensor:
+        return apply({listed(f"_ops.{row.name}", "input", *(f"self.{name}" for name in row.parameter_names))})
+{represented if names else ""}"""
 
 
 def representation(row: Row) -> str:
+    """The expression for a module's parameters: those of the row, and `inplace` where it is set."""
     named = ", ".join(f"{name}={{self.{name}}}" for name in row.parameter_names)
-    parts = [f'f"{named}"'] if named else []
-    if is_inplace(row):
-        flag = f'"{", " if named else ""}inplace=True" if self.inplace else ""'
-        parts.append(f"({flag})" if named else flag)
-    return " + ".join(parts)
+    if not row.is_inplace:
+        return f'f"{named}"'
+    return (
+        f'f"{named}" + (", inplace=True" if self.inplace else "")'
+        if named
+        else '"inplace=True" if self.inplace else ""'
+    )
 
 
 def exported(names: list[str]) -> str:
-    lines = textwrap.wrap(", ".join(f'"{name}"' for name in sorted(names)), 112, break_on_hyphens=False)
-    return "\n".join(["__all__ = [", *(f"    {line}" for line in lines[:-1]), f"    {lines[-1]},", "]  # fmt: skip\n"])
+    lines = textwrap.wrap(", ".join(f'"{name}"' for name in sorted(names)) + ",", 112, break_on_hyphens=False)
+    return "__all__ = [\n" + "".join(f"    {line}\n" for line in lines) + "]  # fmt: skip\n"
 
 
 def functions_file(rows: list[Row]) -> str:
     functions = [row for row in rows if row.has_function]
-    methods = "".join(f"    {row.name} = {row.name}\n" for row in functions)
-    of_values = "\n".join(value_method(row) for row in rows if row.has_value_method)
     rules = {row.name: row.rule or "; ".join(map(rule, row.gradients)) for row in rows if row.rule or row.gradients}
-    return (
-        HEADER.format("Elementwise ops as functions and methods, and the rules that `trace` shows.")
-        + """from __future__ import annotations
+    return f"""{HEADER.format("Elementwise ops as functions and methods, and the rules that `trace` shows.")}
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -398,19 +405,15 @@ from pyautograd._core import Node, Tensor, apply
 if TYPE_CHECKING:
     from pyautograd._value import Value
 
-"""
-        + exported([row.name for row in functions])
-        + "".join(f"\n\n{function(row)}" for row in functions)
-        + """
+{exported([row.name for row in functions])}
+{NEWLINE.join(map(function, functions))}
 
 class TensorMethods(Node):
     \"""The functions as methods of Tensor.\"""
 
     __slots__ = ()
 
-"""
-        + methods
-        + """
+{"".join(f"    {row.name} = {row.name}{NEWLINE}" for row in functions)}
 
 apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
 
@@ -420,38 +423,40 @@ class ValueMethods(Node):
 
     __slots__ = ()
 
+{NEWLINE.join(value_method(row) for row in rows if row.has_value_method)}
+
+# What ops send back to their operands a; b; c, given the gradient g of their result y.
+RULES = {{
+{"".join(f'    "{name}": "{text}",{NEWLINE}' for name, text in rules.items())}}}
 """
-        + of_values
-        + "\n\n# What ops send back to their operands a; b; c, given the gradient g of their result y.\nRULES = {\n"
-        + "".join(f'    "{name}": "{text}",\n' for name, text in rules.items())
-        + "}\n"
-    )
 
 
 def functional_file(rows: list[Row]) -> str:
     activations = [row for row in rows if row.module]
-    shared = [row.name for row in activations if not is_inplace(row)]
-    return (
-        HEADER.format("Activations as functions, as `torch.nn.functional` has them.")
-        + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
-        + "from pyautograd._core import Tensor, apply\n"
-        + (f"from pyautograd._generated import {', '.join(sorted(shared))}\n" if shared else "")
-        + "\n"
-        + exported([row.name for row in activations])
-        + "".join(f"\n\n{functional(row)}" for row in activations if is_inplace(row))
-    )
+    shared = sorted(row.name for row in activations if not row.is_inplace)
+    return f"""{HEADER.format("Activations as functions, as `torch.nn.functional` has them.")}
+from __future__ import annotations
+
+from pyautograd import _ops
+from pyautograd._core import Tensor, apply
+from pyautograd._generated import {", ".join(shared)}
+
+{exported([row.name for row in activations])}
+{NEWLINE.join(functional(row) for row in activations if row.is_inplace)}"""
 
 
 def modules_file(rows: list[Row]) -> str:
     activations = [row for row in rows if row.module]
-    return (
-        HEADER.format("Activations as modules; each is one op of the table.")
-        + "from __future__ import annotations\n\nfrom pyautograd import _ops\n"
-        + "from pyautograd._arguments import named\nfrom pyautograd._core import Tensor, apply\n"
-        + "from pyautograd.nn._module import Module\n\n"
-        + exported([row.module for row in activations])
-        + "".join(f"\n\n{module(row)}" for row in activations)
-    )
+    return f"""{HEADER.format("Activations as modules; each is one op of the table.")}
+from __future__ import annotations
+
+from pyautograd import _ops
+from pyautograd._arguments import named
+from pyautograd._core import Tensor, apply
+from pyautograd.nn._module import Module
+
+{exported([row.module for row in activations])}
+{NEWLINE.join(map(module, activations))}"""
 
 
 def generate(table: str) -> dict[str, str]:

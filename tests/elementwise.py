@@ -8,6 +8,7 @@ from pyautograd._core import apply
 
 ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwise"}
 
+# Other numbers than the defaults, or for rows that have none
 PARAMETERS = {
     "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
     "huber": (0.8,),
@@ -30,5 +31,12 @@ def draw(name: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [np.where(np.abs(a * 10 % 1) < 0.05, a + 0.013, a) for a in arrays]
 
 
+def parameters(name: str) -> tuple[float, ...]:
+    """The parameters that a row is tried with: those above, else the defaults of its function."""
+    if name in PARAMETERS or not ROWS[name].parameters:
+        return PARAMETERS.get(name, ())
+    return getattr(pa, name).__defaults__
+
+
 def call(name: str, *operands: object) -> pa.Tensor:
-    return apply(ROWS[name].number, *operands, *PARAMETERS.get(name, ()))
+    return apply(ROWS[name].number, *operands, *parameters(name))

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from elementwise import DOMAINS, PARAMETERS, ROWS, call, draw
+from elementwise import DOMAINS, ROWS, call, draw, parameters
 from gradcheck import check_gradients, leaf
 from layouts import using
 
@@ -29,7 +29,7 @@ TWO = [name for name, row in ROWS.items() if row.operands == 2]
 
 def test_every_elementwise_row_is_tried_here() -> None:
     assert set(ROWS) == {*ONE, *TWO, "where"}
-    assert all(row.parameters == len(PARAMETERS.get(name, ())) for name, row in ROWS.items())
+    assert all(row.parameters == len(parameters(name)) for name, row in ROWS.items())
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -75,7 +75,7 @@ def test_the_gradients_of_where_are_central_differences(shapes: tuple[tuple[int,
 def reference_result(name: str, numbers: list[float]) -> tuple[float, list[float]]:
     """The row on Values of the pure-Python engine: its value and the gradients of its operands."""
     values = [reference.Value(number) for number in numbers]
-    first, rest = values[0], [*values[1:], *PARAMETERS.get(name, ())]
+    first, rest = values[0], [*values[1:], *parameters(name)]
     symbols = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__", "neg":
     "__neg__",
                "power": "__pow__"}  # fmt: skip
