@@ -1,4 +1,4 @@
-/* Tensors over NumPy's arrays, without NumPy's headers.
+/* Tensors over memory of others, above all over NumPy's arrays, without NumPy's headers.
 
    An array's own fields say in a few nanoseconds what __array_interface__ takes microseconds to tell. Their order has
    been the same since NumPy 1.7; `arrays` compares it with the interface of a sample, and where it is another, or an
@@ -6,6 +6,8 @@
 
        PyObject_HEAD │ data │ nd │ dimensions │ strides │ base │ descr │ flags │ … */
 #include "arrays.h"
+
+#include "convert.h"
 
 typedef struct array_fields {
     PyObject_HEAD
@@ -25,6 +27,23 @@ static struct {
     PyObject *descr[PA_DTYPE_COUNT]; /* NumPy's dtype objects, one for each dtype */
 } known;
 
+/* A tensor over the owner's memory, which is held as long as the memory is used; strides in elements. */
+static pa_status node_over(PyObject *owner, char *address, pa_dtype dtype, int ndim, const int64_t *shape,
+                           const int64_t *strides, pa_node **out) {
+    int64_t numel = 1;
+    for (int i = 0; i < ndim; i++) numel *= shape[i];
+    pa_storage *storage = NULL;
+    pa_status status = pa_storage_borrow(address, (size_t)numel * pa_dtype_size(dtype), Py_NewRef(owner), &storage);
+    if (status != PA_OK) {
+        Py_DECREF(owner);
+        return status;
+    }
+    status = pa_node_over(dtype, ndim, shape, strides, storage, address, out);
+    pa_storage_release(storage);
+    if (status == PA_OK) (*out)->flags |= PA_IS_VIEW;
+    return status;
+}
+
 int pa_array_as_node(PyObject *object, pa_node **out) {
     if (Py_TYPE(object) != known.type) return 0;
     const array_fields *array = (array_fields *)object;
@@ -34,24 +53,14 @@ int pa_array_as_node(PyObject *object, pa_node **out) {
         (array->flags & (ALIGNED | WRITEABLE)) != (ALIGNED | WRITEABLE))
         return 0;
     Py_ssize_t size = (Py_ssize_t)pa_dtype_size((pa_dtype)dtype);
-    int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM], numel = 1;
+    int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
     for (int i = 0; i < array->nd; i++) {
         if (array->strides[i] % size != 0) return 0;
         shape[i] = array->dimensions[i];
         strides[i] = array->strides[i] / size;
-        numel *= shape[i];
     }
-    pa_storage *storage = NULL;
-    pa_status status = pa_storage_borrow(array->data, (size_t)(numel * size), Py_NewRef(object), &storage);
-    if (status != PA_OK) {
-        Py_DECREF(object);
-        return pa_zero_or_raise(status);
-    }
-    status = pa_node_over((pa_dtype)dtype, array->nd, shape, strides, storage, array->data, out);
-    pa_storage_release(storage);
-    if (pa_zero_or_raise(status) < 0) return -1;
-    (*out)->flags |= PA_IS_VIEW;
-    return 1;
+    pa_status status = node_over(object, array->data, (pa_dtype)dtype, array->nd, shape, strides, out);
+    return status == PA_OK ? 1 : pa_zero_or_raise(status);
 }
 
 static PyObject *array_over(PyObject *module, PyObject *object) {
@@ -61,8 +70,21 @@ static PyObject *array_over(PyObject *module, PyObject *object) {
     return found == 1 ? pa_wrap(node) : found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
 }
 
-/* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis
-   and whose address is given; dtypes are NumPy's for bool, int64, float32, float64. */
+static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
+    (void)module;
+    if (!pa_has_arguments(n, 5, 5, "borrow")) return NULL;
+    int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
+    char *address = PyLong_AsVoidPtr(arguments[1]);
+    if (address == NULL && PyErr_Occurred()) return NULL;
+    int dtype = pa_read_dtype(arguments[2]);
+    int ndim = dtype < 0 ? -1 : pa_read_ints(arguments[3], shape, PA_MAX_NDIM, "borrow");
+    if (ndim < 0 || pa_read_ints(arguments[4], strides, PA_MAX_NDIM, "borrow") != ndim) return NULL;
+    pa_node *node = NULL;
+    return pa_wrap_or_raise(node_over(arguments[0], address, (pa_dtype)dtype, ndim, shape, strides, &node), &node);
+}
+
+/* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given; dtypes
+   are NumPy's for bool, int64, float32, float64. */
 static PyObject *arrays(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *sample, *address, *shape, *strides, *dtypes;
@@ -94,6 +116,8 @@ static PyMethodDef functions[] = {
               "A tensor over an array's memory, or NotImplemented where Python has to look at it."),
     PA_METHOD("arrays", arrays, METH_VARARGS, "(sample, address, shape, strides, dtypes, /)",
               "Are the fields of arrays, of which this is one, where array_over reads them?"),
+    PA_METHOD("borrow", borrow, METH_FASTCALL, "(owner, address, dtype, shape, strides, /)",
+              "A tensor over somebody's memory, strides in elements."),
     {NULL, NULL, 0, NULL},
 };
 

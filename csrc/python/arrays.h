@@ -1,4 +1,4 @@
-/* Tensors over NumPy's arrays. */
+/* Tensors over NumPy's arrays and other memory. */
 #ifndef PA_ARRAYS_H
 #define PA_ARRAYS_H
 
@@ -7,7 +7,7 @@
 /* A new tensor over the array's memory. 1; 0 where Python has to look at the array; -1 with an exception set. */
 int pa_array_as_node(PyObject *object, pa_node **out);
 
-/* Adds `array_over` and `arrays` to the module; -1 with an exception set. */
+/* Adds `borrow`, `array_over` and `arrays` to the module; -1 with an exception set. */
 int pa_arrays_ready(PyObject *module);
 
 #endif

@@ -122,8 +122,7 @@ int pa_read_dtype(PyObject *object) {
     return (int)dtype;
 }
 
-bool pa_has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what) {
-    if (n >= least && n <= most) return true;
+bool pa_refuse_count(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what) {
     PyErr_Format(PyExc_TypeError, "%s: %zd arguments, not %zd to %zd", what, n, least, most);
     return false;
 }

@@ -35,8 +35,13 @@ int pa_read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what);
 /* A dtype by its number; -1 with an exception set. */
 int pa_read_dtype(PyObject *object);
 
+/* Sets the TypeError of a wrong number of arguments; returns false. */
+bool pa_refuse_count(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what);
+
 /* Is the number of arguments right? false with an exception set. */
-bool pa_has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what);
+static inline bool pa_has_arguments(Py_ssize_t n, Py_ssize_t least, Py_ssize_t most, const char *what) {
+    return (n >= least && n <= most) || pa_refuse_count(n, least, most, what);
+}
 
 /* The number of a node with one element, in its dtype's type: bool, int or float. */
 PyObject *pa_node_element(const pa_node *node);

@@ -1,5 +1,5 @@
-/* Tensors made and written to: new ones, over somebody's memory, as parameters; written by copies, and by NumPy between
-   check_write and bump_version. */
+/* Tensors made and written to: new ones and parameters; written by copies, and by NumPy between check_write and
+   bump_version. */
 #include "tensors.h"
 
 #include "convert.h"
@@ -17,30 +17,6 @@ static PyObject *empty(PyObject *module, PyObject *const *arguments, Py_ssize_t 
             return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
     pa_node *node = NULL;
     return pa_wrap_or_raise(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
-}
-
-static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
-    if (!pa_has_arguments(n, 5, 5, "borrow")) return NULL;
-    int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM], numel = 1;
-    char *address = PyLong_AsVoidPtr(arguments[1]);
-    if (address == NULL && PyErr_Occurred()) return NULL;
-    int dtype = pa_read_dtype(arguments[2]);
-    int ndim = dtype < 0 ? -1 : pa_read_ints(arguments[3], shape, PA_MAX_NDIM, "borrow");
-    if (ndim < 0 || pa_read_ints(arguments[4], strides, PA_MAX_NDIM, "borrow") != ndim) return NULL;
-    for (int i = 0; i < ndim; i++) numel *= shape[i];
-    pa_storage *storage = NULL;
-    size_t bytes = (size_t)numel * pa_dtype_size((pa_dtype)dtype);
-    pa_status status = pa_storage_borrow(address, bytes, Py_NewRef(arguments[0]), &storage);
-    if (status != PA_OK) {
-        Py_DECREF(arguments[0]);
-        return pa_raise(status);
-    }
-    pa_node *node = NULL;
-    status = pa_node_over((pa_dtype)dtype, ndim, shape, strides, storage, address, &node);
-    pa_storage_release(storage);
-    if (status == PA_OK) node->flags |= PA_IS_VIEW;
-    return pa_wrap_or_raise(status, &node);
 }
 
 static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
@@ -146,8 +122,6 @@ static PyObject *holder(PyObject *module, PyObject *object) {
 
 static PyMethodDef functions[] = {
     PA_METHOD("empty", empty, METH_FASTCALL, "(dtype, shape, /)", "A tensor, not filled."),
-    PA_METHOD("borrow", borrow, METH_FASTCALL, "(owner, address, dtype, shape, strides, /)",
-              "A tensor over somebody's memory, strides in elements."),
     PA_METHOD("parameter", parameter, METH_FASTCALL, "(tensor, requires_grad, /)", "A Parameter over the same memory."),
     PA_METHOD("exchange", exchange, METH_FASTCALL, "(a, b, /)", "Two new Tensors trade their contents."),
     PA_METHOD("copy_into", copy_into, METH_FASTCALL, "(target, source, what, /)", "Overwrite the target's elements."),

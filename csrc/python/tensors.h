@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-/* Adds `empty`, `borrow` and the others to the module; -1 with an exception set. */
+/* Adds `empty`, `parameter` and the others to the module; -1 with an exception set. */
 int pa_tensors_ready(PyObject *module);
 
 #endif

@@ -1,18 +1,187 @@
-/* The types Node, Value and Tensor, put together from the slots of handles (their life), attributes, operators and
-   buffers.
+/* The types Node, Value and Tensor: how their objects are made, and the slots, which handles (their life), attributes,
+   operators and buffers have.
 
-   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement
-   costs 50 ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
+   `__new__` makes an object over a fresh node, a Value being nan and a Tensor empty; `__init__` fills it. A Value that is
+   given children is the result of an op written in Python: of `local_grads` where it is given local gradients, else of
+   `custom`, whose `_backward` is assigned later.
+
+   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement costs 50
+   ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
 #include "types.h"
 
+#include <math.h>
 #include <stddef.h>
+#include <string.h>
 #include <structmember.h>
 
 #include "attributes.h"
 #include "buffer.h"
-#include "handle.h"
+#include "convert.h"
 #include "operators.h"
-#include "value_init.h"
+
+#include "../apply.h"
+#include "../record.h"
+
+/* ---- Value(…) ---- */
+
+/* What a Value was made with; NULL where nothing was given. */
+typedef struct value_arguments {
+    PyObject *data, *children, *op, *local_grads, *label;
+} value_arguments;
+
+static int no_two(const char *name, PyObject *first, PyObject *second) {
+    if (first == NULL || second == NULL) return 0;
+    PyErr_Format(PyExc_TypeError, "Value: %s and _%s are the same argument", name, name);
+    return -1;
+}
+
+/* micrograd's Value(data, _children=(), _op='', label=''), and microgpt's Value(data, children=(), local_grads=()):
+   the third argument is an op's name or local gradients. */
+static int read_arguments(PyObject *arguments, PyObject *keywords, value_arguments *out) {
+    static char *names[] = {"data", "_children", "_op", "label", "children", "op", "_local_grads", "local_grads", NULL};
+    PyObject *children = NULL, *third = NULL, *op = NULL, *local_grads = NULL;
+    memset(out, 0, sizeof *out);
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOO$OOOO:Value", names, &out->data, &out->children, &third,
+                                     &out->label, &children, &op, &out->local_grads, &local_grads))
+        return -1;
+    if (no_two("children", out->children, children) < 0 || no_two("local_grads", out->local_grads, local_grads) < 0 ||
+        no_two("op", third, op) < 0)
+        return -1;
+    if (children != NULL) out->children = children;
+    if (local_grads != NULL) out->local_grads = local_grads;
+    out->op = op != NULL ? op : third;
+    bool listed = out->op != NULL && (PyTuple_Check(out->op) || PyList_Check(out->op));
+    if (listed && out->local_grads == NULL) {
+        out->local_grads = out->op;
+        out->op = NULL;
+    }
+    if (out->op == Py_None) out->op = NULL;
+    if (out->op != NULL && !PyUnicode_Check(out->op)) {
+        PyErr_Format(
+            PyExc_TypeError,
+            "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
+            "numbers), not %R",
+            (PyObject *)Py_TYPE(out->op));
+        return -1;
+    }
+    if (out->local_grads == NULL || PyTuple_Check(out->local_grads) || PyList_Check(out->local_grads)) return 0;
+    PyErr_Format(PyExc_TypeError, "Value: local_grads is a list or tuple of numbers, not %R",
+                 (PyObject *)Py_TYPE(out->local_grads));
+    return -1;
+}
+
+static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *out) {
+    PyObject *tuple = PySequence_Tuple(object);
+    if (tuple == NULL) return PA_PYTHON;
+    Py_ssize_t given = PyTuple_Size(tuple);
+    pa_status status = given == n ? PA_OK : pa_fail(PA_VALUE, "Value: %zd local gradients for %zd children", given, n);
+    for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
+        PyObject *item = PyTuple_GetItem(tuple, i);
+        if (pa_is_handle(item))
+            status = pa_fail(PA_TYPE, "Value: local gradient %zd is a %s, not a number; write its .data", i,
+                             pa_is_value(item) ? "Value" : "Tensor");
+        else if (pa_read_number(item, "Value: local gradient", &out[i]) < 0)
+            status = PA_PYTHON;
+    }
+    Py_DECREF(tuple);
+    return status;
+}
+
+/* A Value that has children already must not become younger than they are. */
+static pa_status check_unused(const pa_node *node) {
+    PA_FAIL_IF(node->refs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
+               "Value: __init__ with children of a Value that is in use");
+    return PA_OK;
+}
+
+/* Makes a fresh Value the result of an op, written in Python, on its children. */
+static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads) {
+    if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
+        return pa_fail(PA_TYPE, "Value: children that have local gradients are a list or tuple: their order matters");
+    if (pa_is_value(children) || children == Py_None)
+        return pa_fail(PA_TYPE, "Value: children are a tuple of Values, not %s",
+                       children == Py_None ? "None" : "a Value");
+    PyObject *tuple = PySequence_Tuple(children);
+    if (tuple == NULL) return PA_PYTHON;
+    Py_ssize_t n = PyTuple_Size(tuple);
+    size_t bytes = ((size_t)n + 1) * (sizeof(pa_node *) + sizeof(double));
+    pa_node **parents = pa_mem_alloc(bytes);
+    pa_status status = parents == NULL ? PA_MEMORY : PA_OK;
+    for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
+        PyObject *child = PyTuple_GetItem(tuple, i);
+        if (!pa_is_value(child) || pa_handle_node(child) == node)
+            status =
+                pa_fail(PA_TYPE, "Value: child %zd is %s", i, pa_is_value(child) ? "the Value itself" : "not a Value");
+        else
+            parents[i] = pa_handle_node(child);
+    }
+    if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
+    if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
+    if (status == PA_OK && n > 0 && pa_grad_enabled())
+        status = local_grads == NULL ? pa_apply_custom(node, (int)n, parents)
+                                     : pa_apply_local_grads(node, (int)n, parents, (double *)(parents + n + 1));
+    pa_mem_free(parents, bytes);
+    Py_DECREF(tuple);
+    return status;
+}
+
+/* The Value's number; a number that the step being recorded does not know yet makes another node, which takes the
+   handle. */
+static pa_status fill(pa_handle *handle, PyObject *data) {
+    pa_node *node = handle->node;
+    if (pa_recording() != NULL) {
+        PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
+                   "Value: __init__ of a Value that is in use");
+        if (pa_is_traced_scalar(data)) {
+            PA_TRY(pa_record_value_of(pa_handle_node(data), &handle->node));
+            node->handle = NULL;
+            handle->node->handle = handle;
+            pa_node_release(node);
+            return PA_OK;
+        }
+    }
+    PA_FAIL_IF(node->flags & PA_LISTED, PA_RUNTIME, "Value: __init__ of the result of %s", pa_op_table[node->op].name);
+    if (pa_read_number(data, "Value: data", &node->value) < 0) return PA_PYTHON;
+    node->grad = 0;
+    return PA_OK;
+}
+
+static bool is_given(PyObject *text) {
+    return text != NULL && text != Py_None && !(PyUnicode_Check(text) && PyUnicode_GetLength(text) == 0);
+}
+
+static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    pa_handle *handle = (pa_handle *)self;
+    pa_status status;
+    if (keywords == NULL && PyTuple_Size(arguments) == 1) {
+        status = fill(handle, PyTuple_GetItem(arguments, 0));
+    } else {
+        value_arguments given;
+        if (read_arguments(arguments, keywords, &given) < 0) return -1;
+        if (given.children == NULL && given.local_grads != NULL && PySequence_Size(given.local_grads) > 0)
+            status = pa_fail(PA_VALUE, "Value: %zd local gradients for 0 children", PySequence_Size(given.local_grads));
+        else
+            status = given.children == NULL ? PA_OK : check_unused(handle->node);
+        if (status == PA_OK) status = fill(handle, given.data);
+        if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
+        if (status == PA_OK && is_given(given.op) && pa_handle_keep(self, "_custom_op", given.op) < 0)
+            status = PA_PYTHON;
+        if (status == PA_OK && is_given(given.label) && PyObject_SetAttrString(self, "label", given.label) < 0)
+            status = PA_PYTHON;
+    }
+    if (status == PA_OK && Py_TYPE(self) != pa_py.value_type)
+        pa_handle_anchor(self); /* its class and slots are to be kept */
+    return pa_zero_or_raise(status);
+}
+
+static PyObject *value_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    (void)arguments, (void)keywords;
+    pa_node *node = NULL;
+    pa_status status = pa_value_new(NAN, &node);
+    return status == PA_OK ? pa_handle_new(node, type) : pa_raise(status);
+}
+
+/* ---- the types ---- */
 
 static PyObject *node_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     (void)type, (void)arguments, (void)keywords;
@@ -48,8 +217,12 @@ static const PyType_Slot node_slots[] = {
 };
 
 static PyType_Slot value_slots[] = {
-    {Py_tp_new, pa_value_type_new},       {Py_tp_init, pa_value_type_init}, {Py_tp_dealloc, pa_handle_dealloc},
-    {Py_tp_traverse, pa_handle_traverse}, {Py_tp_clear, pa_handle_clear},   {0, NULL},
+    {Py_tp_new, value_new},
+    {Py_tp_init, value_init},
+    {Py_tp_dealloc, pa_handle_dealloc},
+    {Py_tp_traverse, pa_handle_traverse},
+    {Py_tp_clear, pa_handle_clear},
+    {0, NULL},
 };
 
 static PyType_Slot tensor_slots[] = {
