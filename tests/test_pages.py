@@ -7,6 +7,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+FILE = re.compile(r"(?<![\w./*-])[\w/*\[\]-]+\.(?:c|h|\[ch\]|inc|def|py|pyi|sh)(?![\w./*(-])")
+FOLDER = re.compile(r"(?<![\w./*-])(?:csrc|pyautograd|tests|benchmarks|examples|docs)/(?:\w+/)*(?![\w.*-])")
+SOURCES = [ROOT / folder for folder in ("csrc", "pyautograd", "tests", "benchmarks", "examples")]
 REPOSITORY = re.compile(r"https://github\.com/pyautograd/pyautograd/(?:blob|tree)/main/")
 LINK = re.compile(r"\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 
@@ -35,6 +39,15 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             target = page.parent / place if place else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_folders_that_are_named_are_there(page: Path) -> None:
+    """A file by its path, or by the end of it, in any folder of sources."""
+    code = " ".join(CODE.findall(page.read_text(encoding="utf-8")))
+    files = set(FILE.findall(code)) - {"Python.h"}
+    assert [name for name in files if not any(ROOT.glob(name)) and not any(any(s.rglob(name)) for s in SOURCES)] == []
+    assert [name for name in set(FOLDER.findall(code)) if not (ROOT / name).is_dir()] == []
 
 
 def test_the_readme_has_no_relative_link() -> None:
