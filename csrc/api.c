@@ -1,7 +1,6 @@
 /* The C API for Python, over what the layers below provide. */
 #include <math.h>
 
-#include "kernels/blas.h"
 #include "kernels/optim.h"
 #include "kernels/random.h"
 #include "record.h"

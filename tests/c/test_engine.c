@@ -1,7 +1,6 @@
 /* Ops, graphs and gradients through pa_apply and pa_backward, on the default stack and with every allocation failing in
    turn. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "apply.h"
