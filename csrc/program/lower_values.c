@@ -38,25 +38,29 @@ static inline int32_t element(const pa_scalars *l, int32_t variable, int64_t i) 
     return l->elements[l->variables[variable].at + i];
 }
 
+/* Another scalar for the same register, with a gradient of its own. */
+static pa_status duplicate(pa_scalars *l, int32_t scalar, bool flows, int32_t *out) {
+    pa_register reg;
+    PA_TRY(pa_scalar_register(l, scalar, &reg));
+    return pa_scalar_new(l, reg, -1, flows, out);
+}
+
 static pa_status lower_elementwise(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *result = node_of(l, e->out);
     broadcast walks[PA_MAX_OPERANDS];
     for (int k = 0; k < e->n; k++) broadcast_begin(&walks[k], node_of(l, in[k]), result);
-    int64_t n = pa_node_numel(result);
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
-    for (int64_t i = 0; i < n; i++) {
+    int32_t *out = NULL;
+    PA_TRY(pa_scalars_new_elements(l, e->out, &out));
+    for (int64_t i = 0; i < pa_node_numel(result); i++) {
         int32_t operands[PA_MAX_OPERANDS];
         bool flows = false;
         for (int k = 0; k < e->n; k++) {
-            operands[k] = l->elements[l->variables[in[k]].at + walks[k].position];
+            operands[k] = element(l, in[k], walks[k].position);
             flows = flows || l->all[operands[k]].flows;
             broadcast_next(&walks[k], result);
         }
-        PA_TRY(
-            pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows && e->tracked, &l->elements[first + i]));
+        PA_TRY(pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows && e->tracked, &out[i]));
     }
-    l->variables[e->out].at = first;
     return PA_OK;
 }
 
@@ -75,63 +79,54 @@ static void reduction_begin(broadcast *b, const pa_node *operand, unsigned axes)
 static pa_status lower_sum(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *operand = node_of(l, in[0]), *result = node_of(l, e->out);
     int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
-    for (int64_t i = 0; i < n; i++) l->elements[first + i] = -1;
+    int32_t *out = NULL;
+    PA_TRY(pa_scalars_new_elements(l, e->out, &out));
+    for (int64_t i = 0; i < n; i++) out[i] = -1;
     broadcast walk;
     reduction_begin(&walk, operand, (unsigned)result->array->ints[0]);
     for (int64_t i = 0; i < terms; i++) {
-        int32_t term = element(l, in[0], i), *total = &l->elements[first + walk.position];
+        int32_t *total = &out[walk.position], pair[2] = {*total, element(l, in[0], i)};
+        bool flows = e->tracked && l->all[pair[1]].flows;
         if (*total < 0) {
-            pa_register reg;
-            PA_TRY(pa_scalar_register(l, term, &reg));
-            int32_t scalar;
-            PA_TRY(pa_scalar_new(l, reg, -1, l->all[term].flows && e->tracked, &scalar));
-            l->elements[first + walk.position] = scalar;
+            PA_TRY(duplicate(l, pair[1], flows, total));
         } else {
-            int32_t pair[2] = {*total, term}, scalar;
-            bool flows = e->tracked && (l->all[pair[0]].flows || l->all[term].flows);
-            PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, flows, &scalar));
-            l->elements[first + walk.position] = scalar;
+            flows = flows || (e->tracked && l->all[pair[0]].flows);
+            PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, flows, total));
         }
         broadcast_next(&walk, operand);
     }
     for (int64_t i = 0; i < n; i++)
-        if (l->elements[first + i] < 0) PA_TRY(pa_scalar_constant(l, 0, &l->elements[first + i]));
+        if (out[i] < 0) PA_TRY(pa_scalar_constant(l, 0, &out[i]));
     for (int64_t i = 0; i < n && e->op == PA_OP_mean; i++) {
-        int32_t pair[2] = {l->elements[first + i], -1}, scalar;
-        PA_TRY(pa_scalar_constant(l, (double)(n == 0 ? 1 : terms / n), &pair[1]));
-        PA_TRY(pa_scalar_apply(l, PA_OP_div, pair, 2, NULL, l->all[pair[0]].flows, &scalar));
-        l->elements[first + i] = scalar;
+        int32_t pair[2] = {out[i], -1};
+        PA_TRY(pa_scalar_constant(l, (double)(terms / n), &pair[1]));
+        PA_TRY(pa_scalar_apply(l, PA_OP_div, pair, 2, NULL, l->all[pair[0]].flows, &out[i]));
     }
-    l->variables[e->out].at = first;
     return PA_OK;
 }
 
 static pa_status lower_view(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *view = node_of(l, e->out);
-    int64_t n = pa_node_numel(view);
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
     /* Strides, and behind them the offset, in the operand's logical order */
     const int64_t *attributes = view->array->ints;
-    for (int64_t i = 0; i < n; i++) {
+    int32_t *out = NULL;
+    PA_TRY(pa_scalars_new_elements(l, e->out, &out));
+    for (int64_t i = 0; i < pa_node_numel(view); i++) {
         int64_t rest = i, at = attributes[PA_MAX_NDIM];
         for (int axis = view->ndim - 1; axis >= 0; axis--) {
             at += rest % view->array->shape[axis] * attributes[axis];
             rest /= view->array->shape[axis];
         }
-        l->elements[first + i] = element(l, in[0], at);
+        out[i] = element(l, in[0], at);
     }
-    l->variables[e->out].at = first;
     return PA_OK;
 }
 
 static pa_status lower_cat(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *result = node_of(l, e->out);
     int axis = (int)result->array->ints[0];
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, (size_t)pa_node_numel(result), &first));
+    int32_t *out = NULL;
+    PA_TRY(pa_scalars_new_elements(l, e->out, &out));
     int64_t inner = 1, outer = 1, total = result->array->shape[axis], done = 0;
     for (int i = 0; i < axis; i++) outer *= result->array->shape[i];
     for (int i = axis + 1; i < result->ndim; i++) inner *= result->array->shape[i];
@@ -139,28 +134,22 @@ static pa_status lower_cat(pa_scalars *l, const pa_entry *e, const int32_t *in) 
         int64_t own = node_of(l, in[k])->array->shape[axis];
         for (int64_t o = 0; o < outer; o++)
             for (int64_t i = 0; i < own * inner; i++)
-                l->elements[first + (o * total + done) * inner + i] = element(l, in[k], o * own * inner + i);
+                out[(o * total + done) * inner + i] = element(l, in[k], o * own * inner + i);
         done += own;
     }
-    l->variables[e->out].at = first;
     return PA_OK;
 }
 
 /* The same numbers; as new scalars where no gradient flows back. */
-static pa_status lower_alias(pa_scalars *l, int32_t out, int32_t in, bool detached) {
+static pa_status lower_alias(pa_scalars *l, int32_t variable, int32_t in, bool detached) {
     if (!detached) {
-        l->variables[out].at = l->variables[in].at;
+        l->variables[variable].at = l->variables[in].at;
         return PA_OK;
     }
-    int64_t n = pa_node_numel(node_of(l, in));
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
-    for (int64_t i = 0; i < n; i++) {
-        pa_register reg;
-        PA_TRY(pa_scalar_register(l, element(l, in, i), &reg));
-        PA_TRY(pa_scalar_new(l, reg, -1, l->variables[out].gradient_is_read, &l->elements[first + i]));
-    }
-    l->variables[out].at = first;
+    int32_t *out = NULL, first = l->variables[in].at;
+    PA_TRY(pa_scalars_new_elements(l, variable, &out));
+    for (int64_t i = 0; i < pa_node_numel(node_of(l, in)); i++)
+        PA_TRY(duplicate(l, l->elements[first + i], l->variables[variable].gradient_is_read, &out[i]));
     return PA_OK;
 }
 
@@ -213,7 +202,7 @@ static pa_status backward_elementwise(pa_scalars *l, const pa_entry *e, const in
         int32_t operands[PA_MAX_OPERANDS], out = element(l, e->out, i);
         int32_t upstream = *gradient_at(l, out);
         for (int k = 0; k < e->n; k++) {
-            operands[k] = l->elements[l->variables[in[k]].at + walks[k].position];
+            operands[k] = element(l, in[k], walks[k].position);
             broadcast_next(&walks[k], result);
         }
         for (int k = 0; k < e->n && upstream >= 0; k++)
@@ -307,11 +296,9 @@ static pa_status lower_backward(pa_scalars *l, const pa_entry *entry) {
 
 /* From here on a variable is a new scalar; identity -1: its own. */
 static pa_status rebind(pa_scalars *l, int32_t variable, pa_register reg, int32_t identity, bool flows) {
-    int32_t first = 0;
-    PA_TRY(pa_scalars_new_elements(l, 1, &first));
-    PA_TRY(pa_scalar_new(l, reg, identity, flows, &l->elements[first]));
-    l->variables[variable].at = first;
-    return PA_OK;
+    int32_t *out = NULL;
+    PA_TRY(pa_scalars_new_elements(l, variable, &out));
+    return pa_scalar_new(l, reg, identity, flows, out);
 }
 
 static pa_status lower_update(pa_scalars *l, const pa_entry *e) {

@@ -56,11 +56,13 @@ pa_status pa_scalar_store(pa_scalars *l, int32_t scalar, int32_t buffer, pa_dtyp
     return PA_OK;
 }
 
-pa_status pa_scalars_new_elements(pa_scalars *l, size_t n, int32_t *first) {
+pa_status pa_scalars_new_elements(pa_scalars *l, int32_t variable, int32_t **out) {
+    size_t n = (size_t)pa_node_numel(l->log->variables[variable].node);
     PA_FAIL_IF(l->n_elements + n > INT32_MAX / 2, PA_UNSUPPORTED, "compile: a step of more than %d numbers",
                INT32_MAX / 2);
     PA_TRY(pa_mem_reserve(&l->elements, &l->elements_capacity, l->n_elements + n, sizeof *l->elements));
-    *first = (int32_t)l->n_elements;
+    l->variables[variable].at = (int32_t)l->n_elements;
+    *out = l->elements + l->n_elements;
     l->n_elements += n;
     return PA_OK;
 }
@@ -75,9 +77,9 @@ static int64_t element_offset(const pa_node *node, int64_t i) {
     return offset * (int64_t)pa_dtype_size((pa_dtype)node->dtype);
 }
 
-static pa_status read_constant(pa_scalars *l, const pa_node *node, int64_t i, bool flows, int32_t *out) {
+static pa_status read_constant(pa_scalars *l, const pa_node *node, int64_t offset, bool flows, int32_t *out) {
     double value = 0;
-    pa_k->convert[node->dtype][PA_FLOAT64](&value, pa_node_data(node) + element_offset(node, i), 1, 1);
+    pa_k->convert[node->dtype][PA_FLOAT64](&value, pa_node_data(node) + offset, 1, 1);
     PA_TRY(pa_scalar_constant(l, value, out));
     l->all[*out].flows = flows;
     return PA_OK;
@@ -88,18 +90,16 @@ pa_status pa_scalars_need(pa_scalars *l, int32_t variable) {
     const pa_variable *v = &l->log->variables[variable];
     bool is_constant = v->kind == PA_VARIABLE_CONSTANT;
     const pa_node *node = is_constant ? v->constant : v->node;
-    int64_t n = pa_node_numel(node);
-    int32_t first = 0, buffer = -1;
+    bool flows = is_constant ? l->variables[variable].gradient_is_read : (node->flags & PA_IS_VALUE) != 0;
+    int32_t *out = NULL, buffer = -1;
     if (!is_constant) PA_TRY(pa_lower_leaf(&l->lowering, variable, &buffer));
-    PA_TRY(pa_scalars_new_elements(l, (size_t)n, &first));
-    for (int64_t i = 0; i < n; i++) {
-        int32_t *scalar = &l->elements[first + i];
+    PA_TRY(pa_scalars_new_elements(l, variable, &out));
+    for (int64_t i = 0; i < pa_node_numel(node); i++) {
+        int64_t offset = element_offset(node, i);
         if (is_constant)
-            PA_TRY(read_constant(l, node, i, l->variables[variable].gradient_is_read, scalar));
+            PA_TRY(read_constant(l, node, offset, flows, &out[i]));
         else
-            PA_TRY(pa_scalar_load(l, buffer, (pa_dtype)node->dtype, element_offset(node, i),
-                                  (node->flags & PA_IS_VALUE) != 0, scalar));
+            PA_TRY(pa_scalar_load(l, buffer, (pa_dtype)node->dtype, offset, flows, &out[i]));
     }
-    l->variables[variable].at = first;
     return PA_OK;
 }

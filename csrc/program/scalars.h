@@ -51,8 +51,8 @@ pa_status pa_scalar_apply(pa_scalars *l, pa_op op, const int32_t *in, int n, con
 pa_status pa_scalar_load(pa_scalars *l, int32_t buffer, pa_dtype dtype, int64_t offset, bool flows, int32_t *out);
 pa_status pa_scalar_store(pa_scalars *l, int32_t scalar, int32_t buffer, pa_dtype dtype, int64_t offset);
 
-/* Room for n elements. */
-pa_status pa_scalars_new_elements(pa_scalars *l, size_t n, int32_t *first);
+/* Room for a variable's scalars, which the caller fills in before it asks for more. */
+pa_status pa_scalars_new_elements(pa_scalars *l, int32_t variable, int32_t **out);
 
 /* The scalars of a variable that is an argument, captured or a constant. */
 pa_status pa_scalars_need(pa_scalars *l, int32_t variable);
