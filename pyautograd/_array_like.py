@@ -37,7 +37,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     buffer, what has `__array__` or `__dlpack__`. `dtype`: by default the default float for Python floats, int64 for
     ints, bool for bools, and the own dtype of what has one (small integers become int64, float16 float32); of a
     list the highest that occurs. `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged
-    lists, tensors of several elements in a list and numbers that do not fit, TypeError for what is no number.
+    lists, tensors of several elements in a list and numbers that do not fit, TypeError for what is no number,
+    RuntimeError for another device than "cpu".
 
     >>> import pyautograd
     >>> pyautograd.tensor([[1, 2], [3, 4]])

@@ -140,7 +140,7 @@ def arange(
     """Numbers from `start` to `end`, which is not included, `step` apart; int64 if all three are ints.
 
     With an integer `dtype` the three are cut to ints first. **Raises** ValueError for a step of 0, one that leads away
-    from `end`, and for what is not finite.
+    from `end`, and for what is not finite; else as `empty`.
 
     >>> import pyautograd
     >>> pyautograd.arange(2, 8, 2)

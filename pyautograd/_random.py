@@ -99,7 +99,9 @@ def randint(
     dtype: Any = None,
     device: Any = None,
 ) -> Tensor:
-    """Integers from [low, high), or from [0, high) as `randint(high, size)`. **Raises** ValueError for an empty range.
+    """Integers from [low, high), or from [0, high) as `randint(high, size)`.
+
+    **Raises** as `empty`, and ValueError for an empty range.
 
     >>> import pyautograd
     >>> pyautograd.randint(0, 10, (4,)).shape

@@ -318,7 +318,8 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """Views of the tensor cut along an axis: pieces of one size, the last may be smaller, or of the sizes given.
 
-    **Raises** ValueError for a size below 0, a size of 0 for all pieces, and for sizes that do not add up.
+    **Raises** ValueError for a size below 0, a size of 0 for all pieces, and for sizes that do not add up,
+    IndexError for an axis that is not there.
 
     >>> import pyautograd
     >>> [part.tolist() for part in pyautograd.arange(5).split(2)]

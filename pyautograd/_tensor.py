@@ -454,7 +454,7 @@ class Tensor(TensorMethods):
         **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element.
         `retain_graph`: keep the graph, so that it can be differentiated again. **Raises** RuntimeError for a tensor
         that is no scalar when no gradient is given, without history, whose graph was freed, or where something saved
-        was modified in place. When it raises, no `.grad` has changed.
+        was modified in place, NotImplementedError for `create_graph`. When it raises, no `.grad` has changed.
 
         >>> import pyautograd
         >>> x = pyautograd.tensor(3.0, requires_grad=True)

@@ -65,7 +65,8 @@ def grad(
 
     **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element.
     **Returns** a tuple with a tensor for each input. **Raises** RuntimeError for an input that does not require grad,
-    or that the outputs do not depend on (with `allow_unused=True` its gradient is None).
+    or that the outputs do not depend on (with `allow_unused=True` its gradient is None), NotImplementedError for
+    `create_graph`.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)

@@ -20,7 +20,7 @@ class Adam(FusedOptimizer):
 
     `amsgrad` takes the largest v so far, `maximize` goes uphill, `decoupled_weight_decay` makes it AdamW.
 
-    **Raises** ValueError for a negative option or a beta outside of [0, 1).
+    **Raises** ValueError for a negative option or a beta outside of [0, 1), NotImplementedError for `differentiable`.
 
     >>> import pyautograd as pa
     >>> w = pa.nn.Parameter(pa.tensor([1.0]))

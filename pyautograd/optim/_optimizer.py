@@ -86,7 +86,8 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds parameters with options of their own: `{"params": [...], "lr": 0.01}`.
 
-        **Raises** as making the optimiser does, and ValueError for parameters that it has already.
+        **Raises** as making the optimiser does, and ValueError for parameters that it has already, KeyError without
+        "params".
 
         >>> import pyautograd as pa
         >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(2))], lr=0.1)

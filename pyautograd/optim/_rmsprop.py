@@ -16,7 +16,7 @@ class RMSprop(FusedOptimizer):
     With g = grad + weight_decay p, v = alpha v + (1 - alpha) g^2, less the square of g's own running mean where
     `centered`: p -= lr g / (sqrt(v) + eps), or with momentum p -= lr b for b = momentum b + g / (sqrt(v) + eps).
 
-    **Raises** ValueError for a negative option.
+    **Raises** ValueError for a negative option, NotImplementedError for `differentiable`.
 
     >>> import pyautograd as pa
     >>> w = pa.nn.Parameter(pa.tensor([1.0]))

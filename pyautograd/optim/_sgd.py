@@ -16,7 +16,8 @@ class SGD(FusedOptimizer):
     With g = grad + weight_decay p: p -= lr g, or with momentum p -= lr b for b = momentum b + (1 - dampening) g, which
     starts as g. `nesterov` goes along g + momentum b instead, `maximize` goes uphill.
 
-    **Raises** ValueError for a negative option, and for `nesterov` without momentum or with dampening.
+    **Raises** ValueError for a negative option, and for `nesterov` without momentum or with dampening,
+    NotImplementedError for `differentiable`.
 
     >>> import pyautograd as pa
     >>> w = pa.nn.Parameter(pa.tensor([1.0]))

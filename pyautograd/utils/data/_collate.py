@@ -19,7 +19,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Samples to a batch, as in PyTorch: tensors and arrays are stacked, numbers become a tensor, tuples and dicts are
     taken apart and their fields collated, text stays a list.
 
-    **Raises** ValueError for an empty batch and samples of different lengths or shapes, TypeError for other objects.
+    **Raises** ValueError for an empty batch and samples of different lengths or shapes, KeyError for different keys,
+    TypeError for other objects.
 
     >>> import pyautograd as pa
     >>> [field.tolist() for field in default_collate([(1, 0.5), (2, 0.25)])]
