@@ -80,7 +80,7 @@ typedef enum pa_instruction_kind {
 
 typedef struct pa_instruction {
     uint8_t kind;
-    uint8_t operand;  /* GRADIENT: which */
+    uint8_t operand;  /* GRADIENT: which; FILL: pa_fill_kind */
     bool accumulate;  /* GRADIENT */
     bool relu;        /* FORWARD of linear: fused with the ReLU that follows it */
     bool mask;        /* BACKWARD of linear: fused with that of the ReLU before it, whose result operand 0 is */
@@ -90,10 +90,10 @@ typedef struct pa_instruction {
     /* Further buffers, from `targets` on in the pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES, or -1 */
     int32_t n, targets;
     pa_map_fn *map;
-    double params[PA_MAX_PARAMS];
+    double params[PA_MAX_PARAMS]; /* CLIP: norm and its order; FILL: bounds */
 } pa_instruction;
 
-enum { PA_TARGET_ACCUMULATES = 1 << 30 };
+enum { PA_TARGET_ACCUMULATES = 1 << 30 }; /* the buffer is added to */
 
 /* The state of a leaf's gradient, where no buffer holds it. */
 enum { PA_GRADIENT_AS_FOUND = -2, PA_GRADIENT_CLEARED = -1 };
