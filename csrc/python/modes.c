@@ -105,8 +105,7 @@ static PyObject *mode_exit(PyObject *self, PyObject *const *exception, Py_ssize_
         return NULL;
     }
     m->n--;
-    pa_status status = m->set(m, m->before[m->n], &now);
-    return pa_none_or_raise(status);
+    return pa_none_or_raise(m->set(m, m->before[m->n], &now));
 }
 
 /* set_grad_enabled has set its mode when it was made. */

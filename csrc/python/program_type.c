@@ -375,8 +375,8 @@ static PyObject *instruction_texts(const pa_program *p) {
     return list;
 }
 
-/* The steps of scalar code, a line each. */
-static PyObject *scalar_texts(const pa_program *p) {
+/* The steps of straight-line code, a line each. */
+static PyObject *straightline_texts(const pa_program *p) {
     PyObject *list = PyList_New(0);
     char text[8192];
     for (size_t i = 0; list != NULL && pa_values_dump(p->values, i, text, sizeof text) != NULL; i++) {
@@ -396,7 +396,7 @@ static PyObject *describe_values(const pa_program *p) {
     if (set_item(dict, "kind", PyUnicode_FromString("values")) < 0 ||
         set_item(dict, "ops", PyLong_FromLongLong(s.given)) < 0 ||
         set_item(dict, "ops_left", PyLong_FromLongLong(s.left)) < 0 ||
-        set_item(dict, "instructions", scalar_texts(p)) < 0 ||
+        set_item(dict, "instructions", straightline_texts(p)) < 0 ||
         set_item(dict, "fused", PyLong_FromLongLong(s.packs)) < 0 ||
         set_item(dict, "chains", PyLong_FromLongLong(s.reductions)) < 0 ||
         set_item(dict, "products", PyLong_FromLongLong(s.products)) < 0 ||
