@@ -8,6 +8,7 @@
 #include "arrays.h"
 
 #include "convert.h"
+#include "parts.h"
 
 typedef struct array_fields {
     PyObject_HEAD

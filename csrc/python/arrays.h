@@ -7,7 +7,4 @@
 /* A new tensor over the array's memory. 1; 0 where Python has to look at the array; -1 with an exception set. */
 int pa_array_as_node(PyObject *object, pa_node **out);
 
-/* Adds `borrow`, `array_over` and `arrays` to the module; -1 with an exception set. */
-int pa_arrays_ready(PyObject *module);
-
 #endif

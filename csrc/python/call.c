@@ -2,7 +2,7 @@
 
    Behind the operands stand the floats of an elementwise op's parameters, or, for an op on whole tensors, a tuple of
    ints and a tuple of floats. */
-#include "call.h"
+#include "parts.h"
 
 #include "convert.h"
 #include "operators.h"

@@ -1,5 +1,5 @@
 /* Differentiating: backward and grad, the ops that are written in Python, and the tape for drawings and tables. */
-#include "gradients.h"
+#include "parts.h"
 
 #include "convert.h"
 

@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "layer.h"
+#include "parts.h"
 
 #include "../graph.h"
 

@@ -9,7 +9,4 @@ int pa_guards_check(PyObject *guards);
 
 bool pa_is_guards(PyObject *object);
 
-/* Adds the type Guards and `bump_epoch` to the module; -1 with an exception set. */
-int pa_guards_ready(PyObject *module);
-
 #endif

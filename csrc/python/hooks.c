@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "convert.h"
+#include "parts.h"
 
 #include "../hold.h"
 #include "../kernels/blas.h"

@@ -7,7 +7,4 @@
 /* A UserWarning at the user's line; -1 where warnings are errors. */
 int pa_warn(const char *message);
 
-/* Sets the engine's hooks and adds `after_fork` to the module; -1 with an exception set. */
-int pa_hooks_ready(PyObject *module);
-
 #endif

@@ -11,6 +11,7 @@
 #include <structmember.h>
 
 #include "handle.h"
+#include "parts.h"
 
 #include "../record.h"
 #include "../scalar.h"

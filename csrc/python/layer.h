@@ -9,7 +9,4 @@ bool pa_is_neuron(PyObject *object);
 /* A neuron's w, b and nonlin, borrowed, NULL where missing. */
 void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]);
 
-/* Adds NeuronState and `layer` to the module; -1 with an exception set. */
-int pa_layer_ready(PyObject *module);
-
 #endif

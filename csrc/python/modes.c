@@ -9,7 +9,7 @@
         └─ before[n]: one for each __enter__ that has not met its __exit__, so that a mode can be entered again inside
 
    As a decorator a mode is _grad_mode.decorated(value, function), which enters a new one at each call. */
-#include "modes.h"
+#include "parts.h"
 
 #include <pthread.h>
 

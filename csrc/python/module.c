@@ -1,16 +1,5 @@
 /* The compiled module: cffi's `ffi` and `lib`, and the types and functions of this folder. */
-#include "arrays.h"
-#include "call.h"
-#include "gradients.h"
-#include "guards.h"
-#include "hooks.h"
-#include "layer.h"
-#include "modes.h"
-#include "program_type.h"
-#include "recording.h"
-#include "support.h"
-#include "tensors.h"
-#include "types.h"
+#include "parts.h"
 
 static PyObject *register_python(PyObject *module, PyObject *arguments) {
     (void)module;

@@ -1,7 +1,7 @@
 /* The type Program: a recording compiled.
 
        Program(recording, disabled) ─▶ Program: call(args), run(data, …), describe() */
-#include "program_type.h"
+#include "parts.h"
 
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "recording.h"
 
 #include "handle.h"
+#include "parts.h"
 
 static PyTypeObject *recording_type;
 

@@ -15,7 +15,4 @@ typedef struct pa_recording_object {
 
 bool pa_is_recording_object(PyObject *object);
 
-/* Adds the type Recording and the functions that record to the module; -1 with an exception set. */
-int pa_recording_ready(PyObject *module);
-
 #endif

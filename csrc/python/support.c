@@ -1,6 +1,8 @@
 /* The exceptions that statuses become, and the objects that the Python side has registered. */
 #include "support.h"
 
+#include "parts.h"
+
 pa_python pa_py;
 
 static PyObject *PyExc_TraceError; /* named as PA_STATUS_MAP and CPython name the others */

@@ -52,7 +52,4 @@ static inline void pa_tuple_put(PyObject **tuple, Py_ssize_t i, PyObject *item) 
    set. */
 int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObject **type);
 
-/* Adds TraceError to the module; -1 with an exception set. */
-int pa_support_ready(PyObject *module);
-
 #endif

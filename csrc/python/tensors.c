@@ -1,6 +1,6 @@
 /* Tensors made and written to: new ones and parameters; written by copies, and by NumPy between check_write and
    bump_version. */
-#include "tensors.h"
+#include "parts.h"
 
 #include "convert.h"
 

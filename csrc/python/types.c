@@ -7,7 +7,7 @@
 
    Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement costs 50
    ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
-#include "types.h"
+#include "parts.h"
 
 #include <math.h>
 #include <stddef.h>
