@@ -69,15 +69,21 @@ def train_by_hand(training: Regression) -> None:
     training.step(X[:32], Y[:32])
 
 
-ACTIONS: list[Callable[[Regression], None]] = [
-    lambda training: training.optimizer.state.clear(), take_a_parameters_state, clear_inner_dicts,
-    lambda training: training.optimizer._state.clear(), replace_data_and_gradients, load_states, change_options,
-    freeze_a_layer, train_by_hand, lambda training: training.optimizer.zero_grad(set_to_none=False),
-]  # fmt: skip
-NAMES = ["clear", "pop", "inner", "private", "replace", "load", "options", "freeze", "by hand", "zero"]
+ACTIONS: dict[str, Callable[[Regression], Any]] = {
+    "clear": lambda training: training.optimizer.state.clear(),
+    "pop": take_a_parameters_state,
+    "inner": clear_inner_dicts,
+    "private": lambda training: training.optimizer._state.clear(),
+    "replace": replace_data_and_gradients,
+    "load": load_states,
+    "options": change_options,
+    "freeze": freeze_a_layer,
+    "by hand": train_by_hand,
+    "zero": lambda training: training.optimizer.zero_grad(set_to_none=False),
+}
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=NAMES)
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
 def test_a_callback_may_do_what_a_loop_may(action: Callable[[Regression], None]) -> None:
     plain, compiled = Regression(), Regression()
     wanted = []
@@ -173,9 +179,10 @@ def write_gradients(training: Regression) -> None:
             p.grad.mul_(2)
 
 
-@pytest.mark.parametrize(
-    "action", [*ACTIONS, write_gradients, replace_optimizer], ids=[*NAMES, "write gradients", "replace optimizer"]
-)
+ATTACKS = {**ACTIONS, "write gradients": write_gradients, "replace optimizer": replace_optimizer}
+
+
+@pytest.mark.parametrize("action", ATTACKS.values(), ids=ATTACKS)
 def test_what_another_thread_does_meanwhile_is_refused_or_harmless(action: Callable[[Regression], None]) -> None:
     """It may be told that it cannot, or that the step cannot go on; never more."""
     training = Regression(width=256)

@@ -104,7 +104,7 @@ def test_buffers_share_memory() -> None:
     assert planned["arena_bytes"] - (unplanned["arena_bytes"] - unplanned["tensor_bytes"]) <= 2 * 4 * 256 * 256
 
 
-def test_scalar_code_is_rolled_up_and_grouped() -> None:
+def test_reductions_are_recognised_and_equal_ops_are_packed() -> None:
     model = MLP(3, [8, 1])
     rows = np.random.default_rng(0).normal(size=(20, 3))
 
