@@ -1,6 +1,7 @@
 /* What an instruction touches, and what follows from it: when buffers live, which instruction needs which. */
 #include "instruction.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* ---- what it touches ---- */
@@ -104,65 +105,54 @@ void pa_per_buffer_free(const pa_program *p, int32_t *numbers) {
 
 /* ---- in words ---- */
 
-static int append(char *text, size_t size, int at, const char *words) {
-    if (at < 0 || (size_t)at >= size) return at;
-    int written = snprintf(text + at, size - (size_t)at, "%s", words);
-    return written < 0 ? at : at + written;
-}
+typedef struct words {
+    char *to;
+    size_t left;
+} words;
 
-static int append_operands(const pa_node *node, char *text, size_t size, int at) {
-    for (int k = 0; k < node->n_parents; k++) {
-        at = append(text, size, at, k == 0 ? " " : ", ");
-        at = append(text, size, at, pa_node_shape_text(pa_node_parent(node, k)));
-    }
-    return at;
+static void say(words *w, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    int n = vsnprintf(w->to, w->left, format, values);
+    va_end(values);
+    size_t written = n < 0 ? 0 : (size_t)n < w->left ? (size_t)n : w->left - 1;
+    w->to += written;
+    w->left -= written;
 }
 
 void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
-    static const char *const words[] = {
-        [PA_DO_SEED] = "seed",   [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy",
-        [PA_DO_WRITE] = "write", [PA_DO_UPDATE] = "update",       [PA_DO_ZERO] = "zero gradient",
-        [PA_DO_CLIP] = "clip",   [PA_DO_FILL] = "draw",           [PA_DO_NOTHING] = "nothing"};
+    static const char *const names[] = {
+        [PA_DO_SEED] = "seed", [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy", [PA_DO_WRITE] = "write",
+        [PA_DO_CLIP] = "clip", [PA_DO_ZERO] = "zero gradient",  [PA_DO_FILL] = "draw", [PA_DO_NOTHING] = "nothing"};
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
-    int at = 0;
-    text[0] = '\0';
+    words w = {text, size};
+    int updated = 0;
     switch ((pa_instruction_kind)i->kind) {
     case PA_DO_FORWARD:
     case PA_DO_MAP:
-        at = append(text, size, at, pa_op_table[node->op].name);
-        at = append_operands(node, text, size, at);
-        at = append(text, size, at, " -> ");
-        at = append(text, size, at, pa_node_shape_text(node));
-        if (i->relu) append(text, size, at, " with relu");
+        say(&w, "%s", pa_op_table[node->op].name);
+        for (int k = 0; k < node->n_parents; k++)
+            say(&w, "%s%s", k == 0 ? " " : ", ", pa_node_shape_text(pa_node_parent(node, k)));
+        say(&w, " -> %s%s", pa_node_shape_text(node), i->relu ? " with relu" : "");
         break;
     case PA_DO_BACKWARD:
     case PA_DO_GRADIENT:
-        at = append(text, size, at, "d ");
-        at = append(text, size, at, pa_op_table[node->op].name);
-        at = append(text, size, at, " ");
-        at = append(text, size, at, pa_node_shape_text(node));
-        if (i->mask) at = append(text, size, at, " through relu");
-        if (i->kind == PA_DO_GRADIENT)
-            append(text, size, at, i->operand == 0 ? " to a" : i->operand == 1 ? " to b" : " to c");
+        say(&w, "d %s %s", pa_op_table[node->op].name, pa_node_shape_text(node));
+        if (i->mask) say(&w, " through relu");
+        if (i->kind == PA_DO_GRADIENT) say(&w, " to %c", "abc"[i->operand]);
         break;
     case PA_DO_FUSED:
-        at = append(text, size, at, "chain of");
-        for (int k = 0; k < i->n; k++) {
-            const pa_instruction *each = &p->fused[i->targets + k];
-            at = append(text, size, at, each->kind == PA_DO_GRADIENT ? " d " : " ");
-            at = append(text, size, at, pa_op_table[p->nodes[each->node]->op].name);
-        }
+        say(&w, "chain of");
+        for (const pa_instruction *each = p->fused + i->targets, *end = each + i->n; each < end; each++)
+            say(&w, "%s %s", each->kind == PA_DO_GRADIENT ? " d" : "", pa_op_table[p->nodes[each->node]->op].name);
         break;
     case PA_DO_UPDATE:
-        for (int k = 0; k < i->n; k++) at += p->pool[i->targets + k] >= 0; /* that have a gradient */
-        snprintf(text, size, "update of %d parameters", at);
+        for (int k = 0; k < i->n; k++) updated += p->pool[i->targets + k] >= 0; /* that have a gradient */
+        say(&w, "update of %d parameters", updated);
         break;
     default:
-        at = append(text, size, at, words[i->kind]);
-        if (node != NULL) {
-            at = append(text, size, at, " ");
-            append(text, size, at, pa_node_shape_text(node));
-        }
+        say(&w, "%s", names[i->kind]);
+        if (node != NULL) say(&w, " %s", pa_node_shape_text(node));
     }
 }
 

@@ -3,6 +3,8 @@
    order. */
 #include "lower.h"
 
+#include <string.h>
+
 static pa_instruction instruction(pa_instruction_kind kind) {
     return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1};
 }
@@ -336,8 +338,7 @@ static pa_status lower_clip(pa_lowering *l, const pa_entry *entry) {
     pa_instruction i = instruction(PA_DO_CLIP);
     PA_TRY(list_gradients(l, entry, &i.targets));
     i.n = entry->n;
-    i.params[0] = entry->params[0];
-    i.params[1] = entry->params[1];
+    memcpy(i.params, entry->params, sizeof i.params);
     if (entry->out >= 0) {
         PA_TRY(result_node(l, entry->out));
         i.node = l->variables[entry->out].at;
@@ -356,8 +357,7 @@ static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
     pa_instruction i = instruction(PA_DO_FILL);
     i.node = l->variables[variable].at;
     i.operand = (uint8_t)l->log->ints[entry->ints];
-    i.params[0] = entry->params[0];
-    i.params[1] = entry->params[1];
+    memcpy(i.params, entry->params, sizeof i.params);
     return pa_program_emit(l->p, &i);
 }
 

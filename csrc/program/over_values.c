@@ -57,6 +57,27 @@ static bool singles_stay_apart(const pa_log *log) {
     return true;
 }
 
+static bool are_values(const pa_entry *e, const pa_log *log, bool captured) {
+    for (int k = 0; k < e->n; k++) {
+        const pa_variable *v = &log->variables[log->operands[e->operands + k]];
+        if (!(v->node->flags & PA_IS_VALUE) || (captured && v->kind != PA_VARIABLE_CAPTURED)) return false;
+    }
+    return true;
+}
+
+static bool is_over_values(const pa_entry *e, const pa_log *log) {
+    switch ((pa_entry_kind)e->kind) {
+    case PA_ENTRY_OP: return is_plain(e, log);
+    case PA_ENTRY_WRITE:
+    case PA_ENTRY_CLIP:
+    case PA_ENTRY_FILL: return false;
+    case PA_ENTRY_BACKWARD: return e->n == 1;
+    case PA_ENTRY_UPDATE: return are_values(e, log, true);
+    case PA_ENTRY_ZERO_GRAD: return are_values(e, log, false);
+    default: return true;
+    }
+}
+
 bool pa_log_is_over_values(const pa_log *log) {
     if (!singles_stay_apart(log)) return false;
     bool any = false;
@@ -69,30 +90,7 @@ bool pa_log_is_over_values(const pa_log *log) {
         total += (double)pa_node_numel(v->node);
     }
     if (!any || total > MOST_NUMBERS) return false;
-    for (size_t i = 0; i < log->n_entries; i++) {
-        const pa_entry *e = &log->entries[i];
-        switch ((pa_entry_kind)e->kind) {
-        case PA_ENTRY_OP:
-            if (!is_plain(e, log)) return false;
-            break;
-        case PA_ENTRY_WRITE:
-        case PA_ENTRY_CLIP:
-        case PA_ENTRY_FILL: return false;
-        case PA_ENTRY_BACKWARD:
-            if (e->n != 1) return false;
-            break;
-        case PA_ENTRY_UPDATE:
-            for (int k = 0; k < e->n; k++) {
-                const pa_variable *v = &log->variables[log->operands[e->operands + k]];
-                if (!(v->node->flags & PA_IS_VALUE) || v->kind != PA_VARIABLE_CAPTURED) return false;
-            }
-            break;
-        case PA_ENTRY_ZERO_GRAD:
-            for (int k = 0; k < e->n; k++)
-                if (!(log->variables[log->operands[e->operands + k]].node->flags & PA_IS_VALUE)) return false;
-            break;
-        default: break;
-        }
-    }
+    for (size_t i = 0; i < log->n_entries; i++)
+        if (!is_over_values(&log->entries[i], log)) return false;
     return true;
 }
