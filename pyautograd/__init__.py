@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from pyautograd import (
     _array_like,
     _blas,
-    _compile,
     _creation,
     _device,
     _dtype,
@@ -32,7 +31,7 @@ from pyautograd import (
 )
 from pyautograd._array_like import *
 from pyautograd._blas import *
-from pyautograd._compile import *
+from pyautograd._core import TraceError
 from pyautograd._creation import *
 from pyautograd._device import *
 from pyautograd._dtype import *
@@ -49,12 +48,11 @@ from pyautograd._value import *
 from pyautograd._version import __version__
 
 __all__ = [
-    "MLP", "__version__", "autograd", "bench", "datasets", "load", "nn", "optim", "plot", "reference", "save",
-    "scalar", "utils",
+    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "compile", "datasets", "load", "nn",
+    "optim", "plot", "reference", "save", "scalar", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
-__all__ += _compile.__all__
 __all__ += _creation.__all__
 __all__ += _device.__all__
 __all__ += _dtype.__all__
@@ -71,10 +69,13 @@ __all__ += _value.__all__
 
 if TYPE_CHECKING:
     from pyautograd import bench, datasets, nn, optim, plot, reference, scalar, utils
+    from pyautograd._compile import CompiledStep, compile
     from pyautograd._serialization import load, save
     from pyautograd.nn import MLP
 
-_LAZY = {"MLP": "pyautograd.nn", "load": "pyautograd._serialization", "save": "pyautograd._serialization"}
+_LAZY = {
+    "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
+}  # fmt: skip
 _MODULES = {"bench", "datasets", "nn", "optim", "plot", "reference", "scalar", "utils"}
 
 
@@ -83,7 +84,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"pyautograd.{name}")
     if name in _LAZY:
-        found = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        found = globals()[name] = getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
         return found
     raise AttributeError(f"module 'pyautograd' has no attribute {name!r}")
 

@@ -22,6 +22,7 @@ from pyautograd import _core
 from pyautograd._arguments import named
 from pyautograd._core import TraceError, is_recording
 from pyautograd._generator import Generator
+from pyautograd._guards import StepGuards
 from pyautograd._method import Step
 from pyautograd._program import Program
 from pyautograd._recompiles import Recompiles
@@ -29,7 +30,7 @@ from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
 from pyautograd._signature import Call, take_apart
 
-__all__ = ["CompiledStep", "TraceError", "compile"]
+__all__ = ["CompiledStep", "compile"]
 
 MAX_PROGRAMS = 64  # of one step; the one that was not used for longest goes
 MAX_ALIKE = 4  # with the same signature and guards: only what they are bound to differs
@@ -141,8 +142,6 @@ class CompiledStep(Step):
 
     def _record(self, call: Call) -> Any:
         """The result of a recorded call, which makes a program where one before has done the same."""
-        from pyautograd._guards import StepGuards  # when first needed: half of what compile takes to import
-
         key = call.kind, call.signature()
         earlier = self._recorded.setdefault(key, [])
         while len(self._recorded) > MAX_PROGRAMS:

@@ -37,6 +37,9 @@ from pyautograd._dtype import dtype
 from pyautograd._method import BoundStep, Step
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
+from pyautograd.nn._module import Module
+from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
+from pyautograd.scalar import Module as ScalarModule
 
 __all__ = ["StepGuards"]
 
@@ -212,10 +215,6 @@ class _Walk:
     """One walk over what can be reached; `names` are those that the last one has met."""
 
     def __init__(self, function: Callable[..., Any], roots: list[tuple[Any, str]], names: _Reads) -> None:
-        from pyautograd.nn._module import Module
-        from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
-        from pyautograd.scalar import Module as ScalarModule
-
         self.names = names
         self.dynamic = bool(_REFLECTION & (names.globals | names.attributes))
         self.met: list[_Reads] = []
@@ -229,8 +228,6 @@ class _Walk:
         self.home = getattr(function, "__module__", None)
         self._seen: dict[int, Any] = {}
         self._todo: list[tuple[Any, str]] = []
-        self._module, self._scalar_module = Module, ScalarModule
-        self._optimizer, self._fused = Optimizer, FusedOptimizer
 
         self.rows.modes()
         self.places.append("whether gradients are kept or anomalies detected, or the default dtype")
@@ -325,7 +322,7 @@ class _Walk:
             )
         elif isinstance(value, (random.Random, np.random.Generator, np.random.RandomState)):
             self.random.append(value)
-        elif isinstance(value, self._fused):
+        elif isinstance(value, FusedOptimizer):
             self._options(value, place)
         elif not isinstance(value, enum.Enum):
             self._object(value, place)
@@ -411,8 +408,8 @@ class _Walk:
     def _object(self, value: Any, place: str) -> None:
         """An instance: its attributes, then its class."""
         cls = type(value)
-        is_module = isinstance(value, self._module)
-        holds_parameters = is_module or isinstance(value, (self._scalar_module, NeuronState, self._optimizer))
+        is_module = isinstance(value, Module)
+        holds_parameters = is_module or isinstance(value, (ScalarModule, NeuronState, Optimizer))
         users = not _is_library(cls.__module__) or cls.__module__ == self.home
         if not (users or holds_parameters or isinstance(value, _NAMESPACES)):
             return
@@ -436,7 +433,7 @@ class _Walk:
         guarded |= {name for name in shared if not _is_method(cls, name)} | self.names.stored
         if is_module:
             guarded.add("training")
-        if isinstance(value, self._optimizer):
+        if isinstance(value, Optimizer):
             guarded |= {"param_groups", "_state"}
         if attributes is not None:
             for name in sorted(guarded, key=str):
@@ -451,7 +448,7 @@ class _Walk:
 
     def _is_structure(self, held: Any, users: bool) -> bool:
         """Is an attribute of a module part of what it computes with? All of our own layers' are."""
-        return not users or held is None or isinstance(held, (Node, self._module, self._scalar_module, NeuronState))
+        return not users or held is None or isinstance(held, (Node, Module, ScalarModule, NeuronState))
 
     def _options(self, optimizer: Any, place: str) -> None:
         """An optimiser's groups: when they change, the optimiser is told, and no new program is made."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pyautograd import _core, _grad_mode, _updates
 from pyautograd._core import Node, is_traced_scalar
+from pyautograd._guards import StepGuards
 from pyautograd._signature import Call
 from pyautograd._structure import flatten, outline, rebuild
 from pyautograd._value import Value
-
-if TYPE_CHECKING:
-    from pyautograd._guards import StepGuards
 
 
 class Recorded(NamedTuple):
