@@ -203,60 +203,64 @@ static void print(char *buffer, size_t n, size_t *used, const char *format, ...)
     if (written > 0) *used += (size_t)written < n - *used ? (size_t)written : n - *used - 1;
 }
 
-static const char *code_name(unsigned code, bool *gradient) {
-    *gradient = code >= SL_CODE_GRADIENT;
-    return pa_op_table[*gradient ? (code - SL_CODE_GRADIENT) / PA_MAX_OPERANDS : code].name;
+/* The kinds of lines of a dump: the maps first, by their kind. */
+enum { LINE_PRODUCT = PA_MAP_KINDS, LINE_SUMS, LINE_GATHER, LINE_SCALARS, LINES };
+
+static const struct {
+    const char *name, *unit;
+} lines[LINES] = {
+    [PA_MAP_ADD] = {"add", "lanes"},
+    [PA_MAP_SUB] = {"sub", "lanes"},
+    [PA_MAP_MUL] = {"mul", "lanes"},
+    [PA_MAP_DIV] = {"div", "lanes"},
+    [PA_MAP_NEG] = {"neg", "lanes"},
+    [PA_MAP_MULADD] = {"multiply-add", "lanes"},
+    [PA_MAP_RELU] = {"relu", "lanes"},
+    [PA_MAP_RELU_GRADIENT] = {"relu gradient", "lanes"},
+    [PA_MAP_MOVE] = {"move", "lanes"},
+    [LINE_PRODUCT] = {"product of matrices", "multiply-adds"},
+    [LINE_SUMS] = {"sums side by side", "multiply-adds"},
+    [LINE_GATHER] = {"gather", "lanes"},
+    [LINE_SCALARS] = {"scalar ops", "ops"},
+};
+
+typedef struct line_count {
+    int64_t instructions, units;
+} line_count;
+
+static void count(line_count *line, int64_t units) {
+    line->instructions++;
+    line->units += units;
 }
 
 const char *pa_straightline_dump(const pa_straightline *code, char *buffer, size_t n) {
-    static const char *const maps[PA_MAP_KINDS] = {"add",          "sub",  "mul",           "div", "neg",
-                                                   "multiply-add", "relu", "relu gradient", "move"};
-    enum { LINES = PA_MAP_KINDS + 4 };
-    static const char *const others[] = {"product of matrices", "sums side by side", "gather", "scalar ops"};
-    int64_t instructions[LINES] = {0}, work[LINES] = {0};
+    line_count counts[LINES] = {0};
     int64_t calls[SL_CODE_GRADIENT + PA_OP_COUNT * PA_MAX_OPERANDS] = {0};
     size_t used = 0;
     buffer[0] = 0;
-    for (const sl_instruction *i = code->instructions, *end = i + code->n_instructions; i < end; i++) {
-        int line = i->map;
-        int64_t amount = (int64_t)i->of.map.rows * i->of.map.lanes;
-        switch (i->kind) {
-        case SL_DO_PRODUCT:
-            line = PA_MAP_KINDS;
-            amount = (int64_t)i->of.product.rows * i->of.product.lanes * i->of.product.terms;
-            break;
-        case SL_DO_SUMS:
-            line = PA_MAP_KINDS + 1;
-            amount = (int64_t)i->of.sums.lanes * i->of.sums.terms;
-            break;
-        case SL_DO_INDEXED: amount = i->of.indexed.n; break;
-        case SL_DO_GATHER:
-            line = PA_MAP_KINDS + 2;
-            amount = i->of.gather.n;
-            break;
-        case SL_DO_SCALARS:
-            line = PA_MAP_KINDS + 3;
-            amount = i->of.scalars.results;
-            break;
-        case SL_DO_CALL: calls[i->of.call.code] += (int64_t)i->of.call.rows * i->of.call.lanes; continue;
-        default: break;
+    for (size_t k = 0; k < code->n_instructions; k++) {
+        const sl_instruction *i = &code->instructions[k];
+        const pa_straightline_product *p = &i->of.product;
+        switch ((sl_instruction_kind)i->kind) {
+        case SL_DO_PRODUCT: count(&counts[LINE_PRODUCT], (int64_t)p->rows * p->lanes * p->terms); break;
+        case SL_DO_SUMS: count(&counts[LINE_SUMS], (int64_t)i->of.sums.lanes * i->of.sums.terms); break;
+        case SL_DO_MAP: count(&counts[i->map], (int64_t)i->of.map.rows * i->of.map.lanes); break;
+        case SL_DO_CALL: calls[i->of.call.code] += (int64_t)i->of.call.rows * i->of.call.lanes; break;
+        case SL_DO_INDEXED: count(&counts[i->map], i->of.indexed.n); break;
+        case SL_DO_GATHER: count(&counts[LINE_GATHER], i->of.gather.n); break;
+        case SL_DO_SCALARS: count(&counts[LINE_SCALARS], i->of.scalars.results); break;
         }
-        instructions[line]++;
-        work[line] += amount;
     }
     print(buffer, n, &used, "straight-line code: %lld ops given, %lld left, %lld numbers\n",
           (long long)code->stats.given, (long long)code->stats.left, (long long)code->n_numbers);
     for (int line = 0; line < LINES; line++)
-        if (instructions[line] > 0)
-            print(buffer, n, &used, "%6lld x %s: %lld %s\n", (long long)instructions[line],
-                  line < PA_MAP_KINDS ? maps[line] : others[line - PA_MAP_KINDS], (long long)work[line],
-                  line == PA_MAP_KINDS || line == PA_MAP_KINDS + 1 ? "multiply-adds"
-                  : line == PA_MAP_KINDS + 3                       ? "ops"
-                                                                   : "lanes");
+        if (counts[line].instructions > 0)
+            print(buffer, n, &used, "%6lld x %s: %lld %s\n", (long long)counts[line].instructions, lines[line].name,
+                  (long long)counts[line].units, lines[line].unit);
     for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
-        bool gradient;
         if (calls[i] == 0) continue;
-        const char *name = code_name(i, &gradient);
+        bool gradient = i >= SL_CODE_GRADIENT;
+        const char *name = pa_op_table[gradient ? (i - SL_CODE_GRADIENT) / PA_MAX_OPERANDS : i].name;
         print(buffer, n, &used, "%s%s: %lld lanes\n", name, gradient ? " gradient" : "", (long long)calls[i]);
     }
     return buffer;
