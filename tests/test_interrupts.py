@@ -210,6 +210,24 @@ def test_a_compiled_step_that_was_interrupted_is_recorded_again() -> None:
     assert np.isfinite(step(x).item())
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="something else traces")
+def test_an_optimizer_whose_first_step_was_interrupted_makes_its_state_in_the_next() -> None:
+    def first_step() -> optim.Optimizer:
+        parameters = [pa.ones(3, requires_grad=True), pa.ones(2, requires_grad=True)]
+        for p in parameters:
+            p.grad = pa.ones_like(p)
+        return optim.Adam(parameters, lr=0.1)
+
+    interrupted_at(0, first_step().step)
+    n, interrupted = 0, True
+    while interrupted:
+        optimizer = first_step()
+        interrupted = interrupted_at(n := n + 1, optimizer.step)
+        optimizer.step()
+        assert all({"exp_avg", "exp_avg_sq", "step"} <= kept.keys() for kept in optimizer.state.values()), n
+    assert n > 100
+
+
 def test_a_coroutine_keeps_its_mode_to_itself() -> None:
     async def main() -> tuple[bool, Any]:
         task = asyncio.create_task(in_no_grad())

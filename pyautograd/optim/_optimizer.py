@@ -389,7 +389,7 @@ class FusedOptimizer(Optimizer):
 
     def _find_state(self, plan: _Plan, names: tuple[str | None, ...]) -> None:
         """Points C at the state tensors that there are, and lists the parameters that still lack some."""
-        plan.names = names
+        waiting: list[int] = []
         for i in range(plan.n):
             kept = self._state.get(plan.keep[i], {})
             for place, name in enumerate(names):
@@ -397,8 +397,10 @@ class FusedOptimizer(Optimizer):
                 plan.state[3 * i + place] = ffi.NULL if held is None else node_pointer(held)
                 if held is not None:
                     plan.holders.append(holder(held))
-                if held is None and name is not None and (not plan.waiting or plan.waiting[-1] != i):
-                    plan.waiting.append(i)
+                if held is None and name is not None and (not waiting or waiting[-1] != i):
+                    waiting.append(i)
+        plan.waiting = waiting
+        plan.names = names  # last: a search that was interrupted begins anew
 
     def _make_state(self, plan: _Plan) -> None:
         """Zeros as the state of parameters that have their first gradient."""
@@ -412,13 +414,16 @@ class FusedOptimizer(Optimizer):
                     continue
                 kept = self._state[param]
                 for place, name in enumerate(plan.names):
-                    if name is not None and kept.get(name) is None:
+                    if name is None or plan.state[3 * i + place] != ffi.NULL:
+                        continue
+                    if kept.get(name) is None:
                         is_value = isinstance(param, Value)
                         kept[name] = next(zeros_of_values[place]) if is_value else zeros_like(param).detach()
-                        plan.state[3 * i + place] = node_pointer(kept[name])
-                        plan.holders.append(holder(kept[name]))
-                        if not self._counts_steps:
-                            plan.steps[i] = 0
+                    if not self._counts_steps:
+                        plan.steps[i] = 0
+                    plan.holders.append(holder(kept[name]))
+                    # Last: what an interrupt left without a pointer is pointed at by the next step.
+                    plan.state[3 * i + place] = node_pointer(kept[name])
         plan.waiting = still
 
     # ---- copies ----
