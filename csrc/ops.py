@@ -397,13 +397,10 @@ def functions_file(rows: list[Row]) -> str:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyautograd import _ops
-from pyautograd._core import Node, Tensor, apply
-
-if TYPE_CHECKING:
-    from pyautograd._value import Value
+from pyautograd._core import Node, Tensor, Value, apply
 
 {exported([row.name for row in functions])}
 {NEWLINE.join(map(function, functions))}

@@ -6,13 +6,10 @@ Written by `make ops` from csrc/ops.def: edit the table, not this file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyautograd import _ops
-from pyautograd._core import Node, Tensor, apply
-
-if TYPE_CHECKING:
-    from pyautograd._value import Value
+from pyautograd._core import Node, Tensor, Value, apply
 
 __all__ = [
     "abs", "ceil", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "le", "leaky_relu", "log",
