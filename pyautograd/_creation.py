@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _core, _dims
+from pyautograd import _arguments, _array_like, _core, _dims
 from pyautograd._arguments import named
+from pyautograd._array_like import *
 from pyautograd._array_like import leaf, tensor
 from pyautograd._core import Tensor
 from pyautograd._device import check_device
@@ -18,6 +19,7 @@ from pyautograd._dtype import dtype as Dtype
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
+__all__ += _array_like.__all__
 
 
 def chosen(dtype: Any, default: Dtype | None = None) -> Dtype:

@@ -23,8 +23,12 @@ def install_methods(target: type[Any]) -> Callable[[type[T]], type[T]]:
     def install(body: type[T]) -> type[T]:
         for each in reversed([each for each in body.__mro__ if each not in target.__mro__]):
             for name, attribute in vars(each).items():
-                if name not in _OF_THE_STATEMENT:
-                    setattr(target, name, attribute)
+                if name in _OF_THE_STATEMENT:
+                    continue
+                if getattr(attribute, "__qualname__", "") == f"{each.__qualname__}.{name}":
+                    attribute.__qualname__ = f"{body.__qualname__}.{name}"  # errors and pickles name the type
+                    attribute.__module__ = body.__module__
+                setattr(target, name, attribute)
         return target
 
     return install

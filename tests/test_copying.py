@@ -11,6 +11,7 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import nn, reference, scalar
+from pyautograd.nn import functional
 
 WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda v: pickle.loads(pickle.dumps(v))}
 
@@ -170,3 +171,31 @@ def test_a_value_made_without_history_is_copied_without_its_backward(way):
     copied = WAYS[way](out)
     assert (copied.data, copied.label, copied._op) == (6.0, "kept", "tripled")
     assert copied._backward is not out._backward
+
+
+@pytest.mark.parametrize(
+    ("saved", "found"),
+    [
+        (b"cpyautograd._elementwise\nrelu\n.", pa.relu),
+        (b"cpyautograd._elementwise\nadd\n.", pa.add),
+        (b"cpyautograd._creation\nas_tensor\n.", pa.as_tensor),
+        (b"cpyautograd.nn._activation\nReLU\n.", nn.ReLU),
+        (b"cpyautograd.nn.functional\nlogsigmoid\n.", functional.logsigmoid),
+    ],
+)
+def test_a_pickle_finds_a_function_or_class_in_the_module_of_its_family(saved, found):
+    assert pickle.loads(saved) is found
+
+
+@pytest.mark.parametrize("method", ["relu", "softplus", "mul", "backward"])
+def test_a_method_pickles_and_names_itself_as_one_of_its_type(method):
+    function = getattr(pa.Value, method)
+    assert pickle.loads(pickle.dumps(function)) is function
+    if method != "backward":
+        with pytest.raises(TypeError, match=rf"^Value\.{method}\(\) takes"):
+            function(pa.Value(1.0), 1, 2, 3, 4)
+
+
+def test_a_function_has_the_name_by_which_it_is_exported():
+    for name in functional.__all__:
+        assert getattr(functional, name).__name__ == name

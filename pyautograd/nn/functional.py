@@ -20,7 +20,6 @@ from pyautograd._core import apply
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
 from pyautograd._elementwise import gelu, where
-from pyautograd._generated import log_sigmoid as logsigmoid
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
 from pyautograd._reduce import log_softmax as _log_softmax
@@ -105,6 +104,18 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     [0.0, -1000.0]
     """
     return _log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """Elementwise ln sigmoid(a), exact where the sigmoid underflows; `log_sigmoid` by PyTorch's name.
+
+    **Returns** a Tensor of the input's shape. **Raises** TypeError for what is no Tensor and no number.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.logsigmoid(pa.tensor([-200.0, 0.0]))
+    tensor([-200.0000,   -0.6931])
+    """
+    return apply(_ops.log_sigmoid, input)
 
 
 def _implicit_dim(name: str, input: Tensor) -> int:
