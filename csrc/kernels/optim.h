@@ -34,8 +34,8 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
    order norm_type (2, infinity or any other). Gives the total. */
 pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total);
 
-/* The same in pieces, for gradients that are no nodes' own: the elements of one, their part in a sum, the norm of a sum,
-   and what gradients of that norm are scaled by. */
+/* The same in pieces, for gradients that are no nodes' own: the elements of one, their part in a sum, the norm of a
+   sum, and what gradients of that norm are scaled by. */
 typedef struct pa_floats {
     void *data;
     int64_t n;
