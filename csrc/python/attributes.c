@@ -21,7 +21,7 @@ static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, dou
     pa_node *operands[2] = {value, NULL};
     if (pa_recording() == NULL) return pa_read_number(object, kind == PA_ENTRY_SET_GRAD ? "grad" : "data", out);
     int found = pa_as_node(object, &operands[1]);
-    if (found == 0) PyErr_Format(PyExc_TypeError, "data: a number is wanted, not %R", (PyObject *)Py_TYPE(object));
+    if (found == 0) pa_refuse_type(object, "data", "a number");
     if (found <= 0) return -1;
     if (operands[1]->ndim != 0) {
         pa_raise(
@@ -54,7 +54,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     }
     if (node->flags & PA_IS_VALUE) return read_number(node, value, PA_ENTRY_SET_VALUE, &node->value);
     int found = pa_as_node(value, &source);
-    if (found == 0) PyErr_Format(PyExc_TypeError, "data: a tensor is wanted, not %R", (PyObject *)Py_TYPE(value));
+    if (found == 0) pa_refuse_type(value, "data", "a tensor");
     if (found <= 0) return -1;
     node = pa_handle_node(self); /* reading the value may have run Python, and given the handle another node */
     bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK_SCALAR;
@@ -87,7 +87,7 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
     pa_node *fresh = NULL;
     if (value != NULL && value != Py_None) {
         if (!pa_is_handle(value) || pa_is_value(value)) {
-            PyErr_Format(PyExc_TypeError, "grad: a Tensor or None is wanted, not %R", (PyObject *)Py_TYPE(value));
+            pa_refuse_type(value, "grad", "a Tensor or None");
             return -1;
         }
         fresh = pa_handle_node(value);
@@ -146,7 +146,7 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
         if (value == NULL)
             PyErr_SetString(PyExc_AttributeError, "requires_grad cannot be deleted");
         else
-            PyErr_Format(PyExc_TypeError, "requires_grad: True or False is wanted, not %R", (PyObject *)Py_TYPE(value));
+            pa_refuse_type(value, "requires_grad", "True or False");
         return -1;
     }
     int wanted = value == Py_True;
@@ -293,7 +293,7 @@ static int set_backward_step(PyObject *self, PyObject *function, void *closure) 
         if (function == NULL)
             PyErr_SetString(PyExc_AttributeError, "_backward cannot be deleted");
         else
-            PyErr_Format(PyExc_TypeError, "_backward: a callable is wanted, not %R", (PyObject *)Py_TYPE(function));
+            pa_refuse_type(function, "_backward", "a callable");
         return -1;
     }
     pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");

@@ -84,19 +84,19 @@ int pa_read_operand(PyObject *object, pa_op op, int place, pa_node **out) {
 int pa_refuse_number(PyObject *object, const char *what) {
     PyTypeObject *type = Py_TYPE(object);
     if (PyType_GetSlot(type, Py_nb_float) == NULL && PyType_GetSlot(type, Py_nb_index) == NULL)
-        PyErr_Format(PyExc_TypeError, "%s: a number is wanted, not %R", what, (PyObject *)type);
+        pa_refuse_type(object, what, "a number");
     return -1;
 }
 
 pa_node *pa_read_handle(PyObject *object, const char *what) {
     if (pa_is_handle(object)) return pa_handle_node(object);
-    PyErr_Format(PyExc_TypeError, "%s: a Tensor is wanted, not %R", what, (PyObject *)Py_TYPE(object));
+    pa_refuse_type(object, what, "a Tensor");
     return NULL;
 }
 
 int pa_read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what) {
     if (!PyTuple_Check(tuple)) {
-        PyErr_Format(PyExc_TypeError, "%s: a tuple of ints is wanted, not %R", what, (PyObject *)Py_TYPE(tuple));
+        pa_refuse_type(tuple, what, "a tuple of ints");
         return -1;
     }
     Py_ssize_t n = PyTuple_Size(tuple);

@@ -423,8 +423,7 @@ static PyObject *guards_holds(PyObject *object, PyObject *number) {
 }
 
 static PyObject *guards_cell(PyObject *object, PyObject *cell) {
-    if (Py_TYPE(cell) != (PyTypeObject *)cell_type)
-        return PyErr_Format(PyExc_TypeError, "guards: a cell is wanted, not %R", (PyObject *)Py_TYPE(cell));
+    if (Py_TYPE(cell) != (PyTypeObject *)cell_type) return pa_refuse_type(cell, "guards", "a cell");
     return add((guards *)object, GUARD_CELL, cell, NULL, false, NULL);
 }
 
@@ -444,12 +443,12 @@ static PyObject *guards_length(PyObject *object, PyObject *arguments) {
 
 static PyObject *guards_members(PyObject *object, PyObject *sequence) {
     if (PySequence_Check(sequence)) return add((guards *)object, GUARD_MEMBERS, sequence, NULL, false, NULL);
-    return PyErr_Format(PyExc_TypeError, "guards: a list is wanted, not %R", (PyObject *)Py_TYPE(sequence));
+    return pa_refuse_type(sequence, "guards", "a list");
 }
 
 static PyObject *guards_neuron(PyObject *object, PyObject *neuron) {
     if (pa_is_neuron(neuron)) return add((guards *)object, GUARD_NEURON, neuron, NULL, false, NULL);
-    return PyErr_Format(PyExc_TypeError, "guards: a neuron is wanted, not %R", (PyObject *)Py_TYPE(neuron));
+    return pa_refuse_type(neuron, "guards", "a neuron");
 }
 
 static PyObject *guards_attribute(PyObject *object, PyObject *arguments) {
@@ -460,7 +459,7 @@ static PyObject *guards_attribute(PyObject *object, PyObject *arguments) {
 
 static PyObject *guards_equal(PyObject *object, PyObject *set) {
     if (PyAnySet_Check(set)) return add((guards *)object, GUARD_EQUAL, set, NULL, false, NULL);
-    return PyErr_Format(PyExc_TypeError, "guards: a set is wanted, not %R", (PyObject *)Py_TYPE(set));
+    return pa_refuse_type(set, "guards", "a set");
 }
 
 /* The sizes of a tuple of ints; false with an exception set. */

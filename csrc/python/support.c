@@ -18,6 +18,10 @@ PyObject *pa_raise(pa_status status) {
     return NULL;
 }
 
+PyObject *pa_refuse_type(PyObject *object, const char *what, const char *wanted) {
+    return PyErr_Format(PyExc_TypeError, "%s: %s is wanted, not %R", what, wanted, (PyObject *)Py_TYPE(object));
+}
+
 int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObject **type) {
     if (*type == NULL) *type = (PyTypeObject *)PyType_FromSpecWithBases(spec, (PyObject *)base);
     return *type == NULL ? -1 : PyModule_AddType(module, *type);

@@ -36,6 +36,9 @@ static inline int pa_zero_or_raise(pa_status status) {
     return -1;
 }
 
+/* Sets a TypeError such as "grad: a Tensor or None is wanted, not <class 'int'>"; returns NULL. */
+PyObject *pa_refuse_type(PyObject *object, const char *what, const char *wanted);
+
 /* Puts an item, whose reference it takes over, into a new tuple; drops the tuple where there is no item. */
 static inline void pa_tuple_put(PyObject **tuple, Py_ssize_t i, PyObject *item) {
     if (*tuple == NULL)
