@@ -110,7 +110,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def leaf(made: Any, requires_grad: bool) -> Tensor:
-    """A fresh tensor as the leaf that was asked for."""
+    """A fresh tensor, that gradients flow to if that was asked for."""
     if requires_grad:
         made.requires_grad = True
     return made  # type: ignore[no-any-return]
@@ -174,7 +174,7 @@ def _number_array(array: Array) -> Array:
 def _numbers(items: Sequence[Any], found: set[Any]) -> Sequence[Any]:
     """Nested sequences as lists of numbers and arrays; `found` gets the dtypes of these."""
     types = set(map(type, items))
-    if types <= _PYTHONS:  # at the speed of C
+    if types <= _PYTHONS:  # left to NumPy, which converts them in C
         found.update(dtype or get_default_dtype() for kind, dtype in _PYTHON_NUMBERS if kind in types)
         return items
     return [_number(item, found) for item in items]
@@ -208,7 +208,7 @@ def _number(item: Any, found: set[Any]) -> Any:
 
 
 def _find_fields() -> bool:
-    """Tells C how arrays look; False where they look otherwise than it knows, and Python does its work."""
+    """Tells C where ndarrays keep their fields; False where C does not find them, and Python converts them instead."""
     sample = np.zeros((4, 6))[::2, ::3]
     found = sample.__array_interface__
     dtypes = tuple(each.numpy for each in DTYPES)

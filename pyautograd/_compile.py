@@ -34,10 +34,11 @@ __all__ = ["CompiledStep", "compile"]
 
 MAX_PROGRAMS = 64  # of one step; the one that was not used for longest goes
 MAX_ALIKE = 4  # with the same signature and guards: only what they are bound to differs
-MAX_RECORDED = 8  # calls with one signature that wait for another that reads the same
+MAX_RECORDED = 8  # recordings of one signature that wait for a call that does the same
 
 
 def _never(arguments: tuple[Any, ...]) -> Any:
+    """A program that fits no call."""
     return NotImplemented
 
 
@@ -109,11 +110,12 @@ class CompiledStep(Step):
             return found, program
         with self._turn as is_first:
             if is_first:
-                found, program = self._replay(call)  # it may have been compiled just now
+                found, program = self._replay(call)  # another thread may have compiled it meanwhile
                 return (self._record(call), None) if program is None else (found, program)
-        return run_eagerly(self._function, args, kwargs), None  # another thread records it
+        return run_eagerly(self._function, args, kwargs), None  # while another thread records the step
 
     def _replay(self, call: Call) -> tuple[Any, Program | None]:
+        """What the first program that fits the call gives, and that program; None where there is none."""
         kind = call.kind
         for program in self._programs:
             if program.kind != kind:
@@ -131,6 +133,7 @@ class CompiledStep(Step):
         return NotImplemented, None
 
     def _drop(self, gone: list[Program]) -> None:
+        """Forgets some programs."""
         self._fast = _never
         self._programs = tuple(each for each in self._programs if not any(each is other for other in gone))
 
@@ -155,7 +158,7 @@ class CompiledStep(Step):
         guards = StepGuards(self.__wrapped__, self._owner(), call.objects(names))
         result, recorded, problem = record(self._function, call, guards)
         if problem is not None:
-            if key not in self._begun:  # a first call may set things up
+            if key not in self._begun:  # the first call may set things up that later ones only read
                 self._begun = {key, *list(self._begun)[:MAX_PROGRAMS]}
                 return result
             raise TraceError(f"{self._name}: {problem}")

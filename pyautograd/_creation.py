@@ -23,6 +23,7 @@ __all__ += _array_like.__all__
 
 
 def chosen(dtype: Any, default: Dtype | None = None) -> Dtype:
+    """The dtype that was asked for; where none was, the default given, or else the default float."""
     return (default or get_default_dtype()) if dtype is None else as_dtype(dtype)
 
 

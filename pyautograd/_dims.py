@@ -11,7 +11,7 @@ Dims: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | None
 
 
 def ndim(op: str, input: Any, argument: str = "input") -> int:
-    """How many axes a tensor has; TypeError naming op and argument for what is none."""
+    """How many axes a tensor has; TypeError naming op and argument for what is no tensor."""
     try:
         return input.ndim  # type: ignore[no-any-return]
     except AttributeError:

@@ -108,7 +108,7 @@ class StepGuards:
         self, function: Callable[..., Any], owner: Any = None, arguments: Sequence[tuple[Any, str]] = ()
     ) -> None:
         names = _Reads(frozenset(), frozenset(), frozenset())
-        while True:  # methods are found by the names that are mentioned, and mention names themselves
+        while True:  # code decides by its names which methods are walked, and these mention more names
             walk = _Walk(function, [(owner, "self"), *arguments], names)
             found = walk.found()
             if found == names:
@@ -122,7 +122,7 @@ class StepGuards:
         self._plan_rows: dict[int, tuple[int, int]] = {}
         self._random = walk.random
         self._random_before = [_state_of(source) for source in self._random]
-        # An option that is a tensor may change without anybody noticing
+        # An option that is a tensor changes in place, which no guard sees
         self._tensor_options = [
             (value, value._version)
             for optimizer in self._optimizers
@@ -241,8 +241,6 @@ class _Walk:
         """The names that the code met in this walk mentions."""
         return _Reads(*(frozenset().union(*kind) for kind in zip(*self.met))) if self.met else self.names
 
-    # ---- rows ----
-
     def _row(self, index: int, place: str) -> int:
         assert index == len(self.places)
         self.places.append(place)
@@ -278,8 +276,6 @@ class _Walk:
                 f"the step reads {place}, and with it more than {MAX_LEAVES:,} numbers and strings, which would be "
                 "compared at each call: pass what it needs as an argument, e.g. as an array"
             )
-
-    # ---- kinds of objects ----
 
     def _visit(self, value: Any, place: str) -> None:
         if isinstance(value, types.FunctionType):
@@ -421,7 +417,9 @@ class _Walk:
         except AttributeError:
             attributes = None
         if is_module:
-            attributes.setdefault("training", value.training)  # train() and eval() set it
+            attributes.setdefault(
+                "training", value.training
+            )  # so that the first train() or eval() changes an entry that has a guard
         if attributes is not None and (holds_parameters or self.dynamic):
             self._row(self.rows.length(attributes, is_module), place)
         shared = {name for each in cls.__mro__ for name in vars(each)} & self.names.attributes
@@ -451,7 +449,7 @@ class _Walk:
         return not users or held is None or isinstance(held, (Node, Module, ScalarModule, NeuronState))
 
     def _options(self, optimizer: Any, place: str) -> None:
-        """An optimiser's groups: when they change, the optimiser is told, and no new program is made."""
+        """An optimiser's groups: a changed option is handed to C by the optimiser and needs no new program."""
         self.optimizers.append(optimizer)
         # Other groups than these ask for another program, since their options have no guards.
         self._row(self.rows.item(vars(optimizer), "param_groups"), f"{place}.param_groups")

@@ -128,7 +128,7 @@ def _recorded_positions(arrays: list[Any], sizes: list[int]) -> Any:
 def getitem(tensor: Tensor, key: Any) -> Tensor:
     """`tensor[key]`: a view for ints, slices, None and Ellipsis; a gathered copy with integer or boolean arrays."""
     shape = tensor.shape
-    if type(key) is int and shape:  # the commonest by far
+    if type(key) is int and shape:  # by far the most common key
         triples = [*_slice_triple(key, shape[0], 0, shape)]
         for size in shape[1:]:
             triples += (0, 1, size)

@@ -26,7 +26,7 @@ class Program:
         self._states = [update.plan.names for update in recorded.updates]
         self._groups = [len(update.optimizer.param_groups) for update in recorded.updates]
         self._waiting = [list(update.plan.waiting) for update in recorded.updates]
-        self.is_dead = False  # bound to what is no longer so
+        self.is_dead = False  # its updates are bound to an optimiser's state that was replaced
         self._program = _core.Program(recorded.log, disabled)
         if recorded.log.updates != len(recorded.updates):
             raise TraceError(f"{name}: an optimiser was stepped by something else than its step()")
@@ -66,7 +66,7 @@ class Program:
             if plan is not update.plan:
                 try:
                     self._set_update(k, plan)
-                except RuntimeError:  # another thread runs it, and ends with what it has
+                except RuntimeError:  # another thread is running it, with the plan that it has
                     return f"the state of {name}"
                 self._updates[k] = update._replace(plan=plan)
         return None

@@ -29,7 +29,7 @@ from pyautograd._tensor import Tensor
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
 
 INSTALL = 'progress=True needs tqdm: pip install "pyautograd-core[progress]"'
-SECONDS_A_CALL = 0.2  # with a bar, so that it moves
+SECONDS_A_CALL = 0.2  # of one call of C while a progress bar is shown
 ROWS_A_CALL = 1 << 20
 
 
