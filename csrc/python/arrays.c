@@ -84,8 +84,8 @@ static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return pa_wrap_or_raise(node_over(arguments[0], address, (pa_dtype)dtype, ndim, shape, strides, &node), &node);
 }
 
-/* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given; dtypes
-   are NumPy's for bool, int64, float32, float64. */
+/* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given;
+   dtypes are NumPy's for bool, int64, float32, float64. */
 static PyObject *arrays(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *sample, *address, *shape, *strides, *dtypes;

@@ -16,8 +16,8 @@
        equal       a set                a copy that it must be equal to
        modes                            is history kept, are anomalies looked for, and the default float
 
-   A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where it
-   is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0).
+   A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where
+   it is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0).
 
    Guards that can only break together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
    and are looked at again only when it has moved since they last held:

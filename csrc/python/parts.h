@@ -1,5 +1,5 @@
-/* The parts of the module. Each function adds its part's types and functions to the module, and returns 0, or -1 with an
-   exception set. */
+/* The parts of the module. Each function adds its part's types and functions to the module, and returns 0, or -1
+   with an exception set. */
 #ifndef PA_PARTS_H
 #define PA_PARTS_H
 

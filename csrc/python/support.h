@@ -51,8 +51,8 @@ static inline void pa_tuple_put(PyObject **tuple, Py_ssize_t i, PyObject *item) 
 #define PA_METHOD(name, function, flags, signature, words)                                                             \
     {name, (PyCFunction)(void (*)(void))function, flags, name signature "\n--\n\n" words}
 
-/* Makes the type, on a base if one is given, unless it is there already, and adds it to the module; -1 with an exception
-   set. */
+/* Makes the type, on a base if one is given, unless it is there already, and adds it to the module; -1 with an
+   exception set. */
 int pa_module_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObject **type);
 
 #endif

@@ -1,12 +1,12 @@
 /* The types Node, Value and Tensor: how their objects are made, and the slots, which handles (their life), attributes,
    operators and buffers have.
 
-   `__new__` makes an object over a fresh node, a Value being nan and a Tensor empty; `__init__` fills it. A Value that is
-   given children is the result of an op written in Python: of `local_grads` where it is given local gradients, else of
-   `custom`, whose `_backward` is assigned later.
+   `__new__` makes an object over a fresh node, a Value being nan and a Tensor empty; `__init__` fills it. A Value that
+   is given children is the result of an op written in Python: of `local_grads` where it is given local gradients, else
+   of `custom`, whose `_backward` is assigned later.
 
-   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement costs 50
-   ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
+   Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement
+   costs 50 ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
 #include "parts.h"
 
 #include <math.h>
