@@ -12,11 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import (
+    _array_like,
     _blas,
     _creation,
     _device,
     _dtype,
     _elementwise,
+    _generated,
     _generator,
     _grad_mode,
     _memory,
@@ -27,12 +29,14 @@ from pyautograd import (
     _value,
     autograd,
 )
+from pyautograd._array_like import *
 from pyautograd._blas import *
 from pyautograd._core import TraceError
 from pyautograd._creation import *
 from pyautograd._device import *
 from pyautograd._dtype import *
 from pyautograd._elementwise import *
+from pyautograd._generated import *
 from pyautograd._generator import *
 from pyautograd._grad_mode import *
 from pyautograd._memory import *
@@ -47,11 +51,13 @@ __all__ = [
     "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "compile", "datasets", "load", "nn",
     "optim", "plot", "reference", "save", "scalar", "utils",
 ]  # fmt: skip
+__all__ += _array_like.__all__
 __all__ += _blas.__all__
 __all__ += _creation.__all__
 __all__ += _device.__all__
 __all__ += _dtype.__all__
 __all__ += _elementwise.__all__
+__all__ += _generated.__all__
 __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _memory.__all__

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _array_like, _core, _dims
+from pyautograd import _arguments, _core, _dims
 from pyautograd._arguments import named
-from pyautograd._array_like import *
-from pyautograd._array_like import leaf, tensor
+from pyautograd._array_like import *  # pickles find them here
+from pyautograd._array_like import leaf
 from pyautograd._core import Tensor
 from pyautograd._device import check_device
 from pyautograd._dtype import as_dtype, bool_, get_default_dtype, int64
@@ -19,7 +19,6 @@ from pyautograd._dtype import dtype as Dtype
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
-__all__ += _array_like.__all__
 
 
 def chosen(dtype: Any, default: Dtype | None = None) -> Dtype:

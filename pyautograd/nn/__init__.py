@@ -14,6 +14,7 @@ from pyautograd.nn import (
     _container,
     _dropout,
     _embedding,
+    _generated_modules,
     _linear,
     _loss,
     _mlp,
@@ -27,6 +28,7 @@ from pyautograd.nn._activation import *
 from pyautograd.nn._container import *
 from pyautograd.nn._dropout import *
 from pyautograd.nn._embedding import *
+from pyautograd.nn._generated_modules import *
 from pyautograd.nn._linear import *
 from pyautograd.nn._loss import *
 from pyautograd.nn._mlp import *
@@ -38,6 +40,7 @@ __all__ += _activation.__all__
 __all__ += _container.__all__
 __all__ += _dropout.__all__
 __all__ += _embedding.__all__
+__all__ += _generated_modules.__all__
 __all__ += _linear.__all__
 __all__ += _loss.__all__
 __all__ += _mlp.__all__

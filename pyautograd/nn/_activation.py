@@ -1,4 +1,4 @@
-"""Activations as modules: what is a row of the op table as it stands comes from _generated_modules.py."""
+"""Activations as modules that are not a row of the op table as it stands; the others are in _generated_modules.py."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from pyautograd import _ops
 from pyautograd._arguments import named
 from pyautograd._core import apply
 from pyautograd._tensor import Tensor
-from pyautograd.nn import _generated_modules
 from pyautograd.nn import functional as F
-from pyautograd.nn._generated_modules import *
+from pyautograd.nn._generated_modules import *  # pickles find them here
 from pyautograd.nn._module import Module
 
 __all__ = ["GELU", "LogSigmoid", "LogSoftmax", "Softmax", "Softplus"]
-__all__ += _generated_modules.__all__
 
 
 class GELU(Module):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
-from pyautograd.nn import _activation
+from pyautograd.nn import _activation, _generated_modules
 from pyautograd.nn._container import ModuleList
 from pyautograd.nn._dropout import Dropout
 from pyautograd.nn._linear import Identity, Linear
@@ -18,13 +18,13 @@ from pyautograd.nn._module import Module
 __all__ = ["MLP"]
 
 _ACTIVATIONS: dict[str, type[Module]] = {
-    "relu": _activation.ReLU,
-    "leaky_relu": _activation.LeakyReLU,
-    "elu": _activation.ELU,
+    "relu": _generated_modules.ReLU,
+    "leaky_relu": _generated_modules.LeakyReLU,
+    "elu": _generated_modules.ELU,
     "gelu": _activation.GELU,
-    "silu": _activation.SiLU,
-    "sigmoid": _activation.Sigmoid,
-    "tanh": _activation.Tanh,
+    "silu": _generated_modules.SiLU,
+    "sigmoid": _generated_modules.Sigmoid,
+    "tanh": _generated_modules.Tanh,
     "softplus": _activation.Softplus,
     "identity": Identity,
 }
