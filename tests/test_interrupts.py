@@ -228,6 +228,21 @@ def test_an_optimizer_whose_first_step_was_interrupted_makes_its_state_in_the_ne
     assert n > 100
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="something else traces")
+def test_an_optimizer_whose_state_was_being_read_keeps_count_of_its_steps() -> None:
+    parameters = [pa.ones(3, requires_grad=True), pa.ones(2, requires_grad=True)]
+    optimizer = optim.Adam(parameters, lr=0.1)
+    for p in parameters:
+        p.grad = pa.ones_like(p)
+    interrupted_at(0, lambda: optimizer.state)
+    n, interrupted = 0, True
+    while interrupted:
+        optimizer.step()
+        interrupted = interrupted_at(n := n + 1, lambda: optimizer.state)
+        assert [kept["step"].item() for kept in optimizer.state.values()] == [n, n]
+    assert n > 20
+
+
 def test_a_coroutine_keeps_its_mode_to_itself() -> None:
     async def main() -> tuple[bool, Any]:
         task = asyncio.create_task(in_no_grad())

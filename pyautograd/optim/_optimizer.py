@@ -366,10 +366,10 @@ class FusedOptimizer(Optimizer):
         return again
 
     def _sync(self) -> None:
-        """Writes the step counts that C kept into the state dicts, and drops the plans."""
-        plans, self._plans = self._plans, None
-        for plan in plans or []:
+        """Writes the step counts that C kept into the state dicts, then drops the plans, so that none can be lost."""
+        for plan in self._plans or []:
             self._sync_steps(plan)
+        self._plans = None
 
     def _sync_steps(self, plan: _Plan) -> None:
         if self._counts_steps:
