@@ -52,7 +52,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     check_device(device)
     array, natural = as_array(data, None if dtype is None else as_dtype(dtype))
-    made: Any = _core.empty(natural.code, array.shape)
+    made = _core.empty(natural.code, array.shape)
     if array.size:
         np.copyto(made.numpy(), array, casting="unsafe")
     return leaf(made, requires_grad)
@@ -71,7 +71,7 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     tensor([5., 0.], dtype=float64)
     """
     if (made := _core.array_over(array)) is not NotImplemented:
-        return made  # type: ignore[no-any-return]
+        return made
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
     if array.dtype not in BY_NUMPY:
@@ -97,7 +97,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     check_device(device)
     if dtype is None and (made := _core.array_over(data)) is not NotImplemented:
-        return made  # type: ignore[no-any-return]
+        return made
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     array = typed_array(data)
@@ -109,11 +109,11 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data if array is None else array, dtype=dtype)
 
 
-def leaf(made: Any, requires_grad: bool) -> Tensor:
+def leaf(made: Tensor, requires_grad: bool) -> Tensor:
     """A fresh tensor, that gradients flow to if that was asked for."""
     if requires_grad:
         made.requires_grad = True
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def over_memory(array: np.ndarray[Any, Any]) -> Tensor:

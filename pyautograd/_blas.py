@@ -12,15 +12,13 @@ of threads, and `threadpoolctl.threadpool_limits` governs our products as it gov
 
 from __future__ import annotations
 
+import ctypes
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from ._c import ffi, lib
+from pyautograd._c import ffi, lib
 
 __all__ = ["get_num_threads", "set_num_threads"]
-
-if TYPE_CHECKING:
-    import ctypes
 
 # What the names of a library's functions begin and end with, and whether its integers then have 64 bits.
 DECORATIONS = [("scipy_", "64_", True), ("", "64_", True), ("", "_64", True), ("scipy_", "", False), ("", "", False)]
@@ -43,16 +41,12 @@ class Blas(NamedTuple):
 
 
 def _address(library: ctypes.CDLL, name: str) -> int:
-    import ctypes
-
     function = getattr(library, name, None)
     return ctypes.cast(function, ctypes.c_void_p).value or 0 if function is not None else 0
 
 
 def _has_64_bit_integers(library: ctypes.CDLL) -> bool:
     """Whether a library whose names do not say so was built, or is set, to take 64-bit integers."""
-    import ctypes
-
     config = getattr(library, "openblas_get_config", None)
     if config is not None:
         config.restype = ctypes.c_char_p
@@ -62,8 +56,6 @@ def _has_64_bit_integers(library: ctypes.CDLL) -> bool:
 
 def load(path: str) -> Blas:
     """Opens a shared library (a second time is free) and finds its products. Raises OSError or AttributeError."""
-    import ctypes
-
     library = ctypes.CDLL(path)
     for decoration in DECORATIONS:
         before, after, ilp64 = decoration

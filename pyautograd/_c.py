@@ -13,7 +13,7 @@ if "t" in sys.abiflags:  # the free-threaded builds, e.g. 3.13t
 from pyautograd import _core
 from pyautograd._core import ffi, lib
 
-__all__ = ["check", "ffi", "lib", "node_pointer"]
+__all__ = ["check", "ffi", "lib", "node_pointer", "text"]
 
 os.register_at_fork(after_in_child=_core.after_fork)
 
@@ -21,9 +21,14 @@ os.register_at_fork(after_in_child=_core.after_fork)
 def check(status: int) -> None:
     """Raise the exception that a status of the C API stands for, with its message; nothing for 0."""
     if status:
-        name = ffi.string(lib.pa_status_exception(status)).decode()
+        name = text(lib.pa_status_exception(status))
         exception = getattr(_core, name, None) or getattr(builtins, name)
-        raise exception(ffi.string(lib.pa_status_message()).decode())
+        raise exception(text(lib.pa_status_message()))
+
+
+def text(pointer: Any) -> str:
+    """The characters behind a `const char *`."""
+    return str(ffi.string(pointer).decode())
 
 
 def node_pointer(node: _core.Node) -> Any:

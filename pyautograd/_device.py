@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pyautograd._c import check, ffi, lib
+from pyautograd._c import check, lib, text
 
 __all__ = ["cuda", "device", "isa"]
 
@@ -47,7 +47,7 @@ def isa() -> str:
     >>> pa.isa() in ("baseline", "avx2", "avx512")
     True
     """
-    return ffi.string(lib.pa_isa_name()).decode()  # type: ignore[no-any-return]
+    return text(lib.pa_isa_name())
 
 
 def check_device(device: Any) -> None:

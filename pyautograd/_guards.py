@@ -368,7 +368,7 @@ class _Walk:
 
     def _namespace(self, module: types.ModuleType, place: str) -> None:
         if module is random:
-            self.random.append(random._inst)  # type: ignore[attr-defined]
+            self.random.append(random._inst)
         elif module is np.random or (module is np and "random" in self.names.attributes):
             if np.random not in self.random:
                 self.random.append(np.random)

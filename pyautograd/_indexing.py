@@ -30,9 +30,9 @@ class _MaskOfAll(NamedTuple):
 def _as_index_array(item: Any) -> Any:
     """The array that an index is, or None for ints, slices and None. In a recorded step a tensor stays a tensor."""
     if isinstance(item, Tensor):
-        if item.dtype.name == "int64" and is_recording():  # type: ignore[attr-defined]
+        if item.dtype.name == "int64" and is_recording():
             return item
-        if item.ndim == 0 and item.dtype.name == "int64":  # type: ignore[attr-defined]
+        if item.ndim == 0 and item.dtype.name == "int64":
             return None
         item = np.asarray(item.detach())
     elif isinstance(item, list | range):
@@ -134,7 +134,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             triples += (0, 1, size)
         return apply(_ops.view, tensor, (_SLICE, *triples))
 
-    is_positions = isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64"  # type: ignore[attr-defined]
+    is_positions = isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64"
     if is_positions and not is_recording():
         positions = np.asarray(key)
         if positions.size and int(positions.min()) >= 0:

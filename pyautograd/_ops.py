@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyautograd._c import ffi, lib
+from pyautograd._c import lib, text
 
 FAMILIES = ("leaf", "elementwise", "comparison", "logic", "whole")
 
@@ -27,9 +27,6 @@ class OpInfo(NamedTuple):
 
 
 def _read(number: int) -> OpInfo:
-    def text(pointer: object) -> str:
-        return str(ffi.string(pointer).decode())
-
     return OpInfo(
         number,
         text(lib.pa_op_name(number)),

@@ -21,9 +21,9 @@ __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "ran
 def _filled(
     op: str, fill: Any, dtype: Any, shape: tuple[int, ...], generator: Generator | None, *bounds: Any
 ) -> Tensor:
-    made: Any = _core.empty(dtype.code, shape)
+    made = _core.empty(dtype.code, shape)
     check(fill(stream_of(op, generator), node_pointer(made), *bounds))
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def rand(

@@ -332,12 +332,10 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     if input.ndim:
         input = input.permute(*kept, *reduced)
     shape = input.shape[: len(kept)]
-    result: Any = apply(
-        _ops.logsumexp, reshape(input, (*shape, math.prod(input.shape[len(kept) :]))), (len(kept), False)
-    )
+    result = apply(_ops.logsumexp, reshape(input, (*shape, math.prod(input.shape[len(kept) :]))), (len(kept), False))
     for axis in sorted(reduced) if keepdim and input.ndim else ():
         result = result.unsqueeze(axis)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @named

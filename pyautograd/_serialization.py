@@ -7,8 +7,7 @@ the list of entries, of which each has its own:
 
     weight.npy │ bias.npy │ __tree__.json: ["D", [["model", ["D", …]], ["epoch", ["V", 3]]]] │ … │ pyautograd 2 1a2b3c4d
 
-Files of NumPy, and of the format before there were versions, have no such comment. (json and zipfile are imported where
-they are used: they take longer than the rest of the package.)
+Files of NumPy, and of the format before there were versions, have no such comment.
 """
 
 from __future__ import annotations
@@ -16,10 +15,12 @@ from __future__ import annotations
 import ast
 import errno
 import io
+import json
 import math
 import os
 import re
 import stat
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -61,8 +62,6 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
     >>> loaded["epoch"], list(loaded["model"])
     (3, ['weight', 'bias'])
     """
-    import json
-
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     tree = _take_apart(obj, "", arrays, 0)
     flat = isinstance(obj, Mapping) and [[name, ["T", name]] for name in obj] == tree[1]
@@ -316,8 +315,6 @@ def _checksum(archive: Any) -> int:
 
 
 def _write(stream: Any, arrays: Mapping[str, np.ndarray[Any, Any]], tree: str | None) -> None:
-    import zipfile
-
     with zipfile.ZipFile(_Sink(stream), "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
         # The date is fixed, so that the same contents are the same bytes.
         if tree is not None:
@@ -329,9 +326,6 @@ def _write(stream: Any, arrays: Mapping[str, np.ndarray[Any, Any]], tree: str | 
 
 
 def _read(content: bytes) -> Any:
-    import json
-    import zipfile
-
     if content[:1] == b"\x80":
         raise ValueError("it is a pickle; pickles are refused, as loading one can run any code")
     if content[:2] != b"PK":

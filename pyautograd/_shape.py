@@ -248,10 +248,10 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     if len(wide) <= 8:
         tiled = expand(_core.reshape(input, tuple(spread)), *wide)
         return _core.reshape(tiled, tuple(n * size for n, size in zip(times, shape, strict=True)))
-    result: Any = _core.reshape(input, shape)
+    result = _core.reshape(input, shape)
     for axis, n in enumerate(times):
         result = cat([result] * n, axis)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -128,6 +128,6 @@ class Value(ValueMethods):
 def _rebuild(cls: type[Value], data: float, grad: float) -> Value:
     """What copy and pickle call; they add the attributes."""
     value = cls.__new__(cls)
-    _core.Value.__init__(value, data)  # type: ignore[arg-type, call-arg]
+    _core.Value.__init__(value, data)
     value.grad = grad
     return value

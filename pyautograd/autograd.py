@@ -91,7 +91,7 @@ def grad(
             f"grad: the outputs do not depend on input {unused[0]} of shape {wanted[unused[0]].shape}; "
             "pass allow_unused=True to get None for it"
         )
-    return found  # type: ignore[return-value]
+    return found
 
 
 def backward(

@@ -112,7 +112,7 @@ def _layer(neurons: list[Neuron], x: Any) -> list[Any]:
     if type(x) is not list and type(x) is not tuple:
         x = [x] if isinstance(x, Value) else list(x)
     try:
-        return _build_layer(neurons, x, Neuron)  # type: ignore[no-any-return]
+        return _build_layer(neurons, x, Neuron)
     except TypeError:
         if not any(isinstance(xi, _core.Node) for xi in x):
             raise
