@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 COLUMNS = {
     "UNARY": "name symbol words python parameters effects forward a",
@@ -108,19 +110,23 @@ def _row(call: ast.expr) -> Row:
 
 # A formula as a number, for the examples
 
-NUMBERS = {"ZERO": 0.0, "ONE": 1.0, "TWO": 2.0, "HALF": 0.5}
-MEANING: dict[str, Callable[..., float]] = {
-    "ADD": lambda x, y: x + y,
-    "SUB": lambda x, y: x - y,
-    "MUL": lambda x, y: x * y,
-    "DIV": lambda x, y: x / y,
-    "NEG": lambda x: -x,
-    "EQ": lambda x, y: x == y,
-    "NE": lambda x, y: x != y,
-    "LT": lambda x, y: x < y,
-    "LE": lambda x, y: x <= y,
-    "GT": lambda x, y: x > y,
-    "GE": lambda x, y: x >= y,
+MEANING: dict[str, Any] = {
+    "ZERO": 0.0,
+    "ONE": 1.0,
+    "TWO": 2.0,
+    "HALF": 0.5,
+    "NUMBER": float,
+    "ADD": operator.add,
+    "SUB": operator.sub,
+    "MUL": operator.mul,
+    "DIV": operator.truediv,
+    "NEG": operator.neg,
+    "EQ": operator.eq,
+    "NE": operator.ne,
+    "LT": operator.lt,
+    "LE": operator.le,
+    "GT": operator.gt,
+    "GE": operator.ge,
     "SELECT": lambda condition, x, y: x if condition else y,
     "ABS": abs,
     "SIGN": lambda x: (x > 0) - (x < 0),
@@ -144,13 +150,9 @@ MEANING: dict[str, Callable[..., float]] = {
 }
 
 
-def evaluate(formula: ast.expr, names: dict[str, float]) -> float:
-    """The number that a formula is for numbers A, B, P, Q."""
-    if isinstance(formula, ast.Call) and ast.unparse(formula.func) == "NUMBER":
-        return float(ast.literal_eval(formula.args[0]))
-    if isinstance(formula, ast.Call):
-        return MEANING[ast.unparse(formula.func)](*(evaluate(each, names) for each in formula.args))
-    return (NUMBERS | names)[ast.unparse(formula)]
+def evaluate(formula: ast.expr, operands: dict[str, float]) -> float:
+    """The number that a formula is for the numbers A, B, P and Q."""
+    return eval(ast.unparse(formula), MEANING | operands)
 
 
 def shown(numbers: list[float]) -> str:
@@ -386,8 +388,11 @@ def representation(row: Row) -> str:
 
 
 def exported(names: list[str]) -> str:
-    lines = textwrap.wrap(", ".join(f'"{name}"' for name in sorted(names)) + ",", 112, break_on_hyphens=False)
-    return "__all__ = [\n" + "".join(f"    {line}\n" for line in lines) + "]  # fmt: skip\n"
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    if len(listed) < 106:
+        return f"__all__ = [{listed}]\n"
+    lines = textwrap.indent(textwrap.fill(f"{listed},", 112), "    ")
+    return f"__all__ = [\n{lines}\n]  # fmt: skip\n"
 
 
 def functions_file(rows: list[Row]) -> str:

@@ -17,8 +17,7 @@ from pyautograd._shape import picked
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "bmm", "dot", "log_softmax", "logsumexp", "matmul", "max",
-    "mean", "min", "mm",
-    "mv", "norm", "outer", "prod", "softmax", "std", "sum", "var",
+    "mean", "min", "mm", "mv", "norm", "outer", "prod", "softmax", "std", "sum", "var",
 ]  # fmt: skip
 
 

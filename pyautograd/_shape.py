@@ -17,10 +17,8 @@ from pyautograd._dtype import int64
 
 __all__ = [
     "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim",
-    "permute",
-    "ravel", "repeat", "reshape", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "tril", "triu", "unbind",
-    "unsqueeze",
-    "view", "view_as",
+    "permute", "ravel", "repeat", "reshape", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "tril", "triu",
+    "unbind", "unsqueeze", "view", "view_as",
 ]  # fmt: skip
 
 _RESHAPE, _PERMUTE, _EXPAND = range(3)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pyautograd
+from pyautograd._generated import RULES
 
 PACKAGE = Path(pyautograd.__file__).parent
 TABLE = PACKAGE.parent / "csrc" / "ops.def"
@@ -77,6 +78,4 @@ def test_parameters_stand_in_every_signature() -> None:
     ],
 )
 def test_rules_are_the_gradient_formulas(name: str, rule: str) -> None:
-    from pyautograd._generated import RULES
-
     assert RULES[name] == rule

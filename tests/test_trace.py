@@ -7,6 +7,7 @@ import math
 import pytest
 
 import pyautograd
+from pyautograd import _ops
 from pyautograd._generated import RULES
 from pyautograd._trace import trace
 
@@ -124,8 +125,6 @@ def test_tensors_show_shapes_and_rules():
 
 
 def test_every_op_with_a_gradient_has_a_rule():
-    from pyautograd import _ops
-
     without = {"leaf", "argmax", "argmin", "neuron"}
     names = {name for name, row in _ops.table.items() if row.family in ("elementwise", "whole")}
     assert names - without == set(RULES)

@@ -9,9 +9,7 @@ from pyautograd import _ops
 from pyautograd._core import Tensor, apply
 from pyautograd._generated import sigmoid, tanh
 
-__all__ = [
-    "elu", "leaky_relu", "relu", "sigmoid", "silu", "tanh",
-]  # fmt: skip
+__all__ = ["elu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

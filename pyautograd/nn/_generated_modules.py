@@ -10,9 +10,7 @@ from pyautograd._arguments import named
 from pyautograd._core import Tensor, apply
 from pyautograd.nn._module import Module
 
-__all__ = [
-    "ELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh",
-]  # fmt: skip
+__all__ = ["ELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 
 
 class ReLU(Module):
