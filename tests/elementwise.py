@@ -11,15 +11,13 @@ ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwi
 # Other numbers than the defaults, or for rows that have none
 PARAMETERS = {
     "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
-    "huber": (0.8,),
-    "hinge": (1.0,),
+    "huber": (0.8,), "hinge": (1.0,),
 }  # fmt: skip
 
 # Where a row is defined and smooth, if that is not everywhere
 DOMAINS = {
     "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
-    "pow": (0.3, 3.0),
-    "bce": (0.1, 0.9),
+    "pow": (0.3, 3.0), "bce": (0.1, 0.9),
 }  # fmt: skip
 
 

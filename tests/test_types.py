@@ -7,7 +7,7 @@ from pyautograd import Tensor, Value, nn, optim
 from pyautograd.nn import functional as F
 
 
-def test_tensors() -> None:
+def test_functions_and_methods_give_tensors() -> None:
     x = pa.tensor([0.5, 2.0], requires_grad=True)
     assert_type(x, Tensor)
     assert_type(x.relu(), Tensor)
@@ -21,14 +21,14 @@ def test_tensors() -> None:
     assert_type(pa.is_tensor(x), bool)
 
 
-def test_values() -> None:
+def test_methods_of_values_give_values() -> None:
     v = Value(1.0)
     assert_type(v.tanh(), Value)
     assert_type(v.leaky_relu(0.1), Value)
     assert_type(v.maximum(2.0), Value)
 
 
-def test_modules() -> None:
+def test_modules_have_types_and_may_be_subclassed() -> None:
     class Exponential(nn.ReLU):
         def forward(self, input: Tensor) -> Tensor:
             return super().forward(input).exp()
@@ -39,7 +39,7 @@ def test_modules() -> None:
     assert_type(pa.MLP(2, [1]), nn.MLP)
 
 
-def test_steps() -> None:
+def test_a_compiled_function_is_a_step() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
 

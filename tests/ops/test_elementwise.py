@@ -76,9 +76,10 @@ def reference_result(name: str, numbers: list[float]) -> tuple[float, list[float
     """The row on Values of the pure-Python engine: its value and the gradients of its operands."""
     values = [reference.Value(number) for number in numbers]
     first, rest = values[0], [*values[1:], *parameters(name)]
-    symbols = {"add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "pow": "__pow__", "neg":
-    "__neg__",
-               "power": "__pow__"}  # fmt: skip
+    symbols = {
+        "add": "__add__", "sub": "__sub__", "mul": "__mul__", "div": "__truediv__", "neg": "__neg__",
+        "pow": "__pow__", "power": "__pow__",
+    }  # fmt: skip
     result = getattr(first, symbols.get(name, name))(*rest)
     result.backward()
     return result.data, [value.grad for value in values]

@@ -99,16 +99,15 @@ POOLS: dict[str, list[Maker]] = {
     "start": plains(0, 1, 5, 0.5, -2, 3.1, True, None, "a", math.nan), "end": plains(3, 1, 5.5, -3, 0, None, math.inf),
     "step": plains(1, 2, 0.5, -1, 0, -0.5, None), "steps": plains(3, 1, 0, -1, 2.0, True, None),
     "n": plains(2, 0, -1, 3, True, 2.0, None), "m": plains(2, 0, -1, None, 2.0),
-    "target": CLASSES, "weight": [tensor((3,)), tensor((2, 3)), tensor((2,)), plain(None)], "bias": [plain(None),
-    tensor((2,))],
+    "target": CLASSES, "weight": [tensor((3,)), tensor((2, 3)), tensor((2,)), plain(None)],
+    "bias": [plain(None), tensor((2,))],
     "reduction": plains("mean", "sum", "none", "none", "a", None), "num_classes": plains(-1, 3, 5, 1, 0, -2, 2.0, None),
     "negative_slope": NUMBERS, "beta": NUMBERS, "delta": NUMBERS, "threshold": NUMBERS, "margin": NUMBERS,
     "label_smoothing": plains(0.0, 0.1, 1.5, -1.0, "a"), "ignore_index": plains(-100, 0, 1), "log_target": FLAGS,
     "pos_weight": [plain(None), tensor((3,))], "training": plains(False), "inplace": plains(False),
     "normalized_shape": plains((3,), (2, 3), (2,), (), 3, [3]), "eps": plains(1e-5, 0.1, 1.0),
-    "padding_idx": plains(None, 0, 7),
+    "padding_idx": plains(None, 0, 7), "momentum": plains(0.1),
     "running_mean": [plain(None), tensor((3,))], "running_var": [plain(None), lambda t: t.ones(3)],
-    "momentum": plains(0.1),
 }  # fmt: skip
 BY_FUNCTION: dict[tuple[str, str], list[Maker]] = {
     ("binary_cross_entropy", "input"): PROBABLE, ("binary_cross_entropy", "weight"): [plain(None), tensor((3,))],
@@ -123,9 +122,8 @@ LEFT_OUT = {
     "compile", "load", "save", "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "normal", "empty",
     "empty_like", "dropout", "from_numpy", "device", "dtype", "manual_seed", "seed", "initial_seed", "get_rng_state",
     "set_rng_state", "set_num_threads", "get_num_threads", "set_default_dtype", "no_grad", "enable_grad",
-    "inference_mode",
-    "data_ptr", "numpy", "int", "type", "set_grad_enabled", "tensor", "as_tensor", "is_tensor", "Generator",
-    "set_flush_denormal", "broadcast_tensors",
+    "inference_mode", "data_ptr", "numpy", "int", "type", "set_grad_enabled", "tensor", "as_tensor", "is_tensor",
+    "Generator", "set_flush_denormal", "broadcast_tensors",
 }  # fmt: skip
 
 # Functions, what PyTorch says (or "differs"), and why it is answered here nevertheless.
