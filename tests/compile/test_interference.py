@@ -212,7 +212,7 @@ def test_what_another_thread_does_meanwhile_is_refused_or_harmless(action: Calla
 
 
 FORK = """
-import os, threading
+import os, threading, time
 import numpy as np
 import pyautograd as pa
 from pyautograd import nn, optim
@@ -235,6 +235,8 @@ thread = threading.Thread(
     target=lambda: step.run(x, y, batch_size=64, epochs=10**6, callback=lambda epoch, losses: over.is_set())
 )
 thread.start()
+while not step.programs:  # a write to the model while a step is recorded would end the thread
+    time.sleep(0.001)
 children = 0
 while children < 4:
     try:  # the model is locked while the other thread runs
