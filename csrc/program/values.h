@@ -66,7 +66,7 @@ pa_status pa_values_new_segment(pa_values *values);
 /* An update of n parameters behind the last segment. */
 pa_status pa_values_new_update(pa_values *values, int32_t which, int32_t n, pa_values_update **out);
 
-/* Of all segments together; and one segment's steps in words, a line each, or NULL where there is no such segment. */
+/* Of all segments together; and what one segment's code does in words, or NULL where there is no such segment. */
 pa_straightline_stats pa_values_statistics(const pa_values *values);
 const char *pa_values_dump(const pa_values *values, size_t segment, char *text, size_t size);
 

@@ -64,15 +64,13 @@ int pa_array_as_node(PyObject *object, pa_node **out) {
     return status == PA_OK ? 1 : pa_zero_or_raise(status);
 }
 
-static PyObject *array_over(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *array_over(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *node = NULL;
     int found = pa_array_as_node(object, &node);
     return found == 1 ? pa_wrap(node) : found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
 }
 
-static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *borrow(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 5, 5, "borrow")) return NULL;
     int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
     char *address = PyLong_AsVoidPtr(arguments[1]);
@@ -86,8 +84,7 @@ static PyObject *borrow(PyObject *module, PyObject *const *arguments, Py_ssize_t
 
 /* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given;
    dtypes are NumPy's for bool, int64, float32, float64. */
-static PyObject *arrays(PyObject *module, PyObject *arguments) {
-    (void)module;
+static PyObject *arrays(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *sample, *address, *shape, *strides, *dtypes;
     if (!PyArg_ParseTuple(arguments, "OOO!O!O!:arrays", &sample, &address, &PyTuple_Type, &shape, &PyTuple_Type,
                           &strides, &PyTuple_Type, &dtypes))

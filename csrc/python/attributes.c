@@ -23,20 +23,19 @@ static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, dou
     int found = pa_as_node(object, &operands[1]);
     if (found == 0) pa_refuse_type(object, "data", "a number");
     if (found <= 0) return -1;
+    pa_status status = PA_OK;
     if (operands[1]->ndim != 0) {
-        pa_raise(
-            pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1])));
-        pa_node_release(operands[1]);
-        return -1;
+        const char *shape = pa_node_shape_text(operands[1]);
+        status = pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", shape);
+    } else {
+        *out = pa_node_number(operands[1]);
+        pa_record_entry(kind, 2, operands, NULL);
     }
-    *out = pa_node_number(operands[1]);
-    pa_record_entry(kind, 2, operands, NULL);
     pa_node_release(operands[1]);
-    return 0;
+    return pa_zero_or_raise(status);
 }
 
-static PyObject *get_data(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self), *detached = NULL;
     if (node->flags & PA_IS_VALUE) {
         if (pa_recording() != NULL) return traced_scalar(node, false);
@@ -45,8 +44,7 @@ static PyObject *get_data(PyObject *self, void *closure) {
     return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
-static int set_data(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
+static int set_data(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self), *source = NULL;
     if (value == NULL) {
         PyErr_SetString(PyExc_AttributeError, "data cannot be deleted");
@@ -68,8 +66,7 @@ static int set_data(PyObject *self, PyObject *value, void *closure) {
     return pa_zero_or_raise(status);
 }
 
-static PyObject *get_grad(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self);
     if (node->flags & PA_IS_VALUE) {
         if (pa_recording() != NULL) return traced_scalar(node, true);
@@ -124,8 +121,7 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
     return 0;
 }
 
-static int set_grad(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
+static int set_grad(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self);
     if (!(node->flags & PA_IS_VALUE)) return set_tensor_grad(node, value);
     if (value != NULL && value != Py_None) return read_number(node, value, PA_ENTRY_SET_GRAD, &node->grad);
@@ -134,13 +130,11 @@ static int set_grad(PyObject *self, PyObject *value, void *closure) {
     return 0;
 }
 
-static PyObject *get_requires_grad(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_requires_grad(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(pa_node_requires_grad(pa_handle_node(self)));
 }
 
-static int set_requires_grad(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
+static int set_requires_grad(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self);
     if (value == NULL || !PyBool_Check(value)) {
         if (value == NULL)
@@ -171,33 +165,26 @@ static PyObject *int_tuple(int n, const int64_t *numbers) {
     return tuple;
 }
 
-static PyObject *get_shape(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_shape(PyObject *self, void *Py_UNUSED(closure)) {
     return int_tuple(pa_handle_node(self)->ndim, pa_node_shape(pa_handle_node(self)));
 }
 
-static PyObject *get_strides(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_strides(PyObject *self, void *Py_UNUSED(closure)) {
     return int_tuple(pa_handle_node(self)->ndim, pa_node_strides(pa_handle_node(self)));
 }
 
-static PyObject *get_ndim(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_ndim(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromLong(pa_handle_node(self)->ndim);
 }
 
-static PyObject *get_dtype(PyObject *self, void *closure) {
-    (void)closure;
-    if (pa_handle_node(self)->flags & PA_IS_VALUE) {
-        PyErr_SetString(PyExc_AttributeError, "dtype: a Value is a number, without a dtype");
-        return NULL;
-    }
+static PyObject *get_dtype(PyObject *self, void *Py_UNUSED(closure)) {
+    if (pa_handle_node(self)->flags & PA_IS_VALUE)
+        return PyErr_Format(PyExc_AttributeError, "dtype: a Value is a number, without a dtype");
     PyObject *dtype = PyTuple_GetItem(pa_py.dtypes, pa_handle_node(self)->dtype);
     return dtype == NULL ? NULL : Py_NewRef(dtype);
 }
 
-static PyObject *get_is_leaf(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_is_leaf(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(!(pa_handle_node(self)->flags & (PA_LISTED | PA_FREED)));
 }
 
@@ -205,18 +192,15 @@ static PyObject *get_flag(PyObject *self, void *flag) {
     return PyBool_FromLong((pa_handle_node(self)->flags & (uintptr_t)flag) != 0);
 }
 
-static PyObject *get_version(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_version(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromUnsignedLong(pa_node_version(pa_handle_node(self)));
 }
 
-static PyObject *get_address(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_address(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromVoidPtr(pa_handle_node(self));
 }
 
-static PyObject *get_data_pointer(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_data_pointer(PyObject *self, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self);
     pa_status status = pa_record_refuse_read(node, "numpy");
     if (status == PA_OK) status = pa_node_need_storage(node); /* a view cannot share a number that stands in its node */
@@ -232,8 +216,7 @@ static pa_node *open_node(PyObject *self) {
     return NULL;
 }
 
-static PyObject *get_inputs(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_inputs(PyObject *self, void *Py_UNUSED(closure)) {
     const pa_node *node = open_node(self);
     if (node == NULL) return NULL;
     PyObject *tuple = PyTuple_New(node->n_parents);
@@ -250,8 +233,7 @@ static PyObject *get_prev(PyObject *self, void *closure) {
 }
 
 /* micrograd's `_op`: the symbol, with the exponent behind a power's. */
-static PyObject *get_op(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_op(PyObject *self, void *Py_UNUSED(closure)) {
     const pa_node *node = open_node(self);
     if (node == NULL) return NULL;
     PyObject *dict = pa_node_dict(node);
@@ -267,22 +249,19 @@ static PyObject *get_op(PyObject *self, void *closure) {
     return PyUnicode_FromString(pa_op_table[node->op].symbol);
 }
 
-static PyObject *get_op_name(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_op_name(PyObject *self, void *Py_UNUSED(closure)) {
     const pa_node *node = open_node(self);
     return node == NULL ? NULL : PyUnicode_FromString(pa_op_table[node->op].name);
 }
 
 /* node._backward(): one step of the chain rule; assigned, it replaces the op's own (micrograd's way to write an op). */
-static PyObject *get_backward_step(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *get_backward_step(PyObject *self, void *Py_UNUSED(closure)) {
     PyObject *dict = pa_node_dict(pa_handle_node(self));
     PyObject *own = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
     return own != NULL ? Py_NewRef(own) : PyObject_GetAttrString(self, "_backward_step");
 }
 
-static int set_backward_step(PyObject *self, PyObject *function, void *closure) {
-    (void)closure;
+static int set_backward_step(PyObject *self, PyObject *function, void *Py_UNUSED(closure)) {
     pa_node *node = open_node(self);
     if (node == NULL) return -1;
     if (!(node->flags & PA_IS_VALUE)) {
@@ -323,19 +302,14 @@ static int set_dict(PyObject *self, PyObject *dict, void *closure) {
     return status;
 }
 
-static PyObject *method_item(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return pa_only_element(self, "item");
-}
+static PyObject *method_item(PyObject *self, PyObject *Py_UNUSED(unused)) { return pa_only_element(self, "item"); }
 
-static PyObject *method_detach(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *method_detach(PyObject *self, PyObject *Py_UNUSED(unused)) {
     pa_node *node = pa_handle_node(self), *detached = NULL;
     return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
-static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *method_retain_grad(PyObject *self, PyObject *Py_UNUSED(unused)) {
     pa_node *node = pa_handle_node(self);
     if (!pa_node_requires_grad(node))
         return pa_raise(pa_fail(PA_RUNTIME, "retain_grad: this tensor of shape %s does not require grad",
@@ -344,8 +318,7 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *method_backward_step(PyObject *self, PyObject *Py_UNUSED(unused)) {
     pa_node *node = open_node(self);
     if (node == NULL) return NULL;
     pa_status status = node->flags & PA_IS_VALUE
@@ -355,8 +328,7 @@ static PyObject *method_backward_step(PyObject *self, PyObject *unused) {
     return pa_none_or_raise(status);
 }
 
-static PyObject *method_local_gradients(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *method_local_gradients(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_node *node = open_node(self);
     if (node == NULL) return NULL;
     double *gradients = pa_mem_alloc_array((size_t)node->n_parents + 1, sizeof *gradients);

@@ -92,8 +92,7 @@ int pa_buffer_get(PyObject *self, Py_buffer *view, int flags) {
     return 0;
 }
 
-void pa_buffer_release(PyObject *owner, Py_buffer *view) {
-    (void)owner;
+void pa_buffer_release(PyObject *Py_UNUSED(owner), Py_buffer *view) {
     pa_export *export = view->internal;
     pa_storage_release(export->storage);
     PyMem_Free(export);

@@ -57,8 +57,7 @@ done:
     return result;
 }
 
-static PyObject *apply(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *apply(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, MAX_ARGUMENTS, "apply")) return NULL;
     long op = PyLong_AsLong(arguments[0]);
     if (op == -1 && PyErr_Occurred()) return NULL;
@@ -96,8 +95,7 @@ done:
     return result;
 }
 
-static PyObject *in_place(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *in_place(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 3, 3, "in_place")) return NULL;
     long op = PyLong_AsLong(arguments[0]);
     if (op == -1 && PyErr_Occurred()) return NULL;
@@ -111,8 +109,7 @@ static PyObject *in_place(PyObject *module, PyObject *const *arguments, Py_ssize
 }
 
 /* A reshape that copies only where strides cannot say it. */
-static PyObject *reshape(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, 2, "reshape")) return NULL;
     pa_node *node = pa_read_handle(arguments[0], "reshape"), *source = NULL, *out = NULL;
     if (node == NULL) return NULL;

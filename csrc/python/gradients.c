@@ -9,8 +9,7 @@
 
 enum { MAX_FUNCTION_INPUTS = 16 };
 
-static PyObject *attach(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 4, 4, "attach")) return NULL;
     pa_node *node = pa_read_handle(arguments[0], "attach"), *parents[MAX_FUNCTION_INPUTS];
     if (node == NULL) return NULL;
@@ -30,8 +29,7 @@ static PyObject *attach(PyObject *module, PyObject *const *arguments, Py_ssize_t
     return pa_none_or_raise(pa_apply_custom(node, (int)count, parents));
 }
 
-static PyObject *backward(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 3, 3, "backward")) return NULL;
     int retain = PyObject_IsTrue(arguments[2]);
     pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "backward"), *gradient = NULL;
@@ -42,17 +40,13 @@ static PyObject *backward(PyObject *module, PyObject *const *arguments, Py_ssize
     return pa_none_or_raise(pa_backward(root, &options));
 }
 
-static PyObject *grad(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 4, 4, "grad")) return NULL;
     int retain = PyObject_IsTrue(arguments[3]);
     pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
-    if (!PyTuple_Check(arguments[1])) {
-        PyErr_SetString(PyExc_TypeError, "grad: a tuple of inputs is wanted");
-        return NULL;
-    }
+    if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "grad: a tuple of inputs is wanted");
     Py_ssize_t count = PyTuple_Size(arguments[1]);
     size_t room = (size_t)count + 1;
     pa_node **inputs = pa_mem_alloc_array(2 * room, sizeof *inputs);
@@ -94,8 +88,7 @@ static pa_status list_opened(pa_node *root, pa_tape *tape) {
     return status == PA_OK ? pa_tape_list(root, true, tape) : status;
 }
 
-static PyObject *tape(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *tape(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *root = pa_read_handle(object, "tape");
     if (root == NULL) return NULL;
     pa_tape listed;

@@ -325,8 +325,7 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
 
 /* ---- the type ---- */
 
-static PyObject *guards_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    (void)arguments, (void)keywords;
+static PyObject *guards_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords)) {
     return PyType_GenericAlloc(type, 0);
 }
 
@@ -363,8 +362,7 @@ static void guards_dealloc(PyObject *object) {
     Py_DECREF(type);
 }
 
-static PyObject *guards_check(PyObject *object, PyObject *unused) {
-    (void)unused;
+static PyObject *guards_check(PyObject *object, PyObject *Py_UNUSED(unused)) {
     int broken = pa_guards_check(object);
     return broken == -2 ? NULL : PyLong_FromLong(broken);
 }
@@ -390,10 +388,8 @@ static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "O|O!:rearm", &number, &PyList_Type, &list)) return NULL;
     guard *g = find_to_change((guards *)object, number);
     if (g == NULL) return NULL;
-    if (list != NULL && g->kind != GUARD_MEMBERS) {
-        PyErr_SetString(PyExc_TypeError, "guards: only a list's place can be taken by a list");
-        return NULL;
-    }
+    if (list != NULL && g->kind != GUARD_MEMBERS)
+        return PyErr_Format(PyExc_TypeError, "guards: only a list's place can be taken by a list");
     guard old = *g, fresh = *g;
     fresh.owner = Py_XNewRef(list != NULL ? list : g->owner);
     fresh.expected = NULL;
@@ -477,10 +473,9 @@ static PyObject *guards_memory(PyObject *object, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OOnO!O!:memory", &owner, &address, &read.itemsize, &PyTuple_Type, &shape,
                           &PyTuple_Type, &strides))
         return NULL;
-    if (PyTuple_Size(shape) > PA_MAX_NDIM || PyTuple_Size(shape) != PyTuple_Size(strides)) {
-        PyErr_Format(PyExc_ValueError, "guards: an array of %zd axes; at most %d", PyTuple_Size(shape), PA_MAX_NDIM);
-        return NULL;
-    }
+    if (PyTuple_Size(shape) > PA_MAX_NDIM || PyTuple_Size(shape) != PyTuple_Size(strides))
+        return PyErr_Format(PyExc_ValueError, "guards: an array of %zd axes; at most %d", PyTuple_Size(shape),
+                            PA_MAX_NDIM);
     read.ndim = (int)PyTuple_Size(shape);
     read.address = PyLong_AsVoidPtr(address);
     if (read.address == NULL && PyErr_Occurred()) return NULL;
@@ -497,8 +492,7 @@ static PyObject *guards_memory(PyObject *object, PyObject *arguments) {
     return add((guards *)object, GUARD_MEMORY, owner, NULL, false, memory);
 }
 
-static PyObject *guards_modes(PyObject *object, PyObject *unused) {
-    (void)unused;
+static PyObject *guards_modes(PyObject *object, PyObject *Py_UNUSED(unused)) {
     return add((guards *)object, GUARD_MODES, NULL, NULL, false, NULL);
 }
 
@@ -544,8 +538,7 @@ static PyType_Spec guards_spec = {
     .slots = guards_slots,
 };
 
-static PyObject *bump_epoch(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
+static PyObject *bump_epoch(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     epoch++;
     Py_RETURN_NONE;
 }

@@ -167,8 +167,8 @@ void pa_handle_anchor(PyObject *self) {
 /* After an assignment to __class__: a Value stays a Value and a Tensor a Tensor, and dealloc's rule holds of what is
    tracked. */
 static int settle_class(PyObject *self, PyObject *name, PyTypeObject *before) {
-    PyTypeObject *type = Py_TYPE(self),
-                 *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;
+    PyTypeObject *type = Py_TYPE(self);
+    PyTypeObject *base = pa_handle_node(self)->flags & PA_IS_VALUE ? pa_py.value_type : pa_py.tensor_type;
     if (!PyType_IsSubtype(type, base)) {
         if (PyObject_GenericSetAttr(self, name, (PyObject *)before) == 0)
             PyErr_Format(PyExc_TypeError, "__class__: an object of %R cannot become one of %R", (PyObject *)before,

@@ -89,7 +89,7 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
     if (found < 0) return PA_PYTHON;
     if (found == 0) return pa_fail(PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
     pa_status status = PA_OK;
-    size_t bytes = (size_t)pa_node_numel(parent) * pa_dtype_size((pa_dtype)parent->dtype);
+    size_t bytes = pa_node_bytes(parent);
     void *converted = NULL;
     if (!pa_same_shape(gradient, parent))
         status = pa_fail(PA_VALUE, "backward: gradient %d of an autograd.Function has shape %s, its input %s", i,
@@ -112,8 +112,7 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
 static pa_status run_function_backward(pa_node *node, PyObject *function) {
     pa_node *gradient = NULL;
     PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &gradient));
-    memcpy(pa_node_data(gradient), pa_gradient(node),
-           (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype));
+    memcpy(pa_node_data(gradient), pa_gradient(node), pa_node_bytes(node));
     PyObject *upstream = pa_wrap(gradient);
     PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, NULL);
     Py_XDECREF(upstream);
@@ -169,8 +168,7 @@ static void resolve_blas(void) {
     Py_XDECREF(returned);
 }
 
-static PyObject *after_fork(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
+static PyObject *after_fork(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     pa_hold_after_fork();
     pa_blas_after_fork();
     Py_RETURN_NONE;

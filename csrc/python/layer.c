@@ -164,13 +164,10 @@ static pa_status neuron_output(const neuron_state *state, pa_node **x, Py_ssize_
     return status;
 }
 
-static PyObject *layer(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *layer(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (n != 3 || !PyList_Check(arguments[0]) || !PyType_Check(arguments[2]) ||
-        !PyType_IsSubtype((PyTypeObject *)arguments[2], neuron_state_type)) {
-        PyErr_SetString(PyExc_TypeError, "layer: a list of neurons, their inputs and their class are wanted");
-        return NULL;
-    }
+        !PyType_IsSubtype((PyTypeObject *)arguments[2], neuron_state_type))
+        return PyErr_Format(PyExc_TypeError, "layer: a list of neurons, their inputs and their class are wanted");
     Py_ssize_t n_inputs = 0, n_neurons = PyList_Size(arguments[0]);
     for (Py_ssize_t i = 0; i < n_neurons; i++)
         if ((PyObject *)Py_TYPE(PyList_GetItem(arguments[0], i)) != arguments[2]) return Py_NewRef(Py_NotImplemented);

@@ -36,34 +36,27 @@ struct mode {
 /* A thread that ends with history switched off no longer counts among those that have switched it off. */
 static pthread_key_t has_switched_off;
 
-static void count_out(void *mark) {
-    (void)mark;
-    pa_grad_enable(true);
-}
+static void count_out(void *Py_UNUSED(mark)) { pa_grad_enable(true); }
 
-static pa_status set_grad(mode *m, bool value, bool *before) {
-    (void)m;
+static pa_status set_grad(mode *Py_UNUSED(m), bool value, bool *before) {
     if (!value) pthread_setspecific(has_switched_off, &has_switched_off);
     *before = pa_grad_enable(value);
     return PA_OK;
 }
 
-static pa_status set_anomaly(mode *m, bool value, bool *before) {
-    (void)m;
+static pa_status set_anomaly(mode *Py_UNUSED(m), bool value, bool *before) {
     *before = pa_graph.detects_anomaly;
     pa_graph.detects_anomaly = value;
     return PA_OK;
 }
 
-static pa_status set_paused(mode *m, bool value, bool *before) {
-    (void)m;
+static pa_status set_paused(mode *Py_UNUSED(m), bool value, bool *before) {
     *before = pa_record_pause(value);
     return PA_OK;
 }
 
 /* What was recorded, and not taken by record_stop, is dropped at the end. */
-static pa_status set_recorded(mode *m, bool value, bool *before) {
-    (void)m;
+static pa_status set_recorded(mode *Py_UNUSED(m), bool value, bool *before) {
     pa_log *log = NULL;
     *before = false;
     if (value) return pa_record_begin(&log);
@@ -73,20 +66,18 @@ static pa_status set_recorded(mode *m, bool value, bool *before) {
     return PA_OK;
 }
 
-static pa_status set_turn(mode *m, bool value, bool *before) {
-    (void)value;
+static pa_status set_turn(mode *m, bool Py_UNUSED(value), bool *before) {
     *before = m->n > 0;
     return PA_OK;
 }
 
 /* ---- entering and leaving ---- */
 
-static PyObject *mode_enter(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *mode_enter(PyObject *self, PyObject *Py_UNUSED(unused)) {
     mode *m = (mode *)self;
     bool before = false;
-    if (m->process != pa_process && m->set == set_turn)
-        m->n = 0; /* it was the turn of a thread that a fork left behind */
+    /* The turn may be that of a thread that a fork left behind. */
+    if (m->process != pa_process && m->set == set_turn) m->n = 0;
     m->process = pa_process;
     pa_status status = pa_mem_reserve(&m->before, &m->capacity, m->n + 1, sizeof *m->before);
     if (status == PA_OK) status = m->set(m, m->value, &before);
@@ -96,23 +87,16 @@ static PyObject *mode_enter(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *mode_exit(PyObject *self, PyObject *const *exception, Py_ssize_t n) {
-    (void)exception, (void)n;
+static PyObject *mode_exit(PyObject *self, PyObject *const *Py_UNUSED(exception), Py_ssize_t Py_UNUSED(n)) {
     mode *m = (mode *)self;
     bool now;
-    if (m->n == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "a mode is left that was not entered");
-        return NULL;
-    }
+    if (m->n == 0) return PyErr_Format(PyExc_RuntimeError, "a mode is left that was not entered");
     m->n--;
     return pa_none_or_raise(m->set(m, m->before[m->n], &now));
 }
 
 /* set_grad_enabled has set its mode when it was made. */
-static PyObject *enter_nothing(PyObject *self, PyObject *unused) {
-    (void)self, (void)unused;
-    Py_RETURN_NONE;
-}
+static PyObject *enter_nothing(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused)) { Py_RETURN_NONE; }
 
 /* Decorates a function, which Python does (_grad_mode.py). */
 static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywords) {
@@ -122,9 +106,8 @@ static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywor
     PyObject *python = PyImport_ImportModule("pyautograd._grad_mode");
     PyObject *decorated = python == NULL ? NULL : PyObject_GetAttrString(python, "decorated");
     Py_XDECREF(python);
-    PyObject *wrapped = decorated == NULL ? NULL
-                                          : PyObject_CallFunction(decorated, "OO",
-                                                                  ((mode *)self)->value ? Py_True : Py_False, function);
+    PyObject *value = ((mode *)self)->value ? Py_True : Py_False, *wrapped = NULL;
+    if (decorated != NULL) wrapped = PyObject_CallFunctionObjArgs(decorated, value, function, NULL);
     Py_XDECREF(decorated);
     return wrapped;
 }
@@ -273,13 +256,11 @@ static const char detect_anomaly_words[] =
     "...\n"
     "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)\n";
 
-static PyObject *is_grad_enabled(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
+static PyObject *is_grad_enabled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     return PyBool_FromLong(pa_grad_enabled());
 }
 
-static PyObject *is_anomaly_enabled(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
+static PyObject *is_anomaly_enabled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     return PyBool_FromLong(pa_graph.detects_anomaly);
 }
 

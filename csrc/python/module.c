@@ -1,8 +1,7 @@
 /* The compiled module: cffi's `ffi` and `lib`, and the types and functions of this folder. */
 #include "parts.h"
 
-static PyObject *register_python(PyObject *module, PyObject *arguments) {
-    (void)module;
+static PyObject *register_python(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating, *folder;
     if (!PyArg_ParseTuple(arguments, "OOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating,
                           &folder))

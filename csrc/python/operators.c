@@ -116,10 +116,9 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     int found = pa_as_node(right, &exponent);
     if (found < 0) return NULL;
     if (found == 0) return Py_NewRef(Py_NotImplemented);
-    pa_node *a = pa_handle_node(
-        left); /* asked late: reading the exponent may have run Python, and given the handle another node */
-    if (!(exponent->flags & PA_WEAK_SCALAR) ||
-        exponent->flags & PA_TRACED_SCALAR) { /* an array; a number that the step does not know yet */
+    pa_node *a = pa_handle_node(left); /* reading the exponent may have run Python, and given the handle another node */
+    /* An array, or a number that the step being recorded does not know yet */
+    if (!(exponent->flags & PA_WEAK_SCALAR) || exponent->flags & PA_TRACED_SCALAR) {
         pa_node_release(exponent);
         return binary_general(PA_OP_pow, left, right);
     }
@@ -251,8 +250,7 @@ static int warn_of_lost_history(PyObject *self, const char *what) {
     char text[320];
     snprintf(text, sizeof text,
              "%s: a %s that a gradient flows to was converted to a number, which has no history; write %s where the "
-             "number is "
-             "wanted, and x.exp() instead of math.exp(x) and its like",
+             "number is wanted, and x.exp() instead of math.exp(x) and its like",
              what, value ? "Value" : "Tensor", value ? "x.data" : "x.item()");
     return pa_warn(text);
 }
@@ -274,12 +272,10 @@ static PyObject *slot_int(PyObject *self) {
 }
 
 static PyObject *slot_index(PyObject *self) {
-    if (pa_dtype_is_float(pa_handle_node(self)->dtype)) {
-        PyErr_SetString(PyExc_TypeError, pa_is_value(self)
-                                             ? "index: a Value is no index and repeats no sequence; write int(x.data)"
-                                             : "index: only an integer tensor with one element is an index");
-        return NULL;
-    }
+    if (pa_dtype_is_float(pa_handle_node(self)->dtype))
+        return PyErr_Format(PyExc_TypeError,
+                            pa_is_value(self) ? "index: a Value is no index and repeats no sequence; write int(x.data)"
+                                              : "index: only an integer tensor with one element is an index");
     return slot_int(self);
 }
 

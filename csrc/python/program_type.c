@@ -45,10 +45,10 @@ static int program_clear(PyObject *self) {
 }
 
 static int program_traverse(PyObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((program *)self)->kinds);
-    Py_VISIT(((program *)self)->guards);
     const program *p = (program *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(p->kinds);
+    Py_VISIT(p->guards);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
     return 0;
 }
@@ -92,14 +92,10 @@ static long passes_without(PyObject *disabled) {
     return (long)passes;
 }
 
-static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    (void)keywords;
+static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(keywords)) {
     PyObject *of, *disabled;
     if (!PyArg_ParseTuple(arguments, "OO!:Program", &of, &PyTuple_Type, &disabled)) return NULL;
-    if (!pa_is_recording_object(of)) {
-        PyErr_SetString(PyExc_TypeError, "Program: a Recording is wanted");
-        return NULL;
-    }
+    if (!pa_is_recording_object(of)) return PyErr_Format(PyExc_TypeError, "Program: a Recording is wanted");
     long passes = passes_without(disabled);
     if (passes < 0) return NULL;
     const pa_recording_object *r = (pa_recording_object *)of;
@@ -125,21 +121,16 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
 }
 
 static PyObject *program_set_argument_kinds(PyObject *self, PyObject *kinds) {
-    if (!PyTuple_Check(kinds)) {
-        PyErr_SetString(PyExc_TypeError, "set_argument_kinds: a tuple is wanted");
-        return NULL;
-    }
+    if (!PyTuple_Check(kinds)) return PyErr_Format(PyExc_TypeError, "set_argument_kinds: a tuple is wanted");
     Py_ssize_t inputs = 0;
     for (Py_ssize_t i = 0; i < PyTuple_Size(kinds); i++) {
         PyObject *each = PyTuple_GetItem(kinds, i);
         inputs += each == Py_None || each == (PyObject *)&PyFloat_Type || each == (PyObject *)&PyMemoryView_Type;
     }
     program *p = (program *)self;
-    if (inputs != p->program->n_inputs) {
-        PyErr_Format(PyExc_ValueError, "set_argument_kinds: %zd inputs, and the program has %d", inputs,
-                     p->program->n_inputs);
-        return NULL;
-    }
+    if (inputs != p->program->n_inputs)
+        return PyErr_Format(PyExc_ValueError, "set_argument_kinds: %zd inputs, and the program has %d", inputs,
+                            p->program->n_inputs);
     Py_XDECREF(p->kinds);
     p->kinds = Py_NewRef(kinds);
     Py_RETURN_NONE;
@@ -147,10 +138,8 @@ static PyObject *program_set_argument_kinds(PyObject *self, PyObject *kinds) {
 
 static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
     program *p = (program *)self;
-    if (guards != Py_None && !pa_is_guards(guards)) {
-        PyErr_SetString(PyExc_TypeError, "set_guards: Guards or None are wanted");
-        return NULL;
-    }
+    if (guards != Py_None && !pa_is_guards(guards))
+        return PyErr_Format(PyExc_TypeError, "set_guards: Guards or None are wanted");
     Py_XDECREF(p->guards);
     p->guards = guards == Py_None ? NULL : Py_NewRef(guards);
     Py_RETURN_NONE;
@@ -163,8 +152,7 @@ static PyObject *refuse_second_call(void) {
         pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
 }
 
-static PyObject *program_retire(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *program_retire(PyObject *self, PyObject *Py_UNUSED(unused)) {
     ((program *)self)->retired = true;
     Py_RETURN_NONE;
 }
@@ -289,10 +277,7 @@ static void end_call(program *p) {
 }
 
 static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
-    if (!PyTuple_Check(arguments)) {
-        PyErr_SetString(PyExc_TypeError, "call: a tuple is wanted");
-        return NULL;
-    }
+    if (!PyTuple_Check(arguments)) return PyErr_Format(PyExc_TypeError, "call: a tuple is wanted");
     if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
     if (is_calling(p)) return refuse_second_call();
     begin_call(p);
@@ -312,8 +297,8 @@ static void *list_data(PyObject *object, pa_dtype dtype, Py_ssize_t least, const
     const pa_node *node = pa_is_handle(object) ? pa_handle_node(object) : NULL;
     if (node != NULL && node->dtype == dtype && pa_node_numel(node) >= least && pa_node_is_contiguous(node))
         return pa_node_data(node);
-    PyErr_Format(PyExc_TypeError, "run: %s of dtype %s with %zd elements is wanted", what, pa_dtype_name(dtype), least);
-    return NULL;
+    return PyErr_Format(PyExc_TypeError, "run: %s of dtype %s with %zd elements is wanted", what, pa_dtype_name(dtype),
+                        least);
 }
 
 /* The steps made; NotImplemented where the program does not fit. */
@@ -322,10 +307,8 @@ static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const in
     int n = p->program->n_inputs;
     for (int i = 0; i < n; i++) {
         PyObject *each = PyTuple_GetItem(data, i);
-        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0) {
-            PyErr_SetString(PyExc_TypeError, "run: tensors of one row a sample are wanted");
-            return NULL;
-        }
+        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0)
+            return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
         p->in[i] = pa_node_retain(pa_handle_node(each));
     }
     int fits = pa_program_can_run(p->program) ? is_as_it_was(p) : 0;
@@ -363,29 +346,30 @@ static int set_item(PyObject *dict, const char *name, PyObject *value) {
     return status;
 }
 
+/* Drops the list where there is no memory. */
+static void append_text(PyObject **list, const char *text) {
+    PyObject *words = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    if (words == NULL || PyList_Append(*list, words) < 0) Py_CLEAR(*list);
+    Py_XDECREF(words);
+}
+
 static PyObject *instruction_texts(const pa_program *p) {
     PyObject *list = PyList_New(0);
     char text[512];
     for (int32_t i = 0; list != NULL && i < p->n_code; i++) {
         pa_instruction_text(p, &p->code[i], text, sizeof text);
-        PyObject *words = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
-        if (words == NULL || PyList_Append(list, words) < 0) Py_CLEAR(list);
-        Py_XDECREF(words);
+        append_text(&list, text);
     }
     return list;
 }
 
-/* The steps of straight-line code, a line each. */
+/* What each kind of instruction of straight-line code does, a line each. */
 static PyObject *straightline_texts(const pa_program *p) {
     PyObject *list = PyList_New(0);
     char text[8192];
-    for (size_t i = 0; list != NULL && pa_values_dump(p->values, i, text, sizeof text) != NULL; i++) {
-        for (char *line = strtok(text, "\n"); list != NULL && line != NULL; line = strtok(NULL, "\n")) {
-            PyObject *words = PyUnicode_DecodeUTF8(line, (Py_ssize_t)strlen(line), "replace");
-            if (words == NULL || PyList_Append(list, words) < 0) Py_CLEAR(list);
-            Py_XDECREF(words);
-        }
-    }
+    for (size_t i = 0; list != NULL && pa_values_dump(p->values, i, text, sizeof text) != NULL; i++)
+        for (char *line = strtok(text, "\n"); list != NULL && line != NULL; line = strtok(NULL, "\n"))
+            append_text(&list, line);
     return list;
 }
 
@@ -424,8 +408,7 @@ static PyObject *edges(const pa_program *p) {
     return status == PA_OK ? NULL : pa_raise(status);
 }
 
-static PyObject *program_describe(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_program *p = ((program *)self)->program;
     if (p->values != NULL) return describe_values(p);
     PyObject *dict = PyDict_New();
@@ -442,8 +425,7 @@ static PyObject *program_describe(PyObject *self, PyObject *unused) {
     return dict;
 }
 
-static PyObject *program_steps_done(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *program_steps_done(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromLongLong(((program *)self)->steps_done);
 }
 

@@ -21,10 +21,7 @@ static void recording_dealloc(PyObject *self) {
 }
 
 static PyObject *recording_difference(PyObject *self, PyObject *other) {
-    if (!pa_is_recording_object(other)) {
-        PyErr_SetString(PyExc_TypeError, "difference: a Recording is wanted");
-        return NULL;
-    }
+    if (!pa_is_recording_object(other)) return PyErr_Format(PyExc_TypeError, "difference: a Recording is wanted");
     const pa_recording_object *a = (pa_recording_object *)self, *b = (pa_recording_object *)other;
     char text[1024];
     if (pa_log_difference(a->log, b->log, text, sizeof text)) return PyUnicode_FromString(text);
@@ -35,16 +32,14 @@ static PyObject *recording_difference(PyObject *self, PyObject *other) {
     Py_RETURN_NONE;
 }
 
-static PyObject *recording_leak(PyObject *self, PyObject *unused) {
-    (void)unused;
+static PyObject *recording_leak(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_recording_object *r = (pa_recording_object *)self;
     char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
     if (pa_log_leak(r->log, 0, NULL, text, sizeof text)) return PyUnicode_FromString(text);
     Py_RETURN_NONE;
 }
 
-static PyObject *recording_updates(PyObject *self, void *closure) {
-    (void)closure;
+static PyObject *recording_updates(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromLongLong(((pa_recording_object *)self)->log->updates);
 }
 
@@ -80,22 +75,17 @@ static PyType_Spec recording_spec = {
 
 /* ---- recording ---- */
 
-static PyObject *record_input(PyObject *module, PyObject *arguments) {
-    (void)module;
+static PyObject *record_input(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *handle;
     int is_traced;
     if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_traced)) return NULL;
-    if (!pa_is_handle(handle)) {
-        PyErr_SetString(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
-        return NULL;
-    }
+    if (!pa_is_handle(handle)) return PyErr_Format(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
     pa_node *node = pa_handle_node(handle);
     if (is_traced) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
     return pa_none_or_raise(pa_record_input(node));
 }
 
-static PyObject *record_number(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *record_number(PyObject *Py_UNUSED(module), PyObject *object) {
     double number = PyFloat_AsDouble(object);
     if (number == -1.0 && PyErr_Occurred()) return NULL;
     pa_node *node = NULL;
@@ -109,17 +99,10 @@ static PyObject *record_number(PyObject *module, PyObject *object) {
     return pa_raise(status);
 }
 
-static PyObject *record_stop(PyObject *module, PyObject *outputs) {
-    (void)module;
+static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
     pa_log *log = pa_recording();
-    if (log == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "record_stop: nothing is being recorded");
-        return NULL;
-    }
-    if (!PyTuple_Check(outputs)) {
-        PyErr_SetString(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
-        return NULL;
-    }
+    if (log == NULL) return PyErr_Format(PyExc_RuntimeError, "record_stop: nothing is being recorded");
+    if (!PyTuple_Check(outputs)) return PyErr_Format(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
     if (log->status != PA_OK) {
         pa_status status = log->status;
         pa_record_end(log);
@@ -157,13 +140,11 @@ static PyObject *record_stop(PyObject *module, PyObject *outputs) {
     return (PyObject *)made;
 }
 
-static PyObject *is_traced_scalar(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *is_traced_scalar(PyObject *Py_UNUSED(module), PyObject *object) {
     return PyBool_FromLong(pa_is_traced_scalar(object));
 }
 
-static PyObject *is_recording(PyObject *module, PyObject *unused) {
-    (void)module, (void)unused;
+static PyObject *is_recording(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     return PyBool_FromLong(pa_recording() != NULL);
 }
 

@@ -6,8 +6,7 @@
 
 #include "../apply.h"
 
-static PyObject *empty(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *empty(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, 2, "empty")) return NULL;
     int64_t shape[PA_MAX_NDIM];
     int dtype = pa_read_dtype(arguments[0]), ndim = pa_read_ints(arguments[1], shape, PA_MAX_NDIM, "empty");
@@ -19,8 +18,7 @@ static PyObject *empty(PyObject *module, PyObject *const *arguments, Py_ssize_t 
     return pa_wrap_or_raise(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
 }
 
-static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *parameter(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, 2, "Parameter")) return NULL;
     int requires_grad = PyObject_IsTrue(arguments[1]); /* may run Python, which may give the handle another node */
     pa_node *source = requires_grad < 0 ? NULL : pa_read_handle(arguments[0], "Parameter"), *node = NULL;
@@ -36,13 +34,10 @@ static PyObject *parameter(PyObject *module, PyObject *const *arguments, Py_ssiz
 }
 
 /* How __init__ gives a Tensor what a function has made. */
-static PyObject *exchange(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *exchange(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < 2; i++) {
-        if (n != 2 || !pa_is_handle(arguments[i]) || pa_is_value(arguments[i])) {
-            PyErr_SetString(PyExc_TypeError, "exchange: two Tensors are wanted");
-            return NULL;
-        }
+        if (n != 2 || !pa_is_handle(arguments[i]) || pa_is_value(arguments[i]))
+            return PyErr_Format(PyExc_TypeError, "exchange: two Tensors are wanted");
         const pa_node *node = pa_handle_node(arguments[i]);
         if (node->refs - node->programs > 1 || node->flags & PA_LISTED)
             return pa_raise(pa_fail(PA_RUNTIME, "Tensor: __init__ of a tensor of shape %s that is in use",
@@ -73,8 +68,7 @@ static int read_source(PyObject *object, pa_dtype target, const char *what, pa_n
     return status;
 }
 
-static PyObject *copy_into(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *copy_into(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 3, 3, "copy_into")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : pa_read_handle(arguments[0], what), *source = NULL;
@@ -92,16 +86,14 @@ static PyObject *copy_into(PyObject *module, PyObject *const *arguments, Py_ssiz
     return pa_none_or_raise(status);
 }
 
-static PyObject *check_write(PyObject *module, PyObject *const *arguments, Py_ssize_t n) {
-    (void)module;
+static PyObject *check_write(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, 2, "check_write")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[1], NULL);
     pa_node *node = what == NULL ? NULL : pa_read_handle(arguments[0], what);
     return node == NULL ? NULL : pa_none_or_raise(pa_node_begin_write(node, what));
 }
 
-static PyObject *bump_version(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *bump_version(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *node = pa_read_handle(object, "bump_version");
     if (node == NULL) return NULL;
     if (pa_node_storage(node) != NULL) pa_node_end_write(node);
@@ -111,8 +103,7 @@ static PyObject *bump_version(PyObject *module, PyObject *object) {
 static void release_held(PyObject *capsule) { pa_node_program_release(PyCapsule_GetPointer(capsule, "pa_node")); }
 
 /* A tensor may get another node: whoever keeps the address of this one keeps its holder too. */
-static PyObject *holder(PyObject *module, PyObject *object) {
-    (void)module;
+static PyObject *holder(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *node = pa_read_handle(object, "holder");
     if (node == NULL) return NULL;
     PyObject *capsule = PyCapsule_New(pa_node_program_retain(node), "pa_node", release_held);

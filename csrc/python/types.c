@@ -22,10 +22,10 @@
 #include "../apply.h"
 #include "../record.h"
 
-/* ---- Value(…) ---- */
+                                             /* ---- Value(…) ---- */
 
-/* What a Value was made with; NULL where nothing was given. */
-typedef struct value_arguments {
+                                             /* What a Value was made with; NULL where nothing was given. */
+                                             typedef struct value_arguments {
     PyObject *data, *children, *op, *local_grads, *label;
 } value_arguments;
 
@@ -57,11 +57,10 @@ static int read_arguments(PyObject *arguments, PyObject *keywords, value_argumen
     }
     if (out->op == Py_None) out->op = NULL;
     if (out->op != NULL && !PyUnicode_Check(out->op)) {
-        PyErr_Format(
-            PyExc_TypeError,
-            "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple of "
-            "numbers), not %R",
-            (PyObject *)Py_TYPE(out->op));
+        PyErr_Format(PyExc_TypeError,
+                     "Value: the third argument is the name of an op (a str) or its local gradients (a list or tuple "
+                     "of numbers), not %R",
+                     (PyObject *)Py_TYPE(out->op));
         return -1;
     }
     if (out->local_grads == NULL || PyTuple_Check(out->local_grads) || PyList_Check(out->local_grads)) return 0;
@@ -109,9 +108,11 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     pa_status status = parents == NULL ? PA_MEMORY : PA_OK;
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
-        if (!pa_is_value(child) || pa_handle_node(child) == node)
-            status =
-                pa_fail(PA_TYPE, "Value: child %zd is %s", i, pa_is_value(child) ? "the Value itself" : "not a Value");
+        const char *what = !pa_is_value(child)             ? "not a Value"
+                           : pa_handle_node(child) == node ? "the Value itself"
+                                                           : NULL;
+        if (what != NULL)
+            status = pa_fail(PA_TYPE, "Value: child %zd is %s", i, what);
         else
             parents[i] = pa_handle_node(child);
     }
@@ -174,8 +175,7 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
     return pa_zero_or_raise(status);
 }
 
-static PyObject *value_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    (void)arguments, (void)keywords;
+static PyObject *value_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords)) {
     pa_node *node = NULL;
     pa_status status = pa_value_new(NAN, &node);
     return status == PA_OK ? pa_handle_new(node, type) : pa_raise(status);
@@ -183,15 +183,13 @@ static PyObject *value_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
 
 /* ---- the types ---- */
 
-static PyObject *node_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    (void)type, (void)arguments, (void)keywords;
-    PyErr_SetString(PyExc_TypeError, "Node: the base of Tensor and Value; make one of these");
-    return NULL;
+static PyObject *node_new(PyTypeObject *Py_UNUSED(type), PyObject *Py_UNUSED(arguments),
+                          PyObject *Py_UNUSED(keywords)) {
+    return PyErr_Format(PyExc_TypeError, "Node: the base of Tensor and Value; make one of these");
 }
 
 /* An empty Tensor, which __init__ fills. */
-static PyObject *tensor_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    (void)arguments, (void)keywords;
+static PyObject *tensor_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords)) {
     pa_node *node = NULL;
     int64_t shape[1] = {0};
     pa_status status = pa_node_new(PA_FLOAT32, 1, shape, &node);
