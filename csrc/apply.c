@@ -71,8 +71,7 @@ static pa_status run_long_forward(pa_node *node, void *scratch) {
 
 /* Only of elementwise ops and products is the cost known, and whether the GIL is worth releasing. */
 static pa_status run_forward(pa_node *node) {
-    const pa_op_functions *functions = &pa_op_function[node->op];
-    size_t bytes = functions->scratch != NULL ? functions->scratch(node) : 0;
+    size_t bytes = pa_node_scratch(node);
     void *scratch = NULL;
     if (bytes > 0) {
         scratch = pa_mem_alloc(bytes);
@@ -200,17 +199,15 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
 
     /* Where the two share bytes the source is read out whole first. */
     int64_t numel = pa_node_numel(target), size = (int64_t)pa_dtype_size(target->dtype);
-    bool shares = may_overlap(source, target);
-    bool flat = pa_node_is_contiguous(target);
+    bool shares = may_overlap(source, target), flat = pa_node_is_contiguous(target);
     char *whole = NULL;
     if (shares) {
         whole = pa_mem_alloc_array((size_t)numel, (size_t)size);
         if (whole == NULL) return PA_MEMORY;
     }
     pa_stream from, to;
-    pa_stream_open(&from, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source),
-                   pa_node_strides(source), ndim, shape);
-    pa_stream_open(&to, target->array->data, target->dtype, ndim, shape, pa_node_strides(target), ndim, shape);
+    pa_stream_open_node(&from, source, target);
+    pa_stream_open_node(&to, target, target);
     if (shares) {
         pa_stream_read(&from, target->dtype, whole, numel);
         pa_stream_write(&to, target->dtype, whole, numel);
@@ -218,12 +215,7 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     } else if (flat) {
         pa_stream_read(&from, target->dtype, target->array->data, numel);
     } else {
-        char block[PA_BLOCK * 8];
-        for (int64_t done = 0; done < numel; done += PA_BLOCK) {
-            int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
-            pa_stream_read(&from, target->dtype, block, n);
-            pa_stream_write(&to, target->dtype, block, n);
-        }
+        pa_stream_copy(&from, &to, numel);
     }
     pa_node_end_write(target);
     if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_WRITE, 2, both, NULL);
@@ -260,11 +252,7 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     array->storage = other;
     array->data = other->data;
     target->dtype = source->dtype;
-    int64_t stride = 1;
-    for (int i = target->ndim - 1; i >= 0; i--) {
-        array->strides[i] = stride;
-        stride *= array->shape[i];
-    }
+    pa_row_major(target->ndim, array->shape, array->strides);
     return pa_copy_into(target, source, what);
 }
 

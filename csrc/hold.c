@@ -1,5 +1,7 @@
 #include "hold.h"
 
+#include <time.h>
+
 uint32_t pa_process = 1;
 
 static pa_hold *newest;
@@ -53,6 +55,12 @@ void pa_hold_free(pa_hold *hold) {
         pa_node_release(gone.held[i].node);
     }
     pa_mem_free(gone.held, gone.capacity * sizeof *gone.held);
+}
+
+double pa_now_ms(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 void pa_hold_after_fork(void) {

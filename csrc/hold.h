@@ -37,6 +37,10 @@ void pa_hold_begin(pa_hold *hold); /* marks all of them */
 void pa_hold_end(pa_hold *hold);   /* and clears the marks */
 void pa_hold_free(pa_hold *hold);  /* lets go of them; fine without a beginning */
 
+/* How often work without the GIL asks whether there was a signal, and the clock it goes by. */
+enum { PA_POLL_MS = 50 };
+double pa_now_ms(void);
+
 /* In the child of a fork, with the GIL. */
 void pa_hold_after_fork(void);
 

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
-
 /* ---- the log's lists ---- */
 
 /* The entry of a node's variable, or the free one where it belongs. */
@@ -31,10 +29,8 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
     PA_TRY(pa_mem_reserve(&log->variables, &log->variables_capacity, log->n_variables + 1, sizeof *log->variables));
     pa_node *copy = NULL;
     if (kind == PA_VARIABLE_CONSTANT) {
-        pa_node *made = NULL;
-        PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &made));
-        pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(made));
-        copy = made;
+        PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &copy));
+        pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(copy));
     }
     *out = *find(log, node) = (int32_t)log->n_variables;
     log->variables[log->n_variables++] = (pa_variable){.node = pa_node_program_retain(node),
@@ -241,16 +237,12 @@ pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
     pa_log *log = pa_recording();
     if (log == NULL || pa_record_is_fresh(node)) return PA_OK;
     log->status = PA_TRACE;
-    return pa_fail(
-        PA_TRACE,
-        "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked for its "
-        "own). "
-        "Compute with tensors instead: where(condition, a, b) for an if; return what is to be printed or compared",
-        what,
-        node->flags & PA_TRACED_SCALAR ? "number"
-        : node->flags & PA_IS_VALUE    ? "Value"
-                                       : "tensor",
-        pa_node_shape_text(node));
+    const char *kind = node->flags & PA_TRACED_SCALAR ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor";
+    return pa_fail(PA_TRACE,
+                   "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked "
+                   "for its own). Compute with tensors instead: where(condition, a, b) for an if; return what is to be "
+                   "printed or compared",
+                   what, kind, pa_node_shape_text(node));
 }
 
 pa_status pa_record_refuse(const char *what, const char *instead) {
@@ -262,7 +254,8 @@ pa_status pa_record_refuse(const char *what, const char *instead) {
 
 /* ---- reading logs ---- */
 
-void pa_log_place(const pa_log *log, const pa_entry *entry, char *text, size_t size) {
+/* "file.py, line 12" of an entry. */
+static void place_of(const pa_log *log, const pa_entry *entry, char *text, size_t size) {
     char file[256] = "";
     if (entry->code >= 0) pa_hook.describe_code(log->codes[entry->code], file, sizeof file);
     snprintf(text, size, "%s, line %d", file, entry->line);
@@ -285,9 +278,8 @@ static const char *entry_name(const pa_entry *entry) {
 }
 
 static bool same_constant(const pa_variable *a, const pa_variable *b) {
-    if (a->kind != PA_VARIABLE_CONSTANT) return true;
-    size_t bytes = (size_t)pa_node_numel(a->constant) * pa_dtype_size((pa_dtype)a->constant->dtype);
-    return memcmp(pa_node_data(a->constant), pa_node_data(b->constant), bytes) == 0;
+    return a->kind != PA_VARIABLE_CONSTANT ||
+           memcmp(pa_node_data(a->constant), pa_node_data(b->constant), pa_node_bytes(a->constant)) == 0;
 }
 
 static bool same_layout(const pa_node *a, const pa_node *b) {
@@ -305,8 +297,7 @@ static const char *variable_difference(const pa_variable *a, const pa_variable *
     if (a->kind == PA_VARIABLE_CAPTURED && a->node != b->node) return "another tensor was used from outside the step";
     if (!same_constant(a, b))
         return "a number that Python computed was another one (random numbers, counters, numbers read from data): give "
-               "it to "
-               "the step as a float or a tensor";
+               "it to the step as a float or a tensor";
     return NULL;
 }
 
@@ -332,9 +323,9 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     }
     for (size_t i = 0; i < a->n_entries && i < b->n_entries; i++) {
         const pa_entry *x = &a->entries[i], *y = &b->entries[i];
-        pa_log_place(b, y, place_b, sizeof place_b);
+        place_of(b, y, place_b, sizeof place_b);
         if (!same_entry(a, x, b, y)) {
-            pa_log_place(a, x, place_a, sizeof place_a);
+            place_of(a, x, place_a, sizeof place_a);
             snprintf(
                 text, size,
                 "the first call did %s (%s) where the second did %s (%s), or did it with other operands or attributes",
@@ -354,7 +345,7 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     if (a->n_entries == b->n_entries) return false;
     const pa_log *longer = a->n_entries > b->n_entries ? a : b;
     const pa_entry *more = &longer->entries[a->n_entries < b->n_entries ? a->n_entries : b->n_entries];
-    pa_log_place(longer, more, place_a, sizeof place_a);
+    place_of(longer, more, place_a, sizeof place_a);
     snprintf(text, size, "the %s call went on with %s (%s) where the other ended", longer == a ? "first" : "second",
              entry_name(more), place_a);
     return true;
@@ -369,7 +360,7 @@ bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, 
         for (int k = 0; held && k < n; k++) held = outputs[k] != node;
         if (!held || entry->kind == PA_ENTRY_GRAD_OF) continue;
         char place[320];
-        pa_log_place(log, entry, place, sizeof place);
+        place_of(log, entry, place, sizeof place);
         snprintf(text, size, "the result of %s (%s) of shape %s", entry_name(entry), place, pa_node_shape_text(node));
         return true;
     }

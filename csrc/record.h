@@ -132,7 +132,4 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
    none is. */
 bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size);
 
-/* "file.py, line 12" of an entry. */
-void pa_log_place(const pa_log *log, const pa_entry *entry, char *text, size_t size);
-
 #endif

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "kernels/prefix_double.h"
 #include "record.h"
 

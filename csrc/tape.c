@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "apply.h"
 #include "hold.h"
@@ -147,8 +146,7 @@ static bool is_kept(const sweep *s, const pa_node *node) {
 }
 
 static pa_status reserve_for_node(sweep *s, pa_node *node) {
-    const pa_op_functions *functions = &pa_op_function[node->op];
-    size_t scratch = functions->scratch != NULL ? functions->scratch(node) : 0;
+    size_t scratch = pa_node_scratch(node);
     if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
     s->cost += pa_node_cost(node);
     if (node->op == PA_OP_custom) s->runs_python = true;
@@ -170,11 +168,8 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
 }
 
 static pa_status new_grad_node(const pa_node *like, pa_storage *storage, pa_node **out) {
-    int64_t strides[PA_MAX_NDIM], stride = 1;
-    for (int axis = like->ndim - 1; axis >= 0; axis--) {
-        strides[axis] = stride;
-        stride *= like->array->shape[axis];
-    }
+    int64_t strides[PA_MAX_NDIM];
+    pa_row_major(like->ndim, pa_node_shape(like), strides);
     return pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, storage, storage->data, out);
 }
 
@@ -258,12 +253,6 @@ static pa_status check_anomaly(const pa_node *node) {
     return PA_OK;
 }
 
-static double now_ms(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 /* requires_grad_(False) may have been called on a leaf after it was used. */
 static bool is_wanted(const pa_node *node) {
     for (int i = 0; i < node->n_parents; i++)
@@ -273,8 +262,7 @@ static bool is_wanted(const pa_node *node) {
 
 /* Python runs in the caller's floating-point mode, and may leave another one behind. */
 static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
-    enum { POLL_MS = 50 };
-    double polled = released ? now_ms() : 0;
+    double polled = released ? pa_now_ms() : 0;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
         if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* no gradient came, or goes further */
@@ -292,11 +280,11 @@ static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
         }
         if (node->op == PA_OP_custom) *mode = pa_fpmode_open();
         if (s->options->detect_anomaly) PA_TRY(check_anomaly(node));
-        if (released && now_ms() - polled > POLL_MS) {
+        if (released && pa_now_ms() - polled > PA_POLL_MS) {
             pa_fpmode_flush(mode, false);
             if (pa_hook.interrupted()) return PA_PYTHON;
             *mode = pa_fpmode_open();
-            polled = now_ms();
+            polled = pa_now_ms();
         }
     }
     return PA_OK;
@@ -336,8 +324,7 @@ static void adopt(pa_node *node, pa_node **fresh) {
         return;
     }
     pa_stream to;
-    pa_stream_open(&to, pa_node_data(grad), (pa_dtype)grad->dtype, grad->ndim, pa_node_shape(grad),
-                   pa_node_strides(grad), grad->ndim, pa_node_shape(grad));
+    pa_stream_open_node(&to, grad, grad);
     pa_fpmode mode = pa_fpmode_open();
     pa_fpmode_flush(&mode, pa_backward_flushes(node));
     pa_stream_add(&to, (pa_dtype)(*fresh)->dtype, pa_node_data(*fresh), pa_node_numel(grad));

@@ -132,8 +132,7 @@ static void input_open(input *in, const pa_node *source, pa_dtype dtype, const p
         in->direct = pa_node_data(source);
         return;
     }
-    pa_stream_open(&in->stream, pa_node_data(source), source->dtype, source->ndim, pa_node_shape(source),
-                   pa_node_strides(source), result->ndim, pa_node_shape(result));
+    pa_stream_open_node(&in->stream, source, result);
     if (pa_node_numel(source) == 1) {
         int64_t n = pa_node_numel(result);
         in->constant = true;
@@ -205,14 +204,11 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
 
     pa_stream stream;
     if (!same) {
-        int64_t strides[PA_MAX_NDIM], stride = 1;
-        for (int axis = parent->ndim - 1; axis >= 0; axis--) {
-            strides[axis] = stride;
-            stride *= parent->array->shape[axis];
-        }
+        int64_t strides[PA_MAX_NDIM];
+        pa_row_major(parent->ndim, pa_node_shape(parent), strides);
         pa_stream_open(&stream, target, parent->dtype, parent->ndim, pa_node_shape(parent), strides, node->ndim,
                        pa_node_shape(node));
-        if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * pa_dtype_size(parent->dtype));
+        if (!accumulate) memset(target, 0, pa_node_bytes(parent));
     }
     _Alignas(64) char block[BLOCK_BYTES];
     for (int64_t done = 0; done < numel; done += PA_BLOCK) {

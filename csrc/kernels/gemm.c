@@ -6,15 +6,8 @@ static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step 
 /* The most that kernels/gemm.inc packs: a panel of a small b, or of a where n is thin; a group of panels and a block of
    rows of a large product. A panel is two vectors wide, or three, and vectors are taken to be the widest. */
 size_t pa_gemm_scratch(int64_t m, int64_t n, int64_t k, int float64) {
-    enum {
-        DEPTH = 512,
-        BLOCK_ROWS = 12 * 84,
-        ROWS = 24,
-        VECTOR = 64,
-        SMALL = 32768,
-        MARGIN = 64 /* to align the start */
-    };
-    enum { THIN_COLUMNS = 4, THIN_DEPTH = 512 };
+    enum { DEPTH = 512, BLOCK_ROWS = 12 * 84, ROWS = 24, VECTOR = 64, SMALL = 32768 };
+    enum { THIN_COLUMNS = 4, THIN_DEPTH = 512, MARGIN = 64 /* to align the start */ };
     if (m == 0 || n == 0 || k == 0) return 0;
     int64_t size = float64 ? sizeof(double) : sizeof(float), small = 3 * VECTOR * k;
     if (n * k * size <= SMALL || (n <= THIN_COLUMNS && k <= THIN_DEPTH)) return (size_t)(small + MARGIN);

@@ -67,8 +67,7 @@ pa_status pa_cat_forward(pa_node *node, void *scratch) {
         int64_t run = pa_node_shape(a)[axis] * inner * size;
         if (a->dtype != node->dtype) {
             pa_stream stream;
-            pa_stream_open(&stream, pa_node_data(a), a->dtype, a->ndim, pa_node_shape(a), pa_node_strides(a), a->ndim,
-                           pa_node_shape(a));
+            pa_stream_open_node(&stream, a, a);
             for (int64_t o = 0; o < outer; o++) pa_stream_read(&stream, node->dtype, out + o * row, run / size);
         } else if (pa_node_is_contiguous(a)) {
             for (int64_t o = 0; o < outer; o++) memcpy(out + o * row, from + o * run, (size_t)run);

@@ -104,8 +104,8 @@ typedef struct pa_kernels {
     const char *name;
     pa_map_fn *forward[PA_OP_COUNT][PA_DTYPE_COUNT];      /* by the dtype computed in */
     pa_map_fn *gradient[PA_OP_COUNT][PA_MAX_OPERANDS][2]; /* of operand i: out = its contribution */
-    void (*convert[PA_DTYPE_COUNT][PA_DTYPE_COUNT])(void *out, const void *in, int64_t stride,
-                                                    int64_t n); /* [from][to] */
+    /* [from][to] */
+    void (*convert[PA_DTYPE_COUNT][PA_DTYPE_COUNT])(void *out, const void *in, int64_t stride, int64_t n);
 
     /* reduce.inc */
     void (*add[2])(void *y, const void *x, int64_t n);                      /* y += x */

@@ -145,6 +145,10 @@ typedef struct pa_op_functions {
     pa_scratch_fn *scratch;   /* NULL: none */
 } pa_op_functions;
 extern const pa_op_functions pa_op_function[PA_OP_COUNT];
+static inline size_t pa_node_scratch(const pa_node *node) {
+    pa_scratch_fn *scratch = pa_op_function[node->op].scratch;
+    return scratch != NULL ? scratch(node) : 0;
+}
 
 /* ---- which work flushes denormals: float32 products, and all of a backward sweep that is float32 ---- */
 static inline bool pa_is_product(const pa_node *node) { return (pa_op_table[node->op].effects & COSTLY) != 0; }

@@ -141,7 +141,7 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none) {
             param->array->grad = NULL;
             pa_node_release(grad);
         } else if (grad != NULL) {
-            memset(pa_node_data(grad), 0, (size_t)pa_node_numel(grad) * pa_dtype_size(grad->dtype));
+            memset(pa_node_data(grad), 0, pa_node_bytes(grad));
         }
     }
     if (!set_to_none) end_gradients(n, params);

@@ -8,8 +8,7 @@
 
 /* One update of those of the n parameters that have a gradient. `state` holds three nodes a parameter in the order of
    pa_update.state, NULL where the optimiser keeps none, each of the parameter's shape and dtype; `steps` counts the
-   updates of each parameter and is incremented here. Everything is checked first: where it fails nothing has changed.
-   */
+   updates of each parameter and is incremented here. Everything is checked first: a failure has changed nothing. */
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_hyper *hyper);
 

@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "kernels.h"
 #include "ops.h"
 
 static struct {
@@ -65,8 +64,6 @@ static uint64_t take(pa_random_state *stream, int64_t n) {
     stream->counter += (uint64_t)n;
     return start;
 }
-
-uint64_t pa_random_next(pa_random_state *stream) { return number(take(stream, 1), 0); }
 
 static pa_status check_float(const char *what, const pa_node *node) {
     PA_FAIL_IF(!pa_dtype_is_float(node->dtype), PA_TYPE, "%s: fills float32 or float64, not %s (of shape %s)", what,

@@ -19,9 +19,6 @@ pa_random_state *pa_random_here(void);
 /* Sets the calling thread's stream; `of_process`: and, by its seed, those of all threads that have not set theirs. */
 void pa_random_set_here(pa_random_state state, bool of_process);
 
-/* The next number: 64 random bits. */
-uint64_t pa_random_next(pa_random_state *stream);
-
 /* These fill a contiguous node. uniform: [low, high), 24 bits in float32 and 53 in float64; normal: Box-Muller;
    integers: [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit,
    with no number used up. */

@@ -180,7 +180,7 @@ pa_status pa_extremum_backward(pa_node *node, void *scratch) {
     int64_t numel = backward_axes(&axes, a, node->array->ints[0], true);
     const void *x = pa_node_data(a), *y = pa_node_data(node), *g = pa_gradient(node);
     void *ties = node->array->saved->data;
-    memset(ties, 0, (size_t)pa_node_numel(node) * pa_dtype_size(node->dtype));
+    memset(ties, 0, pa_node_bytes(node));
     if (a->dtype == PA_FLOAT32) {
         count_ties_f32(ties, x, y, &axes, numel);
         share_f32(dx, x, y, g, ties, &axes, numel, accumulate);
@@ -205,11 +205,8 @@ pa_status pa_prod_backward(pa_node *node, void *scratch) {
     char *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL || pa_node_numel(a) == 0) return PA_OK;
     const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
-    int64_t mask = node->array->ints[0], place[PA_MAX_NDIM], stride = 1, count = (int64_t)count_of(node);
-    for (int axis = a->ndim - 1; axis >= 0; axis--) {
-        place[axis] = stride; /* of the gradient, which is contiguous */
-        stride *= shape[axis];
-    }
+    int64_t mask = node->array->ints[0], place[PA_MAX_NDIM], count = (int64_t)count_of(node);
+    pa_row_major(a->ndim, shape, place); /* of the gradient */
     pa_axes kept = {.n = 0}, reduced = {.n = 0};
     for (int axis = 0; axis < a->ndim; axis++)
         pa_axes_add(mask >> axis & 1 ? &reduced : &kept, shape[axis], strides[axis], place[axis]);

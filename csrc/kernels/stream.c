@@ -116,10 +116,18 @@ void pa_stream_write(pa_stream *stream, pa_dtype dtype, const void *in, int64_t 
     }
 }
 
+void pa_stream_copy(pa_stream *from, pa_stream *to, int64_t n) {
+    char block[PA_BLOCK * 8];
+    for (int64_t done = 0; done < n; done += PA_BLOCK) {
+        int64_t some = n - done < PA_BLOCK ? n - done : PA_BLOCK;
+        pa_stream_read(from, to->dtype, block, some);
+        pa_stream_write(to, to->dtype, block, some);
+    }
+}
+
 void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out) {
     pa_stream stream;
-    pa_stream_open(&stream, pa_node_data(node), node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node),
-                   node->ndim, pa_node_shape(node));
+    pa_stream_open_node(&stream, node, node);
     pa_stream_read(&stream, dtype, out, pa_node_numel(node));
 }
 

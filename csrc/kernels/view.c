@@ -6,25 +6,16 @@
        gradient of operand [offset + sum i_k stride_k]  +=  gradient of view [i_1 … i_n]  */
 #include <string.h>
 
-#include "kernels.h"
 #include "ops.h"
 #include "stream.h"
 
 enum { LOGICAL_OFFSET = PA_MAX_NDIM, VIEW_KIND = PA_MAX_NDIM + 1 };
 
-static void row_major(int ndim, const int64_t *shape, int64_t *strides) {
-    int64_t stride = 1;
-    for (int axis = ndim - 1; axis >= 0; axis--) {
-        strides[axis] = stride;
-        stride *= shape[axis];
-    }
-}
-
 /* Strides under which `shape` reads the node's memory in the same order; false where only a copy can. Walks both shapes
    from the back, a run of axes that are contiguous with one another at a time. */
 bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *strides) {
     if (pa_node_is_contiguous(node)) {
-        row_major(ndim, shape, strides);
+        pa_row_major(ndim, shape, strides);
         return true;
     }
     const int64_t *old_shape = node->array->shape, *old_strides = node->array->strides;
@@ -73,7 +64,7 @@ static pa_status reshape(const pa_call *call, pa_spec *spec, const int64_t *want
     PA_FAIL_IF(!pa_can_view(a, ndim, spec->shape, spec->strides), PA_VALUE,
                "view: shape %s does not fit the strides of a tensor of shape %s; use reshape(), which copies",
                pa_shape_text(ndim, spec->shape), pa_node_shape_text(a));
-    row_major(ndim, spec->shape, spec->ints);
+    pa_row_major(ndim, spec->shape, spec->ints);
     return PA_OK;
 }
 
@@ -82,7 +73,7 @@ static pa_status permute(const pa_call *call, pa_spec *spec, const int64_t *axes
     int64_t logical[PA_MAX_NDIM];
     unsigned seen = 0;
     PA_FAIL_IF(ndim != a->ndim, PA_VALUE, "permute: %d axes for a tensor of shape %s", ndim, pa_node_shape_text(a));
-    row_major(ndim, pa_node_shape(a), logical);
+    pa_row_major(ndim, pa_node_shape(a), logical);
     spec->ndim = ndim;
     for (int i = 0; i < ndim; i++) {
         PA_FAIL_IF(axes[i] < 0 || axes[i] >= ndim || (seen >> axes[i] & 1), PA_VALUE,
@@ -101,7 +92,7 @@ static pa_status expand(const pa_call *call, pa_spec *spec, const int64_t *wante
     int64_t logical[PA_MAX_NDIM];
     PA_FAIL_IF(ndim < a->ndim || ndim > PA_MAX_NDIM, PA_VALUE, "expand: shape %s has no place for a tensor of shape %s",
                pa_shape_text(ndim, wanted), pa_node_shape_text(a));
-    row_major(a->ndim, pa_node_shape(a), logical);
+    pa_row_major(a->ndim, pa_node_shape(a), logical);
     spec->ndim = ndim;
     for (int i = 0; i < ndim; i++) {
         int own = i - (ndim - a->ndim);
@@ -121,7 +112,7 @@ static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triple
     int64_t logical[PA_MAX_NDIM];
     PA_FAIL_IF(n_triples != a->ndim, PA_INDEX, "index: %d indices for a tensor of shape %s", n_triples,
                pa_node_shape_text(a));
-    row_major(a->ndim, pa_node_shape(a), logical);
+    pa_row_major(a->ndim, pa_node_shape(a), logical);
     for (int axis = 0; axis < a->ndim; axis++) {
         int64_t start = triples[3 * axis], step = triples[3 * axis + 1], length = triples[3 * axis + 2];
         int64_t size = a->array->shape[axis], count = length < 0 ? 1 : length;

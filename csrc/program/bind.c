@@ -64,9 +64,8 @@ static bool has_gradient(const pa_node *node) { return node->array != NULL && no
 
 static bool captured_fits(const pa_program *p, const pa_captured *c, const pa_node *node) {
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
-    if (c->buffer >= 0 &&
-        p->buffers[c->buffer].bytes != (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype))
-        return false; /* its dtype changed: shapes cannot */
+    /* Its dtype may have changed; its shape cannot. */
+    if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;
     return !c->entry_matters || c->entry_present == has_gradient(node);
 }
 

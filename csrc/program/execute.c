@@ -99,20 +99,13 @@ static void run_write(pa_program *p, const pa_instruction *i) {
     const pa_node *from = p->nodes[i->source], *to = p->nodes[i->node];
     int64_t numel = to->array->numel;
     pa_stream in, out;
-    pa_stream_open(&in, from->array->data, (pa_dtype)from->dtype, from->ndim, pa_node_shape(from),
-                   pa_node_strides(from), to->ndim, pa_node_shape(to));
+    pa_stream_open_node(&in, from, to);
     if (pa_node_is_contiguous(to) && p->buffer_of[i->source] != p->buffer_of[i->node]) {
         pa_stream_read(&in, (pa_dtype)to->dtype, to->array->data, numel);
         return;
     }
-    pa_stream_open(&out, to->array->data, (pa_dtype)to->dtype, to->ndim, pa_node_shape(to), pa_node_strides(to),
-                   to->ndim, pa_node_shape(to));
-    char block[PA_BLOCK * 8];
-    for (int64_t done = 0; done < numel; done += PA_BLOCK) {
-        int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
-        pa_stream_read(&in, (pa_dtype)to->dtype, block, n);
-        pa_stream_write(&out, (pa_dtype)to->dtype, block, n);
-    }
+    pa_stream_open_node(&out, to, to);
+    pa_stream_copy(&in, &out, numel);
 }
 
 static void run_update(pa_program *p, const pa_instruction *i, pa_fpmode *mode) {

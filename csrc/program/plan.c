@@ -78,9 +78,7 @@ static void place_all(pa_program *p, pa_buffer **order, int32_t n, pa_buffer **m
 }
 
 static size_t scratch_of(const pa_program *p, const pa_instruction *i) {
-    if (i->kind != PA_DO_FORWARD && i->kind != PA_DO_BACKWARD) return 0;
-    const pa_node *node = p->nodes[i->node];
-    return pa_op_function[node->op].scratch != NULL ? pa_op_function[node->op].scratch(node) : 0;
+    return i->kind == PA_DO_FORWARD || i->kind == PA_DO_BACKWARD ? pa_node_scratch(p->nodes[i->node]) : 0;
 }
 
 /* Every node at its place. */

@@ -54,11 +54,9 @@ static pa_status add_node(pa_program *p, pa_node *node, int32_t buffer, int64_t 
 
 pa_status pa_program_new_node(pa_program *p, const pa_node *like, bool contiguous, int32_t buffer, int64_t offset,
                               int32_t *out) {
-    int64_t strides[PA_MAX_NDIM], stride = 1;
-    for (int i = like->ndim - 1; i >= 0; i--) {
-        strides[i] = contiguous ? stride : like->array->strides[i];
-        stride *= like->array->shape[i];
-    }
+    int64_t row_major[PA_MAX_NDIM];
+    pa_row_major(like->ndim, pa_node_shape(like), row_major);
+    const int64_t *strides = contiguous ? row_major : pa_node_strides(like);
     pa_node *node = NULL;
     PA_TRY(pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, p->memory, p->memory->data,
                         &node));

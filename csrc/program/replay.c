@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "../apply.h"
 #include "bind.h"
@@ -61,12 +60,6 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
 
 /* ---- many steps ---- */
 
-static double now_ms(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 /* Rows of an argument for one batch: copied together, or, in order, read where they stand. */
 typedef struct feed {
     const char *data;
@@ -111,20 +104,20 @@ static double loss_of(const pa_program *p) {
 
 static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, const int64_t *order, int64_t start,
                              int64_t count, double *losses, int64_t *done, bool released) {
-    enum { POLL_MS = 50, SHORT_STEPS = 16 };
-    double polled = released ? now_ms() : 0;
+    enum { SHORT_STEPS = 16 };
+    double polled = released ? pa_now_ms() : 0;
     pa_fpmode mode = pa_fpmode_open();
-    int64_t every =
-        p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS; /* a look at the clock costs a hundredth of a short step */
+    /* A look at the clock costs a hundredth of a short step. */
+    int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS;
     for (int64_t i = 0; i < count; i++) {
         gather(p, feeds, batch, order, start + i * batch);
         PA_TRY(run_step(p, &mode));
         losses[i] = loss_of(p);
         ++*done;
-        if (released && i % every == 0 && now_ms() - polled > POLL_MS) {
+        if (released && i % every == 0 && pa_now_ms() - polled > PA_POLL_MS) {
             if (pa_hook.interrupted()) return PA_PYTHON;
             mode = pa_fpmode_open();
-            polled = now_ms();
+            polled = pa_now_ms();
         }
     }
     return PA_OK;
@@ -205,10 +198,9 @@ pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t bat
             p->warm = status == PA_OK;
         }
         if (status == PA_OK && count > *done) {
-            int64_t first = *done;
+            int64_t first = *done, from = start + first * batch;
             void *token = pa_hook.leave_python();
-            status =
-                run_batches(p, feeds, batch, order, start + first * batch, count - first, losses + first, done, true);
+            status = run_batches(p, feeds, batch, order, from, count - first, losses + first, done, true);
             pa_hook.enter_python(token);
         }
         pa_hold_end(&hold);

@@ -96,7 +96,7 @@ static pa_status fold(pa_program *p, pa_instruction *i) {
         int32_t from = p->buffer_of[pa_node_parent(node, k)->mark];
         pa_program_place(p, from, p->buffers[from].at);
     }
-    size_t bytes = pa_op_function[node->op].scratch != NULL ? pa_op_function[node->op].scratch(node) : 0;
+    size_t bytes = pa_node_scratch(node);
     void *scratch = bytes > 0 ? pa_mem_alloc(bytes) : NULL;
     if (bytes > 0 && scratch == NULL) return PA_MEMORY;
     status = pa_node_forward(node, scratch);

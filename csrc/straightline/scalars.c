@@ -115,7 +115,9 @@ static void mixed_positions(sl_work *w, const sl_op *op, int32_t *list) {
         break;
     case PA_MAP_NEG: found[2] = minus; break;
     case PA_MAP_RELU: found[0] = at[0]; break;
-    default: /* ReLU's gradient */ found[0] = at[0]; found[1] = at[1];
+    default: /* ReLU's gradient */
+        found[0] = at[0];
+        found[1] = at[1];
     }
     memcpy(list, found, sizeof found);
 }
