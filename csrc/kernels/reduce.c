@@ -345,8 +345,7 @@ pa_status pa_prod_forward(pa_node *node, void *scratch) {
 
 /* array->saved gives the backward room to count ties. */
 static pa_status extremum(pa_node *node, reduction what) {
-    if (pa_node_requires_grad(pa_node_parent(node, 0)))
-        PA_TRY(pa_node_save(node, pa_node_bytes(node)));
+    if (pa_node_requires_grad(pa_node_parent(node, 0))) PA_TRY(pa_node_save(node, pa_node_bytes(node)));
     return reduce(node, what);
 }
 

@@ -22,10 +22,10 @@
 #include "../apply.h"
 #include "../record.h"
 
-                                             /* ---- Value(…) ---- */
+/* ---- Value(…) ---- */
 
-                                             /* What a Value was made with; NULL where nothing was given. */
-                                             typedef struct value_arguments {
+/* What a Value was made with; NULL where nothing was given. */
+typedef struct value_arguments {
     PyObject *data, *children, *op, *local_grads, *label;
 } value_arguments;
 

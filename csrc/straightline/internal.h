@@ -20,7 +20,8 @@ enum {
     SL_CODE_CONSTANT = PA_OP_COUNT,
     SL_CODE_MULADD, /* in[0] * in[1] + in[2]: a reduction of one product */
     SL_CODE_REDUCTION,
-    SL_CODE_GRADIENT /* + op * PA_MAX_OPERANDS + operand */
+    SL_CODE_GRADIENT, /* + op * PA_MAX_OPERANDS + operand */
+    SL_CODE_RELU_GRADIENT = SL_CODE_GRADIENT + PA_OP_relu * PA_MAX_OPERANDS
 };
 
 enum { SL_MAX_OPERANDS = 4 /* a gradient reads A, B, OUT and G at the most */ };

@@ -255,7 +255,7 @@ pa_map_kind sl_map_of(unsigned code) {
     case PA_OP_neg: return PA_MAP_NEG;
     case SL_CODE_MULADD: return PA_MAP_MULADD;
     case PA_OP_relu: return PA_MAP_RELU;
-    case SL_CODE_GRADIENT + PA_MAX_OPERANDS * PA_OP_relu: return PA_MAP_RELU_GRADIENT;
+    case SL_CODE_RELU_GRADIENT: return PA_MAP_RELU_GRADIENT;
     default: return PA_MAP_KINDS;
     }
 }

@@ -115,9 +115,11 @@ static void mixed_positions(sl_work *w, const sl_op *op, int32_t *list) {
         break;
     case PA_MAP_NEG: found[2] = minus; break;
     case PA_MAP_RELU: found[0] = at[0]; break;
-    default: /* ReLU's gradient */
+    case PA_MAP_RELU_GRADIENT:
         found[0] = at[0];
         found[1] = at[1];
+        break;
+    default: break; /* is_simple has left the others out */
     }
     memcpy(list, found, sizeof found);
 }
