@@ -39,6 +39,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _elements(array: np.ndarray[Any, Any]) -> str:
+    """The elements in brackets: whole floats as `2.`, others with four digits."""
+    options: dict[str, Any] = {"separator": ", ", "prefix": "tensor("}
+    if array.dtype.kind == "f":
+        finite = array[np.isfinite(array)]
+        if bool((finite != np.trunc(finite)).any()):
+            options |= {"precision": 4, "floatmode": "fixed"}
+        elif np.abs(finite).max(initial=0) < 1e7:
+            width = builtins.max((len(_whole(x)) for x in array.flat), default=0)
+            options["formatter"] = {"float_kind": lambda x: _whole(x).rjust(width)}
+    return np.array2string(array, threshold=1000, **options)
+
+
+def _whole(x: float) -> str:
+    return f"{x:.0f}." if math.isfinite(x) else str(x)
+
+
 def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
     """What `__getstate__` gives: the attributes and slots set on a node, but for those of its op."""
     state = object.__getstate__(node)
@@ -217,25 +234,7 @@ class Tensor(TensorMethods):
         return bool(self.eq(item).any())
 
     def __repr__(self) -> str:
-        array = np.asarray(self.detach())
-        formatter: dict[str, Any] = {}
-        digits = 4
-        if (
-            self.dtype.is_floating_point
-            and array.size
-            and bool(np.all(~np.isfinite(array) | (array == np.trunc(array))))
-        ):
-            digits = 0
-            if array.size and float(np.max(np.abs(array), initial=0, where=np.isfinite(array))) < 1e7:
-                formatter["float_kind"] = lambda x: f"{x:.0f}." if math.isfinite(x) else str(x)
-        options: dict[str, Any] = {"separator": ", ", "prefix": "tensor("}
-        if self.dtype.is_floating_point and digits:
-            options |= {"precision": 4, "floatmode": "fixed"}
-        elif formatter:
-            width = builtins.max(len(formatter["float_kind"](x)) for x in array.flat)
-            options["formatter"] = {"float_kind": lambda x: formatter["float_kind"](x).rjust(width)}
-        text = np.array2string(array, threshold=1000, **options)
-        parts = [text]
+        parts = [_elements(np.asarray(self.detach()))]
         if self.dtype not in (float32, int64, bool_):
             parts.append(f"dtype={self.dtype.name}")
         if self.is_leaf:
