@@ -58,16 +58,6 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_squared_error = _ops.squared_error
-_cross_entropy = _ops.cross_entropy
-_bce_with_logits = _ops.bce_with_logits
-_hinge = _ops.hinge
-_huber = _ops.huber
-_index = _ops.index
-_mean = _ops.mean
-_sum = _ops.sum
-
-
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input weight^T + bias`.
 
@@ -192,7 +182,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
         _check_int64("embedding", "input", input)
         shape = _arguments.tensor("embedding", "weight", weight).shape
         raise ValueError(f"embedding: weight must have two axes; its shape is {shape}")
-    rows = apply(_index, weight, input, (1,))
+    rows = apply(_ops.index, weight, input, (1,))
     if padding_idx is None:
         return rows
     if not -weight.shape[0] <= padding_idx < weight.shape[0]:
@@ -226,8 +216,8 @@ def layer_norm(
         if given is not None and given.shape != input.shape[-n:]:
             raise ValueError(f"layer_norm: {argument} has shape {given.shape}; it must be {tuple(normalized_shape)}")
     last = ((1 << n) - 1) << (input.ndim - n), True  # the axes as bits, and keepdim
-    centred = input - apply(_mean, input, last)
-    normal: Tensor = centred / (apply(_mean, centred.square(), last) + eps).sqrt()
+    centred = input - apply(_ops.mean, input, last)
+    normal: Tensor = centred / (apply(_ops.mean, centred.square(), last) + eps).sqrt()
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias
@@ -306,9 +296,9 @@ def _check_channels(input: Tensor, **operands: Tensor | None) -> None:
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
-        return apply(_mean, loss)
+        return apply(_ops.mean, loss)
     if reduction == "sum":
-        return apply(_sum, loss)
+        return apply(_ops.sum, loss)
     if reduction == "none":
         return loss
     raise ValueError(f'{reduction!r} is not a valid value for reduction: "mean", "sum" or "none"')
@@ -340,7 +330,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     2.5
     """
     _check_shapes("mse_loss", input, target)
-    return _reduce(apply(_squared_error, input, target), reduction)
+    return _reduce(apply(_ops.squared_error, input, target), reduction)
 
 
 @named
@@ -368,7 +358,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     _check_shapes("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
-    return _reduce(apply(_huber, input, target, float(delta)), reduction)
+    return _reduce(apply(_ops.huber, input, target, float(delta)), reduction)
 
 
 @named
@@ -386,7 +376,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
         raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
         return _reduce((input - target).abs(), reduction)
-    loss = _reduce(apply(_huber, input, target, float(beta)), reduction)
+    loss = _reduce(apply(_ops.huber, input, target, float(beta)), reduction)
     return loss if beta == 1 else loss / beta
 
 
@@ -401,7 +391,7 @@ def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: st
     0.75
     """
     _check_shapes("hinge_loss", input, target)
-    return _reduce(apply(_hinge, input, target, float(margin)), reduction)
+    return _reduce(apply(_ops.hinge, input, target, float(margin)), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -424,7 +414,7 @@ def binary_cross_entropy_with_logits(
     """
     _check_shapes("binary_cross_entropy_with_logits", input, target)
     if pos_weight is None:
-        loss = apply(_bce_with_logits, input, target)
+        loss = apply(_ops.bce_with_logits, input, target)
     else:
         # (1 - t) x + (1 + (w - 1) t) ln(1 + e^-x)
         loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * apply(_ops.log_sigmoid, input)
@@ -505,7 +495,7 @@ def cross_entropy(
     """
     try:
         if target.dtype is int64 and weight is None and reduction == "mean" and input.ndim == 2:
-            return apply(_cross_entropy, input, target, (ignore_index,), (label_smoothing,))
+            return apply(_ops.cross_entropy, input, target, (ignore_index,), (label_smoothing,))
     except AttributeError:
         pass  # an argument is no tensor
     input, target = (
@@ -616,10 +606,10 @@ def _nll(name: str, logs: Tensor, classes: Tensor, weight: Tensor | None, ignore
     n_classes = logs.shape[-1]
     _check_classes(name, classes, n_classes, ignore_index)
     picked = _safe_classes(classes, ignore_index)
-    loss = -apply(_index, logs, arange(logs.shape[0]) * n_classes + picked, (2,))
+    loss = -apply(_ops.index, logs, arange(logs.shape[0]) * n_classes + picked, (2,))
     if weight is not None:
         _check_weight(name, weight, n_classes)
-        loss = loss * apply(_index, weight, picked, (1,))
+        loss = loss * apply(_ops.index, weight, picked, (1,))
     return where(classes == ignore_index, 0.0, loss)
 
 
@@ -627,8 +617,8 @@ def _class_norm(logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_ind
     """What the sum is divided by for a mean: how many rows are not ignored, or the sum of their weights."""
     kept = (classes != ignore_index).to(logs.dtype)
     if weight is not None:
-        kept = kept * apply(_index, weight, _safe_classes(classes, ignore_index), (1,))
-    return apply(_sum, kept)
+        kept = kept * apply(_ops.index, weight, _safe_classes(classes, ignore_index), (1,))
+    return apply(_ops.sum, kept)
 
 
 def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int, ...]) -> Tensor:
