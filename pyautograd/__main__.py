@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+
+import pyautograd
+from pyautograd._blas import blas_path
 
 USAGE = """\
 usage: pyautograd COMMAND [options]
@@ -44,14 +51,6 @@ def bench(argv: list[str]) -> int:
 
 
 def info(argv: list[str]) -> int:
-    import platform
-    from pathlib import Path
-
-    import numpy
-
-    import pyautograd
-    from pyautograd._blas import blas_path
-
     lines = {
         "pyautograd": f"{pyautograd.__version__} in {Path(pyautograd.__file__).parent}",
         "kernels": pyautograd.isa(),

@@ -21,6 +21,7 @@ import numpy as np
 from pyautograd import _core
 from pyautograd._arguments import named
 from pyautograd._core import TraceError, is_recording
+from pyautograd._draw import draw_program
 from pyautograd._generator import Generator
 from pyautograd._guards import StepGuards
 from pyautograd._method import Step
@@ -250,8 +251,6 @@ class CompiledStep(Step):
         >>> "digraph" in square.draw().source
         True
         """
-        from pyautograd._draw import draw_program
-
         if program is None:
             if not self._programs:
                 raise RuntimeError(f"draw: {self._name} has no program yet; it has one after two calls")

@@ -19,7 +19,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pyautograd import datasets
+import pyautograd as pa
+from pyautograd import datasets, nn, optim, plot, reference, scalar
+from pyautograd.nn import functional as F
+from pyautograd.utils.data import DataLoader, TensorDataset
 
 __all__ = ["Digits", "Moons", "main", "progress", "train_digits", "train_moons"]
 
@@ -87,11 +90,6 @@ def train_moons(engine: Any, steps: int, bar: bool = True) -> Moons:
 
 def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True) -> Digits:
     """A 64-128-64-10 MLP on four fifths of the digits with Adam, tested on the rest."""
-    import pyautograd as pa
-    from pyautograd import nn, optim
-    from pyautograd.nn import functional as F
-    from pyautograd.utils.data import DataLoader, TensorDataset
-
     X, y = datasets.load_digits()
     train, test = datasets.train_test_split(len(X), 0.2, seed=0)
     pa.manual_seed(seed)
@@ -115,8 +113,6 @@ def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True) -> Digit
 
 def _draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
     """Writes the pictures into the folder and returns their names. Raises ImportError without matplotlib."""
-    from pyautograd import plot
-
     names = []
 
     def save(figure: Any, *files: str) -> None:
@@ -148,15 +144,13 @@ def _draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
 
 def _one_neuron(model: Any) -> Any:
     """The labelled output of the first neuron of a scalar net, at a point where it fires, after `backward()`."""
-    from pyautograd.scalar import Value
-
     neuron = model.layers[0].neurons[0]
     model.zero_grad()
     for k, w in enumerate(neuron.w):
         w.label = f"w{k + 1}"
     neuron.b.label = "b"
     for point in _moons_points()[0].tolist():
-        out = neuron([Value(number, label=f"x{k + 1}") for k, number in enumerate(point)])
+        out = neuron([scalar.Value(number, label=f"x{k + 1}") for k, number in enumerate(point)])
         if out.data > 0:
             break
     out.label = "out"
@@ -202,8 +196,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _moons(reference_steps: int) -> Moons:
-    from pyautograd import reference, scalar
-
     print("1  The moons of micrograd's demo: a 2-16-16-1 net of Values, 65,818 of them in each step's graph\n")
     slow = train_moons(reference, reference_steps)
     fast = train_moons(scalar, STEPS)
@@ -236,9 +228,7 @@ def _pictures(folder: Path, moons: Moons, digits: Digits) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        from pyautograd.plot import INSTALL_HINT
-
-        print(f"   Left out: matplotlib is not installed. To have them: {INSTALL_HINT}")
+        print(f"   Left out: matplotlib is not installed. To have them: {plot.INSTALL_HINT}")
         return
     folder.mkdir(parents=True, exist_ok=True)
     names = _draw(folder, moons, digits)

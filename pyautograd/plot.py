@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyautograd._array_like import tensor
+from pyautograd._grad_mode import no_grad
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -346,10 +349,8 @@ def _scores(model: Callable[[Any], Any], points: NDArray[np.float64]) -> NDArray
         numbers = [[v.data for v in row] if isinstance(row, (list, tuple)) else [row.data] for row in rows]
         return np.asarray(numbers, dtype=float)
     if parameters:
-        import pyautograd
-
-        with pyautograd.no_grad():
-            scores = _to_numpy(model(pyautograd.tensor(points, dtype=parameters[0].dtype)))
+        with no_grad():
+            scores = _to_numpy(model(tensor(points, dtype=parameters[0].dtype)))
     else:
         scores = _to_numpy(model(points))
     return np.asarray(scores, dtype=float).reshape(len(points), -1)

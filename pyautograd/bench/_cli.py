@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyautograd
 from pyautograd.bench import _cases, _engines, _measure, _report
 
 
@@ -46,8 +47,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def measure(options: argparse.Namespace) -> int:
     """Runs the chosen cases in this process."""
-    import pyautograd
-
     pinning = _measure.pin_to_one_core()
     pyautograd.set_num_threads(1)
     peers = {name: version for name, version in _engines.installed_peers().items() if name in options.peers}

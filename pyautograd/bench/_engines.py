@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import pyautograd
+from pyautograd import nn, optim, reference, scalar
 from pyautograd.bench._measure import now
 
 OURS, OURS_SCALAR, REFERENCE = "pyautograd", "pyautograd scalar", "reference"
@@ -54,8 +56,6 @@ class ScalarEngine:
 
 def scalar_engines(peers: dict[str, str]) -> list[ScalarEngine]:
     """pyautograd, the reference, and micrograd where `peers` has it."""
-    from pyautograd import reference, scalar
-
     engines = [
         ScalarEngine(OURS, scalar.Value, scalar.MLP),
         ScalarEngine(REFERENCE, reference.Value, reference.MLP),
@@ -155,15 +155,11 @@ class OursTrainer(Trainer):
     """pyautograd's Tensors, eager."""
 
     def __init__(self, problem: Problem) -> None:
-        import pyautograd
-        from pyautograd import nn, optim
-        from pyautograd.nn import functional
-
         self.problem = problem
         self.lib, self.optim = pyautograd, optim
         self.model = nn.MLP(problem.sizes[0], list(problem.sizes[1:]))
         self.loss: Callable[..., Any] = (
-            functional.binary_cross_entropy_with_logits if problem.binary else functional.cross_entropy
+            nn.functional.binary_cross_entropy_with_logits if problem.binary else nn.functional.cross_entropy
         )
         self.batches = [(pyautograd.tensor(x), pyautograd.tensor(y)) for x, y in problem.batches]
 
@@ -506,6 +502,4 @@ def tensor_trainers(problem: Problem, peers: dict[str, str], values: bool = True
 
 def core_bytes() -> int:
     """Bytes that pyautograd's C core holds right now."""
-    import pyautograd
-
     return int(pyautograd.memory_stats().live_bytes)

@@ -10,9 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyautograd
+from pyautograd._blas import blas_path
 from pyautograd.bench._cases import Result
 from pyautograd.bench._engines import OURS, OURS_SCALAR, REFERENCE
 from pyautograd.bench._measure import Timing, processor
+from pyautograd.plot import COLOURS, GREY, INK, _require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,9 +34,6 @@ NAMES = {
 
 def machine(pinning: str, peers: dict[str, str]) -> dict[str, Any]:
     """What the numbers depend on: processor, system, versions, and what was done about cores and threads."""
-    import pyautograd
-    from pyautograd._blas import blas_path
-
     return {
         "processor": processor(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -138,8 +138,6 @@ def as_json(results: Iterable[Result], about: dict[str, Any]) -> str:
 
 def plot(results: list[Result], about: dict[str, Any]) -> Figure:
     """Bars on a logarithmic axis, one panel a case, quartiles as whiskers, times and ratios written beside them."""
-    from pyautograd.plot import COLOURS, GREY, INK, _require_matplotlib
-
     _require_matplotlib()
     from matplotlib.figure import Figure
 
