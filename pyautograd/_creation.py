@@ -50,7 +50,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     tensor([7, 7])
     """
     check_device(device)
-    made: Any = _core.empty(chosen(dtype, _dtype_of_number(fill_value)).code, _dims.sizes("full", (size,), "size"))
+    made = _core.empty(chosen(dtype, _dtype_of_number(fill_value)).code, _dims.sizes("full", (size,), "size"))
     _core.copy_into(made, fill_value, "full")
     return leaf(made, requires_grad)
 

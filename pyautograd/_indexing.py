@@ -186,7 +186,7 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
     front = tensor
     if axes != list(range(len(axes))):
         front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))
-    result: Tensor = apply(_ops.index, front, linear, (len(axes),))
+    result = apply(_ops.index, front, linear, (len(axes),))
     neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
     if neighbours and axes[0] > 0:
         lead, n_index = axes[0], linear.ndim

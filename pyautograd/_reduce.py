@@ -210,7 +210,7 @@ def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = Fa
         raise TypeError(f"norm: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
     if p in (2, "fro"):
         return _reduced(_ops.norm, "norm", input, dim, keepdim, None, False)
-    sizes: Any = apply(_ops.abs, input)
+    sizes = apply(_ops.abs, input)
     if p == 1:
         return _reduced(_ops.sum, "norm", sizes, dim, keepdim, None, False)
     if p in (math.inf, -math.inf):
@@ -250,7 +250,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     if isinstance(dim, Node | np.ndarray):
         return apply(_ops.maximum if largest else _ops.minimum, input, dim)
     axis, keepdim = _dims.axis(name, input, dim), _keep(name, keepdim)
-    indices: Any = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
+    indices = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
     values = picked(input, axis, indices) if input.ndim else input
     if not keepdim and input.ndim:
         shape = input.shape[:axis] + input.shape[axis + 1 :]

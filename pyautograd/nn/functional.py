@@ -464,7 +464,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     """
     _check_shapes("kl_div", input, target)
     if log_target:
-        loss: Tensor = apply(_ops.exp, target) * (target - input)
+        loss = apply(_ops.exp, target) * (target - input)
     else:
         safe = where(target == 0, 1.0, target)
         loss = target * apply(_ops.log, safe) - target * input
