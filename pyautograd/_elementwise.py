@@ -29,12 +29,13 @@ def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
     if not isinstance(alpha, int | float | np.number | Node):
         raise _arguments.wrong(name, "alpha", "a number", alpha)
     if isinstance(alpha, float) and not any(
-        each.dtype.is_floating_point if isinstance(each, Node) else isinstance(each, float) for each in (input, other)
+        each.dtype.is_floating_point if isinstance(each, Tensor) else isinstance(each, float | Node)
+        for each in (input, other)
     ):
         raise TypeError(f"{name}: alpha={alpha} is a float, and the operands are not; convert one of them with .to()")
-    if isinstance(input, Node) and isinstance(other, Node) and not other.dtype.is_floating_point:
+    if isinstance(input, Tensor) and isinstance(other, Tensor) and not other.dtype.is_floating_point:
         if input.dtype.code > other.dtype.code:
-            other = other.to(input.dtype)  # type: ignore[attr-defined]  # alpha takes no part in the promotion
+            other = other.to(input.dtype)  # alpha takes no part in the promotion
         elif other.dtype.code == 0:
             alpha = bool(alpha)
     return other * alpha
@@ -104,7 +105,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise ValueError("clamp: min or max is wanted")
     if not isinstance(input, Node):
         input = _arguments.tensor("clamp", "input", input)
-    if input.dtype.is_floating_point and isinstance(min, _BOUND) and isinstance(max, _BOUND):
+    is_float = not isinstance(input, Tensor) or input.dtype.is_floating_point  # as a Value is
+    if is_float and isinstance(min, _BOUND) and isinstance(max, _BOUND):
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
         return apply(_ops.clamp, input, low, high)

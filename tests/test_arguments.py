@@ -10,7 +10,6 @@ from pyautograd.nn import functional as F
 
 X = pa.tensor([[1.0, 2.0, 4.0], [3.0, 4.0, 9.0]])
 INT = pa.tensor([1, 0])
-MASK = pa.tensor([True, False])
 
 
 @pytest.mark.parametrize("name", ["var", "std"])
