@@ -42,6 +42,13 @@ pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *
     return PA_OK;
 }
 
+pa_status pa_check_float(const pa_call *call) {
+    const pa_node *a = call->in[0];
+    PA_FAIL_IF(!pa_dtype_is_float(a->dtype), PA_TYPE, "%s: takes float32 or float64, not %s (of shape %s)",
+               pa_op_table[call->op].name, pa_dtype_name(a->dtype), pa_node_shape_text(a));
+    return PA_OK;
+}
+
 /* Are they Python's numbers alone, which a recorded step computes with in float64 as Python does? */
 static bool are_numbers(int n, pa_node *const *in) {
     bool any = false;

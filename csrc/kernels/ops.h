@@ -63,6 +63,9 @@ static inline void *pa_gradient_target(const pa_node *node, int i, bool *accumul
     return parent->flags & PA_IS_VALUE ? (void *)&parent->grad : parent->grad_data;
 }
 
+/* For shape rules of ops that only floats have. */
+pa_status pa_check_float(const pa_call *call);
+
 /* Copies the elements of a node, in logical order, to a contiguous buffer of the given dtype. */
 void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out);
 
@@ -78,22 +81,21 @@ pa_dtype pa_promote(int n, pa_node *const *in); /* PyTorch's categories: dims be
 
 /* ---- product.c: matmul (no attributes); linear: a (…, in), b (out, in), optional c (out,) ---- */
 pa_shape_fn pa_matmul_shape, pa_linear_shape;
-pa_forward_fn pa_matmul_forward, pa_linear_forward;
-pa_backward_fn pa_matmul_backward, pa_linear_backward;
-pa_scratch_fn pa_matmul_scratch, pa_linear_scratch;
+pa_forward_fn pa_product_forward;
+pa_backward_fn pa_product_backward;
+pa_scratch_fn pa_product_scratch;
 /* What a program has a product do while its results are at hand. */
 typedef struct pa_product_extras {
     bool relu; /* forward: ReLU's result instead of the product's */
     bool mask; /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
 } pa_product_extras;
-pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras);
-pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras);
+pa_status pa_product_forward_with(pa_node *node, void *scratch, const pa_product_extras *extras);
+pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_product_extras *extras);
 double pa_product_cost(const pa_node *node); /* floating point operations of the forward */
 
 /* ---- reduce.c: ints = {bit mask of the reduced axes, keepdim}; var, std: params = {correction}
         argmax, argmin: ints = {axis or -1 for all, keepdim} ---- */
-pa_shape_fn pa_sum_shape, pa_mean_shape, pa_prod_shape, pa_extremum_shape, pa_var_shape, pa_std_shape, pa_norm_shape,
-    pa_arg_shape;
+pa_shape_fn pa_sum_shape, pa_mean_shape, pa_extremum_shape, pa_var_shape, pa_arg_shape;
 pa_forward_fn pa_sum_forward, pa_mean_forward, pa_prod_forward, pa_max_forward, pa_min_forward, pa_var_forward;
 pa_forward_fn pa_std_forward, pa_norm_forward, pa_argmax_forward, pa_argmin_forward;
 pa_backward_fn pa_sum_backward, pa_mean_backward, pa_prod_backward, pa_extremum_backward, pa_var_backward;

@@ -264,7 +264,7 @@ static size_t bias_bytes(const pa_node *node) {
     return n > 1 && pa_node_strides(bias)[0] != 1 ? (size_t)n * pa_dtype_size((pa_dtype)node->dtype) : 0;
 }
 
-pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extras *extras) {
+pa_status pa_product_forward_with(pa_node *node, void *scratch, const pa_product_extras *extras) {
     product p;
     read_product(node, &p);
     if (node->n_parents != 3) {
@@ -282,10 +282,9 @@ pa_status pa_product_forward(pa_node *node, void *scratch, const pa_product_extr
     return PA_OK;
 }
 
-static const pa_product_extras no_extras = {false, false};
-
-pa_status pa_matmul_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
-pa_status pa_linear_forward(pa_node *node, void *scratch) { return pa_product_forward(node, scratch, &no_extras); }
+pa_status pa_product_forward(pa_node *node, void *scratch) {
+    return pa_product_forward_with(node, scratch, &(pa_product_extras){0});
+}
 
 /* ---- backward ---- */
 
@@ -302,7 +301,49 @@ static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool acc
         *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
 }
 
-pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_extras *extras) {
+/* The gradient of a matrix of the batch: da = g bᵀ. */
+static pa_gemm gradient_of_a(const product *p, const void *g, const void *b, void *da) {
+    return (pa_gemm){.m = p->m,
+                     .n = p->k,
+                     .k = p->n,
+                     .a = g,
+                     .a_row = p->n,
+                     .a_col = 1,
+                     .b = b,
+                     .b_row = p->b_col,
+                     .b_col = p->b_row,
+                     .c = da,
+                     .c_row = p->k};
+}
+
+/* db = aᵀ g, or the weight's dw = gᵀ x. */
+static pa_gemm gradient_of_b(const product *p, const void *g, const void *a, void *db) {
+    if (p->b_is_weight)
+        return (pa_gemm){.m = p->n,
+                         .n = p->k,
+                         .k = p->m,
+                         .a = g,
+                         .a_row = 1,
+                         .a_col = p->n,
+                         .b = a,
+                         .b_row = p->a_row,
+                         .b_col = p->a_col,
+                         .c = db,
+                         .c_row = p->k};
+    return (pa_gemm){.m = p->k,
+                     .n = p->n,
+                     .k = p->m,
+                     .a = a,
+                     .a_row = p->a_col,
+                     .a_col = p->a_row,
+                     .b = g,
+                     .b_row = p->n,
+                     .b_col = 1,
+                     .c = db,
+                     .c_row = p->n};
+}
+
+pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_product_extras *extras) {
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;
@@ -314,81 +355,43 @@ pa_status pa_product_backward(pa_node *node, void *scratch, const pa_product_ext
     const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
 
     if (p.count == 0) { /* nothing reaches operands that were broadcast against an empty batch */
-        if (da != NULL && !add_a) memset(da, 0, (size_t)(pa_node_numel(pa_node_parent(node, 0)) * size));
-        if (db != NULL && !add_b) memset(db, 0, (size_t)(pa_node_numel(pa_node_parent(node, 1)) * size));
+        if (da != NULL && !add_a) memset(da, 0, pa_node_bytes(pa_node_parent(node, 0)));
+        if (db != NULL && !add_b) memset(db, 0, pa_node_bytes(pa_node_parent(node, 1)));
     }
     place at;
     place_begin(&at);
     for (int64_t i = 0; i < p.count; i++, place_next(&at, &p)) {
-        const char *g_at = g + at.out * size;
+        const char *g_at = g + at.out * size, *a_at = a + at.a * size, *b_at = b + at.b * size;
         if (da != NULL) {
-            pa_gemm by_b = {.m = p.m,
-                            .n = p.k,
-                            .k = p.n,
-                            .a = g_at,
-                            .a_row = p.n,
-                            .a_col = 1,
-                            .b = b + at.b * size,
-                            .b_row = p.b_col,
-                            .b_col = p.b_row,
-                            .c = da + at.a_grad * size,
-                            .c_row = p.k,
-                            .accumulate = add_a || !at.a_first,
-                            .mask = extras->mask ? a + at.a * size : NULL,
-                            .mask_row = p.a_row};
-            pa_gemm_run(&by_b, float64, scratch);
+            pa_gemm gemm = gradient_of_a(&p, g_at, b_at, da + at.a_grad * size);
+            gemm.accumulate = add_a || !at.a_first;
+            gemm.mask = extras->mask ? a_at : NULL;
+            gemm.mask_row = p.a_row;
+            pa_gemm_run(&gemm, float64, scratch);
         }
-        if (db != NULL && p.b_is_weight) {
-            pa_gemm by_x = {.m = p.n,
-                            .n = p.k,
-                            .k = p.m,
-                            .a = g_at,
-                            .a_row = 1,
-                            .a_col = p.n,
-                            .b = a + at.a * size,
-                            .b_row = p.a_row,
-                            .b_col = p.a_col,
-                            .c = db + at.b_grad * size,
-                            .c_row = p.k,
-                            .accumulate = add_b || !at.b_first};
-            pa_gemm_run(&by_x, float64, scratch);
-        } else if (db != NULL) {
-            pa_gemm by_a = {.m = p.k,
-                            .n = p.n,
-                            .k = p.m,
-                            .a = a + at.a * size,
-                            .a_row = p.a_col,
-                            .a_col = p.a_row,
-                            .b = g_at,
-                            .b_row = p.n,
-                            .b_col = 1,
-                            .c = db + at.b_grad * size,
-                            .c_row = p.n,
-                            .accumulate = add_b || !at.b_first};
-            pa_gemm_run(&by_a, float64, scratch);
+        if (db != NULL) {
+            pa_gemm gemm = gradient_of_b(&p, g_at, a_at, db + at.b_grad * size);
+            gemm.accumulate = add_b || !at.b_first;
+            pa_gemm_run(&gemm, float64, scratch);
         }
     }
     if (dbias != NULL) sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
     return PA_OK;
 }
 
+pa_status pa_product_backward(pa_node *node, void *scratch) {
+    return pa_product_backward_with(node, scratch, &(pa_product_extras){0});
+}
+
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-static size_t scratch_bytes(const pa_node *node) {
+size_t pa_product_scratch(const pa_node *node) {
     if (!pa_dtype_is_float((pa_dtype)node->dtype)) return 0;
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;
-    size_t most = pa_gemm_scratch(p.m, p.n, p.k, float64) + bias_bytes(node);
-    most = larger(most, pa_gemm_scratch(p.m, p.k, p.n, float64));
-    if (p.b_is_weight)
-        most = larger(most, pa_gemm_scratch(p.n, p.k, p.m, float64));
-    else
-        most = larger(most, pa_gemm_scratch(p.k, p.n, p.m, float64));
-    return most;
+    size_t forward = pa_gemm_scratch(p.m, p.n, p.k, float64) + bias_bytes(node);
+    size_t of_a = pa_gemm_scratch(p.m, p.k, p.n, float64);
+    size_t of_b = p.b_is_weight ? pa_gemm_scratch(p.n, p.k, p.m, float64) : pa_gemm_scratch(p.k, p.n, p.m, float64);
+    return larger(forward, larger(of_a, of_b));
 }
-
-pa_status pa_matmul_backward(pa_node *node, void *scratch) { return pa_product_backward(node, scratch, &no_extras); }
-pa_status pa_linear_backward(pa_node *node, void *scratch) { return pa_product_backward(node, scratch, &no_extras); }
-size_t pa_matmul_scratch(const pa_node *node) { return scratch_bytes(node); }
-size_t pa_linear_scratch(const pa_node *node) { return scratch_bytes(node); }

@@ -203,8 +203,7 @@ pa_status pa_random_permutation(pa_random_state *stream, pa_node *node) {
 pa_status pa_dropout_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
     double p = call->n_params > 0 ? call->params[0] : 0.5;
-    PA_FAIL_IF(!pa_dtype_is_float(a->dtype), PA_TYPE, "dropout: takes float32 or float64, not %s (of shape %s)",
-               pa_dtype_name(a->dtype), pa_node_shape_text(a));
+    PA_TRY(pa_check_float(call));
     PA_FAIL_IF(!(p >= 0 && p <= 1), PA_VALUE, "dropout: the probability %g is not between 0 and 1", p);
     spec->dtype = a->dtype;
     spec->ndim = a->ndim;

@@ -54,12 +54,6 @@ static pa_status masked_shape(const pa_call *call, pa_spec *spec, int64_t *count
     return reduced_shape(call, spec, mask, call->n_ints > 1 && call->ints[1] != 0, count);
 }
 
-static pa_status refuse_int(const pa_call *call) {
-    PA_FAIL_IF(!pa_dtype_is_float(call->in[0]->dtype), PA_TYPE, "%s: takes float32 or float64, not %s (of shape %s)",
-               name_of(call), pa_dtype_name(call->in[0]->dtype), pa_node_shape_text(call->in[0]));
-    return PA_OK;
-}
-
 static pa_status refuse_empty(const pa_call *call, int64_t count) {
     PA_FAIL_IF(count == 0, PA_VALUE, "%s: no elements to choose from along the reduced axes of shape %s", name_of(call),
                pa_node_shape_text(call->in[0]));
@@ -74,11 +68,9 @@ pa_status pa_sum_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-pa_status pa_prod_shape(const pa_call *call, pa_spec *spec) { return pa_sum_shape(call, spec); }
-
 pa_status pa_mean_shape(const pa_call *call, pa_spec *spec) {
     int64_t count = 0;
-    PA_TRY(refuse_int(call));
+    PA_TRY(pa_check_float(call));
     PA_TRY(masked_shape(call, spec, &count));
     spec->dtype = call->in[0]->dtype;
     return PA_OK;
@@ -89,9 +81,6 @@ pa_status pa_var_shape(const pa_call *call, pa_spec *spec) {
     spec->params[0] = call->n_params > 0 ? call->params[0] : 1;
     return PA_OK;
 }
-
-pa_status pa_std_shape(const pa_call *call, pa_spec *spec) { return pa_var_shape(call, spec); }
-pa_status pa_norm_shape(const pa_call *call, pa_spec *spec) { return pa_mean_shape(call, spec); }
 
 pa_status pa_extremum_shape(const pa_call *call, pa_spec *spec) {
     int64_t count = 0;

@@ -15,27 +15,19 @@
 
 enum { GROUP = 4096 };
 
-static const char *name_of(const pa_call *call) { return pa_op_table[call->op].name; }
-
-static pa_status refuse_int(const pa_call *call) {
-    PA_FAIL_IF(!pa_dtype_is_float(call->in[0]->dtype), PA_TYPE, "%s: takes float32 or float64, not %s (of shape %s)",
-               name_of(call), pa_dtype_name(call->in[0]->dtype), pa_node_shape_text(call->in[0]));
-    return PA_OK;
-}
-
 static pa_status check_axis(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
     int64_t axis = call->n_ints > 0 ? call->ints[0] : a->ndim - 1, limit = a->ndim > 0 ? a->ndim : 1;
     if (axis < 0) axis += limit;
-    PA_FAIL_IF(axis < 0 || axis >= limit, PA_INDEX, "%s: axis %lld is out of range for shape %s", name_of(call),
-               (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(a));
+    PA_FAIL_IF(axis < 0 || axis >= limit, PA_INDEX, "%s: axis %lld is out of range for shape %s",
+               pa_op_table[call->op].name, (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(a));
     spec->ints[0] = axis;
     return PA_OK;
 }
 
 pa_status pa_softmax_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
-    PA_TRY(refuse_int(call));
+    PA_TRY(pa_check_float(call));
     PA_TRY(check_axis(call, spec));
     spec->dtype = a->dtype;
     spec->ndim = a->ndim;
@@ -45,7 +37,7 @@ pa_status pa_softmax_shape(const pa_call *call, pa_spec *spec) {
 
 pa_status pa_logsumexp_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
-    PA_TRY(refuse_int(call));
+    PA_TRY(pa_check_float(call));
     PA_TRY(check_axis(call, spec));
     bool keepdim = call->n_ints > 1 && call->ints[1] != 0;
     spec->dtype = a->dtype;
@@ -69,11 +61,8 @@ typedef struct lines {
 
 static void find_lines(lines *l, const pa_node *a, int64_t axis) {
     const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
-    int64_t place[PA_MAX_NDIM], numel = 1;
-    for (int i = a->ndim - 1; i >= 0; i--) {
-        place[i] = numel;
-        numel *= shape[i];
-    }
+    int64_t place[PA_MAX_NDIM];
+    pa_row_major(a->ndim, shape, place);
     l->n = a->ndim > 0 ? shape[axis] : 1;
     l->stride[0] = a->ndim > 0 ? strides[axis] : 1;
     l->stride[1] = a->ndim > 0 ? place[axis] : 1;
@@ -247,7 +236,7 @@ pa_status pa_logsumexp_backward(pa_node *node, void *scratch) {
 /* Logits of (N, C) with classes of (N,), or of (C,) with one class. */
 pa_status pa_cross_entropy_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
-    PA_TRY(refuse_int(call));
+    PA_TRY(pa_check_float(call));
     PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE,
                "cross_entropy: the target holds classes of dtype int64, not %s (of shape %s)", pa_dtype_name(b->dtype),
                pa_node_shape_text(b));
@@ -349,7 +338,7 @@ ROWS_LOSS(double, f64, PA_FLOAT64, 1e-290)
 /* A copy of logits that are not contiguous. */
 size_t pa_cross_entropy_scratch(const pa_node *node) {
     const pa_node *a = pa_node_parent(node, 0);
-    return pa_node_is_contiguous(a) ? 0 : (size_t)pa_node_numel(a) * pa_dtype_size(a->dtype);
+    return pa_node_is_contiguous(a) ? 0 : pa_node_bytes(a);
 }
 
 pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
@@ -358,9 +347,7 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
     classes c = classes_of(node);
     PA_TRY(check_classes(&c));
     int f = a->dtype == PA_FLOAT64;
-    int64_t numel = pa_node_numel(a);
-    size_t size = pa_dtype_size(a->dtype), bytes = (size_t)numel * size;
-    PA_TRY(pa_node_save(node, bytes));
+    PA_TRY(pa_node_save(node, pa_node_bytes(a)));
     const void *x = pa_node_data(a), *p = array->saved->data;
     if (!pa_node_is_contiguous(a)) {
         pa_node_gather(a, a->dtype, scratch);
@@ -368,8 +355,8 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
     }
     pa_k->softmax[f](array->saved->data, x, c.rows, c.n);
     int64_t kept = 0;
-    double total =
-        f ? rows_loss_f64(x, p, &c, array->params[0], &kept) : rows_loss_f32(x, p, &c, array->params[0], &kept);
+    double smoothing = array->params[0];
+    double total = f ? rows_loss_f64(x, p, &c, smoothing, &kept) : rows_loss_f32(x, p, &c, smoothing, &kept);
     double loss = total / (double)kept;
     if (f)
         *(double *)(void *)pa_node_data(node) = loss;

@@ -36,7 +36,7 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
             parent->flags &= (uint16_t)~PA_GRAD_FILLED;
     }
     if (!i->mask) return pa_op_function[node->op].backward(node, p->scratch);
-    return pa_product_backward(node, p->scratch, &(pa_product_extras){.mask = true});
+    return pa_product_backward_with(node, p->scratch, &(pa_product_extras){.mask = true});
 }
 
 /* Element `from` on of a node; a block's buffer holds no more than the elements under way. */
@@ -178,7 +178,7 @@ pa_status pa_program_execute(pa_program *p, pa_fpmode *mode) {
         case PA_DO_FORWARD: {
             pa_node *node = p->nodes[i->node];
             if (i->relu)
-                PA_TRY(pa_product_forward(node, p->scratch, &(pa_product_extras){.relu = true}));
+                PA_TRY(pa_product_forward_with(node, p->scratch, &(pa_product_extras){.relu = true}));
             else
                 PA_TRY(pa_op_function[node->op].forward(node, p->scratch));
             break;
