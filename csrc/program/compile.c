@@ -1,8 +1,106 @@
-/* Drives the lowering of a log and the passes over what comes out of it. */
+/* Drives the lowering of a log and the passes over what comes out of it: of a step over Values where it is one, that is
+   where every op is arithmetic on Values, numbers and small tensors, else of a step over tensors. */
 #include "compile.h"
 
 #include "lower.h"
 #include "passes.h"
+
+/* ---- is it a step over Values? ---- */
+
+enum { MOST_NUMBERS = 1 << 24 };
+
+/* Straight-line code computes in double. What the eager engine computes in int64 would lose digits there, and bool +
+   bool is not their sum; a comparison with a number below 2^53 rounds to the same answer. */
+static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
+    bool integers = false;
+    for (int k = 0; k < e->n; k++) {
+        const pa_node *operand = log->variables[log->operands[e->operands + k]].node;
+        if (pa_dtype_is_float((pa_dtype)operand->dtype)) return true;
+        bool is_small = operand->flags & PA_WEAK_SCALAR && operand->value_i64 < (int64_t)1 << 53 &&
+                        operand->value_i64 > -((int64_t)1 << 53);
+        if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
+        integers = integers || operand->dtype == PA_INT64;
+    }
+    return !integers && pa_op_table[e->op].family != PA_ELEMENTWISE;
+}
+
+static bool is_plain(const pa_entry *e, const pa_log *log) {
+    const pa_node *out = log->variables[e->out].node;
+    switch (e->op) {
+    case PA_OP_sum: return is_exact_in_double(e, log);
+    case PA_OP_mean:
+    case PA_OP_view:
+    case PA_OP_cat: return true;
+    case PA_OP_cast:
+        return pa_dtype_is_float((pa_dtype)out->dtype) ||
+               out->dtype == log->variables[log->operands[e->operands]].node->dtype;
+    default: break;
+    }
+    uint8_t family = pa_op_table[e->op].family;
+    if (family == PA_LOGIC) return out->dtype == PA_BOOL;
+    return (family == PA_ELEMENTWISE || family == PA_COMPARISON) && is_exact_in_double(e, log);
+}
+
+/* float32 has no place in straight-line code. What is only handed out, such as an accuracy, may be float32: computed in
+   float64 and rounded once; it must not come back into float64, be compared, or carry a gradient. */
+static bool is_single(const pa_log *log, int32_t variable) {
+    return log->variables[variable].node->dtype == PA_FLOAT32;
+}
+
+static bool singles_stay_apart(const pa_log *log) {
+    for (size_t i = 0; i < log->n_variables; i++)
+        if (is_single(log, (int32_t)i) &&
+            (log->variables[i].kind != PA_VARIABLE_RESULT || log->variables[i].requires_grad))
+            return false;
+    for (size_t i = 0; i < log->n_entries; i++) {
+        const pa_entry *e = &log->entries[i];
+        bool single = e->out >= 0 && is_single(log, e->out);
+        for (int k = 0; k < e->n; k++)
+            if (is_single(log, log->operands[e->operands + k]) && (!single || e->kind != PA_ENTRY_OP)) return false;
+        if (single && (e->kind != PA_ENTRY_OP || e->tracked)) return false;
+    }
+    return true;
+}
+
+static bool are_values(const pa_entry *e, const pa_log *log, bool captured) {
+    for (int k = 0; k < e->n; k++) {
+        const pa_variable *v = &log->variables[log->operands[e->operands + k]];
+        if (!(v->node->flags & PA_IS_VALUE) || (captured && v->kind != PA_VARIABLE_CAPTURED)) return false;
+    }
+    return true;
+}
+
+static bool entry_is_over_values(const pa_entry *e, const pa_log *log) {
+    switch ((pa_entry_kind)e->kind) {
+    case PA_ENTRY_OP: return is_plain(e, log);
+    case PA_ENTRY_WRITE:
+    case PA_ENTRY_CLIP:
+    case PA_ENTRY_FILL: return false;
+    case PA_ENTRY_BACKWARD: return e->n == 1;
+    case PA_ENTRY_UPDATE: return are_values(e, log, true);
+    case PA_ENTRY_ZERO_GRAD: return are_values(e, log, false);
+    default: return true;
+    }
+}
+
+static bool is_over_values(const pa_log *log) {
+    if (!singles_stay_apart(log)) return false;
+    bool any = false;
+    double total = 0;
+    for (size_t i = 0; i < log->n_variables; i++) {
+        const pa_variable *v = &log->variables[i];
+        bool is_value = (v->node->flags & PA_IS_VALUE) != 0;
+        any = any || is_value;
+        if (v->requires_grad && v->kind != PA_VARIABLE_RESULT && !is_value) return false;
+        total += (double)pa_node_numel(v->node);
+    }
+    if (!any || total > MOST_NUMBERS) return false;
+    for (size_t i = 0; i < log->n_entries; i++)
+        if (!entry_is_over_values(&log->entries[i], log)) return false;
+    return true;
+}
+
+/* ---- compiling ---- */
 
 static bool is_fixed(const pa_captured *c) { return c->input < 0 && (c->node->flags & PA_IS_VALUE) != 0; }
 
@@ -23,7 +121,7 @@ static void bind_values(pa_program *p) {
 }
 
 static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
-    bool over_values = pa_log_is_over_values(log);
+    bool over_values = is_over_values(log);
     PA_TRY((over_values ? pa_lower_values : pa_lower_tensors)(p, log, n_outputs, outputs));
     bind_values(p);
     if (over_values) return pa_pass_values(p);

@@ -32,9 +32,6 @@ typedef struct pa_lowering {
 pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
 pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
 
-/* Is it a step over Values, and of ops on numbers and small tensors of them alone? */
-bool pa_log_is_over_values(const pa_log *log);
-
 /* Makes room for what the log says there will be, and describes the arguments. */
 pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs);
 void pa_lowering_end(pa_lowering *l);

@@ -1,7 +1,7 @@
-/* Lowering of a step over Values (scalars.h): every number becomes a virtual register of straight-line code, small
+/* Lowering of a step over Values (lower_scalars.h): every number becomes a virtual register of straight-line code, small
    tensors among them element by element, and the backward is written out as further ops. What is left of the graph is
    arithmetic, which the code turns into vector loops. */
-#include "scalars.h"
+#include "lower_scalars.h"
 
 #include <string.h>
 

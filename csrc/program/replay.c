@@ -11,24 +11,13 @@
 #include "bind.h"
 #include "execute.h"
 
-/* One step; before it and after it the floating-point mode is the caller's. */
-static pa_status run_step(pa_program *p, pa_fpmode *mode) {
-    pa_status status = PA_OK;
-    if (p->values != NULL)
-        pa_values_execute(p, mode);
-    else
-        status = pa_program_execute(p, mode);
-    pa_fpmode_flush(mode, false);
-    return status;
-}
-
 static bool is_long(const pa_program *p) { return p->warm && p->flops > 50.0 * PA_LONG_WORK; }
 
 static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold *hold, pa_fpmode *mode) {
     PA_TRY(pa_program_hold(p, n, in, hold));
     pa_hold_begin(hold);
     void *token = pa_hook.leave_python();
-    pa_status status = run_step(p, mode);
+    pa_status status = pa_program_execute(p, mode);
     pa_hook.enter_python(token);
     pa_hold_end(hold);
     return status;
@@ -40,7 +29,7 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     pa_status status = pa_program_bind(p, n, in, numbers);
     if (status == PA_OK) status = pa_program_new_results(p, results);
     pa_fpmode mode = pa_fpmode_open();
-    if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : run_step(p, &mode);
+    if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : pa_program_execute(p, &mode);
     if (status == PA_OK) {
         p->warm = true;
         pa_program_copy_results(p, results);
@@ -111,7 +100,7 @@ static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, co
     int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS;
     for (int64_t i = 0; i < count; i++) {
         gather(p, feeds, batch, order, start + i * batch);
-        PA_TRY(run_step(p, &mode));
+        PA_TRY(pa_program_execute(p, &mode));
         losses[i] = loss_of(p);
         ++*done;
         if (released && i % every == 0 && pa_now_ms() - polled > PA_POLL_MS) {

@@ -1,5 +1,5 @@
 /* Scalars made: from leaves, from constants, by ops; and carried from one segment of the code to the next. */
-#include "scalars.h"
+#include "lower_scalars.h"
 
 pa_status pa_scalar_new(pa_scalars *l, pa_register reg, int32_t identity, bool flows, int32_t *out) {
     PA_TRY(pa_mem_reserve(&l->all, &l->capacity, l->n + 1, sizeof *l->all));

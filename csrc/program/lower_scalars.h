@@ -5,8 +5,8 @@
    no gradient flows back; a Value that is assigned to gets a new scalar of the same identity.
 
        variable ── at ──▶ elements: the scalar of each ──▶ { identity, segment, register of that segment's code } */
-#ifndef PA_PROGRAM_SCALARS_H
-#define PA_PROGRAM_SCALARS_H
+#ifndef PA_PROGRAM_LOWER_SCALARS_H
+#define PA_PROGRAM_LOWER_SCALARS_H
 
 #include "lower.h"
 
