@@ -17,12 +17,12 @@ bool pa_grad_enable(bool enabled) {
     return before;
 }
 
-static void release_nothing(void *object) { (void)object; }
+static void release_nothing(void *PA_UNUSED(object)) {}
 static pa_status no_object(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here", pa_op_table[node->op].name);
 }
 static void *leave_nothing(void) { return NULL; }
-static void enter_nothing(void *token) { (void)token; }
+static void enter_nothing(void *PA_UNUSED(token)) {}
 static bool never_interrupted(void) { return false; }
 static pa_status no_custom_backward(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here to run its backward", pa_op_table[node->op].name);
@@ -32,8 +32,7 @@ static void *nowhere(int *line) {
     *line = 0;
     return NULL;
 }
-static void describe_nothing(void *code, char *text, size_t size) {
-    (void)code;
+static void describe_nothing(void *PA_UNUSED(code), char *text, size_t size) {
     if (size > 0) text[0] = '\0';
 }
 

@@ -41,6 +41,13 @@ typedef enum pa_status {
 #define PA_INTERNAL
 #endif
 
+/* A parameter that a function has for the sake of its type. */
+#if defined(__GNUC__)
+#define PA_UNUSED(name) unused_##name __attribute__((unused))
+#else
+#define PA_UNUSED(name) unused_##name
+#endif
+
 /* Records a printf-style message and returns `code`, so that a caller can write `return pa_fail(PA_VALUE, …)`. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))

@@ -153,8 +153,7 @@ static inline const void *input_next(input *in, pa_dtype dtype, int64_t offset, 
     return in->block;
 }
 
-pa_status pa_elementwise_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_elementwise_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_dtype dtype = (pa_dtype)node->array->ints[0];
     pa_map_fn *loop = pa_k->forward[node->op][dtype];
     const double *params = node->array->params;
@@ -236,8 +235,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
     }
 }
 
-pa_status pa_elementwise_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_elementwise_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     unsigned reads = pa_op_table[node->op].effects;
     int f = node->dtype == PA_FLOAT64;
     input inputs[PA_MAX_OPERANDS];

@@ -54,8 +54,7 @@ static void outer_inner(const pa_node *node, int64_t *outer, int64_t *inner) {
     }
 }
 
-pa_status pa_cat_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_cat_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     int64_t axis = node->array->ints[0], size = (int64_t)pa_dtype_size(node->dtype), outer, inner;
     outer_inner(node, &outer, &inner);
     int64_t row = pa_node_shape(node)[axis] * inner * size;
@@ -82,8 +81,7 @@ pa_status pa_cat_forward(pa_node *node, void *scratch) {
     return PA_OK;
 }
 
-pa_status pa_cat_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_cat_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     int64_t axis = node->array->ints[0], size = (int64_t)pa_dtype_size(node->dtype), outer, inner;
     outer_inner(node, &outer, &inner);
     int64_t row = pa_node_shape(node)[axis] * inner * size;
@@ -175,8 +173,7 @@ static pa_status check_positions(const rows *r, const pa_node *a, const int64_t 
     return PA_OK;
 }
 
-pa_status pa_index_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_index_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
     const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
     size_t size = pa_dtype_size(a->dtype);
@@ -199,8 +196,7 @@ pa_status pa_index_forward(pa_node *node, void *scratch) {
     return PA_OK;
 }
 
-pa_status pa_index_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_index_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
     const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
     int64_t size = (int64_t)pa_dtype_size(a->dtype);

@@ -1,10 +1,7 @@
 /* The op table's last expansion: which C functions stand behind each row. A row without them does not link. */
 #include "ops.h"
 
-pa_status pa_no_backward(pa_node *node, void *scratch) {
-    (void)node, (void)scratch;
-    return PA_OK;
-}
+pa_status pa_no_backward(pa_node *PA_UNUSED(node), void *PA_UNUSED(scratch)) { return PA_OK; }
 
 const pa_op_functions pa_op_function[PA_OP_COUNT] = {
 #define ELEMENTWISE(name, backward) [PA_OP_##name] = {pa_elementwise_shape, pa_elementwise_forward, backward, NULL},

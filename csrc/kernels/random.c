@@ -232,8 +232,7 @@ static void apply_mask(pa_dtype dtype, void *out, const void *in, const uint8_t 
     }
 }
 
-pa_status pa_dropout_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_dropout_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0);
     pa_array *array = node->array;
     int64_t n = pa_node_numel(a);
@@ -254,8 +253,7 @@ pa_status pa_dropout_forward(pa_node *node, void *scratch) {
     return PA_OK;
 }
 
-pa_status pa_dropout_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_dropout_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     bool accumulate;
     void *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL) return PA_OK;

@@ -323,14 +323,8 @@ static pa_status reduce(pa_node *node, reduction what) {
     return PA_OK;
 }
 
-pa_status pa_sum_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return reduce(node, SUM);
-}
-pa_status pa_prod_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return reduce(node, PROD);
-}
+pa_status pa_sum_forward(pa_node *node, void *PA_UNUSED(scratch)) { return reduce(node, SUM); }
+pa_status pa_prod_forward(pa_node *node, void *PA_UNUSED(scratch)) { return reduce(node, PROD); }
 
 /* array->saved gives the backward room to count ties. */
 static pa_status extremum(pa_node *node, reduction what) {
@@ -338,17 +332,10 @@ static pa_status extremum(pa_node *node, reduction what) {
     return reduce(node, what);
 }
 
-pa_status pa_max_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return extremum(node, MAX);
-}
-pa_status pa_min_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return extremum(node, MIN);
-}
+pa_status pa_max_forward(pa_node *node, void *PA_UNUSED(scratch)) { return extremum(node, MAX); }
+pa_status pa_min_forward(pa_node *node, void *PA_UNUSED(scratch)) { return extremum(node, MIN); }
 
-pa_status pa_mean_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_mean_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0);
     plan p;
     plan_reduction(&p, a, node->array->ints[0], true);
@@ -363,8 +350,7 @@ static pa_status means_of(const pa_node *a, const plan *p, pa_array *array) {
     return PA_OK;
 }
 
-pa_status pa_var_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_var_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0);
     pa_array *array = node->array;
     plan p;
@@ -474,11 +460,5 @@ static pa_status arg(pa_node *node, bool smallest) {
     return PA_OK;
 }
 
-pa_status pa_argmax_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return arg(node, false);
-}
-pa_status pa_argmin_forward(pa_node *node, void *scratch) {
-    (void)scratch;
-    return arg(node, true);
-}
+pa_status pa_argmax_forward(pa_node *node, void *PA_UNUSED(scratch)) { return arg(node, false); }
+pa_status pa_argmin_forward(pa_node *node, void *PA_UNUSED(scratch)) { return arg(node, true); }

@@ -124,14 +124,12 @@ static double count_of(const pa_node *node) {
     return count;
 }
 
-pa_status pa_sum_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_sum_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     spread(node, 1);
     return PA_OK;
 }
 
-pa_status pa_mean_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_mean_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     spread(node, 1 / count_of(node));
     return PA_OK;
 }
@@ -152,26 +150,22 @@ static pa_status deviation_backward(pa_node *node, double scale, const void *roo
     return PA_OK;
 }
 
-pa_status pa_var_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_var_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     double freedom = pa_reduce_freedom(count_of(node), node->array->params[0]);
     return deviation_backward(node, 2 / freedom, NULL, (const double *)(const void *)node->array->saved->data);
 }
 
-pa_status pa_std_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_std_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     double freedom = pa_reduce_freedom(count_of(node), node->array->params[0]);
     return deviation_backward(node, 1 / freedom, pa_node_data(node),
                               (const double *)(const void *)node->array->saved->data);
 }
 
-pa_status pa_norm_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_norm_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     return deviation_backward(node, 1, pa_node_data(node), NULL);
 }
 
-pa_status pa_extremum_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_extremum_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     const pa_node *a = pa_node_parent(node, 0);
     bool accumulate;
     void *dx = pa_gradient_target(node, 0, &accumulate);

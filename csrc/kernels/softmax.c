@@ -392,8 +392,7 @@ pa_status pa_cross_entropy_forward(pa_node *node, void *scratch) {
 ROW_GRADIENT(float, f32)
 ROW_GRADIENT(double, f64)
 
-pa_status pa_cross_entropy_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_cross_entropy_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     bool accumulate;
     void *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL) return PA_OK;

@@ -148,13 +148,10 @@ pa_status pa_view_shape(const pa_call *call, pa_spec *spec) {
     }
 }
 
-pa_status pa_view_forward(pa_node *node, void *scratch) {
-    (void)node, (void)scratch; /* it shares its operand's bytes */
-    return PA_OK;
-}
+/* It shares its operand's bytes. */
+pa_status pa_view_forward(pa_node *PA_UNUSED(node), void *PA_UNUSED(scratch)) { return PA_OK; }
 
-pa_status pa_view_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_view_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_node *parent = pa_node_parent(node, 0);
     bool accumulate = false;
     char *target = pa_gradient_target(node, 0, &accumulate);
@@ -184,14 +181,12 @@ pa_status pa_cast_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-pa_status pa_cast_forward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_cast_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_node_gather(pa_node_parent(node, 0), node->dtype, pa_node_data(node));
     return PA_OK;
 }
 
-pa_status pa_cast_backward(pa_node *node, void *scratch) {
-    (void)scratch;
+pa_status pa_cast_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     bool accumulate = false;
     char *target = pa_gradient_target(node, 0, &accumulate);
     pa_add_or_copy(pa_node_parent(node, 0)->dtype, target, node->dtype, pa_gradient(node), pa_node_numel(node),

@@ -77,8 +77,7 @@ typedef struct lives {
     int32_t now;
 } lives;
 
-static void touch(void *context, int32_t buffer, bool writes) {
-    (void)writes;
+static void touch(void *context, int32_t buffer, bool PA_UNUSED(writes)) {
     lives *l = context;
     pa_buffer *b = &l->p->buffers[buffer];
     if (b->first < 0) b->first = l->now;
