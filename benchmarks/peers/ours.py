@@ -42,12 +42,6 @@ class Call(OursTrainer):
 
         self.step = step
 
-    def load(self) -> None:
-        with pa.no_grad():
-            flat = [array for layer in self.problem.weights for array in layer]
-            for parameter, array in zip(self.model.parameters(), flat, strict=True):
-                parameter.copy_(pa.tensor(array))
-
     def losses(self, steps: int) -> list[float]:
         self.prepare()
         pairs = zip(self.problem.cycle(self.batches), range(steps))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,8 +61,6 @@ class Torch(_engines.TorchTrainer):
     """Eager, with the Adam that is the fastest of fused, foreach and plain on this net, and on one thread if that is
     faster than several."""
 
-    FORMS: Any = ({"fused": True}, {"foreach": True}, {"foreach": False})
-
     def __init__(self, problem: Problem, threads: int) -> None:
         self.threads = threads
         super().__init__(problem)
@@ -75,12 +73,12 @@ class Torch(_engines.TorchTrainer):
         self.threads = threads
         return _quick_look(self.run)
 
-    def _seconds_of(self, form: dict[str, bool]) -> float:
+    def _seconds_of(self, form: Mapping[str, bool]) -> float:
         self.form = form
         return _quick_look(self.run)
 
     def run(self, steps: int) -> dict[str, float]:
-        self.torch.set_num_threads(self.threads)
+        self.library.set_num_threads(self.threads)
         with flushed_denormals():
             return super().run(steps)
 
@@ -100,7 +98,7 @@ class TorchCompile(Torch):
     def __init__(self, problem: Problem, threads: int) -> None:
         super().__init__(problem, threads)
         model, loss = self.model, self.loss
-        self.compiled: Callable[..., Any] = self.torch.compile(lambda x, y: loss(model(x), y))
+        self.compiled: Callable[..., Any] = self.library.compile(lambda x, y: loss(model(x), y))
 
     def forward(self, batch: Any) -> Any:
         return getattr(self, "compiled", lambda x, y: self.loss(self.model(x), y))(*batch)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pyautograd
-from pyautograd import nn, optim, reference, scalar
+from pyautograd import nn, reference, scalar
 from pyautograd.bench._measure import now
 
 OURS, OURS_SCALAR, REFERENCE = "pyautograd", "pyautograd scalar", "reference"
@@ -151,24 +151,27 @@ class Trainer:
         return {"forward": forward, "backward": backward, "update": update, "step": forward + backward + update}
 
 
-class OursTrainer(Trainer):
-    """pyautograd's Tensors, eager."""
+class EagerTrainer(Trainer):
+    """A library with PyTorch's names, eager."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.lib, self.optim = pyautograd, optim
-        self.model = nn.MLP(problem.sizes[0], list(problem.sizes[1:]))
-        self.loss: Callable[..., Any] = (
-            nn.functional.binary_cross_entropy_with_logits if problem.binary else nn.functional.cross_entropy
-        )
-        self.batches = [(pyautograd.tensor(x), pyautograd.tensor(y)) for x, y in problem.batches]
+    form: Mapping[str, bool] = {}  # which Adam
 
-    def reset(self) -> None:
-        with self.lib.no_grad():
+    def __init__(self, problem: Problem, library: Any, model: Any, tensor: Callable[[NDArray[Any]], Any]) -> None:
+        self.problem, self.library, self.model, self.tensor = problem, library, model, tensor
+        functional = library.nn.functional
+        self.loss = functional.binary_cross_entropy_with_logits if problem.binary else functional.cross_entropy
+        self.batches = [(tensor(x), tensor(y)) for x, y in problem.batches]
+
+    def load(self) -> None:
+        """Writes the weights that the problem starts from into the model."""
+        with self.library.no_grad():
             flat = [array for layer in self.problem.weights for array in layer]
             for parameter, array in zip(self.model.parameters(), flat, strict=True):
-                parameter.copy_(self.lib.tensor(array))
-        self.optimizer = self.optim.Adam(self.model.parameters(), lr=self.problem.lr)
+                parameter.copy_(self.tensor(array))
+
+    def reset(self) -> None:
+        self.load()
+        self.optimizer = self.library.optim.Adam(self.model.parameters(), lr=self.problem.lr, **self.form)
 
     def forward(self, batch: Any) -> Any:
         x, y = batch
@@ -185,52 +188,32 @@ class OursTrainer(Trainer):
         return float(loss.item())
 
 
-class TorchTrainer(Trainer):
-    """PyTorch, eager, on one thread, with the fastest of its implementations of Adam."""
+class OursTrainer(EagerTrainer):
+    """pyautograd's Tensors."""
 
-    FORMS = ({"fused": True}, {"foreach": True}, {"foreach": False})
+    def __init__(self, problem: Problem) -> None:
+        model = nn.MLP(problem.sizes[0], list(problem.sizes[1:]))
+        super().__init__(problem, pyautograd, model, pyautograd.tensor)
+
+
+class TorchTrainer(EagerTrainer):
+    """PyTorch on one thread, with the fastest of its implementations of Adam."""
+
+    FORMS: tuple[Mapping[str, bool], ...] = ({"fused": True}, {"foreach": True}, {"foreach": False})
 
     def __init__(self, problem: Problem) -> None:
         torch: Any = importlib.import_module("torch")
         torch.set_num_threads(1)
-        self.problem, self.torch = problem, torch
         layers: list[Any] = []
         for n_in, n_out in zip(problem.sizes, problem.sizes[1:], strict=False):
             layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
-        self.model = torch.nn.Sequential(*layers[:-1])
-        functional = torch.nn.functional
-        self.loss: Callable[..., Any] = (
-            functional.binary_cross_entropy_with_logits if problem.binary else functional.cross_entropy
-        )
-        self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in problem.batches]
-        self.form = self.FORMS[0]
+        super().__init__(problem, torch, torch.nn.Sequential(*layers[:-1]), torch.from_numpy)
         self.form = min(self.FORMS, key=self._seconds_of)
 
-    def _seconds_of(self, form: dict[str, bool]) -> float:
+    def _seconds_of(self, form: Mapping[str, bool]) -> float:
         self.form = form
         self.run(20)
         return min(self.run(20)["step"] for _ in range(3))
-
-    def reset(self) -> None:
-        with self.torch.no_grad():
-            flat = [array for layer in self.problem.weights for array in layer]
-            for parameter, array in zip(self.model.parameters(), flat, strict=True):
-                parameter.copy_(self.torch.from_numpy(array))
-        self.optimizer = self.torch.optim.Adam(self.model.parameters(), lr=self.problem.lr, **self.form)
-
-    def forward(self, batch: Any) -> Any:
-        x, y = batch
-        return self.loss(self.model(x), y)
-
-    def backward(self, loss: Any) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-
-    def update(self) -> None:
-        self.optimizer.step()
-
-    def number(self, loss: Any) -> float:
-        return float(loss.item())
 
 
 class NumpyTrainer(Trainer):

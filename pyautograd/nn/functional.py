@@ -29,28 +29,10 @@ from pyautograd.nn import _generated_functional
 from pyautograd.nn._generated_functional import *
 
 __all__ = [
-    "batch_norm",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "dropout",
-    "embedding",
-    "gelu",
-    "hinge_loss",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-    "layer_norm",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
-    "mse_loss",
-    "nll_loss",
-    "one_hot",
-    "smooth_l1_loss",
-    "softmax",
-    "softplus",
-]
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
+    "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear", "log_softmax",
+    "logsigmoid", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss", "softmax", "softplus",
+]  # fmt: skip
 __all__ += _generated_functional.__all__
 
 
