@@ -46,7 +46,7 @@ bool pa_flush_denormal(bool flush) {
 
 int pa_grad_disabled_count(void) { return pa_grad_disabled_threads; }
 
-void pa_default_float_set(int dtype) { pa_graph.default_float = (pa_dtype)dtype; }
+void pa_default_float_set(int dtype) { pa_graph.default_float = dtype; }
 int pa_default_float_get(void) { return pa_graph.default_float; }
 
 uint64_t *pa_random_stream(void) { return &pa_random_here()->seed; }

@@ -147,7 +147,7 @@ pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, co
 }
 
 pa_status pa_detach(pa_node *node, pa_node **out) {
-    PA_TRY(pa_node_view(node, (pa_dtype)node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
+    PA_TRY(pa_node_view(node, node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
     if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
     (*out)->flags |= node->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR);
     pa_record_entry(PA_ENTRY_ALIAS, 1, &node, *out);
@@ -158,7 +158,7 @@ pa_status pa_detach(pa_node *node, pa_node **out) {
 static void find_extent(const pa_node *node, const char **begin, const char **end) {
     *begin = *end = pa_node_data(node);
     if (pa_node_numel(node) == 0) return;
-    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
     for (int i = 0; i < node->ndim; i++) {
         int64_t last = (pa_node_shape(node)[i] - 1) * pa_node_strides(node)[i] * size;
         *(last < 0 ? begin : end) += last;
@@ -176,8 +176,8 @@ static bool may_overlap(const pa_node *a, const pa_node *b) {
 
 /* A number that an int64 cannot hold is refused; the elements of tensors are converted as C converts them. */
 static pa_status check_number(const pa_node *target, const pa_node *source, const char *what) {
-    bool number = source->flags & PA_WEAK_SCALAR && !(source->flags & PA_TRACED_SCALAR) &&
-                  pa_dtype_is_float((pa_dtype)source->dtype);
+    bool number =
+        source->flags & PA_WEAK_SCALAR && !(source->flags & PA_TRACED_SCALAR) && pa_dtype_is_float(source->dtype);
     if (target->dtype != PA_INT64 || !number) return PA_OK;
     double value = pa_node_number(source);
     PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what,
@@ -239,7 +239,7 @@ pa_status pa_change_dtype(pa_node *target, pa_node *source, const char *what) {
     PA_TRY(pa_node_begin_write(target, what));
     pa_array *array = target->array;
     size_t bytes = (size_t)array->numel * pa_dtype_size(source->dtype);
-    size_t own_bytes = (size_t)array->numel * pa_dtype_size((pa_dtype)target->dtype);
+    size_t own_bytes = (size_t)array->numel * pa_dtype_size(target->dtype);
     if (target->ndim == 0) own_bytes = sizeof target->value; /* what pa_node_need_storage makes */
     bool owns_all = array->data == array->storage->data && array->storage->bytes <= own_bytes;
     PA_FAIL_IF(!owns_all || !pa_node_is_contiguous(target), PA_RUNTIME,

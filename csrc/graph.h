@@ -171,6 +171,11 @@ pa_status pa_value_new(double value, pa_node **out);
 /* A contiguous array with storage and no contents yet; no op, no parents. A 0-d one keeps its number inline. */
 pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **out);
 
+/* One in the shape and dtype of another. */
+static inline pa_status pa_node_new_like(const pa_node *like, pa_node **out) {
+    return pa_node_new(like->dtype, like->ndim, like->ndim == 0 ? NULL : like->array->shape, out);
+}
+
 /* A node over `storage` (a reference is taken), `data` somewhere inside it. */
 pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, pa_storage *storage,
                        char *data, pa_node **out);
@@ -236,7 +241,7 @@ static inline char *pa_node_data(const pa_node *node) {
 }
 static inline int64_t pa_node_numel(const pa_node *node) { return node->ndim == 0 ? 1 : node->array->numel; }
 static inline size_t pa_node_bytes(const pa_node *node) {
-    return (size_t)pa_node_numel(node) * pa_dtype_size((pa_dtype)node->dtype);
+    return (size_t)pa_node_numel(node) * pa_dtype_size(node->dtype);
 }
 static inline const int64_t *pa_node_shape(const pa_node *node) { return node->ndim == 0 ? NULL : node->array->shape; }
 static inline const int64_t *pa_node_strides(const pa_node *node) {

@@ -29,8 +29,8 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
     PA_TRY(pa_mem_reserve(&log->variables, &log->variables_capacity, log->n_variables + 1, sizeof *log->variables));
     pa_node *copy = NULL;
     if (kind == PA_VARIABLE_CONSTANT) {
-        PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &copy));
-        pa_node_gather(node, (pa_dtype)node->dtype, pa_node_data(copy));
+        PA_TRY(pa_node_new_like(node, &copy));
+        pa_node_gather(node, node->dtype, pa_node_data(copy));
     }
     *out = *find(log, node) = (int32_t)log->n_variables;
     log->variables[log->n_variables++] = (pa_variable){.node = pa_node_program_retain(node),

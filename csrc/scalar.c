@@ -170,6 +170,11 @@ static bool is_any_anchored(int n, pa_node *const *nodes) {
     return (flags & PA_ANCHORED) != 0;
 }
 
+static void free_operands(int n, pa_node **operands) {
+    for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
+    pa_mem_free(operands, pa_neuron_bytes(n));
+}
+
 pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *b, bool nonlinear, pa_node **out) {
     if (pa_recording() != NULL) return neuron_by_nodes(n, w, x, b, nonlinear, out);
     PA_FAIL_IF(n > UINT16_MAX / 2 - 1, PA_VALUE, "neuron: %d inputs are more than the %d it takes", n,
@@ -204,14 +209,12 @@ pa_status pa_value_neuron(int n, pa_node *const *w, pa_node *const *x, pa_node *
     if (pa_graph.has_anchored && is_any_anchored(2 * n + 1, operands)) {
         /* Objects are made, at which Python may run: the operands are held meanwhile. */
         pa_status status = neuron_by_nodes(n, operands, operands + n, operands[2 * n], nonlinear, out);
-        for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
-        pa_mem_free(operands, pa_neuron_bytes(n));
+        free_operands(n, operands);
         return status;
     }
     pa_node *node = value_node(PA_OP_neuron, nonlinear ? relu(act) : act, NULL, NULL, pure & PA_PURE);
     if (node == NULL) {
-        for (int i = 0; i < 2 * n + 1; i++) pa_node_release(operands[i]);
-        pa_mem_free(operands, pa_neuron_bytes(n));
+        free_operands(n, operands);
         return PA_MEMORY;
     }
     node->neuron = operands;

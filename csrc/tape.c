@@ -170,7 +170,7 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
 static pa_status new_grad_node(const pa_node *like, pa_storage *storage, pa_node **out) {
     int64_t strides[PA_MAX_NDIM];
     pa_row_major(like->ndim, pa_node_shape(like), strides);
-    return pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, storage, storage->data, out);
+    return pa_node_over(like->dtype, like->ndim, pa_node_shape(like), strides, storage, storage->data, out);
 }
 
 static pa_status reserve_leaf(sweep *s, size_t i) {
@@ -231,7 +231,7 @@ static void seed(pa_node *root, const pa_node *gradient) {
         return;
     }
     if (gradient != NULL) {
-        pa_node_gather(gradient, (pa_dtype)root->dtype, root->grad_data);
+        pa_node_gather(gradient, root->dtype, root->grad_data);
         return;
     }
     double one = 1.0;
@@ -300,10 +300,8 @@ static pa_status run(sweep *s, bool released) {
 /* A sweep during which other threads, or Python that it runs itself, may touch the graph. A long one goes without the
    GIL. */
 static pa_status run_guarded(sweep *s) {
-    for (size_t i = 0; i < s->tape.n_nodes; i++)
-        PA_TRY(pa_hold_add(&s->hold, s->tape.nodes[i], PA_HOLD_NODE | PA_HOLD_READ));
-    for (size_t i = 0; i < s->tape.n_leaves; i++)
-        PA_TRY(pa_hold_add(&s->hold, s->tape.leaves[i], PA_HOLD_NODE | PA_HOLD_READ));
+    for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++)
+        PA_TRY(pa_hold_add(&s->hold, node_at(s, i), PA_HOLD_NODE | PA_HOLD_READ));
     bool release = s->cost >= PA_LONG_WORK;
     pa_hold_begin(&s->hold);
     void *token = release ? pa_hook.leave_python() : NULL;
@@ -333,14 +331,8 @@ static void adopt(pa_node *node, pa_node **fresh) {
 }
 
 static void commit(sweep *s) {
-    for (size_t i = 0; i < s->tape.n_leaves; i++) {
-        pa_node *leaf = s->tape.leaves[i];
-        if (s->grad_nodes[i] != NULL && leaf->flags & PA_GRAD_FILLED) adopt(leaf, &s->grad_nodes[i]);
-    }
-    for (size_t i = 0; i < s->tape.n_nodes; i++) {
-        pa_node **fresh = &s->grad_nodes[s->tape.n_leaves + i];
-        if (*fresh != NULL && s->tape.nodes[i]->flags & PA_GRAD_FILLED) adopt(s->tape.nodes[i], fresh);
-    }
+    for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++)
+        if (s->grad_nodes[i] != NULL && node_at(s, i)->flags & PA_GRAD_FILLED) adopt(node_at(s, i), &s->grad_nodes[i]);
 }
 
 static void hand_out(sweep *s) {

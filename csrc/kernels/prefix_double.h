@@ -3,24 +3,8 @@
 #include "vecmath.h"
 
 #define NUMBER(x) ((double)(x))
-#define ZERO NUMBER(0)
-#define ONE NUMBER(1)
-#define TWO NUMBER(2)
-#define HALF NUMBER(0.5)
-#define GRAD_NONE ZERO
+#include "prefix_common.h"
 
-#define ADD(x, y) ((x) + (y))
-#define SUB(x, y) ((x) - (y))
-#define MUL(x, y) ((x) * (y))
-#define DIV(x, y) ((x) / (y))
-#define NEG(x) (-(x))
-#define EQ(x, y) ((x) == (y))
-#define NE(x, y) ((x) != (y))
-#define LT(x, y) ((x) < (y))
-#define LE(x, y) ((x) <= (y))
-#define GT(x, y) ((x) > (y))
-#define GE(x, y) ((x) >= (y))
-#define AND(x, y) ((x) & (y))
 #define SELECT(c, x, y) pa_select_f64(c, x, y)
 #define ABS(x) fabs(x)
 #define SIGN(x) pa_sign_f64(x)
@@ -42,4 +26,3 @@
 #define ERF(x) erf(x)
 #define SIGMOID(x) pa_sigmoid_f64(x)
 #define TANH(x) tanh(x)
-#define GELU_INNER(x) MUL(NUMBER(0.7978845608028654), ADD(x, MUL(NUMBER(0.044715), MUL(x, MUL(x, x)))))

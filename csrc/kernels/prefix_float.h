@@ -5,24 +5,8 @@
 #include "vecmath.h"
 
 #define NUMBER(x) ((float)(x))
-#define ZERO NUMBER(0)
-#define ONE NUMBER(1)
-#define TWO NUMBER(2)
-#define HALF NUMBER(0.5)
-#define GRAD_NONE ZERO
+#include "prefix_common.h"
 
-#define ADD(x, y) ((x) + (y))
-#define SUB(x, y) ((x) - (y))
-#define MUL(x, y) ((x) * (y))
-#define DIV(x, y) ((x) / (y))
-#define NEG(x) (-(x))
-#define EQ(x, y) ((x) == (y))
-#define NE(x, y) ((x) != (y))
-#define LT(x, y) ((x) < (y))
-#define LE(x, y) ((x) <= (y))
-#define GT(x, y) ((x) > (y))
-#define GE(x, y) ((x) >= (y))
-#define AND(x, y) ((x) & (y))
 #define SELECT(c, x, y) pa_select_f32(c, x, y)
 #define ABS(x) fabsf(x)
 #define SIGN(x) pa_sign_f32(x)
@@ -44,4 +28,3 @@
 #define ERF(x) pa_erff(x)
 #define SIGMOID(x) pa_sigmoidf(x)
 #define TANH(x) pa_tanhf(x)
-#define GELU_INNER(x) MUL(NUMBER(0.7978845608028654), ADD(x, MUL(NUMBER(0.044715), MUL(x, MUL(x, x)))))

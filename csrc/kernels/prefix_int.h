@@ -2,6 +2,7 @@
    is int64_t or uint8_t, and ALL_BITS its value with every bit set (1 for bool). Arithmetic goes through unsigned: it
    wraps around, as NumPy's and PyTorch's does; the sum of bools is or. prefix_none.h takes them back. */
 #include "vecmath.h"
+#include "prefix_common.h"
 
 #define ZERO ((T)0)
 
@@ -9,13 +10,6 @@
 #define SUB(x, y) ((T)((uint64_t)(x) - (uint64_t)(y)))
 #define MUL(x, y) ((T)((uint64_t)(x) * (uint64_t)(y)))
 #define NEG(x) SUB(0, x)
-#define EQ(x, y) ((x) == (y))
-#define NE(x, y) ((x) != (y))
-#define LT(x, y) ((x) < (y))
-#define LE(x, y) ((x) <= (y))
-#define GT(x, y) ((x) > (y))
-#define GE(x, y) ((x) >= (y))
-#define AND(x, y) ((x) & (y))
 #define SELECT(c, x, y) pa_select_i64(c, x, y)
 #define ABS(x) SELECT((x) < 0, NEG(x), x)
 #define SIGN(x) SELECT((x) > 0, 1, SELECT((x) == 0, 0, -1))

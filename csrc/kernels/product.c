@@ -66,7 +66,7 @@ pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
     if (a->ndim > 1) spec->shape[ndim++] = a_shape[a->ndim - 2];
     if (b->ndim > 1) spec->shape[ndim++] = b_shape[b->ndim - 1];
     spec->ndim = ndim;
-    spec->dtype = (pa_dtype)a->dtype;
+    spec->dtype = a->dtype;
     for (int i = 0; i < ndim; i++) work *= (double)spec->shape[i];
     pa_blas_ensure(work);
     return PA_OK;
@@ -90,7 +90,7 @@ pa_status pa_linear_shape(const pa_call *call, pa_spec *spec) {
                    (long long)w_shape[0], w_text);
     }
     PA_TRY(check_dtypes(call));
-    spec->dtype = (pa_dtype)x->dtype;
+    spec->dtype = x->dtype;
     spec->ndim = x->ndim;
     double work = (double)w_shape[0];
     for (int i = 0; i < x->ndim; i++) {
@@ -229,7 +229,7 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
                         void *scratch) {
     const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
     char *out = pa_node_data(node);
-    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
     place at;
     place_begin(&at);
     for (int64_t i = 0; i < p->count; i++, place_next(&at, p)) {
@@ -258,10 +258,10 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
 
 /* Bytes that a bias asks for: one that is not contiguous is copied to the end of the scratch. */
 static size_t bias_bytes(const pa_node *node) {
-    if (node->n_parents != 3 || !pa_dtype_is_float((pa_dtype)node->dtype)) return 0;
+    if (node->n_parents != 3 || !pa_dtype_is_float(node->dtype)) return 0;
     const pa_node *bias = pa_node_parent(node, 2);
     int64_t n = pa_node_numel(bias);
-    return n > 1 && pa_node_strides(bias)[0] != 1 ? (size_t)n * pa_dtype_size((pa_dtype)node->dtype) : 0;
+    return n > 1 && pa_node_strides(bias)[0] != 1 ? (size_t)n * pa_dtype_size(node->dtype) : 0;
 }
 
 pa_status pa_product_forward_with(pa_node *node, void *scratch, const pa_product_extras *extras) {
@@ -275,7 +275,7 @@ pa_status pa_product_forward_with(pa_node *node, void *scratch, const pa_product
     const void *data = pa_node_data(bias);
     if (bias_bytes(node) > 0) {
         char *copy = (char *)scratch + pa_gemm_scratch(p.m, p.n, p.k, node->dtype == PA_FLOAT64);
-        pa_node_gather(bias, (pa_dtype)node->dtype, copy);
+        pa_node_gather(bias, node->dtype, copy);
         data = copy;
     }
     run_forward(node, &p, data, pa_node_strides(bias)[0], extras->relu, scratch);
@@ -347,7 +347,7 @@ pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_produc
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;
-    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
     bool add_a = false, add_b = false, add_bias = false;
     char *da = pa_gradient_target(node, 0, &add_a), *db = pa_gradient_target(node, 1, &add_b);
     char *dbias = node->n_parents == 3 ? pa_gradient_target(node, 2, &add_bias) : NULL;
@@ -386,7 +386,7 @@ pa_status pa_product_backward(pa_node *node, void *scratch) {
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 size_t pa_product_scratch(const pa_node *node) {
-    if (!pa_dtype_is_float((pa_dtype)node->dtype)) return 0;
+    if (!pa_dtype_is_float(node->dtype)) return 0;
     product p;
     read_product(node, &p);
     int float64 = node->dtype == PA_FLOAT64;

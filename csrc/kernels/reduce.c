@@ -319,7 +319,7 @@ static pa_status reduce(pa_node *node, reduction what) {
     if (pa_dtype_is_float(a->dtype))
         reduce_float(what, a, &p, NULL, 1, NULL, pa_node_data(node));
     else
-        reduce_int(what, a, &p, (pa_dtype)node->dtype, pa_node_data(node));
+        reduce_int(what, a, &p, node->dtype, pa_node_data(node));
     return PA_OK;
 }
 
@@ -367,7 +367,7 @@ size_t pa_root_scratch(const pa_node *node) { return (size_t)pa_node_numel(node)
 
 static void store_roots(pa_node *node, const double *squares) {
     for (int64_t i = 0; i < pa_node_numel(node); i++)
-        pa_reduce_store((pa_dtype)node->dtype, pa_node_data(node), i, sqrt(squares[i]));
+        pa_reduce_store(node->dtype, pa_node_data(node), i, sqrt(squares[i]));
 }
 
 pa_status pa_std_forward(pa_node *node, void *scratch) {

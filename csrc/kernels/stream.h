@@ -22,8 +22,8 @@ void pa_stream_open(pa_stream *stream, char *data, pa_dtype dtype, int ndim, con
 
 /* Over a node's elements, as seen in the shape of another that it broadcasts to. */
 static inline void pa_stream_open_node(pa_stream *stream, const pa_node *node, const pa_node *as) {
-    pa_stream_open(stream, pa_node_data(node), (pa_dtype)node->dtype, node->ndim, pa_node_shape(node),
-                   pa_node_strides(node), as->ndim, pa_node_shape(as));
+    pa_stream_open(stream, pa_node_data(node), node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node),
+                   as->ndim, pa_node_shape(as));
 }
 
 /* Copies the next n elements to `out`, converted to `dtype`. */

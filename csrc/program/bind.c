@@ -124,7 +124,7 @@ static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
         pa_program_rebind(p, c->gradient, pa_node_data(node->array->grad));
         return PA_OK;
     }
-    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &c->fresh));
+    PA_TRY(pa_node_new_like(node, &c->fresh));
     PA_TRY(pa_node_need_storage(c->fresh));
     pa_program_rebind(p, c->gradient, pa_node_data(c->fresh));
     return PA_OK;
@@ -222,7 +222,7 @@ pa_status pa_program_new_results(pa_program *p, pa_node **results) {
         if (r->is_value)
             PA_TRY(pa_value_new(0, &results[i]));
         else
-            PA_TRY(pa_node_new((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), &results[i]));
+            PA_TRY(pa_node_new_like(like, &results[i]));
         if (!r->copied) pa_program_rebind(p, r->buffer, pa_node_data(results[i]));
     }
     return PA_OK;
@@ -232,6 +232,6 @@ void pa_program_copy_results(const pa_program *p, pa_node *const *results) {
     for (int32_t i = 0; i < p->n_results; i++)
         if (p->results[i].copied) {
             const pa_node *from = p->nodes[p->results[i].node];
-            pa_node_gather(from, (pa_dtype)from->dtype, pa_node_data(results[i]));
+            pa_node_gather(from, from->dtype, pa_node_data(results[i]));
         }
 }

@@ -15,7 +15,7 @@ static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
     bool integers = false;
     for (int k = 0; k < e->n; k++) {
         const pa_node *operand = log->variables[log->operands[e->operands + k]].node;
-        if (pa_dtype_is_float((pa_dtype)operand->dtype)) return true;
+        if (pa_dtype_is_float(operand->dtype)) return true;
         bool is_small = operand->flags & PA_WEAK_SCALAR && operand->value_i64 < (int64_t)1 << 53 &&
                         operand->value_i64 > -((int64_t)1 << 53);
         if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
@@ -32,8 +32,7 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     case PA_OP_view:
     case PA_OP_cat: return true;
     case PA_OP_cast:
-        return pa_dtype_is_float((pa_dtype)out->dtype) ||
-               out->dtype == log->variables[log->operands[e->operands]].node->dtype;
+        return pa_dtype_is_float(out->dtype) || out->dtype == log->variables[log->operands[e->operands]].node->dtype;
     default: break;
     }
     uint8_t family = pa_op_table[e->op].family;

@@ -17,7 +17,7 @@ static void run_seed(pa_program *p, const pa_instruction *i) {
     const pa_node *root = p->nodes[i->node];
     char *gradient = pa_buffer_at(p, i->gradient);
     if (i->source >= 0) {
-        pa_node_gather(p->nodes[i->source], (pa_dtype)root->dtype, gradient);
+        pa_node_gather(p->nodes[i->source], root->dtype, gradient);
     } else {
         double one = 1.0;
         pa_k->convert[PA_FLOAT64][root->dtype](gradient, &one, 0, pa_node_numel(root));
@@ -44,7 +44,7 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
 /* Element `from` on of a node; a block's buffer holds no more than the elements under way. */
 static inline char *element(const pa_program *p, const pa_node *node, int64_t from) {
     if (p->buffers[p->buffer_of[node->mark]].is_block) return node->array->data;
-    return node->array->data + from * (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    return node->array->data + from * (int64_t)pa_dtype_size(node->dtype);
 }
 
 static inline char *gradient_element(const pa_program *p, int32_t buffer, int64_t from, int64_t size) {
@@ -63,7 +63,7 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
     const pa_node *node = p->nodes[i->node];
     const char *in[5] = {NULL};
     unsigned reads = pa_op_table[node->op].effects;
-    int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
     for (int k = 0; k < node->n_parents; k++)
         if (reads & (READS_A << k)) in[k] = element(p, pa_node_parent(node, k), from);
     if (reads & READS_OUT) in[3] = element(p, node, from);
@@ -103,7 +103,7 @@ static void run_write(pa_program *p, const pa_instruction *i) {
     pa_stream in, out;
     pa_stream_open_node(&in, from, to);
     if (pa_node_is_contiguous(to) && p->buffer_of[i->source] != p->buffer_of[i->node]) {
-        pa_stream_read(&in, (pa_dtype)to->dtype, to->array->data, numel);
+        pa_stream_read(&in, to->dtype, to->array->data, numel);
         return;
     }
     pa_stream_open_node(&out, to, to);

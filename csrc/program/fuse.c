@@ -37,8 +37,7 @@ static bool is_elementwise_backward(const pa_program *p, const pa_instruction *i
     unsigned reads = pa_op_table[node->op].effects;
     for (int k = 0; k < node->n_parents; k++) {
         bool wanted = pa_node_requires_grad(pa_node_parent(node, k));
-        if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, (pa_dtype)node->dtype))
-            return false;
+        if ((wanted || reads & (READS_A << k)) && !is_direct(pa_node_parent(node, k), node, node->dtype)) return false;
         if (wanted && pa_k->gradient[node->op][k][node->dtype == PA_FLOAT64] == NULL) return false;
     }
     return true;
@@ -155,8 +154,7 @@ static pa_status make_maps(pa_program *p) {
 /* ---- linear layers ---- */
 
 static bool is_linear(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {
-    return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear &&
-           pa_dtype_is_float((pa_dtype)p->nodes[i->node]->dtype);
+    return i->kind == kind && p->nodes[i->node]->op == PA_OP_linear && pa_dtype_is_float(p->nodes[i->node]->dtype);
 }
 
 static bool is_relu(const pa_program *p, const pa_instruction *i, pa_instruction_kind kind) {

@@ -74,7 +74,7 @@ static int64_t element_offset(const pa_node *node, int64_t i) {
         offset += i % node->array->shape[axis] * node->array->strides[axis];
         i /= node->array->shape[axis];
     }
-    return offset * (int64_t)pa_dtype_size((pa_dtype)node->dtype);
+    return offset * (int64_t)pa_dtype_size(node->dtype);
 }
 
 static pa_status read_constant(pa_scalars *l, const pa_node *node, int64_t offset, bool flows, int32_t *out) {
@@ -99,7 +99,7 @@ pa_status pa_scalars_need(pa_scalars *l, int32_t variable) {
         if (is_constant)
             PA_TRY(read_constant(l, node, offset, flows, &out[i]));
         else
-            PA_TRY(pa_scalar_load(l, buffer, (pa_dtype)node->dtype, offset, flows, &out[i]));
+            PA_TRY(pa_scalar_load(l, buffer, node->dtype, offset, flows, &out[i]));
     }
     return PA_OK;
 }

@@ -426,8 +426,8 @@ static pa_status store_results(pa_scalars *l, int n, pa_node *const *outputs) {
         PA_TRY(pa_program_new_node(p, like, true, r->buffer, 0, &r->node));
         r->copied = true;
         for (int64_t k = 0; k < pa_node_numel(like); k++)
-            PA_TRY(pa_scalar_store(l, element(l, variable, k), r->buffer, (pa_dtype)like->dtype,
-                                   k * (int64_t)pa_dtype_size((pa_dtype)like->dtype)));
+            PA_TRY(pa_scalar_store(l, element(l, variable, k), r->buffer, like->dtype,
+                                   k * (int64_t)pa_dtype_size(like->dtype)));
     }
     return PA_OK;
 }

@@ -58,8 +58,7 @@ pa_status pa_program_new_node(pa_program *p, const pa_node *like, bool contiguou
     pa_row_major(like->ndim, pa_node_shape(like), row_major);
     const int64_t *strides = contiguous ? row_major : pa_node_strides(like);
     pa_node *node = NULL;
-    PA_TRY(pa_node_over((pa_dtype)like->dtype, like->ndim, pa_node_shape(like), strides, p->memory, p->memory->data,
-                        &node));
+    PA_TRY(pa_node_over(like->dtype, like->ndim, pa_node_shape(like), strides, p->memory, p->memory->data, &node));
     node->flags = 0;
     if (like->array != NULL) {
         memcpy(node->array->params, like->array->params, sizeof like->array->params);

@@ -118,8 +118,7 @@ static pa_status prepare_feeds(pa_program *p, int n, pa_node *const *data, int64
     for (int i = 0; i < n; i++) {
         int64_t rows = pa_node_shape(data[i])[0];
         feeds[i].data = pa_node_data(data[i]);
-        feeds[i].row_bytes =
-            rows == 0 ? 0 : (size_t)(pa_node_numel(data[i]) / rows) * pa_dtype_size((pa_dtype)data[i]->dtype);
+        feeds[i].row_bytes = rows == 0 ? 0 : (size_t)(pa_node_numel(data[i]) / rows) * pa_dtype_size(data[i]->dtype);
         *bytes += ((size_t)batch * feeds[i].row_bytes + 63) / 64 * 64;
     }
     *bytes += PA_MEM_SMALL_MAX;

@@ -87,7 +87,7 @@ static void check_constant(void *context, int32_t buffer, bool writes) {
 static pa_status fold(pa_program *p, pa_instruction *i) {
     pa_node *node = p->nodes[i->node], *held = NULL;
     int32_t buffer = p->buffer_of[i->node];
-    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &held));
+    PA_TRY(pa_node_new_like(node, &held));
     pa_status status = pa_program_keep_constant(p, held);
     pa_node_release(held);
     PA_TRY(status);

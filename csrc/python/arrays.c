@@ -60,7 +60,7 @@ int pa_array_as_node(PyObject *object, pa_node **out) {
         shape[i] = array->dimensions[i];
         strides[i] = array->strides[i] / size;
     }
-    pa_status status = node_over(object, array->data, (pa_dtype)dtype, array->nd, shape, strides, out);
+    pa_status status = node_over(object, array->data, dtype, array->nd, shape, strides, out);
     return status == PA_OK ? 1 : pa_zero_or_raise(status);
 }
 
@@ -79,7 +79,7 @@ static PyObject *borrow(PyObject *Py_UNUSED(module), PyObject *const *arguments,
     int ndim = dtype < 0 ? -1 : pa_read_ints(arguments[3], shape, PA_MAX_NDIM, "borrow");
     if (ndim < 0 || pa_read_ints(arguments[4], strides, PA_MAX_NDIM, "borrow") != ndim) return NULL;
     pa_node *node = NULL;
-    return pa_wrap_or_raise(node_over(arguments[0], address, (pa_dtype)dtype, ndim, shape, strides, &node), &node);
+    return pa_wrap_or_raise(node_over(arguments[0], address, dtype, ndim, shape, strides, &node), &node);
 }
 
 /* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given;

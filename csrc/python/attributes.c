@@ -1,6 +1,6 @@
 /* The attributes and methods that Tensor and Value have from C: data and grad, what a node is, the graph around it.
    What Python adds stands in pyautograd/_value.py and _tensor.py. */
-#include "attributes.h"
+#include "types.h"
 
 #include <math.h>
 

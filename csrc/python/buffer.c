@@ -6,7 +6,7 @@
    An export holds the storage itself, for the tensor may get another while the buffer is out: `x += y` moves it on to
    another node, `x.data = y` of another dtype to other memory. Like every reference on a storage it is seen by those
    who must not write there. */
-#include "buffer.h"
+#include "types.h"
 
 #include "handle.h"
 
@@ -59,7 +59,7 @@ int pa_buffer_get(PyObject *self, Py_buffer *view, int flags) {
         PyErr_NoMemory();
         return -1;
     }
-    Py_ssize_t size = (Py_ssize_t)pa_dtype_size((pa_dtype)node->dtype);
+    Py_ssize_t size = (Py_ssize_t)pa_dtype_size(node->dtype);
     for (int i = 0; i < node->ndim; i++) {
         export->shape[i] = (Py_ssize_t)node->array->shape[i];
         export->strides[i] = (Py_ssize_t)node->array->strides[i] * size;

@@ -45,29 +45,24 @@ PyObject *pa_number_of_numpy(PyObject *object) {
     return NULL;
 }
 
+/* A handle's node or a Python number; 0 for anything else. */
+static inline int plain_as_node(PyObject *object, pa_node **out) {
+    if (!pa_is_handle(object)) return PyFloat_Check(object) || PyLong_Check(object) ? number_as_node(object, out) : 0;
+    *out = pa_node_retain(pa_handle_node(object));
+    return 1;
+}
+
 int pa_as_node(PyObject *object, pa_node **out) {
-    if (pa_is_handle(object)) {
-        *out = pa_node_retain(pa_handle_node(object));
-        return 1;
+    int found = plain_as_node(object, out);
+    if (found != 0) return found;
+    PyObject *other = pa_number_of_numpy(object);
+    if (other == NULL) {
+        if (pa_py.coerce == NULL) return 0;
+        other = PyObject_CallFunctionObjArgs(pa_py.coerce, object, NULL);
+        if (other == NULL) return -1;
     }
-    if (PyFloat_Check(object) || PyLong_Check(object)) return number_as_node(object, out);
-    PyObject *number = pa_number_of_numpy(object);
-    if (number != NULL) {
-        int found = number_as_node(number, out);
-        Py_DECREF(number);
-        return found;
-    }
-    if (pa_py.coerce == NULL) return 0;
-    PyObject *coerced = PyObject_CallFunctionObjArgs(pa_py.coerce, object, NULL);
-    if (coerced == NULL) return -1;
-    int found = 0;
-    if (pa_is_handle(coerced)) {
-        *out = pa_node_retain(pa_handle_node(coerced));
-        found = 1;
-    } else if (PyFloat_Check(coerced) || PyLong_Check(coerced)) {
-        found = number_as_node(coerced, out);
-    }
-    Py_DECREF(coerced);
+    found = plain_as_node(other, out);
+    Py_DECREF(other);
     return found;
 }
 

@@ -21,7 +21,7 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *const *arguments,
     for (Py_ssize_t i = 0; i < count; i++)
         if ((parents[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "attach")) == NULL) return NULL;
     /* A node that others hold may have children already, and must not become younger than they are. */
-    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float((pa_dtype)node->dtype))
+    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float(node->dtype))
         return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
     if (pa_handle_keep(arguments[0], "_backward_function", arguments[2]) < 0 ||
         pa_handle_keep(arguments[0], "_custom_op", arguments[3]) < 0)

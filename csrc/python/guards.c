@@ -325,10 +325,6 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
 
 /* ---- the type ---- */
 
-static PyObject *guards_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNUSED(keywords)) {
-    return PyType_GenericAlloc(type, 0);
-}
-
 static int guards_traverse(PyObject *object, visitproc visit, void *arg) {
     guards *self = (guards *)object;
     Py_VISIT(Py_TYPE(object));
@@ -521,7 +517,7 @@ static PyMethodDef guards_methods[] = {
 };
 
 static PyType_Slot guards_slots[] = {
-    {Py_tp_new, guards_new},
+    {Py_tp_new, PyType_GenericNew},
     {Py_tp_dealloc, guards_dealloc},
     {Py_tp_traverse, guards_traverse},
     {Py_tp_clear, guards_clear},

@@ -99,9 +99,8 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
     if (status == PA_OK) {
         bool accumulate = false;
         void *target = pa_gradient_target(node, i, &accumulate);
-        pa_node_gather(gradient, (pa_dtype)parent->dtype, converted);
-        pa_add_or_copy((pa_dtype)parent->dtype, target, (pa_dtype)parent->dtype, converted, pa_node_numel(parent),
-                       accumulate);
+        pa_node_gather(gradient, parent->dtype, converted);
+        pa_add_or_copy(parent->dtype, target, parent->dtype, converted, pa_node_numel(parent), accumulate);
     }
     pa_mem_free(converted, bytes);
     pa_node_release(gradient);
@@ -111,7 +110,7 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
 /* The backward of an autograd.Function takes the upstream gradient, and returns a gradient or None for each operand. */
 static pa_status run_function_backward(pa_node *node, PyObject *function) {
     pa_node *gradient = NULL;
-    PA_TRY(pa_node_new((pa_dtype)node->dtype, node->ndim, pa_node_shape(node), &gradient));
+    PA_TRY(pa_node_new_like(node, &gradient));
     memcpy(pa_node_data(gradient), pa_gradient(node), pa_node_bytes(node));
     PyObject *upstream = pa_wrap(gradient);
     PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, NULL);

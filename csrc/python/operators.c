@@ -10,6 +10,7 @@
 
 #include "convert.h"
 #include "hooks.h"
+#include "types.h"
 
 #include "../apply.h"
 #include "../record.h"
@@ -255,21 +256,16 @@ static int warn_of_lost_history(PyObject *self, const char *what) {
     return pa_warn(text);
 }
 
-static PyObject *slot_float(PyObject *self) {
-    if (warn_of_lost_history(self, "float") < 0) return NULL;
-    PyObject *element = pa_only_element(self, "float"), *number = NULL;
-    if (element != NULL) number = PyNumber_Float(element);
+static PyObject *as_number(PyObject *self, const char *what, unaryfunc convert) {
+    if (warn_of_lost_history(self, what) < 0) return NULL;
+    PyObject *element = pa_only_element(self, what), *number = NULL;
+    if (element != NULL) number = convert(element);
     Py_XDECREF(element);
     return number;
 }
 
-static PyObject *slot_int(PyObject *self) {
-    if (warn_of_lost_history(self, "int") < 0) return NULL;
-    PyObject *element = pa_only_element(self, "int"), *number = NULL;
-    if (element != NULL) number = PyNumber_Long(element);
-    Py_XDECREF(element);
-    return number;
-}
+static PyObject *slot_float(PyObject *self) { return as_number(self, "float", PyNumber_Float); }
+static PyObject *slot_int(PyObject *self) { return as_number(self, "int", PyNumber_Long); }
 
 static PyObject *slot_index(PyObject *self) {
     if (pa_dtype_is_float(pa_handle_node(self)->dtype))

@@ -1,11 +1,8 @@
-/* The operators of handles. */
+/* Operators in place. */
 #ifndef PA_OPERATORS_H
 #define PA_OPERATORS_H
 
 #include "handle.h"
-
-/* For the slots of Node, ended by {0, NULL}. */
-extern const PyType_Slot pa_operator_slots[];
 
 /* target op= other: in place where no gradient flows; else the handle moves on to the node of the result. */
 PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);

@@ -15,7 +15,7 @@ static PyObject *empty(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
         if (shape[i] < 0)
             return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
     pa_node *node = NULL;
-    return pa_wrap_or_raise(pa_node_new((pa_dtype)dtype, ndim, shape, &node), &node);
+    return pa_wrap_or_raise(pa_node_new(dtype, ndim, shape, &node), &node);
 }
 
 static PyObject *parameter(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
@@ -23,9 +23,9 @@ static PyObject *parameter(PyObject *Py_UNUSED(module), PyObject *const *argumen
     int requires_grad = PyObject_IsTrue(arguments[1]); /* may run Python, which may give the handle another node */
     pa_node *source = requires_grad < 0 ? NULL : pa_read_handle(arguments[0], "Parameter"), *node = NULL;
     if (source == NULL) return NULL;
-    if (requires_grad && !pa_dtype_is_float((pa_dtype)source->dtype))
+    if (requires_grad && !pa_dtype_is_float(source->dtype))
         return pa_raise(pa_fail(PA_TYPE, "Parameter: only floating point tensors have gradients, not %s of shape %s",
-                                pa_dtype_name((pa_dtype)source->dtype), pa_node_shape_text(source)));
+                                pa_dtype_name(source->dtype), pa_node_shape_text(source)));
     pa_status status = pa_detach(source, &node);
     if (status != PA_OK) return pa_raise(status);
     node->flags |= PA_IS_PARAMETER;
@@ -72,7 +72,7 @@ static PyObject *copy_into(PyObject *Py_UNUSED(module), PyObject *const *argumen
     if (!pa_has_arguments(n, 3, 3, "copy_into")) return NULL;
     const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
     pa_node *target = what == NULL ? NULL : pa_read_handle(arguments[0], what), *source = NULL;
-    if (target == NULL || read_source(arguments[1], (pa_dtype)target->dtype, what, &source) < 0) return NULL;
+    if (target == NULL || read_source(arguments[1], target->dtype, what, &source) < 0) return NULL;
     target = pa_handle_node(arguments[0]); /* reading the source may have run Python */
     pa_status status = PA_OK;
     if (pa_grad_enabled() && pa_node_requires_grad(source))

@@ -7,17 +7,15 @@
 
    Value and Tensor are types of their own, not Python subclasses of Node: one that is made by a class statement
    costs 50 ns more at the death of each object. Python adds their methods (pyautograd/_install.py). */
-#include "parts.h"
+#include "types.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include <structmember.h>
 
-#include "attributes.h"
-#include "buffer.h"
 #include "convert.h"
-#include "operators.h"
+#include "parts.h"
 
 #include "../apply.h"
 #include "../record.h"
