@@ -176,14 +176,7 @@ class Program:
     def call(self, arguments: tuple[Any, ...], /) -> Any: ...
     def call_leaves(self, arguments: tuple[Any, ...], /) -> Any: ...
     def run(
-        self,
-        data: tuple[Node, ...],
-        batch: int,
-        order: Node | None,
-        start: int,
-        count: int,
-        losses: Node,
-        /,
+        self, data: tuple[Node, ...], batch: int, order: Node | None, start: int, count: int, losses: Node, /
     ) -> Any: ...
     def describe(self) -> dict[str, Any]: ...
 

@@ -85,10 +85,7 @@ def make_circles(
     outer = np.linspace(0, 2 * np.pi, n_outer, endpoint=False)
     inner = np.linspace(0, 2 * np.pi, n_inner, endpoint=False)
     X = np.vstack(
-        [
-            np.append(np.cos(outer), np.cos(inner) * factor),
-            np.append(np.sin(outer), np.sin(inner) * factor),
-        ]
+        [np.append(np.cos(outer), np.cos(inner) * factor), np.append(np.sin(outer), np.sin(inner) * factor)]
     ).T
     return _finish(X, (n_outer, n_inner), shuffle, noise, random_state)
 

@@ -150,12 +150,7 @@ def decision_boundary(
 
 
 def weight_templates(
-    weight: Any,
-    shape: tuple[int, int] = (8, 8),
-    *,
-    ax: Axes | None = None,
-    columns: int | None = None,
-    title: str = "",
+    weight: Any, shape: tuple[int, int] = (8, 8), *, ax: Axes | None = None, columns: int | None = None, title: str = ""
 ) -> Axes:
     """The rows of `weight` (out_features, height * width) as images: what each unit looks for.
 
@@ -189,13 +184,7 @@ def weight_templates(
     return ax
 
 
-def confusion_matrix(
-    truth: ArrayLike,
-    predicted: ArrayLike,
-    *,
-    ax: Axes | None = None,
-    title: str = "",
-) -> Axes:
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, *, ax: Axes | None = None, title: str = "") -> Axes:
     """How often each class (row) was taken for each (column); `truth` and `predicted` are integers of shape (n,).
 
     **Raises** ValueError if they differ in length, ImportError without matplotlib.

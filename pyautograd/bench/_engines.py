@@ -25,13 +25,7 @@ from pyautograd import nn, reference, scalar
 from pyautograd.bench._measure import now
 
 OURS, OURS_SCALAR, REFERENCE = "pyautograd", "pyautograd scalar", "reference"
-PEERS = {
-    "micrograd": "micrograd",
-    "numpy": "numpy",
-    "torch": "torch",
-    "jax": "jax",
-    "sklearn": "scikit-learn",
-}
+PEERS = {"micrograd": "micrograd", "numpy": "numpy", "torch": "torch", "jax": "jax", "sklearn": "scikit-learn"}
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
@@ -56,10 +50,7 @@ class ScalarEngine:
 
 def scalar_engines(peers: dict[str, str]) -> list[ScalarEngine]:
     """pyautograd, the reference, and micrograd where `peers` has it."""
-    engines = [
-        ScalarEngine(OURS, scalar.Value, scalar.MLP),
-        ScalarEngine(REFERENCE, reference.Value, reference.MLP),
-    ]
+    engines = [ScalarEngine(OURS, scalar.Value, scalar.MLP), ScalarEngine(REFERENCE, reference.Value, reference.MLP)]
     if "micrograd" in peers:
         value, nn = importlib.import_module("micrograd.engine"), importlib.import_module("micrograd.nn")
         engines.append(ScalarEngine("micrograd", value.Value, nn.MLP, cyclic=True))

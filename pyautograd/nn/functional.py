@@ -521,11 +521,7 @@ def _soft_cross_entropy(
 
 @named
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """Mean of -input[target]: `cross_entropy` of log-probabilities.
 
