@@ -480,10 +480,8 @@ def cross_entropy(
             return apply(_ops.cross_entropy, input, target, (ignore_index,), (label_smoothing,))
     except AttributeError:
         pass  # an argument is no tensor
-    input, target = (
-        _arguments.tensor("cross_entropy", "input", input),
-        _arguments.tensor("cross_entropy", "target", target),
-    )
+    input = _arguments.tensor("cross_entropy", "input", input)
+    target = _arguments.tensor("cross_entropy", "target", target)
     if not 0.0 <= _arguments.number("cross_entropy", "label_smoothing", label_smoothing) <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
     if target.dtype is not int64:
