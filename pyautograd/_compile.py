@@ -24,12 +24,12 @@ from pyautograd._core import TraceError, is_recording
 from pyautograd._draw import draw_program
 from pyautograd._generator import Generator
 from pyautograd._guards import StepGuards
-from pyautograd._method import Step
 from pyautograd._program import Program
 from pyautograd._recompiles import Recompiles
 from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
 from pyautograd._signature import Call, take_apart
+from pyautograd._step import Step
 
 __all__ = ["CompiledStep", "compile"]
 

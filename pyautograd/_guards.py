@@ -34,7 +34,7 @@ import numpy as np
 
 from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
-from pyautograd._method import BoundStep, Step
+from pyautograd._step import BoundStep, Step
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 from pyautograd.nn._module import Module
