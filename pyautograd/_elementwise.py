@@ -166,10 +166,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     tensor([1, 2, 0])
     """
     if isinstance(value, Node):
-        filled: Any = value
-        if filled.ndim:
-            raise ValueError(f"masked_fill: value of shape {filled.shape}; it must be a number")
-        value = filled.to(input.dtype)
+        if value.ndim:
+            raise ValueError(f"masked_fill: value of shape {value.shape}; it must be a number")
+        value = value.to(input.dtype) if isinstance(value, Tensor) else apply(_ops.cast, value, (input.dtype.code,))
     elif not input.dtype.is_floating_point:
         made = _core.empty(input.dtype.code, ())
         _core.copy_into(made, value, "masked_fill")

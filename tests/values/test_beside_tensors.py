@@ -36,6 +36,7 @@ def test_functions_of_tensors_take_values_too():
     v, x = Value(2.0), pa.ones(2)
     assert pa.clamp(v, max=1.5).data == 1.5
     assert pa.clamp(v, pa.tensor([1.0, 3.0])).tolist() == [2, 3]
+    assert pa.masked_fill(x, pa.tensor([True, False]), v).tolist() == [2, 1]
     assert pa.add(v, 1, alpha=0.5).data == 2.5
     assert pa.add(x, v, alpha=2).tolist() == [5, 5] and pa.sub(x, v, alpha=0.5).tolist() == [0, 0]
 
