@@ -107,46 +107,34 @@ static void shrink_blocks(pa_program *p) {
     }
 }
 
-/* Takes the code out of the program, to be emitted again. */
-static void take_code(pa_program *p, pa_instruction **code, int32_t *n, size_t *capacity) {
-    *code = p->code;
-    *n = p->n_code;
-    *capacity = p->code_capacity;
+static pa_status emit_groups(pa_program *p, pa_instruction *code, int32_t n) {
+    for (int32_t i = 0, size = 1; i < n; i += size) {
+        size = 1;
+        if (code[i].kind == PA_DO_NOTHING) continue;
+        size = group_size(p, code, i, n);
+        PA_TRY(size > 1 ? emit_group(p, code + i, size) : pa_program_emit(p, &code[i]));
+    }
+    shrink_blocks(p);
+    return PA_OK;
+}
+
+static pa_status emit_maps(pa_program *p, pa_instruction *code, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        if (code[i].kind == PA_DO_FORWARD) make_map(p, &code[i]);
+        PA_TRY(is_elementwise_backward(p, &code[i]) ? emit_gradients(p, code[i]) : pa_program_emit(p, &code[i]));
+    }
+    return PA_OK;
+}
+
+/* Takes the code out of the program, and has it emitted again. */
+static pa_status rewrite(pa_program *p, pa_status (*emit)(pa_program *p, pa_instruction *code, int32_t n)) {
+    pa_instruction *code = p->code;
+    int32_t n = p->n_code;
+    size_t capacity = p->code_capacity;
     p->code = NULL;
     p->n_code = 0;
     p->code_capacity = 0;
-}
-
-static pa_status make_groups(pa_program *p) {
-    pa_instruction *code;
-    int32_t n;
-    size_t capacity;
-    take_code(p, &code, &n, &capacity);
-    pa_status status = PA_OK;
-    for (int32_t i = 0; i < n && status == PA_OK;) {
-        if (code[i].kind == PA_DO_NOTHING) {
-            i++;
-            continue;
-        }
-        int32_t size = group_size(p, code, i, n);
-        status = size > 1 ? emit_group(p, code + i, size) : pa_program_emit(p, &code[i]);
-        i += size;
-    }
-    pa_mem_free(code, capacity * sizeof *code);
-    if (status == PA_OK) shrink_blocks(p);
-    return status;
-}
-
-static pa_status make_maps(pa_program *p) {
-    pa_instruction *code;
-    int32_t n;
-    size_t capacity;
-    take_code(p, &code, &n, &capacity);
-    pa_status status = PA_OK;
-    for (int32_t i = 0; i < n && status == PA_OK; i++) {
-        if (code[i].kind == PA_DO_FORWARD) make_map(p, &code[i]);
-        status = is_elementwise_backward(p, &code[i]) ? emit_gradients(p, code[i]) : pa_program_emit(p, &code[i]);
-    }
+    pa_status status = emit(p, code, n);
     pa_mem_free(code, capacity * sizeof *code);
     return status;
 }
@@ -198,9 +186,9 @@ static void fuse_relu_gradient(pa_program *p) {
 }
 
 pa_status pa_pass_fuse(pa_program *p) {
-    PA_TRY(make_maps(p));
+    PA_TRY(rewrite(p, emit_maps));
     pa_program_find_lives(p);
     fuse_relu(p);
     fuse_relu_gradient(p);
-    return make_groups(p);
+    return rewrite(p, emit_groups);
 }

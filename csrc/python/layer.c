@@ -86,10 +86,10 @@ void pa_neuron_fields(PyObject *neuron, PyObject *fields[3]) {
 
 static inline bool is_exact_value(PyObject *object) { return Py_TYPE(object) == pa_py.value_type; }
 
-static void free_values(pa_node **nodes, Py_ssize_t n) {
-    if (nodes == NULL) return;
-    for (Py_ssize_t i = 0; i < n; i++) pa_node_release(nodes[i]);
-    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
+/* A block for n nodes, of which so many are held. */
+static void free_values(pa_node **nodes, Py_ssize_t held, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; i < held; i++) pa_node_release(nodes[i]);
+    if (nodes != NULL) pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
 }
 
 /* A new reference on the Value that an element is; a number becomes a constant. */
@@ -124,8 +124,7 @@ static pa_node **read_values(PyObject *object, Py_ssize_t *n, const char *what) 
     }
     Py_DECREF(list);
     if (status == PA_OK) return nodes;
-    for (Py_ssize_t i = 0; i < read; i++) pa_node_release(nodes[i]);
-    pa_mem_free_array(nodes, (size_t)*n + 1, sizeof *nodes);
+    free_values(nodes, read, *n);
     pa_raise(status);
     return NULL;
 }
@@ -159,7 +158,7 @@ static pa_status neuron_output(const neuron_state *state, pa_node **x, Py_ssize_
     if (weights != NULL)
         status = n_weights == n ? pa_value_neuron((int)n, weights, x, b, nonlinear, out)
                                 : pa_fail(PA_VALUE, "neuron: %zd inputs for %zd weights", n, n_weights);
-    free_values(weights, n_weights);
+    if (weights != NULL) free_values(weights, n_weights, n_weights);
     pa_node_release(b);
     return status;
 }
@@ -183,7 +182,7 @@ static PyObject *layer(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
         if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
     }
     if (room != NULL) pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
-    free_values(x, n_inputs);
+    if (x != NULL) free_values(x, n_inputs, n_inputs);
     Py_XDECREF(neurons);
     return outputs;
 }

@@ -148,21 +148,15 @@ static PyObject *new_no_grad(PyTypeObject *type, PyObject *arguments, PyObject *
     return wrapped;
 }
 
-static PyObject *new_enable_grad(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    return takes_nothing(arguments, keywords) ? make(type, set_grad, true) : NULL;
-}
-static PyObject *new_detect_anomaly(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    return takes_nothing(arguments, keywords) ? make(type, set_anomaly, true) : NULL;
-}
-static PyObject *new_paused(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    return takes_nothing(arguments, keywords) ? make(type, set_paused, true) : NULL;
-}
-static PyObject *new_recorded(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    return takes_nothing(arguments, keywords) ? make(type, set_recorded, true) : NULL;
-}
-static PyObject *new_turn(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    return takes_nothing(arguments, keywords) ? make(type, set_turn, true) : NULL;
-}
+#define TAKES_NOTHING(name, set)                                                                                       \
+    static PyObject *name(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {                               \
+        return takes_nothing(arguments, keywords) ? make(type, set, true) : NULL;                                      \
+    }
+TAKES_NOTHING(new_enable_grad, set_grad)
+TAKES_NOTHING(new_detect_anomaly, set_anomaly)
+TAKES_NOTHING(new_paused, set_paused)
+TAKES_NOTHING(new_recorded, set_recorded)
+TAKES_NOTHING(new_turn, set_turn)
 
 /* Signals that wait are handled first, so that few can come between this switch and the block of a `with`. */
 static PyObject *new_set_grad_enabled(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {

@@ -158,22 +158,22 @@ static PyObject *program_retire(PyObject *self, PyObject *Py_UNUSED(unused)) {
 }
 
 static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
+    program *p = (program *)self;
     int k;
     PyObject *owner, *before;
     Py_ssize_t params, state, steps, hyper;
     if (!PyArg_ParseTuple(arguments, "iOnnnn:set_update", &k, &owner, &params, &state, &steps, &hyper)) return NULL;
-    if (is_calling((program *)self)) return refuse_second_call();
-    pa_program *p = ((program *)self)->program;
-    if (k < 0 || k >= p->n_updates)
-        return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->n_updates);
-    pa_update_plan *plan = &p->updates[k];
+    if (is_calling(p)) return refuse_second_call();
+    if (k < 0 || k >= p->program->n_updates)
+        return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->program->n_updates);
+    pa_update_plan *plan = &p->program->updates[k];
     plan->params = (pa_node **)params;
     plan->state = (pa_node **)state;
     plan->steps = (int64_t *)steps;
     plan->hyper = (const pa_hyper *)hyper;
     pa_update_plan_bound(plan);
-    before = ((program *)self)->plans[k];
-    ((program *)self)->plans[k] = Py_NewRef(owner);
+    before = p->plans[k];
+    p->plans[k] = Py_NewRef(owner);
     Py_XDECREF(before);
     Py_RETURN_NONE;
 }
