@@ -1,5 +1,5 @@
-/* Of the prefix macros of ops.def, those that are alike for float and double, given NUMBER, and those that are alike for
-   integers too. prefix_none.h takes them back. */
+/* The prefix macros of ops.def that are alike for float and double, where NUMBER is defined, and those that are alike
+   for integers too. prefix_none.h takes them back. */
 #ifdef NUMBER
 #define ZERO NUMBER(0)
 #define ONE NUMBER(1)

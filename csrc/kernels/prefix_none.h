@@ -1,4 +1,4 @@
-/* Takes back every macro of prefix_float.h, prefix_double.h and prefix_int.h. */
+/* Takes back every macro of the other prefix headers. */
 #undef ADD
 #undef SUB
 #undef MUL

@@ -178,7 +178,8 @@ static void read_product(const pa_node *node, product *p) {
     simplify(p);
 }
 
-/* Where the matrices of one step of the batch begin, in elements, and whether each gradient is met for the first time. */
+/* Where the matrices of one step of the batch begin, in elements, and whether each gradient is met for the first
+   time. */
 typedef struct place {
     int64_t at[PA_MAX_NDIM];
     int64_t a, b, out, a_grad, b_grad;

@@ -1,6 +1,6 @@
-/* Lowering of a step over Values (lower_scalars.h): every number becomes a virtual register of straight-line code, small
-   tensors among them element by element, and the backward is written out as further ops. What is left of the graph is
-   arithmetic, which the code turns into vector loops. */
+/* Lowering of a step over Values (lower_scalars.h): every number becomes a virtual register of straight-line code,
+   small tensors among them element by element, and the backward is written out as further ops. What is left of the
+   graph is arithmetic, which the code turns into vector loops. */
 #include "lower_scalars.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
    written, as in an eager step that raises. */
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results);
 
-/* Can it make many steps in one go? Not where it adds to gradients that it finds, or makes gradients of its arguments. */
+/* Can it make many steps in one go? Not where it adds to gradients that it finds, or makes gradients of arguments. */
 bool pa_program_can_run(const pa_program *p);
 
 /* `count` steps over rows of `data` (all with the same number of rows) in the given order (NULL: as they stand),

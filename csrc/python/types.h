@@ -1,4 +1,4 @@
-/* What the types Node, Value and Tensor are put together of: attributes, operators, buffers. Their life is handle.h's. */
+/* What types.c puts together to the types Node, Value and Tensor: attributes, operators, buffers. */
 #ifndef PA_TYPES_H
 #define PA_TYPES_H
 
