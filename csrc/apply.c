@@ -1,3 +1,4 @@
+/* An op applied: operands checked, node made, forward run, history settled; copies and changes in place. */
 #include "apply.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The life of storages and nodes: made, linked, released without recursion; and what is asked of a node. */
 #include "graph.h"
 
 #include <stdio.h>

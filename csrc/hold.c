@@ -1,3 +1,4 @@
+/* The nodes of work without the GIL, the holds under way, and what is left of them after a fork. */
 #include "hold.h"
 
 #include <time.h>

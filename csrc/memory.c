@@ -1,3 +1,4 @@
+/* Slabs for small blocks, free lists for large ones, and what tests count and make fail. */
 #include "memory.h"
 
 #include <stdlib.h>

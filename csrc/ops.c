@@ -1,3 +1,4 @@
+/* ops.def expanded to the table of ops as data. */
 #include "ops.h"
 
 const pa_op_info pa_op_table[PA_OP_COUNT] = {

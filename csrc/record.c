@@ -1,3 +1,4 @@
+/* The log of a step as it is written; afterwards, two logs compared. */
 #include "record.h"
 
 #include <stdio.h>

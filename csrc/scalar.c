@@ -1,3 +1,4 @@
+/* Ops on Values over libm, a neuron as one node, and the backward walk over a graph of Values. */
 #include "scalar.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* The texts of the status codes, and the message of a thread's last failure. */
 #include "status.h"
 
 #include <stdarg.h>

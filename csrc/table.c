@@ -1,3 +1,4 @@
+/* The memory of a hash table, and its clearing. */
 #include "table.h"
 
 #include <string.h>

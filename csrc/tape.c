@@ -1,3 +1,4 @@
+/* The steps of a backward: list, reserve, sweep, commit. */
 #include "tape.h"
 
 #include <math.h>

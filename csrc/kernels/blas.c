@@ -1,3 +1,4 @@
+/* The BLAS that was adopted: calls for either width of its integers, and its number of threads. */
 #include "blas.h"
 
 #include <limits.h>

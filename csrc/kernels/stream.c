@@ -1,3 +1,4 @@
+/* Streams opened over an array, its axes merged, and read or written a block at a time. */
 #include "stream.h"
 
 #include <string.h>

@@ -29,8 +29,8 @@ static struct {
 } known;
 
 /* A tensor over the owner's memory, which is held as long as the memory is used; strides in elements. */
-static pa_status node_over(PyObject *owner, char *address, pa_dtype dtype, int ndim, const int64_t *shape,
-                           const int64_t *strides, pa_node **out) {
+static inline pa_status node_over(PyObject *owner, char *address, pa_dtype dtype, int ndim, const int64_t *shape,
+                                  const int64_t *strides, pa_node **out) {
     int64_t numel = 1;
     for (int i = 0; i < ndim; i++) numel *= shape[i];
     pa_storage *storage = NULL;
