@@ -55,7 +55,7 @@ void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process) {
     pa_random_set_here((pa_random_state){.seed = seed, .counter = counter}, of_process);
 }
 
-int pa_random_refuse(void) { return pa_record_refuse("seeding the random stream", "seed it before the first step"); }
+int pa_step_refuse(const char *what, const char *instead) { return pa_record_refuse(what, instead); }
 
 /* What a program would not repeat: it draws from the stream of the thread that calls it, and has bounds as doubles. */
 static pa_status check_fill(const uint64_t *stream, double low, double high) {

@@ -47,7 +47,10 @@ int pa_default_float_get(void);
    threads that have not set theirs); others are the caller's. */
 uint64_t *pa_random_stream(void);
 void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process);
-int pa_random_refuse(void); /* fails while a step is recorded */
+
+/* Fails while a step is recorded, with what cannot be part of it and what to write instead. */
+int pa_step_refuse(const char *what, const char *instead);
+
 int pa_fill_uniform(uint64_t *stream, pa_node *node, double low, double high);
 int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std);
 int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high);

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pyautograd import _ops
 from pyautograd._array_like import as_tensor
-from pyautograd._core import Tensor
+from pyautograd._core import Tensor, apply
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +74,22 @@ def probability(function: str, given: float) -> None:
         raise wrong(function, "p", "a number", given) from None
     if not inside:
         raise ValueError(f"{function}: probability has to be between 0 and 1, but got {given}")
+
+
+# As in pa_check (csrc/kernels/ops.h)
+_CHECKED = (
+    "cross_entropy", "nll_loss", "one_hot", "gather", "index_select", "index", "binary_cross_entropy: input",
+    "binary_cross_entropy: target",
+)  # fmt: skip
+_NOTHING_IGNORED = -(2**63)
+
+
+def within(what: str, data: Tensor, end: int, ignored: int | None = None, low: int = 0) -> None:
+    """IndexError unless int64 elements are in [low, end) or `ignored`; ValueError unless floats are in [low, end].
+
+    The check is an op: a compiled step makes it again at each call.
+    """
+    apply(_ops.check, data, (_CHECKED.index(what), low, end, _NOTHING_IGNORED if ignored is None else ignored))
 
 
 def named(function: F) -> F:

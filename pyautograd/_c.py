@@ -13,7 +13,7 @@ if "t" in sys.abiflags:  # the free-threaded builds, e.g. 3.13t
 from pyautograd import _core
 from pyautograd._core import ffi, lib
 
-__all__ = ["check", "ffi", "lib", "node_pointer", "text"]
+__all__ = ["check", "ffi", "lib", "node_pointer", "refuse_in_step", "text"]
 
 os.register_at_fork(after_in_child=_core.after_fork)
 
@@ -24,6 +24,11 @@ def check(status: int) -> None:
         name = text(lib.pa_status_exception(status))
         exception = getattr(_core, name, None) or getattr(builtins, name)
         raise exception(text(lib.pa_status_message()))
+
+
+def refuse_in_step(what: str, instead: str) -> None:
+    """TraceError where a step is being recorded: what cannot be part of it, and what to write instead."""
+    check(lib.pa_step_refuse(what.encode(), instead.encode()))
 
 
 def text(pointer: Any) -> str:

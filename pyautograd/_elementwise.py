@@ -12,7 +12,6 @@ import numpy as np
 
 from pyautograd import _arguments, _core, _ops
 from pyautograd._arguments import named
-from pyautograd._array_like import from_numpy
 from pyautograd._core import Node, Tensor, apply
 from pyautograd._generated import *  # pickles find them here
 
@@ -20,6 +19,11 @@ __all__ = [
     "add", "allclose", "clamp", "clip", "gelu", "isclose", "isfinite", "isinf", "isnan", "logical_and", "logical_not",
     "logical_or", "masked_fill", "pow", "rsqrt", "sub", "where",
 ]  # fmt: skip
+
+
+def is_one(alpha: Any) -> bool:
+    """Is a factor known to be 1? A traced scalar is not asked."""
+    return isinstance(alpha, int | float) and alpha == 1
 
 
 def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
@@ -52,7 +56,7 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return apply(_ops.add, input, other if alpha == 1 else scaled("add", input, other, alpha))
+    return apply(_ops.add, input, other if is_one(alpha) else scaled("add", input, other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -62,7 +66,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.sub(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([-9., -8.])
     """
-    return apply(_ops.sub, input, other if alpha == 1 else scaled("sub", input, other, alpha))
+    return apply(_ops.sub, input, other if is_one(alpha) else scaled("sub", input, other, alpha))
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -246,10 +250,6 @@ def isfinite(input: Tensor) -> Tensor:
     return lt(abs(input), float("inf")) if input.dtype.is_floating_point else eq(input, input)
 
 
-def _array(name: str, argument: str, given: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(_arguments.tensor(name, argument, given).detach())
-
-
 @named
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise: |a - b| <= atol + rtol |b|; NaNs are close to one another with `equal_nan`.
@@ -261,8 +261,12 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     >>> pyautograd.isclose(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([1.0, 2.1])).tolist()
     [True, False]
     """
-    a, b = _array("isclose", "input", input), _array("isclose", "other", other)
-    return from_numpy(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
+    a, b = (
+        each.detach() if each.dtype.is_floating_point else each.double()
+        for each in (_arguments.tensor("isclose", "input", input), _arguments.tensor("isclose", "other", other))
+    )
+    close: Tensor = (isfinite(b) & (abs(a - b) <= abs(b) * rtol + atol)) | eq(a, b)
+    return close | (isnan(a) & isnan(b)) if _arguments.flag("isclose", "equal_nan", equal_nan) else close
 
 
 @named
@@ -273,5 +277,5 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     >>> pyautograd.allclose(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([1.0, 2.0]))
     True
     """
-    a, b = _array("allclose", "input", input), _array("allclose", "other", other)
-    return bool(np.allclose(a, b, rtol, atol, equal_nan))
+    close = isclose(input, other, rtol, atol, equal_nan)
+    return bool(apply(_ops.eq, apply(_ops.sum, eq(close, False)), 0).item())

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any
 
-from pyautograd._c import check, ffi, lib
+from pyautograd._c import ffi, lib, refuse_in_step
 
 __all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 
@@ -114,7 +114,7 @@ class Generator:
         return self._numbers
 
     def _put(self, seed: int, counter: int, is_new: bool) -> None:
-        check(lib.pa_random_refuse())
+        refuse_in_step("seeding a random stream", "seed it before the first step")
         self._numbers[0], self._numbers[1] = seed, counter
 
 
@@ -128,7 +128,7 @@ class _DefaultGenerator(Generator):
         return lib.pa_random_stream()
 
     def _put(self, seed: int, counter: int, is_new: bool) -> None:
-        check(lib.pa_random_refuse())
+        refuse_in_step("seeding a random stream", "seed it before the first step")
         lib.pa_random_stream_set(seed, counter, is_new and _is_main_thread())
 
 

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyautograd import _ops
+from pyautograd import _arguments, _core, _ops
 from pyautograd._array_like import as_tensor, from_numpy
+from pyautograd._c import refuse_in_step
 from pyautograd._core import Node, Tensor, apply, is_recording, reshape
+from pyautograd._creation import arange
 from pyautograd._elementwise import where
+from pyautograd._shape import broadcast_to
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
 _FULL = slice(None)
@@ -34,6 +37,11 @@ def _as_index_array(item: Any) -> Any:
             return item
         if item.ndim == 0 and item.dtype.name == "int64":
             return None
+        if item.dtype.name == "bool":
+            refuse_in_step(
+                "an index that is a mask, whose result has a shape that depends on its numbers,",
+                "write where(mask, x, other), masked_fill(mask, value), or a sum with weights",
+            )
         item = np.asarray(item.detach())
     elif isinstance(item, list | range):
         item = np.asarray(item, dtype=np.int64 if len(item) == 0 else None)
@@ -114,14 +122,12 @@ def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shap
 
 
 def _recorded_positions(arrays: list[Any], sizes: list[int]) -> Any:
-    """The same as ops on tensors, for a step that does not know the positions yet; one out of range becomes a position
-    that the op refuses.
-    """
+    """The same as ops on tensors, for a step that does not know the positions yet."""
     linear: Any = 0
     for array, size in zip(arrays, sizes, strict=True):
         at: Any = as_tensor(array)
-        inside = (at >= -size) & (at < size)
-        linear = where(inside, where(at < 0, at + size, at) + linear * size, np.iinfo(np.int64).min // 2)
+        _arguments.within("index", at, size, low=-size)
+        linear = where(at < 0, at + size, at) + linear * size
     return linear
 
 
@@ -193,3 +199,39 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
         order = [*range(n_index, n_index + lead), *range(n_index), *range(n_index + lead, result.ndim)]
         result = apply(_ops.view, result, (_PERMUTE, *order)).contiguous()
     return result
+
+
+def setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
+    """`tensor[key] = value` out of ops, for a step that is being recorded; NumPy does it otherwise."""
+    value = value if isinstance(value, Node) else as_tensor(value, dtype=tensor.dtype)
+    if isinstance(key, Tensor) and key.dtype.name == "bool":
+        _core.copy_into(tensor, where(*_mask_and_value(tensor, key, value), tensor), "setitem")
+        return
+    items = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(item, Tensor | np.ndarray | list) for item in items):
+        seen = getitem(tensor, key)
+        _core.copy_into(seen, _without_leading_axes(value, seen.ndim), "setitem")
+        return
+    # As in NumPy, and unlike reading, an int beside arrays is one of them
+    items = tuple(np.asarray(item) if type(item) is int else item for item in items)
+    positions = getitem(arange(tensor.numel()).reshape(tensor.shape), items)
+    values = apply(_ops.cast, _without_leading_axes(value, positions.ndim), (tensor.dtype.code,))
+    changed = apply(_ops.put, tensor, positions, broadcast_to(values, positions.shape))
+    _core.copy_into(tensor, changed, "setitem")
+
+
+def _without_leading_axes(value: Tensor, ndim: int) -> Tensor:
+    """A value with no more axes than what it is written into, where the first ones have size 1."""
+    extra = value.ndim - ndim
+    return reshape(value, value.shape[extra:]) if extra > 0 and set(value.shape[:extra]) == {1} else value
+
+
+def _mask_and_value(tensor: Tensor, mask: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """A mask picks rows of the axes behind its own; a value with a row for each of them is refused."""
+    if mask.shape != tensor.shape[: mask.ndim]:
+        raise IndexError(f"setitem: a mask of shape {mask.shape} for a tensor of shape {tensor.shape}")
+    behind = tensor.ndim - mask.ndim
+    value = _without_leading_axes(value, behind)
+    if value.ndim > behind:
+        refuse_in_step("setitem with a mask and a value for each element picked", "write where(mask, other, x)")
+    return reshape(mask, (*mask.shape, *(1,) * behind)), value

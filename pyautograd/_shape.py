@@ -12,7 +12,7 @@ import numpy as np
 from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._array_like import from_numpy
-from pyautograd._core import Tensor, apply, is_recording
+from pyautograd._core import Tensor, apply
 from pyautograd._dtype import int64
 
 __all__ = [
@@ -379,11 +379,7 @@ def _positions(name: str, index: Any, size: int) -> Tensor:
     positions = _arguments.tensor(name, "index", index)
     if positions.dtype is not int64:
         raise TypeError(f"{name}: index must be int64, not {positions.dtype.name}")
-    if not is_recording():  # in a program the op itself refuses what is out of range
-        array = np.asarray(positions)
-        outside = array[(array < 0) | (array >= size)]
-        if outside.size:
-            raise IndexError(f"{name}: index {outside[0]} is out of range at an axis of size {size}")
+    _arguments.within(name, positions, size)
     return positions
 
 

@@ -24,7 +24,7 @@ from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator, stream_of
-from pyautograd._indexing import getitem
+from pyautograd._indexing import getitem, setitem_in_step
 from pyautograd._install import install_methods
 
 __all__ = ["Tensor", "is_tensor"]
@@ -433,6 +433,9 @@ class Tensor(TensorMethods):
             )
         _core.check_write(self, "setitem")
         with _grad_mode.no_grad():
+            if _core.is_recording():
+                setitem_in_step(self, key, value)
+                return
             array = self.numpy()
             try:
                 array[_plain(key)] = _plain(value.to(self.dtype) if isinstance(value, Tensor) else value)
@@ -500,7 +503,7 @@ class Tensor(TensorMethods):
         >>> pyautograd.ones(2).add_(pyautograd.ones(2), alpha=0.5)
         tensor([1.5000, 1.5000])
         """
-        return _core.in_place(_ops.add, self, other if alpha == 1 else E.scaled("add_", self, other, alpha))
+        return _core.in_place(_ops.add, self, other if E.is_one(alpha) else E.scaled("add_", self, other, alpha))
 
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """self -= alpha other. **Raises** as `add_`.
@@ -509,7 +512,7 @@ class Tensor(TensorMethods):
         >>> pyautograd.ones(2).sub_(0.5)
         tensor([0.5000, 0.5000])
         """
-        return _core.in_place(_ops.sub, self, other if alpha == 1 else E.scaled("sub_", self, other, alpha))
+        return _core.in_place(_ops.sub, self, other if E.is_one(alpha) else E.scaled("sub_", self, other, alpha))
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other. **Raises** as `add_`.

@@ -2,8 +2,9 @@
 
        cat     operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
        index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
+       put     a in row-major order, element b[j] replaced by c[j]; where positions repeat, the last one stays
 
-   Gradients of both are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
+   Gradients of the first two are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
    dtype. */
 #include "kernels.h"
 #include "ops.h"
@@ -218,6 +219,43 @@ pa_status pa_index_backward(pa_node *node, void *PA_UNUSED(scratch)) {
         else
             ((double *)(void *)dx)[position] += ((const double *)(const void *)g)[i];
         pa_walk_next(&walk, &r.positions, r.positions.n);
+    }
+    return PA_OK;
+}
+
+/* ---- put ---- */
+
+pa_status pa_put_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1], *c = call->in[2];
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "put: positions are int64, not %s (of shape %s)", pa_dtype_name(b->dtype),
+               pa_node_shape_text(b));
+    PA_FAIL_IF(!pa_same_shape(b, c) || c->dtype != a->dtype, PA_VALUE,
+               "put: values of %s, shape %s, at positions of shape %s in a tensor of %s", pa_dtype_name(c->dtype),
+               pa_node_shape_text(c), pa_node_shape_text(b), pa_dtype_name(a->dtype));
+    spec->dtype = a->dtype;
+    spec->ndim = a->ndim;
+    if (a->ndim > 0) memcpy(spec->shape, pa_node_shape(a), (size_t)a->ndim * sizeof *spec->shape);
+    return PA_OK;
+}
+
+pa_status pa_put_forward(pa_node *node, void *PA_UNUSED(scratch)) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1), *c = pa_node_parent(node, 2);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    size_t size = pa_dtype_size(a->dtype);
+    char *out = pa_node_data(node);
+    const char *values = pa_node_data(c);
+    pa_node_gather(a, a->dtype, out);
+    pa_axes axes = {.n = 0}; /* of the positions and the values */
+    for (int axis = 0; axis < b->ndim; axis++)
+        pa_axes_add(&axes, pa_node_shape(b)[axis], pa_node_strides(b)[axis], pa_node_strides(c)[axis]);
+    pa_walk walk = {{0}, {0}};
+    int64_t numel = pa_node_numel(a);
+    for (int64_t i = 0, n = pa_node_numel(b); i < n; i++) {
+        int64_t position = positions[walk.at[0]];
+        PA_FAIL_IF(position < 0 || position >= numel, PA_INDEX, "put: position %lld is out of range for shape %s",
+                   (long long)position, pa_node_shape_text(a));
+        memcpy(out + position * (int64_t)size, values + walk.at[1] * (int64_t)size, size);
+        pa_walk_next(&walk, &axes, axes.n);
     }
     return PA_OK;
 }

@@ -124,10 +124,26 @@ bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *s
 
 /* ---- index.c: cat: ints = {axis}
         index: ints = {k}; a (d_1 … d_k, rest…), b int64 of any shape: positions in row-major order over the leading k
-        axes; result (b's shape…, rest…) ---- */
-pa_shape_fn pa_cat_shape, pa_index_shape;
-pa_forward_fn pa_cat_forward, pa_index_forward;
+        axes; result (b's shape…, rest…)
+        put: a, b int64, c of b's shape: a contiguous copy of a with c at the positions b in row-major order ---- */
+pa_shape_fn pa_cat_shape, pa_index_shape, pa_put_shape;
+pa_forward_fn pa_cat_forward, pa_index_forward, pa_put_forward;
 pa_backward_fn pa_cat_backward, pa_index_backward;
+
+/* ---- checks.c: check: ints = {pa_check, low, end, ignored} ---- */
+typedef enum pa_check {
+    PA_CHECK_CROSS_ENTROPY,
+    PA_CHECK_NLL_LOSS,
+    PA_CHECK_ONE_HOT,
+    PA_CHECK_GATHER,
+    PA_CHECK_INDEX_SELECT,
+    PA_CHECK_INDEX,
+    PA_CHECK_BCE_INPUT,
+    PA_CHECK_BCE_TARGET,
+    PA_CHECKS
+} pa_check;
+pa_shape_fn pa_check_shape;
+pa_forward_fn pa_check_forward;
 
 /* ---- random.c: dropout: params = {p}; the mask is kept in array->saved, one byte an element ---- */
 pa_shape_fn pa_dropout_shape;

@@ -12,10 +12,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
+from pyautograd._c import refuse_in_step
 from pyautograd._core import apply
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
@@ -138,10 +137,11 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes == -1:
         if input.numel() == 0:
             raise ValueError("one_hot: num_classes must be given for an empty tensor")
+        refuse_in_step("one_hot without num_classes, whose shape depends on the classes,", "give num_classes")
         num_classes = int(input.max()) + 1
     if num_classes < 1:
         raise ValueError(f"one_hot: {num_classes} classes")
-    _check_classes("one_hot", input, num_classes, None)
+    _arguments.within("one_hot", input, num_classes)
     return apply(_ops.eq, input.unsqueeze(-1), arange(num_classes)).to(int64)
 
 
@@ -421,10 +421,8 @@ def binary_cross_entropy(
     50.0
     """
     _check_shapes("binary_cross_entropy", input, target)
-    for argument, given in ("input", input), ("target", target):
-        numbers = np.asarray(given.detach())
-        if numbers.size and not (numbers.min() >= 0 and numbers.max() <= 1):
-            raise ValueError(f"binary_cross_entropy: all elements of {argument} should be between 0 and 1")
+    _arguments.within("binary_cross_entropy: input", input, 1)
+    _arguments.within("binary_cross_entropy: target", target, 1)
     loss = apply(_ops.bce, input, target)
     if weight is not None:
         loss = loss * weight
@@ -555,15 +553,6 @@ def _rows_and_classes(name: str, input: Tensor, target: Tensor) -> tuple[Tensor,
     return input, target, shape
 
 
-def _check_classes(name: str, classes: Tensor, n_classes: int, ignore_index: int | None) -> None:
-    outside = (classes < 0) | (classes >= n_classes)
-    if ignore_index is not None:
-        outside = outside & (classes != ignore_index)
-    if classes.numel() and bool(outside.any()):
-        wrong = int(classes[outside].reshape(-1)[0])
-        raise IndexError(f"{name}: class {wrong} is out of range: there are {n_classes} classes, from 0")
-
-
 def _check_weight(name: str, weight: Tensor, n_classes: int) -> None:
     weight = _arguments.tensor(name, "weight", weight)
     if tuple(weight.shape) != (n_classes,):
@@ -580,7 +569,7 @@ def _safe_classes(classes: Tensor, ignore_index: int) -> Tensor:
 def _nll(name: str, logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
     """The loss of each row, 0 where it is ignored."""
     n_classes = logs.shape[-1]
-    _check_classes(name, classes, n_classes, ignore_index)
+    _arguments.within(name, classes, n_classes, ignore_index)
     picked = _safe_classes(classes, ignore_index)
     loss = -apply(_ops.index, logs, arange(logs.shape[0]) * n_classes + picked, (2,))
     if weight is not None:
