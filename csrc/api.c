@@ -55,6 +55,10 @@ void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process) {
     pa_random_set_here((pa_random_state){.seed = seed, .counter = counter}, of_process);
 }
 
+void pa_random_stream_swap(uint64_t *kept) {
+    if (kept != NULL) pa_random_swap((pa_random_thread *)kept);
+}
+
 int pa_step_refuse(const char *what, const char *instead) { return pa_record_refuse(what, instead); }
 
 /* What a program would not repeat: it draws from the stream of the thread that calls it, and has bounds as doubles. */

@@ -44,9 +44,11 @@ int pa_default_float_get(void);
 
 /* Random numbers into a contiguous tensor. A stream is two numbers, its seed and how many were drawn from it:
    pa_random_stream() is the calling thread's, which pa_random_stream_set sets (of_process: and by its seed those of all
-   threads that have not set theirs); others are the caller's. */
+   threads that have not set theirs); others are the caller's. pa_random_stream_swap exchanges the thread's with one that
+   is kept in four numbers: a stream, 0, and 1 for one that is set; NULL leaves it. */
 uint64_t *pa_random_stream(void);
 void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process);
+void pa_random_stream_swap(uint64_t *kept);
 
 /* Fails while a step is recorded, with what cannot be part of it and what to write instead. */
 int pa_step_refuse(const char *what, const char *instead);

@@ -352,6 +352,15 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     return true;
 }
 
+bool pa_log_same_gradients(const pa_log *a, const pa_log *b) {
+    for (size_t i = 0; i < a->n_variables; i++) {
+        const pa_variable *v = &a->variables[i];
+        int32_t other = v->kind == PA_VARIABLE_CAPTURED ? pa_log_find(b, v->node) : -1;
+        if (other >= 0 && b->variables[other].has_grad != v->has_grad) return false;
+    }
+    return true;
+}
+
 bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size) {
     for (size_t i = 0; i < log->n_entries; i++) {
         const pa_entry *entry = &log->entries[i];

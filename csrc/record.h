@@ -128,6 +128,9 @@ pa_status pa_record_refuse(const char *what, const char *instead);
 /* Writes where and how two logs differ; false where they are the same. */
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);
 
+/* Did two calls find the same leaves with a gradient? Where not, what they did may differ. */
+bool pa_log_same_gradients(const pa_log *a, const pa_log *b);
+
 /* Writes which node of the step, other than its inputs and `outputs`, is still held by a Python object; false where
    none is. */
 bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size);

@@ -151,8 +151,8 @@ class CompiledStep(Step):
         while len(self._recorded) > MAX_PROGRAMS:
             del self._recorded[next(iter(self._recorded))]
         names = call.names(self.__wrapped__, self._owner() is not None)
-        before = next((each for each in reversed(earlier) if each.guards.broken() is None), None)
-        if before is None:
+        alike = [each for each in reversed(earlier) if each.guards.broken() is None]
+        if not alike:
             if (place := self._what_changed(key, earlier)) is not None:
                 self._recompiles.count_change(place)
             self._recompiles.count_signature(call, names)
@@ -163,14 +163,17 @@ class CompiledStep(Step):
                 self._begun = {key, *list(self._begun)[:MAX_PROGRAMS]}
                 return result
             raise TraceError(f"{self._name}: {problem}")
-        if before is None:
-            earlier.append(recorded)
-            del earlier[:-MAX_RECORDED]
+        differences = [each.difference(recorded) for each in alike]
+        if None in differences:
+            earlier.remove(alike[differences.index(None)])
+            self._compile(call, recorded, names)
             return result
-        earlier.remove(before)
-        if (difference := before.difference(recorded)) is not None:
-            raise TraceError(f"{self._name}: two calls with the same signature {difference}")
-        self._compile(call, recorded, names)
+        for each, difference in zip(alike, differences):
+            if each.log.same_gradients(recorded.log):  # else it may have had to do something else
+                earlier.remove(each)
+                raise TraceError(f"{self._name}: two calls with the same signature {difference}")
+        earlier.append(recorded)
+        del earlier[:-MAX_RECORDED]
         return result
 
     def _what_changed(self, key: tuple[Any, Any], earlier: list[Recorded]) -> str | None:
@@ -235,7 +238,7 @@ class CompiledStep(Step):
         >>> losses.shape, bool(losses[-1] < 1e-3)
         ((200,), True)
         """
-        return Run(self._call, data, batch_size, shuffle, seed, generator, drop_last).train(epochs, progress, callback)
+        return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(epochs, progress, callback)
 
     @named
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:

@@ -49,7 +49,7 @@ class Generator:
         >>> pa.Generator().manual_seed(42).initial_seed()
         42
         """
-        self._put(_word("manual_seed", seed), 0, True)
+        self._put(word("manual_seed", seed), 0, True)
         return self
 
     def seed(self) -> int:
@@ -96,7 +96,7 @@ class Generator:
         """
         if not isinstance(state, (tuple, list)) or len(state) != 2:
             raise TypeError(f"set_state: a state is the pair that get_state returns, not {state!r}")
-        seed, counter = (_word("set_state", number) for number in state)
+        seed, counter = (word("set_state", number) for number in state)
         self._put(seed, counter, False)
         return self
 
@@ -215,7 +215,7 @@ def _is_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 
 
-def _word(op: str, number: Any) -> int:
+def word(op: str, number: Any) -> int:
     """An int of 64 bits, as it is without a sign."""
     if isinstance(number, bool) or not hasattr(number, "__index__"):
         raise TypeError(f"{op}: takes an int, not {number!r}")

@@ -94,7 +94,8 @@ class Program:
 
     def describe(self) -> dict[str, Any]:
         """What it consists of: "kind", "ops", "instructions", "fused", "flops", "arena_bytes" (as planned),
-        "tensor_bytes" (without reuse), "scratch_bytes" (of products, and what ops keep for their backward).
+        "tensor_bytes" (without reuse), "scratch_bytes" (of products, and what ops keep for their backward), "run"
+        (whether that makes its steps in C, or why not).
         """
         return dict(self._program.describe())
 
@@ -111,6 +112,7 @@ class Program:
             "fused groups": found.get("fused"),
             "arena": f"{found.get('arena_bytes', 0):,} bytes; all tensors: {found.get('tensor_bytes', 0):,} bytes",
             "flops a step": f"{found.get('flops', 0):,.0f}",
+            "run": None if found["run"] == "in C" else found["run"],
         }
         lines += [f"  {name:<13} {value}" for name, value in rows.items() if value is not None]
         return "\n".join(lines)

@@ -3,12 +3,15 @@
 Batches of one size go through the step itself twice, recorded; then `program.run` takes all that are left, of several
 epochs at once where nothing of Python's is to be done between them. The ragged last batch is a program of its own:
 
-    order   │ rows of epoch 0 … │ rows of epoch 1 … │          a step takes the next batch_size of them
-            └────── program.run(data, batch_size, order, …) ─▶ losses
+    an order of the rows drawn │ a step takes the next batch_size │ … │ another order │ …
+                               └──────────── program.run(data, batch_size, order, …) ─▶ losses
+
+An epoch draws its order where it begins, before its first step: so the numbers drawn are those of a loop of steps.
 """
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,11 +21,11 @@ import numpy as np
 
 from pyautograd import _core, _grad_mode
 from pyautograd._array_like import as_tensor, over_memory
-from pyautograd._c import check, lib, node_pointer
+from pyautograd._c import check, ffi, lib, node_pointer
+from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
-from pyautograd._generator import Generator, stream_of
+from pyautograd._generator import Generator, stream_of, word
 from pyautograd._program import Program
-from pyautograd._random import randint
 from pyautograd._shape import index_select
 from pyautograd._tensor import Tensor
 
@@ -30,7 +33,8 @@ Callback = Callable[[int, np.ndarray[Any, Any]], Any]
 
 INSTALL = 'progress=True needs tqdm: pip install "pyautograd-core[progress]"'
 SECONDS_A_CALL = 0.2  # of one call of C while a progress bar is shown
-ROWS_A_CALL = 1 << 20
+STEPS_A_CALL = 1 << 20
+IN_A_LOOP = "; run gives a step rows of the data and nothing else, so call this one in a loop"
 
 
 class Run:
@@ -38,7 +42,7 @@ class Run:
 
     def __init__(
         self,
-        call: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Program | None]],
+        step: Any,
         data: tuple[Any, ...],
         batch_size: int,
         shuffle: bool,
@@ -46,16 +50,19 @@ class Run:
         generator: Generator | None,
         drop_last: bool,
     ) -> None:
-        if not data:
-            raise TypeError("run: no data; give the arrays whose rows the step takes")
+        if is_recording():
+            raise TraceError("run: a training of its own within a step that is being compiled; call the step itself")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"run: batch_size is a positive int, not {batch_size!r}")
+        if not data:
+            raise TypeError("run: no data; give the arrays whose rows the step takes")
+        names = _names(step, data)
         self._is_array = tuple(isinstance(each, np.ndarray) for each in data)
-        self._data = tuple(_rows(each, i) for i, each in enumerate(data))
+        self._data = tuple(_rows(each, name) for each, name in zip(data, names))
         lengths = [len(each) for each in self._data]
         if len(set(lengths)) != 1:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
-        self._call = call
+        self._call = step._call
         self._n = lengths[0]
         self._batch = int(batch_size)
         self._full, self._rest = divmod(self._n, self._batch)
@@ -64,8 +71,10 @@ class Run:
             raise ValueError(
                 f"run: no batch to run: {self._n} rows, batch_size {self._batch}" + ", drop_last" * bool(self._rest)
             )
-        self._generator = _generator(seed, generator) if shuffle else None
-        self._permutation = arange(self._n)
+        stream_of("run", generator)
+        self._own = _own_stream(seed, generator)
+        self._generator = generator
+        self._order = arange(self._n) if shuffle else None
         self._programs: dict[int, Program] = {}  # by rows of a batch
 
     def train(self, epochs: int, progress: bool, callback: Callback | None) -> np.ndarray[Any, Any]:
@@ -74,9 +83,12 @@ class Run:
         with ExitStack() as stack:
             bar = stack.enter_context(_bar(epochs * self._steps)) if progress else None
             while epoch < epochs:
-                alone = callback is not None or bar is not None
-                together = 1 if alone else min(self._may_run_together(), epochs - epoch)
-                losses.append(self._run_epochs(together, bar))
+                together = 1 if callback is not None else min(self._may_run_together(), epochs - epoch)
+                try:  # each swap is one call, between whose halves no interrupt comes
+                    lib.pa_random_stream_swap(self._own)
+                    losses.append(self._run_epochs(together, bar))
+                finally:
+                    lib.pa_random_stream_swap(self._own)
                 epoch += together
                 if callback is not None and _asks_to_stop(callback, epoch - 1, losses[-1]):
                     break
@@ -84,70 +96,55 @@ class Run:
 
     def _may_run_together(self) -> int:
         """How many epochs one call of C may take."""
-        if self._batch not in self._programs or self._steps != self._full:
-            return 1
-        return max(1, ROWS_A_CALL // self._n)
+        return max(1, STEPS_A_CALL // self._full) if self._steps == self._full else 1
 
     def _run_epochs(self, epochs: int, bar: Any) -> np.ndarray[Any, Any]:
-        order = self._order(epochs)
         full = epochs * self._full
         losses = np.empty(epochs * self._steps)
-        done = self._many(order, 0, full, losses, bar)
+        done = self._many(0, losses[:full], bar)
         while done < full:
-            losses[done] = self._one(order, done * self._batch, self._batch)
+            losses[done] = self._one(done % self._full * self._batch, self._batch)
             _show(bar, 1, losses[done])
             done += 1
-            done += self._many(order, done, full, losses, bar)
+            done += self._many(done, losses[:full], bar)
         if self._steps > self._full:
-            losses[done] = self._last(order)
+            losses[done] = self._last()
             _show(bar, 1, losses[done])
         return losses
 
-    def _order(self, epochs: int) -> Tensor | None:
-        """The rows of some epochs one after the other; None for one epoch in the order that they have."""
-        if self._generator is None and epochs == 1:
-            return None
-        rows = self._n if epochs == 1 else self._full * self._batch
-        order = np.empty((epochs, rows), np.int64)
-        if self._generator is None:
-            order[:] = np.arange(rows)
-        else:
-            pointer, drawn = node_pointer(self._permutation), self._permutation.numpy()[:rows]
-            stream = stream_of("run", self._generator)
-            for of_epoch in order:
-                check(lib.pa_fill_permutation(stream, pointer))
-                of_epoch[:] = drawn
-        return over_memory(order.reshape(-1))
-
-    def _one(self, order: Tensor | None, start: int, size: int) -> float:
+    def _one(self, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
-        with _grad_mode.no_grad():
-            rows = [
-                each[start : start + size] if order is None else index_select(each, 0, order[start : start + size])
-                for each in self._data
-            ]
+        if start == 0 and self._order is not None:
+            check(lib.pa_fill_permutation(stream_of("run", self._generator), node_pointer(self._order)))
+        rows = [self._batch_of(each, start, size) for each in self._data]
         args = tuple(row.numpy() if is_array else row for row, is_array in zip(rows, self._is_array))
         result, program = self._call(args, {})
         if program is not None:
             self._programs[size] = program
         return _loss_of(result)
 
-    def _last(self, order: Tensor | None) -> float:
+    def _batch_of(self, data: Tensor, start: int, size: int) -> Tensor:
+        with _grad_mode.no_grad():
+            if self._order is None:
+                return data[start : start + size]
+            return index_select(data, 0, self._order[start : start + size])
+
+    def _last(self) -> float:
         """The ragged batch of an epoch."""
         start = self._full * self._batch
         loss = np.empty(1)
-        if self._try(self._rest, order, start, 1, loss) == 1:
+        if self._full > 0 and self._try(self._rest, start, 0, loss) == 1:
             return float(loss[0])
-        return self._one(order, start, self._rest)
+        return self._one(start, self._rest)
 
-    def _many(self, order: Tensor | None, done: int, full: int, losses: np.ndarray[Any, Any], bar: Any) -> int:
+    def _many(self, done: int, losses: np.ndarray[Any, Any], bar: Any) -> int:
         """As many of the steps from `done` on as the program takes, in C."""
-        first = done
+        first, full = done, len(losses)
         chunk = full if bar is None else 1
         while done < full:
             count = min(chunk, full - done)
             begun = time.perf_counter()
-            made = self._try(self._batch, order, done * self._batch, count, losses[done : done + count])
+            made = self._try(self._batch, 0, done % self._full, losses[done : done + count])
             done += made
             if bar is not None and made:
                 _show(bar, made, losses[done - 1])
@@ -156,30 +153,56 @@ class Run:
                 break
         return done - first
 
-    def _try(self, batch: int, order: Tensor | None, start: int, count: int, losses: np.ndarray[Any, Any]) -> int:
-        """The steps that the program for such batches made; 0 where there is none, or it does not fit."""
+    def _try(self, batch: int, start: int, first: int, losses: np.ndarray[Any, Any]) -> int:
+        """The steps that the program for such batches made from row `start` on, of which the epoch has `first` behind
+        it; 0 where there is none, or it does not fit."""
         program = self._programs.get(batch)
         if program is None or program.refresh()[0] is not None or program.is_dead:
             return 0
-        made = program.run(self._data, batch, order, start, count, over_memory(losses))
+        data, order, steps, stream = self._data, self._order, self._full, 0
+        if start > 0:  # the ragged batch
+            steps = 1
+            data = data if order is not None else tuple(each[start:] for each in data)
+            order = None if order is None else order[start:]
+        elif order is not None:
+            stream = int(ffi.cast("intptr_t", stream_of("run", self._generator)))
+        made = program.run(data, batch, steps, order, stream, first, len(losses), over_memory(losses))
         return 0 if made is NotImplemented else int(made)
 
 
-def _generator(seed: int | None, generator: Generator | None) -> Generator:
-    """What the orders are drawn from: a stream of its own, so that they do not depend on what the steps draw."""
+def _own_stream(seed: int | None, generator: Generator | None) -> Any:
+    """The stream of a training, which takes the place of the thread's while it goes on; NULL without a seed."""
+    if seed is None:
+        return ffi.NULL
     if generator is not None:
-        if seed is not None:
-            raise TypeError("run: seed and generator both say how to shuffle; give one of them")
-        stream_of("run", generator)
-        return generator
-    return Generator().manual_seed(int(randint(0, 2**63 - 1, (1,)).item()) if seed is None else seed)
+        raise TypeError("run: seed and generator both say how to shuffle; give one of them")
+    return ffi.new("uint64_t[4]", (word("run: seed", seed), 0, 0, 1))
 
 
-def _rows(data: Any, index: int) -> Tensor:
+def _names(step: Any, data: tuple[Any, ...]) -> list[str]:
+    """The parameters of a step that take the data; TypeError where these are not what it takes."""
+    name, function = step._name, step.__wrapped__
+    try:
+        parameters = inspect.signature(function)
+    except (TypeError, ValueError):
+        return [f"data {i}" for i in range(len(data))]
+    before = () if step._owner() is None else (None,)
+    try:
+        bound = parameters.bind(*before, *data)
+    except TypeError as error:
+        raise TypeError(f"run: {name}: {error}{IN_A_LOOP}") from None
+    names = []
+    for parameter, value in bound.arguments.items():
+        many = parameters.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{parameter}[{i}]" for i in range(len(value))] if many else [parameter]
+    return names[len(before) :]
+
+
+def _rows(data: Any, name: str) -> Tensor:
     if not isinstance(data, Tensor | np.ndarray):
-        raise TypeError(f"run: data {index} is a {type(data).__name__}; a Tensor or an ndarray is wanted")
+        raise TypeError(f"run: {name} is a {type(data).__name__}, no Tensor or ndarray{IN_A_LOOP}")
     if data.ndim == 0:
-        raise ValueError(f"run: data {index} is 0-d and has no rows")
+        raise ValueError(f"run: {name} is 0-d and has no rows")
     if isinstance(data, np.ndarray):
         return as_tensor(np.ascontiguousarray(data))
     with _grad_mode.no_grad():

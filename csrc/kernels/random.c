@@ -24,11 +24,7 @@ static struct {
     _Atomic uint64_t turn;     /* epoch << 32 | threads that have asked in it */
 } process = {.turn = (uint64_t)1 << 32};
 
-static _Thread_local struct {
-    pa_random_state stream;
-    uint64_t epoch; /* 0: none yet */
-    bool is_set;
-} here;
+static _Thread_local pa_random_thread here;
 
 /* Two rounds: seeds and counters that differ by little give unrelated streams. */
 static inline uint64_t mix(uint64_t z) {
@@ -56,6 +52,12 @@ void pa_random_set_here(pa_random_state state, bool of_process) {
     uint64_t epoch = (atomic_load_explicit(&process.turn, memory_order_relaxed) >> 32) + 1;
     atomic_store_explicit(&process.seeds[epoch & 1], state.seed, memory_order_relaxed);
     atomic_store_explicit(&process.turn, epoch << 32, memory_order_release);
+}
+
+void pa_random_swap(pa_random_thread *other) {
+    pa_random_thread before = here;
+    here = *other;
+    *other = before;
 }
 
 /* The start of n numbers, which are used up. */

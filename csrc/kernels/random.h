@@ -13,11 +13,21 @@ typedef struct pa_random_state {
     uint64_t counter; /* numbers drawn since the seed was set */
 } pa_random_state;
 
+/* What a thread knows of its stream. */
+typedef struct pa_random_thread {
+    pa_random_state stream;
+    uint64_t epoch; /* of the process's seed that it follows from; 0: none yet */
+    uint64_t is_set;
+} pa_random_thread;
+
 /* The stream of the calling thread. Where the thread has not set it, it follows from the seed of the process. */
 pa_random_state *pa_random_here(void);
 
 /* Sets the calling thread's stream; `of_process`: and, by its seed, those of all threads that have not set theirs. */
 void pa_random_set_here(pa_random_state state, bool of_process);
+
+/* Gives the calling thread another stream, and what it had. */
+void pa_random_swap(pa_random_thread *other);
 
 /* These fill a contiguous node. uniform: [low, high), 24 bits in float32 and 53 in float64; normal: Box-Muller;
    integers: [low, high); permutation: 0 … n - 1 in random order. They fail where the dtype or the bounds do not fit,

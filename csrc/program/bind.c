@@ -228,8 +228,8 @@ pa_status pa_program_new_results(pa_program *p, pa_node **results) {
     return PA_OK;
 }
 
-void pa_program_copy_results(const pa_program *p, pa_node *const *results) {
-    for (int32_t i = 0; i < p->n_results; i++)
+void pa_program_copy_results(const pa_program *p, int32_t first, pa_node *const *results) {
+    for (int32_t i = first; i < p->n_results; i++)
         if (p->results[i].copied) {
             const pa_node *from = p->nodes[p->results[i].node];
             pa_node_gather(from, from->dtype, pa_node_data(results[i]));

@@ -22,9 +22,9 @@ static inline void pa_program_rebind(pa_program *p, int32_t buffer, char *at) {
 /* Binds arguments, captured tensors and their gradients. */
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers);
 
-/* Makes the results, and binds those that the step writes itself; copies the others when it has run. */
+/* Makes the results, and binds those that the step writes itself; copies the others, from `first` on, when it has run. */
 pa_status pa_program_new_results(pa_program *p, pa_node **results);
-void pa_program_copy_results(const pa_program *p, pa_node *const *results);
+void pa_program_copy_results(const pa_program *p, int32_t first, pa_node *const *results);
 
 /* The gradients that the step made become the captured tensors'; or are released, where it failed. */
 void pa_program_commit(pa_program *p, pa_node *const *in);

@@ -23,7 +23,7 @@ pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, in
     p->updates = pa_mem_alloc_array((size_t)log->updates + 1, sizeof *p->updates);
     p->updates_capacity = (size_t)log->updates + 1;
     p->results = pa_mem_alloc_array((size_t)n_outputs + 1, sizeof *p->results);
-    p->n_results = n_outputs;
+    p->n_results = p->n_returned = n_outputs;
     if (l->variables == NULL || p->inputs == NULL || p->updates == NULL || p->results == NULL) return PA_MEMORY;
     for (size_t v = 0; v < log->n_variables; v++)
         l->variables[v] = (pa_lowered){.at = -1, .captured = -1, .gradient = PA_GRADIENT_AS_FOUND, .base = (int32_t)v};
@@ -97,6 +97,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
     *variable = pa_log_find(l->log, output);
     PA_FAIL_IF(*variable < 0, PA_UNSUPPORTED, "compile: result %d is no part of the step", i);
     l->p->results[i] = (pa_result){.is_number = output->flags & PA_TRACED_SCALAR && output->ndim == 0,
-                                   .is_value = (output->flags & PA_IS_VALUE) != 0};
+                                   .is_value = (output->flags & PA_IS_VALUE) != 0,
+                                   .carried = -1};
     return PA_OK;
 }

@@ -94,6 +94,26 @@ void pa_program_place(pa_program *p, int32_t buffer, char *at) {
         if (p->buffer_of[n] == buffer) p->nodes[n]->array->data = at + p->offset_of[n];
 }
 
+static bool are_alike(const pa_node *a, const pa_node *b) {
+    if (a->dtype != b->dtype || a->ndim != b->ndim || !pa_node_is_contiguous(b)) return false;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (pa_node_shape(a)[axis] != pa_node_shape(b)[axis]) return false;
+    return true;
+}
+
+void pa_program_set_puts(pa_program *p, int32_t n_returned, pa_node *const *before, bool moves_places) {
+    p->n_returned = n_returned;
+    p->moves_places = moves_places;
+    for (int32_t i = n_returned; i < p->n_results; i++) {
+        const pa_node *found = before[i - n_returned];
+        p->results[i].carried = -1;
+        if (found == NULL) continue;
+        for (int32_t k = 0; k < p->n_captured; k++)
+            if (p->captured[k].node == found) p->results[i].carried = k;
+        if (!are_alike(p->nodes[p->results[i].node], found)) p->moves_places = true;
+    }
+}
+
 size_t pa_program_saved_bytes(const pa_program *p) {
     size_t total = 0;
     for (int32_t i = 0; i < p->n_nodes; i++)

@@ -125,6 +125,8 @@ typedef struct pa_result {
     int32_t buffer; /* its own, or that of which it is copied */
     bool copied;    /* a view, an input, a parameter: its elements are gathered at the end */
     bool is_number, is_value;
+    int32_t
+        carried; /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
 } pa_result;
 
 /* The C side of one optimiser group: addresses in Python's _Plan, which the caller keeps alive. */
@@ -166,7 +168,8 @@ typedef struct pa_program {
     pa_input *inputs;
     int32_t n_inputs;
     pa_result *results;
-    int32_t n_results;
+    int32_t n_results, n_returned; /* the first so many are the caller's, the others puts */
+    bool moves_places; /* a step leaves places as another program wants them: other tensors in them, or in common */
     pa_update_plan *updates;
     int32_t n_updates;
     size_t updates_capacity;
@@ -204,6 +207,11 @@ pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction);
 /* Points a buffer, and the nodes over it, at memory. */
 void pa_program_place(pa_program *p, int32_t buffer, char *at);
 static inline char *pa_buffer_at(const pa_program *p, int32_t buffer) { return p->buffers[buffer].at; }
+
+/* Says that the results behind the first n_returned are puts. `before`: what each place has held, NULL where the step
+   does not read it; `moves_places` as of the program, which finds out
+   by itself where a tensor is of another kind than what it takes the place of. */
+void pa_program_set_puts(pa_program *p, int32_t n_returned, pa_node *const *before, bool moves_places);
 
 /* Bytes that ops keep from run to run, such as a dropout's mask; known once it has run. */
 size_t pa_program_saved_bytes(const pa_program *p);

@@ -1,7 +1,10 @@
 /* Replay: a program bound to a call, run and handed on; and whole epochs of it.
 
        bind (GIL)  ──▶  instructions (no GIL where it is long)  ──▶  hand on (GIL)
-                            └── run: gather rows, instructions, loss; again for the next batch  */
+                            └── run: order of an epoch, gather rows, instructions, loss, carry; again for the next batch
+
+   What a step leaves for the next one in another place than that where it has found it, is carried: the first step of a
+   run reads what is outside, those after it memory of the run's own. */
 #include "replay.h"
 
 #include <math.h>
@@ -12,6 +15,13 @@
 #include "execute.h"
 
 static bool is_long(const pa_program *p) { return p->warm && p->flops > 50.0 * PA_LONG_WORK; }
+
+static void release_results(const pa_program *p, pa_node **results) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        if (results[i] != NULL) pa_node_release(results[i]);
+        results[i] = NULL;
+    }
+}
 
 static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold *hold, pa_fpmode *mode) {
     PA_TRY(pa_program_hold(p, n, in, hold));
@@ -32,19 +42,111 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : pa_program_execute(p, &mode);
     if (status == PA_OK) {
         p->warm = true;
-        pa_program_copy_results(p, results);
+        pa_program_copy_results(p, 0, results);
         pa_program_commit(p, in);
         if (hold.n > 0) pa_hold_free(&hold);
         return PA_OK;
     }
     pa_hold_free(&hold);
     pa_program_abandon(p);
-    for (int32_t i = 0; i < p->n_results; i++)
-        if (results[i] != NULL) {
-            pa_node_release(results[i]);
-            results[i] = NULL;
-        }
+    release_results(p, results);
     return status;
+}
+
+/* ---- what a step leaves for the next ---- */
+
+typedef struct carry {
+    int32_t buffer;   /* of the program: bound to `to` from the second step on; -1: the program does not read it */
+    const char *from; /* copied to `to` when a whole step has been made; NULL: nothing is read of it */
+    char *to;
+    size_t bytes;
+} carry;
+
+typedef struct carries {
+    carry *list;
+    int32_t n;
+    char *memory;
+    size_t bytes, room, capacity;
+} carries;
+
+static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* With no list, it only counts. */
+static void add_carry(carries *c, int32_t buffer, const char *from, size_t bytes) {
+    if (c->list != NULL) c->list[c->n] = (carry){buffer, from, c->memory + c->bytes, bytes};
+    c->n++;
+    c->bytes += round_up(bytes);
+}
+
+static void list_carries(const pa_program *p, pa_node *const *results, carries *all) {
+    for (int32_t i = p->n_returned; i < p->n_results; i++) {
+        const pa_captured *c = p->results[i].carried < 0 ? NULL : &p->captured[p->results[i].carried];
+        add_carry(all, c == NULL ? -1 : c->buffer, pa_node_data(results[i]), pa_node_bytes(results[i]));
+        /* The gradient that a later step makes is not of the tensor which the first one has found. */
+        if (c != NULL && c->gradient >= 0) add_carry(all, c->gradient, NULL, p->buffers[c->gradient].bytes);
+    }
+    for (int32_t i = 0; i < p->n_bound && p->sets_gradients; i++) {
+        const pa_captured *c = &p->captured[i];
+        if (c->entry >= 0 && c->gradient >= 0 && c->gradient != c->entry)
+            add_carry(all, c->entry, pa_buffer_at(p, c->gradient), p->buffers[c->entry].bytes);
+    }
+}
+
+static pa_status new_carries(const pa_program *p, pa_node *const *results, carries *all) {
+    list_carries(p, results, all);
+    if (all->n == 0) return PA_OK;
+    all->room = all->bytes + PA_MEM_SMALL_MAX; /* large, so aligned to 64 */
+    all->capacity = (size_t)all->n;
+    all->memory = pa_mem_alloc(all->room);
+    all->list = pa_mem_alloc_array(all->capacity, sizeof *all->list);
+    if (all->memory == NULL || all->list == NULL) return PA_MEMORY;
+    all->bytes = 0;
+    all->n = 0;
+    list_carries(p, results, all);
+    return PA_OK;
+}
+
+static void free_carries(carries *all) {
+    if (all->memory != NULL) pa_mem_free(all->memory, all->room);
+    if (all->list != NULL) pa_mem_free_array(all->list, all->capacity, sizeof *all->list);
+}
+
+/* After a whole step. */
+static void carry_on(pa_program *p, const carries *all, pa_node *const *results) {
+    if (all->n == 0) return;
+    pa_program_copy_results(p, p->n_returned, results);
+    for (int32_t i = 0; i < all->n; i++) {
+        const carry *c = &all->list[i];
+        if (c->from != NULL) memcpy(c->to, c->from, c->bytes);
+        if (c->buffer >= 0) pa_program_rebind(p, c->buffer, c->to);
+    }
+}
+
+/* Puts are what the last whole step has made of them, also where the one after it has failed on its way. */
+static void restore_puts(const pa_program *p, const carries *all, pa_node *const *results) {
+    for (int32_t i = p->n_returned, k = 0; i < p->n_results; i++, k++) {
+        while (all->list[k].from != pa_node_data(results[i])) k++;
+        memcpy(pa_node_data(results[i]), all->list[k].to, all->list[k].bytes);
+    }
+}
+
+/* Has a leaf a gradient when a step has ended? */
+static bool leaves_gradient(const pa_captured *c) {
+    return c->gradient == PA_GRADIENT_AS_FOUND ? c->entry_present : c->gradient >= 0;
+}
+
+/* Does a step leave things as the next one has to find them? A tensor that is new in its place has no gradient. */
+static bool is_steady(const pa_program *p) {
+    if (p->moves_places) return false;
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        const pa_captured *c = &p->captured[i];
+        if (c->entry_matters && c->entry_present != leaves_gradient(c)) return false;
+    }
+    for (int32_t i = p->n_returned; i < p->n_results; i++) {
+        int32_t k = p->results[i].carried;
+        if (k >= 0 && (k >= p->n_bound || p->captured[k].entry_present)) return false;
+    }
+    return true;
 }
 
 /* ---- many steps ---- */
@@ -55,6 +157,16 @@ typedef struct feed {
     char *batch;
     size_t row_bytes;
 } feed;
+
+/* A run under way. */
+typedef struct run {
+    const pa_epochs *epochs;
+    feed *feeds;
+    char *block; /* of the batches */
+    size_t room;
+    pa_node **results;
+    carries carries;
+} run;
 
 /* Short rows are copied word by word: a call for each would cost more than the step. */
 static void gather_rows(const feed *f, int64_t batch, const int64_t *rows) {
@@ -71,15 +183,20 @@ static void gather_rows(const feed *f, int64_t batch, const int64_t *rows) {
         memcpy(f->batch + (size_t)r * f->row_bytes, f->data + (size_t)rows[r] * f->row_bytes, f->row_bytes);
 }
 
-static void gather(pa_program *p, const feed *feeds, int64_t batch, const int64_t *order, int64_t from) {
+static int64_t *order_of(const pa_epochs *e) {
+    return e->order == NULL ? NULL : (int64_t *)(void *)pa_node_data(e->order);
+}
+
+static void gather(pa_program *p, const run *r, int64_t from) {
+    const int64_t *order = order_of(r->epochs);
     for (int32_t i = 0; i < p->n_inputs; i++) {
-        const feed *f = &feeds[i];
+        const feed *f = &r->feeds[i];
         if (p->inputs[i].buffer < 0) continue;
         if (order == NULL) {
             pa_program_rebind(p, p->inputs[i].buffer, (char *)(uintptr_t)f->data + (size_t)from * f->row_bytes);
             continue;
         }
-        gather_rows(f, batch, order + from);
+        gather_rows(f, r->epochs->batch, order + from);
     }
 }
 
@@ -91,19 +208,23 @@ static double loss_of(const pa_program *p) {
     return number;
 }
 
-static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, const int64_t *order, int64_t start,
-                             int64_t count, double *losses, int64_t *done, bool released) {
+/* Steps `done` to `end` of the run, of which `first` is the first within its epoch. */
+static pa_status run_steps(pa_program *p, const run *r, int64_t first, int64_t end, double *losses, int64_t *done,
+                           bool released) {
     enum { SHORT_STEPS = 16 };
+    const pa_epochs *e = r->epochs;
     double polled = released ? pa_now_ms() : 0;
     pa_fpmode mode = pa_fpmode_open();
     /* A look at the clock costs a hundredth of a short step. */
     int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS;
-    for (int64_t i = 0; i < count; i++) {
-        gather(p, feeds, batch, order, start + i * batch);
+    for (int64_t at = (first + *done) % e->steps; *done < end; at = at + 1 == e->steps ? 0 : at + 1) {
+        if (at == 0 && e->shuffle != NULL) PA_TRY(pa_random_permutation(e->shuffle, e->order));
+        gather(p, r, at * e->batch);
         PA_TRY(pa_program_execute(p, &mode));
-        losses[i] = loss_of(p);
+        losses[*done] = loss_of(p);
+        carry_on(p, &r->carries, r->results);
         ++*done;
-        if (released && i % every == 0 && pa_now_ms() - polled > PA_POLL_MS) {
+        if (released && *done % every == 0 && pa_now_ms() - polled > PA_POLL_MS) {
             if (pa_hook.interrupted()) return PA_PYTHON;
             mode = pa_fpmode_open();
             polled = pa_now_ms();
@@ -112,94 +233,109 @@ static pa_status run_batches(pa_program *p, const feed *feeds, int64_t batch, co
     return PA_OK;
 }
 
-static pa_status prepare_feeds(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order,
-                               feed *feeds, char **block, size_t *bytes) {
-    *bytes = 64;
-    for (int i = 0; i < n; i++) {
-        int64_t rows = pa_node_shape(data[i])[0];
-        feeds[i].data = pa_node_data(data[i]);
-        feeds[i].row_bytes = rows == 0 ? 0 : (size_t)(pa_node_numel(data[i]) / rows) * pa_dtype_size(data[i]->dtype);
-        *bytes += ((size_t)batch * feeds[i].row_bytes + 63) / 64 * 64;
+static pa_status new_feeds(pa_program *p, run *r) {
+    const pa_epochs *e = r->epochs;
+    r->feeds = pa_mem_alloc_array((size_t)e->n, sizeof *r->feeds);
+    if (r->feeds == NULL) return PA_MEMORY;
+    r->room = PA_MEM_SMALL_MAX; /* large, so aligned to 64 */
+    for (int i = 0; i < e->n; i++) {
+        int64_t rows = pa_node_shape(e->data[i])[0];
+        size_t bytes = (size_t)pa_node_numel(e->data[i]) * pa_dtype_size(e->data[i]->dtype);
+        r->feeds[i] = (feed){.data = pa_node_data(e->data[i]), .row_bytes = rows == 0 ? 0 : bytes / (size_t)rows};
+        r->room += round_up((size_t)e->batch * r->feeds[i].row_bytes);
     }
-    *bytes += PA_MEM_SMALL_MAX;
-    if (order == NULL) return PA_OK;
-    *block = pa_mem_alloc(*bytes);
-    if (*block == NULL) return PA_MEMORY;
-    char *at = *block;
-    for (int i = 0; i < n; i++) {
-        feeds[i].batch = at;
-        at += ((size_t)batch * feeds[i].row_bytes + 63) / 64 * 64;
-        if (p->inputs[i].buffer >= 0) pa_program_rebind(p, p->inputs[i].buffer, feeds[i].batch);
+    if (e->order == NULL) return PA_OK;
+    r->block = pa_mem_alloc(r->room);
+    if (r->block == NULL) return PA_MEMORY;
+    char *at = r->block;
+    for (int i = 0; i < e->n; i++) {
+        r->feeds[i].batch = at;
+        at += round_up((size_t)e->batch * r->feeds[i].row_bytes);
+        if (p->inputs[i].buffer >= 0) pa_program_rebind(p, p->inputs[i].buffer, r->feeds[i].batch);
     }
     return PA_OK;
 }
 
-static pa_status check_data(const pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order,
-                            int64_t start, int64_t count) {
-    PA_FAIL_IF(n != p->n_inputs || n == 0, PA_VALUE, "run: %d arrays for a step of %d arguments", n, p->n_inputs);
-    int64_t rows = pa_node_shape(data[0])[0];
-    bool in_order = order == NULL; /* else the order may be that of several epochs, one behind the other */
-    PA_FAIL_IF(start < 0 || count < 0 || batch <= 0 || (in_order && start + count * batch > rows), PA_VALUE,
-               "run: %lld batches of %lld from row %lld on, of %lld rows", (long long)count, (long long)batch,
-               (long long)start, (long long)rows);
-    for (int i = 0; i < n; i++) {
+static pa_status check_order(const pa_epochs *e, int64_t first, int64_t rows) {
+    PA_FAIL_IF(e->batch <= 0 || e->steps <= 0 || first < 0 || e->steps * e->batch > rows, PA_VALUE,
+               "run: %lld batches of %lld, of %lld rows", (long long)e->steps, (long long)e->batch, (long long)rows);
+    if (e->order == NULL) return PA_OK;
+    int64_t n = pa_node_numel(e->order);
+    PA_FAIL_IF(e->order->dtype != PA_INT64 || !pa_node_is_contiguous(e->order) || n < e->steps * e->batch || n > rows,
+               PA_VALUE, "run: an order of %lld rows is wanted", (long long)rows);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = order_of(e)[i];
+        PA_FAIL_IF(row < 0 || row >= rows, PA_INDEX, "run: row %lld of %lld", (long long)row, (long long)rows);
+    }
+    return PA_OK;
+}
+
+static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t first) {
+    PA_FAIL_IF(e->n != p->n_inputs || e->n == 0, PA_VALUE, "run: %d arrays for a step of %d arguments", e->n,
+               p->n_inputs);
+    for (int i = 0; i < e->n; i++) {
         const pa_input *input = &p->inputs[i];
-        bool fits = data[i]->ndim == input->ndim && data[i]->dtype == input->dtype && input->ndim > 0 &&
-                    input->shape[0] == batch && data[i]->array->shape[0] == rows && pa_node_is_contiguous(data[i]);
-        for (int axis = 1; fits && axis < input->ndim; axis++) fits = data[i]->array->shape[axis] == input->shape[axis];
+        const pa_node *data = e->data[i];
+        bool fits = data->ndim == input->ndim && data->dtype == input->dtype && input->ndim > 0 &&
+                    input->shape[0] == e->batch && data->array->shape[0] == pa_node_shape(e->data[0])[0] &&
+                    pa_node_is_contiguous(data);
+        for (int axis = 1; fits && axis < input->ndim; axis++) fits = data->array->shape[axis] == input->shape[axis];
         PA_FAIL_IF(!fits, PA_VALUE, "run: data %d of shape %s does not fit a step that takes batches of shape %s", i,
-                   pa_node_shape_text(data[i]), pa_shape_text(input->ndim, input->shape));
+                   pa_node_shape_text(data), pa_shape_text(input->ndim, input->shape));
     }
-    for (int64_t i = start; order != NULL && i < start + count * batch; i++)
-        PA_FAIL_IF(order[i] < 0 || order[i] >= rows, PA_INDEX, "run: row %lld of %lld", (long long)order[i],
-                   (long long)rows);
-    return PA_OK;
+    return check_order(e, first, pa_node_shape(e->data[0])[0]);
 }
 
-bool pa_program_can_run(const pa_program *p) {
-    for (int32_t i = 0; i < p->n_bound; i++)
-        if (p->captured[i].input >= 0 || p->captured[i].entry >= 0) return false;
-    return true;
+const char *pa_program_run_obstacle(const pa_program *p) {
+    for (int32_t i = 0; i < p->n_captured; i++)
+        if (p->captured[i].input >= 0) return "the step writes into an argument, or makes a gradient of one";
+    return is_steady(p) ? NULL : "a step leaves gradients or tensors in other places than where it finds them";
 }
 
-pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order, int64_t start,
-                         int64_t count, double *losses, int64_t *done) {
+static pa_status make_steps(pa_program *p, run *r, int64_t first, int64_t count, double *losses, int64_t *done) {
+    if (!p->warm) { /* what ops keep from run to run is made under the GIL */
+        PA_TRY(run_steps(p, r, first, 1, losses, done, false));
+        p->warm = true;
+    }
+    if (*done == count) return PA_OK;
+    void *token = pa_hook.leave_python();
+    pa_status status = run_steps(p, r, first, count, losses, done, true);
+    pa_hook.enter_python(token);
+    return status;
+}
+
+static pa_status begin_run(pa_program *p, run *r, pa_hold *hold) {
+    const pa_epochs *e = r->epochs;
+    PA_TRY(pa_program_bind(p, e->n, e->data, NULL));
+    PA_TRY(new_feeds(p, r));
+    PA_TRY(pa_program_new_results(p, r->results));
+    PA_TRY(new_carries(p, r->results, &r->carries));
+    return pa_program_hold(p, e->n, e->data, hold);
+}
+
+pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, int64_t count, double *losses,
+                         pa_node **results, int64_t *done) {
     *done = 0;
-    PA_TRY(check_data(p, n, data, batch, order, start, count));
+    for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
+    PA_TRY(check_data(p, epochs, first));
     if (count == 0) return PA_OK;
-    size_t room = (size_t)n + (size_t)p->n_results + 1, bytes = 0;
-    feed *feeds = pa_mem_alloc_array((size_t)n, sizeof *feeds);
-    pa_node **results = pa_mem_alloc_array(room, sizeof *results);
-    char *block = NULL;
+    run r = {.epochs = epochs, .results = results};
     pa_hold hold = {0};
-    pa_status status = feeds == NULL || results == NULL ? PA_MEMORY : PA_OK;
-    if (results != NULL) memset(results, 0, room * sizeof *results);
-    if (status == PA_OK) status = pa_program_bind(p, n, data, NULL);
-    if (status == PA_OK) status = prepare_feeds(p, n, data, batch, order, feeds, &block, &bytes);
-    if (status == PA_OK) status = pa_program_new_results(p, results);
-    if (status == PA_OK) status = pa_program_hold(p, n, data, &hold);
+    pa_status status = begin_run(p, &r, &hold);
     if (status == PA_OK) {
         pa_hold_begin(&hold);
-        bool warm = p->warm;
-        if (!warm) { /* what ops keep from run to run is made under the GIL */
-            status = run_batches(p, feeds, batch, order, start, 1, losses, done, false);
-            p->warm = status == PA_OK;
-        }
-        if (status == PA_OK && count > *done) {
-            int64_t first = *done, from = start + first * batch;
-            void *token = pa_hook.leave_python();
-            status = run_batches(p, feeds, batch, order, from, count - first, losses + first, done, true);
-            pa_hook.enter_python(token);
-        }
+        status = make_steps(p, &r, first, count, losses, done);
         pa_hold_end(&hold);
-        if (*done > 0) pa_program_commit(p, data);
+        if (*done > 0) {
+            restore_puts(p, &r.carries, results);
+            pa_program_commit(p, epochs->data);
+        }
     }
     pa_hold_free(&hold);
     pa_program_abandon(p);
-    for (int32_t i = 0; results != NULL && i < p->n_results; i++)
-        if (results[i] != NULL) pa_node_release(results[i]);
-    if (feeds != NULL) pa_mem_free_array(feeds, (size_t)n, sizeof *feeds);
-    pa_mem_free_array(results, room, sizeof *results);
-    pa_mem_free(block, block == NULL ? 0 : bytes);
+    free_carries(&r.carries);
+    if (r.feeds != NULL) pa_mem_free_array(r.feeds, (size_t)epochs->n, sizeof *r.feeds);
+    if (r.block != NULL) pa_mem_free(r.block, r.room);
+    if (*done == 0) release_results(p, results);
     return status;
 }

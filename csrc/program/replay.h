@@ -2,19 +2,29 @@
 #ifndef PA_PROGRAM_REPLAY_H
 #define PA_PROGRAM_REPLAY_H
 
+#include "../kernels/random.h"
 #include "program.h"
 
 /* One step. `results` gets new nodes. On failure nothing is handed on; what the step had written by then stays
    written, as in an eager step that raises. */
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results);
 
-/* Can it make many steps in one go? Not where it adds to gradients that it finds, or makes gradients of arguments. */
-bool pa_program_can_run(const pa_program *p);
+/* Rows of data, batch after batch, epoch after epoch. */
+typedef struct pa_epochs {
+    int n;
+    pa_node *const *data;     /* contiguous, with equally many rows */
+    int64_t batch, steps;     /* rows a step, steps an epoch */
+    pa_node *order;           /* of the rows in the epoch under way, int64; NULL: as they stand */
+    pa_random_state *shuffle; /* gives another order where an epoch begins; NULL: it stays */
+} pa_epochs;
 
-/* `count` steps over rows of `data` (all with the same number of rows) in the given order (NULL: as they stand),
-   `batch` rows a step from row `start` of the order on. losses[i]: the first result. *done tells how many were made,
-   also on failure (PA_PYTHON: a signal). */
-pa_status pa_program_run(pa_program *p, int n, pa_node *const *data, int64_t batch, const int64_t *order, int64_t start,
-                         int64_t count, double *losses, int64_t *done);
+/* Why it cannot make many steps in one go; NULL where it can, as pa_program_run asks for. */
+const char *pa_program_run_obstacle(const pa_program *p);
+
+/* `count` steps; the epoch has `first` behind it. losses[i]: the first result of a step. *done tells how many were made,
+   also on failure (PA_PYTHON: a signal). Where there are any, `results` gets new nodes, of which those of puts are as
+   the last whole step has made them. */
+pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, int64_t count, double *losses,
+                         pa_node **results, int64_t *done);
 
 #endif

@@ -292,50 +292,55 @@ static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) {
     return call((program *)self, arguments, true);
 }
 
-/* The elements of a contiguous tensor that has at least so many; NULL with an exception set. */
-static void *list_data(PyObject *object, pa_dtype dtype, Py_ssize_t least, const char *what) {
+/* NULL with an exception set. */
+static double *losses_data(PyObject *object, Py_ssize_t least) {
     const pa_node *node = pa_is_handle(object) ? pa_handle_node(object) : NULL;
-    if (node != NULL && node->dtype == dtype && pa_node_numel(node) >= least && pa_node_is_contiguous(node))
-        return pa_node_data(node);
-    return PyErr_Format(PyExc_TypeError, "run: %s of dtype %s with %zd elements is wanted", what, pa_dtype_name(dtype),
-                        least);
+    if (node != NULL && node->dtype == PA_FLOAT64 && pa_node_numel(node) >= least && pa_node_is_contiguous(node))
+        return (double *)(void *)pa_node_data(node);
+    PyErr_Format(PyExc_TypeError, "run: a tensor of float64 for %zd losses is wanted", least);
+    return NULL;
 }
 
 /* The steps made; NotImplemented where the program does not fit. */
-static PyObject *run_with(program *p, PyObject *data, Py_ssize_t batch, const int64_t *rows, Py_ssize_t start,
-                          Py_ssize_t count, double *losses) {
-    int n = p->program->n_inputs;
-    for (int i = 0; i < n; i++) {
+static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
+                          double *losses) {
+    for (int i = 0; i < epochs->n; i++) {
         PyObject *each = PyTuple_GetItem(data, i);
         if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0)
             return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
         p->in[i] = pa_node_retain(pa_handle_node(each));
     }
-    int fits = pa_program_can_run(p->program) ? is_as_it_was(p) : 0;
+    int fits = pa_program_run_obstacle(p->program) == NULL ? is_as_it_was(p) : 0;
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_NotImplemented);
-    pa_status status = pa_program_run(p->program, n, p->in, batch, rows, start, count, losses, &p->steps_done);
+    pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
+    for (int32_t i = 0; p->steps_done > 0 && i < p->program->n_results; i++) pa_node_release(p->results[i]);
     return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
 }
 
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
     program *p = (program *)self;
     PyObject *data, *order, *losses;
-    Py_ssize_t batch, start, count;
-    if (!PyArg_ParseTuple(arguments, "O!nOnnO:run", &PyTuple_Type, &data, &batch, &order, &start, &count, &losses))
+    Py_ssize_t batch, steps, shuffle, first, count;
+    if (!PyArg_ParseTuple(arguments, "O!nnOnnnO:run", &PyTuple_Type, &data, &batch, &steps, &order, &shuffle, &first,
+                          &count, &losses))
         return NULL;
     if (is_calling(p)) return refuse_second_call();
     p->steps_done = 0;
     if (PyTuple_Size(data) != p->program->n_inputs)
         return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", PyTuple_Size(data),
                             p->program->n_inputs);
-    double *to = list_data(losses, PA_FLOAT64, count, "a tensor of losses");
+    double *to = losses_data(losses, count);
     if (to == NULL) return NULL;
-    const int64_t *rows =
-        order == Py_None ? NULL : list_data(order, PA_INT64, start + count * batch, "an order of the rows");
-    if (order != Py_None && rows == NULL) return NULL;
+    if (order != Py_None && !pa_is_handle(order)) return PyErr_Format(PyExc_TypeError, "run: an order is a Tensor");
     begin_call(p);
-    PyObject *result = run_with(p, data, batch, rows, start, count, to);
+    pa_epochs epochs = {.n = p->program->n_inputs,
+                        .data = p->in,
+                        .batch = batch,
+                        .steps = steps,
+                        .order = order == Py_None ? NULL : pa_handle_node(order),
+                        .shuffle = (pa_random_state *)shuffle};
+    PyObject *result = run_with(p, data, &epochs, first, count, to);
     end_call(p);
     return result;
 }
@@ -373,6 +378,12 @@ static PyObject *straightline_texts(const pa_program *p) {
     return list;
 }
 
+/* How `run` makes its steps. */
+static PyObject *run_text(const pa_program *p) {
+    const char *obstacle = pa_program_run_obstacle(p);
+    return obstacle == NULL ? PyUnicode_FromString("in C") : PyUnicode_FromFormat("call by call: %s", obstacle);
+}
+
 static PyObject *describe_values(const pa_program *p) {
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
@@ -387,7 +398,7 @@ static PyObject *describe_values(const pa_program *p) {
         set_item(dict, "scalars", PyLong_FromLongLong(s.scalars)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromLongLong(s.bytes + (int64_t)p->arena_bytes)) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromLongLong(8 * s.given)) < 0 ||
-        set_item(dict, "flops", PyFloat_FromDouble((double)s.left)) < 0)
+        set_item(dict, "flops", PyFloat_FromDouble((double)s.left)) < 0 || set_item(dict, "run", run_text(p)) < 0)
         Py_CLEAR(dict);
     return dict;
 }
@@ -420,7 +431,7 @@ static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
         set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes)) < 0 ||
         set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
-        set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0)
+        set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0 || set_item(dict, "run", run_text(p)) < 0)
         Py_CLEAR(dict);
     return dict;
 }
@@ -443,8 +454,10 @@ static PyMethodDef program_methods[] = {
               "The results; NotImplemented for other arguments, Ellipsis where something else has changed."),
     PA_METHOD("call_leaves", program_call_leaves, METH_O, "($self, arguments, /)",
               "The same, with tensors in the places of ndarrays."),
-    PA_METHOD("run", program_run, METH_VARARGS, "($self, data, batch, order, start, count, losses, /)",
-              "Steps over rows of the data, whose losses it notes: the number of steps made."),
+    PA_METHOD(
+        "run", program_run, METH_VARARGS, "($self, data, batch, steps, order, shuffle, first, count, losses, /)",
+        "Steps over rows of the data, so many an epoch, whose losses it notes: the number of steps made. The order "
+        "is drawn anew where an epoch begins, from the stream at the address `shuffle`, if that is not 0."),
     PA_METHOD("describe", program_describe, METH_NOARGS, "($self, /)", "What it consists of, as a dict."),
     {NULL, NULL, 0, NULL},
 };

@@ -32,6 +32,12 @@ static PyObject *recording_difference(PyObject *self, PyObject *other) {
     Py_RETURN_NONE;
 }
 
+static PyObject *recording_same_gradients(PyObject *self, PyObject *other) {
+    if (!pa_is_recording_object(other)) return PyErr_Format(PyExc_TypeError, "same_gradients: a Recording is wanted");
+    return PyBool_FromLong(
+        pa_log_same_gradients(((pa_recording_object *)self)->log, ((pa_recording_object *)other)->log));
+}
+
 static PyObject *recording_leak(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_recording_object *r = (pa_recording_object *)self;
     char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
@@ -47,6 +53,8 @@ static Py_ssize_t recording_length(PyObject *self) { return (Py_ssize_t)((pa_rec
 
 static PyMethodDef recording_methods[] = {
     PA_METHOD("difference", recording_difference, METH_O, "($self, other, /)", "Where two recordings differ, or None."),
+    PA_METHOD("same_gradients", recording_same_gradients, METH_O, "($self, other, /)",
+              "Had the same leaves a gradient when the steps began?"),
     PA_METHOD("leak", recording_leak, METH_NOARGS, "($self, /)",
               "A tensor of the step that something outside still holds, or None."),
     {NULL, NULL, 0, NULL},

@@ -28,6 +28,7 @@ void test_ops(void);
 void test_graph(void);
 void test_kernels(void);
 void test_engine(void);
+void test_program(void);
 void test_straightline(void);
 
 #endif

@@ -41,8 +41,13 @@ int main(void) {
         const char *name;
         void (*run)(void);
     } groups[] = {
-        {"memory", test_memory},   {"ops", test_ops},       {"graph", test_graph},
-        {"kernels", test_kernels}, {"engine", test_engine}, {"straightline", test_straightline},
+        {"memory", test_memory},
+        {"ops", test_ops},
+        {"graph", test_graph},
+        {"kernels", test_kernels},
+        {"engine", test_engine},
+        {"program", test_program},
+        {"straightline", test_straightline},
     };
     CHECK_OK(pa_isa_select(NULL));
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

@@ -181,8 +181,8 @@ def test_data_that_do_not_fit_are_refused() -> None:
     for arguments, error, words in [
         ((), TypeError, "no data"),
         ((x, y[:50]), ValueError, r"\[100, 50\]"),
-        ((x, [1, 2]), TypeError, "data 1 is a list"),
-        ((pyautograd.tensor(1.0),), ValueError, "0-d"),
+        ((x, [1, 2]), TypeError, "y is a list, no Tensor or ndarray"),
+        ((pyautograd.tensor(1.0), y), ValueError, "x is 0-d"),
     ]:
         with pytest.raises(error, match=words):
             step.run(*arguments, batch_size=10)
