@@ -304,7 +304,7 @@ class _Walk:
             self._dict(value, place)
         elif isinstance(value, (set, frozenset)):
             self._count(iter(value), place)
-            self._row(self.rows.equal(value), place)
+            self._row(self.rows.members(value), place)
         elif isinstance(value, np.ndarray):
             self._array(value, place)
         elif isinstance(value, types.ModuleType):
@@ -332,7 +332,7 @@ class _Walk:
         reads = _reads(function.__code__)
         self.met.append(reads)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-            self._row(self.rows.cell(cell), name)
+            self._row(self.rows.referents(cell), name)
             try:
                 self._push(cell.cell_contents, name)
             except ValueError:  # not assigned yet

@@ -6,14 +6,15 @@
    the user's:
 
        kind        owner        key     expected
-       cell        a closure's cell     its contents, which C reaches through the type's traversal
+       referents   a cell, a function,  what it refers to: a cell's contents; code, defaults and closure; bases
+                   a class
+       type        any object           its type
        item        a dict       name    the value, or NULL where there is none
        length      a container          how many
-       members     a sequence           each of its members
+       members     a container          each of its members, or its keys, in their order
        neuron      a NeuronState        its w, b and nonlin
-       attribute   any object   name    the value (this one may run Python: classes and slots)
+       attribute   any object   name    the value (this one may run Python: slots and properties)
        memory      an ndarray           a copy of its bytes
-       equal       a set                a copy that it must be equal to
        modes                            is history kept, are anomalies looked for, and the default float
 
    A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where
@@ -36,14 +37,14 @@
 enum { EVERY, BY_EPOCH, LISTS };
 
 typedef enum guard_kind {
-    GUARD_CELL,
+    GUARD_REFERENTS,
+    GUARD_TYPE,
     GUARD_ITEM,
     GUARD_LENGTH,
     GUARD_MEMBERS,
     GUARD_NEURON,
     GUARD_ATTRIBUTE,
     GUARD_MEMORY,
-    GUARD_EQUAL,
     GUARD_MODES
 } guard_kind;
 
@@ -124,20 +125,31 @@ static bool walk_memory(const guarded_memory *memory, int axis, const char *addr
     return true;
 }
 
-/* The stable ABI has no PyCell_Get, but a cell's traversal visits its contents and nothing else. */
-static PyObject *cell_type; /* types.CellType */
-static traverseproc traverse_cell;
+/* The stable ABI reads no cells, and code and bases only slowly; but what the collector is shown is just that. */
+typedef struct referents {
+    PyObject **found; /* borrowed; with NULL, they are only counted */
+    Py_ssize_t n;
+    const guard *compared; /* with NULL, they are not */
+    bool differ;
+} referents;
 
-static int take_contents(PyObject *object, void *out) {
-    *(PyObject **)out = object;
+static int visit_referent(PyObject *object, void *out) {
+    referents *seen = out;
+    const guard *g = seen->compared;
+    if (seen->found != NULL) seen->found[seen->n] = object;
+    if (g != NULL && (seen->n >= g->n || !same(g->members[seen->n], object))) seen->differ = true;
+    seen->n++;
     return 0;
 }
 
-/* What a closure's cell holds, borrowed, or NULL. */
-static PyObject *cell_contents(PyObject *cell) {
-    PyObject *contents = NULL;
-    traverse_cell(cell, take_contents, &contents);
-    return contents;
+static void traverse(PyObject *object, referents *seen) {
+    ((traverseproc)PyType_GetSlot(Py_TYPE(object), Py_tp_traverse))(object, visit_referent, seen);
+}
+
+static bool referents_hold(const guard *g) {
+    referents seen = {.compared = g};
+    traverse(g->owner, &seen);
+    return seen.n == g->n && !seen.differ;
 }
 
 static Py_ssize_t modes(void) {
@@ -162,9 +174,19 @@ static bool list_holds(PyObject *list, const guard *g) {
     return true;
 }
 
+static bool keys_hold(PyObject *dict, const guard *g) {
+    PyObject *key;
+    Py_ssize_t position = 0;
+    if (PyDict_Size(dict) != g->n) return false;
+    for (Py_ssize_t i = 0; i < g->n && PyDict_Next(dict, &position, &key, NULL); i++)
+        if (key != g->members[i] && !same(g->members[i], key)) return false;
+    return true;
+}
+
 /* 1, 0, or -1 with an exception set. */
 static int members_hold(const guard *g) {
     if (PyList_Check(g->owner)) return list_holds(g->owner, g);
+    if (PyDict_CheckExact(g->owner)) return keys_hold(g->owner, g);
     PyObject *list = PySequence_List(g->owner);
     if (list == NULL) return -1;
     bool held = list_holds(list, g);
@@ -183,7 +205,8 @@ static bool neuron_holds(const guard *g) {
 /* 1, 0, or -1 with an exception set. */
 static int holds(const guard *g) {
     switch (g->kind) {
-    case GUARD_CELL: return same(g->expected, cell_contents(g->owner));
+    case GUARD_REFERENTS: return referents_hold(g);
+    case GUARD_TYPE: return (PyObject *)Py_TYPE(g->owner) == g->expected;
     case GUARD_ITEM: {
         PyObject *value = PyDict_GetItemWithError(g->owner, g->key);
         if (value == NULL && PyErr_Occurred()) return -1;
@@ -206,7 +229,6 @@ static int holds(const guard *g) {
         char *copy = g->memory->copy;
         return walk_memory(g->memory, 0, g->memory->address, &copy, true);
     }
-    case GUARD_EQUAL: return PyObject_RichCompareBool(g->owner, g->expected, Py_EQ);
     case GUARD_MODES: return modes() == g->n;
     }
     return 1;
@@ -251,14 +273,16 @@ static void forget(guard *g) {
     g->expected = NULL;
 }
 
-/* The members of a list; without one, a neuron's fields. */
+/* The members of a list; without one, a neuron's fields or what the owner refers to. */
 static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
     PyObject **members = pa_mem_alloc_array((size_t)n + 1, sizeof *members);
     if (members == NULL) {
         pa_raise(PA_MEMORY);
         return -1;
     }
-    if (list == NULL)
+    if (g->kind == GUARD_REFERENTS)
+        traverse(g->owner, &(referents){.found = members});
+    else if (g->kind == GUARD_NEURON)
         pa_neuron_fields(g->owner, members);
     else
         for (Py_ssize_t i = 0; i < n; i++) members[i] = PyList_GetItem(list, i);
@@ -266,6 +290,12 @@ static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
     g->members = members;
     g->n = n;
     return 0;
+}
+
+static int snapshot_referents(guard *g) {
+    referents seen = {.n = 0};
+    traverse(g->owner, &seen);
+    return snapshot_members(g, NULL, seen.n);
 }
 
 static int snapshot_sequence(guard *g) {
@@ -279,7 +309,8 @@ static int snapshot_sequence(guard *g) {
 /* Takes what the owner has now; 0, or -1 with an exception set, the guard then expecting nothing. */
 static int snapshot(guard *g) {
     switch (g->kind) {
-    case GUARD_CELL: g->expected = Py_XNewRef(cell_contents(g->owner)); return 0;
+    case GUARD_REFERENTS: return snapshot_referents(g);
+    case GUARD_TYPE: g->expected = Py_NewRef(Py_TYPE(g->owner)); return 0;
     case GUARD_ITEM:
         g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
         return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
@@ -292,7 +323,6 @@ static int snapshot(guard *g) {
         walk_memory(g->memory, 0, g->memory->address, &copy, false);
         return 0;
     }
-    case GUARD_EQUAL: return (g->expected = PyFrozenSet_New(g->owner)) == NULL ? -1 : 0;
     case GUARD_MODES: g->n = modes(); return 0;
     }
     return 0;
@@ -414,9 +444,15 @@ static PyObject *guards_holds(PyObject *object, PyObject *number) {
     return held < 0 ? NULL : PyBool_FromLong(held);
 }
 
-static PyObject *guards_cell(PyObject *object, PyObject *cell) {
-    if (Py_TYPE(cell) != (PyTypeObject *)cell_type) return pa_refuse_type(cell, "guards", "a cell");
-    return add((guards *)object, GUARD_CELL, cell, NULL, false, NULL);
+static PyObject *guards_referents(PyObject *object, PyObject *owner) {
+    PyTypeObject *with_flags = PyType_Check(owner) ? (PyTypeObject *)owner : Py_TYPE(owner);
+    unsigned long wanted = PyType_Check(owner) ? Py_TPFLAGS_HEAPTYPE : Py_TPFLAGS_HAVE_GC;
+    if (PyType_GetFlags(with_flags) & wanted) return add((guards *)object, GUARD_REFERENTS, owner, NULL, false, NULL);
+    return pa_refuse_type(owner, "guards", "a cell, a function or a class");
+}
+
+static PyObject *guards_type_of(PyObject *object, PyObject *owner) {
+    return add((guards *)object, GUARD_TYPE, owner, NULL, false, NULL);
 }
 
 static PyObject *guards_item(PyObject *object, PyObject *arguments) {
@@ -433,9 +469,11 @@ static PyObject *guards_length(PyObject *object, PyObject *arguments) {
     return add((guards *)object, GUARD_LENGTH, owner, NULL, by_epoch, NULL);
 }
 
-static PyObject *guards_members(PyObject *object, PyObject *sequence) {
-    if (PySequence_Check(sequence)) return add((guards *)object, GUARD_MEMBERS, sequence, NULL, false, NULL);
-    return pa_refuse_type(sequence, "guards", "a list");
+static PyObject *guards_members(PyObject *object, PyObject *arguments) {
+    PyObject *owner;
+    int by_epoch = 0;
+    if (!PyArg_ParseTuple(arguments, "O|p:members", &owner, &by_epoch)) return NULL;
+    return add((guards *)object, GUARD_MEMBERS, owner, NULL, by_epoch, NULL);
 }
 
 static PyObject *guards_neuron(PyObject *object, PyObject *neuron) {
@@ -447,11 +485,6 @@ static PyObject *guards_attribute(PyObject *object, PyObject *arguments) {
     PyObject *owner, *key;
     if (!PyArg_ParseTuple(arguments, "OU:attribute", &owner, &key)) return NULL;
     return add((guards *)object, GUARD_ATTRIBUTE, owner, key, false, NULL);
-}
-
-static PyObject *guards_equal(PyObject *object, PyObject *set) {
-    if (PyAnySet_Check(set)) return add((guards *)object, GUARD_EQUAL, set, NULL, false, NULL);
-    return pa_refuse_type(set, "guards", "a set");
 }
 
 /* The sizes of a tuple of ints; false with an exception set. */
@@ -499,16 +532,18 @@ static PyMethodDef guards_methods[] = {
     PA_METHOD("holds", guards_holds, METH_O, "($self, index, /)", "Does this one?"),
     PA_METHOD("rearm", guards_rearm, METH_VARARGS, "($self, index, owner=None, /)",
               "What is there is expected from here on: of another list, where one is given as the owner."),
-    PA_METHOD("cell", guards_cell, METH_O, "($self, cell, /)", "What a closure's cell has."),
+    PA_METHOD("referents", guards_referents, METH_O, "($self, owner, /)",
+              "What a cell, a function or a class refers to: contents; code, defaults and closure; bases."),
+    PA_METHOD("type", guards_type_of, METH_O, "($self, owner, /)", "An object's type."),
     PA_METHOD("item", guards_item, METH_VARARGS, "($self, owner, key, by_epoch=False, /)",
               "What a dict has under a key, or that it has nothing."),
     PA_METHOD("length", guards_length, METH_VARARGS, "($self, owner, by_epoch=False, /)",
               "How many a container holds."),
-    PA_METHOD("members", guards_members, METH_O, "($self, owner, /)", "Each member of a sequence; quick for lists."),
+    PA_METHOD("members", guards_members, METH_VARARGS, "($self, owner, by_epoch=False, /)",
+              "Each member of a container, or its keys, in their order; quick for lists and dicts."),
     PA_METHOD("neuron", guards_neuron, METH_O, "($self, neuron, /)", "Its w, b and nonlin."),
     PA_METHOD("attribute", guards_attribute, METH_VARARGS, "($self, owner, name, /)",
               "An attribute's value, or that there is none."),
-    PA_METHOD("equal", guards_equal, METH_O, "($self, owner, /)", "The elements of a set."),
     PA_METHOD("memory", guards_memory, METH_VARARGS, "($self, owner, address, itemsize, shape, strides, /)",
               "The elements of an array, strides in bytes."),
     PA_METHOD("modes", guards_modes, METH_NOARGS, "($self, /)",
@@ -545,16 +580,7 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyObject *find_cell_type(void) {
-    PyObject *types = PyImport_ImportModule("types");
-    PyObject *type = types == NULL ? NULL : PyObject_GetAttrString(types, "CellType");
-    Py_XDECREF(types);
-    return type;
-}
-
 int pa_guards_ready(PyObject *module) {
-    if (cell_type == NULL && (cell_type = find_cell_type()) == NULL) return -1;
-    traverse_cell = (traverseproc)PyType_GetSlot((PyTypeObject *)cell_type, Py_tp_traverse);
     if (pa_module_add_type(module, &guards_spec, NULL, &guards_type) < 0) return -1;
     return PyModule_AddFunctions(module, functions);
 }

@@ -39,7 +39,7 @@ def new_tuple(*members: Any) -> tuple[Any, ...]:
 def test_a_filled_cell_fails_until_it_is_rearmed() -> None:
     cell, write = cell_of(1)
     guards = Guards()
-    assert guards.cell(cell) == 0
+    assert guards.referents(cell) == 0
     assert guards.check() == -1
     write(2)
     assert guards.check() == 0
@@ -52,7 +52,7 @@ def test_an_empty_cell_fails_when_it_is_filled() -> None:
         return later
 
     guards = Guards()
-    guards.cell(function.__closure__[0])  # type: ignore[index]
+    guards.referents(function.__closure__[0])  # type: ignore[index]
     assert guards.check() == -1
     later = 1
     assert guards.check() == 0
@@ -132,11 +132,57 @@ def test_rearming_with_another_list_guards_that_one() -> None:
 def test_a_set_fails_when_its_members_change() -> None:
     members = {1, 2}
     guards = Guards()
-    guards.equal(members)
+    guards.members(members)
     members.add(3)
     assert guards.check() == 0
     members.discard(3)
     assert guards.check() == -1
+
+
+def test_a_dict_fails_when_its_keys_come_in_another_order() -> None:
+    table = {1: 2, "a": 3}
+    guards = Guards()
+    guards.members(table)
+    table[1] = 5
+    assert guards.check() == -1
+    table[1] = table.pop(1)
+    assert guards.check() == 0
+
+
+def test_a_function_fails_when_its_code_its_defaults_or_its_attributes_are_others() -> None:
+    def function(a: int = 1, *, b: int = 2) -> None: ...
+
+    def other(a: int = 1, *, b: int = 2) -> None: ...
+
+    for name in ("__code__", "__defaults__", "__kwdefaults__"):
+        before = getattr(function, name)
+        guards = Guards()
+        guards.referents(function)
+        assert guards.check() == -1
+        setattr(function, name, None if name != "__code__" else other.__code__)
+        assert guards.check() == 0
+        setattr(function, name, before)
+        assert guards.check() == -1
+
+
+def test_a_class_fails_when_its_bases_are_others_and_an_object_when_its_class_is() -> None:
+    class First: ...
+
+    class Second(First): ...
+
+    class Third(Second): ...
+
+    owner = Third()
+    guards = Guards()
+    guards.referents(Third)
+    guards.type(owner)
+    assert guards.check() == -1
+    Third.__bases__ = (First,)
+    assert guards.check() == 0
+    Third.__bases__ = (Second,)
+    assert guards.check() == -1
+    owner.__class__ = Second  # type: ignore[assignment]
+    assert guards.check() == 1
 
 
 def test_an_attribute_fails_when_it_changes_and_a_slot_when_it_is_filled() -> None:
@@ -284,12 +330,12 @@ def test_wrong_owners_are_refused_and_add_no_row() -> None:
     guards: Any = Guards()
     array = np.zeros((1,) * 9)
     for call, error in [
-        (lambda: guards.cell(1), TypeError),
+        (lambda: guards.referents(1), TypeError),
         (lambda: guards.item([], 1), TypeError),
         (lambda: guards.length(1), TypeError),
         (lambda: guards.members(1), TypeError),
         (lambda: guards.neuron(1), TypeError),
-        (lambda: guards.equal([]), TypeError),
+        (lambda: guards.referents(int), TypeError),
         (lambda: guards.attribute(1, 2), TypeError),
         (lambda: guards.memory(array, 1, 8, array.shape, array.strides), ValueError),
         (lambda: guards.rearm(0), IndexError),
