@@ -18,24 +18,28 @@ from __future__ import annotations
 import argparse
 import array
 import collections
-import dis
 import enum
 import functools
+import gc
+import importlib.util
 import itertools
+import operator
 import pickle
 import random
 import sys
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
+from pyautograd._reads import Reads, reads
 from pyautograd._step import BoundStep, Step
-from pyautograd._tensor import Tensor
+from pyautograd._tensor import Parameter, Tensor
 from pyautograd._value import Value
 from pyautograd.nn._module import Module
 from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
@@ -57,40 +61,16 @@ _ITERATORS: tuple[type, ...] = (
 )  # fmt: skip
 _SEQUENCES = (list, collections.deque, bytearray, array.array)
 _NAMESPACES = (types.SimpleNamespace, argparse.Namespace)
-_REFLECTION = frozenset({"getattr", "setattr", "vars", "eval", "exec", "__dict__"})
+_COLLECTIONS = frozenset({"collections", "weakref"})  # whose classes keep what they hold in attributes
+_REFLECTION = frozenset({
+    "getattr", "setattr", "delattr", "vars", "__dict__", "__getattribute__", "attrgetter", "methodcaller",
+})  # fmt: skip
+_READ_WHOLE = frozenset({"copy", "dataclasses", "inspect", "json", "pickle", "pprint"})  # whose functions do so
 _LIFE = frozenset(
     {"__init__", "__new__", "__del__", "__repr__", "__str__", "__getstate__", "__setstate__", "__reduce__"}
 )
-_UNWRAP = (staticmethod, classmethod)
-
-
-class _Reads(NamedTuple):
-    """The names that a code object, and those defined in it, mention."""
-
-    globals: frozenset[str]
-    attributes: frozenset[str]
-    stored: frozenset[str]  # attributes that it assigns
-
-
-@functools.lru_cache(maxsize=256)
-def _reads(code: types.CodeType) -> _Reads:
-    names: dict[str, set[str]] = {"globals": set(), "attributes": set(), "stored": set()}
-    for instruction in dis.get_instructions(code):
-        name = instruction.argval
-        if not isinstance(name, str):
-            continue
-        operation = instruction.opname
-        if operation.endswith("_GLOBAL") or operation == "LOAD_NAME":
-            names["globals"].add(name)
-        elif operation.endswith(("_ATTR", "_METHOD")):
-            names["attributes"].add(name)
-            if not operation.startswith("LOAD"):
-                names["stored"].add(name)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            for kind, more in _reads(constant)._asdict().items():
-                names[kind] |= more
-    return _Reads(**{kind: frozenset(found) for kind, found in names.items()})
+_DESCRIPTORS = (staticmethod, classmethod, property)
+_WRAPPERS = (functools.partialmethod, functools.singledispatchmethod, functools.cached_property)
 
 
 def _is_library(module: Any) -> bool:
@@ -107,7 +87,7 @@ class StepGuards:
     def __init__(
         self, function: Callable[..., Any], owner: Any = None, arguments: Sequence[tuple[Any, str]] = ()
     ) -> None:
-        names = _Reads(frozenset(), frozenset(), frozenset())
+        names = Reads()
         while True:  # code decides by its names which methods are walked, and these mention more names
             walk = _Walk(function, [(owner, "self"), *arguments], names)
             found = walk.found()
@@ -214,10 +194,10 @@ def _state_of(source: Any) -> Any:
 class _Walk:
     """One walk over what can be reached; `names` are those that the last one has met."""
 
-    def __init__(self, function: Callable[..., Any], roots: list[tuple[Any, str]], names: _Reads) -> None:
+    def __init__(self, function: Callable[..., Any], roots: list[tuple[Any, str]], names: Reads) -> None:
         self.names = names
         self.dynamic = bool(_REFLECTION & (names.globals | names.attributes))
-        self.met: list[_Reads] = []
+        self.met: list[Reads] = []
         self.rows = Guards()
         self.places: list[str] = []
         self.groups: dict[int, Any] = {}
@@ -225,6 +205,9 @@ class _Walk:
         self.random: list[Any] = []
         self.leaves = 0
         self._of_nodes = sorted(names.attributes - set(dir(Tensor)) - set(dir(Value)))
+        self._probes_nodes = self.dynamic or "hasattr" in names.globals
+        self._classes: set[tuple[type, bool]] = set()
+        self.owner = roots[0][0]
         self.home = getattr(function, "__module__", None)
         self._seen: dict[int, Any] = {}
         self._todo: list[tuple[Any, str]] = []
@@ -237,9 +220,9 @@ class _Walk:
         while self._todo:
             self._visit(*self._todo.pop())
 
-    def found(self) -> _Reads:
+    def found(self) -> Reads:
         """The names that the code met in this walk mentions."""
-        return _Reads(*(frozenset().union(*kind) for kind in zip(*self.met))) if self.met else self.names
+        return Reads.union(self.met) if self.met else self.names
 
     def _row(self, index: int, place: str) -> int:
         assert index == len(self.places)
@@ -254,7 +237,7 @@ class _Walk:
     def _push(self, value: Any, place: str) -> None:
         if type(value) in _ATOMS or id(value) in self._seen:
             return
-        if isinstance(value, Node) and not self._of_nodes:
+        if type(value) in (Tensor, Parameter, Value) and not self._of_nodes and not self._probes_nodes:
             return
         self._seen[id(value)] = value
         if isinstance(value, Node):
@@ -264,10 +247,15 @@ class _Walk:
 
     def _attributes_of_node(self, node: Node, place: str) -> None:
         """Numbers that a script has put on its tensors, such as a factor for the lr."""
-        for name in self._of_nodes:
-            if hasattr(node, name):
+        attributes = vars(node) if self._probes_nodes else {}
+        for name in dict.fromkeys([*self._of_nodes, *attributes]):
+            found = getattr(type(node), name, None)
+            if hasattr(node, name) and (found is None or isinstance(found, types.MemberDescriptorType)):
                 self._row(self.rows.attribute(node, name), f"{place}.{name}")
                 self._push(getattr(node, name), f"{place}.{name}")
+        if self._probes_nodes:
+            self._row(self.rows.members(attributes), place)
+        self._class(type(node), place, True)
 
     def _count(self, members: Iterator[Any], place: str) -> None:
         self.leaves += sum(1 for member in members if type(member) in _ATOMS)
@@ -288,23 +276,18 @@ class _Walk:
                 self._push(value.__self__, place)
         elif isinstance(value, (Step, BoundStep, functools._lru_cache_wrapper)):
             self._push(value.__wrapped__, place)
+            self._attributes(vars(value), place)
             if isinstance(value, BoundStep):
                 self._push(value.__self__, place)
-        elif isinstance(value, functools.partial):
-            for part in (value.func, *value.args, *value.keywords.values()):
+        elif isinstance(value, (functools.partial, weakref.ref, types.MappingProxyType, *_DESCRIPTORS)):
+            for part in gc.get_referents(value):
                 self._push(part, place)
-        elif isinstance(value, _SEQUENCES):
-            self._count(iter(value), place)
-            self._row(self.rows.members(value), place)
-            self._members(value, place)
-        elif isinstance(value, tuple):
-            self._count(iter(value), place)
-            self._members(value, place)
-        elif isinstance(value, dict):
-            self._dict(value, place)
-        elif isinstance(value, (set, frozenset)):
-            self._count(iter(value), place)
-            self._row(self.rows.members(value), place)
+        elif isinstance(value, _WRAPPERS):
+            for part in vars(value).values():
+                self._push(part, place)
+        elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
+            names = [part for each in value.__reduce__()[1] if isinstance(each, str) for part in each.split(".")]
+            self.met.append(Reads(attributes=frozenset(names)))
         elif isinstance(value, np.ndarray):
             self._array(value, place)
         elif isinstance(value, types.ModuleType):
@@ -320,27 +303,70 @@ class _Walk:
             self.random.append(value)
         elif isinstance(value, FusedOptimizer):
             self._options(value, place)
-        elif not isinstance(value, enum.Enum):
+        else:
+            self._container(value, place)
             self._object(value, place)
 
+    def _container(self, value: Any, place: str) -> None:
+        if isinstance(value, dict):
+            self._dict(value, place)
+        elif isinstance(value, (tuple, frozenset, set, *_SEQUENCES)):
+            self._count(iter(value), place)
+            if not isinstance(value, (tuple, frozenset)):
+                self._row(self.rows.members(value), place)
+            self._members(value, place)
+        elif isinstance(value, enum.Enum):
+            self._push(value.value, f"{place}.value")
+
     def _function(self, function: types.FunctionType) -> None:
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is not None:
-            self._push(wrapped, function.__name__)
-        if _is_library(function.__module__) and function.__module__ != self.home:
+        module = function.__globals__.get("__name__")  # what wraps another function calls itself as that does
+        if self._is_foreign(module):
+            for wrapped in vars(function).values():
+                self._push(wrapped, function.__name__)
+            if module in _READ_WHOLE:
+                self._read_whole()
             return
-        reads = _reads(function.__code__)
-        self.met.append(reads)
+        found = reads(function.__code__)
+        self.met.append(found)
+        if found.computed:
+            raise TraceError(f"{found.computed[0]}, which a program would not notice: write the name, or do it outside")
+        self._attributes(vars(function), function.__name__)
+        self._row(self.rows.referents(function), f"the function {function.__name__}()")
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             self._row(self.rows.referents(cell), name)
             try:
                 self._push(cell.cell_contents, name)
             except ValueError:  # not assigned yet
                 continue
-        for name in sorted(reads.globals):
+        for name in sorted(found.globals):
             self._item(function.__globals__, name, name)
-        for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            if name not in function.__globals__:
+                self._item(function.__builtins__, name, name)  # type: ignore[attr-defined]
+        for module in sorted(found.imports):
+            self._import(module, function.__globals__)
+        for default in (function.__defaults__, function.__kwdefaults__):
             self._push(default, f"a default of {function.__name__}()")
+
+    def _import(self, name: str, namespace: dict[str, Any]) -> None:
+        """A module that a function imports, `name` beginning with dots where that is relative."""
+        package = namespace.get("__package__") or namespace.get("__name__", "").rpartition(".")[0]
+        parts = importlib.util.resolve_name(name, package).split(".")
+        for n in range(len(parts)):
+            self._item(sys.modules, ".".join(parts[: n + 1]), name)
+
+    def _attributes(self, attributes: dict[str, Any], place: str) -> None:
+        """Those of a function."""
+        for name in sorted(attributes):
+            if self._is_read(name):
+                self._item(attributes, name, f"{place}.{name}")
+        self._row(self.rows.members(attributes), f"the attributes of {place}")
+
+    def _read_whole(self) -> None:
+        """From the next walk on all attributes count, not only those that are named."""
+        self.met.append(Reads(attributes=_REFLECTION))
+
+    def _is_foreign(self, module: Any) -> bool:
+        return _is_library(module) and module != self.home
 
     def _members(self, members: Any, place: str) -> None:
         for index, member in enumerate(members):
@@ -349,9 +375,9 @@ class _Walk:
 
     def _dict(self, value: dict[Any, Any], place: str) -> None:
         self._count(iter(value.values()), place)
-        self._row(self.rows.length(value), place)
         for key in list(value):
             self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
+        self._row(self.rows.members(value), place)
 
     def _array(self, array: np.ndarray[Any, Any], place: str) -> None:
         if array.dtype.hasobject:
@@ -372,42 +398,59 @@ class _Walk:
         elif module is np.random or (module is np and "random" in self.names.attributes):
             if np.random not in self.random:
                 self.random.append(np.random)
-        elif not _is_library(module.__name__):
-            for name in sorted(self.names.attributes):
-                if name in vars(module) or name in self.names.stored:
-                    self._item(vars(module), name, f"{place}.{name}")
+        elif module.__name__ in _READ_WHOLE:
+            self._read_whole()
+        elif module.__name__.partition(".")[0] == "pyautograd" or not self._is_foreign(module.__name__):
+            attributes = vars(module)
+            names = self.names.attributes & (self.names.stored | set(attributes))
+            if "__getattr__" in attributes:  # for names that it does not have
+                names = self.names.attributes | {"__getattr__"}
+            if self.dynamic and not _is_library(module.__name__):
+                names |= {name for name in attributes if not _is_special(name)}
+            for name in sorted(names):
+                self._item(attributes, name, f"{place}.{name}")
 
-    def _class(self, cls: type, place: str, skip: frozenset[str] = frozenset()) -> None:
-        """The functions of the user's classes that may be called, and the numbers they share."""
+    def _class(self, cls: type, place: str, is_instance: bool = False) -> None:
+        """What may be found on a class of the user's: functions that may be called, and what objects share.
+
+        Of an instance's class, the functions that only begin, end and show a life do not count.
+        """
+        if (cls, is_instance) in self._classes:
+            return
+        self._classes.add((cls, is_instance))
+        theirs = [each for each in cls.__mro__ if not self._is_foreign(each.__module__)]
+        names = {
+            name
+            for each in theirs
+            for name, member in vars(each).items()
+            if self._is_read(name) or (_is_special(name) and callable(member) and not (is_instance and name in _LIFE))
+        }
+        if theirs:
+            self._row(self.rows.referents(cls), f"the bases of {cls.__name__}")
         for each in cls.__mro__:
-            if _is_library(each.__module__) and each.__module__ != self.home:
-                continue
-            for name, member in list(vars(each).items()):
-                is_special = name.startswith("__") and name.endswith("__") and name not in skip
-                if not (is_special or self._is_read(name)):
-                    continue
-                function = member.__func__ if isinstance(member, _UNWRAP) else member
-                if isinstance(function, property):
-                    for accessor in (function.fget, function.fset):
-                        self._push(accessor, f"{place}.{name}")
-                elif isinstance(function, (types.FunctionType, Step)):
-                    self._push(function, f"{place}.{name}")
-                elif isinstance(function, functools.cached_property):
-                    self._push(function.func, f"{place}.{name}")
-                elif self._is_read(name) and not hasattr(type(function), "__get__"):
-                    self._row(self.rows.attribute(each, name), f"{place}.{name}")
-                    self._push(function, f"{place}.{name}")
+            if each in theirs:
+                attributes = _class_dict(each)
+                for name in sorted(names):
+                    self._item(attributes, name, f"{place}.{name}")
+                self._row(self.rows.length(attributes), f"the attributes of {each.__name__}")
+            elif issubclass(each, Module) and each is not Module:
+                self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward")
+        if type(cls) is not type:
+            self._class(type(cls), f"the class of {place}", True)
 
     def _is_read(self, name: str) -> bool:
-        return self.dynamic or name in self.names.attributes or name == "forward"
+        if name in self.names.attributes or name == "forward":
+            return True
+        return self.dynamic and not _is_special(name)
 
     def _object(self, value: Any, place: str) -> None:
         """An instance: its attributes, then its class."""
         cls = type(value)
         is_module = isinstance(value, Module)
         holds_parameters = is_module or isinstance(value, (ScalarModule, NeuronState, Optimizer))
-        users = not _is_library(cls.__module__) or cls.__module__ == self.home
-        if not (users or holds_parameters or isinstance(value, _NAMESPACES)):
+        users = not self._is_foreign(cls.__module__)
+        is_collection = any(each.__module__ in _COLLECTIONS for each in cls.__mro__)
+        if not (users or holds_parameters or is_collection or isinstance(value, _NAMESPACES)):
             return
         if isinstance(value, NeuronState):
             self._row(self.rows.neuron(value), place)
@@ -420,15 +463,12 @@ class _Walk:
             attributes.setdefault(
                 "training", value.training
             )  # so that the first train() or eval() changes an entry that has a guard
-        if attributes is not None and (holds_parameters or self.dynamic):
-            self._row(self.rows.length(attributes, is_module), place)
-        shared = {name for each in cls.__mro__ for name in vars(each)} & self.names.attributes
         guarded = {
             name
             for name, held in list((attributes or {}).items())
-            if self._is_read(name) or (holds_parameters and self._is_structure(held, users))
+            if is_collection or self._is_read(name) or (holds_parameters and self._is_structure(held, users))
         }
-        guarded |= {name for name in shared if not _is_method(cls, name)} | self.names.stored
+        guarded |= self.names.stored
         if is_module:
             guarded.add("training")
         if isinstance(value, Optimizer):
@@ -436,13 +476,15 @@ class _Walk:
         if attributes is not None:
             for name in sorted(guarded, key=str):
                 self._item(attributes, name, f"{place}.{name}", is_module)
+            self._row(self.rows.members(attributes, is_module), f"the attributes of {place}")
+        if users and value is not self.owner:  # whose class its step goes by, and which is not to be kept alive
+            self._row(self.rows.type(value), f"the class of {place}")
         for each in cls.__mro__:
             for name, member in list(vars(each).items()):
                 if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
                     self._row(self.rows.attribute(value, name), f"{place}.{name}")
                     self._push(getattr(value, name, None), f"{place}.{name}")
-        if users:
-            self._class(cls, place, _LIFE)
+        self._class(cls, place, True)
 
     def _is_structure(self, held: Any, users: bool) -> bool:
         """Is an attribute of a module part of what it computes with? All of our own layers' are."""
@@ -461,12 +503,14 @@ class _Walk:
             rows.append(self._row(self.rows.length(group["params"]), f"{where}['params']"))
             rows += [self._row(self.rows.item(group, key), f"{where}[{key!r}]") for key in list(group)]
         self.groups |= dict.fromkeys(rows, optimizer)
-        if not _is_library(type(optimizer).__module__):
-            self._class(type(optimizer), place)
+        self._class(type(optimizer), place)
 
 
-def _is_method(cls: type, name: str) -> bool:
-    for each in cls.__mro__:
-        if name in vars(each):
-            return hasattr(type(vars(each)[name]), "__get__")
-    return False
+def _class_dict(cls: type) -> dict[str, Any]:
+    """What the proxy that is a class's __dict__ stands for: only to be read."""
+    found: dict[str, Any] = gc.get_referents(vars(cls))[0]
+    return found
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")

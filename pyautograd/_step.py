@@ -22,7 +22,7 @@ class Step:
             raise TypeError(f"compile: a function is wanted, not {type(function).__name__}")
         self._name = getattr(function, "__name__", type(function).__name__)
         self._function = function if owner is None else _WeakMethod(function, owner)
-        self._steps: dict[int, tuple[weakref.ref[Any], Step]] = {}  # of objects, by their id
+        self._steps: dict[tuple[int, type], tuple[weakref.ref[Any], Step]] = {}  # of objects, by their id and class
         functools.update_wrapper(self, function, updated=())
 
     def _for_object(self, owner: Any) -> Step:
@@ -39,7 +39,7 @@ class Step:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        key = id(instance)
+        key = id(instance), type(instance)
         found = self._steps.get(key)
         if found is not None and found[0]() is instance:
             return BoundStep(found[1], instance)

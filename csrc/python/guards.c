@@ -65,6 +65,7 @@ typedef struct guard {
     PyObject *expected;    /* held; NULL for nothing there */
     PyObject **members;    /* held, each of them */
     Py_ssize_t n;          /* of members; a length; the modes */
+    traverseproc traverse; /* of the owner, where referents are compared */
     guarded_memory *memory;
 } guard;
 
@@ -127,29 +128,30 @@ static bool walk_memory(const guarded_memory *memory, int axis, const char *addr
 
 /* The stable ABI reads no cells, and code and bases only slowly; but what the collector is shown is just that. */
 typedef struct referents {
-    PyObject **found; /* borrowed; with NULL, they are only counted */
-    Py_ssize_t n;
-    const guard *compared; /* with NULL, they are not */
+    PyObject **members; /* to be filled, or compared with n of them; NULL where they are only counted */
+    Py_ssize_t n, seen;
     bool differ;
 } referents;
 
-static int visit_referent(PyObject *object, void *out) {
-    referents *seen = out;
-    const guard *g = seen->compared;
-    if (seen->found != NULL) seen->found[seen->n] = object;
-    if (g != NULL && (seen->n >= g->n || !same(g->members[seen->n], object))) seen->differ = true;
-    seen->n++;
+static int take_referent(PyObject *object, void *out) {
+    referents *all = out;
+    if (all->members != NULL) all->members[all->seen] = object;
+    all->seen++;
     return 0;
 }
 
-static void traverse(PyObject *object, referents *seen) {
-    ((traverseproc)PyType_GetSlot(Py_TYPE(object), Py_tp_traverse))(object, visit_referent, seen);
+static int compare_referent(PyObject *object, void *out) {
+    referents *all = out;
+    Py_ssize_t i = all->seen++;
+    if (i < all->n && (object == all->members[i] || same(all->members[i], object))) return 0;
+    all->differ = true;
+    return 0;
 }
 
 static bool referents_hold(const guard *g) {
-    referents seen = {.compared = g};
-    traverse(g->owner, &seen);
-    return seen.n == g->n && !seen.differ;
+    referents all = {.members = g->members, .n = g->n};
+    g->traverse(g->owner, compare_referent, &all);
+    return all.seen == g->n && !all.differ;
 }
 
 static Py_ssize_t modes(void) {
@@ -281,7 +283,7 @@ static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
         return -1;
     }
     if (g->kind == GUARD_REFERENTS)
-        traverse(g->owner, &(referents){.found = members});
+        g->traverse(g->owner, take_referent, &(referents){.members = members});
     else if (g->kind == GUARD_NEURON)
         pa_neuron_fields(g->owner, members);
     else
@@ -293,9 +295,10 @@ static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
 }
 
 static int snapshot_referents(guard *g) {
-    referents seen = {.n = 0};
-    traverse(g->owner, &seen);
-    return snapshot_members(g, NULL, seen.n);
+    referents all = {.members = NULL};
+    g->traverse = (traverseproc)PyType_GetSlot(Py_TYPE(g->owner), Py_tp_traverse);
+    g->traverse(g->owner, take_referent, &all);
+    return snapshot_members(g, NULL, all.seen);
 }
 
 static int snapshot_sequence(guard *g) {
@@ -310,7 +313,7 @@ static int snapshot_sequence(guard *g) {
 static int snapshot(guard *g) {
     switch (g->kind) {
     case GUARD_REFERENTS: return snapshot_referents(g);
-    case GUARD_TYPE: g->expected = Py_NewRef(Py_TYPE(g->owner)); return 0;
+    case GUARD_TYPE: g->expected = Py_NewRef((PyObject *)Py_TYPE(g->owner)); return 0;
     case GUARD_ITEM:
         g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
         return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
