@@ -114,6 +114,7 @@ int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *s
 }
 
 int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none) {
+    for (int i = 0; i < n; i++) PA_TRY(pa_record_mention(params[i])); /* with the gradients that they have before */
     pa_status status = pa_zero_grads(n, params, set_to_none);
     int64_t to_none = set_to_none;
     if (status == PA_OK && pa_recording() != NULL)

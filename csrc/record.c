@@ -183,7 +183,7 @@ void pa_record_op(const pa_call *call, pa_node *out) {
                       .n = call->n,
                       .n_ints = (uint8_t)call->n_ints,
                       .n_params = (uint8_t)call->n_params,
-                      .tracked = pa_node_requires_grad(out),
+                      .tracked = (out->flags & PA_LISTED) != 0,
                       .out = -1};
     for (int i = 0; i < call->n_params; i++) entry.params[i] = call->params[i];
     add(&entry, call->in, out, call->ints);
@@ -271,6 +271,11 @@ static const char *entry_name(const pa_entry *entry) {
                                                       [PA_ENTRY_SET_VALUE] = "setting data",
                                                       [PA_ENTRY_SET_GRAD] = "setting grad",
                                                       [PA_ENTRY_BACKWARD] = "backward",
+                                                      [PA_ENTRY_LOCAL_BACKWARD] = "_backward",
+                                                      [PA_ENTRY_GRAD] = "autograd.grad",
+                                                      [PA_ENTRY_GRAD_FOUND] = "autograd.grad",
+                                                      [PA_ENTRY_REQUIRES_GRAD] = "setting requires_grad",
+                                                      [PA_ENTRY_RETAIN_GRAD] = "retain_grad",
                                                       [PA_ENTRY_UPDATE] = "an optimiser's step",
                                                       [PA_ENTRY_ZERO_GRAD] = "zero_grad",
                                                       [PA_ENTRY_CLIP] = "clip_grad_norm_",
@@ -352,11 +357,17 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     return true;
 }
 
+static bool same_gradient(const pa_variable *a, const pa_variable *b) {
+    return a->requires_grad == b->requires_grad && a->has_grad == b->has_grad;
+}
+
 bool pa_log_same_gradients(const pa_log *a, const pa_log *b) {
+    for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++)
+        if (!same_gradient(&a->variables[a->inputs[i]], &b->variables[b->inputs[i]])) return false;
     for (size_t i = 0; i < a->n_variables; i++) {
         const pa_variable *v = &a->variables[i];
         int32_t other = v->kind == PA_VARIABLE_CAPTURED ? pa_log_find(b, v->node) : -1;
-        if (other >= 0 && b->variables[other].has_grad != v->has_grad) return false;
+        if (other >= 0 && !same_gradient(v, &b->variables[other])) return false;
     }
     return true;
 }

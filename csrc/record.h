@@ -35,19 +35,24 @@ typedef struct pa_variable {
 } pa_variable;
 
 typedef enum pa_entry_kind {
-    PA_ENTRY_OP,        /* out = op(in…) */
-    PA_ENTRY_ALIAS,     /* out shares the memory of in[0], and no gradient flows: detach(), .data */
-    PA_ENTRY_NUMBER_OF, /* out, a traced scalar, = the number of the Value in[0] */
-    PA_ENTRY_VALUE_OF,  /* out, a Value without history, = the traced scalar in[0] */
-    PA_ENTRY_GRAD_OF,   /* out = the gradient of in[0]: a tensor, or a traced scalar of a Value's */
-    PA_ENTRY_WRITE,     /* in[0] := in[1], broadcast and converted */
-    PA_ENTRY_SET_VALUE, /* the number of the Value in[0] := in[1] */
-    PA_ENTRY_SET_GRAD,  /* the gradient of in[0] := in[1], or none (n = 1) */
-    PA_ENTRY_BACKWARD,  /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1 */
-    PA_ENTRY_UPDATE,    /* optimiser ints[0] over the parameters in[…] */
-    PA_ENTRY_ZERO_GRAD, /* of in[…]; ints[0]: to none */
-    PA_ENTRY_CLIP,      /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
-    PA_ENTRY_FILL,      /* in[0] := draws, or out (n = 0); ints[0]: pa_fill_kind, params: its bounds */
+    PA_ENTRY_OP,             /* out = op(in…) */
+    PA_ENTRY_ALIAS,          /* out shares the memory of in[0], and no gradient flows: detach(), .data */
+    PA_ENTRY_NUMBER_OF,      /* out, a traced scalar, = the number of the Value in[0] */
+    PA_ENTRY_VALUE_OF,       /* out, a Value without history, = the traced scalar in[0] */
+    PA_ENTRY_GRAD_OF,        /* out = the gradient of in[0]: a tensor, or a traced scalar of a Value's */
+    PA_ENTRY_WRITE,          /* in[0] := in[1], broadcast and converted */
+    PA_ENTRY_SET_VALUE,      /* the number of the Value in[0] := in[1] */
+    PA_ENTRY_SET_GRAD,       /* the gradient of in[0] := in[1], or none (n = 1) */
+    PA_ENTRY_BACKWARD,       /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1 */
+    PA_ENTRY_LOCAL_BACKWARD, /* of the Value in[0] alone: its operands' gradients += what its op sends them */
+    PA_ENTRY_GRAD,           /* autograd.grad: a sweep as BACKWARD's, that adds to no leaf */
+    PA_ENTRY_GRAD_FOUND,     /* out = what the last GRAD found for in[0], if anything */
+    PA_ENTRY_REQUIRES_GRAD,  /* of in[0]: ints[0] */
+    PA_ENTRY_RETAIN_GRAD,    /* of in[0] */
+    PA_ENTRY_UPDATE,         /* optimiser ints[0] over the parameters in[…] */
+    PA_ENTRY_ZERO_GRAD,      /* of in[…]; ints[0]: to none */
+    PA_ENTRY_CLIP,           /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
+    PA_ENTRY_FILL,           /* in[0] := draws, or out (n = 0); ints[0]: pa_fill_kind, params: its bounds */
     PA_ENTRY_KINDS
 } pa_entry_kind;
 
@@ -56,7 +61,7 @@ typedef enum pa_fill_kind { PA_FILL_UNIFORM, PA_FILL_NORMAL, PA_FILL_INTEGERS, P
 typedef struct pa_entry {
     uint8_t kind, op;
     uint8_t n_params, n_ints;
-    bool tracked;       /* OP: a gradient flows through the result */
+    bool tracked;       /* OP: history was kept, so that a gradient flows through the result */
     int32_t out;        /* variable, or -1 */
     int32_t n;          /* operands */
     int32_t line, code; /* of the user's Python: code is an index into the log's codes, or -1 */
@@ -128,7 +133,7 @@ pa_status pa_record_refuse(const char *what, const char *instead);
 /* Writes where and how two logs differ; false where they are the same. */
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);
 
-/* Did two calls find the same leaves with a gradient? Where not, what they did may differ. */
+/* Did two calls find the same leaves with a gradient, and requiring one? Where not, what they did may differ. */
 bool pa_log_same_gradients(const pa_log *a, const pa_log *b);
 
 /* Writes which node of the step, other than its inputs and `outputs`, is still held by a Python object; false where

@@ -429,11 +429,16 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
 }
 
 pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
-    if (options->n_inputs > 0) PA_TRY(pa_record_refuse("autograd.grad", "use backward() and read .grad"));
+    PA_TRY(pa_record_mention(root)); /* with the gradient that it has before */
+    for (int i = 0; i < options->n_inputs; i++) PA_TRY(pa_record_mention((pa_node *)(uintptr_t)options->inputs[i]));
     PA_TRY(differentiate(root, options));
-    if (pa_recording() != NULL) {
-        pa_node *in[2] = {root, (pa_node *)(uintptr_t)options->gradient};
-        pa_record_entry(PA_ENTRY_BACKWARD, options->gradient != NULL ? 2 : 1, in, NULL);
+    if (pa_recording() == NULL) return PA_OK;
+    pa_node *in[2] = {root, (pa_node *)(uintptr_t)options->gradient};
+    pa_entry_kind kind = options->n_inputs > 0 ? PA_ENTRY_GRAD : PA_ENTRY_BACKWARD;
+    pa_record_entry(kind, options->gradient != NULL ? 2 : 1, in, NULL);
+    for (int i = 0; i < options->n_inputs; i++) {
+        in[0] = (pa_node *)(uintptr_t)options->inputs[i];
+        pa_record_entry(PA_ENTRY_GRAD_FOUND, 1, in, options->results[i]);
     }
     return PA_OK;
 }

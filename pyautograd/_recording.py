@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,6 +52,8 @@ def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tupl
     result = rebuild(structure, iter([_without_history(output) for output in outputs]))
     outputs.clear()
     problem = guards.changed()
+    if problem is None and log.leak() is not None:
+        gc.collect()  # a helper that calls itself, as micrograd's build_topo does, holds what it saw in a cycle
     if problem is None and (leak := log.leak()) is not None:
         problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
     return result, Recorded(log, structure, updates, guards), problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import _core, _ops
@@ -123,6 +124,17 @@ class Value(ValueMethods):
         1.0
         """
         return apply(_ops.clamp, self, min, max)  # type: ignore[return-value]
+
+
+class _Operands(set[Value]):
+    """`_prev` while a step is recorded: a set that is gone through in the operands' order."""
+
+    def __init__(self, operands: tuple[Value, ...]) -> None:
+        super().__init__(operands)
+        self._order = tuple(dict.fromkeys(operands))
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self._order)
 
 
 def _rebuild(cls: type[Value], data: float, grad: float) -> Value:

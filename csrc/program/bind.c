@@ -165,6 +165,7 @@ void pa_program_commit(pa_program *p, pa_node *const *in) {
         pa_node *node = captured_node(c, in);
         pa_storage *storage = pa_node_storage(node);
         if (c->written && storage != NULL) storage->version++;
+        node->flags ^= (uint16_t)(c->requires_grad != c->leaves_requires_grad ? PA_REQUIRES_GRAD : 0);
         if (node->flags & PA_IS_VALUE || node->array == NULL) continue;
         pa_node *old = node->array->grad;
         if (c->fresh != NULL) {

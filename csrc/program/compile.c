@@ -74,7 +74,10 @@ static bool entry_is_over_values(const pa_entry *e, const pa_log *log) {
     case PA_ENTRY_OP: return is_plain(e, log);
     case PA_ENTRY_WRITE:
     case PA_ENTRY_CLIP:
-    case PA_ENTRY_FILL: return false;
+    case PA_ENTRY_FILL:
+    case PA_ENTRY_GRAD:
+    case PA_ENTRY_REQUIRES_GRAD:
+    case PA_ENTRY_RETAIN_GRAD: return false;
     case PA_ENTRY_BACKWARD: return e->n == 1;
     case PA_ENTRY_UPDATE: return are_values(e, log, true);
     case PA_ENTRY_ZERO_GRAD: return are_values(e, log, false);

@@ -14,6 +14,27 @@ static void describe_input(pa_input *input, const pa_node *node) {
     }
 }
 
+/* Whose gradients an entry reads, or asks for. */
+static void find_readers(pa_lowering *l, const pa_entry *entry) {
+    const int32_t *in = l->log->operands + entry->operands;
+    switch ((pa_entry_kind)entry->kind) {
+    case PA_ENTRY_GRAD_OF:
+    case PA_ENTRY_GRAD_FOUND:
+    case PA_ENTRY_CLIP:
+        for (int i = 0; i < entry->n; i++) l->variables[in[i]].gradient_is_read = true;
+        return;
+    case PA_ENTRY_LOCAL_BACKWARD: {
+        l->variables[in[0]].gradient_is_read = true;
+        if (l->variables[in[0]].made_by < 0) return;
+        const pa_entry *op = &l->log->entries[l->variables[in[0]].made_by];
+        for (int i = 0; i < op->n; i++) l->variables[l->log->operands[op->operands + i]].gradient_is_read = true;
+        return;
+    }
+    case PA_ENTRY_REQUIRES_GRAD: l->variables[in[0]].ever_requires_grad = true; return;
+    default: return;
+    }
+}
+
 pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs) {
     *l = (pa_lowering){.p = p, .log = log};
     PA_TRY(pa_storage_new(64, &p->memory));
@@ -26,9 +47,17 @@ pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, in
     p->n_results = p->n_returned = n_outputs;
     if (l->variables == NULL || p->inputs == NULL || p->updates == NULL || p->results == NULL) return PA_MEMORY;
     for (size_t v = 0; v < log->n_variables; v++)
-        l->variables[v] = (pa_lowered){.at = -1, .captured = -1, .gradient = PA_GRADIENT_AS_FOUND, .base = (int32_t)v};
-    for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++)
-        if (e->kind == PA_ENTRY_GRAD_OF) l->variables[log->operands[e->operands]].gradient_is_read = true;
+        l->variables[v] = (pa_lowered){.at = -1,
+                                       .captured = -1,
+                                       .gradient = PA_GRADIENT_AS_FOUND,
+                                       .base = (int32_t)v,
+                                       .found = -1,
+                                       .made_by = -1,
+                                       .requires_grad = log->variables[v].requires_grad,
+                                       .ever_requires_grad = log->variables[v].requires_grad};
+    for (int32_t i = 0; i < (int32_t)log->n_entries; i++)
+        if (log->entries[i].tracked) l->variables[log->entries[i].out].made_by = i;
+    for (size_t i = 0; i < log->n_entries; i++) find_readers(l, &log->entries[i]);
     for (int32_t i = 0; i < p->n_inputs; i++) describe_input(&p->inputs[i], log->variables[log->inputs[i]].node);
     return PA_OK;
 }
@@ -54,6 +83,7 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out) {
                                       .gradient = PA_GRADIENT_AS_FOUND,
                                       .entry = -1,
                                       .requires_grad = v->requires_grad,
+                                      .leaves_requires_grad = v->requires_grad,
                                       .input = input_of(l->log, variable)};
     return PA_OK;
 }
@@ -76,6 +106,23 @@ pa_status pa_lower_leaf(pa_lowering *l, int32_t variable, int32_t *buffer) {
         return pa_fail(PA_UNSUPPORTED, "compile: a result of shape %s is used before it is made",
                        pa_node_shape_text(v->node));
     }
+}
+
+pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry **out) {
+    int32_t made_by = l->variables[variable].made_by;
+    PA_FAIL_IF(
+        made_by < 0, PA_UNSUPPORTED,
+        "compile: _backward() of a Value that was computed before the step; compute it inside, or call it outside");
+    *out = &l->log->entries[made_by];
+    return PA_OK;
+}
+
+pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable) {
+    int32_t captured;
+    if (l->variables[variable].gradient != PA_GRADIENT_AS_FOUND || !pa_lower_outlives(l, variable)) return PA_OK;
+    PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->p->captured[captured].entry_matters = true;
+    return PA_OK;
 }
 
 pa_status pa_lower_entry_gradient(pa_lowering *l, int32_t variable, int32_t *buffer) {

@@ -18,8 +18,12 @@ typedef struct pa_lowered {
     int32_t captured; /* -1: it is no captured tensor */
     int32_t gradient; /* what holds it, a buffer or, of Values, a scalar; or its state */
     int32_t base;     /* of tensors: what it is a view of, or itself */
+    int32_t found;    /* of tensors: the buffer of what the last autograd.grad found for it, or -1 */
+    int32_t made_by;  /* the entry of its op, where history was kept; -1: it is a leaf */
     bool written;     /* of tensors: something writes its memory; of Values: the step has set its number */
     bool gradient_is_read;
+    bool requires_grad, ever_requires_grad; /* at this point of the step, and at any */
+    bool retains_grad;
 } pa_lowered;
 
 typedef struct pa_lowering {
@@ -41,6 +45,17 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out);
 
 /* The buffer of an argument or a captured tensor. */
 pa_status pa_lower_leaf(pa_lowering *l, int32_t variable, int32_t *buffer);
+
+/* Is it there when the step has ended, so that anybody may look at its gradient? */
+static inline bool pa_lower_outlives(const pa_lowering *l, int32_t variable) {
+    return l->log->variables[variable].kind <= PA_VARIABLE_CAPTURED;
+}
+
+/* The op whose result a Value is, history being kept; PA_UNSUPPORTED where that was before the step. */
+pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry **out);
+
+/* The step found that a variable has no gradient. */
+pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable);
 
 /* The buffer of a gradient as the step finds it. */
 pa_status pa_lower_entry_gradient(pa_lowering *l, int32_t variable, int32_t *buffer);

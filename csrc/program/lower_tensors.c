@@ -33,14 +33,15 @@ static pa_status set_parents(pa_lowering *l, int32_t at, pa_op op, int n, const 
 
 /* ---- leaves ---- */
 
-/* Is it there when the step has ended, so that anybody may look at its gradient? */
-static bool outlives_step(const pa_lowering *l, int32_t variable) {
-    return l->log->variables[variable].kind <= PA_VARIABLE_CAPTURED;
+static bool wants_gradient(const pa_lowering *l, int32_t variable) {
+    return l->variables[variable].gradient_is_read || pa_lower_outlives(l, variable);
 }
 
-static bool wants_gradient(const pa_lowering *l, int32_t variable) {
-    return l->variables[variable].gradient_is_read ||
-           (outlives_step(l, variable) && l->log->variables[variable].requires_grad);
+/* Gradients are computed for a leaf that requires one at any point of the step. */
+static void flag_leaf(pa_lowering *l, int32_t variable) {
+    const pa_lowered *leaf = &l->variables[variable];
+    if (leaf->made_by < 0 && leaf->ever_requires_grad && wants_gradient(l, variable))
+        l->p->nodes[leaf->at]->flags |= PA_REQUIRES_GRAD;
 }
 
 static pa_status constant_node(pa_lowering *l, int32_t variable) {
@@ -69,7 +70,7 @@ static pa_status need_node(pa_lowering *l, int32_t variable) {
         PA_TRY(pa_lower_leaf(l, variable, &buffer));
         PA_TRY(pa_program_new_node(l->p, v->node, false, buffer, 0, at));
     }
-    if (v->requires_grad && wants_gradient(l, variable)) l->p->nodes[*at]->flags |= PA_REQUIRES_GRAD;
+    flag_leaf(l, variable);
     return PA_OK;
 }
 
@@ -93,7 +94,7 @@ static bool is_value(const pa_lowering *l, int32_t variable) {
 
 static pa_status set_gradient(pa_lowering *l, int32_t variable, int32_t gradient) {
     int32_t captured;
-    if (outlives_step(l, variable)) PA_TRY(pa_lower_captured(l, variable, &captured));
+    if (pa_lower_outlives(l, variable)) PA_TRY(pa_lower_captured(l, variable, &captured));
     l->variables[variable].gradient = gradient;
     return PA_OK;
 }
@@ -102,7 +103,7 @@ static pa_status set_gradient(pa_lowering *l, int32_t variable, int32_t gradient
 static pa_status current_gradient(pa_lowering *l, int32_t variable, int32_t *out) {
     const pa_node *node = l->log->variables[variable].node;
     int32_t *gradient = &l->variables[variable].gradient, captured;
-    if (*gradient == PA_GRADIENT_AS_FOUND && !outlives_step(l, variable)) *gradient = PA_GRADIENT_CLEARED;
+    if (*gradient == PA_GRADIENT_AS_FOUND && !pa_lower_outlives(l, variable)) *gradient = PA_GRADIENT_CLEARED;
     if (*gradient == PA_GRADIENT_AS_FOUND) {
         PA_TRY(pa_lower_captured(l, variable, &captured));
         bool present = l->log->variables[variable].has_grad || is_value(l, variable);
@@ -163,46 +164,77 @@ static pa_status lower_backward_of(pa_lowering *l, int32_t at, int32_t *gradient
     return any ? pa_program_emit(p, &i) : PA_OK;
 }
 
+/* The buffer of each node's gradient in a sweep: -1, none yet. */
+static int32_t *new_gradients(const pa_lowering *l) {
+    int32_t *gradients = pa_mem_alloc_array((size_t)l->p->n_nodes, sizeof *gradients);
+    for (int32_t i = 0; gradients != NULL && i < l->p->n_nodes; i++) gradients[i] = -1;
+    return gradients;
+}
+
+static void free_gradients(const pa_lowering *l, int32_t *gradients) {
+    pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
+}
+
 static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
     const pa_log *log = l->log;
     const int32_t *in = log->operands + entry->operands;
-    PA_TRY(need_node(l, in[0]));
     int32_t root = l->variables[in[0]].at, seed;
-    if (!pa_node_requires_grad(l->p->nodes[root])) return PA_OK; /* nothing that anybody looks at */
-    for (int32_t i = 0; i < l->p->n_nodes; i++) gradients[i] = -1;
     PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
     gradients[root] = seed;
     int32_t upstream = -1;
-    if (entry->n == 2) {
-        PA_TRY(need_node(l, in[1]));
-        upstream = l->variables[in[1]].at;
-    }
+    if (entry->n == 2) upstream = l->variables[in[1]].at;
     PA_TRY(emit(l, PA_DO_SEED, root, upstream, seed));
     for (const pa_entry *e = entry; e-- > log->entries;) {
-        if (e->kind != PA_ENTRY_OP || !e->tracked || e->out < 0) continue;
+        if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
-        const pa_node *recorded = log->variables[e->out].node;
-        if (at < 0 || gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
-        PA_FAIL_IF(recorded->flags & PA_RETAINS_GRAD && !(recorded->flags & PA_IS_VALUE), PA_UNSUPPORTED,
-                   "compile: retain_grad() on the result of %s of shape %s; return what is wanted of it instead",
-                   pa_op_table[e->op].name, pa_node_shape_text(recorded));
-        PA_TRY(lower_backward_of(l, at, gradients));
+        if (gradients[at] >= 0 && pa_node_requires_grad(l->p->nodes[at])) PA_TRY(lower_backward_of(l, at, gradients));
     }
-    for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
-        int32_t at = l->variables[v].at;
-        if (at < 0 || l->p->nodes[at]->n_parents > 0 || gradients[at] < 0 || !wants_gradient(l, v)) continue;
-        if (log->variables[v].kind == PA_VARIABLE_RESULT && !pa_node_requires_grad(l->p->nodes[at])) continue;
-        PA_TRY(accumulate(l, v, gradients[at]));
+    return PA_OK;
+}
+
+/* What a sweep leaves in the gradients that somebody looks at. Leaves add it to what they have; a Value that is the
+   root, or no leaf, begins anew in each sweep. */
+static pa_status settle_sweep(pa_lowering *l, int32_t root, const int32_t *gradients) {
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        const pa_lowered *each = &l->variables[v];
+        if (each->at < 0 || gradients[each->at] < 0 || !wants_gradient(l, v)) continue;
+        bool is_leaf = each->made_by < 0;
+        if (is_value(l, v) && (v == root || !is_leaf))
+            PA_TRY(set_gradient(l, v, gradients[each->at]));
+        else if (is_value(l, v) || (is_leaf ? each->requires_grad : each->retains_grad))
+            PA_TRY(accumulate(l, v, gradients[each->at]));
     }
     return PA_OK;
 }
 
 static pa_status lower_backward(pa_lowering *l, const pa_entry *entry) {
-    int32_t room = l->p->n_nodes + 4;
-    int32_t *gradients = pa_mem_alloc_array((size_t)room, sizeof *gradients);
+    const int32_t *in = l->log->operands + entry->operands;
+    for (int k = 0; k < entry->n; k++) PA_TRY(need_node(l, in[k]));
+    if (!pa_node_requires_grad(l->p->nodes[l->variables[in[0]].at])) return PA_OK; /* nothing that anybody looks at */
+    int32_t *gradients = new_gradients(l);
     if (gradients == NULL) return PA_MEMORY;
     pa_status status = lower_sweep(l, entry, gradients);
-    pa_mem_free_array(gradients, (size_t)room, sizeof *gradients);
+    if (status == PA_OK && entry->kind == PA_ENTRY_BACKWARD) status = settle_sweep(l, in[0], gradients);
+    for (size_t v = 0; v < l->log->n_variables && entry->kind == PA_ENTRY_GRAD; v++)
+        l->variables[v].found = l->variables[v].at < 0 ? -1 : gradients[l->variables[v].at];
+    free_gradients(l, gradients);
+    return status;
+}
+
+/* One op's backward, from and to the gradients that its Values have. */
+static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
+    int32_t variable = l->log->operands[entry->operands];
+    const pa_entry *op;
+    PA_TRY(pa_lower_maker(l, variable, &op));
+    int32_t *gradients = new_gradients(l);
+    if (gradients == NULL) return PA_MEMORY;
+    pa_status status = current_gradient(l, variable, &gradients[l->variables[variable].at]);
+    for (int k = 0; k < op->n && status == PA_OK; k++) {
+        int32_t operand = l->log->operands[op->operands + k];
+        status = current_gradient(l, operand, &gradients[l->variables[operand].at]);
+    }
+    if (status == PA_OK) status = lower_backward_of(l, l->variables[variable].at, gradients);
+    free_gradients(l, gradients);
     return status;
 }
 
@@ -240,22 +272,17 @@ static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
         for (int i = 0; i < entry->n_params; i++) node->array->params[i] = entry->params[i];
     }
     PA_TRY(set_parents(l, at, (pa_op)entry->op, entry->n, in));
-    bool flows = false;
-    for (int i = 0; i < entry->n; i++) flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
-    if (entry->tracked && flows) node->flags |= PA_REQUIRES_GRAD;
+    bool flows = l->variables[entry->out].gradient_is_read && entry->tracked;
+    for (int i = 0; i < entry->n && entry->tracked; i++)
+        flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
+    if (flows) node->flags |= PA_REQUIRES_GRAD;
     return entry->op == PA_OP_view ? PA_OK : emit(l, PA_DO_FORWARD, at, -1, -1);
 }
 
 static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
     int32_t in = l->log->operands[entry->operands], buffer;
     PA_TRY(need_node(l, in));
-    if (entry->out < 0) { /* it was None */
-        if (l->variables[in].gradient != PA_GRADIENT_AS_FOUND || !outlives_step(l, in)) return PA_OK;
-        int32_t captured;
-        PA_TRY(pa_lower_captured(l, in, &captured));
-        l->p->captured[captured].entry_matters = true;
-        return PA_OK;
-    }
+    if (entry->out < 0) return pa_lower_no_gradient(l, in);
     PA_TRY(current_gradient(l, in, &buffer));
     PA_FAIL_IF(buffer < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor of shape %s that is no leaf of the step",
                pa_node_shape_text(l->log->variables[in].node));
@@ -269,6 +296,23 @@ static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
     PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &now));
     PA_TRY(result_node(l, entry->out));
     return emit(l, PA_DO_COPY, l->variables[entry->out].at, now, -1);
+}
+
+/* Of what autograd.grad found. */
+static pa_status lower_grad_found(pa_lowering *l, const pa_entry *entry) {
+    int32_t found = l->variables[l->log->operands[entry->operands]].found;
+    if (entry->out < 0 || l->variables[entry->out].at >= 0) return PA_OK; /* none, or handed out before */
+    return pa_program_new_node(l->p, l->log->variables[entry->out].node, true, found, 0, &l->variables[entry->out].at);
+}
+
+static pa_status lower_requires_grad(pa_lowering *l, const pa_entry *entry) {
+    int32_t variable = l->log->operands[entry->operands], captured;
+    PA_TRY(need_node(l, variable));
+    l->variables[variable].requires_grad = l->log->ints[entry->ints] != 0;
+    if (!pa_lower_outlives(l, variable)) return PA_OK;
+    PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->p->captured[captured].leaves_requires_grad = l->variables[variable].requires_grad;
+    return PA_OK;
 }
 
 static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
@@ -372,7 +416,6 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_VALUE_OF:
         PA_TRY(need_node(l, in[0]));
         PA_TRY(result_node(l, entry->out));
-        if (wants_gradient(l, entry->out)) l->p->nodes[l->variables[entry->out].at]->flags |= PA_REQUIRES_GRAD;
         return emit(l, PA_DO_WRITE, l->variables[entry->out].at, l->variables[in[0]].at, -1);
     case PA_ENTRY_GRAD_OF: return lower_grad_of(l, entry);
     case PA_ENTRY_WRITE:
@@ -382,7 +425,12 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
         mark_written(l, in[0]);
         return emit(l, PA_DO_WRITE, l->variables[in[0]].at, l->variables[in[1]].at, -1);
     case PA_ENTRY_SET_GRAD: return lower_set_grad(l, entry);
+    case PA_ENTRY_GRAD:
     case PA_ENTRY_BACKWARD: return lower_backward(l, entry);
+    case PA_ENTRY_LOCAL_BACKWARD: return lower_local_backward(l, entry);
+    case PA_ENTRY_GRAD_FOUND: return lower_grad_found(l, entry);
+    case PA_ENTRY_REQUIRES_GRAD: return lower_requires_grad(l, entry);
+    case PA_ENTRY_RETAIN_GRAD: l->variables[in[0]].retains_grad = true; return PA_OK;
     case PA_ENTRY_UPDATE: return lower_update(l, entry);
     case PA_ENTRY_ZERO_GRAD: return lower_zero_grad(l, entry);
     case PA_ENTRY_CLIP: return lower_clip(l, entry);
@@ -430,7 +478,7 @@ static pa_status settle_gradients(pa_lowering *l) {
     pa_program *p = l->p;
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
         int32_t gradient = l->variables[v].gradient;
-        if (gradient == PA_GRADIENT_AS_FOUND || !outlives_step(l, v)) continue;
+        if (gradient == PA_GRADIENT_AS_FOUND || !pa_lower_outlives(l, v)) continue;
         p->sets_gradients = true;
         if (gradient == PA_GRADIENT_CLEARED && is_value(l, v)) PA_TRY(current_gradient(l, v, &gradient));
         p->captured[l->variables[v].captured].gradient = gradient;
@@ -442,7 +490,10 @@ static pa_status settle_gradients(pa_lowering *l) {
 
 static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     find_writes(l);
-    for (size_t i = 0; i < l->log->n_entries; i++) PA_TRY(lower_entry(l, &l->log->entries[i]));
+    for (const pa_entry *e = l->log->entries; e < l->log->entries + l->log->n_entries; e++) {
+        PA_TRY(lower_entry(l, e));
+        if (e->out >= 0) flag_leaf(l, e->out);
+    }
     PA_TRY(settle_gradients(l));
     return lower_results(l, n_outputs, outputs);
 }

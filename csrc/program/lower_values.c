@@ -59,7 +59,8 @@ static pa_status lower_elementwise(pa_scalars *l, const pa_entry *e, const int32
             flows = flows || l->all[operands[k]].flows;
             broadcast_next(&walks[k], result);
         }
-        PA_TRY(pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows && e->tracked, &out[i]));
+        flows = (flows && e->tracked) || l->variables[e->out].gradient_is_read;
+        PA_TRY(pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows, &out[i]));
     }
     return PA_OK;
 }
@@ -232,11 +233,10 @@ static pa_status backward_sum(pa_scalars *l, const pa_entry *e, const int32_t *i
     return PA_OK;
 }
 
-static bool is_leaf(const pa_scalars *l, int32_t variable) {
-    const pa_variable *v = &l->log->variables[variable];
+static bool wants_gradient(const pa_scalars *l, int32_t variable) {
     const pa_lowered *lowered = &l->variables[variable];
-    return v->node->flags & PA_IS_VALUE && lowered->at >= 0 &&
-           (v->kind != PA_VARIABLE_RESULT || lowered->gradient_is_read);
+    return node_of(l, variable)->flags & PA_IS_VALUE && lowered->at >= 0 &&
+           (lowered->gradient_is_read || pa_lower_outlives(&l->lowering, variable));
 }
 
 /* The scalar of a Value's gradient at this point of the step. */
@@ -261,18 +261,19 @@ static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
     for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
     *gradient_at(l, element(l, root, 0)) = one;
     for (const pa_entry *e = entry; e-- > log->entries;) {
-        if (e->kind != PA_ENTRY_OP || !e->tracked) continue;
+        if (!e->tracked) continue;
         const int32_t *in = log->operands + e->operands;
         if (e->op == PA_OP_sum || e->op == PA_OP_mean)
             PA_TRY(backward_sum(l, e, in));
         else if (e->op != PA_OP_view && e->op != PA_OP_cat && e->op != PA_OP_cast)
             PA_TRY(backward_elementwise(l, e, in));
     }
+    /* Leaves add what was found to what they have; the root, and what is no leaf, begins anew in each sweep. */
     for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
-        if (!is_leaf(l, v)) continue;
+        if (!wants_gradient(l, v)) continue;
         int32_t pair[2] = {-1, *gradient_at(l, element(l, v, 0))}, *gradient = &l->variables[v].gradient;
         if (pair[1] < 0) continue;
-        if (*gradient == PA_GRADIENT_CLEARED) {
+        if (*gradient == PA_GRADIENT_CLEARED || v == root || l->variables[v].made_by >= 0) {
             *gradient = pair[1];
         } else {
             PA_TRY(current_gradient(l, v, &pair[0]));
@@ -282,11 +283,24 @@ static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
     return PA_OK;
 }
 
+/* One op's backward, from and to the gradients that its Values have. */
+static pa_status local_backward(pa_scalars *l, const pa_entry *entry) {
+    int32_t variable = l->log->operands[entry->operands];
+    const pa_entry *op;
+    PA_TRY(pa_lower_maker(&l->lowering, variable, &op));
+    const int32_t *in = l->log->operands + op->operands;
+    PA_TRY(current_gradient(l, variable, gradient_at(l, element(l, variable, 0))));
+    for (int k = 0; k < op->n; k++) PA_TRY(current_gradient(l, in[k], gradient_at(l, element(l, in[k], 0))));
+    PA_TRY(backward_elementwise(l, op, in));
+    for (int k = 0; k < op->n; k++) l->variables[in[k]].gradient = *gradient_at(l, element(l, in[k], 0));
+    return PA_OK;
+}
+
 static pa_status lower_backward(pa_scalars *l, const pa_entry *entry) {
-    size_t room = l->n + 4; /* a root that takes no part, and the one */
+    size_t room = l->n + 8; /* a root that takes no part, the one, the gradients that there are */
     l->gradient = pa_mem_alloc_array(room, sizeof *l->gradient);
     if (l->gradient == NULL) return PA_MEMORY;
-    pa_status status = sweep(l, entry);
+    pa_status status = (entry->kind == PA_ENTRY_BACKWARD ? sweep : local_backward)(l, entry);
     pa_mem_free_array(l->gradient, room, sizeof *l->gradient);
     l->gradient = NULL;
     return status;
@@ -348,8 +362,8 @@ static pa_status lower_set_value(pa_scalars *l, const int32_t *in) {
 static pa_status lower_grad_of(pa_scalars *l, const pa_entry *e, int32_t in) {
     int32_t gradient;
     pa_register reg;
-    PA_FAIL_IF(e->out < 0, PA_UNSUPPORTED, "compile: the gradient of a tensor in a step over Values");
     PA_TRY(pa_scalars_need(l, in));
+    if (e->out < 0) return pa_lower_no_gradient(&l->lowering, in);
     PA_TRY(current_gradient(l, in, &gradient));
     PA_TRY(pa_scalar_register(l, gradient, &reg));
     return rebind(l, e->out, reg, -1, false);
@@ -374,7 +388,8 @@ static pa_status lower_entry(pa_scalars *l, const pa_entry *e) {
             l->variables[in[k]].gradient = PA_GRADIENT_CLEARED;
         }
         return PA_OK;
-    case PA_ENTRY_BACKWARD: return lower_backward(l, e);
+    case PA_ENTRY_BACKWARD:
+    case PA_ENTRY_LOCAL_BACKWARD: return lower_backward(l, e);
     case PA_ENTRY_UPDATE: return lower_update(l, e);
     default: return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d in a step over Values", e->kind);
     }

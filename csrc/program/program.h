@@ -100,12 +100,12 @@ enum { PA_GRADIENT_AS_FOUND = -2, PA_GRADIENT_CLEARED = -1 };
 
 /* A tensor or Value that the step reads without being given it, or whose gradient it changes: a parameter, say. */
 typedef struct pa_captured {
-    pa_node *node;    /* held; NULL where it is an argument */
-    int32_t buffer;   /* of its data, or -1 */
-    int32_t gradient; /* buffer of its gradient as the step leaves it, or the state */
-    int32_t entry;    /* buffer of its gradient as the step finds it, or -1 */
-    bool requires_grad;
-    bool written;       /* its data are */
+    pa_node *node;                            /* held; NULL where it is an argument */
+    int32_t buffer;                           /* of its data, or -1 */
+    int32_t gradient;                         /* buffer of its gradient as the step leaves it, or the state */
+    int32_t entry;                            /* buffer of its gradient as the step finds it, or -1 */
+    bool requires_grad, leaves_requires_grad; /* when the step begins, and when it ends */
+    bool written;                             /* its data are */
     bool entry_matters; /* whether it has a gradient at the beginning decides what the step does */
     bool entry_present; /* and then it had one */
     int32_t input;      /* the argument that it is; -1: none */

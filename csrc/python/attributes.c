@@ -82,6 +82,7 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure)) {
 
 static int set_tensor_grad(pa_node *node, PyObject *value) {
     pa_node *fresh = NULL;
+    if (pa_zero_or_raise(pa_record_mention(node)) < 0) return -1; /* with the gradient that it has before */
     if (value != NULL && value != Py_None) {
         if (!pa_is_handle(value) || pa_is_value(value)) {
             pa_refuse_type(value, "grad", "a Tensor or None");
@@ -151,10 +152,14 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *Py_UNUSED(cl
     else if (!wanted && node->flags & (PA_LISTED | PA_FREED))
         status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
                          pa_op_table[node->op].name, pa_node_shape_text(node));
-    if (status == PA_OK && wanted != (int)pa_node_requires_grad(node) &&
-        pa_record_refuse_read(node, "requires_grad") != PA_OK)
-        status = pa_record_refuse("setting requires_grad", "set it before the first step");
+    bool is_change = wanted != (int)pa_node_requires_grad(node) && pa_recording() != NULL;
+    if (status == PA_OK && is_change && node->flags & PA_IS_VALUE)
+        status = pa_record_refuse("setting requires_grad of a Value", "compute it under no_grad()");
     if (pa_zero_or_raise(status) < 0) return -1;
+    if (is_change && !pa_record_is_fresh(node)) {
+        int64_t flag = wanted;
+        pa_record_attributes(PA_ENTRY_REQUIRES_GRAD, 1, &node, NULL, 1, &flag, 0, NULL);
+    }
     node->flags = (uint16_t)(wanted ? node->flags | PA_REQUIRES_GRAD : node->flags & ~PA_REQUIRES_GRAD);
     return 0;
 }
@@ -225,9 +230,17 @@ static PyObject *get_inputs(PyObject *self, void *Py_UNUSED(closure)) {
     return tuple;
 }
 
+/* Two recorded calls go through a set in the same order, which that of a set of objects is not. */
+static PyObject *ordered_set(PyObject *inputs) {
+    PyObject *module = PyImport_ImportModule("pyautograd._value"), *set = NULL;
+    if (module != NULL) set = PyObject_CallMethod(module, "_Operands", "(O)", inputs);
+    Py_XDECREF(module);
+    return set;
+}
+
 static PyObject *get_prev(PyObject *self, void *closure) {
     PyObject *inputs = get_inputs(self, closure), *set = NULL;
-    if (inputs != NULL) set = PySet_New(inputs);
+    if (inputs != NULL) set = pa_recording() != NULL ? ordered_set(inputs) : PySet_New(inputs);
     Py_XDECREF(inputs);
     return set;
 }
@@ -314,17 +327,21 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *Py_UNUSED(unused))
     if (!pa_node_requires_grad(node))
         return pa_raise(pa_fail(PA_RUNTIME, "retain_grad: this tensor of shape %s does not require grad",
                                 pa_node_shape_text(node)));
-    if (node->flags & (PA_LISTED | PA_FREED)) node->flags |= PA_RETAINS_GRAD; /* a leaf's is kept anyway */
+    if (!(node->flags & (PA_LISTED | PA_FREED))) Py_RETURN_NONE; /* a leaf's is kept anyway */
+    node->flags |= PA_RETAINS_GRAD;
+    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_RETAIN_GRAD, 1, &node, NULL);
     Py_RETURN_NONE;
 }
 
 static PyObject *method_backward_step(PyObject *self, PyObject *Py_UNUSED(unused)) {
     pa_node *node = open_node(self);
     if (node == NULL) return NULL;
-    pa_status status = node->flags & PA_IS_VALUE
-                           ? pa_value_backward_step(node)
-                           : pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own as Values have",
-                                     pa_node_shape_text(node));
+    if (!(node->flags & PA_IS_VALUE))
+        return pa_raise(pa_fail(PA_TYPE, "_backward: a tensor (of shape %s) has no step of its own as Values have",
+                                pa_node_shape_text(node)));
+    pa_status status = pa_value_backward_step(node);
+    if (status == PA_OK && pa_recording() != NULL && node->flags & PA_LISTED)
+        pa_record_entry(PA_ENTRY_LOCAL_BACKWARD, 1, &node, NULL);
     return pa_none_or_raise(status);
 }
 
