@@ -456,7 +456,7 @@ class _Walk:
             self._row(self.rows.neuron(value), place)
             self._push(value.w, f"{place}.w")
         try:
-            attributes = object.__getattribute__(value, "__dict__")
+            attributes = value._held if is_module else object.__getattribute__(value, "__dict__")
         except AttributeError:
             attributes = None
         if is_module:
@@ -478,7 +478,7 @@ class _Walk:
                 self._item(attributes, name, f"{place}.{name}", is_module)
             self._row(self.rows.members(attributes, is_module), f"the attributes of {place}")
         if users and value is not self.owner:  # whose class its step goes by, and which is not to be kept alive
-            self._row(self.rows.type(value), f"the class of {place}")
+            self._row(self.rows.object(value, is_module), f"the class of {place}")
         for each in cls.__mro__:
             for name, member in list(vars(each).items()):
                 if isinstance(member, types.MemberDescriptorType) and self._is_read(name):

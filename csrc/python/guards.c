@@ -8,7 +8,7 @@
        kind        owner        key     expected
        referents   a cell, a function,  what it refers to: a cell's contents; code, defaults and closure; bases
                    a class
-       type        any object           its type
+       object      any object           its type, and which dict its attributes are in
        item        a dict       name    the value, or NULL where there is none
        length      a container          how many
        members     a container          each of its members, or its keys, in their order
@@ -24,7 +24,9 @@
    and are looked at again only when it has moved since they last held:
 
        guards ─┬─ every[…]     checked at each call
-               └─ by_epoch[…]  checked when epoch != seen */
+               └─ by_epoch[…]  checked when epoch != seen, or where one of them is exposed
+
+   A module's attributes are exposed once its __dict__ has been read: who has it may write without bumping anything. */
 #include "guards.h"
 
 #include <string.h>
@@ -38,7 +40,7 @@ enum { EVERY, BY_EPOCH, LISTS };
 
 typedef enum guard_kind {
     GUARD_REFERENTS,
-    GUARD_TYPE,
+    GUARD_OBJECT,
     GUARD_ITEM,
     GUARD_LENGTH,
     GUARD_MEMBERS,
@@ -84,6 +86,8 @@ typedef struct guards {
 
 static PyTypeObject *guards_type;
 static uint64_t epoch = 1;
+static PyObject
+    *exposed; /* the addresses of dicts, as a set of ints; an address that is another's by now does no harm */
 
 bool pa_is_guards(PyObject *object) { return Py_TYPE(object) == guards_type; }
 
@@ -204,11 +208,21 @@ static bool neuron_holds(const guard *g) {
     return true;
 }
 
+/* Without looking up __dict__, which a class may define. 1, 0, or -1 with an exception set. */
+static int object_holds(const guard *g) {
+    if ((PyObject *)Py_TYPE(g->owner) != g->key) return 0;
+    if (g->expected == NULL) return 1;
+    PyObject *attributes = PyObject_GenericGetDict(g->owner, NULL);
+    bool same_dict = attributes == g->expected;
+    Py_XDECREF(attributes);
+    return attributes == NULL ? -1 : same_dict;
+}
+
 /* 1, 0, or -1 with an exception set. */
 static int holds(const guard *g) {
     switch (g->kind) {
     case GUARD_REFERENTS: return referents_hold(g);
-    case GUARD_TYPE: return (PyObject *)Py_TYPE(g->owner) == g->expected;
+    case GUARD_OBJECT: return object_holds(g);
     case GUARD_ITEM: {
         PyObject *value = PyDict_GetItemWithError(g->owner, g->key);
         if (value == NULL && PyErr_Occurred()) return -1;
@@ -246,6 +260,17 @@ static Py_ssize_t first_broken(const guard_list *list) {
     return -1;
 }
 
+static bool is_exposed(const guard_list *list) {
+    bool found = false;
+    for (size_t i = 0; exposed != NULL && !found && i < list->n; i++) {
+        PyObject *address = PyLong_FromVoidPtr(list->guards[i].owner);
+        found = address == NULL || PySet_Contains(exposed, address) != 0;
+        Py_XDECREF(address);
+        PyErr_Clear();
+    }
+    return found;
+}
+
 int pa_guards_check(PyObject *object) {
     guards *self = (guards *)object;
     bool nested = self->checking;
@@ -254,7 +279,7 @@ int pa_guards_check(PyObject *object) {
     Py_ssize_t broken = first_broken(&self->list[EVERY]);
     if (broken == -1 && self->seen != now) {
         broken = first_broken(&self->list[BY_EPOCH]);
-        if (broken == -1) self->seen = now;
+        if (broken == -1) self->seen = is_exposed(&self->list[BY_EPOCH]) ? 0 : now;
     }
     self->checking = nested;
     return (int)broken;
@@ -301,6 +326,14 @@ static int snapshot_referents(guard *g) {
     return snapshot_members(g, NULL, all.seen);
 }
 
+static int snapshot_object(guard *g) {
+    g->expected = PyObject_GenericGetDict(g->owner, NULL);
+    if (g->expected != NULL) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
+    return 0;
+}
+
 static int snapshot_sequence(guard *g) {
     PyObject *list = PyList_Check(g->owner) ? Py_NewRef(g->owner) : PySequence_List(g->owner);
     if (list == NULL) return -1;
@@ -313,7 +346,7 @@ static int snapshot_sequence(guard *g) {
 static int snapshot(guard *g) {
     switch (g->kind) {
     case GUARD_REFERENTS: return snapshot_referents(g);
-    case GUARD_TYPE: g->expected = Py_NewRef((PyObject *)Py_TYPE(g->owner)); return 0;
+    case GUARD_OBJECT: return snapshot_object(g);
     case GUARD_ITEM:
         g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
         return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
@@ -454,8 +487,11 @@ static PyObject *guards_referents(PyObject *object, PyObject *owner) {
     return pa_refuse_type(owner, "guards", "a cell, a function or a class");
 }
 
-static PyObject *guards_type_of(PyObject *object, PyObject *owner) {
-    return add((guards *)object, GUARD_TYPE, owner, NULL, false, NULL);
+static PyObject *guards_object(PyObject *object, PyObject *arguments) {
+    PyObject *owner;
+    int by_epoch = 0;
+    if (!PyArg_ParseTuple(arguments, "O|p:object", &owner, &by_epoch)) return NULL;
+    return add((guards *)object, GUARD_OBJECT, owner, (PyObject *)Py_TYPE(owner), by_epoch, NULL);
 }
 
 static PyObject *guards_item(PyObject *object, PyObject *arguments) {
@@ -537,7 +573,8 @@ static PyMethodDef guards_methods[] = {
               "What is there is expected from here on: of another list, where one is given as the owner."),
     PA_METHOD("referents", guards_referents, METH_O, "($self, owner, /)",
               "What a cell, a function or a class refers to: contents; code, defaults and closure; bases."),
-    PA_METHOD("type", guards_type_of, METH_O, "($self, owner, /)", "An object's type."),
+    PA_METHOD("object", guards_object, METH_VARARGS, "($self, owner, by_epoch=False, /)",
+              "An object's type, and which dict its attributes are in."),
     PA_METHOD("item", guards_item, METH_VARARGS, "($self, owner, key, by_epoch=False, /)",
               "What a dict has under a key, or that it has nothing."),
     PA_METHOD("length", guards_length, METH_VARARGS, "($self, owner, by_epoch=False, /)",
@@ -577,9 +614,21 @@ static PyObject *bump_epoch(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unu
     Py_RETURN_NONE;
 }
 
+static PyObject *expose(PyObject *Py_UNUSED(module), PyObject *attributes) {
+    if (exposed == NULL && (exposed = PySet_New(NULL)) == NULL) return NULL;
+    PyObject *address = PyLong_FromVoidPtr(attributes);
+    int added = address == NULL ? -1 : PySet_Add(exposed, address);
+    Py_XDECREF(address);
+    if (added < 0) return NULL;
+    epoch++;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     PA_METHOD("bump_epoch", bump_epoch, METH_NOARGS, "()",
               "A module has changed: guards that go by the epoch are checked again."),
+    PA_METHOD("expose", expose, METH_O, "(attributes, /)",
+              "A module's attributes may change without bumping the epoch: their guards are checked at each call."),
     {NULL, NULL, 0, NULL},
 };
 

@@ -129,7 +129,7 @@ class Sequential(_Positional):
                 self.add_module(str(index), module)
 
     def forward(self, input: Any) -> Any:
-        for module in self.__dict__.values():
+        for module in self._held.values():
             if isinstance(module, Module):
                 input = module.forward(input) if module._calls_forward else module(input)
         return input

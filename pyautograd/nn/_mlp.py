@@ -86,7 +86,7 @@ class MLP(Module):
         activate = activation.forward if isinstance(activation, Module) and activation._calls_forward else activation
         dropout = self.dropout
         first = True
-        for layer in self.layers.__dict__.values():
+        for layer in self.layers._held.values():
             if isinstance(layer, Module):
                 if first:
                     first = False

@@ -1,18 +1,20 @@
 """Module: the base class of everything that holds parameters.
 
 Parameters, buffers and submodules are ordinary attributes: they live in the instance's `__dict__` and are found by
-looking through it in order, so reading one costs what any attribute costs. A subclass that has an `__init__` calls
+looking through it in order, so reading one costs what any attribute costs. Here it is called `_held`, since programs
+keep an eye on a module whose `__dict__` was read from outside. A subclass that has an `__init__` calls
 `super().__init__()` first, as in PyTorch; a parameter or a module that is assigned before is an AttributeError.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor as _tensor
-from pyautograd._core import bump_epoch
+from pyautograd._core import bump_epoch, expose
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 
@@ -30,7 +32,11 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class _Holder:
+    """Has the attributes of a module, where its `__dict__` does more than to give them."""
+
+
+class Module(_Holder):
     """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`, which a call runs.
 
     **Raises** AttributeError where a parameter or a module is assigned before `super().__init__()`, TypeError where
@@ -51,12 +57,14 @@ class Module:
     # False in a class with a __call__ of its own: containers call `forward` directly where they may, which is quicker.
     _calls_forward: bool = True
 
+    _held: dict[str, Any] = vars(_Holder)["__dict__"]
+
     def __init__(self) -> None:
-        vars(self)["_buffers_persistent"] = {}
+        self._held["_buffers_persistent"] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__call__" in cls.__dict__:
+        if "__call__" in vars(cls):
             cls._calls_forward = False
 
     def __call__(self, input: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
@@ -77,8 +85,30 @@ class Module:
 
     # ---- what it holds ----
 
+    @property
+    def __dict__(self) -> dict[str, Any]:
+        """Who has it may write to it, and `__setattr__` does not hear of that."""
+        expose(self._held)
+        return self._held
+
+    @__dict__.setter
+    def __dict__(self, attributes: dict[str, Any]) -> None:
+        object.__setattr__(self, "_held", attributes)
+        bump_epoch()
+
+    def __getstate__(self) -> Any:
+        has_slots = any("__slots__" in vars(each) for each in type(self).__mro__)
+        return object.__getstate__(self) if has_slots else self._held
+
+    def __setstate__(self, state: Any) -> None:
+        attributes, slots = state if isinstance(state, tuple) else (state, {})
+        self._held.update({sys.intern(name): value for name, value in (attributes or {}).items()})
+        for name, value in slots.items():
+            object.__setattr__(self, name, value)
+        bump_epoch()
+
     def __setattr__(self, name: str, value: Any) -> None:
-        held = self.__dict__.get(name)
+        held = self._held.get(name)
         if held is not None:
             if isinstance(held, Parameter):
                 if value is not None and not isinstance(value, Parameter):
@@ -96,7 +126,7 @@ class Module:
                 raise TypeError(
                     f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
                 )
-        elif isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self.__dict__:
+        elif isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self._held:
             kind = "parameter" if isinstance(value, Parameter) else "module"
             raise AttributeError(
                 f"cannot assign {kind} {name!r} before Module.__init__() of {type(self).__name__} is called"
@@ -113,20 +143,20 @@ class Module:
     @property
     def _buffer_names(self) -> dict[str, bool]:
         """The buffers' names, and whether each goes into the state dict."""
-        names: dict[str, bool] = self.__dict__.get("_buffers_persistent", {})
+        names: dict[str, bool] = self._held.get("_buffers_persistent", {})
         return names
 
     @property
     def _parameters(self) -> dict[str, Parameter]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+        return {name: value for name, value in self._held.items() if isinstance(value, Parameter)}
 
     @property
     def _modules(self) -> dict[str, Module]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+        return {name: value for name, value in self._held.items() if isinstance(value, Module)}
 
     @property
     def _buffers(self) -> dict[str, Tensor | None]:
-        return {name: vars(self)[name] for name in self._buffer_names}
+        return {name: self._held[name] for name in self._buffer_names}
 
     def _check_name(self, what: str, name: str) -> None:
         if not isinstance(name, str):
@@ -135,10 +165,10 @@ class Module:
             raise KeyError(f'{what} name can\'t contain ".", got: {name!r}')
         if name == "":
             raise KeyError(f'{what} name can\'t be empty string ""')
-        held = vars(self).get(name)
+        held = self._held.get(name)
         if held is not None and not isinstance(held, (Parameter, Module)) and name not in self._buffer_names:
             raise KeyError(f"attribute {name!r} already exists")
-        if held is None and name not in vars(self) and hasattr(self, name):
+        if held is None and name not in self._held and hasattr(self, name):
             raise KeyError(f"attribute {name!r} already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -174,9 +204,9 @@ class Module:
         self._check_name("buffer", name)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"buffer {name!r} must be a Tensor or None, not {type(tensor).__name__}")
-        if isinstance(vars(self).get(name), (Parameter, Module)):
+        if isinstance(self._held.get(name), (Parameter, Module)):
             raise KeyError(f"attribute {name!r} already exists")
-        if "_buffers_persistent" not in vars(self):
+        if "_buffers_persistent" not in self._held:
             raise AttributeError(
                 f"cannot assign buffer {name!r} before Module.__init__() of {type(self).__name__} is called"
             )
@@ -209,7 +239,7 @@ class Module:
         [('0', ReLU()), ('1', Tanh())]
         """
         seen = set()
-        for name, value in list(vars(self).items()):
+        for name, value in list(self._held.items()):
             if isinstance(value, Module) and value not in seen:
                 seen.add(value)
                 yield name, value
@@ -239,7 +269,7 @@ class Module:
         if remove_duplicate:
             memo.add(self)
         yield prefix, self
-        for name, value in list(vars(self).items()):
+        for name, value in list(self._held.items()):
             if isinstance(value, Module):
                 yield from value.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
@@ -264,7 +294,7 @@ class Module:
         """
         seen = set()
         for place, module in self._places(prefix, recurse, remove_duplicate):
-            for name, value in list(vars(module).items()):
+            for name, value in list(module._held.items()):
                 if isinstance(value, Parameter) and value not in seen:
                     if remove_duplicate:
                         seen.add(value)
@@ -291,7 +321,7 @@ class Module:
         seen = set()
         for place, module in self._places(prefix, recurse, remove_duplicate):
             for name in list(module._buffer_names):
-                value = vars(module)[name]
+                value = module._held[name]
                 if value is not None and value not in seen:
                     if remove_duplicate:
                         seen.add(value)
@@ -321,7 +351,7 @@ class Module:
         """
         module = self
         for name in target.split(".") if target else []:
-            found = vars(module).get(name)
+            found = module._held.get(name)
             if not isinstance(found, Module):
                 raise AttributeError(f"{type(module).__name__} has no submodule {name!r} (looking for {target!r})")
             module = found
@@ -337,7 +367,7 @@ class Module:
         """
         place, _, name = target.rpartition(".")
         module = self.get_submodule(place)
-        found = vars(module).get(name)
+        found = module._held.get(name)
         if not isinstance(found, Parameter):
             raise AttributeError(f"{type(module).__name__} has no parameter {name!r} (looking for {target!r})")
         return found
@@ -363,13 +393,13 @@ class Module:
     def _named_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
         """Everything that goes into the state dict, in its order, shared tensors under each of their names."""
         persistent = self._buffer_names
-        items = list(vars(self).items())
+        items = list(self._held.items())
         for name, value in items:
             if isinstance(value, Parameter):
                 yield prefix + name, value
         for name, goes_in in persistent.items():
-            if goes_in and vars(self)[name] is not None:
-                yield prefix + name, vars(self)[name]
+            if goes_in and self._held[name] is not None:
+                yield prefix + name, self._held[name]
         for name, value in items:
             if isinstance(value, Module):
                 yield from value._named_state(f"{prefix}{name}.")

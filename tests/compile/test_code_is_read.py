@@ -233,6 +233,36 @@ def test_methods_of_models_are_followed() -> None:
     follows(lambda x: nn.Sequential(nn.Tanh())(x) if net else x, lambda: setattr(Net, "__bool__", lambda self: False))
 
 
+class Net(nn.Module):
+    """A model that reads a number and a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = 2.0
+        self.layer = nn.LeakyReLU(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) * self.by  # type: ignore[no-any-return]
+
+
+def test_what_is_written_to_the_attributes_of_a_model_is_followed() -> None:
+    net: Any = Net()
+    held = net.__dict__
+    follows(lambda x: net(x), lambda: operator.setitem(held, "by", 3.0))
+    follows(lambda x: net(x), lambda: operator.setitem(vars(net.layer), "negative_slope", 0.25))
+    net = Net()
+    follows(lambda x: net(x), lambda: net.__dict__.update(by=4.0))
+    follows(lambda x: net(x), lambda: setattr(net, "__dict__", {**vars(net), "by": 5.0}))
+    net.by = 6.0
+    follows(lambda x: net(x), lambda: operator.setitem(net.__dict__, "by", 7.0))
+    assert [net._held is each for each in (vars(net), net.__dict__)] == [True, True]
+
+
+def test_an_object_with_another_dict_is_followed() -> None:
+    config = Config()
+    follows(lambda x: x * config.by, lambda: setattr(config, "__dict__", {"by": 3.0}))
+
+
 def test_a_layer_of_the_library_with_another_forward_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     net = nn.Sequential(nn.Tanh())
     follows(lambda x: net(x), lambda: monkeypatch.setattr(nn.Tanh, "forward", lambda self, x: x * 3))

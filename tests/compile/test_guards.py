@@ -1,6 +1,8 @@
 """Guards, the rows that programs check before each call: each kind notices its change and nothing else."""
 
+import copy
 import gc
+import pickle
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -175,13 +177,16 @@ def test_a_class_fails_when_its_bases_are_others_and_an_object_when_its_class_is
     owner = Third()
     guards = Guards()
     guards.referents(Third)
-    guards.type(owner)
+    guards.object(owner)
     assert guards.check() == -1
     Third.__bases__ = (First,)
     assert guards.check() == 0
     Third.__bases__ = (Second,)
     assert guards.check() == -1
     owner.__class__ = Second  # type: ignore[assignment]
+    assert guards.check() == 1
+    owner.__class__ = Third
+    owner.__dict__ = {}
     assert guards.check() == 1
 
 
@@ -324,6 +329,22 @@ def test_modules_move_the_epoch() -> None:
     change(lambda: delattr(model, "extra"), model, "extra")
     change(lambda: model.append(pyautograd.nn.Tanh()), model, "2")
     change(lambda: model.pop(), model, "2")
+
+
+def test_a_module_whose_attributes_were_read_from_outside_is_checked_at_each_call() -> None:
+    module: Any = pyautograd.nn.Dropout(0.5)
+    guards = Guards()
+    guards.item(module._held, "p", True)
+    for way in (copy.copy, copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))):
+        assert vars(way(module)) == module._held and guards.check() == -1
+    module._held["p"] = 0.25
+    assert guards.check() == -1
+    held = vars(module)
+    assert guards.check() == 0
+    held["p"] = 0.5
+    assert guards.check() == -1
+    held["p"] = 0.25
+    assert guards.check() == 0
 
 
 def test_wrong_owners_are_refused_and_add_no_row() -> None:
