@@ -1,6 +1,4 @@
 /* The C API for Python, over what the layers below provide. */
-#include <math.h>
-
 #include "kernels/optim.h"
 #include "kernels/random.h"
 #include "record.h"
@@ -61,48 +59,47 @@ void pa_random_stream_swap(uint64_t *kept) {
 
 int pa_step_refuse(const char *what, const char *instead) { return pa_record_refuse(what, instead); }
 
-/* What a program would not repeat: it draws from the stream of the thread that calls it, and has bounds as doubles. */
-static pa_status check_fill(const uint64_t *stream, double low, double high) {
+/* Draws for all of a node, from a Generator's state (two words of int64) or, NULL, from the thread's stream. In the log
+   of a step they make a new tensor, or are written into one; it says so after they have been made. */
+static pa_status fill(pa_node *state, pa_node *node, pa_fill_kind kind, const double *bounds, const int64_t *whole) {
+    pa_node *in[2], **next = in;
+    bool makes;
+    if (state != NULL) PA_TRY(pa_node_begin_write(state, "Generator"));
+    PA_TRY(pa_record_begin_write(node, &makes));
+    if (state != NULL) PA_TRY(pa_record_mention(state));
+    pa_random_state *stream = state == NULL ? pa_random_here() : (pa_random_state *)(void *)pa_node_data(state);
+    switch (kind) {
+    case PA_FILL_UNIFORM: PA_TRY(pa_random_uniform(stream, node, bounds[0], bounds[1])); break;
+    case PA_FILL_NORMAL: PA_TRY(pa_random_normal(stream, node, bounds[0], bounds[1])); break;
+    case PA_FILL_INTEGERS: PA_TRY(pa_random_integers(stream, node, whole[0], whole[1])); break;
+    case PA_FILL_PERMUTATION: PA_TRY(pa_random_permutation(stream, node)); break;
+    }
+    if (state != NULL) pa_node_end_write(state);
     if (pa_recording() == NULL) return PA_OK;
-    if (stream != pa_random_stream())
-        return pa_record_refuse("drawing from a Generator", "draw outside, and give the numbers as an argument; or "
-                                                            "draw without generator=");
-    if (!(fabs(low) <= 0x1p53 && fabs(high) <= 0x1p53))
-        return pa_record_refuse("drawing between bounds beyond 2**53",
-                                "draw outside, and give the numbers as an argument");
+    if (!makes) *next++ = node;
+    if (state != NULL) *next++ = state;
+    int64_t ints[4] = {kind, state != NULL, whole[0], whole[1]};
+    pa_record_attributes(PA_ENTRY_FILL, (int)(next - in), in, makes ? node : NULL, 4, ints, 2, bounds);
     return PA_OK;
 }
 
-/* A fill that succeeded goes into the log of the step that is being recorded, where draws are the result that a new
-   tensor is. */
-static int filled(pa_status status, pa_fill_kind kind, pa_node *node, double a, double b) {
-    if (status != PA_OK || pa_recording() == NULL) return status;
-    int64_t which = kind;
-    double bounds[2] = {a, b};
-    bool is_new = pa_record_is_fresh(node);
-    pa_record_attributes(PA_ENTRY_FILL, is_new ? 0 : 1, &node, is_new ? node : NULL, 1, &which, 2, bounds);
-    return PA_OK;
+static const double no_bounds[2];
+static const int64_t no_whole[2];
+
+int pa_fill_uniform(pa_node *state, pa_node *node, double low, double high) {
+    return fill(state, node, PA_FILL_UNIFORM, (double[2]){low, high}, no_whole);
 }
 
-int pa_fill_uniform(uint64_t *stream, pa_node *node, double low, double high) {
-    PA_TRY(check_fill(stream, 0, 0));
-    return filled(pa_random_uniform((pa_random_state *)stream, node, low, high), PA_FILL_UNIFORM, node, low, high);
+int pa_fill_normal(pa_node *state, pa_node *node, double mean, double std) {
+    return fill(state, node, PA_FILL_NORMAL, (double[2]){mean, std}, no_whole);
 }
 
-int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std) {
-    PA_TRY(check_fill(stream, 0, 0));
-    return filled(pa_random_normal((pa_random_state *)stream, node, mean, std), PA_FILL_NORMAL, node, mean, std);
+int pa_fill_integers(pa_node *state, pa_node *node, int64_t low, int64_t high) {
+    return fill(state, node, PA_FILL_INTEGERS, no_bounds, (int64_t[2]){low, high});
 }
 
-int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high) {
-    double from = (double)low, to = (double)high;
-    PA_TRY(check_fill(stream, from, to));
-    return filled(pa_random_integers((pa_random_state *)stream, node, low, high), PA_FILL_INTEGERS, node, from, to);
-}
-
-int pa_fill_permutation(uint64_t *stream, pa_node *node) {
-    PA_TRY(check_fill(stream, 0, 0));
-    return filled(pa_random_permutation((pa_random_state *)stream, node), PA_FILL_PERMUTATION, node, 0, 0);
+int pa_fill_permutation(pa_node *state, pa_node *node) {
+    return fill(state, node, PA_FILL_PERMUTATION, no_bounds, no_whole);
 }
 
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {

@@ -42,10 +42,10 @@ bool pa_flush_denormal(bool flush); /* of float32 work; false where the processo
 void pa_default_float_set(int dtype);
 int pa_default_float_get(void);
 
-/* Random numbers into a contiguous tensor. A stream is two numbers, its seed and how many were drawn from it:
-   pa_random_stream() is the calling thread's, which pa_random_stream_set sets (of_process: and by its seed those of all
-   threads that have not set theirs); others are the caller's. pa_random_stream_swap exchanges the thread's with one that
-   is kept in four numbers: a stream, 0, and 1 for one that is set; NULL leaves it. */
+/* Random streams: two numbers, the seed and how many were drawn from it. pa_random_stream() is the calling thread's,
+   which pa_random_stream_set sets (of_process: and by its seed those of all threads that have not set theirs).
+   pa_random_stream_swap exchanges it with one that is kept in four numbers: a stream, 0, and 1 for one that is set; NULL
+   leaves it. */
 uint64_t *pa_random_stream(void);
 void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process);
 void pa_random_stream_swap(uint64_t *kept);
@@ -53,10 +53,12 @@ void pa_random_stream_swap(uint64_t *kept);
 /* Fails while a step is recorded, with what cannot be part of it and what to write instead. */
 int pa_step_refuse(const char *what, const char *instead);
 
-int pa_fill_uniform(uint64_t *stream, pa_node *node, double low, double high);
-int pa_fill_normal(uint64_t *stream, pa_node *node, double mean, double std);
-int pa_fill_integers(uint64_t *stream, pa_node *node, int64_t low, int64_t high);
-int pa_fill_permutation(uint64_t *stream, pa_node *node);
+/* Random numbers into a contiguous tensor, from a Generator's state, an int64 tensor of the two numbers; NULL: from the
+   thread's stream. */
+int pa_fill_uniform(pa_node *state, pa_node *node, double low, double high);
+int pa_fill_normal(pa_node *state, pa_node *node, double mean, double std);
+int pa_fill_integers(pa_node *state, pa_node *node, int64_t low, int64_t high);
+int pa_fill_permutation(pa_node *state, pa_node *node);
 
 /* Optimisers: one call updates every parameter that has a gradient. kind: 0 SGD, 1 Adam, 2 RMSprop;
    state: three tensors a parameter, NULL where it has none; steps: a counter a parameter; pa_hyper: kernels/hyper.h */

@@ -149,7 +149,7 @@ pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, co
 
 pa_status pa_detach(pa_node *node, pa_node **out) {
     PA_TRY(pa_node_view(node, node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
-    if (pa_recording() == NULL || pa_record_is_fresh(node)) return PA_OK;
+    if (pa_recording() == NULL) return PA_OK;
     (*out)->flags |= node->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR);
     pa_record_entry(PA_ENTRY_ALIAS, 1, &node, *out);
     return PA_OK;
@@ -197,6 +197,8 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
                pa_node_shape_text(target));
     PA_TRY(check_number(target, source, what));
     PA_TRY(pa_node_begin_write(target, what));
+    bool makes;
+    PA_TRY(pa_record_begin_write(target, &makes));
 
     /* Where the two share bytes the source is read out whole first. */
     int64_t numel = pa_node_numel(target), size = (int64_t)pa_dtype_size(target->dtype);
@@ -219,7 +221,11 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
         pa_stream_copy(&from, &to, numel);
     }
     pa_node_end_write(target);
-    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_WRITE, 2, both, NULL);
+    if (pa_recording() == NULL) return PA_OK;
+    if (!makes)
+        pa_record_entry(PA_ENTRY_WRITE, 2, both, NULL);
+    else if (!pa_record_is_fresh(source)) /* else it is a constant of the step, as the source is */
+        pa_record_entry(PA_ENTRY_WRITE, 1, &source, target);
     return PA_OK;
 }
 

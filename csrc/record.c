@@ -233,10 +233,55 @@ bool pa_record_is_fresh(const pa_node *node) {
     return log != NULL && node->flags & PA_BORN_RECORDING && pa_log_find(log, node) < 0;
 }
 
+pa_status pa_record_begin_write(pa_node *node, bool *makes) {
+    const pa_storage *storage = pa_node_storage(node);
+    *makes = pa_record_is_fresh(node) && (storage == NULL || (storage->refs == 1 && storage->owner == NULL));
+    return *makes || pa_recording() == NULL ? PA_OK : pa_record_mention(node);
+}
+
+/* Does the log write to memory, other than that of what it makes? */
+static bool is_written(const pa_log *log, const pa_node *node) {
+    for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++) {
+        bool writes = e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_FILL || e->kind == PA_ENTRY_SET_VALUE;
+        for (int32_t i = 0; writes && i < (e->kind == PA_ENTRY_FILL ? e->n : e->out < 0); i++) {
+            const pa_node *target = log->variables[log->operands[e->operands + i]].node;
+            const pa_storage *storage = pa_node_storage(target);
+            if (target == node || (storage != NULL && storage == pa_node_storage(node))) return true;
+        }
+    }
+    return false;
+}
+
+/* Has it the same numbers at each call? A constant that the step does not write to, or what shares its memory. */
+static bool is_constant(const pa_log *log, const pa_node *node) {
+    int32_t variable = pa_log_find(log, node);
+    for (size_t i = log->n_entries; i-- > 0 && variable >= 0;) {
+        const pa_entry *e = &log->entries[i];
+        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
+        if (views && e->out == variable) variable = log->operands[e->operands];
+    }
+    return variable >= 0 && log->variables[variable].kind == PA_VARIABLE_CONSTANT && !is_written(log, node) &&
+           !is_written(log, log->variables[variable].node);
+}
+
+pa_status pa_log_check_constants(const pa_log *log) {
+    for (size_t i = 0; i < log->n_variables; i++) {
+        const pa_variable *v = &log->variables[i];
+        if (v->kind != PA_VARIABLE_CONSTANT || !pa_node_is_contiguous(v->node) ||
+            memcmp(pa_node_data(v->node), pa_node_data(v->constant), pa_node_bytes(v->constant)) == 0)
+            continue;
+        PA_FAIL_IF(!is_written(log, v->node), PA_TRACE,
+                   "compile: a tensor of shape %s that the step makes was written to through an array over its memory; "
+                   "write into the tensor itself",
+                   pa_node_shape_text(v->node));
+    }
+    return PA_OK;
+}
+
 /* A refusal is final even if the step catches the exception: what it did instead of reading cannot be repeated. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
     pa_log *log = pa_recording();
-    if (log == NULL || pa_record_is_fresh(node)) return PA_OK;
+    if (log == NULL || pa_record_is_fresh(node) || is_constant(log, node)) return PA_OK;
     log->status = PA_TRACE;
     const char *kind = node->flags & PA_TRACED_SCALAR ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor";
     return pa_fail(PA_TRACE,

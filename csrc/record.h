@@ -40,7 +40,7 @@ typedef enum pa_entry_kind {
     PA_ENTRY_NUMBER_OF,      /* out, a traced scalar, = the number of the Value in[0] */
     PA_ENTRY_VALUE_OF,       /* out, a Value without history, = the traced scalar in[0] */
     PA_ENTRY_GRAD_OF,        /* out = the gradient of in[0]: a tensor, or a traced scalar of a Value's */
-    PA_ENTRY_WRITE,          /* in[0] := in[1], broadcast and converted */
+    PA_ENTRY_WRITE,          /* in[0] := in[1], broadcast and converted; or out := in[0] (n = 1) */
     PA_ENTRY_SET_VALUE,      /* the number of the Value in[0] := in[1] */
     PA_ENTRY_SET_GRAD,       /* the gradient of in[0] := in[1], or none (n = 1) */
     PA_ENTRY_BACKWARD,       /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1 */
@@ -52,7 +52,9 @@ typedef enum pa_entry_kind {
     PA_ENTRY_UPDATE,         /* optimiser ints[0] over the parameters in[…] */
     PA_ENTRY_ZERO_GRAD,      /* of in[…]; ints[0]: to none */
     PA_ENTRY_CLIP,           /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
-    PA_ENTRY_FILL,           /* in[0] := draws, or out (n = 0); ints[0]: pa_fill_kind, params: its bounds */
+    /* in[0] := draws, or out; ints: pa_fill_kind, is the last operand the state of a Generator?, bounds of integers;
+       params: those of floats */
+    PA_ENTRY_FILL,
     PA_ENTRY_KINDS
 } pa_entry_kind;
 
@@ -123,12 +125,19 @@ pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
 /* Is it a tensor that Python itself is just making in the step, and that has taken no part yet? */
 bool pa_record_is_fresh(const pa_node *node);
 
+/* Before all of a node is written: whether the write makes it, as a fresh tensor with memory of its own. Of any other
+   the numbers that it has before the write take part. */
+pa_status pa_record_begin_write(pa_node *node, bool *makes);
+
 /* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is
    being recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what);
 pa_status pa_record_refuse(const char *what, const char *instead);
 
 /* ---- afterwards ---- */
+
+/* PA_TRACE where the memory of a constant was written by other means than the log has, such as an array over it. */
+pa_status pa_log_check_constants(const pa_log *log);
 
 /* Writes where and how two logs differ; false where they are the same. */
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);

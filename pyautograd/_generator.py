@@ -7,7 +7,9 @@ import os
 import threading
 from typing import Any
 
-from pyautograd._c import ffi, lib, refuse_in_step
+from pyautograd import _core
+from pyautograd._c import ffi, lib, node_pointer, refuse_in_step
+from pyautograd._dtype import int64
 
 __all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 
@@ -33,7 +35,9 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         if str(device) != "cpu":
             raise RuntimeError(f"Generator: there is no device {device!r} here, only cpu")
-        self._numbers = ffi.new("uint64_t[2]", (_FIRST_SEED, 0))
+        # A tensor, so that a compiled step that draws from it reads and writes it as any other
+        self._state = _core.empty(int64.code, (2,))
+        self._stream()[0:2] = (_FIRST_SEED, 0)
 
     @property
     def device(self) -> str:
@@ -79,6 +83,7 @@ class Generator:
         >>> pa.Generator().manual_seed(7).get_state()
         (7, 0)
         """
+        refuse_in_step("reading where a random stream stands", "read it outside")
         numbers = self._stream()
         return numbers[0], numbers[1]
 
@@ -110,12 +115,13 @@ class Generator:
         return f"<pyautograd.Generator, seed {self.initial_seed()}>"
 
     def _stream(self) -> Any:
-        """The two numbers, for C to draw from."""
-        return self._numbers
+        """The two numbers, for C."""
+        return ffi.cast("uint64_t *", self._state._data_pointer)
 
     def _put(self, seed: int, counter: int, is_new: bool) -> None:
         refuse_in_step("seeding a random stream", "seed it before the first step")
-        self._numbers[0], self._numbers[1] = seed, counter
+        numbers = self._stream()
+        numbers[0], numbers[1] = seed, counter
 
 
 class _DefaultGenerator(Generator):
@@ -203,12 +209,19 @@ def set_rng_state(state: tuple[int, int]) -> None:
 
 
 def stream_of(op: str, generator: Generator | None) -> Any:
-    """What C draws from: a generator's stream, the calling thread's for None; TypeError naming op for others."""
-    if generator is None:
-        return lib.pa_random_stream()
+    """The two numbers of a generator, of the calling thread's stream for None."""
+    state_of(op, generator)
+    return (generator or default_generator)._stream()
+
+
+def state_of(op: str, generator: Generator | None) -> Any:
+    """The node of a generator's state; NULL, which stands for the calling thread's stream, for None; TypeError naming
+    op for others."""
+    if generator is None or generator is default_generator:
+        return ffi.NULL
     if not isinstance(generator, Generator):
         raise TypeError(f"{op}: generator is a pyautograd.Generator, not {generator!r}")
-    return generator._stream()
+    return node_pointer(generator._state)
 
 
 def _is_main_thread() -> bool:

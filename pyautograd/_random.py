@@ -13,7 +13,7 @@ from pyautograd._core import Tensor
 from pyautograd._creation import chosen
 from pyautograd._device import check_device
 from pyautograd._dtype import int64
-from pyautograd._generator import Generator, stream_of
+from pyautograd._generator import Generator, state_of
 
 __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
 
@@ -22,7 +22,7 @@ def _filled(
     op: str, fill: Any, dtype: Any, shape: tuple[int, ...], generator: Generator | None, *bounds: Any
 ) -> Tensor:
     made = _core.empty(dtype.code, shape)
-    check(fill(stream_of(op, generator), node_pointer(made), *bounds))
+    check(fill(state_of(op, generator), node_pointer(made), *bounds))
     return made
 
 

@@ -24,7 +24,7 @@ from pyautograd._array_like import as_tensor, over_memory
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
-from pyautograd._generator import Generator, stream_of, word
+from pyautograd._generator import Generator, state_of, stream_of, word
 from pyautograd._program import Program
 from pyautograd._shape import index_select
 from pyautograd._tensor import Tensor
@@ -115,7 +115,7 @@ class Run:
     def _one(self, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
         if start == 0 and self._order is not None:
-            check(lib.pa_fill_permutation(stream_of("run", self._generator), node_pointer(self._order)))
+            check(lib.pa_fill_permutation(state_of("run", self._generator), node_pointer(self._order)))
         rows = [self._batch_of(each, start, size) for each in self._data]
         args = tuple(row.numpy() if is_array else row for row, is_array in zip(rows, self._is_array))
         result, program = self._call(args, {})

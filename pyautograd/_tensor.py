@@ -23,7 +23,8 @@ from pyautograd._creation import empty_like, ones, zeros
 from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generated import TensorMethods
-from pyautograd._generator import Generator, stream_of
+from pyautograd._generator import Generator
+from pyautograd._generator import state_of as stream_state
 from pyautograd._indexing import getitem, setitem_in_step
 from pyautograd._install import install_methods
 
@@ -587,7 +588,7 @@ class Tensor(TensorMethods):
     def _fill_random(self, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
         _core.check_write(self, what)
         if self.is_contiguous():
-            check(fill(stream_of(what, generator), node_pointer(self), *bounds))
+            check(fill(stream_state(what, generator), node_pointer(self), *bounds))
             _core.bump_version(self)
             return self
         return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)

@@ -153,11 +153,11 @@ static void run_clip(pa_program *p, const pa_instruction *i) {
 
 static pa_status run_fill(pa_program *p, const pa_instruction *i) {
     pa_node *node = p->nodes[i->node];
-    pa_random_state *stream = pa_random_here();
+    pa_random_state *stream = i->source < 0 ? pa_random_here() : (pa_random_state *)(void *)data_of(p, i->source);
     switch (i->operand) {
     case PA_FILL_UNIFORM: return pa_random_uniform(stream, node, i->params[0], i->params[1]);
     case PA_FILL_NORMAL: return pa_random_normal(stream, node, i->params[0], i->params[1]);
-    case PA_FILL_INTEGERS: return pa_random_integers(stream, node, (int64_t)i->params[0], (int64_t)i->params[1]);
+    case PA_FILL_INTEGERS: return pa_random_integers(stream, node, i->whole[0], i->whole[1]);
     default: return pa_random_permutation(stream, node);
     }
 }

@@ -67,7 +67,11 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         if (i->kind == PA_DO_CLIP && node != NULL) visit(context, p->buffer_of[i->node], true);
         break;
     case PA_DO_ZERO: visit(context, i->gradient, true); break;
-    case PA_DO_FILL: visit(context, p->buffer_of[i->node], true); break;
+    case PA_DO_FILL:
+        if (i->source >= 0) visit(context, p->buffer_of[i->source], false);
+        if (i->source >= 0) visit(context, p->buffer_of[i->source], true);
+        visit(context, p->buffer_of[i->node], true);
+        break;
     case PA_DO_NOTHING: break;
     }
 }

@@ -391,7 +391,9 @@ static pa_status lower_clip(pa_lowering *l, const pa_entry *entry) {
 }
 
 static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
-    int32_t variable = entry->out >= 0 ? entry->out : l->log->operands[entry->operands];
+    const int32_t *in = l->log->operands + entry->operands;
+    const int64_t *ints = l->log->ints + entry->ints;
+    int32_t variable = entry->out >= 0 ? entry->out : in[0];
     if (entry->out >= 0) {
         PA_TRY(result_node(l, variable));
     } else {
@@ -400,8 +402,16 @@ static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
     }
     pa_instruction i = instruction(PA_DO_FILL);
     i.node = l->variables[variable].at;
-    i.operand = (uint8_t)l->log->ints[entry->ints];
-    memcpy(i.params, entry->params, sizeof i.params);
+    i.operand = (uint8_t)ints[0];
+    if (ints[1]) {
+        PA_TRY(need_node(l, in[entry->n - 1]));
+        mark_written(l, in[entry->n - 1]);
+        i.source = l->variables[in[entry->n - 1]].at;
+    }
+    if (i.operand == PA_FILL_INTEGERS)
+        memcpy(i.whole, ints + 2, sizeof i.whole);
+    else
+        memcpy(i.params, entry->params, sizeof i.params);
     return pa_program_emit(l->p, &i);
 }
 
@@ -420,6 +430,11 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_GRAD_OF: return lower_grad_of(l, entry);
     case PA_ENTRY_WRITE:
     case PA_ENTRY_SET_VALUE:
+        if (entry->out >= 0) {
+            PA_TRY(need_node(l, in[0]));
+            PA_TRY(result_node(l, entry->out));
+            return emit(l, PA_DO_WRITE, l->variables[entry->out].at, l->variables[in[0]].at, -1);
+        }
         PA_TRY(need_node(l, in[0]));
         PA_TRY(need_node(l, in[1]));
         mark_written(l, in[0]);
@@ -450,8 +465,9 @@ static void find_writes(pa_lowering *l) {
         bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
         if (views && shares_memory(log->variables[e->out].node, log->variables[in[0]].node))
             l->variables[e->out].base = l->variables[in[0]].base;
-        if (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || (e->kind == PA_ENTRY_FILL && e->n > 0))
+        if (e->out < 0 && (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL))
             l->variables[in[0]].written = l->variables[l->variables[in[0]].base].written = true;
+        if (e->kind == PA_ENTRY_FILL && log->ints[e->ints + 1]) l->variables[in[e->n - 1]].written = true;
     }
 }
 

@@ -74,7 +74,7 @@ typedef enum pa_instruction_kind {
     PA_DO_UPDATE,   /* an optimiser's step; source: which; pool: n gradients, or -1, then n nodes */
     PA_DO_ZERO,     /* gradient := 0 */
     PA_DO_CLIP,     /* gradients := scaled to a norm; node: their norm before; pool: as in UPDATE */
-    PA_DO_FILL,     /* node := draws */
+    PA_DO_FILL,     /* node := draws, of the thread's stream or of a Generator whose state source is */
     PA_DO_NOTHING
 } pa_instruction_kind;
 
@@ -90,7 +90,10 @@ typedef struct pa_instruction {
     /* Further buffers, from `targets` on in the pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES, or -1 */
     int32_t n, targets;
     pa_map_fn *map;
-    double params[PA_MAX_PARAMS]; /* CLIP: norm and its order; FILL: bounds */
+    union {
+        double params[PA_MAX_PARAMS]; /* CLIP: norm and its order; FILL: bounds */
+        int64_t whole[2];             /* FILL with integers: bounds */
+    };
 } pa_instruction;
 
 enum { PA_TARGET_ACCUMULATES = 1 << 30 }; /* the buffer is added to */

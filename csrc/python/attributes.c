@@ -28,8 +28,8 @@ static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, dou
         const char *shape = pa_node_shape_text(operands[1]);
         status = pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", shape);
     } else {
+        pa_record_entry(kind, 2, operands, NULL); /* before: of a constant its number until then takes part */
         *out = pa_node_number(operands[1]);
-        pa_record_entry(kind, 2, operands, NULL);
     }
     pa_node_release(operands[1]);
     return pa_zero_or_raise(status);

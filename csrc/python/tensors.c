@@ -2,6 +2,8 @@
    bump_version. */
 #include "parts.h"
 
+#include <string.h>
+
 #include "convert.h"
 
 #include "../apply.h"
@@ -15,7 +17,10 @@ static PyObject *empty(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
         if (shape[i] < 0)
             return pa_raise(pa_fail(PA_VALUE, "empty: shape %s is not possible", pa_shape_text(ndim, shape)));
     pa_node *node = NULL;
-    return pa_wrap_or_raise(pa_node_new(dtype, ndim, shape, &node), &node);
+    pa_status status = pa_node_new(dtype, ndim, shape, &node);
+    /* What a step finds in memory that it does not write must be the same at each call. */
+    if (status == PA_OK && pa_recording() != NULL) memset(pa_node_data(node), 0, pa_node_bytes(node));
+    return pa_wrap_or_raise(status, &node);
 }
 
 static PyObject *parameter(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {

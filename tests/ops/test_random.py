@@ -298,18 +298,6 @@ def test_a_compiled_step_draws_from_the_stream_of_the_thread_that_calls_it() -> 
     assert pa.get_rng_state() == main
 
 
-def test_what_a_program_would_not_repeat_is_refused() -> None:
-    generator = pa.Generator()
-    for step in (
-        lambda x: x + pa.rand(2, generator=generator),
-        lambda x: x + pa.randint(0, 2**53 + 2, (2,)),
-        lambda x: x + pa.tensor([generator.manual_seed(1).initial_seed()]),
-    ):
-        with pytest.raises(pa.TraceError, match=r"drawing|seeding"):
-            pa.compile(step)(pa.ones(2))
-    assert generator.get_state() == (67280421310721, 0)
-
-
 def test_run_shuffles_by_a_generator() -> None:
     def train(**how):
         seen = []
