@@ -239,11 +239,14 @@ pa_status pa_record_begin_write(pa_node *node, bool *makes) {
     return *makes || pa_recording() == NULL ? PA_OK : pa_record_mention(node);
 }
 
-/* Does the log write to memory, other than that of what it makes? */
+/* Does the log write to memory, other than that of what it makes? What becomes a gradient is added to. */
 static bool is_written(const pa_log *log, const pa_node *node) {
     for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++) {
-        bool writes = e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_FILL || e->kind == PA_ENTRY_SET_VALUE;
-        for (int32_t i = 0; writes && i < (e->kind == PA_ENTRY_FILL ? e->n : e->out < 0); i++) {
+        bool becomes_gradient = e->kind == PA_ENTRY_SET_GRAD && e->n == 2;
+        bool writes =
+            becomes_gradient || e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_FILL || e->kind == PA_ENTRY_SET_VALUE;
+        int32_t end = becomes_gradient || e->kind == PA_ENTRY_FILL ? e->n : e->out < 0;
+        for (int32_t i = becomes_gradient; writes && i < end; i++) {
             const pa_node *target = log->variables[log->operands[e->operands + i]].node;
             const pa_storage *storage = pa_node_storage(target);
             if (target == node || (storage != NULL && storage == pa_node_storage(node))) return true;

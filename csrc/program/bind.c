@@ -62,11 +62,25 @@ static pa_node *captured_node(const pa_captured *c, pa_node *const *in) {
 
 static bool has_gradient(const pa_node *node) { return node->array != NULL && node->array->grad != NULL; }
 
-static bool captured_fits(const pa_program *p, const pa_captured *c, const pa_node *node) {
+/* The tensor whose data, or gradient, a buffer of this call is; NULL where it is one that the call makes. */
+static pa_node *tensor_of(const pa_program *p, pa_node *const *in, int32_t buffer) {
+    for (int32_t i = 0; i < p->n_inputs; i++)
+        if (p->inputs[i].buffer == buffer) return in[i];
+    for (int32_t i = 0; i < p->n_captured; i++) {
+        const pa_captured *c = &p->captured[i];
+        if (c->buffer == buffer) return captured_node(c, in);
+        if (c->entry == buffer && has_gradient(captured_node(c, in))) return captured_node(c, in)->array->grad;
+    }
+    return NULL;
+}
+
+static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *const *in) {
+    const pa_node *node = captured_node(c, in);
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
     /* Its dtype may have changed; its shape cannot. */
     if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;
-    return !c->entry_matters || c->entry_present == has_gradient(node);
+    if (c->entry_matters && c->entry_present != has_gradient(node)) return false;
+    return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }
 
 bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
@@ -80,10 +94,8 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     if (p->kernels != pa_k) return false;
     for (int32_t i = 0; i < p->n_updates; i++)
         if (!still_fits(&p->updates[i])) return false;
-    for (int32_t i = 0; i < p->n_bound; i++) {
-        const pa_captured *c = &p->captured[i];
-        if (!captured_fits(p, c, captured_node(c, in))) return false;
-    }
+    for (int32_t i = 0; i < p->n_bound; i++)
+        if (!captured_fits(p, &p->captured[i], in)) return false;
     return true;
 }
 
@@ -118,7 +130,7 @@ static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
         PA_TRY(check_free(grad, true));
         pa_program_rebind(p, c->entry, pa_node_data(grad));
     }
-    if (c->gradient < 0 || c->gradient == c->entry) return PA_OK;
+    if (c->gradient < 0 || c->gradient == c->entry || c->shares_gradient) return PA_OK;
     PA_TRY(pa_node_need_array(node));
     if (may_reuse(c, node->array->grad)) {
         pa_program_rebind(p, c->gradient, pa_node_data(node->array->grad));
@@ -127,6 +139,23 @@ static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
     PA_TRY(pa_node_new_like(node, &c->fresh));
     PA_TRY(pa_node_need_storage(c->fresh));
     pa_program_rebind(p, c->gradient, pa_node_data(c->fresh));
+    return PA_OK;
+}
+
+/* Gradients that are arguments, captured tensors, or gradients of others. */
+static pa_status share_gradients(pa_program *p, pa_node *const *in) {
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        pa_captured *c = &p->captured[i];
+        if (!c->shares_gradient) continue;
+        PA_TRY(pa_node_need_array(captured_node(c, in)));
+        pa_node *shared = tensor_of(p, in, c->gradient);
+        for (int32_t k = 0; k < p->n_bound && shared == NULL; k++) {
+            const pa_captured *owner = &p->captured[k];
+            if (owner->gradient != c->gradient || owner->shares_gradient) continue;
+            shared = owner->fresh != NULL ? owner->fresh : captured_node(owner, in)->array->grad;
+        }
+        c->fresh = pa_node_retain(shared);
+    }
     return PA_OK;
 }
 
@@ -156,7 +185,7 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
                 "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()", k,
                 pa_node_shape_text(in[k]));
     }
-    return PA_OK;
+    return p->shares_gradients ? share_gradients(p, in) : PA_OK;
 }
 
 void pa_program_commit(pa_program *p, pa_node *const *in) {

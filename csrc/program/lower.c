@@ -82,6 +82,7 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out) {
                                       .buffer = -1,
                                       .gradient = PA_GRADIENT_AS_FOUND,
                                       .entry = -1,
+                                      .entry_is = -1,
                                       .requires_grad = v->requires_grad,
                                       .leaves_requires_grad = v->requires_grad,
                                       .input = input_of(l->log, variable)};

@@ -288,7 +288,14 @@ static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
                pa_node_shape_text(l->log->variables[in].node));
     const pa_node *like = l->log->variables[entry->out].node;
     if (!is_value(l, in)) {
-        if (l->variables[entry->out].at >= 0) return PA_OK; /* asked for before */
+        int32_t known = l->variables[entry->out].at;
+        if (known >= 0 && buffer == l->p->buffer_of[known]) return PA_OK; /* asked for before */
+        if (known >= 0) { /* it is another tensor of the step, and has to be that again */
+            PA_FAIL_IF(l->variables[in].captured < 0, PA_UNSUPPORTED,
+                       "compile: a gradient of shape %s that is another tensor of the step", pa_node_shape_text(like));
+            l->p->captured[l->variables[in].captured].entry_is = l->p->buffer_of[known];
+            return PA_OK;
+        }
         return pa_program_new_node(l->p, like, true, buffer, 0, &l->variables[entry->out].at);
     }
     /* A number is what it was when it was read. */
@@ -315,17 +322,32 @@ static pa_status lower_requires_grad(pa_lowering *l, const pa_entry *entry) {
     return PA_OK;
 }
 
+/* The number is copied. */
+static pa_status lower_set_number(pa_lowering *l, int32_t variable, int32_t source) {
+    int32_t buffer, node;
+    const pa_node *like = l->p->nodes[l->variables[variable].at];
+    PA_TRY(new_gradient(l, like, &buffer));
+    PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &node));
+    PA_TRY(set_gradient(l, variable, buffer));
+    return emit(l, PA_DO_WRITE, node, source, -1);
+}
+
+/* From here on the tensor and the gradient are one. */
 static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
     PA_TRY(need_node(l, in[0]));
     if (entry->n == 1) return set_gradient(l, in[0], PA_GRADIENT_CLEARED);
-    int32_t buffer, node;
     PA_TRY(need_node(l, in[1]));
-    const pa_node *like = l->p->nodes[l->variables[in[0]].at];
-    PA_TRY(new_gradient(l, like, &buffer));
-    PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &node));
-    PA_TRY(set_gradient(l, in[0], buffer));
-    return emit(l, PA_DO_WRITE, node, l->variables[in[1]].at, -1);
+    int32_t at = l->variables[in[1]].at, buffer = l->p->buffer_of[at], captured;
+    if (is_value(l, in[0])) return lower_set_number(l, in[0], at);
+    PA_FAIL_IF(l->p->offset_of[at] != 0 || l->p->buffers[buffer].bytes != pa_node_bytes(l->p->nodes[at]),
+               PA_UNSUPPORTED, "compile: a part of a tensor as .grad of one of shape %s; give it a clone()",
+               pa_node_shape_text(l->log->variables[in[0]].node));
+    if (pa_lower_outlives(l, in[1])) {
+        PA_TRY(pa_lower_captured(l, in[1], &captured));
+        l->p->captured[captured].written = true;
+    }
+    return set_gradient(l, in[0], buffer);
 }
 
 static pa_status lower_zero_grad(pa_lowering *l, const pa_entry *entry) {
@@ -468,6 +490,7 @@ static void find_writes(pa_lowering *l) {
         if (e->out < 0 && (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL))
             l->variables[in[0]].written = l->variables[l->variables[in[0]].base].written = true;
         if (e->kind == PA_ENTRY_FILL && log->ints[e->ints + 1]) l->variables[in[e->n - 1]].written = true;
+        if (e->kind == PA_ENTRY_SET_GRAD && e->n == 2) l->variables[l->variables[in[1]].base].written = true;
     }
 }
 
@@ -497,9 +520,12 @@ static pa_status settle_gradients(pa_lowering *l) {
         if (gradient == PA_GRADIENT_AS_FOUND || !pa_lower_outlives(l, v)) continue;
         p->sets_gradients = true;
         if (gradient == PA_GRADIENT_CLEARED && is_value(l, v)) PA_TRY(current_gradient(l, v, &gradient));
-        p->captured[l->variables[v].captured].gradient = gradient;
-        if (gradient >= 0 && p->buffers[gradient].kind == PA_BUFFER_ARENA)
-            p->buffers[gradient].kind = PA_BUFFER_GRADIENT;
+        pa_captured *c = &p->captured[l->variables[v].captured];
+        c->gradient = gradient;
+        if (gradient < 0 || gradient == c->entry) continue;
+        c->shares_gradient = p->buffers[gradient].kind != PA_BUFFER_ARENA;
+        p->shares_gradients = p->shares_gradients || c->shares_gradient;
+        if (!c->shares_gradient) p->buffers[gradient].kind = PA_BUFFER_GRADIENT;
     }
     return PA_OK;
 }

@@ -109,10 +109,12 @@ typedef struct pa_captured {
     int32_t entry;                            /* buffer of its gradient as the step finds it, or -1 */
     bool requires_grad, leaves_requires_grad; /* when the step begins, and when it ends */
     bool written;                             /* its data are */
-    bool entry_matters; /* whether it has a gradient at the beginning decides what the step does */
-    bool entry_present; /* and then it had one */
-    int32_t input;      /* the argument that it is; -1: none */
-    pa_node *fresh;     /* of the call under way: what becomes its .grad */
+    bool entry_matters;   /* whether it has a gradient at the beginning decides what the step does */
+    bool entry_present;   /* and then it had one */
+    int32_t entry_is;     /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
+    bool shares_gradient; /* as the step leaves it: it is another tensor's buffer */
+    int32_t input;        /* the argument that it is; -1: none */
+    pa_node *fresh;       /* of the call under way: what becomes its .grad */
 } pa_captured;
 
 typedef struct pa_input {
@@ -187,7 +189,7 @@ typedef struct pa_program {
     double flops;
     int32_t n_recorded, n_fusions; /* ops in the log; instructions that do the work of several */
     bool warm;                     /* it has run once, and every op has the memory that it keeps from run to run */
-    bool sets_gradients;
+    bool sets_gradients, shares_gradients;
     pa_values *values; /* a step over Values */
 } pa_program;
 

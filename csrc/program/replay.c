@@ -289,6 +289,7 @@ static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t fir
 const char *pa_program_run_obstacle(const pa_program *p) {
     for (int32_t i = 0; i < p->n_captured; i++)
         if (p->captured[i].input >= 0) return "the step writes into an argument, or makes a gradient of one";
+    if (p->shares_gradients) return "the step makes a tensor the gradient of another";
     return is_steady(p) ? NULL : "a step leaves gradients or tensors in other places than where it finds them";
 }
 
