@@ -215,8 +215,9 @@ class CompiledStep(Step):
 
         **Arguments:** `data`: tensors or arrays with the same number of rows, one for each argument of the step.
         `batch_size`: rows a step; the last batch of an epoch may be smaller, and is left out with `drop_last`.
-        `shuffle`: rows in a new random order each epoch, drawn from the `generator` if there is one, else from a stream
-        of its own that starts from the `seed`, or from a number that the thread's stream gives. `progress`: a bar, by
+        `shuffle`: rows in a new random order each epoch, which is drawn where it begins: from the `generator` if there
+        is one, else from the stream that the step draws from. That is the thread's, or with a `seed` one of the run's
+        own, which leaves the thread's as it was and to the callback. `progress`: a bar, by
         tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: for validation, schedules and
         early stopping, which it asks for by returning True or raising StopIteration. **Returns** the loss of every
         step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of different
