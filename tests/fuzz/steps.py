@@ -1,0 +1,602 @@
+"""Random steps with a world around them: the source of a function, what it reads and changes, a script of calls.
+
+A case is written from tables. A row of them has a weight, the kind of what it makes, the lines of docs/programs.md's
+meaning that it is about, what the world must have for it, and Python with holes:
+
+    {X} {V} {W} {S}   an expression: rows (B, N), a vector (N,), a matrix (N, N), a number of a Tensor
+    {v} {T}           a Value, a column (B,) of tensors
+    {f} {k} {n}       a float that the step is given or reads, a literal, an int for `data`
+    {new}             a name that the row assigns, of the row's kind
+    {=V} {=}          a place that may be rebound; the same place again
+    {!V}              a place that may be written into
+"""
+
+import random
+import re
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    weight: float
+    kind: str
+    lines: frozenset
+    needs: str
+    text: str
+
+
+def table(text):
+    """Rows of lines; a space after a line break in their Python is a level of indentation."""
+    rows = []
+    for line in text.strip().splitlines():
+        weight, kind, lines, needs, code = (part.strip() for part in line.split("|", 4))
+        rows.append(Row(float(weight), kind, frozenset(map(int, lines.split())), needs, code.replace("\\n", "\n")))
+    return rows
+
+
+EXPRESSIONS = table(r"""
+3 |X|   |      | {X} + {V}
+3 |X|   |      | {X} * {V}
+2 |X|   |      | {X} * {f}
+3 |X|   |      | {X}.tanh()
+2 |X|   |      | {X} - {X}
+1 |X|   |      | {X}.relu()
+1 |X|   |      | {X}.sigmoid()
+3 |X|   |      | ({X} @ {W}).tanh()
+1 |X|   |      | pa.where({X} > 0.1, {X}, {V})
+1 |X|   |      | {X}.softmax(1)
+1 |X|   |      | pa.cat([{X}[1:], {X}[:1]])
+1 |X|   |      | {X}.clamp(-0.5, 0.5)
+1 |X|   |      | {X} - {X}.mean(0)
+1 |X|   |      | F.leaky_relu({X}, 0.125)
+1 |X| 13|      | F.dropout({X}, 0.25)
+2 |X|   |net   | net({X})
+2 |V|   |      | {V} * {V}
+2 |V|   |      | {V} + {S}
+2 |V|   |      | {V}.sin()
+2 |V|   |      | ({V} @ {W}).tanh()
+2 |V|   |      | {X}.mean(0)
+1 |V|   |      | {X}[0]
+1 |V|   |      | {W}[-1]
+1 |V|   |      | {X}.amax(0)
+3 |S|   |      | {X}.mean()
+2 |S|   |      | {V}.tanh().sum()
+1 |S|   |      | {S} * {f}
+1 |S|   |      | F.mse_loss({X}, {X})
+1 |S|   |      | {V}[0]
+1 |S|   |      | {V}.max()
+1 |S|   |      | F.smooth_l1_loss({X}, {X})
+2 |S| 14|t     | F.cross_entropy({X}, t)
+1 |S| 14|t     | F.nll_loss({X}.log_softmax(1), t, reduction='sum')
+1 |V| 14|t     | {X}.gather(1, t.reshape(-1, 1)).sum(0) + {V}
+1 |W|   |      | {W} * {f}
+1 |W|   |      | {W}.T
+1 |W|   |      | pa.outer({V}, {V})
+3 |v|   |      | {v} * {v}
+3 |v|   |      | {v} + {v}
+2 |v|   |      | {v}.tanh()
+1 |v|   |      | {v}.relu()
+1 |v|   |      | {v} - {v}
+2 |v|   |      | ({v} * {f}).tanh()
+1 |v|   |      | {v}.sigmoid() ** 2
+1 |v|   |      | Value({f}) * {v}
+1 |v|   |      | {v}.maximum({v})
+1 |v|  8|      | sum([{v}, {v}, {v}]) * 0.5
+2 |v|   |mlp   | mlp([{v}, {v}])
+1 |v|   |us    | sum([each * {v} for each in us]).tanh()
+2 |v|   |rows  | sum([mlp(list(map(Value, row))).tanh() for row in table])
+3 |T|   |      | {T} * {v}
+3 |T|   |      | {T} + {v}
+2 |T|   |      | {T}.tanh()
+2 |T|   |      | {T} * {T}
+1 |T|   |      | {T} * {f}
+1 |T|   |      | {T}.relu() + 0.1
+""")
+
+# What a step does on its way to a loss, and beside it
+STATEMENTS = table(r"""
+6 |X|2     |      | {new} = {X}
+5 |V|2     |      | {new} = {V}
+3 |S|2     |      | {new} = {S}
+4 |v|2     |      | {new} = {v}
+4 |T|2     |      | {new} = {T}
+2 |X|13    |      | {new} = {X} + pa.randn(B, N) * 0.1
+1 |V|13    |      | {new} = {V} * pa.rand(N)
+1 |X|13    |      | {new} = {X}[pa.randperm(B)]
+2 |X|13    |gen   | {new} = {X} + pa.randn(B, N, generator=gen) * 0.1
+1 |X|6 13  |lr    | {new} = F.dropout({X}, lr)
+1 |X|6     |lr    | {new} = F.leaky_relu({X}, lr)
+1 |X|6     |lr    | {new} = {X} * 0.5 if lr > 0.25 else {X}
+1 |X|6     |flag  | {new} = {X} * 0.5 if flag else {X}
+3 | |4     |      | {=V} = ({=} * 0.5 + {V}).tanh().detach()
+3 | |4     |      | {=X} = ({=} * 0.5 + {X}).tanh().detach()
+1 | |4     |      | {=W} = ({W} * 0.5).detach()
+2 | |4     |      | {=S} = ({=} * 0.5 + {S}).tanh().detach()
+1 | |4     |      | {=V} = {V}.tanh().detach()
+1 | |3 4   |      | {=V} = {=V}
+1 | |3 4 12|      | {=X} = x
+1 | |4 10  |      | with pa.no_grad():\n {=V} = ({V} + {=}).tanh()
+2 | |4     |      | {=v} = Value(({v}).tanh().data)
+1 | |4     |      | {=v} = ({v}).tanh().detach()
+1 | |2     |      | {!v}.data = {v}.data * 0.5
+2 | |2     |      | {!V}.mul_(0.5)
+2 | |2     |      | {!X}[0] = {V}.detach()
+1 | |2     |      | {!V}[1:] += {S}.detach()
+1 | |2     |      | {!X}.copy_({X}.detach().tanh())
+2 | |2 10  |      | with pa.no_grad():\n {!V}.copy_({V}.tanh())
+2 | |5     |log   | log.append({S}.detach())
+2 | |5 7   |log   | log.append({S}.item())
+1 | |5 7   |box   | box.last = {S}.item()
+1 | |5 7   |log   | log.append({v}.data)
+1 | |5     |d     | d['new'] = {V}.detach()
+1 | |5     |box   | box.count += 1
+1 | |5     |log   | log.append(len(log))
+2 |X|8     |helper| {new} = helper({X})
+1 |v|8     |helper| {new} = helper({v})
+1 |X|8     |box   | {new} = box.scaled({X})
+1 |X|8     |box   | {new} = {X} * box.rate if box.flag else {X}
+1 |X|8     |      | from math import pi\n{new} = {X} * (pi / 4)
+1 |V|8     |gv    | {new} = globals()['gv'] * 0.5
+1 |V|8     |box   | {new} = getattr(box, 'h') + {V}
+1 |V|8     |d     | {new} = sum(each.mean() for each in d.values() if isinstance(each, pa.Tensor)) + {V}
+1 |X|10    |      | with pa.no_grad():\n {new} = {X}
+2 |X|10    |      | {new} = {X}.detach()
+1 |V|10    |      | {new} = {V}.detach().requires_grad_()
+1 |v|10    |      | with pa.no_grad():\n {new} = {v}
+1 |v|10    |      | {new} = ({v}).detach()
+1 |v|10    |      | {new} = cube({v}.tanh())
+1 |X|10    |      | {new} = Cube.apply({X}.tanh())
+.6| |1     |      | if {S} > 0: pass
+.4| |1     |log   | log.append(str({S}))
+""")
+
+# How a step that has a loss trains
+TRAINING = table(r"""
+6||2|opt| opt.zero_grad(); loss.backward(); opt.step()
+1||2|opt| loss.backward(); opt.step(); opt.zero_grad()
+1||2|opt| opt.zero_grad(set_to_none=False); loss.backward(); opt.step()
+2||6|optT| opt.zero_grad(); loss.backward(); norm = nn.utils.clip_grad_norm_(ps, {f}); opt.step()
+1||4|optT| for p in ps: p.grad = p.detach() * {f}\nopt.step()
+1||2|optT| opt.zero_grad(); loss.backward()\nfor p in ps: p.grad.add_(p.detach() * {f})\nopt.step()
+2||10|psT| for p in ps: p.grad = None\nloss.backward()\nwith pa.no_grad():\n for p in ps: p -= {f} * p.grad
+2||10|psT| for p in ps:\n if p.grad is not None: p.grad.zero_()\nloss.backward()\nfor p in ps: p.data -= {f} * p.grad
+2||2|psT| loss.backward()
+1||6|optT| opt.zero_grad(); loss.backward()\nwith pa.no_grad():\n for p in ps: p -= opt.param_groups[0]['lr'] * p.grad
+1||10|psT| for p, g in zip(ps, pa.autograd.grad(loss, ps)): p.data.sub_(g * {f})
+2||2|emaT| opt.zero_grad(); loss.backward(); opt.step()\nfor e, p in zip(ema, ps): e.mul_(.9).add_(p.detach() * .1)
+1||4|emaT| opt.zero_grad(); loss.backward()\nfor i, p in enumerate(ps): ema[i] = .9 * ema[i] + .1 * p.detach()
+3||2|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * p.grad
+1||2|psv| loss.backward()
+1||6|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * (p.grad + gf * p.data)
+""")
+
+
+RETURNS = table(r"""
+8 | |12    |      | {loss}
+3 | |12    |T     | {loss}, {X}
+2 | |12    |T     | {"loss": {loss}, "h": {V}}
+1 | |12    |T     | [{loss}, None, {"a": ({X}, 1)}]
+2 | |12    |      | {loss}, {=*}
+1 | |12    |T     | {loss}, x
+1 | |12    |T     | ({loss}, *[{X}] * 2)
+1 | |7     |      | {loss}, {loss}.item()
+1 | |7     |      | {"loss": {loss}, "twice": {loss}.item() * 2.0}
+1 | |6     |      | {loss}, {f} * 2.0
+1 | |12    |T     | Out({loss}, {X})
+1 | |12    |T     | collections.OrderedDict(loss={loss}, h={X})
+1 | |12    |v     | {loss}, [{v}, {v}]
+1 | |12    |      | {loss}, "text", 3
+.5| |12    |      | None
+""")
+
+# The world. Places are kind:name, or kind:inside:outside where the script calls it otherwise.
+PIECES = [
+    # weight, has, places, statements
+    (0.5, "T", "gv", "V:gv", "gv = data({n}, N)"),
+    (0.3, "T", "gx", "X:gx", "gx = data({n}, B, N)"),
+    (0.4, "T", "d", "V:d['h'] W:d['m'] S:d['s']", "d = {'h': data({n}, N), 'm': data({n}, N, N), 's': data({n})}"),
+    (0.3, "T", "", "V:seq[0] V:seq[1]", "seq = [data({n}, N), data({n}, N)]"),
+    (0.2, "T", "", "V:deep['a'][0]['b'] f:deep['rate']", "deep = {'a': [{'b': data({n}, N)}], 'rate': 0.5}"),
+    (0.2, "Tv", "gen", "", "gen = pa.Generator().manual_seed({n})"),
+    (0.5, "T", "net", "", "net = {net}"),
+    (0.5, "v", "", "v:gv", "gv = Value({k})"),
+    (0.4, "v", "", "v:d['h']", "d = {'h': Value({k})}"),
+    (0.4, "v", "", "v:seq[0] v:seq[1]", "seq = [Value({k}), Value({k})]"),
+    (0.5, "v", "mlp", "", "mlp = MLP(2, [3, 1])"),
+    (0.4, "Tv", "log", "", "log = []"),
+    (0.4, "Tv", "", "f:gf", "gf = {k}"),
+    (0.4, "Tv", "helper", "", "def helper(t, k=0.5):\n    return t * k\ndef other(t, k=0.5):\n    return t + k"),
+]  # fmt: skip
+BOXES = ["", "SimpleNamespace", "nn.Module", "dict"]
+NETS = [
+    "nn.Linear(N, N)", "nn.Sequential(nn.Linear(N, N), nn.Tanh())", "nn.Sequential(nn.Linear(N, N), nn.Dropout(0.25))",
+    "nn.BatchNorm1d(N)", "nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.Linear(4, N))", "nn.LayerNorm(N)",
+    "nn.BatchNorm1d(N, momentum=None)", "nn.MLP(N, [3, N])",
+]  # fmt: skip
+OPTIMISERS = [
+    "optim.SGD(ps, lr={k})", "optim.SGD(ps, lr={k}, momentum=0.9)",
+    "optim.SGD(ps, lr={k}, momentum=0.5, nesterov=True)",
+    "optim.SGD(ps, lr={k}, weight_decay=0.1, maximize=True)", "optim.Adam(ps, lr={k}, eps=1e-3)",
+    "optim.AdamW(ps, lr={k}, eps=1e-3, amsgrad=True)", "optim.RMSprop(ps, lr={k}, eps=1e-2, momentum=0.5)",
+    "optim.SGD([{'params': ps[:1], 'lr': {k}}, {'params': ps[1:]}], lr={k})",
+]  # fmt: skip
+
+# Arguments: weight, style, name, kind as a place, what is passed in most calls, in others
+ARGUMENTS = [
+    (1.0, "T", "x", "X:x", ["x0", "x1", "x2"],
+     ["rows({n}, B, N)", "leaf * {k}", "x0[:2]", "base[1:]", "leaf", "{=X}"]),
+    (0.5, "T", "y", "X:y", ["y0", "y1"],
+     ["x0", "x1", "base[:-1]", "base[1:]", "rows({n}, B, N)", "leaf * {k}", "{=X}"]),
+    (0.3, "T", "t", "", ["t0", "t1"], ["classes({n}, B, N + 1)", "classes({n}, 2, N)"]),
+    (0.2, "T", "h", "V:h['h']", ["hd"], ["{'h': data({n}, N)}", "{'h': {=V}}"]),
+    (0.2, "T", "many", "V:many[0] V:many[1]", ["[data({n}, N), data({n}, N)]"],
+     ["[hd['h'], hd['h']]", "(data({n}, N), data({n}, N))"]),
+    (0.4, "Tv", "lr", "f:lr", ["{k}"], ["0.375"]),
+    (0.2, "Tv", "flag", "", ["True"], ["False", "2"]),
+    (0.5, "v", "u", "f:u", ["{k}"], ["1.0"]),
+    (0.4, "v", "va", "v:va", ["Value({k})", "a0"], ["a0", "{=v}"]),
+    (0.3, "v", "us", "", ["[{k}, {k}]"], ["[{k}, {k}, {k}]", "(1.0, {k})"]),
+    (0.3, "v", "table", "", ["rows({n}, 3, 2)"], ["rows({n}, 2, 2)"]),
+    (0.6, "v", "col", "T:col", ["data({n}, B)"], ["rows({n}, B)", "data({n}, 2)"]),
+]  # fmt: skip
+
+COLUMNS = {"x": "data({n}, 12, N)", "y": "data({n}, 12, N)", "t": "classes({n}, 12, N)", "col": "data({n}, 12)"}
+
+# Between calls
+CHANGES = table(r"""
+3 | |6  |opt   | opt.param_groups[0]['lr'] = {k}
+1 | |6  |opt   | opt.param_groups[0]['weight_decay'] = {k}
+1 | |2  |opt   | opt.state.clear()
+1 | |2  |opt   | opt.load_state_dict(opt.state_dict())
+1 | |2  |opt   | opt.zero_grad()
+3 | |6  |f     | {=f} = {k}
+3 | |2  |T     | {=V} = data({n}, N)
+2 | |2  |T     | {=X} = data({n}, B, N)
+1 | |2  |T     | {=V} = data({n}, N).requires_grad_()
+2 | |3  |T     | {=V} = {=V}
+1 | |3  |gx    | gx = x0
+2 | |2  |T     | {=V}.detach().mul_(0.5)
+1 | |2  |T     | x0.mul_(0.5)
+2 | |2  |v     | {=v} = Value({k})
+1 | |3  |v     | {=v} = {=v}
+1 | |2  |v     | {=v}.data = {k}
+2 | |8  |net   | net.train({bool})
+1 | |2  |ps    | ps[0].grad = None
+1 | |2  |psT   | ps[0].grad = pa.ones_like(ps[0])
+1 | |3 4|psT   | ps[0].grad = ps[1].grad
+1 | |8  |psT   | ps[0].requires_grad_({bool})
+1 | |8  |box   | box.flag = not box.flag
+1 | |6  |box   | box.rate = {k}
+1 | |8  |box   | Box.scaled = lambda self, t: t - {k}
+1 | |8  |helper| helper.__code__ = other.__code__
+1 | |8  |helper| helper.__defaults__ = ({k},)
+1 | |8  |d     | d = dict(reversed(d.items()))
+1 | |8  |d     | d['h'] = d.pop('h')
+1 | |5  |log   | log.clear()
+1 | |13 |      | pa.manual_seed({n})
+1 | |13 |gen   | gen.manual_seed({n})
+1 | |13 |      | pa.rand(3)
+3 | |12 |      | scribble()
+3 | |11 |free  | pull()
+1 | |11 |free  | leaf.grad = None
+2 | |15 |owner | owner = copy.deepcopy(owner)
+1 | |15 |owner | twin, owner = owner, copy.deepcopy(owner)
+1 | |11 |model | opt.step()
+1 | |11 |model | opt.zero_grad()
+1 | |15 |model | net.load_state_dict(copy.deepcopy(net.state_dict()))
+""")
+AROUND = [(10, "", "{}"), (1, "10", "with pa.no_grad(): {}"), (0.5, "10", "with pa.autograd.detect_anomaly(): {}")]
+TENSORS = ["w = data(3, N, N).requires_grad_()", "b = data(4, N).requires_grad_()"]
+VALUES = ["p0 = Value(0.5)", "p1 = Value(-0.25)"]
+STYLES = {  # places that hold parameters, how these are made, a loss
+    "T": ("W:w V:b", TENSORS, "{S} + 0.1 * sum((p * p).sum() for p in ps)"),
+    "v": ("v:p0 v:p1", VALUES, "{v} + sum([p * p for p in ps]) * 0.1"),
+    "col": ("v:p0 v:p1", VALUES, "{T}.mean() + sum([p * p for p in ps]) * 0.1"),
+}
+FALLBACKS = {"X": "x", "V": "x[0]", "W": "pa.eye(N)", "S": "x.mean()", "v": "Value(0.5)", "T": "col", "f": "0.5"}
+LAYOUTS = {  # before the body, its indent, after it; places; what is called; what follows in the world
+    "global": ("@compiled\ndef step({}):", 4, "", "", "step", []),
+    "closure": (
+        "def make(c, cf):\n    def step({}):", 8, "\n    return step",
+        "{K}:c:cell(plain,'c').cell_contents f:cf:cell(plain,'cf').cell_contents", "step",
+        ["plain = make({made}, 0.625)", "step = compiled(plain)"],
+    ),
+    "method": (
+        "class Owner:\n    @compiled\n    def step(self, {}):", 8, "",
+        "{K}:self.h:owner.h f:self.rate:owner.rate", "owner.step",
+        ["owner = Owner()", "owner.h, owner.rate = {made}, 0.375", "owner.ps, owner.opt, owner.ema = ps, opt, ema"],
+    ),
+    "model": (
+        "class Net(nn.Module):\n    def forward(self, {}):", 8, "",
+        "V:self.h:net.h W:self.w V:self.b", "model",
+        ["net = Net()", "net.h = {made}", "net.w, net.b = nn.Parameter(w.detach()), nn.Parameter(b.detach())",
+         "ps = [net.w, net.b]", "opt = optim.SGD(ps, lr=0.25)", "model = compiled(net)"],
+    ),
+}  # fmt: skip
+
+
+class Place(NamedTuple):
+    kind: str
+    inside: str  # as the step calls it
+    outside: str | None  # as the script does; None where neither rebinds it
+
+
+def places(text):
+    for each in text.split():
+        kind, inside, *outside = each.split(":")
+        yield Place(kind, inside, outside[0] if outside else inside)
+
+
+class Case(NamedTuple):
+    """What a seed stands for. `lines` are those of the meaning that it is about."""
+
+    seed: int
+    dtype: str
+    layout: str
+    arguments: str
+    world: list
+    step: list
+    after: list
+    script: list
+    lines: frozenset
+
+    def setup(self):
+        """What makes the world: statements, then the function, then what needs it."""
+        header, indent, footer, *_ = LAYOUTS[self.layout]
+        body = [line for statement in self.step for line in statement.split("\n")]
+        outer = {"gv": "global", "gx": "global", "gf": "global", "c": "nonlocal", "cf": "nonlocal"}
+        bound = [
+            f"{word} {name}" for name, word in outer.items() if any(re.match(rf" *{name} = ", each) for each in body)
+        ]
+        levels = lambda line: len(line) - len(line.lstrip())
+        body = "\n".join(" " * (indent + 4 * levels(each)) + each.lstrip() for each in [*bound, *body] or ["pass"])
+        return [*self.world, f"{header.format(self.arguments)}\n{body}{footer}", *self.after]
+
+    def goes_backward(self):
+        return any("backward()" in each or "grad(" in each for each in self.step)
+
+    def text(self):
+        return "\n".join([f"# seed {self.seed}, default dtype {self.dtype}", *self.setup(), "# script", *self.script])
+
+    def parts(self):
+        """What may be left out, one by one."""
+        return [(name, each) for name in ("world", "step", "script") for each in getattr(self, name)]
+
+    def of(self, parts):
+        """The case with these parts alone."""
+        return self._replace(
+            **{key: [each for name, each in parts if name == key] for key in ("world", "step", "script")}
+        )
+
+
+class Writer:
+    """Writes the case of a seed."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.style = self.rng.choices(["T", "v", "col"], [7, 2, 1])[0]
+        self.layout = self.rng.choices(list(LAYOUTS), [4, 2, 2, 2 if self.style == "T" else 0])[0]
+        self.dtype = self.rng.choices(["float64", "float32"], [3, 1])[0]
+        self.kind = "T" if self.style == "T" else "v"  # columns are of Values too
+        self.has = {self.kind}
+        self.lines = {1, 2}
+        self.places, self.locals, self.world, self.step = [], [], [], []
+        self.inside, self.count = True, 0
+
+    def some(self, chance):
+        return self.rng.random() < chance
+
+    def pick(self, rows, kind=None):
+        """A row that the world has all for."""
+        fit = [row for row in rows if row.needs in self.has | {""} and kind in (None, row.kind)]
+        return self.rng.choices(fit, [row.weight for row in fit])[0]
+
+    # Holes
+
+    def fill(self, text, depth=2):
+        last = None
+
+        def hole(match):
+            nonlocal last
+            name = match[1]
+            if name == "new":
+                self.count += 1
+                last = f"z{self.count}"
+                return last
+            if name == "=":
+                return last
+            if name == "=*":
+                self.lines.add(12)
+                return self.place(lambda each: each.outside is not None)
+            if name[0] in "=!":
+                if name[0] == "=" or self.kind != "T" or self.some(0.7):
+                    last = self.place(lambda each: each.kind == name[1] and each.outside is not None)
+                else:
+                    last = self.place(lambda each: each.kind == name[1])
+                return last
+            if name in "kn":
+                return str(self.rng.choice([0.125, 0.25, 0.5, 0.75]) if name == "k" else self.rng.randrange(1000))
+            if name == "bool":
+                return str(self.some(0.5))
+            if name == "net":
+                return self.rng.choice(NETS)
+            return self.expression(name, depth)
+
+        return re.sub(r"\{([=!]?[A-Za-z*]+|=)\}", hole, text)
+
+    def attempt(self, row, otherwise=None):
+        """A row's Python, or something else where there is no place that it could be about."""
+        try:
+            filled = self.fill(row.text)
+        except LookupError:
+            return otherwise
+        self.lines |= row.lines
+        if row.kind and "{new}" in row.text:
+            self.locals.append(Place(row.kind, re.search(r"z\d+", filled)[0], None))
+        return filled
+
+    def place(self, fits):
+        found = [each for each in self.places if fits(each)]
+        if not found:
+            raise LookupError
+        place = self.rng.choice(found)
+        return place.inside if self.inside else place.outside
+
+    def expression(self, kind, depth):
+        if kind == "f" or depth <= 0 or self.some(0.25):
+            names = [each.inside for each in self.places + self.locals * 2 if each.kind == kind]
+            return self.rng.choice(names) if names else FALLBACKS[kind]
+        row = self.pick(EXPRESSIONS, kind)
+        text = self.fill(row.text, depth - 1)
+        self.lines |= row.lines
+        return f"({text})" if re.search(r" [-+*/] ", text) else text
+
+    # The world
+
+    def make_world(self):
+        self.world += ["B, N = 3, 4", "ema = []", "opt = None"]
+        for chance, styles, has, found, text in PIECES:
+            if self.kind in styles and self.some(chance):
+                self.has |= {has} - {""}
+                self.places += places(found)
+                self.world.append(self.fill(text))
+        if self.some(0.5):
+            self.make_box()
+        self.make_parameters()
+        *_, found, self.callee, after = LAYOUTS[self.layout]
+        kind, made = ("V", self.fill("data({n}, N)")) if self.kind == "T" else ("v", self.fill("Value({k})"))
+        self.places += places(found.replace("{K}", kind))
+        self.after = [each.replace("{made}", made) for each in after]
+        self.has |= {self.layout, "owner"} if self.layout == "method" else {self.layout}
+
+    def make_box(self):
+        self.has.add("box")
+        base = self.rng.choice(BOXES)
+        self.places += places("V:box.h X:box.x S:box.s f:box.rate" if self.kind == "T" else "v:box.h f:box.rate")
+        members = (
+            ["h = data({n}, N)", "x = data({n}, B, N)", "s = data({n})"] if self.kind == "T" else ["h = Value({k})"]
+        )
+        self.world += [
+            f"class Box({base}):\n    def scaled(self, t):\n        return t * self.rate", "box = Box()",
+            "box.rate, box.flag, box.count, box.last = 0.5, True, 0, 0.0",
+            *[f"box.{self.fill(each)}" for each in members],
+        ]  # fmt: skip
+
+    def make_parameters(self):
+        found, made, _ = STYLES[self.style]
+        if self.layout != "model":
+            self.places += [each._replace(outside=None) for each in places(found)]
+        layers = [f"*{name}.parameters()" for name in ("net", "mlp") if name in self.has]
+        self.world += [*made, f"ps = [{', '.join([*[each.split()[0] for each in made], *layers])}]"]
+        self.has |= {"ps", f"ps{self.kind}"}
+        if self.layout != "model" and self.some(0.6):
+            self.has |= {"opt", f"opt{self.kind}"}
+            self.world.append(f"opt = {self.fill(self.rng.choice(OPTIMISERS))}")
+        if "optT" in self.has and self.some(0.3):
+            self.has.add("emaT")
+            self.world.append("ema = [p.detach().clone() for p in ps]")
+
+    # The step
+
+    def make_arguments(self):
+        self.arguments = []
+        for row in ARGUMENTS:
+            chance, styles, name, found, *_ = row
+            wanted = self.kind in styles and self.some(chance) and (name != "table" or "mlp" in self.has)
+            if wanted or name == self.style:
+                self.arguments.append(row)
+                self.has.add(name)
+                self.places += [each._replace(outside=None) for each in places(found)]
+        self.arguments = self.arguments or [ARGUMENTS[7]]
+        self.world += [
+            self.fill(f"{name}{i} = data({{n}}, B, N)") for name in "xy" for i in range(3) if self.kind == "T"
+        ]
+        if self.kind == "T":
+            self.world += ["t0, t1 = classes(1, B, N), classes(2, B, N)", "base = data(9, B + 1, N)",
+                           "leaf = data(8, B, N).requires_grad_()", "hd = {'h': data(7, N)}"]  # fmt: skip
+        else:
+            self.world.append("a0 = Value(0.875)")
+
+    def make_step(self):
+        for _ in range(self.rng.randint(1, 6)):
+            self.add(self.pick(STATEMENTS))
+        trains = self.layout != "model" and self.some(0.75)
+        if trains:
+            self.step.append(self.fill(f"loss = {STYLES[self.style][2]}"))
+            self.locals.append(Place("S" if self.style != "v" else "v", "loss", None))
+            self.add(self.pick(TRAINING))
+            for _ in range(self.rng.randint(0, 2)):
+                self.add(self.pick(STATEMENTS))
+        else:
+            self.has.add("free")
+        loss = "loss" if trains else {"T": "{S}", "v": "{v}", "col": "{T}.mean()"}[self.style]
+        row = self.pick(RETURNS)
+        row = row._replace(text=row.text.replace("{loss}", loss))
+        self.step.append("return " + (self.attempt(row) or self.fill(loss)))
+        if "Out(" in self.step[-1]:
+            kinds = ["collections.namedtuple('Out', 'loss h')", "dataclasses.make_dataclass('Out', ['loss', 'h'])"]
+            self.world.append(f"Out = {self.rng.choice(kinds)}")
+        if self.layout == "method":
+            self.step = [re.sub(r"\b(ps|opt|ema)\b", r"self.\1", each) for each in self.step]
+
+    def add(self, row):
+        kinds = {"T": "XVWS", "v": "v", "col": "vT"}[self.style]
+        if all(kind in kinds for kind in re.findall(r"\{[=!]?([A-Zv])\}", row.text)):
+            self.step += filter(None, [self.attempt(row)])
+
+    # The script
+
+    def make_script(self):
+        self.inside = False
+        self.places = [each for each in self.places if each.outside is not None]
+        if any(each.kind == "f" for each in self.places):
+            self.has.add("f")
+        script = []
+        for i in range(self.rng.randint(8, 12)):
+            if i > 2 and self.some(0.5):
+                script += filter(None, [self.attempt(self.pick(CHANGES))])
+            _, lines, form = self.rng.choices(AROUND, [row[0] for row in AROUND])[0] if i > 2 else AROUND[0]
+            self.lines |= set(map(int, lines.split()))
+            script.append(form.format(self.call(i)))
+        if self.some(0.3) and {row[2] for row in self.arguments} <= {*COLUMNS}:
+            script.append(self.whole())
+        if self.layout == "method":
+            script = [re.sub(r"\b(?<!\.)(ps|opt|ema)\b", r"owner.\1", each) for each in script]
+        return script
+
+    def call(self, i):
+        strange = self.rng.randrange(len(self.arguments)) if i > 2 and self.some(0.25) else -1
+        given = []
+        for k, row in enumerate(self.arguments):
+            try:
+                text = self.fill(self.rng.choice(row[5] if k == strange else row[4]))
+            except LookupError:
+                text = self.fill(row[4][0])
+            self.lines |= {9} if "rows" in text else {11} if "leaf" in text else set()
+            self.lines |= {3} if k == strange and re.match(r"[xyab][0-9]|base|.*=", text) else set()
+            self.lines |= {6} if row[2] in ("lr", "u") else {5} if row[2] in ("h", "many") else set()
+            given.append(f"{row[2]}={text}" if i % 5 == 4 and k == len(self.arguments) - 1 else text)
+        return f"call({', '.join([self.callee, *given])})"
+
+    def whole(self):
+        """A training by `run`."""
+        given = [self.fill(COLUMNS[row[2]]) for row in self.arguments]
+        draws = "seed" if 13 not in self.lines and self.some(0.4) else "shuffle"
+        self.lines |= {13} if draws == "seed" else set()
+        options = [f"batch_size={self.rng.choice([3, 3, 5])}, epochs={self.rng.choice([1, 3])}",
+                   "seed=5" if draws == "seed" else "shuffle=False"]  # fmt: skip
+        if self.some(0.4):
+            options.append(f"after={self.attempt(self.pick(CHANGES), '')!r}")
+        return f"run({', '.join([self.callee, *given, *options])})"
+
+
+def write(seed):
+    """The case of a seed."""
+    writer = Writer(seed)
+    writer.make_world()
+    writer.make_arguments()
+    writer.make_step()
+    script = writer.make_script()
+    names = ", ".join(row[2] for row in writer.arguments)
+    return Case(seed, writer.dtype, writer.layout, names, writer.world, writer.step, writer.after, script,
+                frozenset(writer.lines))  # fmt: skip

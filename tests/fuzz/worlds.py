@@ -1,0 +1,352 @@
+"""Cases of `steps.py` run on equal worlds, plainly and compiled, compared after every line of their scripts.
+
+Case: world, step, script ──▶ Side(plain)    ──┐ after each line: exception, results, everything that the names
+                          └─▶ Side(compiled) ──┘ of the world reach, the random stream
+"""
+
+import collections
+import copy
+import dataclasses
+import linecache
+import math
+import os
+import pickle
+import random
+import re
+import sys
+import types
+import warnings
+
+import numpy as np
+from running import MismatchError, shortest
+
+import pyautograd as pa
+from pyautograd import Tensor, TraceError, Value, nn, optim
+from pyautograd.nn import functional as F
+
+FILE = "<case>"
+ENTRIES = ("step", "forward")  # the functions that are compiled
+TOLERANCE = {"float32": 2e-4, "float64": 1e-9}  # sums are taken in another order, and some steps go on from them
+
+
+class RefusedError(Exception):
+    """A TraceError, by its kind."""
+
+
+class Cube(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        return x * x * 3.0 * upstream
+
+
+def cube(a):
+    """An op of Values that is written as a closure, micrograd's way."""
+    out = Value(a.data**3, (a,), "cube")
+
+    def _backward():
+        a.grad += 3.0 * a.data**2 * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def data(seed, *shape):
+    """Numbers that look random, of the default dtype."""
+    numbers = np.sin(np.arange(1.0, 1.0 + math.prod(shape)) * 12.9898 + seed * 78.233) * 43.7
+    return pa.tensor((numbers - np.floor(numbers) - 0.5) * 2.5).to(pa.get_default_dtype()).reshape(shape)
+
+
+def classes(seed, n, count):
+    return pa.tensor([(seed * 7 + i * i) % count for i in range(n)])
+
+
+def rows(seed, *shape):
+    return data(seed, *shape).double().numpy()
+
+
+def cell(function, name):
+    """The closure cell of a name, which a script may set."""
+    return function.__closure__[function.__code__.co_freevars.index(name)]
+
+
+def tensors_in(value):
+    if isinstance(value, (Tensor, Value)):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from tensors_in(each)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+    elif dataclasses.is_dataclass(value):
+        yield from tensors_in(list(vars(value).values()))
+
+
+def as_arguments(value):
+    """What a compiled step makes of its arguments: tensors of arrays."""
+    if isinstance(value, np.ndarray):
+        return pa.as_tensor(value)
+    if type(value) in (list, tuple):
+        return type(value)(as_arguments(each) for each in value)
+    return value
+
+
+class Side:
+    """A case's module, and what its script may call."""
+
+    def __init__(self, is_compiled):
+        self.is_compiled = is_compiled
+        self.results, self.replays, self.stream = [], 0, (7, 0)
+        self.module = types.ModuleType("case")
+        self.names = vars(self.module)
+        self.names.update(
+            pa=pa, nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, collections=collections, Value=Value,
+            SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses, MLP=pa.scalar.MLP, Cube=Cube, cube=cube,
+            data=data, classes=classes, rows=rows, cell=cell, results=self.results,
+            compiled=pa.compile if is_compiled else lambda function: function,
+            call=self.call, run=self.run, pull=self.pull, scribble=self.scribble,
+        )  # fmt: skip
+        self.known = set(self.names)
+
+    def execute(self, line):
+        """Runs a line; the exception that it raised, and its text. **Raises** RefusedError for a TraceError."""
+        sys.modules["case"] = self.module  # where pickle and copy look for its classes
+        pa.set_rng_state(self.stream)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(compile(line, FILE, "exec"), self.names)
+        except TraceError as error:
+            raise RefusedError(kind_of(error)) from None
+        except Exception as error:
+            return type(error), str(error)
+        finally:
+            self.stream = pa.get_rng_state()
+        return None, ""
+
+    def call(self, step, *args, **kwargs):
+        """A call of the step, whose result is kept."""
+        if not self.is_compiled:
+            args, kwargs = as_arguments(args), {key: as_arguments(each) for key, each in kwargs.items()}
+        self.results[1:] = self.results[:1]
+        self.results[:1] = [self._counted(1, lambda: step(*args, **kwargs))]
+
+    def run(self, step, *columns, batch_size, epochs=1, after="", **options):
+        """`step.run`, or a loop that does what it does."""
+        callback = lambda epoch, losses: exec(compile(after or "pass", FILE, "exec"), self.names)
+        calls = epochs * -(-len(columns[0]) // batch_size)
+        if self.is_compiled:
+            found = self._counted(
+                calls, lambda: step.run(*columns, batch_size=batch_size, epochs=epochs, callback=callback, **options)
+            )
+            self.results[:] = [found]
+            return
+        losses = []
+        generator = pa.Generator().manual_seed(options["seed"]) if "seed" in options else None
+        for epoch in range(epochs):
+            order = (
+                pa.arange(len(columns[0])) if generator is None else pa.randperm(len(columns[0]), generator=generator)
+            )
+            for start in range(0, len(order), batch_size):
+                result = step(*[as_arguments(each)[order[start : start + batch_size]] for each in columns])
+                losses.append(next(iter(tensors_in(result))).item())
+            callback(epoch, losses)
+        self.results[:] = [np.array(losses)]
+
+    def _counted(self, calls, action):
+        """What an action does; the calls in which the function of the step did not run are replays."""
+        ran = 0
+
+        def profile(frame, event, _):
+            nonlocal ran
+            ran += event == "call" and frame.f_code.co_filename == FILE and frame.f_code.co_name in ENTRIES
+
+        sys.setprofile(profile if self.is_compiled else None)
+        try:
+            result = action()
+        finally:
+            sys.setprofile(None)
+        self.replays += max(0, calls - ran)
+        return result
+
+    def pull(self):
+        """Gradients through the last result."""
+        total = 0.0
+        for each in tensors_in(self.results[:1]):
+            if each.requires_grad:
+                total = (each * each).sum() + total if isinstance(each, Tensor) else each * each + total
+        if not isinstance(total, float):
+            total.backward()
+
+    def scribble(self):
+        """Writes into the last result: what of the world is it?"""
+        with pa.no_grad():
+            for each in tensors_in(self.results[:1]):
+                if isinstance(each, Value):
+                    each.data *= 0.5
+                elif each.dtype.is_floating_point:
+                    each.mul_(0.5)
+
+    def world(self, went_backward):
+        """Everything that can be reached: pairs of where and what. What is a result alone of a step that went backward
+        itself is its numbers."""
+        found = [("the random stream", self.stream), ("gradients are on", pa.is_grad_enabled())]
+        seen = {}
+        for name, value in self.names.items():
+            if name not in self.known:
+                describe(name, value, seen, found)
+        results = []
+        describe("results", self.results, seen, results)
+        bare = re.compile(r"results.*\.(grad|requires_grad)$")
+        return found + [each for each in results if not (went_backward and bare.match(each[0]))]
+
+
+def describe(place, value, seen, found):
+    """Appends what a place holds: numbers, structure, and which earlier place holds the same object."""
+    if isinstance(value, (type(None), int, str, float, np.generic, np.ndarray, pa.dtype, type)):
+        if isinstance(value, type) and value.__module__ == "case":
+            attributes(place, {k: v for k, v in vars(value).items() if not k.startswith("__")}, seen, found)
+        found.append((place, value.__name__ if isinstance(value, type) else value))
+        return
+    if id(value) in seen:
+        found.append((place, f"is {seen[id(value)][0]}"))
+        return
+    if callable(getattr(value, "__wrapped__", None)):
+        describe(place, value.__wrapped__, seen, found)
+        return
+    seen[id(value)] = place, value  # which is kept alive, so that no other gets its id
+    found.append((place, type(value).__name__))
+    if isinstance(value, Tensor):
+        found.append((f"{place}.requires_grad", value.requires_grad))
+        found.append((place, value.detach().numpy()))
+        describe(f"{place}.grad", value.grad if value.is_leaf or value.retains_grad else None, seen, found)
+    elif isinstance(value, Value):
+        found += [(f"{place}.data", value.data), (f"{place}.grad", value.grad)]
+    elif isinstance(value, (list, tuple, collections.deque)):
+        found.append((f"len({place})", len(value)))
+        for index, each in enumerate(value):
+            describe(f"{place}[{index}]", each, seen, found)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            describe(f"{place}[{key!r}]" if isinstance(key, str) else f"{place}[…]", each, seen, found)
+    elif isinstance(value, pa.Generator):
+        found.append((place, value.get_state()))
+    elif isinstance(value, optim.Optimizer):
+        describe(f"{place}.param_groups", value.param_groups, seen, found)
+        describe(f"{place}.state", value.state, seen, found)
+    elif isinstance(value, types.FunctionType):
+        for name, each in zip(value.__code__.co_freevars, value.__closure__ or ()):
+            describe(f"{place}:{name}", each.cell_contents, seen, found)
+        attributes(place, vars(value), seen, found)
+    elif hasattr(value, "__dict__"):
+        found += [(f"{place}.training", value.training)] if isinstance(value, nn.Module) else []
+        attributes(place, vars(value), seen, found)
+
+
+def attributes(place, members, seen, found):
+    for name, each in members.items():
+        if name != "training" and (not name.startswith("_") or name in ("_parameters", "_buffers", "_modules")):
+            describe(f"{place}.{name}", each, seen, found)
+
+
+def compare(plain, compiled, went_backward):
+    """**Raises** MismatchError for the first place that is not the same."""
+    ours, theirs = compiled.world(went_backward), plain.world(went_backward)
+    for (place, one), (where, other) in zip(ours, theirs):
+        if place != where:
+            raise MismatchError(f"{place} is there, {where} in the plain world")
+        if not equal(one, other):
+            raise MismatchError(f"{place} is {one!r}, {other!r} in the plain world")
+    if len(ours) != len(theirs):
+        raise MismatchError(f"{len(ours)} places are there, {len(theirs)} in the plain world")
+
+
+def equal(one, other):
+    if isinstance(one, (np.ndarray, float)):
+        a, b = np.asarray(one), np.asarray(other)
+        if type(one) is not type(other) or a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        tolerance = TOLERANCE.get(str(np.dtype(pa.get_default_dtype().name) if a.dtype.kind == "f" else a.dtype), 0)
+        return np.array_equal(a, b) or np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+    return type(one) is type(other) and one == other
+
+
+def kind_of(error):
+    """A TraceError's reason without the names and numbers of the case."""
+    text = re.sub(r"^\w+: ", "", str(error).splitlines()[0])
+    text = re.sub(r"'[^']*'|\[[^\]]*\]|\([^)]*\)|\d+|line \d+", "…", text)
+    return " ".join(text.split()[:9])
+
+
+def run_case(case):
+    """How many calls were replayed. **Raises** MismatchError where the sides differ, RefusedError for a TraceError."""
+    before = pa.get_default_dtype(), pa.get_rng_state()
+    linecache.cache[FILE] = (0, None, [], FILE)
+    plain, compiled = Side(False), Side(True)
+    try:
+        pa.set_default_dtype(getattr(pa, case.dtype))
+        for side in (plain, compiled):
+            random.seed(case.seed)
+            for line in case.setup():
+                side.execute(line)
+        for number, line in enumerate(["pass", *case.script]):
+            errors = [side.execute(line) for side in (plain, compiled)]
+            try:
+                if errors[0][0] != errors[1][0]:
+                    raise MismatchError(f"raises {errors[1]}, in the plain world {errors[0]}")
+                compare(plain, compiled, case.goes_backward())
+            except MismatchError as mismatch:
+                raise MismatchError(f"line {number} of the script: {line}\n{mismatch}") from None
+    finally:
+        pa.set_default_dtype(before[0])
+        pa.set_rng_state(before[1])
+        sys.modules.pop("case", None)
+    return compiled.replays
+
+
+def outcome(case):
+    """What comes of a case in a process of its own, which may crash: a kind, and its text or number."""
+    here, there = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other threads are not asked for anything
+        child = os.fork()
+    if child == 0:
+        try:
+            with os.fdopen(there, "wb") as file:
+                pickle.dump(outcome_here(case), file)
+        finally:
+            os._exit(0)
+    os.close(there)
+    with os.fdopen(here, "rb") as file:
+        written = file.read()
+    status = os.waitpid(child, 0)[1]
+    return pickle.loads(written) if written else ("difference", f"the process ends with status {status}")
+
+
+def outcome_here(case):
+    try:
+        return "replays", run_case(case)
+    except RefusedError as refused:
+        return "refused", str(refused)
+    except MismatchError as mismatch:
+        return "difference", str(mismatch)
+
+
+def report_case(case):
+    """What is to be known of a case that differs: the parts of it that the difference needs."""
+
+    where = lambda text: re.split(r"[^a-z]", text.splitlines()[-1])[0]
+    first = where(outcome(case)[1])
+
+    def fails(parts):
+        """The same kind of difference."""
+        kind, text = outcome(case.of(parts))
+        return text if kind == "difference" and where(text) == first else None
+
+    short = case.of(shortest(case.parts(), fails))
+    return f"{short.text()}\n# {outcome(short)[1]}\n"
