@@ -11,6 +11,7 @@
 
 double pa_node_cost(const pa_node *node) {
     enum { FLOPS_A_STEP = 50 };
+    if (node->op == PA_OP_program) return pa_node_composite(node)->cost;
     if (pa_is_product(node)) return pa_product_cost(node) / FLOPS_A_STEP;
     double cost = (double)pa_node_numel(node);
     for (int i = 0; i < node->n_parents; i++) {

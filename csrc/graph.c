@@ -61,10 +61,10 @@ pa_status pa_storage_new(size_t bytes, pa_storage **out) {
     return PA_OK;
 }
 
-pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, pa_storage **out) {
+pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, void (*let_go)(void *owner), pa_storage **out) {
     pa_storage *storage = pa_mem_alloc(sizeof *storage);
     if (storage == NULL) return PA_MEMORY;
-    *storage = (pa_storage){.refs = 1, .bytes = bytes, .data = data, .owner = owner};
+    *storage = (pa_storage){.refs = 1, .bytes = bytes, .data = data, .owner = owner, .let_go = let_go};
     pa_graph.live_storages++;
     *out = storage;
     return PA_OK;
@@ -76,9 +76,9 @@ void pa_storage_release(pa_storage *storage) {
     if (storage == NULL || --storage->refs > 0) return;
     pa_graph.live_storages--;
     if (storage->owner != NULL) {
-        void *owner = storage->owner;
+        pa_storage gone = *storage;
         pa_mem_free(storage, sizeof *storage);
-        pa_hook.release_object(owner);
+        gone.let_go(gone.owner);
     } else {
         pa_mem_free(storage, storage_block_bytes(storage->bytes));
     }

@@ -33,7 +33,8 @@ typedef struct pa_storage {
     bool writer;
     size_t bytes;
     void *data;
-    void *owner; /* a Python object whose memory this is, or NULL: the bytes are ours */
+    void *owner; /* whose memory this is, or NULL: the bytes are ours */
+    void (*let_go)(void *owner);
 } pa_storage;
 
 enum pa_node_flags {
@@ -154,10 +155,13 @@ typedef struct pa_hooks {
 PA_INTERNAL extern pa_hooks pa_hook;
 
 /* ---- storages ---- */
-pa_status pa_storage_new(size_t bytes, pa_storage **out);                             /* 64-byte aligned, not cleared */
-pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, pa_storage **out); /* takes the reference on owner */
-void pa_storage_release(pa_storage *storage);                                         /* NULL is fine */
-pa_storage *pa_storage_of(void *data); /* the one that pa_storage_new made with these bytes */
+pa_status pa_storage_new(size_t bytes, pa_storage **out); /* 64-byte aligned, not cleared */
+void pa_storage_release(pa_storage *storage);             /* NULL is fine */
+pa_storage *pa_storage_of(void *data);                    /* the one that pa_storage_new made with these bytes */
+
+/* One over the memory of others, which lets go of their owner in the end. */
+pa_status pa_storage_borrow(void *data, size_t bytes, void *owner, void (*let_go)(void *owner), pa_storage **out);
+
 static inline pa_storage *pa_storage_retain(pa_storage *storage) {
     storage->refs++;
     return storage;

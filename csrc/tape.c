@@ -64,6 +64,7 @@ static pa_status check_freed(const pa_node *node) {
 
 /* Has anything that this node's backward reads been written in place since? */
 static pa_status check_versions(const pa_node *node) {
+    if (node->op == PA_OP_program) return pa_node_composite(node)->check(node);
     unsigned reads = pa_op_table[node->op].effects;
     for (int i = 0; i < node->n_parents && i < PA_MAX_OPERANDS; i++) {
         const pa_node *parent = pa_node_parent(node, i);
@@ -268,7 +269,7 @@ static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
         pa_node *node = s->tape.nodes[i];
         if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* no gradient came, or goes further */
         pa_fpmode_flush(mode, pa_backward_flushes(node));
-        if (node->flags & PA_IS_VALUE) {
+        if (node->flags & PA_IS_VALUE && node->op != PA_OP_program_result) {
             for (int j = 0; j < node->n_parents; j++) {
                 pa_node *parent = pa_node_parent(node, j);
                 if (!(parent->flags & PA_IS_VALUE)) continue;

@@ -273,7 +273,8 @@ def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | N
 
     **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; a model, for inference under
     `no_grad`; as a decorator also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as
-    `{"fuse": False}`. **Returns** a `CompiledStep`, called as the function is. Its results have no history.
+    `{"fuse": False}`. **Returns** a `CompiledStep`, called as the function is, and one op of its caller's graph:
+    results have a history where the function's own would have one that is still there.
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a

@@ -914,4 +914,6 @@ RULES = {
     "dropout": "g / (1 - p) where kept, else 0",
     "custom": "what its backward returns",
     "local_grads": "g times the local gradient given for the operand",
+    "program": "what the step's backward finds",
+    "program_result": "g",
 }

@@ -34,7 +34,7 @@ def run_eagerly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     """What a function returns, as a program would give it."""
     outputs: list[Any] = []
     structure = flatten(function(*args, **kwargs), outputs, Node)
-    return rebuild(structure, iter([_without_history(output) for output in outputs]))
+    return rebuild(structure, iter([_as_given(output, _is_live(output)) for output in outputs]))
 
 
 def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tuple[Any, Recorded, str | None]:
@@ -49,7 +49,7 @@ def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tupl
         finally:
             _updates.stop()
     args = kwargs = None  # so that what the step alone should hold dies before leaks are looked for
-    result = rebuild(structure, iter([_without_history(output) for output in outputs]))
+    result = rebuild(structure, iter([_as_given(*pair) for pair in zip(outputs, log.live())]))
     outputs.clear()
     problem = guards.changed()
     if problem is None and log.leak() is not None:
@@ -73,11 +73,16 @@ def _stand_ins(call: Call) -> tuple[Any, Any]:
     return rebuild(positional, leaves), rebuild(named, leaves)
 
 
-def _without_history(output: Any) -> Any:
-    """A result of the eager step as a program gives it: a tensor of the caller's own that no gradient flows through."""
+def _is_live(output: Any) -> bool:
+    """Has a tensor a history that a backward can go through?"""
+    return bool(output.requires_grad and (output.is_leaf or output._prev))
+
+
+def _as_given(output: Any, is_live: bool) -> Any:
+    """A result of the eager step as a program gives it: the caller's own, with the history that it has, or none."""
     if is_traced_scalar(output):
         return output.item()
-    if isinstance(output, Value):
-        return Value(output.data)
-    with _grad_mode.no_grad():
-        return output.detach().clone()
+    with _grad_mode.set_grad_enabled(is_live):
+        if isinstance(output, Value):
+            return output * 1.0 if is_live else Value(output.data)
+        return output.clone() if is_live else output.detach().clone()

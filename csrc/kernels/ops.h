@@ -155,6 +155,20 @@ pa_shape_fn pa_custom_shape;
 pa_forward_fn pa_custom_forward;
 pa_backward_fn pa_custom_backward;
 
+/* ---- composite.c: program is a node without numbers of its own, whose gradient is those of its results one behind the
+        other, and then for each 1 where one has come, else 0; program_result: ints = {where its own begins, and where
+        that number stands} ---- */
+pa_backward_fn pa_program_backward, pa_program_result_backward;
+pa_scratch_fn pa_program_scratch;
+/* What a node of op program keeps in array->saved; a layer above makes it, and has more behind it. */
+typedef struct pa_composite {
+    pa_status (*check)(const pa_node *node); /* is what its backward reads as it was? */
+    pa_backward_fn *backward;
+    size_t scratch;
+    double cost; /* as pa_node_cost counts */
+} pa_composite;
+static inline const pa_composite *pa_node_composite(const pa_node *node) { return node->array->saved->data; }
+
 /* The functions of every op, elementwise ones included. */
 typedef struct pa_op_functions {
     pa_shape_fn *shape;
@@ -172,7 +186,8 @@ static inline size_t pa_node_scratch(const pa_node *node) {
 static inline bool pa_is_product(const pa_node *node) { return (pa_op_table[node->op].effects & COSTLY) != 0; }
 static inline bool pa_forward_flushes(const pa_node *node) { return node->dtype == PA_FLOAT32 && pa_is_product(node); }
 static inline bool pa_backward_flushes(const pa_node *node) {
-    return node->dtype == PA_FLOAT32 && node->op != PA_OP_custom; /* Python's code runs in the caller's mode */
+    /* Python's code runs in the caller's mode, and a program chooses its own */
+    return node->dtype == PA_FLOAT32 && node->op != PA_OP_custom && node->op != PA_OP_program;
 }
 
 /* The forward of a node in the mode that it asks for. */

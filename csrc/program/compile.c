@@ -2,6 +2,7 @@
    where every op is arithmetic on Values, numbers and small tensors, else of a step over tensors. */
 #include "compile.h"
 
+#include "live.h"
 #include "lower.h"
 #include "passes.h"
 
@@ -104,6 +105,17 @@ static bool is_over_values(const pa_log *log) {
 
 /* ---- compiling ---- */
 
+/* Has a result a history? Then it is taken op by op. */
+static pa_status find_any_live(const pa_log *log, int n, pa_node *const *outputs, bool *any) {
+    bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
+    if (live == NULL) return PA_MEMORY;
+    pa_status status = pa_log_find_live(log, n, outputs, live);
+    *any = false;
+    for (int i = 0; i < n && status == PA_OK; i++) *any = *any || live[i];
+    pa_mem_free_array(live, (size_t)n + 1, sizeof *live);
+    return status;
+}
+
 static bool is_fixed(const pa_captured *c) { return c->input < 0 && (c->node->flags & PA_IS_VALUE) != 0; }
 
 /* The numbers of captured Values stand still: binds them for good, and puts these behind the other captured ones. */
@@ -123,15 +135,21 @@ static void bind_values(pa_program *p) {
 }
 
 static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
-    bool over_values = is_over_values(log);
+    bool any_live = false;
+    PA_TRY(find_any_live(log, n_outputs, outputs, &any_live));
+    bool over_values = is_over_values(log) && !any_live;
     PA_TRY((over_values ? pa_lower_values : pa_lower_tensors)(p, log, n_outputs, outputs));
     bind_values(p);
-    if (over_values) return pa_pass_values(p);
+    if (over_values) {
+        PA_TRY(pa_pass_values(p));
+        return pa_pass_history(p);
+    }
     if (p->passes & PA_PASS_CONSTANTS) PA_TRY(pa_pass_constants(p));
     if (p->passes & PA_PASS_COMMON) PA_TRY(pa_pass_common(p));
     if (p->passes & PA_PASS_DEAD) PA_TRY(pa_pass_dead(p));
     if (p->passes & PA_PASS_FUSE) PA_TRY(pa_pass_fuse(p));
-    return pa_pass_plan(p);
+    PA_TRY(pa_pass_plan(p));
+    return pa_pass_history(p);
 }
 
 static double flops_of(const pa_program *p) {
@@ -155,7 +173,7 @@ static double flops_of(const pa_program *p) {
 pa_status pa_program_new(const pa_log *log, int n_outputs, pa_node *const *outputs, unsigned passes, pa_program **out) {
     pa_program *p = pa_mem_alloc(sizeof *p);
     if (p == NULL) return PA_MEMORY;
-    *p = (pa_program){.passes = passes, .kernels = pa_k};
+    *p = (pa_program){.refs = 1, .passes = passes, .kernels = pa_k};
     for (size_t i = 0; i < log->n_entries; i++) p->n_recorded += log->entries[i].kind == PA_ENTRY_OP;
     pa_status status = compile(p, log, n_outputs, outputs);
     if (status != PA_OK) {

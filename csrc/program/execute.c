@@ -41,6 +41,41 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
     return pa_product_backward_with(node, p->scratch, &(pa_product_extras){.mask = true});
 }
 
+/* ---- of the backward for the caller's graph: which gradients there are ---- */
+
+/* A part of the upstream gradient, or zeros where none has come. */
+static void run_upstream(pa_program *p, const pa_instruction *i) {
+    const pa_history *h = &p->history;
+    const pa_result *r = &p->results[i->source];
+    const pa_node *node = p->nodes[i->node];
+    int64_t size = (int64_t)pa_dtype_size(h->dtype), numel = node->array->numel;
+    double came;
+    pa_k->convert[h->dtype][PA_FLOAT64](&came, h->upstream + r->upstream_came * size, 1, 1);
+    if (came != 0) {
+        pa_add_or_copy((pa_dtype)node->dtype, pa_buffer_at(p, i->gradient), h->dtype, h->upstream + r->upstream * size,
+                       numel, i->accumulate);
+        h->present[i->gradient] = true;
+    } else if (!i->accumulate) {
+        memset(pa_buffer_at(p, i->gradient), 0, p->buffers[i->gradient].bytes);
+    }
+}
+
+/* A gradient that is made of none is none; where others will be added to it, it begins as zeros. */
+static bool has_gradient(const pa_program *p, const pa_instruction *i) {
+    bool *present = p->history.present;
+    if (present == NULL) return true;
+    bool comes = present[i->gradient];
+    for (int k = 0; k < i->n; k++) {
+        int32_t target = p->pool[i->targets + k];
+        if (target < 0) continue;
+        if (comes)
+            present[target & ~PA_TARGET_ACCUMULATES] = true;
+        else if (!(target & PA_TARGET_ACCUMULATES) && !p->buffers[target].is_block)
+            memset(pa_buffer_at(p, target), 0, p->buffers[target].bytes);
+    }
+    return comes;
+}
+
 /* Element `from` on of a node; a block's buffer holds no more than the elements under way. */
 static inline char *element(const pa_program *p, const pa_node *node, int64_t from) {
     if (p->buffers[p->buffer_of[node->mark]].is_block) return node->array->data;
@@ -69,6 +104,10 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
     if (reads & READS_OUT) in[3] = element(p, node, from);
     in[4] = gradient_element(p, i->gradient, from, size);
     char *target = gradient_element(p, p->pool[i->targets] & ~PA_TARGET_ACCUMULATES, from, size);
+    if (p->history.present != NULL && !p->history.present[i->gradient]) {
+        if (!i->accumulate) memset(target, 0, (size_t)(n * size));
+        return;
+    }
     if (!i->accumulate) {
         i->map(target, (const void *const *)in, node->array->params, n);
         return;
@@ -87,6 +126,8 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
 static void run_fused(const pa_program *p, const pa_instruction *i, pa_fpmode *mode) {
     const pa_instruction *members = p->fused + i->targets;
     int64_t numel = p->nodes[i->node]->array->numel;
+    for (int k = 0; k < i->n; k++)
+        if (members[k].kind == PA_DO_GRADIENT) has_gradient(p, &members[k]);
     for (int64_t from = 0; from < numel; from += PA_BLOCK) {
         int64_t n = numel - from < PA_BLOCK ? numel - from : PA_BLOCK;
         for (int k = 0; k < i->n; k++) {
@@ -168,13 +209,14 @@ static bool flushes(const pa_program *p, const pa_instruction *i) {
     case PA_DO_FORWARD: return pa_forward_flushes(p->nodes[i->node]);
     case PA_DO_BACKWARD:
     case PA_DO_GRADIENT:
+    case PA_DO_UPSTREAM:
     case PA_DO_ADD: return pa_backward_flushes(p->nodes[i->node]);
     default: return false;
     }
 }
 
-static pa_status execute_instructions(pa_program *p, pa_fpmode *mode) {
-    for (const pa_instruction *i = p->code, *end = p->code + p->n_code; i < end; i++) {
+static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, pa_fpmode *mode) {
+    for (const pa_instruction *i = p->code + from, *end = p->code + to; i < end; i++) {
         if (i->kind != PA_DO_FUSED && i->kind != PA_DO_UPDATE) pa_fpmode_flush(mode, flushes(p, i));
         switch ((pa_instruction_kind)i->kind) {
         case PA_DO_FORWARD: {
@@ -188,8 +230,13 @@ static pa_status execute_instructions(pa_program *p, pa_fpmode *mode) {
         case PA_DO_MAP: run_map(p, i, 0, p->nodes[i->node]->array->numel); break;
         case PA_DO_FUSED: run_fused(p, i, mode); break;
         case PA_DO_SEED: run_seed(p, i); break;
-        case PA_DO_BACKWARD: PA_TRY(run_backward(p, i)); break;
-        case PA_DO_GRADIENT: run_gradient(p, i, 0, p->nodes[i->node]->array->numel); break;
+        case PA_DO_UPSTREAM: run_upstream(p, i); break;
+        case PA_DO_BACKWARD:
+            if (has_gradient(p, i)) PA_TRY(run_backward(p, i));
+            break;
+        case PA_DO_GRADIENT:
+            if (has_gradient(p, i)) run_gradient(p, i, 0, p->nodes[i->node]->array->numel);
+            break;
         case PA_DO_ADD: {
             const pa_node *like = p->nodes[i->node];
             pa_k->add[like->dtype == PA_FLOAT64](pa_buffer_at(p, i->gradient), pa_buffer_at(p, p->pool[i->targets]),
@@ -294,7 +341,15 @@ pa_status pa_program_execute(pa_program *p, pa_fpmode *mode) {
     if (p->values != NULL)
         execute_values(p, mode);
     else
-        status = execute_instructions(p, mode);
+        status = execute_instructions(p, 0, p->history.split, mode);
     pa_fpmode_flush(mode, false);
+    return status;
+}
+
+pa_status pa_program_execute_backward(pa_program *p) {
+    pa_fpmode mode = pa_fpmode_open();
+    memset(p->history.present, 0, (size_t)p->n_buffers * sizeof *p->history.present);
+    pa_status status = execute_instructions(p, p->history.split, p->n_code, &mode);
+    pa_fpmode_flush(&mode, false);
     return status;
 }

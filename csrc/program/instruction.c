@@ -39,6 +39,10 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         if (i->source >= 0) visit(context, p->buffer_of[i->source], false);
         visit(context, i->gradient, true);
         break;
+    case PA_DO_UPSTREAM:
+        if (i->accumulate) visit(context, i->gradient, false);
+        visit(context, i->gradient, true);
+        break;
     case PA_DO_ADD:
         visit(context, p->pool[i->targets], false);
         visit(context, i->gradient, false);
@@ -94,6 +98,16 @@ void pa_program_find_lives(pa_program *p) {
     for (; l.now < p->n_code; l.now++) pa_instruction_visit(p, &p->code[l.now], touch, &l);
     for (int32_t r = 0; r < p->n_results; r++)
         if (p->buffers[p->results[r].buffer].first >= 0) p->buffers[p->results[r].buffer].last = p->n_code;
+    /* What the backward reads of the forward stays for another backward. */
+    int32_t split = pa_program_split(p);
+    for (int32_t b = 0; b < p->n_buffers; b++)
+        if (p->buffers[b].first < split && p->buffers[b].last >= split) p->buffers[b].last = p->n_code;
+}
+
+int32_t pa_program_split(const pa_program *p) {
+    int32_t split = 0;
+    while (split < p->n_code && p->code[split].kind != PA_DO_UPSTREAM) split++;
+    return split;
 }
 
 int32_t *pa_per_buffer_new(const pa_program *p, int32_t fill) {
@@ -125,8 +139,9 @@ static void say(words *w, const char *format, ...) {
 
 void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
     static const char *const names[] = {
-        [PA_DO_SEED] = "seed", [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy", [PA_DO_WRITE] = "write",
-        [PA_DO_CLIP] = "clip", [PA_DO_ZERO] = "zero gradient",  [PA_DO_FILL] = "draw", [PA_DO_NOTHING] = "nothing"};
+        [PA_DO_SEED] = "seed",   [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy",
+        [PA_DO_WRITE] = "write", [PA_DO_CLIP] = "clip",           [PA_DO_ZERO] = "zero gradient",
+        [PA_DO_FILL] = "draw",   [PA_DO_NOTHING] = "nothing",     [PA_DO_UPSTREAM] = "upstream gradient"};
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
     words w = {text, size};
     int updated = 0;

@@ -12,6 +12,9 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction
 /* Between which instructions each buffer lives; a result lives until the end. */
 void pa_program_find_lives(pa_program *p);
 
+/* The first instruction of the backward that makes the program an op of its caller's graph; n_code where it has none. */
+int32_t pa_program_split(const pa_program *p);
+
 /* A number for each buffer, `fill` to begin with; NULL where there is no memory. */
 int32_t *pa_per_buffer_new(const pa_program *p, int32_t fill);
 void pa_per_buffer_free(const pa_program *p, int32_t *numbers); /* NULL is fine */

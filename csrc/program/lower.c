@@ -85,6 +85,7 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out) {
                                       .entry_is = -1,
                                       .requires_grad = v->requires_grad,
                                       .leaves_requires_grad = v->requires_grad,
+                                      .handed = -1,
                                       .input = input_of(l->log, variable)};
     return PA_OK;
 }

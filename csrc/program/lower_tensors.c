@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#include "instruction.h"
+#include "live.h"
+
 static pa_instruction instruction(pa_instruction_kind kind) {
     return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1};
 }
@@ -175,20 +178,36 @@ static void free_gradients(const pa_lowering *l, int32_t *gradients) {
     pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
 }
 
-static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
-    const pa_log *log = l->log;
-    const int32_t *in = log->operands + entry->operands;
-    int32_t root = l->variables[in[0]].at, seed;
-    PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
-    gradients[root] = seed;
-    int32_t upstream = -1;
-    if (entry->n == 2) upstream = l->variables[in[1]].at;
-    PA_TRY(emit(l, PA_DO_SEED, root, upstream, seed));
-    for (const pa_entry *e = entry; e-- > log->entries;) {
+/* The backwards of what was recorded before an entry, the last first. */
+static pa_status sweep_back(pa_lowering *l, const pa_entry *from, int32_t *gradients) {
+    for (const pa_entry *e = from; e-- > l->log->entries;) {
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
         if (gradients[at] >= 0 && pa_node_requires_grad(l->p->nodes[at])) PA_TRY(lower_backward_of(l, at, gradients));
     }
+    return PA_OK;
+}
+
+static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
+    const int32_t *in = l->log->operands + entry->operands;
+    int32_t root = l->variables[in[0]].at, seed;
+    PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
+    gradients[root] = seed;
+    PA_TRY(emit(l, PA_DO_SEED, root, entry->n == 2 ? l->variables[in[1]].at : -1, seed));
+    return sweep_back(l, entry, gradients);
+}
+
+/* A sweep of the step ends at what it was given: whatever that is computed of outside gets nothing. */
+static pa_status end_sweep(pa_lowering *l, int32_t variable) {
+    const pa_node *node = l->log->variables[variable].node;
+    int32_t captured;
+    if (!pa_lower_outlives(l, variable)) return PA_OK;
+    PA_FAIL_IF(!pa_node_is_leaf(node), PA_UNSUPPORTED,
+               "compile: a backward() in the step goes on into the history of a tensor of shape %s from outside; "
+               "give it detached, or return the loss and call backward() outside",
+               pa_node_shape_text(node));
+    PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->p->captured[captured].swept = true;
     return PA_OK;
 }
 
@@ -199,6 +218,7 @@ static pa_status settle_sweep(pa_lowering *l, int32_t root, const int32_t *gradi
         const pa_lowered *each = &l->variables[v];
         if (each->at < 0 || gradients[each->at] < 0 || !wants_gradient(l, v)) continue;
         bool is_leaf = each->made_by < 0;
+        PA_TRY(end_sweep(l, v));
         if (is_value(l, v) && (v == root || !is_leaf))
             PA_TRY(set_gradient(l, v, gradients[each->at]));
         else if (is_value(l, v) || (is_leaf ? each->requires_grad : each->retains_grad))
@@ -512,6 +532,92 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
     return PA_OK;
 }
 
+/* ---- the backward that makes the program an op of its caller's graph ---- */
+
+/* Does the step write over a variable's memory after an entry? */
+static bool is_written_after(const pa_lowering *l, const pa_entry *entry, int32_t variable) {
+    const pa_log *log = l->log;
+    int32_t base = l->variables[variable].base, captured = l->variables[base].captured;
+    if (!l->variables[base].written && (captured < 0 || !l->p->captured[captured].written)) return false;
+    for (const pa_entry *e = entry + 1; e < log->entries + log->n_entries; e++) {
+        const int32_t *in = log->operands + e->operands;
+        bool first = e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL;
+        int n = e->kind == PA_ENTRY_UPDATE ? e->n : first && e->n > 0;
+        for (int i = 0; i < n; i++)
+            if (l->variables[in[i]].base == base) return true;
+    }
+    return false;
+}
+
+/* Does the step write over what this entry's backward reads? Then a backward raises, as the plain call's does. */
+static bool becomes_stale(const pa_lowering *l, const pa_entry *e) {
+    unsigned reads = pa_op_table[e->op].effects;
+    for (int i = 0; i < e->n && i < PA_MAX_OPERANDS; i++)
+        if (reads & (READS_A << i) && is_written_after(l, e, l->log->operands[e->operands + i])) return true;
+    return reads & READS_OUT && is_written_after(l, e, e->out);
+}
+
+static pa_status seed_result(pa_lowering *l, int32_t result, int32_t *gradients) {
+    pa_instruction i = instruction(PA_DO_UPSTREAM);
+    i.node = l->p->results[result].node;
+    i.source = result;
+    i.accumulate = gradients[i.node] >= 0;
+    if (!i.accumulate) PA_TRY(new_gradient(l, l->p->nodes[i.node], &gradients[i.node]));
+    i.gradient = gradients[i.node];
+    return pa_program_emit(l->p, &i);
+}
+
+static pa_status sweep_results(pa_lowering *l, const pa_entry *end, int32_t *gradients) {
+    pa_program *p = l->p;
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->results[r].has_history) PA_TRY(seed_result(l, r, gradients));
+    PA_TRY(sweep_back(l, end, gradients));
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        int32_t at = l->variables[v].at, captured;
+        if (at < 0 || gradients[at] < 0 || !pa_lower_outlives(l, v) || !pa_node_requires_grad(p->nodes[at])) continue;
+        PA_TRY(pa_lower_captured(l, v, &captured));
+        p->captured[captured].handed = gradients[at];
+        p->buffers[gradients[at]].kind = PA_BUFFER_HANDED;
+    }
+    for (const pa_entry *e = l->log->entries; e < end && !p->history.is_stale; e++) {
+        int32_t at = e->kind == PA_ENTRY_OP && e->tracked ? l->variables[e->out].at : -1;
+        p->history.is_stale = at >= 0 && gradients[at] >= 0 && becomes_stale(l, e);
+    }
+    return PA_OK;
+}
+
+static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes)) {
+    pa_program *p = context;
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->results[r].buffer == buffer && p->buffers[buffer].kind == PA_BUFFER_RESULT) {
+            p->buffers[buffer].kind = PA_BUFFER_ARENA;
+            p->results[r].copied = true;
+        }
+}
+
+static pa_status lower_history(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
+    pa_program *p = l->p;
+    bool *live = pa_mem_alloc_array((size_t)n_outputs + 1, sizeof *live), any = false;
+    if (live == NULL) return PA_MEMORY;
+    pa_status status = pa_log_find_live(l->log, n_outputs, outputs, live);
+    for (int i = 0; status == PA_OK && i < n_outputs; i++) {
+        p->results[i].has_history = live[i] && pa_node_requires_grad(p->nodes[p->results[i].node]);
+        any = any || p->results[i].has_history;
+    }
+    pa_mem_free_array(live, (size_t)n_outputs + 1, sizeof *live);
+    if (status != PA_OK || !any) return status;
+    int32_t split = p->n_code, *gradients = new_gradients(l);
+    if (gradients == NULL) return PA_MEMORY;
+    status = sweep_results(l, l->log->entries + l->log->n_entries, gradients);
+    free_gradients(l, gradients);
+    PA_TRY(status);
+    /* What the backward reads of the results is the program's own, whatever becomes of them. */
+    for (int32_t i = split; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], keep_in_arena, p);
+    return PA_OK;
+}
+
+/* ---- in the end ---- */
+
 /* What each leaf's gradient is in the end. */
 static pa_status settle_gradients(pa_lowering *l) {
     pa_program *p = l->p;
@@ -537,7 +643,8 @@ static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
         if (e->out >= 0) flag_leaf(l, e->out);
     }
     PA_TRY(settle_gradients(l));
-    return lower_results(l, n_outputs, outputs);
+    PA_TRY(lower_results(l, n_outputs, outputs));
+    return lower_history(l, n_outputs, outputs);
 }
 
 pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {

@@ -14,7 +14,10 @@ pa_status pa_pass_fuse(pa_program *p);
 /* Memory for every buffer inside the step; without it nothing runs. */
 pa_status pa_pass_plan(pa_program *p);
 
-/* In their place for a step over Values: compiles the straight-line code, and finds where each number of it stands. */
+/* What the program must know to be an op of its caller's graph. */
+pa_status pa_pass_history(pa_program *p);
+
+/* In place of all but the last for a step over Values: compiles the straight-line code, and finds where each number of it stands. */
 pa_status pa_pass_values(pa_program *p);
 
 #endif

@@ -81,15 +81,6 @@ static size_t scratch_of(const pa_program *p, const pa_instruction *i) {
     return i->kind == PA_DO_FORWARD || i->kind == PA_DO_BACKWARD ? pa_node_scratch(p->nodes[i->node]) : 0;
 }
 
-/* Every node at its place. */
-static void settle(pa_program *p) {
-    for (int32_t b = 0; b < p->n_buffers; b++)
-        if (in_arena(&p->buffers[b])) p->buffers[b].at = p->arena + p->buffers[b].offset;
-    for (int32_t n = 0; n < p->n_nodes; n++)
-        if (p->buffers[p->buffer_of[n]].at != NULL)
-            p->nodes[n]->array->data = p->buffers[p->buffer_of[n]].at + p->offset_of[n];
-}
-
 pa_status pa_pass_plan(pa_program *p) {
     pa_program_find_lives(p);
     size_t room = (size_t)p->n_buffers + 1;
@@ -110,13 +101,9 @@ pa_status pa_pass_plan(pa_program *p) {
             size_t bytes = scratch_of(p, &p->code[i]);
             if (bytes > p->scratch_bytes) p->scratch_bytes = bytes;
         }
-        p->arena_block = p->arena_bytes + p->scratch_bytes + 2 * ALIGN + PA_MEM_SMALL_MAX; /* large, so aligned to 64 */
-        p->arena = pa_mem_alloc(p->arena_block);
-        if (p->arena == NULL) status = PA_MEMORY;
-    }
-    if (status == PA_OK) {
-        p->scratch = p->arena + (p->arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
-        settle(p);
+        pa_storage *arena = NULL;
+        status = pa_storage_new((p->arena_bytes + ALIGN - 1) / ALIGN * ALIGN + p->scratch_bytes, &arena);
+        if (status == PA_OK) pa_program_move(p, arena);
     }
     pa_mem_free_array(order, room, sizeof *order);
     pa_mem_free_array(meeting, room, sizeof *meeting);

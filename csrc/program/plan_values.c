@@ -9,12 +9,10 @@ static pa_status place_results(pa_program *p) {
         bytes += (p->buffers[p->results[i].buffer].bytes + 63) / 64 * 64;
     }
     p->arena_bytes = bytes;
-    p->arena_block = bytes + PA_MEM_SMALL_MAX + 1;
-    p->arena = pa_mem_alloc(p->arena_block);
-    if (p->arena == NULL) return PA_MEMORY;
+    PA_TRY(pa_storage_new(bytes, &p->arena));
     for (int32_t i = 0; i < p->n_results; i++) {
         int32_t buffer = p->results[i].buffer;
-        pa_program_place(p, buffer, p->arena + p->buffers[buffer].offset);
+        pa_program_place(p, buffer, (char *)p->arena->data + p->buffers[buffer].offset);
     }
     return PA_OK;
 }

@@ -1,6 +1,8 @@
 /* A program's parts made, placed and freed. */
 #include "program.h"
 
+#include "history.h"
+
 #include <string.h>
 
 const char *const pa_pass_names[PA_PASS_COUNT] = {
@@ -11,10 +13,18 @@ const char *const pa_pass_names[PA_PASS_COUNT] = {
 
 void pa_program_free(pa_program *p) {
     if (p == NULL) return;
+    for (int32_t i = 0; i < p->n_captured; i++) {
+        pa_node *node = p->captured[i].node;
+        p->captured[i].node = NULL;
+        if (node != NULL && p->captured[i].input < 0) pa_node_program_release(node);
+    }
+    pa_program_release(p);
+}
+
+void pa_program_release(pa_program *p) {
+    if (--p->refs > 0) return;
     for (int32_t i = 0; i < p->n_nodes; i++) pa_node_release(p->nodes[i]);
     for (int32_t i = 0; i < p->n_constants; i++) pa_node_release(p->constants[i]);
-    for (int32_t i = 0; i < p->n_captured; i++)
-        if (p->captured[i].node != NULL && p->captured[i].input < 0) pa_node_program_release(p->captured[i].node);
     pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
     pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
     pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);
@@ -29,7 +39,8 @@ void pa_program_free(pa_program *p) {
     if (p->updates != NULL) pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
     pa_values_free(p->values);
     pa_storage_release(p->memory);
-    pa_mem_free(p->arena, p->arena_block);
+    pa_storage_release(p->arena);
+    pa_history_free(p);
     pa_mem_free(p, sizeof *p);
 }
 
@@ -112,6 +123,18 @@ void pa_program_set_puts(pa_program *p, int32_t n_returned, pa_node *const *befo
             if (p->captured[k].node == found) p->results[i].carried = k;
         if (!are_alike(p->nodes[p->results[i].node], found)) p->moves_places = true;
     }
+}
+
+void pa_program_move(pa_program *p, pa_storage *arena) {
+    p->arena = arena;
+    char *at = arena->data;
+    p->scratch = at + (p->arena_bytes + 63) / 64 * 64;
+    for (int32_t b = 0; b < p->n_buffers; b++)
+        if (p->buffers[b].kind == PA_BUFFER_ARENA && p->buffers[b].first >= 0)
+            p->buffers[b].at = at + p->buffers[b].offset;
+    for (int32_t n = 0; n < p->n_nodes; n++)
+        if (p->buffers[p->buffer_of[n]].at != NULL)
+            p->nodes[n]->array->data = p->buffers[p->buffer_of[n]].at + p->offset_of[n];
 }
 
 size_t pa_program_saved_bytes(const pa_program *p) {

@@ -49,6 +49,7 @@ typedef enum pa_buffer_kind {
     PA_BUFFER_CAPTURED,       /* a captured tensor's data */
     PA_BUFFER_GRADIENT,       /* a captured tensor's gradient, as the step leaves it */
     PA_BUFFER_ENTRY_GRADIENT, /* a captured tensor's gradient, as the step finds it */
+    PA_BUFFER_HANDED,         /* a gradient that goes on into the caller's graph */
     PA_BUFFER_RESULT          /* handed out */
 } pa_buffer_kind;
 
@@ -75,13 +76,14 @@ typedef enum pa_instruction_kind {
     PA_DO_ZERO,     /* gradient := 0 */
     PA_DO_CLIP,     /* gradients := scaled to a norm; node: their norm before; pool: as in UPDATE */
     PA_DO_FILL,     /* node := draws, of the thread's stream or of a Generator whose state source is */
+    PA_DO_UPSTREAM, /* gradient := or += what the caller's graph gives for result `source` */
     PA_DO_NOTHING
 } pa_instruction_kind;
 
 typedef struct pa_instruction {
     uint8_t kind;
     uint8_t operand;  /* GRADIENT: which; FILL: pa_fill_kind */
-    bool accumulate;  /* GRADIENT */
+    bool accumulate;  /* GRADIENT, UPSTREAM */
     bool relu;        /* FORWARD of linear: fused with the ReLU that follows it */
     bool mask;        /* BACKWARD of linear: fused with that of the ReLU before it, whose result operand 0 is */
     int32_t node;     /* -1: none */
@@ -114,6 +116,8 @@ typedef struct pa_captured {
     int32_t entry_is;     /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
     bool shares_gradient; /* as the step leaves it: it is another tensor's buffer */
     int32_t input;        /* the argument that it is; -1: none */
+    int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
+    bool swept;           /* a backward() of the step ends at it */
     pa_node *fresh;       /* of the call under way: what becomes its .grad */
 } pa_captured;
 
@@ -132,6 +136,8 @@ typedef struct pa_result {
     bool is_number, is_value;
     int32_t
         carried; /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
+    bool has_history;                /* a gradient flows through it */
+    int64_t upstream, upstream_came; /* where, among the gradients of all results, its own begins, and the mark of it */
 } pa_result;
 
 /* The C side of one optimiser group: addresses in Python's _Plan, which the caller keeps alive. */
@@ -145,7 +151,34 @@ typedef struct pa_update_plan {
     double *block[3];
 } pa_update_plan;
 
+/* What a program's backward reads, or hands a gradient to: an argument or a captured tensor. */
+typedef struct pa_operand {
+    int32_t input, captured; /* which; -1: it is none */
+    int32_t buffer;          /* of its data, where the backward reads them, or -1 */
+    int32_t gradient;        /* the buffer of what goes on to it, or -1 */
+    size_t scratch;          /* where that is made if the caller's graph has a gradient already, which it is added to */
+} pa_operand;
+
+/* What makes a program an op of its caller's graph (history.h). */
+typedef struct pa_history {
+    int32_t split;     /* the backward's first instruction; n_code where there is none */
+    int32_t n_results; /* results with a history */
+    bool is_stale;     /* the step itself has written over what its backward reads */
+    pa_dtype dtype;    /* of the gradients of the results, which stand one behind the other: */
+    int64_t numel;     /* so many elements, marks included */
+    pa_operand *operands;
+    int32_t n_operands;
+    int32_t *savers; /* nodes whose forward saves something for their backward */
+    int32_t n_savers;
+    size_t scratch_bytes;
+    const char *upstream; /* while the backward runs: the gradients of the results */
+    bool *present;        /* while it runs: has this buffer a gradient? NULL while none runs */
+    bool *present_room;
+} pa_history;
+
 typedef struct pa_program {
+    int32_t refs;  /* the owner's, and those of calls whose backward is still to come */
+    uint32_t busy; /* pa_process while it runs */
     unsigned passes;
     const pa_kernels *kernels; /* of the instruction set that it was compiled for */
     pa_node **nodes;           /* private; `mark` is a node's index */
@@ -182,8 +215,8 @@ typedef struct pa_program {
     int32_t n_constants;
     size_t constants_capacity;
     pa_storage *memory; /* what every private node's storage is */
-    char *arena;
-    size_t arena_bytes, arena_block, tensor_bytes;
+    pa_storage *arena;  /* shared with the calls whose backward is still to come */
+    size_t arena_bytes, tensor_bytes;
     char *scratch;
     size_t scratch_bytes;
     double flops;
@@ -191,9 +224,12 @@ typedef struct pa_program {
     bool warm;                     /* it has run once, and every op has the memory that it keeps from run to run */
     bool sets_gradients, shares_gradients;
     pa_values *values; /* a step over Values */
+    pa_history history;
 } pa_program;
 
-void pa_program_free(pa_program *program); /* NULL is fine */
+/* The owner's end: captured tensors are let go of, all else when no call has its backward to come. NULL is fine. */
+void pa_program_free(pa_program *program);
+void pa_program_release(pa_program *program);
 
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, size_t bytes, int32_t *out);
 
@@ -211,6 +247,9 @@ pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction);
 
 /* Points a buffer, and the nodes over it, at memory. */
 void pa_program_place(pa_program *p, int32_t buffer, char *at);
+
+/* Another arena, and every node at its place in it. */
+void pa_program_move(pa_program *p, pa_storage *arena);
 static inline char *pa_buffer_at(const pa_program *p, int32_t buffer) { return p->buffers[buffer].at; }
 
 /* Says that the results behind the first n_returned are puts. `before`: what each place has held, NULL where the step

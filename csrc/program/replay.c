@@ -13,6 +13,7 @@
 #include "../apply.h"
 #include "bind.h"
 #include "execute.h"
+#include "history.h"
 
 static bool is_long(const pa_program *p) { return p->warm && p->flops > 50.0 * PA_LONG_WORK; }
 
@@ -35,18 +36,24 @@ static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold
 
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
+    PA_TRY(pa_program_occupy(p));
     pa_hold hold = {0};
-    pa_status status = pa_program_bind(p, n, in, numbers);
+    pa_status status = pa_history_begin(p);
+    if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
     if (status == PA_OK) status = pa_program_new_results(p, results);
+    if (status == PA_OK) status = pa_history_attach(p, n, in, results);
     pa_fpmode mode = pa_fpmode_open();
     if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : pa_program_execute(p, &mode);
     if (status == PA_OK) {
         p->warm = true;
         pa_program_copy_results(p, 0, results);
         pa_program_commit(p, in);
+        pa_history_settle(p, results);
+        p->busy = 0;
         if (hold.n > 0) pa_hold_free(&hold);
         return PA_OK;
     }
+    p->busy = 0;
     pa_hold_free(&hold);
     pa_program_abandon(p);
     release_results(p, results);
@@ -320,9 +327,11 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
     PA_TRY(check_data(p, epochs, first));
     if (count == 0) return PA_OK;
+    PA_TRY(pa_program_occupy(p));
     run r = {.epochs = epochs, .results = results};
     pa_hold hold = {0};
-    pa_status status = begin_run(p, &r, &hold);
+    pa_status status = pa_history_begin(p);
+    if (status == PA_OK) status = begin_run(p, &r, &hold);
     if (status == PA_OK) {
         pa_hold_begin(&hold);
         status = make_steps(p, &r, first, count, losses, done);
@@ -332,6 +341,7 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
             pa_program_commit(p, epochs->data);
         }
     }
+    p->busy = 0;
     pa_hold_free(&hold);
     pa_program_abandon(p);
     free_carries(&r.carries);

@@ -34,7 +34,8 @@ static inline pa_status node_over(PyObject *owner, char *address, pa_dtype dtype
     int64_t numel = 1;
     for (int i = 0; i < ndim; i++) numel *= shape[i];
     pa_storage *storage = NULL;
-    pa_status status = pa_storage_borrow(address, (size_t)numel * pa_dtype_size(dtype), Py_NewRef(owner), &storage);
+    size_t bytes = (size_t)numel * pa_dtype_size(dtype);
+    pa_status status = pa_storage_borrow(address, bytes, Py_NewRef(owner), pa_hook.release_object, &storage);
     if (status != PA_OK) {
         Py_DECREF(owner);
         return status;

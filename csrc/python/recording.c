@@ -6,6 +6,8 @@
 #include "handle.h"
 #include "parts.h"
 
+#include "../program/live.h"
+
 static PyTypeObject *recording_type;
 
 bool pa_is_recording_object(PyObject *object) { return Py_TYPE(object) == recording_type; }
@@ -45,6 +47,18 @@ static PyObject *recording_leak(PyObject *self, PyObject *Py_UNUSED(unused)) {
     Py_RETURN_NONE;
 }
 
+static PyObject *recording_live(PyObject *self, PyObject *Py_UNUSED(unused)) {
+    const pa_recording_object *r = (pa_recording_object *)self;
+    size_t n = (size_t)r->n_outputs;
+    bool *live = pa_mem_alloc_array(n + 1, sizeof *live);
+    if (live == NULL) return pa_raise(PA_MEMORY);
+    pa_status status = pa_log_find_live(r->log, r->n_outputs, r->outputs, live);
+    PyObject *found = status == PA_OK ? PyTuple_New((Py_ssize_t)n) : pa_raise(status);
+    for (size_t i = 0; i < n && found != NULL; i++) pa_tuple_put(&found, (Py_ssize_t)i, PyBool_FromLong(live[i]));
+    pa_mem_free_array(live, n + 1, sizeof *live);
+    return found;
+}
+
 static PyObject *recording_updates(PyObject *self, void *Py_UNUSED(closure)) {
     return PyLong_FromLongLong(((pa_recording_object *)self)->log->updates);
 }
@@ -57,6 +71,8 @@ static PyMethodDef recording_methods[] = {
               "Had the same leaves a gradient when the steps began?"),
     PA_METHOD("leak", recording_leak, METH_NOARGS, "($self, /)",
               "A tensor of the step that something outside still holds, or None."),
+    PA_METHOD("live", recording_live, METH_NOARGS, "($self, /)",
+              "Of each output: has it a history that a backward outside can go through?"),
     {NULL, NULL, 0, NULL},
 };
 

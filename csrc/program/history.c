@@ -1,0 +1,318 @@
+/* The nodes of a call in its caller's graph, what they save, and their backward. */
+#include "history.h"
+
+#include <string.h>
+
+#include "../hold.h"
+#include "../kernels/ops.h"
+#include "bind.h"
+#include "execute.h"
+#include "instruction.h"
+#include "passes.h"
+
+/* What a call has left for its backward; one block with what it lists. */
+typedef struct pa_pending {
+    pa_composite composite;
+    pa_program *program;
+    pa_storage *arena;
+    pa_storage **kept;  /* of each saver: what its forward saved */
+    uint32_t *versions; /* of each operand */
+    double *numbers;    /* of each float argument */
+    size_t bytes;
+} pa_pending;
+
+pa_status pa_program_occupy(pa_program *p) {
+    /* A sweep asks without the GIL. */
+    uint32_t was = __atomic_exchange_n(&p->busy, pa_process, __ATOMIC_ACQ_REL);
+    PA_FAIL_IF(was == pa_process, PA_RUNTIME,
+               "compile: this step is running already, in another thread; compile one for each thread");
+    return PA_OK;
+}
+
+/* ---- the pass ---- */
+
+typedef struct reading {
+    const pa_program *p;
+    bool *read; /* each buffer: does the backward read it? */
+} reading;
+
+static void note_read(void *context, int32_t buffer, bool writes) {
+    if (!writes) ((reading *)context)->read[buffer] = true;
+}
+
+static void add_operand(pa_history *h, pa_operand operand, const pa_program *p) {
+    operand.scratch = h->scratch_bytes;
+    if (operand.gradient >= 0) h->scratch_bytes += (p->buffers[operand.gradient].bytes + 63) / 64 * 64;
+    if (operand.gradient >= 0 || operand.buffer >= 0) h->operands[h->n_operands++] = operand;
+}
+
+static pa_status find_operands(pa_program *p, const bool *read) {
+    pa_history *h = &p->history;
+    h->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *h->operands);
+    if (h->operands == NULL) return PA_MEMORY;
+    for (int32_t i = 0; i < p->n_inputs; i++) {
+        int32_t buffer = p->inputs[i].buffer, gradient = -1;
+        for (int32_t c = 0; c < p->n_captured; c++)
+            if (p->captured[c].input == i) gradient = p->captured[c].handed;
+        if (p->inputs[i].is_number) continue;
+        add_operand(h, (pa_operand){i, -1, buffer >= 0 && read[buffer] ? buffer : -1, gradient, 0}, p);
+    }
+    for (int32_t c = 0; c < p->n_captured; c++) {
+        int32_t buffer = p->captured[c].buffer;
+        if (p->captured[c].input >= 0) continue;
+        add_operand(h, (pa_operand){-1, c, buffer >= 0 && read[buffer] ? buffer : -1, p->captured[c].handed, 0}, p);
+    }
+    return PA_OK;
+}
+
+static pa_status find_savers(pa_program *p) {
+    pa_history *h = &p->history;
+    h->savers = pa_mem_alloc_array((size_t)p->n_nodes + 1, sizeof *h->savers);
+    if (h->savers == NULL) return PA_MEMORY;
+    for (int32_t n = 0; n < p->n_nodes; n++)
+        if (pa_op_table[p->nodes[n]->op].effects & READS_SAVED) h->savers[h->n_savers++] = n;
+    return PA_OK;
+}
+
+/* Where each result's gradient stands among those of all, in the widest of their dtypes. */
+static void place_upstream(pa_program *p) {
+    pa_history *h = &p->history;
+    h->dtype = PA_FLOAT32;
+    for (int32_t r = 0; r < p->n_results; r++) {
+        pa_result *result = &p->results[r];
+        if (!result->has_history) continue;
+        const pa_node *node = p->nodes[result->node];
+        if (node->dtype > h->dtype) h->dtype = (pa_dtype)node->dtype;
+        result->upstream = h->numel;
+        h->numel += node->array->numel;
+        result->upstream_came = h->numel++;
+        h->n_results++;
+    }
+}
+
+pa_status pa_pass_history(pa_program *p) {
+    pa_history *h = &p->history;
+    h->split = pa_program_split(p);
+    place_upstream(p);
+    if (h->n_results == 0) return PA_OK;
+    memset(p->memory->data, 0, p->memory->bytes); /* what the node of a call shows as its numbers */
+    h->present_room = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *h->present_room);
+    if (h->present_room == NULL) return PA_MEMORY;
+    reading r = {p, h->present_room};
+    memset(r.read, 0, (size_t)p->n_buffers * sizeof *r.read);
+    for (int32_t i = h->split; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], note_read, &r);
+    for (int32_t b = 0; b < p->n_buffers; b++) {
+        uint8_t kind = p->buffers[b].kind;
+        PA_FAIL_IF(r.read[b] && (kind == PA_BUFFER_GRADIENT || kind == PA_BUFFER_ENTRY_GRADIENT), PA_UNSUPPORTED,
+                   "compile: a result has a history that reads a .grad; clone() that, or detach() the result");
+    }
+    PA_TRY(find_operands(p, r.read));
+    return find_savers(p);
+}
+
+void pa_history_free(pa_program *p) {
+    pa_history *h = &p->history;
+    size_t operands = (size_t)(p->n_captured + p->n_inputs) + 1;
+    pa_mem_free_array(h->operands, operands, sizeof *h->operands);
+    pa_mem_free_array(h->savers, (size_t)p->n_nodes + 1, sizeof *h->savers);
+    pa_mem_free_array(h->present_room, (size_t)p->n_buffers + 1, sizeof *h->present_room);
+}
+
+/* ---- the backward ---- */
+
+static const pa_pending *pending_of(const pa_node *node) { return (const pa_pending *)pa_node_composite(node); }
+
+static void let_go(void *owner) {
+    pa_pending *pending = owner;
+    pa_program *p = pending->program;
+    for (int32_t k = 0; k < p->history.n_savers; k++) pa_storage_release(pending->kept[k]);
+    pa_storage_release(pending->arena);
+    pa_mem_free(pending, pending->bytes);
+    pa_program_release(p);
+}
+
+static pa_status check(const pa_node *node) {
+    const pa_pending *pending = pending_of(node);
+    const pa_history *h = &pending->program->history;
+    PA_FAIL_IF(h->is_stale, PA_RUNTIME,
+               "backward: a compiled step has itself modified in place what its backward needs as it was");
+    for (int32_t k = 0; k < h->n_operands; k++) {
+        const pa_node *operand = pa_node_parent(node, k);
+        if (h->operands[k].buffer < 0 || operand->flags & PA_IS_VALUE) continue;
+        PA_FAIL_IF(pa_node_version(operand) != pending->versions[k], PA_RUNTIME,
+                   "backward: a compiled step needs its operand of shape %s as it was, but it was modified in place "
+                   "since",
+                   pa_node_shape_text(operand));
+    }
+    return PA_OK;
+}
+
+/* The program bound to the call again; `scratch` takes gradients that are added to others afterwards. */
+static void bind_call(const pa_node *node, const pa_pending *pending, char *scratch) {
+    pa_program *p = pending->program;
+    pa_history *h = &p->history;
+    for (int32_t i = 0; i < p->n_inputs; i++)
+        if (p->inputs[i].is_number && p->inputs[i].buffer >= 0)
+            pa_program_rebind(p, p->inputs[i].buffer, (char *)&pending->numbers[i]);
+    for (int32_t k = 0; k < h->n_operands; k++) {
+        const pa_operand *o = &h->operands[k];
+        pa_node *operand = pa_node_parent(node, k);
+        if (o->buffer >= 0) pa_program_rebind(p, o->buffer, pa_node_data(operand));
+        if (o->gradient < 0) continue;
+        /* Straight into the caller's graph, where nothing has come so far: noted by PA_GRAD_FILLED. */
+        char *at = scratch + o->scratch;
+        bool accumulate;
+        if (!(operand->flags & PA_GRAD_FILLED) && pa_node_requires_grad(operand))
+            at = pa_gradient_target(node, k, &accumulate);
+        pa_program_rebind(p, o->gradient, at);
+    }
+    h->upstream = pa_gradient(node);
+}
+
+/* What was made in scratch goes on; what was not made at all was no gradient. */
+static void hand_on(const pa_node *node, const pa_program *p, const char *scratch) {
+    const pa_history *h = &p->history;
+    for (int32_t k = 0; k < h->n_operands; k++) {
+        const pa_operand *o = &h->operands[k];
+        pa_node *operand = pa_node_parent(node, k);
+        if (o->gradient < 0 || !pa_node_requires_grad(operand)) continue;
+        bool direct = p->buffers[o->gradient].at != scratch + o->scratch, accumulate = false;
+        if (direct && !h->present[o->gradient]) operand->flags &= (uint16_t)~PA_GRAD_FILLED;
+        if (direct || !h->present[o->gradient]) continue;
+        char *to = pa_gradient_target(node, k, &accumulate);
+        pa_add_or_copy((pa_dtype)operand->dtype, to, (pa_dtype)operand->dtype, p->buffers[o->gradient].at,
+                       pa_node_numel(operand), accumulate);
+    }
+}
+
+/* Exchanges what the program's nodes have saved and what the call's had. */
+static void swap_saved(const pa_pending *pending) {
+    const pa_history *h = &pending->program->history;
+    for (int32_t k = 0; k < h->n_savers; k++) {
+        pa_array *array = pending->program->nodes[h->savers[k]]->array;
+        pa_storage *own = array->saved;
+        array->saved = pending->kept[k];
+        pending->kept[k] = own;
+    }
+}
+
+static pa_status backward(pa_node *node, void *scratch) {
+    const pa_pending *pending = pending_of(node);
+    pa_program *p = pending->program;
+    PA_TRY(pa_program_occupy(p));
+    pa_storage *arena = p->arena;
+    if (arena != pending->arena) pa_program_move(p, pending->arena);
+    swap_saved(pending);
+    bind_call(node, pending, scratch);
+    p->history.present = p->history.present_room;
+    pa_status status = pa_program_execute_backward(p);
+    if (status == PA_OK) hand_on(node, p, scratch);
+    p->history.present = NULL;
+    swap_saved(pending);
+    if (arena != pending->arena) pa_program_move(p, arena);
+    __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
+    return status;
+}
+
+/* ---- a call ---- */
+
+pa_status pa_history_begin(pa_program *p) {
+    const pa_history *h = &p->history;
+    if (h->n_results == 0) return PA_OK;
+    pa_storage *fresh = NULL;
+    if (p->arena->refs > 1) {
+        PA_TRY(pa_storage_new(p->arena->bytes, &fresh));
+        p->arena->refs--;
+        pa_program_move(p, fresh);
+    }
+    for (int32_t k = 0; k < h->n_savers; k++) {
+        pa_storage **saved = &p->nodes[h->savers[k]]->array->saved;
+        if (*saved == NULL || (*saved)->refs == 1) continue;
+        PA_TRY(pa_storage_new((*saved)->bytes, &fresh));
+        (*saved)->refs--;
+        *saved = fresh;
+    }
+    return PA_OK;
+}
+
+static pa_status new_pending(pa_program *p, pa_storage **out) {
+    const pa_history *h = &p->history;
+    size_t savers = (size_t)h->n_savers, inputs = (size_t)p->n_inputs, operands = (size_t)h->n_operands;
+    size_t bytes =
+        sizeof(pa_pending) + savers * sizeof(pa_storage *) + inputs * sizeof(double) + operands * sizeof(uint32_t);
+    pa_pending *pending = pa_mem_alloc(bytes);
+    if (pending == NULL) return PA_MEMORY;
+    pa_status status = pa_storage_borrow(pending, bytes, pending, let_go, out);
+    if (status != PA_OK) {
+        pa_mem_free(pending, bytes);
+        return status;
+    }
+    *pending = (pa_pending){.composite = {check, backward, h->scratch_bytes, p->flops / 50},
+                            .program = p,
+                            .arena = pa_storage_retain(p->arena),
+                            .kept = (pa_storage **)(pending + 1),
+                            .bytes = bytes};
+    p->refs++;
+    pending->numbers = (double *)(pending->kept + savers);
+    pending->versions = (uint32_t *)(pending->numbers + inputs);
+    memset(pending->kept, 0, savers * sizeof *pending->kept);
+    return PA_OK;
+}
+
+static pa_node *operand_node(const pa_program *p, const pa_operand *operand, pa_node *const *in) {
+    return operand->input >= 0 ? in[operand->input] : p->captured[operand->captured].node;
+}
+
+/* The node of the call, over its operands; it looks like an array of zeros. */
+static pa_status new_call_node(pa_program *p, pa_node *const *in, pa_node **out) {
+    const pa_history *h = &p->history;
+    size_t n = (size_t)h->n_operands;
+    pa_node **parents = pa_mem_alloc_array(n + 1, sizeof *parents);
+    if (parents == NULL) return PA_MEMORY;
+    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &h->operands[k], in);
+    int64_t stride = 0;
+    pa_status status = pa_node_over(h->dtype, 1, &h->numel, &stride, p->memory, p->memory->data, out);
+    if (status == PA_OK) {
+        status = new_pending(p, &(*out)->array->saved);
+        if (status == PA_OK) status = pa_node_link(*out, PA_OP_program, (int)n, parents);
+        if (status != PA_OK) pa_node_release(*out);
+    }
+    pa_mem_free_array(parents, n + 1, sizeof *parents);
+    if (status == PA_OK) (*out)->flags |= PA_REQUIRES_GRAD;
+    return status;
+}
+
+static pa_status attach(const pa_result *result, pa_node *call, pa_node *node) {
+    PA_TRY(pa_node_need_array(node));
+    node->array->ints[0] = result->upstream;
+    node->array->ints[1] = result->upstream_came;
+    PA_TRY(pa_node_link(node, PA_OP_program_result, 1, &call));
+    node->flags = (uint16_t)((node->flags & ~PA_PURE) | PA_REQUIRES_GRAD);
+    return PA_OK;
+}
+
+pa_status pa_history_attach(pa_program *p, int PA_UNUSED(n), pa_node *const *in, pa_node *const *results) {
+    if (p->history.n_results == 0) return PA_OK;
+    pa_node *call = NULL;
+    PA_TRY(new_call_node(p, in, &call));
+    pa_status status = PA_OK;
+    for (int32_t r = 0; r < p->n_results && status == PA_OK; r++)
+        if (p->results[r].has_history) status = attach(&p->results[r], call, results[r]);
+    pa_node_release(call); /* the results hold it */
+    return status;
+}
+
+void pa_history_settle(pa_program *p, pa_node *const *results) {
+    const pa_history *h = &p->history;
+    const pa_node *call = NULL;
+    for (int32_t r = 0; r < p->n_results && call == NULL; r++)
+        if (p->results[r].has_history) call = pa_node_parent(results[r], 0);
+    if (call == NULL) return;
+    const pa_pending *pending = pending_of(call);
+    for (int32_t k = 0; k < h->n_operands; k++) pending->versions[k] = pa_node_version(pa_node_parent(call, k));
+    for (int32_t i = 0; i < p->n_inputs; i++) pending->numbers[i] = p->inputs[i].number;
+    for (int32_t k = 0; k < h->n_savers; k++) {
+        pa_storage *saved = p->nodes[h->savers[k]]->array->saved;
+        pending->kept[k] = saved != NULL ? pa_storage_retain(saved) : NULL;
+    }
+}

@@ -1,0 +1,31 @@
+/* A program as one op of its caller's graph: forward, saved tensors, backward.
+
+       arguments and captured tensors ◀──parents── program ◀──parent── program_result, one for each that has a history
+                                                      │ saved
+                                                      └▶ pa_pending ──▶ pa_program, its arena in this call, versions
+
+   The program's instructions are the forward up to the split, and behind it the backward: the sweep from the gradients
+   of the results to those of the operands. A call runs the forward; what the backward reads of it stays in the arena,
+   which belongs to the call until its part of the graph is gone. Meanwhile other calls have arenas of their own, so a
+   step may be called many times before one backward(), and a backward with retain_graph=True may come again.
+
+   A result to which no gradient comes is as if it were not there: instructions that only it would reach do not run,
+   and operands that only it would reach get no gradient. */
+#ifndef PA_PROGRAM_HISTORY_H
+#define PA_PROGRAM_HISTORY_H
+
+#include "program.h"
+
+/* Marks the program as running; fails where it is running already, in another thread. p->busy = 0 ends it. */
+pa_status pa_program_occupy(pa_program *p);
+
+/* Makes sure that the program has an arena which no earlier call still needs. */
+pa_status pa_history_begin(pa_program *p);
+
+/* Gives the results of the call under way their history, before it runs; when it has run, notes how things stand. */
+pa_status pa_history_attach(pa_program *p, int n, pa_node *const *in, pa_node *const *results);
+void pa_history_settle(pa_program *p, pa_node *const *results);
+
+void pa_history_free(pa_program *p);
+
+#endif
