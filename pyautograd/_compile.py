@@ -63,8 +63,8 @@ class CompiledStep(Step):
         self._turn = _core.turn()
         self.clear()
 
-    def _for_object(self, owner: Any) -> CompiledStep:
-        return CompiledStep(self.__wrapped__, self._passes, owner)
+    def _options(self) -> dict[str, Any]:
+        return {"passes": self._passes}
 
     def clear(self) -> None:
         """Forgets all programs and recordings.

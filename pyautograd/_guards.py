@@ -54,7 +54,9 @@ _ATOMS = frozenset({
     int, float, bool, str, bytes, complex, type(None), type(...), type(NotImplemented), range, slice, dtype,
     types.CodeType, np.dtype,
 })  # fmt: skip
-_LIBRARIES = frozenset({"pyautograd", "numpy", "scipy", "torch", "sklearn", "matplotlib", "tqdm", "pandas", "pytest"})
+_LIBRARIES = frozenset(
+    {"pyautograd", "numpy", "scipy", "torch", "sklearn", "matplotlib", "tqdm", "pandas", "pytest", "_pytest"}
+)
 _ITERATORS: tuple[type, ...] = (
     types.GeneratorType, map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter({})),
     type(iter(range(0))), itertools.count, itertools.cycle, itertools.chain, itertools.islice,
@@ -328,7 +330,7 @@ class _Walk:
             return
         found = reads(function.__code__)
         self.met.append(found)
-        if found.computed:
+        if found.computed and "site-packages" not in function.__code__.co_filename:
             raise TraceError(f"{found.computed[0]}, which a program would not notice: write the name, or do it outside")
         self._attributes(vars(function), function.__name__)
         self._row(self.rows.referents(function), f"the function {function.__name__}()")

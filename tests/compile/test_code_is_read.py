@@ -504,3 +504,12 @@ def test_attributes_of_modules_are_followed(helpers: Any) -> None:
     helpers.__getattr__ = lambda name: helpers.by
     follows(lambda x: x * helpers.missing, lambda: setattr(helpers, "by", 5.0))
     follows(lambda x: x * helpers.missing, lambda: setattr(helpers, "missing", 6.0))
+
+
+def test_a_plain_assert_in_a_step_is_no_obstacle() -> None:
+    @pyautograd.compile
+    def step(x: Tensor) -> Tensor:
+        assert x.shape == (1,)
+        return x * 2
+
+    assert [step(pyautograd.ones(1)).item() for _ in range(4)] == [2.0] * 4
