@@ -57,6 +57,8 @@ void pa_random_stream_swap(uint64_t *kept) {
     if (kept != NULL) pa_random_swap((pa_random_thread *)kept);
 }
 
+bool pa_step_hides(const pa_node *node) { return pa_record_hides(node); }
+int pa_step_check_read(const pa_node *node, const char *what) { return pa_record_refuse_read(node, what); }
 int pa_step_refuse(const char *what, const char *instead) { return pa_record_refuse(what, instead); }
 
 /* Draws for all of a node, from a Generator's state (two words of int64) or, NULL, from the thread's stream. In the log

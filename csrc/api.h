@@ -53,6 +53,10 @@ void pa_random_stream_swap(uint64_t *kept);
 /* Fails while a step is recorded, with what cannot be part of it and what to write instead. */
 int pa_step_refuse(const char *what, const char *instead);
 
+/* Does a step that is being recorded not know a node's numbers? And TraceError where `what` asks for them then. */
+bool pa_step_hides(const pa_node *node);
+int pa_step_check_read(const pa_node *node, const char *what);
+
 /* Random numbers into a contiguous tensor, from a Generator's state, an int64 tensor of the two numbers; NULL: from the
    thread's stream. */
 int pa_fill_uniform(pa_node *state, pa_node *node, double low, double high);

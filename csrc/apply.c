@@ -156,6 +156,21 @@ pa_status pa_detach(pa_node *node, pa_node **out) {
     return PA_OK;
 }
 
+pa_status pa_defer_item(pa_node *node, pa_node **out) {
+    if (node->flags & PA_IS_VALUE) return pa_record_number_of(node, false, out);
+    pa_node *scalar = NULL;
+    int64_t shape[1] = {PA_VIEW_RESHAPE}, dtype = pa_dtype_is_float(node->dtype) ? PA_FLOAT64 : node->dtype;
+    pa_call view = {.op = PA_OP_view, .n = 1, .in = &node, .n_ints = 1, .ints = shape};
+    pa_call copy = {.op = PA_OP_cast, .n = 1, .in = &scalar, .n_ints = 1, .ints = &dtype};
+    bool enabled = pa_grad_enable(false);
+    pa_status status = pa_apply(&view, &scalar);
+    if (status == PA_OK) status = pa_apply(&copy, out);
+    pa_grad_enable(enabled);
+    if (scalar != NULL) pa_node_release(scalar);
+    if (status == PA_OK) (*out)->flags |= PA_WEAK_SCALAR | PA_TRACED_SCALAR;
+    return status;
+}
+
 /* The range of memory that a node's elements stand in. */
 static void find_extent(const pa_node *node, const char **begin, const char **end) {
     *begin = *end = pa_node_data(node);

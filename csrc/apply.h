@@ -24,6 +24,9 @@ pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, co
 /* A node of the same data without history; shares the storage. */
 pa_status pa_detach(pa_node *node, pa_node **out);
 
+/* A deferred number: a traced scalar that stands for the only element of a node, as it is at this point of a step. */
+pa_status pa_defer_item(pa_node *node, pa_node **out);
+
 /* Overwrites target's elements with source's, broadcast and converted. */
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what);
 

@@ -281,17 +281,38 @@ pa_status pa_log_check_constants(const pa_log *log) {
     return PA_OK;
 }
 
+bool pa_record_hides(const pa_node *node) {
+    const pa_log *log = pa_recording();
+    return log != NULL && !pa_record_is_fresh(node) && !is_constant(log, node);
+}
+
+/* What to write where `what` asks for a number. */
+static const char *instead_of(const char *what) {
+    static const char *const advice[][2] = {
+        {"bool", "For an if write where(condition, a, b); for max, min and sorted over numbers maximum, amax and their "
+                 "like"},
+        {"float", "A number that is stored, returned or computed with is x.item(); instead of math.exp(x) write "
+                  "pyautograd.exp(x), and so on"},
+        {"int", "As an index take the integer tensor itself; a number that is stored or returned is x.item()"},
+        {"format", "Return x.item(), and format it outside of the step"},
+        {"repr", "Return it, and print it outside of the step"},
+        {"numpy", "Write it with the functions of this package, or return the tensor and go to NumPy outside"},
+        {"tolist", "Return the tensor, and make a list of it outside of the step"},
+    };
+    for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
+        if (strcmp(what, advice[i][0]) == 0) return advice[i][1];
+    return "Compute with tensors instead; return what is wanted, and read it outside";
+}
+
 /* A refusal is final even if the step catches the exception: what it did instead of reading cannot be repeated. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
-    pa_log *log = pa_recording();
-    if (log == NULL || pa_record_is_fresh(node) || is_constant(log, node)) return PA_OK;
-    log->status = PA_TRACE;
+    if (!pa_record_hides(node)) return PA_OK;
+    pa_recording()->status = PA_TRACE;
     const char *kind = node->flags & PA_TRACED_SCALAR ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor";
     return pa_fail(PA_TRACE,
                    "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked "
-                   "for its own). Compute with tensors instead: where(condition, a, b) for an if; return what is to be "
-                   "printed or compared",
-                   what, kind, pa_node_shape_text(node));
+                   "for its own). %s",
+                   what, kind, pa_node_shape_text(node), instead_of(what));
 }
 
 pa_status pa_record_refuse(const char *what, const char *instead) {

@@ -129,6 +129,9 @@ bool pa_record_is_fresh(const pa_node *node);
    the numbers that it has before the write take part. */
 pa_status pa_record_begin_write(pa_node *node, bool *makes);
 
+/* Are its numbers only those of this call? Not where nothing records here, nor of a constant of the step. */
+bool pa_record_hides(const pa_node *node);
+
 /* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is
    being recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what);

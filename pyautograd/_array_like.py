@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _core
-from pyautograd._core import Node, Tensor
+from pyautograd import _core, _ops
+from pyautograd._core import Node, Tensor, apply, is_traced_scalar
 from pyautograd._device import check_device
 from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, bool_, dtype, from_numpy_dtype, get_default_dtype, int64
 
@@ -51,7 +51,10 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([0.1000, 1.0000], dtype=float64)
     """
     check_device(device)
-    array, natural = as_array(data, None if dtype is None else as_dtype(dtype))
+    wanted = None if dtype is None else as_dtype(dtype)
+    if _core.is_recording() and _has_nodes(data):
+        return leaf(_joined(data, wanted), requires_grad)
+    array, natural = as_array(data, wanted)
     made = _core.empty(natural.code, array.shape)
     if array.size:
         np.copyto(made.numpy(), array, casting="unsafe")
@@ -159,6 +162,32 @@ def as_array(data: Any, wanted: dtype | None) -> tuple[Array, dtype]:
     except ValueError as error:
         ragged = "the nested lists are ragged: " if "sequence" in str(error) else ""
         raise ValueError(f"tensor: {ragged}{error}") from None
+
+
+def _has_nodes(data: Any) -> bool:
+    return any(map(_has_nodes, data)) if isinstance(data, _LISTS) else isinstance(data, Node)
+
+
+def _joined(data: Any, wanted: dtype | None) -> Tensor:
+    """`tensor` out of ops, of data that holds tensors whose numbers a step that is recorded does not know."""
+    found: set[Any] = set()
+    whole = _stacked(data, found)
+    natural = wanted or max(map(_as_dtype, found), key=lambda each: each.code)
+    return apply(_ops.cast, whole, (natural.code,))
+
+
+def _stacked(data: Any, found: set[Any]) -> Tensor:
+    if isinstance(data, _LISTS):
+        members = [_stacked(item, found) for item in data]
+        return apply(_ops.cat, *[_core.reshape(member, (1, *member.shape)) for member in members], (0,))
+    if not isinstance(data, Node):
+        numbers, natural = as_array(data, None)
+        found.add(natural)
+        return _core.array_over(np.asarray(numbers, natural.numpy))
+    number = data if isinstance(data, Tensor) else data.data  # of a Value
+    is_float = is_traced_scalar(number) and number.dtype.is_floating_point
+    found.add(get_default_dtype() if is_float else number.dtype)
+    return apply(_ops.cast, number.detach(), (number.dtype.code,))
 
 
 def _as_dtype(found: Any) -> dtype:

@@ -279,7 +279,7 @@ def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | N
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
     change of them records anew. A call **raises** TraceError for what a recording cannot hold, and says where: a branch
-    on a number computed in the step, `.item()`, printing, a counter in Python.
+    on a number computed in the step, printing, a counter in Python.
 
     >>> import pyautograd as pa
     >>> w = pa.tensor([1.0, 2.0], requires_grad=True)

@@ -278,4 +278,5 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     True
     """
     close = isclose(input, other, rtol, atol, equal_nan)
-    return bool(apply(_ops.eq, apply(_ops.sum, eq(close, False)), 0).item())
+    found: bool = apply(_ops.eq, apply(_ops.sum, eq(close, False)), 0).item()
+    return found

@@ -31,6 +31,9 @@ from pyautograd._install import install_methods
 __all__ = ["Tensor", "is_tensor"]
 
 
+_MAX_DEFERRED = 4096  # elements of a tensor that tolist() makes deferred numbers of
+
+
 def _plain(value: Any) -> Any:
     """Tensors in an index or a value as arrays, for NumPy to take."""
     if isinstance(value, Tensor):
@@ -38,6 +41,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_plain(item) for item in value)
     return value
+
+
+def _check_read(tensor: Tensor, what: str) -> None:
+    """TraceError where a recorded step does not know the numbers that are asked for."""
+    if _core.is_recording():
+        check(lib.pa_step_check_read(node_pointer(tensor), what.encode()))
 
 
 def _elements(array: np.ndarray[Any, Any]) -> str:
@@ -235,6 +244,7 @@ class Tensor(TensorMethods):
         return bool(self.eq(item).any())
 
     def __repr__(self) -> str:
+        _check_read(self, "repr")
         parts = [_elements(np.asarray(self.detach()))]
         if self.dtype not in (float32, int64, bool_):
             parts.append(f"dtype={self.dtype.name}")
@@ -246,7 +256,10 @@ class Tensor(TensorMethods):
         return f"tensor({', '.join(parts)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.numel() == 1 else format(repr(self), spec)
+        if not spec or self.numel() != 1:
+            return format(repr(self), spec)
+        _check_read(self, "format")
+        return format(self.item(), spec)
 
     # Out to Python and NumPy
 
@@ -281,7 +294,11 @@ class Tensor(TensorMethods):
         >>> pyautograd.arange(4).reshape(2, 2).tolist()
         [[0, 1], [2, 3]]
         """
-        return np.asarray(self.detach()).tolist()
+        if not _core.is_recording() or not lib.pa_step_hides(node_pointer(self)):
+            return np.asarray(self.detach()).tolist()
+        if self.numel() > _MAX_DEFERRED:
+            _check_read(self, "tolist")
+        return [row.tolist() for row in self] if self.ndim else self.item()
 
     # Copies and conversions
 

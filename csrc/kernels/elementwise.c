@@ -98,10 +98,12 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
     PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE,
                "%s: takes bool and int64, not %s, shape %s", info->name, pa_dtype_name(dtype),
                pa_shape_text(spec->ndim, spec->shape));
-    bool has_bool = dtype == PA_BOOL;
-    for (int i = 0; call->op == PA_OP_sub && i < call->n; i++) has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
+    bool numbers = are_numbers(call->n, call->in), has_bool = dtype == PA_BOOL && !numbers;
+    if (dtype == PA_BOOL && numbers && info->family == PA_ELEMENTWISE && !skip) dtype = PA_INT64; /* as True + True */
+    for (int i = 0; call->op == PA_OP_sub && !numbers && i < call->n; i++)
+        has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
     if (has_bool && info->lowest == PA_INT64) return refuse_bool(call, spec);
-    if (dtype < info->lowest) dtype = are_numbers(call->n, call->in) ? PA_FLOAT64 : pa_graph.default_float;
+    if (dtype < info->lowest) dtype = numbers ? PA_FLOAT64 : pa_graph.default_float;
     if (call->op == PA_OP_pow && dtype == PA_INT64) {
         const pa_node *exponent = call->in[1];
         bool is_negative = exponent->flags & PA_WEAK_SCALAR && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;

@@ -315,7 +315,7 @@ static int set_dict(PyObject *self, PyObject *dict, void *closure) {
     return status;
 }
 
-static PyObject *method_item(PyObject *self, PyObject *Py_UNUSED(unused)) { return pa_only_element(self, "item"); }
+static PyObject *method_item(PyObject *self, PyObject *Py_UNUSED(unused)) { return pa_item(self); }
 
 static PyObject *method_detach(PyObject *self, PyObject *Py_UNUSED(unused)) {
     pa_node *node = pa_handle_node(self), *detached = NULL;

@@ -34,6 +34,20 @@ static int read_parameter(PyObject *object, pa_op op, pa_call *call, double *par
     return 0;
 }
 
+/* A function gives a tensor where it is given numbers, as it does of Python's: traced scalars are none to it. */
+static pa_status apply_to_numbers(const pa_call *call, pa_node **out) {
+    bool traced[MAX_ARGUMENTS] = {false};
+    for (int i = 0; i < call->n; i++) {
+        uint16_t *flags = &call->in[i]->flags;
+        traced[i] = *flags & PA_WEAK_SCALAR && *flags & PA_TRACED_SCALAR;
+        if (traced[i]) *flags &= (uint16_t)~PA_TRACED_SCALAR;
+    }
+    pa_status status = pa_apply(call, out);
+    for (int i = 0; i < call->n; i++)
+        if (traced[i]) call->in[i]->flags |= PA_TRACED_SCALAR;
+    return status;
+}
+
 /* Ops of any number of operands take them as a list. */
 static PyObject *apply_list(pa_op op, PyObject *list, pa_call *call) {
     Py_ssize_t n = PyList_Size(list);
@@ -89,7 +103,8 @@ static PyObject *apply(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
             if (read_parameter(PyTuple_GetItem(floats, i), (pa_op)op, &call, params) < 0) goto done;
     }
     if (listed) return apply_list((pa_op)op, arguments[1], &call);
-    result = pa_wrap_or_raise(pa_apply(&call, &out), &out);
+    pa_status status = pa_recording() == NULL ? pa_apply(&call, &out) : apply_to_numbers(&call, &out);
+    result = pa_wrap_or_raise(status, &out);
 done:
     release_all(in, call.n);
     return result;

@@ -2,6 +2,7 @@
    `coerce`, of the Python side, makes a node of; the other readers are for functions that only this package calls. */
 #include "convert.h"
 
+#include "../apply.h"
 #include "../record.h"
 
 /* ---- operands ---- */
@@ -133,11 +134,22 @@ PyObject *pa_node_element(const pa_node *node) {
     }
 }
 
+static int check_single(const pa_node *node, const char *what) {
+    if (pa_node_numel(node) == 1) return 0;
+    return pa_zero_or_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
+                                    pa_node_shape_text(node), (long long)pa_node_numel(node)));
+}
+
 PyObject *pa_only_element(PyObject *self, const char *what) {
     const pa_node *node = pa_handle_node(self);
-    if (pa_node_numel(node) != 1)
-        return pa_raise(pa_fail(PA_VALUE, "%s: a tensor of shape %s has %lld elements, not one", what,
-                                pa_node_shape_text(node), (long long)pa_node_numel(node)));
+    if (check_single(node, what) < 0) return NULL;
     pa_status status = pa_record_refuse_read(node, what);
     return status == PA_OK ? pa_node_element(node) : pa_raise(status);
+}
+
+PyObject *pa_item(PyObject *self) {
+    pa_node *node = pa_handle_node(self), *number = NULL;
+    if (check_single(node, "item") < 0) return NULL;
+    if (!pa_record_hides(node)) return pa_node_element(node);
+    return pa_is_traced_scalar(self) ? Py_NewRef(self) : pa_wrap_or_raise(pa_defer_item(node, &number), &number);
 }

@@ -50,4 +50,7 @@ PyObject *pa_node_element(const pa_node *node);
    for it. */
 PyObject *pa_only_element(PyObject *self, const char *what);
 
+/* The same for `item`, which gives a deferred number where a recorded step does not know it. */
+PyObject *pa_item(PyObject *self);
+
 #endif

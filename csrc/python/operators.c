@@ -227,7 +227,13 @@ static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
     return binary_general(ops[how], left, right);
 }
 
-static Py_hash_t slot_hash(PyObject *self) { return (Py_hash_t)((uintptr_t)self >> 4); }
+static Py_hash_t slot_hash(PyObject *self) {
+    if (pa_is_traced_scalar(self)) { /* a float is found in a dict by its number */
+        pa_status status = pa_record_refuse_read(pa_handle_node(self), "hash");
+        if (status != PA_OK) return pa_zero_or_raise(status);
+    }
+    return (Py_hash_t)((uintptr_t)self >> 4);
+}
 
 static int slot_bool(PyObject *self) {
     const pa_node *node = pa_handle_node(self);
