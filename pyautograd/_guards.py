@@ -102,6 +102,7 @@ class StepGuards:
         self._optimizers = walk.optimizers
         self._refreshes: dict[int, Any] = dict(walk.groups)
         self._plan_rows: dict[int, tuple[int, int]] = {}
+        self.changeable = list(walk.nodes.values()), walk.optimizers
         self._random = walk.random
         self._random_before = [_state_of(source) for source in self._random]
         # An option that is a tensor changes in place, which no guard sees
@@ -205,6 +206,7 @@ class _Walk:
         self.groups: dict[int, Any] = {}
         self.optimizers: list[Any] = []
         self.random: list[Any] = []
+        self.nodes: dict[int, Node] = {}
         self.leaves = 0
         self._of_nodes = sorted(names.attributes - set(dir(Tensor)) - set(dir(Value)))
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
@@ -237,6 +239,8 @@ class _Walk:
         return index
 
     def _push(self, value: Any, place: str) -> None:
+        if isinstance(value, Node):
+            self.nodes[id(value)] = value
         if type(value) in _ATOMS or id(value) in self._seen:
             return
         if type(value) in (Tensor, Parameter, Value) and not self._of_nodes and not self._probes_nodes:

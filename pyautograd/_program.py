@@ -26,6 +26,7 @@ class Program:
         self._states = [update.plan.names for update in recorded.updates]
         self._groups = [len(update.optimizer.param_groups) for update in recorded.updates]
         self._waiting = [list(update.plan.waiting) for update in recorded.updates]
+        self.gives_loss = False  # it has made steps of a training
         self.is_dead = False  # its updates are bound to an optimiser's state that was replaced
         self._program = _core.Program(recorded.log, disabled)
         if recorded.log.updates != len(recorded.updates):

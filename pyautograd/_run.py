@@ -25,8 +25,11 @@ from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._generator import Generator, state_of, stream_of, word
+from pyautograd._guards import StepGuards
 from pyautograd._program import Program
 from pyautograd._shape import index_select
+from pyautograd._signature import TensorSpec
+from pyautograd._snapshot import Snapshot
 from pyautograd._tensor import Tensor
 
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
@@ -62,7 +65,7 @@ class Run:
         lengths = [len(each) for each in self._data]
         if len(set(lengths)) != 1:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
-        self._call = step._call
+        self._step = step
         self._n = lengths[0]
         self._batch = int(batch_size)
         self._full, self._rest = divmod(self._n, self._batch)
@@ -76,8 +79,13 @@ class Run:
         self._generator = generator
         self._order = arange(self._n) if shuffle else None
         self._programs: dict[int, Program] = {}  # by rows of a batch
+        self._has_begun = False
 
     def train(self, epochs: int, progress: bool, callback: Callback | None) -> np.ndarray[Any, Any]:
+        if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 0:
+            raise ValueError(f"run: epochs is an int of 0 or more, not {epochs!r}")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"run: callback is a {type(callback).__name__}, no function of an epoch and its losses")
         losses: list[np.ndarray[Any, Any]] = []
         epoch = 0
         with ExitStack() as stack:
@@ -114,14 +122,40 @@ class Run:
 
     def _one(self, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
+        before = None if self._has_begun else self._snapshot(size)
+        try:
+            loss = self._step_on(start, size)
+        except BaseException:
+            if before is not None:
+                before.restore()
+            raise
+        self._has_begun = True
+        return loss
+
+    def _snapshot(self, size: int) -> Snapshot | None:
+        """What to put back where the first step of the training fails; not where a program has made such steps."""
+        wanted = [(each.dtype.name, (size, *each.shape[1:])) for each in self._data]
+        for program in self._step.programs:
+            takes = [(each.dtype, each.shape) for each in program.signature if isinstance(each, TensorSpec)]
+            if program.gives_loss and takes == wanted:
+                return None
+        try:
+            nodes, optimizers = StepGuards(self._step.__wrapped__, self._step._owner()).changeable
+        except TraceError:  # which the step raises itself
+            return None
+        return Snapshot(nodes, optimizers, self._generator)
+
+    def _step_on(self, start: int, size: int) -> float:
         if start == 0 and self._order is not None:
             check(lib.pa_fill_permutation(state_of("run", self._generator), node_pointer(self._order)))
         rows = [self._batch_of(each, start, size) for each in self._data]
         args = tuple(row.numpy() if is_array else row for row, is_array in zip(rows, self._is_array))
-        result, program = self._call(args, {})
+        result, program = self._step._call(args, {})
+        loss = _loss_of(result)
         if program is not None:
             self._programs[size] = program
-        return _loss_of(result)
+            program.gives_loss = True
+        return loss
 
     def _batch_of(self, data: Tensor, start: int, size: int) -> Tensor:
         with _grad_mode.no_grad():

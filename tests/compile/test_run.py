@@ -169,33 +169,6 @@ def test_the_loss_is_the_first_result() -> None:
     np.testing.assert_array_equal(losses[:4], losses[8:])
 
 
-def test_a_step_without_a_loss_is_told() -> None:
-    for function in (lambda x: None, lambda x: x * 2, lambda x: "loss"):
-        with pytest.raises(TypeError, match="run: the first result"):
-            pyautograd.compile(function).run(data()[0], batch_size=10)
-
-
-def test_data_that_do_not_fit_are_refused() -> None:
-    step, _, _ = make()
-    x, y = data()
-    for arguments, error, words in [
-        ((), TypeError, "no data"),
-        ((x, y[:50]), ValueError, r"\[100, 50\]"),
-        ((x, [1, 2]), TypeError, "y is a list, no Tensor or ndarray"),
-        ((pyautograd.tensor(1.0), y), ValueError, "x is 0-d"),
-    ]:
-        with pytest.raises(error, match=words):
-            step.run(*arguments, batch_size=10)
-    for batch_size in (0, -1, 2.5, True):
-        with pytest.raises(ValueError, match="batch_size"):
-            step.run(x, y, batch_size=batch_size)
-    with pytest.raises(ValueError, match="no batch"):
-        step.run(x, y, batch_size=101, drop_last=True)
-    with pytest.raises(ValueError, match="no batch"):
-        step.run(x[:0], y[:0], batch_size=10)
-    assert step.run(x, y, batch_size=10, epochs=0).shape == (0,)
-
-
 def test_the_callback_sees_each_epoch_and_stops_it() -> None:
     step, _, _ = make()
     seen = []
