@@ -144,6 +144,8 @@ STATEMENTS = table(r"""
 1 |v|10    |      | with pa.no_grad():\n {new} = {v}
 1 |v|10    |      | {new} = ({v}).detach()
 1 |v|10    |      | {new} = cube({v}.tanh())
+1 |S|6     |sched | {new} = {S} * sched.get_last_lr()[0]
+1 |S|6     |optT  | {new} = {S} * opt.param_groups[0]['lr']
 1 |X|10    |      | {new} = Cube.apply({X}.tanh())
 .6| |1     |      | if {S} > 0: pass
 .4| |1     |log   | log.append(str({S}))
@@ -166,7 +168,7 @@ TRAINING = table(r"""
 1||4|emaT| opt.zero_grad(); loss.backward()\nfor i, p in enumerate(ps): ema[i] = .9 * ema[i] + .1 * p.detach()
 3||2|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * p.grad
 1||2|psv| loss.backward()
-1||6|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * (p.grad + gf * p.data)
+1||6|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * (p.grad + {f} * p.data)
 """)
 
 
@@ -198,6 +200,7 @@ PIECES = [
     (0.2, "T", "", "V:deep['a'][0]['b'] f:deep['rate']", "deep = {'a': [{'b': data({n}, N)}], 'rate': 0.5}"),
     (0.2, "Tv", "gen", "", "gen = pa.Generator().manual_seed({n})"),
     (0.5, "T", "net", "", "net = {net}"),
+    (0.2, "T", "peek", "", "@compiled\ndef peek(x):\n    with pa.no_grad():\n        return (x @ w).tanh() + b"),
     (0.5, "v", "", "v:gv", "gv = Value({k})"),
     (0.4, "v", "", "v:d['h']", "d = {'h': Value({k})}"),
     (0.4, "v", "", "v:seq[0] v:seq[1]", "seq = [Value({k}), Value({k})]"),
@@ -282,9 +285,16 @@ CHANGES = table(r"""
 1 | |15 |owner | twin, owner = owner, copy.deepcopy(owner)
 1 | |11 |model | opt.step()
 1 | |11 |model | opt.zero_grad()
-1 | |15 |model | net.load_state_dict(copy.deepcopy(net.state_dict()))
+1 | |15 |model | owner.load_state_dict(copy.deepcopy(owner.state_dict()))
+1 | |8  |model | owner.train({bool})
+1 | |15 |owner | owner = pickle.loads(pickle.dumps(owner))
+2 | |6  |sched | sched.step()
+3 | |2  |peek  | call(peek, x0)
 """)
-AROUND = [(10, "", "{}"), (1, "10", "with pa.no_grad(): {}"), (0.5, "10", "with pa.autograd.detect_anomaly(): {}")]
+AROUND = [
+    (10, "", "{}"), (0.2, "10", "with pa.autograd.detect_anomaly(): {}"),
+    (0.2, "10", "with pa.no_grad(): {}"), (0.1, "10", "with pa.inference_mode(): {}"),
+]  # fmt: skip
 TENSORS = ["w = data(3, N, N).requires_grad_()", "b = data(4, N).requires_grad_()"]
 VALUES = ["p0 = Value(0.5)", "p1 = Value(-0.25)"]
 STYLES = {  # places that hold parameters, how these are made, a loss
@@ -307,9 +317,15 @@ LAYOUTS = {  # before the body, its indent, after it; places; what is called; wh
     ),
     "model": (
         "class Net(nn.Module):\n    def forward(self, {}):", 8, "",
-        "V:self.h:net.h W:self.w V:self.b", "model",
-        ["net = Net()", "net.h = {made}", "net.w, net.b = nn.Parameter(w.detach()), nn.Parameter(b.detach())",
-         "ps = [net.w, net.b]", "opt = optim.SGD(ps, lr=0.25)", "model = compiled(net)"],
+        "V:self.h:owner.h W:self.w: V:self.b:", "model",
+        [
+            "owner = Net()",
+            "owner.h = {made}",
+            "owner.w, owner.b = nn.Parameter(w.detach()), nn.Parameter(b.detach())",
+            "ps = [owner.w, owner.b]",
+            "opt = optim.SGD(ps, lr=0.25)",
+            "model = compiled(owner)",
+        ],
     ),
 }  # fmt: skip
 
@@ -323,7 +339,7 @@ class Place(NamedTuple):
 def places(text):
     for each in text.split():
         kind, inside, *outside = each.split(":")
-        yield Place(kind, inside, outside[0] if outside else inside)
+        yield Place(kind, inside, (outside[0] or None) if outside else inside)
 
 
 class Case(NamedTuple):
@@ -449,7 +465,7 @@ class Writer:
         row = self.pick(EXPRESSIONS, kind)
         text = self.fill(row.text, depth - 1)
         self.lines |= row.lines
-        return f"({text})" if re.search(r" [-+*/] ", text) else text
+        return f"({text})" if re.search(r" [-+*/]+ ", text) else text
 
     # The world
 
@@ -485,7 +501,7 @@ class Writer:
     def make_parameters(self):
         found, made, _ = STYLES[self.style]
         if self.layout != "model":
-            self.places += [each._replace(outside=None) for each in places(found)]
+            self.locals += places(found)
         layers = [f"*{name}.parameters()" for name in ("net", "mlp") if name in self.has]
         self.world += [*made, f"ps = [{', '.join([*[each.split()[0] for each in made], *layers])}]"]
         self.has |= {"ps", f"ps{self.kind}"}
@@ -495,6 +511,9 @@ class Writer:
         if "optT" in self.has and self.some(0.3):
             self.has.add("emaT")
             self.world.append("ema = [p.detach().clone() for p in ps]")
+        if "opt" in self.has and self.some(0.3):
+            self.has.add("sched")
+            self.world.append("sched = optim.lr_scheduler.ExponentialLR(opt, 0.75)")
 
     # The step
 

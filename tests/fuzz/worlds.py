@@ -25,7 +25,7 @@ from pyautograd import Tensor, TraceError, Value, nn, optim
 from pyautograd.nn import functional as F
 
 FILE = "<case>"
-ENTRIES = ("step", "forward")  # the functions that are compiled
+ENTRIES = ("step", "forward", "peek")  # the functions that are compiled
 TOLERANCE = {"float32": 2e-4, "float64": 1e-9}  # sums are taken in another order, and some steps go on from them
 
 
@@ -105,9 +105,9 @@ class Side:
         self.module = types.ModuleType("case")
         self.names = vars(self.module)
         self.names.update(
-            pa=pa, nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, collections=collections, Value=Value,
-            SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses, MLP=pa.scalar.MLP, Cube=Cube, cube=cube,
-            data=data, classes=classes, rows=rows, cell=cell, results=self.results,
+            pa=pa, nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, pickle=pickle,
+            Value=Value, collections=collections, SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses,
+            MLP=pa.scalar.MLP, Cube=Cube, cube=cube, data=data, classes=classes, rows=rows, cell=cell, results=self.results,
             compiled=pa.compile if is_compiled else lambda function: function,
             call=self.call, run=self.run, pull=self.pull, scribble=self.scribble,
         )  # fmt: skip
