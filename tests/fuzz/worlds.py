@@ -107,9 +107,9 @@ class Side:
         self.names.update(
             pa=pa, nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, pickle=pickle,
             Value=Value, collections=collections, SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses,
-            MLP=pa.scalar.MLP, Cube=Cube, cube=cube, data=data, classes=classes, rows=rows, cell=cell, results=self.results,
+            MLP=pa.scalar.MLP, Cube=Cube, cube=cube, data=data, classes=classes, rows=rows, cell=cell,
             compiled=pa.compile if is_compiled else lambda function: function,
-            call=self.call, run=self.run, pull=self.pull, scribble=self.scribble,
+            call=self.call, run=self.run, pull=self.pull, scribble=self.scribble, __warningregistry__={},
         )  # fmt: skip
         self.known = set(self.names)
 
@@ -154,7 +154,7 @@ class Side:
             )
             for start in range(0, len(order), batch_size):
                 result = step(*[as_arguments(each)[order[start : start + batch_size]] for each in columns])
-                losses.append(next(iter(tensors_in(result))).item())
+                losses.append(float(next(tensors_in(result), None)))  # TypeError where it returned none
             callback(epoch, losses)
         self.results[:] = [np.array(losses)]
 
