@@ -121,11 +121,13 @@ int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none) {
     return status;
 }
 
-int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total) {
-    pa_status status = pa_clip_grad_norm(n, params, max_norm, norm_type, total);
+int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, bool must_be_finite,
+                            double *total) {
+    pa_status status = pa_clip_grad_norm(n, params, max_norm, norm_type, must_be_finite, total);
     double norm[2] = {max_norm, norm_type};
+    int64_t check = must_be_finite;
     if (status == PA_OK && pa_recording() != NULL)
-        pa_record_attributes(PA_ENTRY_CLIP, n, params, NULL, 0, NULL, 2, norm);
+        pa_record_attributes(PA_ENTRY_CLIP, n, params, NULL, 1, &check, 2, norm);
     return status;
 }
 

@@ -68,7 +68,8 @@ int pa_fill_permutation(pa_node *state, pa_node *node);
    state: three tensors a parameter, NULL where it has none; steps: a counter a parameter; pa_hyper: kernels/hyper.h */
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper);
 int pa_optim_zero_grad(int n, pa_node **params, bool set_to_none);
-int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, double *total);
+int pa_optim_clip_grad_norm(int n, pa_node **params, double max_norm, double norm_type, bool must_be_finite,
+                            double *total);
 
 int pa_record_result_of_last(pa_node *node); /* while a step is recorded: what its last entry gave */
 

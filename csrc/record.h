@@ -43,7 +43,8 @@ typedef enum pa_entry_kind {
     PA_ENTRY_WRITE,          /* in[0] := in[1], broadcast and converted; or out := in[0] (n = 1) */
     PA_ENTRY_SET_VALUE,      /* the number of the Value in[0] := in[1] */
     PA_ENTRY_SET_GRAD,       /* the gradient of in[0] := in[1], or none (n = 1) */
-    PA_ENTRY_BACKWARD,       /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1 */
+    PA_ENTRY_BACKWARD,       /* from the root in[0], with the upstream gradient in[1] (n = 2) or 1; n_ints = 1:
+                                anomalies are looked for */
     PA_ENTRY_LOCAL_BACKWARD, /* of the Value in[0] alone: its operands' gradients += what its op sends them */
     PA_ENTRY_GRAD,           /* autograd.grad: a sweep as BACKWARD's, that adds to no leaf */
     PA_ENTRY_GRAD_FOUND,     /* out = what the last GRAD found for in[0], if anything */
@@ -51,7 +52,8 @@ typedef enum pa_entry_kind {
     PA_ENTRY_RETAIN_GRAD,    /* of in[0] */
     PA_ENTRY_UPDATE,         /* optimiser ints[0] over the parameters in[…] */
     PA_ENTRY_ZERO_GRAD,      /* of in[…]; ints[0]: to none */
-    PA_ENTRY_CLIP,           /* of the gradients of in[…], params: norm and its order; out, if any: the norm before */
+    PA_ENTRY_CLIP, /* of the gradients of in[…], params: norm and its order; ints[0]: must it be finite?; out:
+                                the norm before */
     /* in[0] := draws, or out; ints: pa_fill_kind, is the last operand the state of a Generator?, bounds of integers;
        params: those of floats */
     PA_ENTRY_FILL,

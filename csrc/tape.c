@@ -244,13 +244,7 @@ static pa_status check_anomaly(const pa_node *node) {
     for (int i = 0; i < node->n_parents; i++) {
         const pa_node *parent = pa_node_parent(node, i);
         if (!pa_node_requires_grad(parent) || !(parent->flags & PA_GRAD_FILLED)) continue;
-        const void *data = parent->flags & PA_IS_VALUE ? (const void *)&parent->grad : parent->grad_data;
-        for (int64_t j = 0; j < pa_node_numel(parent); j++) {
-            double g = parent->dtype == PA_FLOAT32 ? ((const float *)data)[j] : ((const double *)data)[j];
-            PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT,
-                       "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
-                       pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(parent));
-        }
+        PA_TRY(pa_check_finite(node, i, parent->flags & PA_IS_VALUE ? (const void *)&parent->grad : parent->grad_data));
     }
     return PA_OK;
 }
@@ -436,7 +430,8 @@ pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
     if (pa_recording() == NULL) return PA_OK;
     pa_node *in[2] = {root, (pa_node *)(uintptr_t)options->gradient};
     pa_entry_kind kind = options->n_inputs > 0 ? PA_ENTRY_GRAD : PA_ENTRY_BACKWARD;
-    pa_record_entry(kind, options->gradient != NULL ? 2 : 1, in, NULL);
+    int64_t detects = 1;
+    pa_record_attributes(kind, options->gradient != NULL ? 2 : 1, in, NULL, options->detect_anomaly, &detects, 0, NULL);
     for (int i = 0; i < options->n_inputs; i++) {
         in[0] = (pa_node *)(uintptr_t)options->inputs[i];
         pa_record_entry(PA_ENTRY_GRAD_FOUND, 1, in, options->results[i]);

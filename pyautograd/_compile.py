@@ -103,8 +103,6 @@ class CompiledStep(Step):
         """The result, and the program that gave it if it was one."""
         if is_recording():  # part of another step
             return self._function(*args, **kwargs), None
-        if _core.is_anomaly_enabled():
-            return run_eagerly(self._function, args, kwargs), None
         call = take_apart(args, kwargs)
         found, program = self._replay(call)
         if program is not None:

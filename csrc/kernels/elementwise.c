@@ -7,6 +7,7 @@
        upstream gradient ──loop──▶ block of T ──scatter-add──▶ gradient of a broadcast operand
 
    The dtype computed in stands in the node's ints[0]; a comparison's result is bool. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -39,6 +40,17 @@ pa_status pa_broadcast_shapes(const char *what, int n, pa_node *const *in, int *
         shape[axis] = size;
     }
     *ndim = rank;
+    return PA_OK;
+}
+
+pa_status pa_check_finite(const pa_node *node, int i, const void *gradient) {
+    const pa_node *operand = pa_node_parent(node, i);
+    for (int64_t j = 0; j < pa_node_numel(operand); j++) {
+        double g = operand->dtype == PA_FLOAT32 ? ((const float *)gradient)[j] : ((const double *)gradient)[j];
+        PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT,
+                   "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
+                   pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(operand));
+    }
     return PA_OK;
 }
 

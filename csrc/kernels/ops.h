@@ -63,6 +63,9 @@ static inline void *pa_gradient_target(const pa_node *node, int i, bool *accumul
     return parent->flags & PA_IS_VALUE ? (void *)&parent->grad : parent->grad_data;
 }
 
+/* Fails where a number of the gradient that reaches operand i of a node is none, or infinite. */
+pa_status pa_check_finite(const pa_node *node, int i, const void *gradient);
+
 /* For shape rules of ops that only floats have. */
 pa_status pa_check_float(const pa_call *call);
 

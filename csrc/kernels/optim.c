@@ -175,7 +175,16 @@ double pa_clip_coefficient(double total, double max_norm) {
     return coefficient >= 1 || isinf(max_norm) ? 1 : coefficient;
 }
 
-pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total) {
+pa_status pa_norm_check(double norm, double order) {
+    PA_FAIL_IF(!isfinite(norm), PA_RUNTIME,
+               "clip_grad_norm_: the gradients' norm of order %g is %g, not finite, so they cannot be clipped; "
+               "error_if_nonfinite=False scales them by it nevertheless",
+               order, norm);
+    return PA_OK;
+}
+
+pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, bool must_be_finite,
+                            double *total) {
     PA_FAIL_IF(!(norm_type > 0), PA_VALUE, "clip_grad_norm_: the order of the norm, %g, is not positive", norm_type);
     PA_TRY(begin_gradients(n, params, "clip_grad_norm_"));
     double sum = 0;
@@ -185,6 +194,7 @@ pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, doub
         sum = pa_norm_add(sum, &g, norm_type);
     }
     *total = pa_norm_of(sum, norm_type);
+    if (must_be_finite) PA_TRY(pa_norm_check(*total, norm_type));
     double coefficient = pa_clip_coefficient(*total, max_norm);
     if (coefficient == 1) return PA_OK;
     for (int i = 0; i < n; i++) {

@@ -31,7 +31,11 @@ pa_status pa_zero_grads(int n, pa_node *const *params, bool set_to_none);
 
 /* Scales all gradients by min(1, max_norm / (total + 1e-6)), total being the norm of all of them as one vector, of
    order norm_type (2, infinity or any other). Gives the total. */
-pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, double *total);
+pa_status pa_clip_grad_norm(int n, pa_node *const *params, double max_norm, double norm_type, bool must_be_finite,
+                            double *total);
+
+/* Fails for a norm that is not finite. */
+pa_status pa_norm_check(double norm, double order);
 
 /* The same in pieces, for gradients that are no nodes' own: the elements of one, their part in a sum, the norm of a
    sum, and what gradients of that norm are scaled by. */

@@ -1,6 +1,8 @@
 /* A program fitted to a call, bound to it, and its work handed on. */
 #include "bind.h"
 
+#include <string.h>
+
 #include "../kernels/ops.h"
 #include "../kernels/optim.h"
 
@@ -103,9 +105,9 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
 /* ---- bound, and handed on ---- */
 
 /* Can the gradient that is there be written over, because nobody else looks at it? */
-static bool may_reuse(const pa_captured *c, const pa_node *grad) {
-    return grad != NULL && c->entry < 0 && grad->refs == 1 && grad->handle == NULL && pa_node_storage(grad) != NULL &&
-           pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
+static bool may_reuse(const pa_program *p, const pa_captured *c, const pa_node *grad) {
+    return !p->checks_gradients && grad != NULL && c->entry < 0 && grad->refs == 1 && grad->handle == NULL &&
+           pa_node_storage(grad) != NULL && pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
 }
 
 static pa_status check_free(const pa_node *node, bool written) {
@@ -133,7 +135,7 @@ static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
     }
     if (c->gradient < 0 || c->gradient == c->entry || c->shares_gradient) return PA_OK;
     PA_TRY(pa_node_need_array(node));
-    if (may_reuse(c, node->array->grad)) {
+    if (may_reuse(p, c, node->array->grad)) {
         pa_program_rebind(p, c->gradient, pa_node_data(node->array->grad));
         return PA_OK;
     }
@@ -143,19 +145,24 @@ static pa_status bind_gradient(pa_program *p, pa_captured *c, pa_node *node) {
     return PA_OK;
 }
 
+/* The same, or the gradient that a leaf has in the end; NULL where it is inside the step. */
+static pa_node *final_tensor(const pa_program *p, pa_node *const *in, int32_t buffer) {
+    pa_node *found = tensor_of(p, in, buffer);
+    for (int32_t k = 0; k < p->n_bound && found == NULL; k++) {
+        const pa_captured *owner = &p->captured[k];
+        if (owner->gradient != buffer || owner->shares_gradient) continue;
+        found = owner->fresh != NULL ? owner->fresh : captured_node(owner, in)->array->grad;
+    }
+    return found;
+}
+
 /* Gradients that are arguments, captured tensors, or gradients of others. */
 static pa_status share_gradients(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
         pa_captured *c = &p->captured[i];
         if (!c->shares_gradient) continue;
         PA_TRY(pa_node_need_array(captured_node(c, in)));
-        pa_node *shared = tensor_of(p, in, c->gradient);
-        for (int32_t k = 0; k < p->n_bound && shared == NULL; k++) {
-            const pa_captured *owner = &p->captured[k];
-            if (owner->gradient != c->gradient || owner->shares_gradient) continue;
-            shared = owner->fresh != NULL ? owner->fresh : captured_node(owner, in)->array->grad;
-        }
-        c->fresh = pa_node_retain(shared);
+        c->fresh = pa_node_retain(final_tensor(p, in, c->gradient));
     }
     return PA_OK;
 }
@@ -217,6 +224,63 @@ void pa_program_abandon(pa_program *p) {
         pa_node_release(p->captured[i].fresh);
         p->captured[i].fresh = NULL;
     }
+}
+
+/* The gradient that a leaf has where the step has failed, held; NULL: none. */
+static pa_status gradient_then(const pa_program *p, pa_node *const *in, const pa_node *like, int32_t buffer,
+                               pa_node **out) {
+    *out = buffer < 0 ? NULL : final_tensor(p, in, buffer);
+    if (*out != NULL) pa_node_retain(*out);
+    if (*out != NULL || buffer < 0) return PA_OK;
+    PA_TRY(pa_node_new_like(like, out)); /* one that the rest of the step would have replaced */
+    pa_status status = pa_node_need_storage(*out);
+    if (status == PA_OK)
+        memcpy(pa_node_data(*out), pa_buffer_at(p, buffer), pa_node_bytes(*out));
+    else
+        pa_node_release(*out);
+    return status;
+}
+
+static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction *failed, pa_node **gradients) {
+    const int32_t *leaves = p->pool + failed->leaves;
+    for (int k = 0; k < failed->n_leaves; k++) {
+        const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
+        const pa_node *node = captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in);
+        if (node->flags & PA_IS_VALUE || leaf[PA_LEAF_GRADIENT] == PA_GRADIENT_AS_FOUND) continue;
+        PA_TRY(gradient_then(p, in, node, leaf[PA_LEAF_GRADIENT], &gradients[k]));
+    }
+    for (int k = 0; k < failed->n_leaves; k++) {
+        const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
+        pa_node *node = captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in), *before = gradients[k];
+        int32_t buffer = leaf[PA_LEAF_GRADIENT];
+        node->flags &= (uint16_t)~PA_REQUIRES_GRAD;
+        node->flags |= (uint16_t)(leaf[PA_LEAF_REQUIRES_GRAD] ? PA_REQUIRES_GRAD : 0);
+        if (buffer == PA_GRADIENT_AS_FOUND) continue;
+        if (node->flags & PA_IS_VALUE) {
+            node->grad = buffer < 0 ? 0 : *(const double *)(const void *)pa_buffer_at(p, buffer);
+        } else if (node->array != NULL) {
+            gradients[k] = node->array->grad;
+            node->array->grad = before;
+        }
+    }
+    return PA_OK;
+}
+
+pa_status pa_program_stop(pa_program *p, pa_node *const *in) {
+    for (int32_t i = 0; i < p->n_bound; i++) {
+        pa_storage *storage = pa_node_storage(captured_node(&p->captured[i], in));
+        if (p->captured[i].written && storage != NULL) storage->version++;
+    }
+    int n = p->failed->n_leaves;
+    if (n == 0) return PA_OK;
+    pa_node **gradients = pa_mem_alloc_array((size_t)n, sizeof *gradients);
+    if (gradients == NULL) return PA_MEMORY;
+    memset(gradients, 0, (size_t)n * sizeof *gradients);
+    pa_status status = stop_at(p, in, p->failed, gradients);
+    for (int k = 0; k < n; k++)
+        if (gradients[k] != NULL) pa_node_release(gradients[k]);
+    pa_mem_free_array(gradients, (size_t)n, sizeof *gradients);
+    return status;
 }
 
 static pa_status hold_tensor(pa_hold *hold, pa_node *node, bool written) {

@@ -28,6 +28,9 @@ void pa_program_copy_results(const pa_program *p, int32_t first, pa_node *const 
 
 /* The gradients that the step made become the captured tensors'; or are released, where it failed. */
 void pa_program_commit(pa_program *p, pa_node *const *in);
+
+/* The step has failed on its way: what it has made of leaves before stands, as after an eager step that raises. */
+pa_status pa_program_stop(pa_program *p, pa_node *const *in);
 void pa_program_abandon(pa_program *p);
 
 /* All that a replay without the GIL is bound to is the replay's until its end, whatever others do with models and

@@ -79,7 +79,7 @@ static bool entry_is_over_values(const pa_entry *e, const pa_log *log) {
     case PA_ENTRY_GRAD:
     case PA_ENTRY_REQUIRES_GRAD:
     case PA_ENTRY_RETAIN_GRAD: return false;
-    case PA_ENTRY_BACKWARD: return e->n == 1;
+    case PA_ENTRY_BACKWARD: return e->n == 1 && e->n_ints == 0;
     case PA_ENTRY_UPDATE: return are_values(e, log, true);
     case PA_ENTRY_ZERO_GRAD: return are_values(e, log, false);
     default: return true;
@@ -118,6 +118,16 @@ static pa_status find_any_live(const pa_log *log, int n, pa_node *const *outputs
 
 static bool is_fixed(const pa_captured *c) { return c->input < 0 && (c->node->flags & PA_IS_VALUE) != 0; }
 
+/* Two captured tensors have changed places. */
+static void exchange_leaves(pa_program *p, int32_t a, int32_t b) {
+    for (const pa_instruction *i = p->code; i < p->code + p->n_code; i++) {
+        for (int k = 0; k < i->n_leaves; k++) {
+            int32_t *captured = &p->pool[i->leaves + k * PA_LEAF_FIELDS + PA_LEAF_CAPTURED];
+            *captured = *captured == a ? b : *captured == b ? a : *captured;
+        }
+    }
+}
+
 /* The numbers of captured Values stand still: binds them for good, and puts these behind the other captured ones. */
 static void bind_values(pa_program *p) {
     p->n_bound = 0;
@@ -128,6 +138,7 @@ static void bind_values(pa_program *p) {
             if (c.entry >= 0) pa_program_place(p, c.entry, (char *)&c.node->grad);
             if (c.gradient >= 0) pa_program_place(p, c.gradient, (char *)&c.node->grad);
         } else {
+            if (i != p->n_bound) exchange_leaves(p, i, p->n_bound);
             p->captured[i] = p->captured[p->n_bound];
             p->captured[p->n_bound++] = c;
         }

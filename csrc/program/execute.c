@@ -177,19 +177,20 @@ static bool clipped(const pa_program *p, const pa_instruction *i, int k, pa_floa
     return true;
 }
 
-static void run_clip(pa_program *p, const pa_instruction *i) {
+static pa_status run_clip(pa_program *p, const pa_instruction *i) {
     double sum = 0, order = i->params[1];
     pa_floats g;
     for (int k = 0; k < i->n; k++)
         if (clipped(p, i, k, &g)) sum = pa_norm_add(sum, &g, order);
     double total = pa_norm_of(sum, order), coefficient = pa_clip_coefficient(total, i->params[0]);
+    if (i->operand) PA_TRY(pa_norm_check(total, order));
     if (i->node >= 0) {
         const pa_node *out = p->nodes[i->node];
         pa_k->convert[PA_FLOAT64][out->dtype](out->array->data, &total, 0, 1);
     }
-    if (coefficient == 1) return;
-    for (int k = 0; k < i->n; k++)
+    for (int k = 0; k < i->n && coefficient != 1; k++)
         if (clipped(p, i, k, &g)) pa_k->scale[g.f](g.data, g.data, coefficient, g.n);
+    return PA_OK;
 }
 
 static pa_status run_fill(pa_program *p, const pa_instruction *i) {
@@ -215,24 +216,25 @@ static bool flushes(const pa_program *p, const pa_instruction *i) {
     }
 }
 
+static pa_status run_forward(pa_program *p, const pa_instruction *i) {
+    pa_node *node = p->nodes[i->node];
+    if (i->relu) return pa_product_forward_with(node, p->scratch, &(pa_product_extras){.relu = true});
+    return pa_op_function[node->op].forward(node, p->scratch);
+}
+
 static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, pa_fpmode *mode) {
-    for (const pa_instruction *i = p->code + from, *end = p->code + to; i < end; i++) {
+    pa_status status = PA_OK;
+    const pa_instruction *i = p->code + from;
+    for (const pa_instruction *end = p->code + to; i < end && status == PA_OK; i++) {
         if (i->kind != PA_DO_FUSED && i->kind != PA_DO_UPDATE) pa_fpmode_flush(mode, flushes(p, i));
         switch ((pa_instruction_kind)i->kind) {
-        case PA_DO_FORWARD: {
-            pa_node *node = p->nodes[i->node];
-            if (i->relu)
-                PA_TRY(pa_product_forward_with(node, p->scratch, &(pa_product_extras){.relu = true}));
-            else
-                PA_TRY(pa_op_function[node->op].forward(node, p->scratch));
-            break;
-        }
+        case PA_DO_FORWARD: status = run_forward(p, i); break;
         case PA_DO_MAP: run_map(p, i, 0, p->nodes[i->node]->array->numel); break;
         case PA_DO_FUSED: run_fused(p, i, mode); break;
         case PA_DO_SEED: run_seed(p, i); break;
         case PA_DO_UPSTREAM: run_upstream(p, i); break;
         case PA_DO_BACKWARD:
-            if (has_gradient(p, i)) PA_TRY(run_backward(p, i));
+            if (has_gradient(p, i)) status = run_backward(p, i);
             break;
         case PA_DO_GRADIENT:
             if (has_gradient(p, i)) run_gradient(p, i, 0, p->nodes[i->node]->array->numel);
@@ -249,12 +251,14 @@ static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, p
         case PA_DO_WRITE: run_write(p, i); break;
         case PA_DO_UPDATE: run_update(p, i, mode); break;
         case PA_DO_ZERO: memset(pa_buffer_at(p, i->gradient), 0, p->buffers[i->gradient].bytes); break;
-        case PA_DO_CLIP: run_clip(p, i); break;
-        case PA_DO_FILL: PA_TRY(run_fill(p, i)); break;
+        case PA_DO_CLIP: status = run_clip(p, i); break;
+        case PA_DO_FILL: status = run_fill(p, i); break;
+        case PA_DO_CHECK: status = pa_check_finite(p->nodes[i->node], i->operand, pa_buffer_at(p, i->gradient)); break;
         case PA_DO_NOTHING: break;
         }
     }
-    return PA_OK;
+    p->failed = status == PA_OK ? NULL : i - 1;
+    return status;
 }
 
 /* ---- a step over Values ---- */

@@ -22,8 +22,16 @@ static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visi
     }
 }
 
+static void visit_leaves(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
+    for (int k = 0; k < i->n_leaves; k++) {
+        int32_t gradient = p->pool[i->leaves + k * PA_LEAF_FIELDS + PA_LEAF_GRADIENT];
+        if (gradient >= 0) visit(context, gradient, false);
+    }
+}
+
 void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
+    visit_leaves(p, i, visit, context);
     switch ((pa_instruction_kind)i->kind) {
     case PA_DO_FORWARD:
     case PA_DO_MAP:
@@ -76,6 +84,7 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         if (i->source >= 0) visit(context, p->buffer_of[i->source], true);
         visit(context, p->buffer_of[i->node], true);
         break;
+    case PA_DO_CHECK: visit(context, i->gradient, false); break;
     case PA_DO_NOTHING: break;
     }
 }
@@ -138,10 +147,16 @@ static void say(words *w, const char *format, ...) {
 }
 
 void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
-    static const char *const names[] = {
-        [PA_DO_SEED] = "seed",   [PA_DO_ADD] = "add to gradient", [PA_DO_COPY] = "copy",
-        [PA_DO_WRITE] = "write", [PA_DO_CLIP] = "clip",           [PA_DO_ZERO] = "zero gradient",
-        [PA_DO_FILL] = "draw",   [PA_DO_NOTHING] = "nothing",     [PA_DO_UPSTREAM] = "upstream gradient"};
+    static const char *const names[] = {[PA_DO_SEED] = "seed",
+                                        [PA_DO_ADD] = "add to gradient",
+                                        [PA_DO_COPY] = "copy",
+                                        [PA_DO_WRITE] = "write",
+                                        [PA_DO_CLIP] = "clip",
+                                        [PA_DO_ZERO] = "zero gradient",
+                                        [PA_DO_FILL] = "draw",
+                                        [PA_DO_NOTHING] = "nothing",
+                                        [PA_DO_CHECK] = "check gradient",
+                                        [PA_DO_UPSTREAM] = "upstream gradient"};
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
     words w = {text, size};
     int updated = 0;

@@ -37,7 +37,7 @@ static pa_status set_parents(pa_lowering *l, int32_t at, pa_op op, int n, const 
 /* ---- leaves ---- */
 
 static bool wants_gradient(const pa_lowering *l, int32_t variable) {
-    return l->variables[variable].gradient_is_read || pa_lower_outlives(l, variable);
+    return l->p->checks_gradients || l->variables[variable].gradient_is_read || pa_lower_outlives(l, variable);
 }
 
 /* Gradients are computed for a leaf that requires one at any point of the step. */
@@ -135,6 +135,36 @@ static pa_status accumulate(pa_lowering *l, int32_t variable, int32_t found) {
     return pa_program_emit(l->p, &i);
 }
 
+/* Says what has been made of leaves so far, which stands where the instruction fails. */
+static pa_status list_leaves(pa_lowering *l, pa_instruction *i) {
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        const pa_lowered *leaf = &l->variables[v];
+        bool as_found = leaf->gradient == PA_GRADIENT_AS_FOUND;
+        if (leaf->captured < 0 || (as_found && leaf->requires_grad == l->log->variables[v].requires_grad)) continue;
+        int32_t at;
+        PA_TRY(pa_program_new_targets(l->p, PA_LEAF_FIELDS, &at));
+        if (i->n_leaves++ == 0) i->leaves = at;
+        l->p->pool[at + PA_LEAF_CAPTURED] = leaf->captured;
+        l->p->pool[at + PA_LEAF_GRADIENT] = leaf->gradient;
+        l->p->pool[at + PA_LEAF_REQUIRES_GRAD] = leaf->requires_grad;
+    }
+    return PA_OK;
+}
+
+static pa_status check_gradients(pa_lowering *l, int32_t at, const int32_t *gradients) {
+    const pa_node *node = l->p->nodes[at];
+    for (int k = 0; k < node->n_parents; k++) {
+        pa_instruction i = instruction(PA_DO_CHECK);
+        i.node = at;
+        i.operand = (uint8_t)k;
+        i.gradient = gradients[pa_node_parent(node, k)->mark];
+        if (i.gradient < 0) continue;
+        PA_TRY(list_leaves(l, &i));
+        PA_TRY(pa_program_emit(l->p, &i));
+    }
+    return PA_OK;
+}
+
 static bool has_gradient_formula(const pa_node *node, int operand) {
     return pa_op_table[node->op].family == PA_WHOLE ||
            pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
@@ -178,12 +208,14 @@ static void free_gradients(const pa_lowering *l, int32_t *gradients) {
     pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
 }
 
-/* The backwards of what was recorded before an entry, the last first. */
-static pa_status sweep_back(pa_lowering *l, const pa_entry *from, int32_t *gradients) {
+/* The backwards of what was recorded before an entry, the last first; what they find is checked under detect_anomaly. */
+static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients) {
     for (const pa_entry *e = from; e-- > l->log->entries;) {
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
-        if (gradients[at] >= 0 && pa_node_requires_grad(l->p->nodes[at])) PA_TRY(lower_backward_of(l, at, gradients));
+        if (gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
+        PA_TRY(lower_backward_of(l, at, gradients));
+        if (checks) PA_TRY(check_gradients(l, at, gradients));
     }
     return PA_OK;
 }
@@ -194,7 +226,7 @@ static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gra
     PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
     gradients[root] = seed;
     PA_TRY(emit(l, PA_DO_SEED, root, entry->n == 2 ? l->variables[in[1]].at : -1, seed));
-    return sweep_back(l, entry, gradients);
+    return sweep_back(l, entry, entry->n_ints > 0, gradients);
 }
 
 /* A sweep of the step ends at what it was given: whatever that is computed of outside gets nothing. */
@@ -296,7 +328,11 @@ static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
     for (int i = 0; i < entry->n && entry->tracked; i++)
         flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
     if (flows) node->flags |= PA_REQUIRES_GRAD;
-    return entry->op == PA_OP_view ? PA_OK : emit(l, PA_DO_FORWARD, at, -1, -1);
+    if (entry->op == PA_OP_view) return PA_OK;
+    pa_instruction i = instruction(PA_DO_FORWARD);
+    i.node = at;
+    if (pa_op_table[entry->op].effects & MAY_FAIL) PA_TRY(list_leaves(l, &i));
+    return pa_program_emit(l->p, &i);
 }
 
 static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
@@ -425,6 +461,8 @@ static pa_status lower_clip(pa_lowering *l, const pa_entry *entry) {
     PA_TRY(list_gradients(l, entry, &i.targets));
     i.n = entry->n;
     memcpy(i.params, entry->params, sizeof i.params);
+    i.operand = l->log->ints[entry->ints] != 0;
+    if (i.operand) PA_TRY(list_leaves(l, &i));
     if (entry->out >= 0) {
         PA_TRY(result_node(l, entry->out));
         i.node = l->variables[entry->out].at;
@@ -499,11 +537,13 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
 
 /* ---- before and after ---- */
 
-/* Which memory is written. */
+/* Which memory is written, and whether anomalies are looked for. */
 static void find_writes(pa_lowering *l) {
     const pa_log *log = l->log;
     for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++) {
         const int32_t *in = log->operands + e->operands;
+        bool sweeps = e->kind == PA_ENTRY_BACKWARD || e->kind == PA_ENTRY_GRAD;
+        if (sweeps && e->n_ints > 0) l->p->checks_gradients = true;
         bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
         if (views && shares_memory(log->variables[e->out].node, log->variables[in[0]].node))
             l->variables[e->out].base = l->variables[in[0]].base;
@@ -571,7 +611,7 @@ static pa_status sweep_results(pa_lowering *l, const pa_entry *end, int32_t *gra
     pa_program *p = l->p;
     for (int32_t r = 0; r < p->n_results; r++)
         if (p->results[r].has_history) PA_TRY(seed_result(l, r, gradients));
-    PA_TRY(sweep_back(l, end, gradients));
+    PA_TRY(sweep_back(l, end, false, gradients));
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
         int32_t at = l->variables[v].at, captured;
         if (at < 0 || gradients[at] < 0 || !pa_lower_outlives(l, v) || !pa_node_requires_grad(p->nodes[at])) continue;

@@ -77,12 +77,13 @@ typedef enum pa_instruction_kind {
     PA_DO_CLIP,     /* gradients := scaled to a norm; node: their norm before; pool: as in UPDATE */
     PA_DO_FILL,     /* node := draws, of the thread's stream or of a Generator whose state source is */
     PA_DO_UPSTREAM, /* gradient := or += what the caller's graph gives for result `source` */
+    PA_DO_CHECK,    /* fails where the gradient of operand `operand` of node is no number, or infinite */
     PA_DO_NOTHING
 } pa_instruction_kind;
 
 typedef struct pa_instruction {
     uint8_t kind;
-    uint8_t operand;  /* GRADIENT: which; FILL: pa_fill_kind */
+    uint8_t operand;  /* GRADIENT, CHECK: which; CLIP: must the norm be finite?; FILL: pa_fill_kind */
     bool accumulate;  /* GRADIENT, UPSTREAM */
     bool relu;        /* FORWARD of linear: fused with the ReLU that follows it */
     bool mask;        /* BACKWARD of linear: fused with that of the ReLU before it, whose result operand 0 is */
@@ -91,6 +92,8 @@ typedef struct pa_instruction {
     int32_t gradient; /* buffer, -1: none */
     /* Further buffers, from `targets` on in the pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES, or -1 */
     int32_t n, targets;
+    /* Of what may fail: which leaves the step has changed before it, from `leaves` on in the pool */
+    int32_t n_leaves, leaves;
     pa_map_fn *map;
     union {
         double params[PA_MAX_PARAMS]; /* CLIP: norm and its order; FILL: bounds */
@@ -102,6 +105,9 @@ enum { PA_TARGET_ACCUMULATES = 1 << 30 }; /* the buffer is added to */
 
 /* The state of a leaf's gradient, where no buffer holds it. */
 enum { PA_GRADIENT_AS_FOUND = -2, PA_GRADIENT_CLEARED = -1 };
+
+/* What the step has made of a leaf before an instruction that may fail, which stands where it does. */
+enum { PA_LEAF_CAPTURED, PA_LEAF_GRADIENT, PA_LEAF_REQUIRES_GRAD, PA_LEAF_FIELDS };
 
 /* A tensor or Value that the step reads without being given it, or whose gradient it changes: a parameter, say. */
 typedef struct pa_captured {
@@ -223,7 +229,9 @@ typedef struct pa_program {
     int32_t n_recorded, n_fusions; /* ops in the log; instructions that do the work of several */
     bool warm;                     /* it has run once, and every op has the memory that it keeps from run to run */
     bool sets_gradients, shares_gradients;
-    pa_values *values; /* a step over Values */
+    bool checks_gradients;        /* a sweep may fail, and gradients are then as they were found */
+    const pa_instruction *failed; /* of the step made last */
+    pa_values *values;            /* a step over Values */
     pa_history history;
 } pa_program;
 

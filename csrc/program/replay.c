@@ -37,6 +37,7 @@ static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
     PA_TRY(pa_program_occupy(p));
+    p->failed = NULL;
     pa_hold hold = {0};
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
@@ -55,9 +56,10 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     }
     p->busy = 0;
     pa_hold_free(&hold);
+    pa_status stopped = p->failed == NULL ? PA_OK : pa_program_stop(p, in);
     pa_program_abandon(p);
     release_results(p, results);
-    return status;
+    return stopped == PA_OK ? status : stopped;
 }
 
 /* ---- what a step leaves for the next ---- */
@@ -330,6 +332,7 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
     PA_TRY(pa_program_occupy(p));
     run r = {.epochs = epochs, .results = results};
     pa_hold hold = {0};
+    p->failed = NULL;
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = begin_run(p, &r, &hold);
     if (status == PA_OK) {
@@ -340,6 +343,7 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
             restore_puts(p, &r.carries, results);
             pa_program_commit(p, epochs->data);
         }
+        if (p->failed != NULL && pa_program_stop(p, epochs->data) != PA_OK) status = PA_MEMORY;
     }
     p->busy = 0;
     pa_hold_free(&hold);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from pyautograd import _arguments
@@ -42,14 +41,8 @@ def clip_grad_norm_(
     listed = _listed("clip_grad_norm_", parameters)
     nodes = ffi.new("pa_node *[]", [node_pointer(parameter) for parameter in listed])
     total = ffi.new("double *")
-    if error_if_nonfinite:
-        check(lib.pa_optim_clip_grad_norm(len(listed), nodes, math.inf, float(norm_type), total))  # only measures
-        if not math.isfinite(total[0]):
-            raise RuntimeError(
-                f"clip_grad_norm_: the gradients' norm of order {norm_type} is {total[0]}, not finite, so they "
-                "cannot be clipped; error_if_nonfinite=False scales them by it nevertheless"
-            )
-    check(lib.pa_optim_clip_grad_norm(len(listed), nodes, float(max_norm), float(norm_type), total))
+    finite = bool(error_if_nonfinite)
+    check(lib.pa_optim_clip_grad_norm(len(listed), nodes, float(max_norm), float(norm_type), finite, total))
     norm = tensor(total[0])
     check(lib.pa_record_result_of_last(node_pointer(norm)))  # a recorded step's norm is each call's own
     return norm

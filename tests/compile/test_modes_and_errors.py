@@ -60,7 +60,7 @@ def test_the_default_dtype_is_part_of_the_signature() -> None:
         pyautograd.set_default_dtype(pyautograd.float32)
 
 
-def test_detect_anomaly_runs_the_function_itself() -> None:
+def test_detect_anomaly_around_a_compiled_step_looks_for_anomalies_in_it() -> None:
     w = pyautograd.zeros(1, requires_grad=True)
 
     @pyautograd.compile
