@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
 from pyautograd._signature import Call, take_apart
 from pyautograd._step import Step
+from pyautograd.nn._compiled import compile_module
+from pyautograd.nn._module import Module
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -260,6 +262,11 @@ class CompiledStep(Step):
         return draw_program(program.describe(), self._name, format, rankdir)
 
 
+M = TypeVar("M", bound=Module)
+
+
+@overload
+def compile(fn: M, *, passes: dict[str, bool] | None = None) -> M: ...  # type: ignore[overload-overlap]
 @overload
 def compile(fn: Callable[..., Any], *, passes: dict[str, bool] | None = None) -> CompiledStep: ...
 @overload
@@ -269,10 +276,11 @@ def compile(
 def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | None = None) -> Any:
     """A step (forward, backward, update) recorded as it runs and from the third call on replayed in C.
 
-    **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; a model, for inference under
-    `no_grad`; as a decorator also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as
-    `{"fuse": False}`. **Returns** a `CompiledStep`, called as the function is, and one op of its caller's graph:
-    results have a history where the function's own would have one that is still there.
+    **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; or a module; as a decorator
+    also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as `{"fuse": False}`. **Returns** a
+    `CompiledStep`, called as the function is, or for a module the same module with calls that are compiled. A call is
+    one op of its caller's graph: gradients go through it, and results have a history where the function's own would
+    have one that is still there.
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
@@ -294,4 +302,6 @@ def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | N
     """
     if fn is None:
         return functools.partial(compile, passes=passes)
+    if isinstance(fn, Module):
+        return compile_module(fn, passes, CompiledStep)
     return CompiledStep(fn, passes)
