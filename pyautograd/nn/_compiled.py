@@ -27,7 +27,7 @@ class CompiledModule(Module):
 
     def __getattr__(self, name: str) -> Any:
         """What is neither the module's nor its class's."""
-        if name in ("programs", "run", "draw", "clear"):
+        if name in ("programs", "run", "draw", "clear", "__wrapped__"):
             return getattr(self._step, name)
         return getattr(self._module, name)
 
