@@ -1,0 +1,1 @@
+"""Steps as scripts write them, compiled without a change."""

@@ -1,0 +1,67 @@
+"""Steps that store on themselves, integrate, define ops of their own, log, or toss coins in Python."""
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import pyautograd as torch
+from pyautograd import Tensor, nn, optim
+
+from ..training import refused
+from .script import build, check, normal
+
+
+def test_neural_ordinary_differential_equation() -> None:
+    class ODEFunc(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+            self.nfe = 0
+
+        def forward(self, t: float, y: Tensor) -> Tensor:
+            return self.net(y**3) + 0.0 * t  # type: ignore[no-any-return]
+
+    def odeint(func: Any, y: Tensor, times: list[float]) -> Tensor:
+        """By the classical method of Runge and Kutta."""
+        ys = [y]
+        for t0, t1 in pairwise(times):
+            h = t1 - t0
+            k1 = func(t0, y)
+            k2 = func(t0 + h / 2, y + h / 2 * k1)
+            k3 = func(t0 + h / 2, y + h / 2 * k2)
+            k4 = func(t1, y + h * k3)
+            y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+            ys.append(y)
+        return torch.stack(ys)
+
+    def script() -> Any:
+        func = ODEFunc()
+        optimizer = optim.RMSprop(func.parameters(), lr=1e-3)
+        times = [0.1 * i for i in range(4)]
+
+        def step(y0: Tensor, y: Tensor) -> Tensor:
+            optimizer.zero_grad()
+            loss = torch.mean(torch.abs(odeint(func, y0, times) - y))
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step, (func, optimizer)
+
+    check(script, normal(5, 2), normal(4, 5, 2))
+
+
+def test_control_flow_by_python_s_random_is_refused_by_name() -> None:
+    def script() -> Any:
+        model = nn.Linear(2, 2)
+
+        def step(x: Tensor) -> Tensor:
+            if random.random() < 0.5:  # teacher forcing, say
+                x = model(x)
+            return model(x).sum()  # type: ignore[no-any-return]
+
+        return step, model
+
+    step, _ = build(script)
+    text = refused(torch.compile(step), torch.ones(3, 2), match="draws from random")
+    assert "outside" in text
