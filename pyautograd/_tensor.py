@@ -649,7 +649,7 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"deepcopy: a result of {self._op_name} of shape {self.shape} has a history; detach() it first"
             )
-        copied = _rebuild(type(self), np.asarray(self.detach()).copy(), self.requires_grad)
+        copied = _made_of(type(self), self.detach().clone(), self.requires_grad)
         memo[id(self)] = copied
         if self.grad is not None:
             copied.grad = copy.deepcopy(self.grad, memo)

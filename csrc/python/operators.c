@@ -263,7 +263,7 @@ static int warn_of_lost_history(PyObject *self, const char *what) {
 }
 
 static PyObject *as_number(PyObject *self, const char *what, unaryfunc convert) {
-    if (warn_of_lost_history(self, what) < 0) return NULL;
+    if (!pa_record_hides(pa_handle_node(self)) && warn_of_lost_history(self, what) < 0) return NULL;
     PyObject *element = pa_only_element(self, what), *number = NULL;
     if (element != NULL) number = convert(element);
     Py_XDECREF(element);

@@ -14,6 +14,7 @@ import numpy as np
 from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor as _tensor
+from pyautograd._c import refuse_in_step
 from pyautograd._generator import Generator
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor
@@ -230,6 +231,7 @@ def trunc_normal_(
 
     mean, std = _arguments.number("trunc_normal_", "mean", mean), _arguments.number("trunc_normal_", "std", std)
     a, b = _arguments.number("trunc_normal_", "a", a), _arguments.number("trunc_normal_", "b", b)
+    refuse_in_step("init.trunc_normal_, which Python computes,", "call it before the first step")
     standard = NormalDist()
     low, high = standard.cdf((a - mean) / std), standard.cdf((b - mean) / std)
     uniform_(tensor, generator=generator)
@@ -255,6 +257,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if tensor.numel() == 0:
         return tensor
     gain = _arguments.number("orthogonal_", "gain", gain)
+    refuse_in_step("init.orthogonal_, which NumPy computes,", "call it before the first step")
     normal_(tensor, generator=generator)
     drawn = tensor.detach().numpy().reshape(tensor.shape[0], -1)
     tall = drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T
