@@ -38,7 +38,7 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
                                                        .constant = copy,
                                                        .kind = (uint8_t)kind,
                                                        .requires_grad = pa_node_requires_grad(node),
-                                                       .has_grad = node->array != NULL && node->array->grad != NULL};
+                                                       .grad = node->array != NULL ? node->array->grad : NULL};
     return PA_OK;
 }
 
@@ -426,17 +426,24 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     return true;
 }
 
-static bool same_gradient(const pa_variable *a, const pa_variable *b) {
-    return a->requires_grad == b->requires_grad && a->has_grad == b->has_grad;
+/* The tensor from outside the step that a leaf's gradient was, or NULL. */
+static const pa_node *shared_gradient(const pa_log *log, const pa_variable *v) {
+    int32_t found = v->grad == NULL ? -1 : pa_log_find(log, v->grad);
+    return found >= 0 && log->variables[found].kind <= PA_VARIABLE_CAPTURED ? v->grad : NULL;
+}
+
+static bool same_gradient(const pa_log *la, const pa_variable *a, const pa_log *lb, const pa_variable *b) {
+    return a->requires_grad == b->requires_grad && (a->grad == NULL) == (b->grad == NULL) &&
+           shared_gradient(la, a) == shared_gradient(lb, b);
 }
 
 bool pa_log_same_gradients(const pa_log *a, const pa_log *b) {
     for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++)
-        if (!same_gradient(&a->variables[a->inputs[i]], &b->variables[b->inputs[i]])) return false;
+        if (!same_gradient(a, &a->variables[a->inputs[i]], b, &b->variables[b->inputs[i]])) return false;
     for (size_t i = 0; i < a->n_variables; i++) {
         const pa_variable *v = &a->variables[i];
         int32_t other = v->kind == PA_VARIABLE_CAPTURED ? pa_log_find(b, v->node) : -1;
-        if (other >= 0 && !same_gradient(v, &b->variables[other])) return false;
+        if (other >= 0 && !same_gradient(a, v, b, &b->variables[other])) return false;
     }
     return true;
 }

@@ -30,8 +30,8 @@ typedef struct pa_variable {
     pa_node *node;     /* held */
     pa_node *constant; /* of a constant: a copy of its numbers when it was first used, held */
     uint8_t kind;
-    bool requires_grad; /* when it was first met */
-    bool has_grad;      /* likewise */
+    bool requires_grad;  /* when it was first met */
+    const pa_node *grad; /* likewise, or NULL; not held */
 } pa_variable;
 
 typedef enum pa_entry_kind {

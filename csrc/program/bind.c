@@ -162,7 +162,12 @@ static pa_status share_gradients(pa_program *p, pa_node *const *in) {
         pa_captured *c = &p->captured[i];
         if (!c->shares_gradient) continue;
         PA_TRY(pa_node_need_array(captured_node(c, in)));
-        c->fresh = pa_node_retain(final_tensor(p, in, c->gradient));
+        pa_node *shared = final_tensor(p, in, c->gradient);
+        if (!c->shares_memory)
+            c->fresh = pa_node_retain(shared);
+        else
+            PA_TRY(pa_node_view(shared, (pa_dtype)shared->dtype, shared->ndim, pa_node_shape(shared),
+                                pa_node_strides(shared), 0, &c->fresh));
     }
     return PA_OK;
 }

@@ -99,6 +99,7 @@ static pa_status set_gradient(pa_lowering *l, int32_t variable, int32_t gradient
     int32_t captured;
     if (pa_lower_outlives(l, variable)) PA_TRY(pa_lower_captured(l, variable, &captured));
     l->variables[variable].gradient = gradient;
+    l->variables[variable].gradient_is_alias = false;
     return PA_OK;
 }
 
@@ -109,7 +110,7 @@ static pa_status current_gradient(pa_lowering *l, int32_t variable, int32_t *out
     if (*gradient == PA_GRADIENT_AS_FOUND && !pa_lower_outlives(l, variable)) *gradient = PA_GRADIENT_CLEARED;
     if (*gradient == PA_GRADIENT_AS_FOUND) {
         PA_TRY(pa_lower_captured(l, variable, &captured));
-        bool present = l->log->variables[variable].has_grad || is_value(l, variable);
+        bool present = l->log->variables[variable].grad != NULL || is_value(l, variable);
         l->p->captured[captured].entry_matters = !is_value(l, variable);
         l->p->captured[captured].entry_present = present;
         if (present) PA_TRY(pa_lower_entry_gradient(l, variable, gradient));
@@ -344,6 +345,7 @@ static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
                pa_node_shape_text(l->log->variables[in].node));
     const pa_node *like = l->log->variables[entry->out].node;
     if (!is_value(l, in)) {
+        if (pa_lower_outlives(l, entry->out)) PA_TRY(need_node(l, entry->out));
         int32_t known = l->variables[entry->out].at;
         if (known >= 0 && buffer == l->p->buffer_of[known]) return PA_OK; /* asked for before */
         if (known >= 0) { /* it is another tensor of the step, and has to be that again */
@@ -403,7 +405,9 @@ static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
         PA_TRY(pa_lower_captured(l, in[1], &captured));
         l->p->captured[captured].written = true;
     }
-    return set_gradient(l, in[0], buffer);
+    PA_TRY(set_gradient(l, in[0], buffer));
+    l->variables[in[0]].gradient_is_alias = l->variables[in[1]].base != in[1];
+    return PA_OK;
 }
 
 static pa_status lower_zero_grad(pa_lowering *l, const pa_entry *entry) {
@@ -670,6 +674,7 @@ static pa_status settle_gradients(pa_lowering *l) {
         c->gradient = gradient;
         if (gradient < 0 || gradient == c->entry) continue;
         c->shares_gradient = p->buffers[gradient].kind != PA_BUFFER_ARENA;
+        c->shares_memory = l->variables[v].gradient_is_alias;
         p->shares_gradients = p->shares_gradients || c->shares_gradient;
         if (!c->shares_gradient) p->buffers[gradient].kind = PA_BUFFER_GRADIENT;
     }

@@ -121,6 +121,7 @@ typedef struct pa_captured {
     bool entry_present;   /* and then it had one */
     int32_t entry_is;     /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
     bool shares_gradient; /* as the step leaves it: it is another tensor's buffer */
+    bool shares_memory;   /* and then not that tensor, but one over its memory */
     int32_t input;        /* the argument that it is; -1: none */
     int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
     bool swept;           /* a backward() of the step ends at it */

@@ -76,8 +76,14 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure)) {
         if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, NULL);
         return Py_NewRef(Py_None);
     }
-    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, node->array->grad);
-    return pa_wrap(pa_node_retain(node->array->grad));
+    pa_node *grad = node->array->grad;
+    if (pa_recording() != NULL) {
+        /* One that others hold may be read elsewhere in the step, as a tensor of its own. */
+        bool is_shared = !(grad->flags & PA_BORN_RECORDING) && grad->refs - grad->programs > 1;
+        if (is_shared && pa_zero_or_raise(pa_record_mention(grad)) < 0) return NULL;
+        pa_record_entry(PA_ENTRY_GRAD_OF, 1, &node, grad);
+    }
+    return pa_wrap(pa_node_retain(grad));
 }
 
 static int set_tensor_grad(pa_node *node, PyObject *value) {
@@ -152,11 +158,10 @@ static int set_requires_grad(PyObject *self, PyObject *value, void *Py_UNUSED(cl
     else if (!wanted && node->flags & (PA_LISTED | PA_FREED))
         status = pa_fail(PA_RUNTIME, "requires_grad: the result of %s of shape %s is no leaf; use detach()",
                          pa_op_table[node->op].name, pa_node_shape_text(node));
-    bool is_change = wanted != (int)pa_node_requires_grad(node) && pa_recording() != NULL;
-    if (status == PA_OK && is_change && node->flags & PA_IS_VALUE)
+    if (status == PA_OK && node->flags & PA_IS_VALUE && wanted != (int)pa_node_requires_grad(node))
         status = pa_record_refuse("setting requires_grad of a Value", "compute it under no_grad()");
     if (pa_zero_or_raise(status) < 0) return -1;
-    if (is_change && !pa_record_is_fresh(node)) {
+    if (pa_recording() != NULL && !(node->flags & PA_IS_VALUE) && !pa_record_is_fresh(node)) {
         int64_t flag = wanted;
         pa_record_attributes(PA_ENTRY_REQUIRES_GRAD, 1, &node, NULL, 1, &flag, 0, NULL);
     }
@@ -329,7 +334,7 @@ static PyObject *method_retain_grad(PyObject *self, PyObject *Py_UNUSED(unused))
                                 pa_node_shape_text(node)));
     if (!(node->flags & (PA_LISTED | PA_FREED))) Py_RETURN_NONE; /* a leaf's is kept anyway */
     node->flags |= PA_RETAINS_GRAD;
-    if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_RETAIN_GRAD, 1, &node, NULL);
+    if (pa_recording() != NULL && !(node->flags & PA_IS_VALUE)) pa_record_entry(PA_ENTRY_RETAIN_GRAD, 1, &node, NULL);
     Py_RETURN_NONE;
 }
 

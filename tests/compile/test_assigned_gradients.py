@@ -136,10 +136,24 @@ def smoothed(w: World, x: Tensor) -> Any:
     return w.u.norm()
 
 
+def a_view_of_a_tensor(w: World, x: Tensor) -> Any:
+    w.a.grad = w.t.detach()
+    w.backward(x)
+    w.t.mul_(0.5)
+    return w.a.grad.sum()
+
+
+def read_as_found(w: World, x: Tensor) -> Any:
+    before = [p.grad * 2 for p in w.parameters if p.grad is not None]
+    w.a.grad = w.t
+    w.t.add_(x)
+    return before
+
+
 STEPS = [
-    a_captured_tensor, an_argument, a_tensor_made_in_the_step, a_constant, of_two_tensors, handed_on,
-    handed_on_as_found, shared, exchanged, in_place_through_the_attribute, zeroed_where_there_is_one,
-    summed_over_calls, cleared_at_the_end, smoothed,
+    a_view_of_a_tensor, read_as_found, a_captured_tensor, an_argument, a_tensor_made_in_the_step, a_constant,
+    of_two_tensors, handed_on, handed_on_as_found, shared, exchanged, in_place_through_the_attribute,
+    zeroed_where_there_is_one, summed_over_calls, cleared_at_the_end, smoothed,
 ]  # fmt: skip
 
 
