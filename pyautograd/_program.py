@@ -9,7 +9,7 @@ from pyautograd._c import ffi
 from pyautograd._core import TraceError
 from pyautograd._recording import Recorded
 from pyautograd._signature import Call
-from pyautograd._structure import LEAF, rebuild
+from pyautograd._structure import LEAF, Inner, rebuild
 
 
 class Program:
@@ -123,5 +123,9 @@ def _is_direct(structure: Any) -> bool:
     """Does a program's own result need no rebuilding: one tensor, or a plain tuple of several?"""
     if structure is LEAF:
         return True
-    kind, members = structure
-    return kind is tuple and len(members) > 1 and all(member is LEAF for member in members)
+    return (
+        isinstance(structure, Inner)
+        and structure.kind is tuple
+        and len(structure.members) > 1
+        and all(member is LEAF for member in structure.members)
+    )

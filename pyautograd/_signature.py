@@ -16,7 +16,7 @@ import numpy as np
 
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
-from pyautograd._structure import BY_VALUE, LEAF, Constant, flatten, leaf_names
+from pyautograd._structure import BY_VALUE, LEAF, Constant, Inner
 from pyautograd._tensor import Tensor
 
 
@@ -65,21 +65,21 @@ class Call(NamedTuple):
 
     def names(self, function: Callable[..., Any], is_method: bool) -> list[str]:
         """A name for each leaf: x, y[0], options['scale']."""
-        (_, positional), (_, named) = self.structure
-        pairs = [*zip(_parameter_names(function, is_method, len(positional)), positional), *named]
-        return [leaf for name, structure in pairs for leaf in leaf_names(structure, name)]
+        (_, _, _, positional), (_, _, keys, named) = self.structure
+        pairs = [*zip(_parameter_names(function, is_method, len(positional)), positional), *zip(keys, named)]
+        return [leaf for name, structure in pairs for leaf in _leaf_names(structure, name)]
 
     @property
     def is_flat(self) -> bool:
         """Are the arguments positional and no containers?"""
-        (_, positional), (_, named) = self.structure
+        positional, named = (structure.members for structure in self.structure)
         return not named and all(member is LEAF for member in positional)
 
 
 def take_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
     leaves: list[Any] = []
     named = {name: kwargs[name] for name in sorted(kwargs)}
-    structure = flatten(args, leaves), flatten(named, leaves)
+    structure = _flatten(args, leaves), _flatten(named, leaves)
     arrays = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiub":
@@ -88,6 +88,29 @@ def take_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         elif isinstance(leaf, np.generic):
             leaves[i] = leaf.item()
     return Call(structure, frozenset(arrays), tuple(leaves))
+
+
+def _flatten(value: Any, leaves: list[Any]) -> Any:
+    """All but None and the class float, which have a meaning of their own among the argument kinds of a program."""
+    kind = type(value)
+    if kind is list or kind is tuple or hasattr(kind, "_fields"):
+        return Inner(kind, None, (), tuple([_flatten(item, leaves) for item in value]))
+    if kind is dict:
+        return Inner(kind, None, tuple(value), tuple([_flatten(item, leaves) for item in value.values()]))
+    if value is None or value is float:
+        return Constant(value)
+    leaves.append(value)
+    return LEAF
+
+
+def _leaf_names(structure: Any, name: str) -> list[str]:
+    """How to reach each leaf of what has a name: x, y[0], options['scale']."""
+    if structure is LEAF:
+        return [name]
+    if isinstance(structure, Constant):
+        return []
+    pairs = zip(structure.keys, structure.members) if structure.kind is dict else enumerate(structure.members)
+    return [leaf for key, member in pairs for leaf in _leaf_names(member, f"{name}[{key!r}]")]
 
 
 def _spec(leaf: Any, is_array: bool) -> Any:

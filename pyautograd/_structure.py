@@ -1,22 +1,29 @@
-"""Nested lists, tuples and dicts taken apart into leaves and a structure, and put together again.
+"""Nested containers taken apart into leaves and a structure, and put together again.
 
     {"loss": a, "parts": [b, None]}
         leaves      a, b
-        structure   (dict, (("loss", LEAF), ("parts", (list, (LEAF, (Constant, Constant(None)))))))
+        structure   Inner(dict, None, ("loss", "parts"), (LEAF, Inner(list, None, (), (LEAF, Constant(None)))))
 
-Structures are hashable and compare equal where they hold the same constants in the same containers.
+Structures are hashable and compare equal where they hold the same constants in the same containers. What a container
+is, and how one is made again, is said by a row of CONTAINERS for its type; dataclasses, namedtuples and subclasses that
+add nothing of their own but methods get a row when they are met.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterator
-from typing import Any
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
+from pyautograd._core import Node, TraceError
 from pyautograd._dtype import dtype
+from pyautograd.nn._module import Module
 
 BY_VALUE = (int, str, bool, bytes, complex, type(None), dtype)  # compared as values; other objects by identity
-LEAF = None  # the structure of what is not a container
+LEAF = None  # the structure of what is neither a container nor a constant
 
 
 class Constant:
@@ -44,52 +51,179 @@ class Constant:
         return f"{self.value!r}" if self.key[0] != "object" else f"<{type(self.value).__name__}>"
 
 
-def flatten(value: Any, leaves: list[Any], leaf_type: type = object) -> Any:
-    """Appends the leaves, objects of a type, to a list; returns the structure, with all else in it as constants.
+class Container(NamedTuple):
+    """What is known of a type of containers."""
 
-    None and the class float are never leaves: they have a meaning of their own among the argument kinds of a program.
+    keys: Callable[[Any], Iterable[Any]]
+    members: Callable[[Any], Iterable[Any]]
+    rebuild: Callable[[Any, Any, Any, list[Any]], Any]  # of its type, what else it holds, keys and members
+    extra: Callable[[Any], Any] = lambda value: None  # what else it holds: constants
+
+
+class Inner(NamedTuple):
+    """The structure of a container."""
+
+    kind: Any
+    extra: Any
+    keys: tuple[Any, ...]  # none where the members are numbered
+    members: tuple[Any, ...]
+
+
+def _no_keys(value: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def _new_list(kind: Any, extra: Any, keys: Any, members: list[Any]) -> Any:
+    made: list[Any] = list.__new__(kind)
+    list.extend(made, members)
+    return made
+
+
+def _dict_type(kind: type) -> Any:
+    """Whose methods see the entries and their order, whatever a subclass makes of them."""
+    return OrderedDict if issubclass(kind, OrderedDict) else dict
+
+
+def _new_dict(kind: Any, extra: Any, keys: Any, members: list[Any]) -> Any:
+    base = _dict_type(kind)
+    made = base.__new__(kind)
+    for key, member in zip(keys, members):
+        base.__setitem__(made, key, member)
+    return made
+
+
+def _slots(kind: type) -> list[str]:
+    members = [member for base in kind.__mro__ for member in vars(base).items()]
+    return [name for name, member in members if isinstance(member, types.MemberDescriptorType)]
+
+
+def _attributes(value: Any) -> list[str]:
+    """Those that an object has itself, in its __dict__ and in its slots."""
+    return [*getattr(value, "__dict__", {}), *(name for name in _slots(type(value)) if hasattr(value, name))]
+
+
+def _new_object(kind: type, extra: Any, names: Any, members: list[Any]) -> Any:
+    """An object as it was, by neither __init__ nor the __setattr__ that frozen dataclasses refuse with."""
+    made: Any = object.__new__(kind)
+    for name, member in zip(names, members):
+        object.__setattr__(made, name, member)
+    return made
+
+
+def _factory(value: defaultdict[Any, Any]) -> Constant:
+    """A function that each call defines anew is the same where its code is all that there is to it."""
+    factory = value.default_factory
+    made = Constant(factory)
+    if isinstance(factory, types.FunctionType) and not (factory.__closure__ or factory.__defaults__):
+        made.key = ("code", factory.__code__)
+    return made
+
+
+def _elements(value: Any) -> frozenset[Any]:
+    if any(isinstance(each, Node) for each in value):
+        raise TraceError("a set of tensors or Values is returned, which has no order; return a list")
+    return frozenset(value)
+
+
+_LIST = Container(_no_keys, list.__iter__, _new_list)
+_TUPLE = Container(_no_keys, tuple.__iter__, lambda kind, extra, keys, members: tuple.__new__(kind, members))
+_DICT = Container(
+    lambda value: _dict_type(type(value)).keys(value), lambda value: _dict_type(type(value)).values(value), _new_dict
+)
+_SET = Container(_no_keys, _no_keys, lambda kind, extra, keys, members: kind(extra), _elements)
+_OBJECT = Container(
+    _attributes, lambda value: [object.__getattribute__(value, name) for name in _attributes(value)], _new_object
+)
+
+CONTAINERS: dict[type, Container] = {
+    list: _LIST._replace(rebuild=lambda kind, extra, keys, members: members),
+    tuple: _TUPLE._replace(rebuild=lambda kind, extra, keys, members: tuple(members)),
+    dict: _DICT._replace(rebuild=lambda kind, extra, keys, members: dict(zip(keys, members))),
+    OrderedDict: _DICT,
+    defaultdict: Container(
+        dict.keys, dict.values, lambda kind, extra, keys, members: kind(extra.value, zip(keys, members)), _factory
+    ),
+    deque: Container(
+        _no_keys, iter, lambda kind, extra, keys, members: kind(members, extra), lambda value: value.maxlen
+    ),
+    set: _SET,
+    frozenset: _SET,
+    types.SimpleNamespace: Container(
+        vars, lambda value: vars(value).values(), lambda kind, extra, keys, members: kind(**dict(zip(keys, members)))
+    ),
+}
+
+
+@functools.lru_cache(maxsize=256)
+def container(kind: Any) -> Container | None:
+    """How values of a type are taken apart and made again; None for what is no container.
+
+    **Raises** TraceError for a type that could be made again only in part.
     """
-    kind = type(value)
-    if kind is list or kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
-        return kind, tuple([flatten(item, leaves, leaf_type) for item in value])
-    if kind is dict:
-        return dict, tuple([(key, flatten(item, leaves, leaf_type)) for key, item in value.items()])
-    if value is None or value is float or not isinstance(value, leaf_type):
-        return Constant, Constant(value)
-    leaves.append(value)
-    return LEAF
+    if kind in CONTAINERS:
+        return CONTAINERS[kind]
+    bases: dict[type, Container | None] = {
+        list: _LIST,
+        tuple: _TUPLE,
+        dict: _DICT,
+        deque: None,
+        set: None,
+        frozenset: None,
+    }
+    base = next((each for each in bases if issubclass(kind, each)), None)
+    is_dataclass = "__dataclass_fields__" in dir(kind) and not issubclass(kind, Module)
+    if base is None and not is_dataclass:
+        return None
+    row = _OBJECT if base is None else bases[base]
+    if row is None or (base is not None and (is_dataclass or _slots(kind) or issubclass(kind, defaultdict))):
+        raise TraceError(_refusal(kind))
+    try:
+        row.rebuild(kind, None, (), [])
+    except TypeError:  # some types in C do not let that be
+        raise TraceError(_refusal(kind)) from None
+    return row
+
+
+def _refusal(kind: type) -> str:
+    return (
+        f"a {kind.__name__} is returned, which a program cannot make again: it holds more than its members; "
+        "return a list, tuple, dict or dataclass"
+    )
+
+
+def flatten(value: Any, leaves: list[Any], leaf_type: type) -> Any:
+    """Appends the leaves, objects of a type, to a list; returns the structure, with all else in it as constants."""
+    if isinstance(value, leaf_type):
+        leaves.append(value)
+        return LEAF
+    kind: Any = type(value)
+    row = container(kind)
+    if row is None:
+        return Constant(value)
+    if kind not in CONTAINERS and row is not _OBJECT and getattr(value, "__dict__", None):
+        raise TraceError(_refusal(kind))
+    members = tuple([flatten(member, leaves, leaf_type) for member in row.members(value)])
+    return Inner(kind, row.extra(value), tuple(row.keys(value)), members)
 
 
 def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     """The containers of a structure around the next leaves."""
     if structure is LEAF:
         return next(leaves)
-    kind, members = structure
-    if kind is Constant:
-        return members.value
-    if kind is dict:
-        return {key: rebuild(member, leaves) for key, member in members}
-    items = [rebuild(member, leaves) for member in members]
-    return kind(*items) if hasattr(kind, "_fields") else kind(items)
-
-
-def leaf_names(structure: Any, name: str) -> list[str]:
-    """How to reach each leaf of what has a name: x, y[0], options['scale']."""
-    if structure is LEAF:
-        return [name]
-    kind, members = structure
-    if kind is Constant:
-        return []
-    pairs = members if kind is dict else enumerate(members)
-    return [leaf for key, member in pairs for leaf in leaf_names(member, f"{name}[{key!r}]")]
+    if isinstance(structure, Constant):
+        return structure.value
+    kind, extra, keys, members = structure
+    row = CONTAINERS.get(kind) or container(kind)
+    assert row is not None
+    return row.rebuild(kind, extra, keys, [rebuild(member, leaves) for member in members])
 
 
 def outline(structure: Any) -> str:
     """A structure in words."""
     if structure is LEAF:
         return "a tensor"
-    kind, members = structure
-    if kind is Constant:
-        return str(members)
-    parts = [f"{name!r}: {outline(each)}" for name, each in members] if kind is dict else map(outline, members)
-    return f"{kind.__name__}({', '.join(parts)})"
+    if isinstance(structure, Constant):
+        return str(structure)
+    parts = list(map(outline, structure.members))
+    parts = [f"{key!r}: {part}" for key, part in zip(structure.keys, parts)] if structure.keys else parts
+    return f"{structure.kind.__name__}({', '.join(parts)})"

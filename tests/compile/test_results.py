@@ -1,9 +1,18 @@
 """Results are the caller's: they keep their numbers, their form and their types, and share no memory."""
 
-from typing import Any
+import contextlib
+import dataclasses
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
 
 import pyautograd
 from pyautograd import Tensor, Value, nn
+
+from .training import refused
 
 
 def test_results_kept_stay_what_they_were() -> None:
@@ -64,3 +73,182 @@ def test_numbers_come_back_as_floats() -> None:
         doubled, tripled, value = step(Value(float(i)), float(i))
         assert type(doubled) is float and type(tripled) is float and type(value) is Value
         assert (doubled, tripled, value.data) == (2.0 * i, 3.0 * i, i)
+
+
+class Pair(NamedTuple):
+    loss: Any
+    name: str = "pair"
+
+    def double(self) -> Any:
+        return self.loss * 2
+
+
+@dataclasses.dataclass
+class Output:
+    loss: Any
+    parts: list[Any]
+    made: int = dataclasses.field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.made += 1
+        self.extra = "of its own"
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    loss: Any
+    again: Any = dataclasses.field(init=False, default=None)
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    loss: Any
+    other: Any = None
+
+
+class Rows(list[Any]):
+    def total(self) -> Any:
+        return sum(self)
+
+
+class Triple(tuple[Any, ...]):
+    pass
+
+
+class Named(OrderedDict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key.upper(), value)
+
+
+class Counted(dict[str, Any]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 3
+
+
+@dataclasses.dataclass
+class Mapped(dict[str, Any]):
+    loss: Any = None
+
+
+class Slots(list[Any]):
+    __slots__ = ("more",)
+
+
+@dataclasses.dataclass
+class NoLossError(Exception):
+    loss: Any
+
+
+def frozen(x: Tensor) -> Frozen:
+    made = Frozen(x.sum())
+    object.__setattr__(made, "again", x * 2)
+    return made
+
+
+def turned(x: Tensor) -> OrderedDict[str, Any]:
+    made = OrderedDict(a=x.sum(), b=x * 2, c=1)
+    made.move_to_end("a")
+    return made
+
+
+def filled(x: Tensor) -> Any:
+    made = Rows()
+    made += [x.sum(), x * 3]
+    return made
+
+
+RESULTS: list[Callable[[Tensor], Any]] = [
+    lambda x: Pair(x.sum()),
+    lambda x: Output(x.sum(), [x * 2, (x + 1, "words")]),
+    frozen,
+    lambda x: Slotted(x.sum(), {"deep": Slotted(x * 2)}),
+    turned,
+    lambda x: Named(a=x.sum(), b=(x, 3)),
+    filled,
+    lambda x: Triple((x.sum(), None)),
+    lambda x: defaultdict(list, a=[x.sum()]),
+    lambda x: defaultdict(lambda: 7, a=x.sum()),
+    lambda x: deque([x.sum(), x * 2, x + 1], maxlen=2),
+    lambda x: types.SimpleNamespace(loss=x.sum(), deep=types.SimpleNamespace(out=(x, [x * 2]))),
+    lambda x: (x.sum(), {1, 2}, frozenset({"a"})),
+    lambda x: {Pair(1): {"a": [Pair(x * 2)]}, "b": ()},
+    lambda x: [],
+    lambda x: {},
+]
+
+
+def form(value: Any) -> Any:
+    """A result with numbers in the place of tensors, and the types of its containers."""
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, dict):
+        return type(value), [(key, form(each)) for key, each in value.items()], getattr(value, "default_factory", None)
+    if isinstance(value, (list, tuple, deque)):
+        return type(value), [form(each) for each in value], getattr(value, "maxlen", None)
+    if dataclasses.is_dataclass(value) or isinstance(value, types.SimpleNamespace):
+        names = getattr(value, "__dict__", None) or type(value).__slots__
+        return type(value), [(name, form(getattr(value, name))) for name in names]
+    return type(value), value
+
+
+@pytest.mark.parametrize("function", RESULTS)
+@pytest.mark.parametrize("anomaly", [False, True])
+def test_containers_of_every_kind_come_back_as_they_were(function: Callable[[Tensor], Any], anomaly: bool) -> None:
+    step = pyautograd.compile(function)
+    for i in range(5):
+        x = pyautograd.full((2,), float(i))
+        with pyautograd.autograd.detect_anomaly() if anomaly else contextlib.nullcontext():
+            found, expected = step(x), function(x)
+        if isinstance(found, defaultdict):
+            assert found["new"] == expected["new"]
+            expected.default_factory = found.default_factory
+        assert form(found) == form(expected)
+        assert found is not step(x) or found == ()
+
+
+def test_a_container_of_a_result_is_the_callers_own() -> None:
+    step = pyautograd.compile(lambda x: {"a": [x.sum()], "b": {1, 2}})
+    for i in range(6):
+        found = step(pyautograd.full((2,), float(i)))
+        assert found["a"][0].item() == 2 * i and len(found["a"]) == 1 and found["b"] == {1, 2}
+        found["a"].append(3)
+        found["b"].add(3)
+        found["c"] = 4
+
+
+def test_what_cannot_be_made_again_is_refused_by_name() -> None:
+    def counted(x: Tensor) -> Any:
+        made = Counted()
+        made["loss"] = x.sum()
+        return made
+
+    for function, name in [
+        (counted, "Counted"),
+        (lambda x: Mapped(x.sum()), "Mapped"),
+        (lambda x: Slots([x.sum()]), "Slots"),
+        (lambda x: [NoLossError(x.sum())], "NoLossError"),
+    ]:
+        refused(pyautograd.compile(function), pyautograd.ones(2), match=f"a {name} is returned")
+    refused(pyautograd.compile(lambda v: {v * 2}), Value(1.0), match="a set of tensors or Values is returned")
+
+
+def test_containers_that_differ_from_call_to_call_are_told() -> None:
+    lengths = iter(range(1, 9))
+    step = pyautograd.compile(lambda x: deque([x], maxlen=next(lengths)))
+    refused(step, pyautograd.ones(2))
+
+
+def test_a_model_that_is_a_dataclass_stays_itself() -> None:
+    @dataclasses.dataclass(eq=False)
+    class Model(nn.Module):
+        width: int
+
+        def __post_init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(self.width, 1)
+
+    model = Model(2)
+    step = pyautograd.compile(lambda x: (model.layer(x).sum(), model))
+    for _ in range(4):
+        assert step(pyautograd.ones(1, 2))[1] is model
