@@ -373,7 +373,12 @@ pa_status pa_node_save(pa_node *node, size_t bytes) {
     const pa_op_info *info = &pa_op_table[node->op];
     PA_FAIL_IF(!(info->effects & READS_SAVED), PA_RUNTIME,
                "%s: the op's row does not say that its backward reads what is saved", info->name);
-    return node->array->saved != NULL ? PA_OK : pa_storage_new(bytes, &node->array->saved);
+    pa_storage *saved = node->array->saved, *larger = NULL;
+    if (saved != NULL && saved->bytes >= bytes) return PA_OK;
+    PA_TRY(pa_storage_new(bytes, &larger));
+    pa_storage_release(saved);
+    node->array->saved = larger;
+    return PA_OK;
 }
 
 void pa_node_unlink(pa_node *node) {

@@ -224,7 +224,7 @@ void pa_node_make_older_than(pa_node *node, pa_node *successor);
 /* Lets go of the parents; the node keeps its data. */
 void pa_node_unlink(pa_node *node);
 
-/* Room that the node's forward fills for its backward, in array->saved; made once. Fails where the op's row does not
+/* Room that the node's forward fills for its backward, in array->saved; made once, but for more bytes. Fails where the op's row does not
    say READS_SAVED, by which programs know that the backward depends on the forward having run. */
 pa_status pa_node_save(pa_node *node, size_t bytes);
 

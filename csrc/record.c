@@ -322,6 +322,23 @@ pa_status pa_record_refuse(const char *what, const char *instead) {
     return pa_fail(PA_TRACE, "%s cannot be part of a step that is being compiled: %s", what, instead);
 }
 
+/* A tensor that Python is just making takes part later: a size that is the number of rows is taken for it. */
+bool pa_record_axis(const pa_node *node, int axis, pa_affine *out) {
+    const pa_log *log = pa_recording();
+    if (log == NULL || log->beside == NULL) return false;
+    pa_rows rows = pa_log_rows(log->beside, log);
+    int64_t size = node->array->shape[axis];
+    int32_t variable = pa_log_find(log, node);
+    if (variable < 0) {
+        *out = (pa_affine){0, 1};
+        return size == rows.b && node->flags & PA_BORN_RECORDING;
+    }
+    if ((size_t)variable >= log->beside->n_variables) return false;
+    const pa_node *other = log->beside->variables[variable].node;
+    return other->ndim == node->ndim && other->array->shape[axis] != size &&
+           pa_rows_fit(rows, other->array->shape[axis], size, out);
+}
+
 /* ---- reading logs ---- */
 
 /* "file.py, line 12" of an entry. */
@@ -352,46 +369,63 @@ static const char *entry_name(const pa_entry *entry) {
     return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
 }
 
-static bool same_constant(const pa_variable *a, const pa_variable *b) {
-    return a->kind != PA_VARIABLE_CONSTANT ||
-           memcmp(pa_node_data(a->constant), pa_node_data(b->constant), pa_node_bytes(a->constant)) == 0;
-}
-
-static bool same_layout(const pa_node *a, const pa_node *b) {
-    if (a->dtype != b->dtype || !pa_same_shape(a, b)) return false;
-    for (int i = 0; i < a->ndim; i++)
+/* Alike as pa_log_difference means it, `rows` being how many each log had. */
+static bool same_layout(const pa_node *a, const pa_node *b, pa_rows rows) {
+    if (a->dtype != b->dtype || !pa_rows_fit_shapes(rows, a, b)) return false;
+    for (int i = 0; i < a->ndim && rows.a == rows.b; i++)
         if (a->array->strides[i] != b->array->strides[i] && a->array->shape[i] > 1) return false;
     return true;
 }
 
 /* Why variable i of two logs is not the same, or NULL. */
-static const char *variable_difference(const pa_variable *a, const pa_variable *b) {
+static const char *variable_difference(const pa_variable *a, const pa_variable *b, pa_rows rows) {
     if (a->kind != b->kind) return "it used something that it had made itself, or another time had not";
-    if (!same_layout(a->node, b->node)) return "the shapes or dtypes were others";
+    if (!same_layout(a->node, b->node, rows)) return "the shapes or dtypes were others";
     if (a->requires_grad != b->requires_grad) return "a gradient was wanted one time and not the other";
     if (a->kind == PA_VARIABLE_CAPTURED && a->node != b->node) return "another tensor was used from outside the step";
-    if (!same_constant(a, b))
-        return "a number that Python computed was another one (random numbers, counters, numbers read from data): give "
-               "it to the step as a float or a tensor";
-    return NULL;
+    pa_rows_constant unused;
+    if (a->kind != PA_VARIABLE_CONSTANT || pa_rows_fit_constants(rows, a->constant, b->constant, &unused)) return NULL;
+    if (rows.a != rows.b)
+        return "a number that Python computed was another one with another number of rows: write .mean() where a sum "
+               "is divided by it; a tensor that Python makes needs rows that are all alike";
+    return "a number that Python computed was another one (random numbers, counters, numbers read from data): give it "
+           "to the step as a float or a tensor";
 }
 
 static bool same_bytes(const void *a, const void *b, size_t n) { return n == 0 || memcmp(a, b, n) == 0; }
 
-static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b) {
+/* Shapes of views, bounds of slices and checks may follow from the rows. */
+static bool same_ints(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b, pa_rows rows) {
+    pa_affine unused;
+    const int64_t *x = la->ints + a->ints, *y = lb->ints + b->ints;
+    for (int i = 0; i < a->n_ints; i++)
+        if (x[i] != y[i] && (a->kind != PA_ENTRY_OP || !pa_rows_fit(rows, x[i], y[i], &unused))) return false;
+    return true;
+}
+
+static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b, pa_rows rows) {
     if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->out != b->out || a->n_ints != b->n_ints ||
         a->n_params != b->n_params || a->tracked != b->tracked)
         return false;
-    return same_bytes(a->params, b->params, sizeof a->params) &&
-           same_bytes(la->ints + a->ints, lb->ints + b->ints, a->n_ints * sizeof *la->ints) &&
+    return same_bytes(a->params, b->params, sizeof a->params) && same_ints(la, a, lb, b, rows) &&
            same_bytes(la->operands + a->operands, lb->operands + b->operands, (size_t)a->n * sizeof *la->operands);
 }
 
+pa_rows pa_log_rows(const pa_log *a, const pa_log *b) {
+    for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++) {
+        const pa_node *x = a->variables[a->inputs[i]].node, *y = b->variables[b->inputs[i]].node;
+        if (x->ndim > 0 && y->ndim > 0 && x->array->shape[0] != y->array->shape[0])
+            return (pa_rows){x->array->shape[0], y->array->shape[0]};
+    }
+    return (pa_rows){0, 0};
+}
+
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size) {
+    pa_rows rows = pa_log_rows(a, b);
     char place_a[320], place_b[320];
     size_t checked = 0; /* variables */
     for (size_t i = 0; i < a->n_inputs && i < b->n_inputs; i++) {
-        const char *why = variable_difference(&a->variables[a->inputs[i]], &b->variables[b->inputs[i]]);
+        const char *why = variable_difference(&a->variables[a->inputs[i]], &b->variables[b->inputs[i]], rows);
         if (why == NULL) continue;
         snprintf(text, size, "argument %zu: %s", i, why);
         return true;
@@ -399,7 +433,7 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     for (size_t i = 0; i < a->n_entries && i < b->n_entries; i++) {
         const pa_entry *x = &a->entries[i], *y = &b->entries[i];
         place_of(b, y, place_b, sizeof place_b);
-        if (!same_entry(a, x, b, y)) {
+        if (!same_entry(a, x, b, y, rows)) {
             place_of(a, x, place_a, sizeof place_a);
             snprintf(
                 text, size,
@@ -411,7 +445,7 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
             int32_t variable = k < x->n ? a->operands[x->operands + k] : x->out;
             if (variable < 0 || (size_t)variable < checked) continue;
             checked = (size_t)variable + 1;
-            const char *why = variable_difference(&a->variables[variable], &b->variables[variable]);
+            const char *why = variable_difference(&a->variables[variable], &b->variables[variable], rows);
             if (why == NULL) continue;
             snprintf(text, size, "%s (%s): %s", entry_name(x), place_b, why);
             return true;

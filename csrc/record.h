@@ -17,6 +17,7 @@
 #define PA_RECORD_H
 
 #include "kernels/ops.h"
+#include "rows.h"
 #include "table.h"
 
 typedef enum pa_variable_kind {
@@ -89,7 +90,9 @@ typedef struct pa_log {
     size_t n_inputs, inputs_capacity;
     pa_table table; /* of the variables, by their nodes */
     int64_t updates;
-    pa_status status; /* what went wrong */
+    const struct pa_log *beside; /* while it records: an earlier log of the same with another number of rows, or NULL */
+    void *sizes;                 /* then: what makes Python's ints of sizes that differ, borrowed */
+    pa_status status;            /* what went wrong */
 } pa_log;
 
 pa_status pa_record_begin(pa_log **out); /* fails while this thread records already */
@@ -144,7 +147,14 @@ pa_status pa_record_refuse(const char *what, const char *instead);
 /* PA_TRACE where the memory of a constant was written by other means than the log has, such as an array over it. */
 pa_status pa_log_check_constants(const pa_log *log);
 
-/* Writes where and how two logs differ; false where they are the same. */
+/* The function of the rows that an axis of a node is, where this thread records beside another log and the axis differs
+   there; false elsewhere. */
+bool pa_record_axis(const pa_node *node, int axis, pa_affine *out);
+
+/* The rows of the batch, where the first axes of two logs' inputs differ. */
+pa_rows pa_log_rows(const pa_log *a, const pa_log *b);
+
+/* Writes where and how two logs differ; false where they are the same, but for what follows from the rows. */
 bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size);
 
 /* Did two calls find the same leaves with a gradient, and requiring one? Where not, what they did may differ. */

@@ -20,6 +20,7 @@ import numpy as np
 
 from pyautograd import _core
 from pyautograd._arguments import named
+from pyautograd._batch import may_free, without_rows
 from pyautograd._core import TraceError, is_recording
 from pyautograd._draw import draw_program
 from pyautograd._generator import Generator
@@ -58,15 +59,22 @@ class CompiledStep(Step):
     ([9.0, 9.0, 9.0], 1)
     """
 
-    def __init__(self, function: Callable[..., Any], passes: dict[str, bool] | None = None, owner: Any = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        passes: dict[str, bool] | None = None,
+        owner: Any = None,
+        dynamic_batch: bool = False,
+    ) -> None:
         super().__init__(function, owner)
         self._fast: Callable[[tuple[Any, ...]], Any] = _never
         self._passes = dict(passes or {})
+        self._dynamic_batch = dynamic_batch
         self._turn = _core.turn()
         self.clear()
 
     def _options(self) -> dict[str, Any]:
-        return {"passes": self._passes}
+        return {"passes": self._passes, "dynamic_batch": self._dynamic_batch}
 
     def clear(self) -> None:
         """Forgets all programs and recordings.
@@ -146,57 +154,76 @@ class CompiledStep(Step):
 
     def _record(self, call: Call) -> Any:
         """The result of a recorded call, which makes a program where one before has done the same."""
-        key = call.kind, call.signature()
+        key = self._key(call)
         earlier = self._recorded.setdefault(key, [])
         while len(self._recorded) > MAX_PROGRAMS:
             del self._recorded[next(iter(self._recorded))]
         names = call.names(self.__wrapped__, self._owner() is not None)
-        alike = [each for each in reversed(earlier) if each.guards.broken() is None]
+        valid = [each for each in reversed(earlier) if each.guards.broken() is None]
+        alike = self._alike(valid, call.signature())
         if not alike:
             if (place := self._what_changed(key, earlier)) is not None:
                 self._recompiles.count_change(place)
             self._recompiles.count_signature(call, names)
         guards = StepGuards(self.__wrapped__, self._owner(), call.objects(names))
-        result, recorded, problem = record(self._function, call, guards)
+        result, recorded, problem = record(self._function, call, guards, alike[0] if alike else None)
         if problem is not None:
             if key not in self._begun:  # the first call may set things up that later ones only read
                 self._begun = {key, *list(self._begun)[:MAX_PROGRAMS]}
                 return result
             raise TraceError(f"{self._name}: {problem}")
+        alike = [each for each in alike if recorded.stands_for(each)]
         differences = [each.difference(recorded) for each in alike]
         if None in differences:
-            earlier.remove(alike[differences.index(None)])
-            self._compile(call, recorded, names)
+            self._compile(call, recorded, names, alike[differences.index(None)])
             return result
         for each, difference in zip(alike, differences):
             if each.log.same_gradients(recorded.log):  # else it may have had to do something else
                 earlier.remove(each)
-                raise TraceError(f"{self._name}: two calls with the same signature {difference}")
+                with_what = "the same signature" if each.signature == recorded.signature else "other numbers of rows"
+                raise TraceError(f"{self._name}: two calls with {with_what} {difference}")
         earlier.append(recorded)
         del earlier[:-MAX_RECORDED]
         return result
+
+    def _key(self, call: Call | Program) -> tuple[Any, Any]:
+        """What recordings have in common of which two make a program."""
+        signature = call.signature() if isinstance(call, Call) else call.signature
+        return call.kind, without_rows(signature) if self._dynamic_batch else signature
+
+    def _alike(self, recorded: list[Recorded], signature: tuple[Any, ...]) -> list[Recorded]:
+        """The recordings that a call of a signature should repeat, those with another number of rows first."""
+        others = [each for each in recorded if may_free(each.signature, signature)]
+        return others + [each for each in recorded if each.signature == signature]
 
     def _what_changed(self, key: tuple[Any, Any], earlier: list[Recorded]) -> str | None:
         """What is no longer as it was at an earlier call with the same signature."""
         place = earlier[-1].guards.broken() if earlier else None
         for program in self._programs:
-            if place is None and (program.kind, program.signature) == key:
+            if place is None and self._key(program) == key:
                 place = program.refresh()[0]
         return place
 
-    def _compile(self, call: Call, recorded: Recorded, names: list[str]) -> None:
-        """A program of what was recorded; few are kept that differ only in the tensors that they are bound to."""
+    def _compile(self, call: Call, recorded: Recorded, names: list[str], before: Recorded) -> None:
+        """A program of what was recorded twice: for any number of rows where that was another one. Few are kept that
+        differ only in the tensors that they are bound to.
+        """
+        key = self._key(call)
+        earlier = self._recorded[key]
+        earlier.remove(before)
         disabled = tuple(name for name, wanted in self._passes.items() if not wanted)
+        other = before if before.signature != recorded.signature else None
         try:
-            program = Program(self._name, call, recorded, names, disabled)
+            program = Program(self._name, call, recorded, names, disabled, other)
         except NotImplementedError as error:
             raise TraceError(f"{self._name}: {error}") from None
-        alike = [
-            each
-            for each in self._programs
-            if each.kind == program.kind and each.signature == program.signature and each.refresh()[0] is None
-        ]
-        self._drop(alike[MAX_ALIKE - 1 :])
+        alike = [each for each in self._programs if self._key(each) == key and each.refresh()[0] is None]
+        if other is not None:
+            self._drop([each for each in alike if not each.has_free_rows and recorded.stands_for(each)])
+            earlier[:] = [each for each in earlier if not recorded.stands_for(each)]
+        elif self._dynamic_batch:  # until another number of rows comes
+            earlier.append(recorded)
+        self._drop([each for each in alike if each.signature == program.signature][MAX_ALIKE - 1 :])
         self._use(program)
 
     def run(
@@ -266,21 +293,28 @@ M = TypeVar("M", bound=Module)
 
 
 @overload
-def compile(fn: M, *, passes: dict[str, bool] | None = None) -> M: ...  # type: ignore[overload-overlap]
-@overload
-def compile(fn: Callable[..., Any], *, passes: dict[str, bool] | None = None) -> CompiledStep: ...
+def compile(  # type: ignore[overload-overlap]
+    fn: M, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
+) -> M: ...
 @overload
 def compile(
-    fn: None = None, *, passes: dict[str, bool] | None = None
+    fn: Callable[..., Any], *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
+) -> CompiledStep: ...
+@overload
+def compile(
+    fn: None = None, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
 ) -> Callable[[Callable[..., Any]], CompiledStep]: ...
-def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | None = None) -> Any:
+def compile(
+    fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
+) -> Any:
     """A step (forward, backward, update) recorded as it runs and from the third call on replayed in C.
 
     **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; or a module; as a decorator
-    also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as `{"fuse": False}`. **Returns** a
-    `CompiledStep`, called as the function is, or for a module the same module with calls that are compiled. A call is
-    one op of its caller's graph: gradients go through it, and results have a history where the function's own would
-    have one that is still there.
+    also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as `{"fuse": False}`.
+    `dynamic_batch`: the first axes of arguments are a batch, and once two numbers of rows have been recorded one
+    program serves any. **Returns** a `CompiledStep`, called as the function is, or for a module the same module with
+    calls that are compiled. A call is one op of its caller's graph: gradients go through it, and results have a history
+    where the function's own would have one that is still there.
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
@@ -301,7 +335,7 @@ def compile(fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | N
     [5.0, 1.25, 0.3125, 0.0781]
     """
     if fn is None:
-        return functools.partial(compile, passes=passes)
+        return functools.partial(compile, passes=passes, dynamic_batch=dynamic_batch)
     if isinstance(fn, Module):
-        return compile_module(fn, passes, CompiledStep)
-    return CompiledStep(fn, passes)
+        return compile_module(fn, {"passes": passes, "dynamic_batch": dynamic_batch}, CompiledStep)
+    return CompiledStep(fn, passes, dynamic_batch=dynamic_batch)

@@ -15,6 +15,7 @@ from pyautograd._core import Tensor
 from pyautograd._device import check_device
 from pyautograd._dtype import as_dtype, bool_, get_default_dtype, int64
 from pyautograd._dtype import dtype as Dtype
+from pyautograd._rows import plain
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like",
@@ -150,6 +151,8 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    if type(step) is int and step == 1:
+        start, end = plain(start), plain(end)
     given = {"start": start, "end": end, "step": step}
     whole = all(hasattr(type(each), "__index__") and not isinstance(each, _core.Node) for each in given.values())
     wanted = chosen(dtype, int64 if whole else get_default_dtype())

@@ -18,6 +18,7 @@ from pyautograd._c import refuse_in_step
 from pyautograd._core import Node, Tensor, apply, is_recording, reshape
 from pyautograd._creation import arange
 from pyautograd._elementwise import where
+from pyautograd._rows import Rows
 from pyautograd._shape import broadcast_to
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
@@ -91,8 +92,10 @@ def _slice_triple(item: Any, size: int, axis: int, shape: tuple[int, ...]) -> tu
     if isinstance(item, slice):
         if item.step is not None and operator.index(item.step) <= 0:
             raise ValueError(f"index: a slice of step {item.step} at axis {axis}; steps are positive")
-        start, stop, step = item.indices(size)
-        return start, step, len(range(start, stop, step))
+        if type(size) is int and type(item.start) is not Rows and type(item.stop) is not Rows:
+            start, stop, step = item.indices(size)
+            return start, step, len(range(start, stop, step))
+        return _slice_of_rows(item, size)
     try:
         index = operator.index(item)
     except TypeError:
@@ -100,6 +103,18 @@ def _slice_triple(item: Any, size: int, axis: int, shape: tuple[int, ...]) -> tu
     if not -size <= index < size:
         raise IndexError(f"index: {index} is out of range at axis {axis} of shape {shape}")
     return index + size if index < 0 else index, 1, -1
+
+
+def _slice_of_rows(item: slice, size: int) -> tuple[int, int, int]:
+    """The same, in a recorded step, along an axis or between bounds that follow from the number of rows."""
+
+    def clamp(bound: Any, default: int) -> int:
+        at = default if bound is None else operator.index(bound)
+        return min(max(at + size if at < 0 else at, 0), size)
+
+    start, stop = clamp(item.start, 0), clamp(item.stop, size)
+    step = 1 if item.step is None else operator.index(item.step)
+    return start, step, max(0, stop - start + step - 1) // step
 
 
 def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shape: tuple[int, ...]) -> Any:

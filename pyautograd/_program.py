@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyautograd import _core
+from pyautograd._batch import with_free_rows
 from pyautograd._c import ffi
 from pyautograd._core import TraceError
 from pyautograd._recording import Recorded
@@ -15,10 +16,19 @@ from pyautograd._structure import LEAF, Inner, rebuild
 class Program:
     """A step compiled for one signature. `describe()` is a dict of what it consists of; the repr shows it."""
 
-    def __init__(self, name: str, call: Call, recorded: Recorded, names: list[str], disabled: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        call: Call,
+        recorded: Recorded,
+        names: list[str],
+        disabled: tuple[str, ...],
+        other: Recorded | None = None,
+    ) -> None:
         self.name = name
         self.kind = call.kind
-        self.signature = call.signature()
+        self.has_free_rows = other is not None  # and serves any number of them
+        self.signature = call.signature() if other is None else with_free_rows(other.signature, call.signature())
         self._names = names
         self._results = recorded.results
         self._updates = recorded.updates
@@ -28,9 +38,11 @@ class Program:
         self._waiting = [list(update.plan.waiting) for update in recorded.updates]
         self.gives_loss = False  # it has made steps of a training
         self.is_dead = False  # its updates are bound to an optimiser's state that was replaced
-        self._program = _core.Program(recorded.log, disabled)
+        self._program = _core.Program(recorded.log, disabled, None if other is None else other.log)
         if recorded.log.updates != len(recorded.updates):
             raise TraceError(f"{name}: an optimiser was stepped by something else than its step()")
+        if recorded.bounds is not None and other is not None:
+            self._program.set_rows(recorded.bounds.least, recorded.bounds.greatest)
         self._program.set_argument_kinds(call.argument_kinds())
         for k, update in enumerate(self._updates):
             self._set_update(k, update.plan)

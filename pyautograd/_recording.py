@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyautograd import _core, _grad_mode, _updates
+from pyautograd._batch import rows_of
 from pyautograd._core import Node, is_traced_scalar
 from pyautograd._guards import StepGuards
+from pyautograd._rows import Bounds
 from pyautograd._signature import Call
 from pyautograd._structure import flatten, outline, rebuild
 from pyautograd._value import Value
@@ -21,6 +23,16 @@ class Recorded(NamedTuple):
     results: Any  # their structure
     updates: list[_updates.Update]
     guards: StepGuards
+    signature: tuple[Any, ...]
+    bounds: Bounds | None  # of one made beside another with another number of rows
+
+    def stands_for(self, other: Any) -> bool:
+        """Whether what is known of the number of rows says that a call as another recording's, or program's, does the
+        same."""
+        rows = rows_of(other.signature, self.signature)
+        return other.signature == self.signature or (
+            rows is not None and self.bounds is not None and rows[0] in self.bounds
+        )
 
     def difference(self, other: Recorded) -> str | None:
         """What two calls with the same signature did differently, as the end of a sentence about them."""
@@ -37,13 +49,20 @@ def run_eagerly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return rebuild(structure, iter([_as_given(output, _is_live(output)) for output in outputs]))
 
 
-def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tuple[Any, Recorded, str | None]:
+def record(
+    function: Callable[..., Any], call: Call, guards: StepGuards, beside: Recorded | None = None
+) -> tuple[Any, Recorded, str | None]:
     """The result of a call, what was recorded, and what a program could not repeat."""
+    bounds = None
     outputs: list[Any] = []
     with _core.recorded():
         try:
             updates = _updates.start()
             args, kwargs = _stand_ins(call)
+            if beside is not None and (rows := rows_of(beside.signature, call.signature())) is not None:
+                bounds = Bounds(rows[1])
+                sizes = bounds.make
+                _core.record_beside(beside.log, sizes)
             structure = flatten(function(*args, **kwargs), outputs, Node)
             log = _core.record_stop(tuple(outputs))
         finally:
@@ -56,7 +75,7 @@ def record(function: Callable[..., Any], call: Call, guards: StepGuards) -> tupl
         gc.collect()  # a helper that calls itself, as micrograd's build_topo does, holds what it saw in a cycle
     if problem is None and (leak := log.leak()) is not None:
         problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
-    return result, Recorded(log, structure, updates, guards), problem
+    return result, Recorded(log, structure, updates, guards, call.signature(), bounds), problem
 
 
 def _stand_ins(call: Call) -> tuple[Any, Any]:

@@ -153,7 +153,8 @@ class Run:
         result, program = self._step._call(args, {})
         loss = _loss_of(result)
         if program is not None:
-            self._programs[size] = program
+            sizes = (self._batch, self._rest) if program.has_free_rows else (size,)
+            self._programs.update(dict.fromkeys(sizes, program))
             program.gives_loss = True
         return loss
 

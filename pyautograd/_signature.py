@@ -25,7 +25,7 @@ class TensorSpec(NamedTuple):
 
     kind: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]  # "n" for a free batch axis
     contiguous: bool
     requires_grad: bool
 
@@ -33,7 +33,8 @@ class TensorSpec(NamedTuple):
         if self.kind == "Value":
             return "Value"
         notes = ["not contiguous"] * (not self.contiguous) + ["requires grad"] * self.requires_grad
-        return f"{self.kind} {self.dtype} {self.shape}" + (f" ({', '.join(notes)})" if notes else "")
+        shape = f"({', '.join(map(str, self.shape))}{',' * (len(self.shape) == 1)})"
+        return f"{self.kind} {self.dtype} {shape}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 class Call(NamedTuple):

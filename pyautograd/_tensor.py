@@ -27,6 +27,7 @@ from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
 from pyautograd._indexing import getitem, setitem_in_step
 from pyautograd._install import install_methods
+from pyautograd._rows import whole
 
 __all__ = ["Tensor", "is_tensor"]
 
@@ -233,12 +234,12 @@ class Tensor(TensorMethods):
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
+        return whole(self.shape[0], "len()")
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(self.shape[0]))
+        return (self[i] for i in range(len(self)))
 
     def __contains__(self, item: Any) -> bool:
         return bool(self.eq(item).any())

@@ -344,9 +344,10 @@ pa_status pa_mean_forward(pa_node *node, void *PA_UNUSED(scratch)) {
 }
 
 /* The means stay in array->saved for the backward. */
-static pa_status means_of(const pa_node *a, const plan *p, pa_array *array) {
-    if (array->saved == NULL) PA_TRY(pa_storage_new((size_t)p->outputs * sizeof(double), &array->saved));
-    reduce_float(MEAN, a, p, NULL, (double)p->count, (double *)(void *)array->saved->data, NULL);
+static pa_status means_of(pa_node *node, const plan *p) {
+    PA_TRY(pa_node_save(node, (size_t)p->outputs * sizeof(double)));
+    reduce_float(MEAN, pa_node_parent(node, 0), p, NULL, (double)p->count, (double *)(void *)node->array->saved->data,
+                 NULL);
     return PA_OK;
 }
 
@@ -355,7 +356,7 @@ pa_status pa_var_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_array *array = node->array;
     plan p;
     plan_reduction(&p, a, array->ints[0], true);
-    PA_TRY(means_of(a, &p, array));
+    PA_TRY(means_of(node, &p));
     const double *means = (const double *)(const void *)array->saved->data;
     reduce_float(DEVIATION, a, &p, means, pa_reduce_freedom((double)p.count, array->params[0]), NULL,
                  pa_node_data(node));
@@ -375,7 +376,7 @@ pa_status pa_std_forward(pa_node *node, void *scratch) {
     pa_array *array = node->array;
     plan p;
     plan_reduction(&p, a, array->ints[0], true);
-    PA_TRY(means_of(a, &p, array));
+    PA_TRY(means_of(node, &p));
     const double *means = (const double *)(const void *)array->saved->data;
     reduce_float(DEVIATION, a, &p, means, pa_reduce_freedom((double)p.count, array->params[0]), scratch, NULL);
     store_roots(node, scratch);

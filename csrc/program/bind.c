@@ -5,6 +5,7 @@
 
 #include "../kernels/ops.h"
 #include "../kernels/optim.h"
+#include "batch.h"
 
 /* ---- optimisers ---- */
 
@@ -51,8 +52,8 @@ static bool input_fits(const pa_input *input, const pa_node *node) {
         input->is_value != ((node->flags & PA_IS_VALUE) != 0) || input->requires_grad != pa_node_requires_grad(node))
         return false;
     for (int i = 0; i < input->ndim; i++) {
-        if (node->array->shape[i] != input->shape[i]) return false;
-        if (node->array->strides[i] != input->strides[i] && input->shape[i] > 1) return false;
+        if (node->array->shape[i] != input->shape[i] && !(i == 0 && input->is_batch)) return false;
+        if (node->array->strides[i] != input->strides[i] && node->array->shape[i] > 1) return false;
     }
     return true;
 }
@@ -86,11 +87,17 @@ static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *co
     return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }
 
-bool pa_program_takes(const pa_program *p, int n, pa_node *const *in) {
+bool pa_program_takes(pa_program *p, int n, pa_node *const *in) {
     if (n != p->n_inputs) return false;
-    for (int i = 0; i < n; i++)
+    int64_t rows = -1;
+    for (int i = 0; i < n; i++) {
         if (!input_fits(&p->inputs[i], in[i])) return false;
-    return true;
+        if (!p->inputs[i].is_batch) continue;
+        int64_t own = in[i]->array->shape[0];
+        if (rows >= 0 && own != rows) return false;
+        rows = own;
+    }
+    return pa_batch_set_rows(p, rows) == PA_OK;
 }
 
 bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {

@@ -5,8 +5,9 @@
 #include "../hold.h"
 #include "program.h"
 
-/* Are these the arguments that it was compiled for? Numbers are given beside nodes: a NULL node takes its number. */
-bool pa_program_takes(const pa_program *p, int n, pa_node *const *in);
+/* Are these the arguments that it was compiled for? Numbers are given beside nodes: a NULL node takes its number. A
+   program whose batch axis is free is set to their rows. */
+bool pa_program_takes(pa_program *p, int n, pa_node *const *in);
 
 /* Is all that it is bound to as it was, and are its updates bound? */
 bool pa_program_is_bound(const pa_program *p, pa_node *const *in);

@@ -145,11 +145,14 @@ static void bind_values(pa_program *p) {
     }
 }
 
-static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
+/* Where the batch axis is free, a step over Values is one over small tensors. */
+static pa_status compile(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,
+                         pa_node *const *outputs) {
     bool any_live = false;
     PA_TRY(find_any_live(log, n_outputs, outputs, &any_live));
-    bool over_values = is_over_values(log) && !any_live;
-    PA_TRY((over_values ? pa_lower_values : pa_lower_tensors)(p, log, n_outputs, outputs));
+    bool over_values = is_over_values(log) && !any_live && other == NULL;
+    PA_TRY(over_values ? pa_lower_values(p, log, n_outputs, outputs)
+                       : pa_lower_tensors(p, log, other, n_outputs, outputs));
     bind_values(p);
     if (over_values) {
         PA_TRY(pa_pass_values(p));
@@ -163,7 +166,7 @@ static pa_status compile(pa_program *p, const pa_log *log, int n_outputs, pa_nod
     return pa_pass_history(p);
 }
 
-static double flops_of(const pa_program *p) {
+double pa_program_flops(const pa_program *p) {
     double total = 0;
     for (int32_t i = 0; i < p->n_code; i++) {
         const pa_instruction *each = &p->code[i];
@@ -181,17 +184,18 @@ static double flops_of(const pa_program *p) {
     return total;
 }
 
-pa_status pa_program_new(const pa_log *log, int n_outputs, pa_node *const *outputs, unsigned passes, pa_program **out) {
+pa_status pa_program_new(const pa_log *log, const pa_log *other, int n_outputs, pa_node *const *outputs,
+                         unsigned passes, pa_program **out) {
     pa_program *p = pa_mem_alloc(sizeof *p);
     if (p == NULL) return PA_MEMORY;
     *p = (pa_program){.refs = 1, .passes = passes, .kernels = pa_k};
     for (size_t i = 0; i < log->n_entries; i++) p->n_recorded += log->entries[i].kind == PA_ENTRY_OP;
-    pa_status status = compile(p, log, n_outputs, outputs);
+    pa_status status = compile(p, log, other, n_outputs, outputs);
     if (status != PA_OK) {
         pa_program_free(p);
         return status;
     }
-    p->flops = flops_of(p);
+    p->flops = pa_program_flops(p);
     pa_mem_trim(); /* what the eager steps and the passes used, and the program does not */
     *out = p;
     return PA_OK;

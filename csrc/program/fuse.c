@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "batch.h"
 #include "instruction.h"
 
 static bool is_direct(const pa_node *operand, const pa_node *node, pa_dtype dtype) {
@@ -80,7 +81,9 @@ static int64_t elements_of(const pa_program *p, const pa_instruction *i) { retur
 static int32_t group_size(const pa_program *p, const pa_instruction *code, int32_t at, int32_t n) {
     if (!is_fusible(&code[at]) || elements_of(p, &code[at]) <= PA_BLOCK) return 1;
     int32_t end = at + 1;
-    while (end < n && is_fusible(&code[end]) && elements_of(p, &code[end]) == elements_of(p, &code[at])) end++;
+    while (end < n && is_fusible(&code[end]) &&
+           pa_batch_same_numel(p, p->nodes[code[end].node], p->nodes[code[at].node]))
+        end++;
     return end - at;
 }
 

@@ -40,9 +40,7 @@ static void note_read(void *context, int32_t buffer, bool writes) {
     if (!writes) ((reading *)context)->read[buffer] = true;
 }
 
-static void add_operand(pa_history *h, pa_operand operand, const pa_program *p) {
-    operand.scratch = h->scratch_bytes;
-    if (operand.gradient >= 0) h->scratch_bytes += (p->buffers[operand.gradient].bytes + 63) / 64 * 64;
+static void add_operand(pa_history *h, pa_operand operand) {
     if (operand.gradient >= 0 || operand.buffer >= 0) h->operands[h->n_operands++] = operand;
 }
 
@@ -55,12 +53,12 @@ static pa_status find_operands(pa_program *p, const bool *read) {
         for (int32_t c = 0; c < p->n_captured; c++)
             if (p->captured[c].input == i) gradient = p->captured[c].handed;
         if (p->inputs[i].is_number) continue;
-        add_operand(h, (pa_operand){i, -1, buffer >= 0 && read[buffer] ? buffer : -1, gradient, 0}, p);
+        add_operand(h, (pa_operand){i, -1, buffer >= 0 && read[buffer] ? buffer : -1, gradient, 0});
     }
     for (int32_t c = 0; c < p->n_captured; c++) {
         int32_t buffer = p->captured[c].buffer;
         if (p->captured[c].input >= 0) continue;
-        add_operand(h, (pa_operand){-1, c, buffer >= 0 && read[buffer] ? buffer : -1, p->captured[c].handed, 0}, p);
+        add_operand(h, (pa_operand){-1, c, buffer >= 0 && read[buffer] ? buffer : -1, p->captured[c].handed, 0});
     }
     return PA_OK;
 }
@@ -74,26 +72,38 @@ static pa_status find_savers(pa_program *p) {
     return PA_OK;
 }
 
-/* Where each result's gradient stands among those of all, in the widest of their dtypes. */
-static void place_upstream(pa_program *p) {
+static void find_results(pa_program *p) {
     pa_history *h = &p->history;
-    h->dtype = PA_FLOAT32;
+    h->dtype = PA_FLOAT32; /* the widest of theirs */
+    for (int32_t r = 0; r < p->n_results; r++) {
+        if (!p->results[r].has_history) continue;
+        const pa_node *node = p->nodes[p->results[r].node];
+        if (node->dtype > h->dtype) h->dtype = (pa_dtype)node->dtype;
+        h->n_results++;
+    }
+}
+
+void pa_history_place(pa_program *p) {
+    pa_history *h = &p->history;
+    h->numel = 0;
+    h->scratch_bytes = 0;
     for (int32_t r = 0; r < p->n_results; r++) {
         pa_result *result = &p->results[r];
         if (!result->has_history) continue;
-        const pa_node *node = p->nodes[result->node];
-        if (node->dtype > h->dtype) h->dtype = (pa_dtype)node->dtype;
         result->upstream = h->numel;
-        h->numel += node->array->numel;
+        h->numel += p->nodes[result->node]->array->numel;
         result->upstream_came = h->numel++;
-        h->n_results++;
+    }
+    for (pa_operand *o = h->operands; o < h->operands + h->n_operands; o++) {
+        o->scratch = h->scratch_bytes;
+        if (o->gradient >= 0) h->scratch_bytes += (p->buffers[o->gradient].bytes + 63) / 64 * 64;
     }
 }
 
 pa_status pa_pass_history(pa_program *p) {
     pa_history *h = &p->history;
     h->split = pa_program_split(p);
-    place_upstream(p);
+    find_results(p);
     if (h->n_results == 0) return PA_OK;
     memset(p->memory->data, 0, p->memory->bytes); /* what the node of a call shows as its numbers */
     h->present_room = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *h->present_room);
@@ -107,6 +117,7 @@ pa_status pa_pass_history(pa_program *p) {
                    "compile: a result has a history that reads a .grad; clone() that, or detach() the result");
     }
     PA_TRY(find_operands(p, r.read));
+    pa_history_place(p);
     return find_savers(p);
 }
 

@@ -26,6 +26,10 @@ pa_status pa_history_begin(pa_program *p);
 pa_status pa_history_attach(pa_program *p, int n, pa_node *const *in, pa_node *const *results);
 void pa_history_settle(pa_program *p, pa_node *const *results);
 
+/* Where each result's gradient stands among those of all, and what the backward wants as scratch; again where shapes
+   have changed. */
+void pa_history_place(pa_program *p);
+
 void pa_history_free(pa_program *p);
 
 #endif

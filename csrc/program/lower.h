@@ -33,8 +33,9 @@ typedef struct pa_lowering {
     pa_lowered *variables;
 } pa_lowering;
 
-/* Both fail with PA_UNSUPPORTED where the step does what programs cannot. */
-pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
+/* Both fail with PA_UNSUPPORTED where the step does what programs cannot. `other` as in pa_program_new. */
+pa_status pa_lower_tensors(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,
+                           pa_node *const *outputs);
 pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
 
 /* Makes room for what the log says there will be, and describes the arguments. */

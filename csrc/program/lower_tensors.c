@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "batch.h"
 #include "instruction.h"
 #include "live.h"
 
@@ -692,10 +693,12 @@ static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     return lower_history(l, n_outputs, outputs);
 }
 
-pa_status pa_lower_tensors(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
+pa_status pa_lower_tensors(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,
+                           pa_node *const *outputs) {
     pa_lowering l;
     pa_status status = pa_lowering_begin(&l, p, log, n_outputs);
     if (status == PA_OK) status = lower(&l, n_outputs, outputs);
+    if (status == PA_OK && other != NULL) status = pa_batch_learn(&l, other);
     pa_lowering_end(&l);
     return status;
 }

@@ -11,8 +11,9 @@ pa_status pa_pass_dead(pa_program *p);
 
 pa_status pa_pass_fuse(pa_program *p);
 
-/* Memory for every buffer inside the step; without it nothing runs. */
+/* Memory for every buffer inside the step; without it nothing runs. Planned anew, what was there is given back. */
 pa_status pa_pass_plan(pa_program *p);
+size_t pa_plan_scratch(const pa_program *p); /* that the ops want, as the program stands */
 
 /* What the program must know to be an op of its caller's graph. */
 pa_status pa_pass_history(pa_program *p);

@@ -72,13 +72,20 @@ static void place_all(pa_program *p, pa_buffer **order, int32_t n, pa_buffer **m
         size_t offset = share && i < MOST_COMPARED ? find_place(p, order[i], order, i, meeting) : end;
         if (offset == SIZE_MAX) offset = end;
         order[i]->offset = offset;
+        order[i]->room = padded(order[i]);
         if (offset + padded(order[i]) > end) end = offset + padded(order[i]);
     }
     p->arena_bytes = end;
 }
 
-static size_t scratch_of(const pa_program *p, const pa_instruction *i) {
-    return i->kind == PA_DO_FORWARD || i->kind == PA_DO_BACKWARD ? pa_node_scratch(p->nodes[i->node]) : 0;
+size_t pa_plan_scratch(const pa_program *p) {
+    size_t most = 0;
+    for (const pa_instruction *i = p->code; i < p->code + p->n_code; i++) {
+        if (i->kind != PA_DO_FORWARD && i->kind != PA_DO_BACKWARD) continue;
+        size_t bytes = pa_node_scratch(p->nodes[i->node]);
+        if (bytes > most) most = bytes;
+    }
+    return most;
 }
 
 pa_status pa_pass_plan(pa_program *p) {
@@ -96,14 +103,14 @@ pa_status pa_pass_plan(pa_program *p) {
         }
         qsort(order, (size_t)n, sizeof *order, by_size);
         place_all(p, order, n, meeting, (p->passes & PA_PASS_PLAN) != 0);
-        p->scratch_bytes = 0;
-        for (int32_t i = 0; i < p->n_code; i++) {
-            size_t bytes = scratch_of(p, &p->code[i]);
-            if (bytes > p->scratch_bytes) p->scratch_bytes = bytes;
-        }
-        pa_storage *arena = NULL;
+        size_t scratch = pa_plan_scratch(p);
+        if (scratch > p->scratch_bytes) p->scratch_bytes = scratch;
+        pa_storage *arena = NULL, *before = p->arena;
         status = pa_storage_new((p->arena_bytes + ALIGN - 1) / ALIGN * ALIGN + p->scratch_bytes, &arena);
-        if (status == PA_OK) pa_program_move(p, arena);
+        if (status == PA_OK) {
+            pa_program_move(p, arena);
+            pa_storage_release(before);
+        }
     }
     pa_mem_free_array(order, room, sizeof *order);
     pa_mem_free_array(meeting, room, sizeof *meeting);

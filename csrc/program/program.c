@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "batch.h"
+
 const char *const pa_pass_names[PA_PASS_COUNT] = {
 #define X(name, words) [PA_PASS_##name##_INDEX] = words,
     PA_PASS_MAP(X)
@@ -38,6 +40,7 @@ void pa_program_release(pa_program *p) {
     if (p->results != NULL) pa_mem_free_array(p->results, (size_t)p->n_results + 1, sizeof *p->results);
     if (p->updates != NULL) pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
     pa_values_free(p->values);
+    pa_batch_free(p->batch);
     pa_storage_release(p->memory);
     pa_storage_release(p->arena);
     pa_history_free(p);
@@ -46,7 +49,7 @@ void pa_program_release(pa_program *p) {
 
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, size_t bytes, int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
-    p->buffers[p->n_buffers] = (pa_buffer){.kind = (uint8_t)kind, .bytes = bytes, .first = -1, .last = -1};
+    p->buffers[p->n_buffers] = (pa_buffer){.kind = (uint8_t)kind, .bytes = bytes, .like = -1, .first = -1, .last = -1};
     *out = p->n_buffers++;
     return PA_OK;
 }

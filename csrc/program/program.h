@@ -57,6 +57,8 @@ typedef struct pa_buffer {
     uint8_t kind;
     bool is_block; /* only one fusion group uses it, and it holds a block at a time */
     size_t bytes;
+    size_t room;         /* in the arena */
+    int32_t like;        /* a node of whose shape it is, where the batch axis is free; else -1 */
     int32_t first, last; /* the instructions between which it lives; -1: never */
     size_t offset;       /* in the arena */
     char *at;
@@ -131,6 +133,7 @@ typedef struct pa_captured {
 typedef struct pa_input {
     uint8_t dtype, ndim;
     bool is_number, is_value, requires_grad;
+    bool is_batch; /* its first axis is the free one */
     int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
     int32_t buffer; /* -1: not used */
     double number;  /* of a float argument: where its buffer points */
@@ -234,6 +237,7 @@ typedef struct pa_program {
     const pa_instruction *failed; /* of the step made last */
     pa_values *values;            /* a step over Values */
     pa_history history;
+    struct pa_batch *batch; /* its batch axis is free (batch.h); else NULL */
 } pa_program;
 
 /* The owner's end: captured tensors are let go of, all else when no call has its backward to come. NULL is fine. */

@@ -5,6 +5,7 @@
 
 #include "../kernels/ops.h"
 #include "../table.h"
+#include "batch.h"
 #include "instruction.h"
 
 static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
@@ -84,6 +85,15 @@ static void check_constant(void *context, int32_t buffer, bool writes) {
     if (!writes && o->p->buffers[buffer].kind != PA_BUFFER_CONSTANT) o->constant = false;
 }
 
+/* Are an op's operands constants, whatever the rows of the batch? */
+static bool has_constant_operands(const pa_program *p, const pa_instruction *i) {
+    operands o = {p, !pa_batch_varies(p, p->nodes[i->node])};
+    const pa_node *node = p->nodes[i->node];
+    for (int k = 0; k < node->n_parents; k++) o.constant = o.constant && !pa_batch_varies(p, pa_node_parent(node, k));
+    pa_instruction_visit(p, i, check_constant, &o);
+    return o.constant;
+}
+
 /* Runs an instruction whose operands are constants now, and makes its result one. */
 static pa_status fold(pa_program *p, pa_instruction *i) {
     pa_node *node = p->nodes[i->node], *held = NULL;
@@ -116,9 +126,8 @@ pa_status pa_pass_constants(pa_program *p) {
         pa_instruction *each = &p->code[i];
         if (each->kind != PA_DO_FORWARD || has_side_effect(p, each)) continue;
         int32_t buffer = p->buffer_of[each->node];
-        operands o = {p, true};
-        pa_instruction_visit(p, each, check_constant, &o);
-        if (o.constant && writes[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA) status = fold(p, each);
+        if (has_constant_operands(p, each) && writes[buffer] == 1 && p->buffers[buffer].kind == PA_BUFFER_ARENA)
+            status = fold(p, each);
     }
     pa_per_buffer_free(p, writes);
     compact(p);
@@ -144,13 +153,15 @@ static void bump(void *context, int32_t buffer, bool writes) {
 static bool same_operand(const pa_program *p, const pa_node *a, const pa_node *b) {
     if (a == b) return true;
     if (p->buffer_of[a->mark] != p->buffer_of[b->mark] || p->offset_of[a->mark] != p->offset_of[b->mark] ||
-        a->dtype != b->dtype || !pa_same_shape(a, b))
+        a->dtype != b->dtype || !pa_same_shape(a, b) || !pa_batch_alike(p, a, b))
         return false;
     return memcmp(a->array->strides, b->array->strides, a->ndim * sizeof *a->array->strides) == 0;
 }
 
 static bool same_work(const pa_program *p, const pa_node *a, const pa_node *b) {
-    if (a->op != b->op || a->n_parents != b->n_parents || a->dtype != b->dtype || !pa_same_shape(a, b)) return false;
+    if (a->op != b->op || a->n_parents != b->n_parents || a->dtype != b->dtype || !pa_same_shape(a, b) ||
+        !pa_batch_alike(p, a, b))
+        return false;
     if (memcmp(a->array->params, b->array->params, sizeof a->array->params) != 0 ||
         memcmp(a->array->ints, b->array->ints, sizeof a->array->ints) != 0)
         return false;

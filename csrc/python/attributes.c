@@ -175,8 +175,23 @@ static PyObject *int_tuple(int n, const int64_t *numbers) {
     return tuple;
 }
 
+/* While a step is recorded beside another, sizes that follow from the number of rows know how. */
+static PyObject *traced_shape(const pa_node *node) {
+    PyObject *tuple = PyTuple_New(node->ndim);
+    for (int i = 0; tuple != NULL && i < node->ndim; i++) {
+        pa_affine f;
+        PyObject *size = pa_record_axis(node, i, &f)
+                             ? PyObject_CallFunction(pa_recording()->sizes, "LL", (long long)f.base, (long long)f.slope)
+                             : PyLong_FromLongLong(node->array->shape[i]);
+        pa_tuple_put(&tuple, i, size);
+    }
+    return tuple;
+}
+
 static PyObject *get_shape(PyObject *self, void *Py_UNUSED(closure)) {
-    return int_tuple(pa_handle_node(self)->ndim, pa_node_shape(pa_handle_node(self)));
+    const pa_node *node = pa_handle_node(self);
+    bool is_traced = pa_recording() != NULL && pa_recording()->beside != NULL;
+    return is_traced ? traced_shape(node) : int_tuple(node->ndim, pa_node_shape(node));
 }
 
 static PyObject *get_strides(PyObject *self, void *Py_UNUSED(closure)) {

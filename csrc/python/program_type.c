@@ -11,6 +11,7 @@
 #include "recording.h"
 
 #include "../hold.h"
+#include "../program/batch.h"
 #include "../program/bind.h"
 #include "../program/compile.h"
 #include "../program/instruction.h"
@@ -93,16 +94,18 @@ static long passes_without(PyObject *disabled) {
 }
 
 static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *Py_UNUSED(keywords)) {
-    PyObject *of, *disabled;
-    if (!PyArg_ParseTuple(arguments, "OO!:Program", &of, &PyTuple_Type, &disabled)) return NULL;
-    if (!pa_is_recording_object(of)) return PyErr_Format(PyExc_TypeError, "Program: a Recording is wanted");
+    PyObject *of, *disabled, *other = Py_None;
+    if (!PyArg_ParseTuple(arguments, "OO!|O:Program", &of, &PyTuple_Type, &disabled, &other)) return NULL;
+    if (!pa_is_recording_object(of) || !(other == Py_None || pa_is_recording_object(other)))
+        return PyErr_Format(PyExc_TypeError, "Program: a Recording is wanted");
     long passes = passes_without(disabled);
     if (passes < 0) return NULL;
     const pa_recording_object *r = (pa_recording_object *)of;
     program *self = PyObject_GC_New(program, type);
     if (self == NULL) return NULL;
     *self = (program){.ob_base = self->ob_base};
-    pa_status status = pa_program_new(r->log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
+    const pa_log *log = other == Py_None ? NULL : ((pa_recording_object *)other)->log;
+    pa_status status = pa_program_new(r->log, log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
     if (status == PA_OK) {
         size_t n = (size_t)self->program->n_inputs + 1;
         size_t updates = (size_t)self->program->n_updates + 1;
@@ -150,6 +153,16 @@ static bool is_calling(const program *p) { return p->calling == pa_process; }
 static PyObject *refuse_second_call(void) {
     return pa_raise(
         pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
+}
+
+static PyObject *program_set_rows(PyObject *self, PyObject *arguments) {
+    program *p = (program *)self;
+    Py_ssize_t least, greatest;
+    if (!PyArg_ParseTuple(arguments, "nn:set_rows", &least, &greatest)) return NULL;
+    if (p->program->batch == NULL) return PyErr_Format(PyExc_RuntimeError, "set_rows: no axis is free");
+    p->program->batch->least = least;
+    p->program->batch->greatest = greatest;
+    Py_RETURN_NONE;
 }
 
 static PyObject *program_retire(PyObject *self, PyObject *Py_UNUSED(unused)) {
@@ -310,7 +323,8 @@ static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssiz
             return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
         p->in[i] = pa_node_retain(pa_handle_node(each));
     }
-    int fits = pa_program_run_obstacle(p->program) == NULL ? is_as_it_was(p) : 0;
+    bool may_run = pa_program_run_obstacle(p->program) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
+    int fits = may_run ? is_as_it_was(p) : 0;
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_NotImplemented);
     pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
@@ -448,6 +462,8 @@ static PyMethodDef program_methods[] = {
               "What must hold at each call; None for nothing."),
     PA_METHOD("set_update", program_set_update, METH_VARARGS, "($self, k, owner, params, state, steps, hyper, /)",
               "Bind update k to the addresses of an optimiser's arrays, which the owner has."),
+    PA_METHOD("set_rows", program_set_rows, METH_VARARGS, "($self, least, greatest, /)",
+              "How many rows a program with a free batch axis is for."),
     PA_METHOD("retire", program_retire, METH_NOARGS, "($self, /)",
               "It is bound to what is no longer so, and fits no further call."),
     PA_METHOD("call", program_call, METH_O, "($self, arguments, /)",
@@ -474,7 +490,9 @@ static PyType_Slot program_slots[] = {
     {Py_tp_clear, program_clear},
     {Py_tp_methods, program_methods},
     {Py_tp_getset, program_attributes},
-    {Py_tp_doc, "Program(recording, disabled, /)\n--\n\nA recording compiled, without the passes that are disabled."},
+    {Py_tp_doc,
+     "Program(recording, disabled, other=None, /)\n--\n\nA recording compiled, without the passes that are disabled; "
+     "for any number of rows, where `other` recorded the same with another."},
     {0, NULL},
 };
 

@@ -123,9 +123,20 @@ static PyObject *record_number(PyObject *Py_UNUSED(module), PyObject *object) {
     return pa_raise(status);
 }
 
+static PyObject *record_beside(PyObject *Py_UNUSED(module), PyObject *arguments) {
+    PyObject *other, *sizes;
+    if (!PyArg_ParseTuple(arguments, "OO:record_beside", &other, &sizes)) return NULL;
+    if (!pa_is_recording_object(other)) return PyErr_Format(PyExc_TypeError, "record_beside: a Recording is wanted");
+    if (pa_recording() == NULL) return PyErr_Format(PyExc_RuntimeError, "record_beside: nothing is being recorded");
+    pa_recording()->beside = ((pa_recording_object *)other)->log;
+    pa_recording()->sizes = sizes;
+    Py_RETURN_NONE;
+}
+
 static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
     pa_log *log = pa_recording();
     if (log == NULL) return PyErr_Format(PyExc_RuntimeError, "record_stop: nothing is being recorded");
+    log->beside = NULL;
     if (!PyTuple_Check(outputs)) return PyErr_Format(PyExc_TypeError, "record_stop: a tuple of tensors is wanted");
     if (log->status != PA_OK) {
         pa_status status = log->status;
@@ -178,6 +189,9 @@ static PyMethodDef functions[] = {
     PA_METHOD("record_input", record_input, METH_VARARGS, "(handle, is_traced, /)",
               "Declare the next input of the step; is_traced: its numbers stand for Python's."),
     PA_METHOD("record_number", record_number, METH_O, "(number, /)", "A traced scalar, the next input."),
+    PA_METHOD("record_beside", record_beside, METH_VARARGS, "(recording, sizes, /)",
+              "This recording is one of the same with another number of rows; sizes(base, slope) makes the sizes that "
+              "differ."),
     PA_METHOD("record_stop", record_stop, METH_O, "(outputs, /)", "The Recording of the step."),
     PA_METHOD("is_traced_scalar", is_traced_scalar, METH_O, "(object, /)",
               "Does it stand for a Python float while a step is recorded?"),

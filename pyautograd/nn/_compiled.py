@@ -35,16 +35,16 @@ class CompiledModule(Module):
         return f"compiled {self._module!r}"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return compile_module, (self._module, self._step._passes, type(self._step))
+        return compile_module, (self._module, self._step._options(), type(self._step))
 
 
-def compile_module(module: Module, passes: dict[str, bool] | None, step: type) -> Module:
-    """The module with its calls compiled, by the class `step` of compiled functions."""
+def compile_module(module: Module, options: dict[str, Any], step: type) -> Module:
+    """The module with its calls compiled, by the class `step` of compiled functions, which takes the options."""
     if isinstance(module, CompiledModule):
         module = module._module
     kind: Any = type(module)
     made = object.__new__(_class_for(kind))
-    for name, value in (("_module", module), ("_step", step(module, passes)), ("__dict__", vars(module))):
+    for name, value in (("_module", module), ("_step", step(module, **options)), ("__dict__", vars(module))):
         object.__setattr__(made, name, value)
     return made
 

@@ -15,7 +15,7 @@ from typing import Any
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
-from pyautograd._core import apply
+from pyautograd._core import apply, is_recording
 from pyautograd._creation import arange, zeros_like
 from pyautograd._dtype import int64
 from pyautograd._elementwise import gelu, where
@@ -253,7 +253,9 @@ def batch_norm(
         with no_grad():
             if running_mean is not None:
                 running_mean.mul_(1 - momentum).add_(mean.reshape(-1), alpha=momentum)
-            if running_var is not None:
+            if running_var is not None and is_recording():  # n may follow from the number of rows
+                running_var.mul_(1 - momentum).add_(var.reshape(-1) * n / (n - 1), alpha=momentum)
+            elif running_var is not None:
                 running_var.mul_(1 - momentum).add_(var.reshape(-1), alpha=momentum * n / (n - 1))
     return normal
 

@@ -47,7 +47,7 @@ static void swap_step_open(swap_step *s) {
     pa_record_end(log);
     pa_node *const outputs[] = {loss, s->b, next}, *const before[] = {s->a, s->b},
                    *const used[] = {x, total, next, loss};
-    CHECK_OK(pa_program_new(log, 3, outputs, PA_ALL_PASSES, &s->program));
+    CHECK_OK(pa_program_new(log, NULL, 3, outputs, PA_ALL_PASSES, &s->program));
     pa_program_set_puts(s->program, 1, before, false);
     CHECK(pa_program_run_obstacle(s->program) == NULL);
     pa_log_free(log);
