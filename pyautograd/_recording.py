@@ -103,5 +103,10 @@ def _as_given(output: Any, is_live: bool) -> Any:
         return output.item()
     with _grad_mode.set_grad_enabled(is_live):
         if isinstance(output, Value):
-            return output * 1.0 if is_live else Value(output.data)
-        return output.clone() if is_live else output.detach().clone()
+            given: Any = output * 1.0 if is_live else Value(output.data)
+        else:
+            given = output.clone() if is_live else output.detach().clone()
+            given.requires_grad = output.requires_grad if output.is_leaf else is_live
+    if output.grad is not None:
+        given.grad = output.grad
+    return given

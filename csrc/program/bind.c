@@ -322,6 +322,18 @@ pa_status pa_program_hold(const pa_program *p, int n, pa_node *const *in, pa_hol
     return PA_OK;
 }
 
+static pa_status new_result_gradient(pa_program *p, const pa_result *r, pa_node *result) {
+    if (r->is_value) {
+        pa_program_rebind(p, r->gradient, (char *)&result->grad);
+        return PA_OK;
+    }
+    PA_TRY(pa_node_need_array(result));
+    PA_TRY(pa_node_new_like(result, &result->array->grad));
+    PA_TRY(pa_node_need_storage(result->array->grad));
+    pa_program_rebind(p, r->gradient, pa_node_data(result->array->grad));
+    return PA_OK;
+}
+
 pa_status pa_program_new_results(pa_program *p, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) {
         const pa_result *r = &p->results[i];
@@ -331,6 +343,8 @@ pa_status pa_program_new_results(pa_program *p, pa_node **results) {
         else
             PA_TRY(pa_node_new_like(like, &results[i]));
         if (!r->copied) pa_program_rebind(p, r->buffer, pa_node_data(results[i]));
+        if (r->requires_grad) results[i]->flags |= PA_REQUIRES_GRAD;
+        if (r->gradient >= 0) PA_TRY(new_result_gradient(p, r, results[i]));
     }
     return PA_OK;
 }

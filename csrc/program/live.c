@@ -23,8 +23,10 @@ pa_status pa_log_find_live(const pa_log *log, int n, pa_node *const *outputs, bo
     for (int i = 0; i < n; i++) {
         int32_t variable = pa_log_find(log, outputs[i]);
         bool is_value = (outputs[i]->flags & PA_IS_VALUE) != 0;
-        live[i] =
-            variable >= 0 && !freed[variable] && pa_node_requires_grad(outputs[i]) && !(is_value && sweeps_values);
+        bool is_own_leaf =
+            variable >= 0 && pa_node_is_leaf(outputs[i]) && log->variables[variable].kind > PA_VARIABLE_CAPTURED;
+        live[i] = variable >= 0 && !freed[variable] && !is_own_leaf && pa_node_requires_grad(outputs[i]) &&
+                  !(is_value && sweeps_values);
     }
     pa_mem_free_array(freed, log->n_variables + 1, sizeof *freed);
     return PA_OK;

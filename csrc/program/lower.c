@@ -20,6 +20,7 @@ static void find_readers(pa_lowering *l, const pa_entry *entry) {
     switch ((pa_entry_kind)entry->kind) {
     case PA_ENTRY_GRAD_OF:
     case PA_ENTRY_GRAD_FOUND:
+    case PA_ENTRY_RETAIN_GRAD:
     case PA_ENTRY_CLIP:
         for (int i = 0; i < entry->n; i++) l->variables[in[i]].gradient_is_read = true;
         return;
@@ -35,7 +36,15 @@ static void find_readers(pa_lowering *l, const pa_entry *entry) {
     }
 }
 
-pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs) {
+/* The caller may read the gradient of a leaf that the step has made, and of a Value. */
+static void find_caller(pa_lowering *l, const pa_node *output) {
+    int32_t variable = pa_log_find(l->log, output);
+    if (variable < 0 || pa_lower_outlives(l, variable)) return;
+    pa_lowered *made = &l->variables[variable];
+    if (output->flags & PA_IS_VALUE || (made->made_by < 0 && made->ever_requires_grad)) made->gradient_is_read = true;
+}
+
+pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
     *l = (pa_lowering){.p = p, .log = log};
     PA_TRY(pa_storage_new(64, &p->memory));
     l->variables = pa_mem_alloc_array(log->n_variables + 1, sizeof *l->variables);
@@ -58,6 +67,7 @@ pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, in
     for (int32_t i = 0; i < (int32_t)log->n_entries; i++)
         if (log->entries[i].tracked) l->variables[log->entries[i].out].made_by = i;
     for (size_t i = 0; i < log->n_entries; i++) find_readers(l, &log->entries[i]);
+    for (int i = 0; i < n_outputs; i++) find_caller(l, outputs[i]);
     for (int32_t i = 0; i < p->n_inputs; i++) describe_input(&p->inputs[i], log->variables[log->inputs[i]].node);
     return PA_OK;
 }
@@ -119,6 +129,19 @@ pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry 
     return PA_OK;
 }
 
+pa_status pa_lower_sweep_end(pa_lowering *l, int32_t variable) {
+    const pa_node *node = l->log->variables[variable].node;
+    int32_t captured;
+    if (!pa_lower_outlives(l, variable)) return PA_OK;
+    PA_FAIL_IF(!pa_node_is_leaf(node), PA_UNSUPPORTED,
+               "compile: a backward() in the step goes on into the history of a tensor of shape %s from outside; "
+               "give it detached, or return the loss and call backward() outside",
+               pa_node_shape_text(node));
+    PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->p->captured[captured].swept = true;
+    return PA_OK;
+}
+
 pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable) {
     int32_t captured;
     if (l->variables[variable].gradient != PA_GRADIENT_AS_FOUND || !pa_lower_outlives(l, variable)) return PA_OK;
@@ -147,6 +170,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
     PA_FAIL_IF(*variable < 0, PA_UNSUPPORTED, "compile: result %d is no part of the step", i);
     l->p->results[i] = (pa_result){.is_number = output->flags & PA_TRACED_SCALAR && output->ndim == 0,
                                    .is_value = (output->flags & PA_IS_VALUE) != 0,
+                                   .gradient = -1,
                                    .carried = -1};
     return PA_OK;
 }

@@ -39,7 +39,7 @@ pa_status pa_lower_tensors(pa_program *p, const pa_log *log, const pa_log *other
 pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
 
 /* Makes room for what the log says there will be, and describes the arguments. */
-pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs);
+pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs);
 void pa_lowering_end(pa_lowering *l);
 
 /* The captured tensor that a variable is, which it becomes if need be. */
@@ -55,6 +55,9 @@ static inline bool pa_lower_outlives(const pa_lowering *l, int32_t variable) {
 
 /* The op whose result a Value is, history being kept; PA_UNSUPPORTED where that was before the step. */
 pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry **out);
+
+/* A sweep of the step ends at what it was given; PA_UNSUPPORTED where that has a history outside. */
+pa_status pa_lower_sweep_end(pa_lowering *l, int32_t variable);
 
 /* The step found that a variable has no gradient. */
 pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable);

@@ -231,20 +231,6 @@ static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gra
     return sweep_back(l, entry, entry->n_ints > 0, gradients);
 }
 
-/* A sweep of the step ends at what it was given: whatever that is computed of outside gets nothing. */
-static pa_status end_sweep(pa_lowering *l, int32_t variable) {
-    const pa_node *node = l->log->variables[variable].node;
-    int32_t captured;
-    if (!pa_lower_outlives(l, variable)) return PA_OK;
-    PA_FAIL_IF(!pa_node_is_leaf(node), PA_UNSUPPORTED,
-               "compile: a backward() in the step goes on into the history of a tensor of shape %s from outside; "
-               "give it detached, or return the loss and call backward() outside",
-               pa_node_shape_text(node));
-    PA_TRY(pa_lower_captured(l, variable, &captured));
-    l->p->captured[captured].swept = true;
-    return PA_OK;
-}
-
 /* What a sweep leaves in the gradients that somebody looks at. Leaves add it to what they have; a Value that is the
    root, or no leaf, begins anew in each sweep. */
 static pa_status settle_sweep(pa_lowering *l, int32_t root, const int32_t *gradients) {
@@ -252,7 +238,7 @@ static pa_status settle_sweep(pa_lowering *l, int32_t root, const int32_t *gradi
         const pa_lowered *each = &l->variables[v];
         if (each->at < 0 || gradients[each->at] < 0 || !wants_gradient(l, v)) continue;
         bool is_leaf = each->made_by < 0;
-        PA_TRY(end_sweep(l, v));
+        PA_TRY(pa_lower_sweep_end(l, v));
         if (is_value(l, v) && (v == root || !is_leaf))
             PA_TRY(set_gradient(l, v, gradients[each->at]));
         else if (is_value(l, v) || (is_leaf ? each->requires_grad : each->retains_grad))
@@ -559,6 +545,25 @@ static void find_writes(pa_lowering *l) {
     }
 }
 
+/* The gradient that a leaf, or a tensor with retain_grad(), has that the step made and hands out. */
+static pa_status lower_result_gradient(pa_lowering *l, int32_t variable, pa_result *r) {
+    const pa_lowered *made = &l->variables[variable];
+    if (pa_lower_outlives(l, variable)) return PA_OK;
+    r->requires_grad = made->made_by < 0 && made->requires_grad;
+    if (made->gradient < 0) return PA_OK;
+    int32_t buffer = made->gradient, from, to;
+    if (l->p->buffers[buffer].kind != PA_BUFFER_ARENA) { /* somebody else has it too */
+        const pa_node *like = l->p->nodes[made->at];
+        PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &from));
+        PA_TRY(new_gradient(l, like, &buffer));
+        PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &to));
+        PA_TRY(emit(l, PA_DO_COPY, to, from, -1));
+    }
+    l->p->buffers[buffer].kind = PA_BUFFER_RESULT;
+    r->gradient = buffer;
+    return PA_OK;
+}
+
 static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
     pa_program *p = l->p;
     for (int i = 0; i < n; i++) {
@@ -573,6 +578,7 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
         r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[r->node] != 0 ||
                     !pa_node_is_contiguous(node) || pa_node_bytes(node) != b->bytes;
         if (!r->copied) b->kind = PA_BUFFER_RESULT;
+        PA_TRY(lower_result_gradient(l, variable, r));
     }
     return PA_OK;
 }
@@ -696,7 +702,7 @@ static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
 pa_status pa_lower_tensors(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,
                            pa_node *const *outputs) {
     pa_lowering l;
-    pa_status status = pa_lowering_begin(&l, p, log, n_outputs);
+    pa_status status = pa_lowering_begin(&l, p, log, n_outputs, outputs);
     if (status == PA_OK) status = lower(&l, n_outputs, outputs);
     if (status == PA_OK && other != NULL) status = pa_batch_learn(&l, other);
     pa_lowering_end(&l);

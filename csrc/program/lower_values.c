@@ -273,6 +273,7 @@ static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
         if (!wants_gradient(l, v)) continue;
         int32_t pair[2] = {-1, *gradient_at(l, element(l, v, 0))}, *gradient = &l->variables[v].gradient;
         if (pair[1] < 0) continue;
+        PA_TRY(pa_lower_sweep_end(&l->lowering, v));
         if (*gradient == PA_GRADIENT_CLEARED || v == root || l->variables[v].made_by >= 0) {
             *gradient = pair[1];
         } else {
@@ -443,6 +444,9 @@ static pa_status store_results(pa_scalars *l, int n, pa_node *const *outputs) {
         for (int64_t k = 0; k < pa_node_numel(like); k++)
             PA_TRY(pa_scalar_store(l, element(l, variable, k), r->buffer, like->dtype,
                                    k * (int64_t)pa_dtype_size(like->dtype)));
+        if (pa_lower_outlives(&l->lowering, variable) || l->variables[variable].gradient < 0) continue;
+        PA_TRY(pa_program_new_buffer(p, PA_BUFFER_RESULT, sizeof(double), &r->gradient));
+        PA_TRY(pa_scalar_store(l, l->variables[variable].gradient, r->gradient, PA_FLOAT64, 0));
     }
     return PA_OK;
 }
@@ -459,7 +463,7 @@ static pa_status lower(pa_scalars *l, int n_outputs, pa_node *const *outputs) {
 
 pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {
     pa_scalars l = {.p = p, .log = log};
-    pa_status status = pa_lowering_begin(&l.lowering, p, log, n_outputs);
+    pa_status status = pa_lowering_begin(&l.lowering, p, log, n_outputs, outputs);
     if (status == PA_OK) status = lower(&l, n_outputs, outputs);
     pa_lowering_end(&l.lowering);
     pa_mem_free(l.elements, l.elements_capacity * sizeof *l.elements);

@@ -144,6 +144,8 @@ typedef struct pa_result {
     int32_t buffer; /* its own, or that of which it is copied */
     bool copied;    /* a view, an input, a parameter: its elements are gathered at the end */
     bool is_number, is_value;
+    bool requires_grad; /* a leaf that the step makes */
+    int32_t gradient;   /* buffer of what becomes its gradient, or -1 */
     int32_t
         carried; /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
     bool has_history;                /* a gradient flows through it */

@@ -207,6 +207,39 @@ def test_a_compiled_step_over_values_is_the_plain_one(function: Step, beside_ten
     assert not beside_tensors or kinds == ["tensors"]
 
 
+@pytest.mark.parametrize("beside_tensors", [False, True])
+def test_results_have_the_gradients_that_the_step_gave_them(beside_tensors: bool) -> None:
+    def step(w: Value, v: Value) -> tuple[Value, ...]:
+        if beside_tensors:
+            pa.rand(1)
+        inner, made = w * v, Value(3.0)
+        loss = inner * inner * made
+        loss.backward()
+        return loss, inner, made, w * 2.0
+
+    plain, replayed = Value(0.5), Value(0.5)
+    compiled = pa.compile(lambda v: step(replayed, v))
+    for i in range(5):
+        wanted, found = step(plain, Value(1.0 + i)), compiled(Value(1.0 + i))
+        assert [(each.data, each.grad) for each in wanted] == [(each.data, each.grad) for each in found]
+
+
+@pytest.mark.parametrize("beside_tensors", [False, True])
+def test_a_backward_into_the_history_of_a_value_from_outside_is_refused(beside_tensors: bool) -> None:
+    outside = Value(2.0) * 3.0
+
+    @pa.compile
+    def step(v: Value) -> Value:
+        if beside_tensors:
+            pa.rand(1)
+        (outside * v).backward()
+        return v
+
+    with pytest.raises(TraceError, match="from outside"):
+        for _ in range(2):
+            step(Value(1.0))
+
+
 def test_the_backward_of_a_value_from_before_the_step_is_refused() -> None:
     w = Value(2.0)
     outside = w * 3.0

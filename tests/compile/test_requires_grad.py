@@ -193,6 +193,25 @@ def test_a_compiled_step_is_the_plain_one(function: Step) -> None:
             assert same, f"call {i}: {a} and {b}"
 
 
+def test_results_have_the_gradients_that_the_step_gave_them() -> None:
+    def step(w: World, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        leaf = (x * 2).requires_grad_()
+        hidden = w.hidden(leaf)
+        hidden.retain_grad()
+        hidden.square().sum().backward()
+        return leaf, hidden, pa.ones(2, requires_grad=True)
+
+    plain, replayed = World(), World()
+    compiled = pa.compile(lambda x: step(replayed, x))
+    for i in range(5):
+        x = pa.tensor(np.linspace(-1, 0.5 * i, 6, dtype=np.float32).reshape(2, 3))
+        for wanted, found in zip(step(plain, x), compiled(x), strict=True):
+            assert np.allclose(wanted.tolist(), found.tolist())
+            assert (wanted.grad is None) == (found.grad is None)
+            assert wanted.grad is None or np.allclose(wanted.grad.tolist(), found.grad.tolist(), rtol=1e-5)  # type: ignore[union-attr]
+            assert not wanted.is_leaf or (found.is_leaf and found.requires_grad)
+
+
 def test_a_parameter_may_be_frozen_for_good_by_the_first_call() -> None:
     w, plain = World(), World()
 
