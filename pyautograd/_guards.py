@@ -71,7 +71,10 @@ _READ_WHOLE = frozenset({"copy", "dataclasses", "inspect", "json", "pickle", "pp
 _LIFE = frozenset(
     {"__init__", "__new__", "__del__", "__repr__", "__str__", "__getstate__", "__setstate__", "__reduce__"}
 )
-_DESCRIPTORS = (staticmethod, classmethod, property)
+_HOLDERS: tuple[type, ...] = (
+    functools.partial, staticmethod, classmethod, property, types.MappingProxyType, memoryview,
+    type({}.keys()), type({}.values()), type({}.items()),
+)  # fmt: skip
 _WRAPPERS = (functools.partialmethod, functools.singledispatchmethod, functools.cached_property)
 
 
@@ -277,7 +280,7 @@ class _Walk:
         elif isinstance(value, types.MethodType):
             self._push(value.__self__, place.rpartition(".")[0] or place)
             self._push(value.__func__, place)
-        elif isinstance(value, types.BuiltinMethodType):
+        elif isinstance(value, (types.BuiltinMethodType, types.MethodWrapperType)):
             if not isinstance(value.__self__, types.ModuleType):
                 self._push(value.__self__, place)
         elif isinstance(value, (Step, BoundStep, functools._lru_cache_wrapper)):
@@ -285,9 +288,11 @@ class _Walk:
             self._attributes(vars(value), place)
             if isinstance(value, BoundStep):
                 self._push(value.__self__, place)
-        elif isinstance(value, (functools.partial, weakref.ref, types.MappingProxyType, *_DESCRIPTORS)):
-            for part in gc.get_referents(value):
+        elif isinstance(value, _HOLDERS):
+            for part in [value.obj] if isinstance(value, memoryview) else gc.get_referents(value):
                 self._push(part, place)
+        elif isinstance(value, weakref.ref):
+            self._push(value(), place)
         elif isinstance(value, _WRAPPERS):
             for part in vars(value).values():
                 self._push(part, place)
@@ -322,7 +327,7 @@ class _Walk:
                 self._row(self.rows.members(value), place)
             self._members(value, place)
         elif isinstance(value, enum.Enum):
-            self._push(value.value, f"{place}.value")
+            self._item(vars(value), "_value_", f"{place}.value")
 
     def _function(self, function: types.FunctionType) -> None:
         module = function.__globals__.get("__name__")  # what wraps another function calls itself as that does
@@ -341,9 +346,13 @@ class _Walk:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             self._row(self.rows.referents(cell), name)
             try:
-                self._push(cell.cell_contents, name)
+                contents = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
+            if name == "__class__":  # for super()
+                self._class(contents, name, True)
+            else:
+                self._push(contents, name)
         for name in sorted(found.globals):
             self._item(function.__globals__, name, name)
             if name not in function.__globals__:
@@ -382,6 +391,7 @@ class _Walk:
     def _dict(self, value: dict[Any, Any], place: str) -> None:
         self._count(iter(value.values()), place)
         for key in list(value):
+            self._push(key, f"a key of {place}")
             self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
         self._row(self.rows.members(value), place)
 

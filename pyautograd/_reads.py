@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _IMPORTS = frozenset({"__import__", "import_module"})
 _BY_STRING = frozenset({"globals", "eval", "exec", *_IMPORTS})
+_SHOWN = frozenset({"__str__", "__repr__", "__format__"})  # methods that text is made with
 _BETWEEN = frozenset({"PUSH_NULL", "PRECALL", "CALL", "CACHE", "LOAD_ATTR", "LOAD_METHOD", "NOP"})
 
 
@@ -40,14 +41,22 @@ def reads(code: types.CodeType) -> Reads:
     computed = []
     inside = [reads(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
     instructions = list(dis.get_instructions(code))
+    if any(isinstance(constant, str) and "%" in constant for constant in code.co_consts):
+        found["attributes"] |= _SHOWN
     for i, instruction in enumerate(instructions):
         name, operation = instruction.argval, instruction.opname
+        if operation.startswith(("FORMAT_", "CONVERT_")) or name in ("str", "repr", "format", "print"):
+            found["attributes"] |= _SHOWN
+        elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
+            found["attributes"].add("__dict__")
         if not isinstance(name, str):
             continue
         if operation.endswith("_GLOBAL") or operation == "LOAD_NAME":
             found["globals"].add(name)
         elif operation.endswith(("_ATTR", "_METHOD")) or operation == "IMPORT_FROM":
             found["attributes"].add(name)
+            if name == "modules" and instructions[i - 1].argval == "sys":
+                computed.append(f"sys.modules is read {_place(code, instruction)}")
             if operation.startswith(("STORE", "DELETE")):
                 found["stored"].add(name)
         elif operation == "IMPORT_NAME":
@@ -55,8 +64,7 @@ def reads(code: types.CodeType) -> Reads:
         if name in (_BY_STRING if operation in ("LOAD_GLOBAL", "LOAD_NAME") else _IMPORTS):
             given = _constant_after(instructions[i + 1 :])
             if given is None:
-                line = instruction.positions.lineno if instruction.positions else None
-                computed.append(f"{name}() with a string that is computed ({code.co_filename}:{line})")
+                computed.append(f"{name}() is given a string that is computed {_place(code, instruction)}")
             elif name == "globals":
                 found["globals"].add(given)
             elif name in ("eval", "exec"):
@@ -65,6 +73,11 @@ def reads(code: types.CodeType) -> Reads:
                 found["imports"].add(given)
     here = Reads(**{kind: frozenset(names) for kind, names in found.items()}, computed=tuple(computed))
     return Reads.union([here, *inside])
+
+
+def _place(code: types.CodeType, instruction: dis.Instruction) -> str:
+    line = instruction.positions.lineno if instruction.positions else None
+    return f"({code.co_filename}:{line})"
 
 
 def _constant_after(instructions: Sequence[dis.Instruction]) -> str | None:
