@@ -65,7 +65,8 @@ def _advice(spec: Any) -> str:
     """What to do about an argument that is another at each call."""
     if isinstance(spec, TensorSpec):
         if spec.shape:
-            return f"whose shape is part of the signature (now {spec.shape}): pad it to few shapes"
+            where = f"whose shape is part of the signature (now {spec.shape})"
+            return f"{where}: pad it to few shapes, or compile with dynamic_batch=True where it is the first axis"
         return f"which is part of the signature ({spec})"
     value = spec.value
     if isinstance(value, (bool, str)) or value is None:
