@@ -18,6 +18,7 @@ bool pa_grad_enable(bool enabled) {
     return before;
 }
 
+static void *retain_nothing(void *object) { return object; }
 static void release_nothing(void *PA_UNUSED(object)) {}
 static pa_status no_object(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here", pa_op_table[node->op].name);
@@ -29,6 +30,17 @@ static pa_status no_custom_backward(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here to run its backward", pa_op_table[node->op].name);
 }
 
+static bool never_same(void *PA_UNUSED(a), void *PA_UNUSED(b)) { return false; }
+static pa_status no_host(void *PA_UNUSED(program), void *PA_UNUSED(host), bool PA_UNUSED(keeps_history),
+                         int PA_UNUSED(n), pa_node *const *PA_UNUSED(in), int PA_UNUSED(n_out),
+                         pa_node *const *PA_UNUSED(out)) {
+    return pa_fail(PA_UNSUPPORTED, "compile: there is no Python here to call");
+}
+static pa_status no_host_backward(void *PA_UNUSED(program), void *PA_UNUSED(host), pa_node *node,
+                                  const int32_t *PA_UNUSED(wanted), bool *PA_UNUSED(given)) {
+    return no_custom_backward(node);
+}
+
 static void *nowhere(int *line) {
     *line = 0;
     return NULL;
@@ -37,8 +49,18 @@ static void describe_nothing(void *PA_UNUSED(code), char *text, size_t size) {
     if (size > 0) text[0] = '\0';
 }
 
-pa_hooks pa_hook = {release_nothing,   no_object,          leave_nothing, enter_nothing,
-                    never_interrupted, no_custom_backward, nowhere,       describe_nothing};
+pa_hooks pa_hook = {.retain_object = retain_nothing,
+                    .release_object = release_nothing,
+                    .hold_node = no_object,
+                    .leave_python = leave_nothing,
+                    .enter_python = enter_nothing,
+                    .interrupted = never_interrupted,
+                    .custom_backward = no_custom_backward,
+                    .same_host = never_same,
+                    .call_host = no_host,
+                    .call_host_backward = no_host_backward,
+                    .where = nowhere,
+                    .describe_code = describe_nothing};
 
 /* ---- storages: the header and the bytes are one block, the bytes at its first 64-byte boundary ---- */
 

@@ -140,14 +140,25 @@ static inline uint32_t pa_graph_next_epoch(void) {
     return pa_graph.epoch;
 }
 
+enum { PA_MAX_FUNCTION_INPUTS = 16 }; /* operands of an op written in Python */
+
 /* How the core reaches Python; set by python/hooks.c, no-ops in a C program. */
 typedef struct pa_hooks {
-    void (*release_object)(void *object);        /* drop a reference on a Python object */
+    void *(*retain_object)(void *object);        /* take a reference on a Python object */
+    void (*release_object)(void *object);        /* drop one */
     pa_status (*hold_node)(pa_node *node);       /* take one on the node's Python object, which is made if need be */
     void *(*leave_python)(void);                 /* release the GIL */
     void (*enter_python)(void *token);           /* take it back */
     bool (*interrupted)(void);                   /* was there a signal? takes the GIL itself */
     pa_status (*custom_backward)(pa_node *node); /* run a backward written in Python; takes the GIL itself */
+    bool (*same_host)(void *a, void *b);         /* do two host calls do the same? */
+    /* Calls Python, in that grad mode, with copies of the operands, and copies what it returns into the results. `program`:
+       its owner */
+    pa_status (*call_host)(void *program, void *host, bool keeps_history, int n, pa_node *const *in, int n_out,
+                           pa_node *const *out);
+    /* Runs the backward of a program's node of op custom, with the context that its forward has left in `saved`; given: of
+       which operands it returned a gradient, of those that are `wanted` unless that is NULL. `program`: as before, or NULL */
+    pa_status (*call_host_backward)(void *program, void *host, pa_node *node, const int32_t *wanted, bool *given);
     void *(*where)(int *line); /* the code object of the user's Python that runs, held, and its line */
     void (*describe_code)(void *code, char *text, size_t size); /* its file's name */
 } pa_hooks;

@@ -98,8 +98,9 @@ static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_
 
 static void add(pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
     pa_log *log = pa_recording();
-    if (log == NULL || log->status != PA_OK) return;
-    log->status = add_entry(log, entry, in, out, ints);
+    bool takes = log != NULL && log->status == PA_OK;
+    if (takes) log->status = add_entry(log, entry, in, out, ints);
+    if (entry->host != NULL && (!takes || log->status != PA_OK)) pa_hook.release_object(entry->host);
 }
 
 /* ---- recording ---- */
@@ -134,8 +135,22 @@ bool pa_record_pause(bool pause) {
     return before;
 }
 
+pa_log *pa_record_suspend(void) {
+    pa_log *log = pa_log_here;
+    if (log != NULL) pa_record_end(log);
+    return log;
+}
+
+void pa_record_resume(pa_log *log) {
+    if (log == NULL) return;
+    pa_log_here = log;
+    pa_recording_threads++;
+}
+
 void pa_log_free(pa_log *log) {
     if (log == NULL) return;
+    for (size_t i = 0; i < log->n_entries; i++)
+        if (log->entries[i].host != NULL) pa_hook.release_object(log->entries[i].host);
     for (size_t i = 0; i < log->n_variables; i++) {
         pa_node_program_release(log->variables[i].node);
         if (log->variables[i].constant != NULL) pa_node_release(log->variables[i].constant);
@@ -199,6 +214,18 @@ void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node
         .kind = (uint8_t)kind, .n = n, .n_ints = (uint8_t)n_ints, .n_params = (uint8_t)n_params, .out = -1};
     for (int i = 0; i < n_params; i++) entry.params[i] = params[i];
     add(&entry, in, out, ints);
+}
+
+void pa_record_host(void *host, int n, pa_node *const *in, int n_out, pa_node *const *out) {
+    int64_t keeps_history = pa_grad_enabled();
+    pa_entry entry = {.kind = PA_ENTRY_HOST, .n = n, .n_ints = 1, .out = -1, .host = host};
+    add(&entry, in, NULL, &keeps_history);
+    for (int i = 0; i < n_out; i++) pa_record_entry(PA_ENTRY_HOST_RESULT, 0, NULL, out[i]);
+}
+
+void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out) {
+    pa_entry entry = {.kind = PA_ENTRY_OP, .op = PA_OP_custom, .n = n, .tracked = true, .out = -1, .host = backward};
+    add(&entry, in, out, NULL);
 }
 
 pa_status pa_record_mention(pa_node *node) {
@@ -365,7 +392,10 @@ static const char *entry_name(const pa_entry *entry) {
                                                       [PA_ENTRY_UPDATE] = "an optimiser's step",
                                                       [PA_ENTRY_ZERO_GRAD] = "zero_grad",
                                                       [PA_ENTRY_CLIP] = "clip_grad_norm_",
-                                                      [PA_ENTRY_FILL] = "a random fill"};
+                                                      [PA_ENTRY_FILL] = "a random fill",
+                                                      [PA_ENTRY_HOST] = "a call of Python",
+                                                      [PA_ENTRY_HOST_RESULT] = "a call of Python",
+                                                      [PA_ENTRY_HOST_GRADIENT] = "a backward in Python"};
     return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
 }
 
@@ -405,7 +435,8 @@ static bool same_ints(const pa_log *la, const pa_entry *a, const pa_log *lb, con
 
 static bool same_entry(const pa_log *la, const pa_entry *a, const pa_log *lb, const pa_entry *b, pa_rows rows) {
     if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->out != b->out || a->n_ints != b->n_ints ||
-        a->n_params != b->n_params || a->tracked != b->tracked)
+        a->n_params != b->n_params || a->tracked != b->tracked || (a->host == NULL) != (b->host == NULL) ||
+        (a->host != NULL && !pa_hook.same_host(a->host, b->host)))
         return false;
     return same_bytes(a->params, b->params, sizeof a->params) && same_ints(la, a, lb, b, rows) &&
            same_bytes(la->operands + a->operands, lb->operands + b->operands, (size_t)a->n * sizeof *la->operands);

@@ -58,6 +58,9 @@ typedef enum pa_entry_kind {
     /* in[0] := draws, or out; ints: pa_fill_kind, is the last operand the state of a Generator?, bounds of integers;
        params: those of floats */
     PA_ENTRY_FILL,
+    PA_ENTRY_HOST,          /* Python called: host(in…); ints[0]: with history kept */
+    PA_ENTRY_HOST_RESULT,   /* out = the next result of the last HOST */
+    PA_ENTRY_HOST_GRADIENT, /* the backward of the custom op in[0] has run; ints[k]: it gave a gradient of operand k */
     PA_ENTRY_KINDS
 } pa_entry_kind;
 
@@ -73,6 +76,7 @@ typedef struct pa_entry {
     int64_t operands;   /* where they begin in the log's operands */
     int64_t ints;       /* likewise, as call->ints */
     double params[PA_MAX_PARAMS];
+    void *host; /* HOST, and OP custom, whose backward it is: a Python callable, held by the log; else NULL */
 } pa_entry;
 
 typedef struct pa_log {
@@ -103,6 +107,11 @@ void pa_log_free(pa_log *log);           /* NULL is fine */
    paused. */
 bool pa_record_pause(bool pause);
 
+/* What Python does in a host call is no part of the step either, and may record steps of its own: takes the log away from
+   this thread, NULL where it has none, and gives it back. */
+pa_log *pa_record_suspend(void);
+void pa_record_resume(pa_log *log);
+
 /* Declares the next input. */
 pa_status pa_record_input(pa_node *node);
 
@@ -114,6 +123,11 @@ void pa_record_op(const pa_call *call, pa_node *out);
 void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out);
 void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
                           int n_params, const double *params);
+
+/* A host call with its results, and the op `custom` that makes `out` of the operands, with its backward in Python. Both
+   take over the reference on the callable. */
+void pa_record_host(void *host, int n, pa_node *const *in, int n_out, pa_node *const *out);
+void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out);
 
 /* Makes a node that is returned a variable, if it took no part so far. */
 pa_status pa_record_mention(pa_node *node);

@@ -21,6 +21,7 @@ from pyautograd import (
     _generated,
     _generator,
     _grad_mode,
+    _host,
     _memory,
     _random,
     _reduce,
@@ -39,6 +40,7 @@ from pyautograd._elementwise import *
 from pyautograd._generated import *
 from pyautograd._generator import *
 from pyautograd._grad_mode import *
+from pyautograd._host import *
 from pyautograd._memory import *
 from pyautograd._random import *
 from pyautograd._reduce import *
@@ -60,6 +62,7 @@ __all__ += _elementwise.__all__
 __all__ += _generated.__all__
 __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
+__all__ += _host.__all__
 __all__ += _memory.__all__
 __all__ += _random.__all__
 __all__ += _reduce.__all__

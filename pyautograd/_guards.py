@@ -41,6 +41,7 @@ from pyautograd._reads import Reads, reads
 from pyautograd._step import BoundStep, Step
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd._value import Value
+from pyautograd.autograd import Function
 from pyautograd.nn._module import Module
 from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
 from pyautograd.scalar import Module as ScalarModule
@@ -76,6 +77,13 @@ _HOLDERS: tuple[type, ...] = (
     type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
 _WRAPPERS = (functools.partialmethod, functools.singledispatchmethod, functools.cached_property)
+
+
+def _is_handed_over(value: Any) -> bool:
+    """Is it read by a host call alone, afresh at each replay, and so no constant of the step?"""
+    return not hasattr(value, "__dict__") or isinstance(
+        value, (types.FunctionType, types.MethodType, functools.partial, type, staticmethod, classmethod)
+    )
 
 
 def _is_library(module: Any) -> bool:
@@ -236,9 +244,10 @@ class _Walk:
         self.places.append(place)
         return index
 
-    def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False) -> int:
+    def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False, is_host: bool = False) -> int:
         index = self._row(self.rows.item(owner, key, by_epoch), place)
-        self._push(owner.get(key), place)
+        if not (is_host and _is_handed_over(owner.get(key))):
+            self._push(owner.get(key), place)
         return index
 
     def _push(self, value: Any, place: str) -> None:
@@ -344,6 +353,8 @@ class _Walk:
         self._attributes(vars(function), function.__name__)
         self._row(self.rows.referents(function), f"the function {function.__name__}()")
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            if name in found.inner:
+                continue
             self._row(self.rows.referents(cell), name)
             try:
                 contents = cell.cell_contents
@@ -351,10 +362,10 @@ class _Walk:
                 continue
             if name == "__class__":  # for super()
                 self._class(contents, name, True)
-            else:
+            elif name not in found.hosts or not _is_handed_over(contents):
                 self._push(contents, name)
-        for name in sorted(found.globals):
-            self._item(function.__globals__, name, name)
+        for name in sorted(found.globals | (found.hosts & set(function.__globals__))):
+            self._item(function.__globals__, name, name, is_host=name not in found.globals)
             if name not in function.__globals__:
                 self._item(function.__builtins__, name, name)  # type: ignore[attr-defined]
         for module in sorted(found.imports):
@@ -418,13 +429,13 @@ class _Walk:
             self._read_whole()
         elif module.__name__.partition(".")[0] == "pyautograd" or not self._is_foreign(module.__name__):
             attributes = vars(module)
-            names = self.names.attributes & (self.names.stored | set(attributes))
+            names = (self.names.attributes | self.names.hosts) & (self.names.stored | set(attributes))
             if "__getattr__" in attributes:  # for names that it does not have
                 names = self.names.attributes | {"__getattr__"}
             if self.dynamic and not _is_library(module.__name__):
                 names |= {name for name in attributes if not _is_special(name)}
             for name in sorted(names):
-                self._item(attributes, name, f"{place}.{name}")
+                self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name))
 
     def _class(self, cls: type, place: str, is_instance: bool = False) -> None:
         """What may be found on a class of the user's: functions that may be called, and what objects share.
@@ -447,7 +458,7 @@ class _Walk:
             if each in theirs:
                 attributes = _class_dict(each)
                 for name in sorted(names):
-                    self._item(attributes, name, f"{place}.{name}")
+                    self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name, cls))
                 self._row(self.rows.length(attributes), f"the attributes of {each.__name__}")
             elif issubclass(each, Module) and each is not Module:
                 self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward")
@@ -455,9 +466,15 @@ class _Walk:
             self._class(type(cls), f"the class of {place}", True)
 
     def _is_read(self, name: str) -> bool:
-        if name in self.names.attributes or name == "forward":
+        if name in self.names.attributes or name in self.names.hosts or name == "forward":
             return True
         return self.dynamic and not _is_special(name)
+
+    def _is_host(self, name: str, cls: type = object) -> bool:
+        """Is an attribute mentioned only to name the function of a host call, or is it one of a Function?"""
+        if issubclass(cls, Function) and name in ("forward", "backward"):
+            return True
+        return name in self.names.hosts and name not in self.names.attributes
 
     def _object(self, value: Any, place: str) -> None:
         """An instance: its attributes, then its class."""
@@ -491,7 +508,7 @@ class _Walk:
             guarded |= {"param_groups", "_state"}
         if attributes is not None:
             for name in sorted(guarded, key=str):
-                self._item(attributes, name, f"{place}.{name}", is_module)
+                self._item(attributes, name, f"{place}.{name}", is_module, self._is_host(name))
             self._row(self.rows.members(attributes, is_module), f"the attributes of {place}")
         if users and value is not self.owner:  # whose class its step goes by, and which is not to be kept alive
             self._row(self.rows.object(value, is_module), f"the class of {place}")

@@ -2,6 +2,8 @@
 
 A name that the code computes is no constant of it: `getattr` and its like are answered by guarding all of an object
 (_guards.py), but a global or a module by a computed name cannot be guarded, nor what a computed string would do.
+
+What code mentions only to hand it to `host_call` is read afresh at each replay, and no constant of the step.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ class Reads(NamedTuple):
     globals: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()  # attributes that it assigns
+    hosts: frozenset[str] = frozenset()  # globals, attributes and variables that name the function of a host_call alone
+    inner: frozenset[str] = frozenset()  # variables that only functions read which it makes for a host_call
     imports: frozenset[str] = frozenset()  # modules, with a dot in front for each level up
     computed: tuple[str, ...] = ()  # names that it computes: what it does, and where
 
@@ -37,14 +41,20 @@ class Reads(NamedTuple):
 @functools.lru_cache(maxsize=256)
 def reads(code: types.CodeType) -> Reads:
     """The names that a code object mentions."""
-    found: dict[str, set[str]] = {"globals": set(), "attributes": set(), "stored": set(), "imports": set()}
+    found: dict[str, set[str]] = {kind: set() for kind in Reads._fields if kind != "computed"}
     computed = []
-    inside = [reads(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
     instructions = list(dis.get_instructions(code))
+    handed = handed_over(instructions)
+    made = list(handed.values())
+    inside = [reads(each) for each in code.co_consts if isinstance(each, types.CodeType) and each not in made]
     if any(isinstance(constant, str) and "%" in constant for constant in code.co_consts):
         found["attributes"] |= _SHOWN
     for i, instruction in enumerate(instructions):
         name, operation = instruction.argval, instruction.opname
+        if i in handed:
+            if isinstance(name, str):
+                found["hosts" if handed[i] is None else "inner"].add(name)
+            continue
         if operation.startswith(("FORMAT_", "CONVERT_")) or name in ("str", "repr", "format", "print"):
             found["attributes"] |= _SHOWN
         elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
@@ -71,6 +81,9 @@ def reads(code: types.CodeType) -> Reads:
                 inside.append(reads(compile(given, code.co_filename, name)))
             else:
                 found["imports"].add(given)
+    others = {each.argval for i, each in enumerate(instructions) if i not in handed} & set(code.co_freevars)
+    found["hosts"] -= others
+    found["inner"] -= others
     here = Reads(**{kind: frozenset(names) for kind, names in found.items()}, computed=tuple(computed))
     return Reads.union([here, *inside])
 
@@ -86,3 +99,36 @@ def _constant_after(instructions: Sequence[dis.Instruction]) -> str | None:
     if following is None or following.opname != "LOAD_CONST" or not isinstance(following.argval, str):
         return None
     return following.argval
+
+
+def handed_over(instructions: list[dis.Instruction]) -> dict[int, types.CodeType | None]:
+    """Which instructions of some code do nothing but name the function of a `host_call`, or make it: of which code."""
+    found: dict[int, types.CodeType | None] = {}
+    for index, instruction in enumerate(instructions):
+        if instruction.argval == "host_call" and instruction.opname.startswith("LOAD_"):
+            begin = index + 1
+            while instructions[begin].opname in ("PUSH_NULL", "CACHE"):
+                begin += 1
+            found |= _made(instructions, begin) or dict.fromkeys(_named(instructions, begin))
+    return found
+
+
+def _named(instructions: list[dis.Instruction], begin: int) -> range:
+    """`log`, `self.log` or `tracker.history.append`."""
+    if instructions[begin].opname not in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_FAST", "LOAD_FAST_BORROW"):
+        return range(0)
+    end = begin + 1
+    while instructions[end].opname in ("LOAD_ATTR", "CACHE"):
+        end += 1
+    return range(begin, end)
+
+
+def _made(instructions: list[dis.Instruction], begin: int) -> dict[int, types.CodeType | None]:
+    """A lambda, with its defaults and what it closes over."""
+    end = begin
+    while instructions[end].opname.startswith(("LOAD_CONST", "LOAD_CLOSURE", "LOAD_FAST", "BUILD_TUPLE")):
+        end += 1
+    code = instructions[end - 1].argval
+    if instructions[end].opname != "MAKE_FUNCTION" or not isinstance(code, types.CodeType):
+        return {}
+    return dict.fromkeys(range(begin, end), code)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyautograd import _arguments, _core
-from pyautograd._core import Node
+from pyautograd._core import Node, is_traced_scalar
+from pyautograd._creation import zeros
 from pyautograd._grad_mode import (
     detect_anomaly,
     enable_grad,
@@ -18,6 +19,7 @@ from pyautograd._grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from pyautograd._host import Template, check_arguments, copied, operands_of
 from pyautograd._tensor import Tensor
 
 __all__ = [
@@ -205,8 +207,11 @@ class Function:
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run `forward` and record the op; returns what it returned. **Raises** TypeError where that is no Tensor,
-        TraceError in a compiled step.
+        """Run `forward` and record the op; returns what it returned. In a compiled step that is done at each
+        replay, and so is `backward`.
+
+        **Raises** TypeError where `forward` returns no Tensor; in a compiled step also RuntimeError where shapes and
+        dtypes are others than when the step was recorded, and TraceError for a `forward` that writes into an argument.
 
         >>> import pyautograd
         >>> class Double(pyautograd.autograd.Function):
@@ -221,49 +226,138 @@ class Function:
         >>> x.grad
         tensor(2.)
         """
-        if _core.is_recording():
-            raise _core.TraceError(
-                f"{cls.__name__}: an autograd.Function is Python, which a program does not run; write it with tensor "
-                "ops, or leave this step uncompiled"
-            )
-        ctx = _Context(tuple(isinstance(arg, Node) and arg.requires_grad for arg in args))
+        applied = _Applied(cls, args, kwargs)
+        outputs = _recorded(applied, args, kwargs) if _core.is_recording() else applied.forward(args, kwargs)
+        inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
+        if is_grad_enabled() and inputs:
+            applied.outputs = [(output.shape, output.dtype) for output in outputs]
+            for i, output in enumerate(outputs):
+                if output.dtype.is_floating_point:
+                    run = _Backward(applied, len(args), inputs, i)
+                    _core.attach(output, tuple(args[j] for j in inputs), run, cls.__name__)
+        return tuple(outputs) if applied.is_tuple else outputs[0]
+
+
+class _Applied:
+    """A Function applied to arguments: one call of `forward`, and in a compiled step one at each replay."""
+
+    def __init__(self, function: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function = function
+        self.needs_input_grad = tuple([isinstance(arg, Node) and arg.requires_grad for arg in args])
+        self.is_tuple = False
+        self.outputs: list[tuple[tuple[int, ...], Any]] = []
+        self.context: _Context
+
+    @property
+    def __name__(self) -> str:
+        return self.function.__name__
+
+    def forward(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Tensor]:
+        """The outputs, as tensors without history; what is to be kept for `backward` is in the context."""
+        self.context = ctx = _Context(self.needs_input_grad)
         with no_grad():
-            result = cls.forward(ctx, *args, **kwargs)
-        outputs = list(result) if isinstance(result, tuple) else [result]
+            result = self.function.forward(ctx, *args, **kwargs)
+        self.is_tuple = isinstance(result, tuple)
+        outputs = list(result) if self.is_tuple else [result]
         for i, output in enumerate(outputs):
             if not isinstance(output, Tensor):
-                raise TypeError(f"{cls.__name__}: forward returned a {type(output).__name__}, not a Tensor")
+                raise TypeError(f"{self.__name__}: forward returned a {type(output).__name__}, not a Tensor")
             if any(output is arg for arg in args):
                 outputs[i] = output.detach().clone()
             elif output.requires_grad:  # it has a history of its own, which is not this op's
                 outputs[i] = output.detach()
-        inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
-        if is_grad_enabled() and inputs:
-            ctx._forget_history(outputs)
-            for i, output in enumerate(outputs):
-                if output.dtype.is_floating_point:
-                    run = _Backward(cls, ctx, len(args), inputs, [each.detach() for each in outputs], i)
-                    _core.attach(output, tuple(args[j] for j in inputs), run, cls.__name__)
-        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+        ctx._forget_history(outputs)
+        return outputs
+
+
+class _HostForward:
+    """The forward of a Function as a host call."""
+
+    def __init__(self, applied: _Applied, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._applied = applied
+        self._names = tuple(kwargs)
+        check_arguments(applied.__name__, (*args, *kwargs.values()), _core.TraceError)
+        self._template = Template((*args, *kwargs.values()), keeps_grad=True)
+
+    @property
+    def __name__(self) -> str:
+        return self._applied.__name__
+
+    @property
+    def context(self) -> _Context:
+        """What the last call has left for the backward."""
+        return self._applied.context
+
+    def __call__(self, *operands: Any) -> tuple[Tensor, ...]:
+        given = self._template.fill(iter(operands))
+        n = len(given) - len(self._names)
+        return tuple(self._applied.forward(given[:n], dict(zip(self._names, given[n:], strict=True))))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _HostForward)
+            and self._applied.function is other._applied.function
+            and self._names == other._names
+            and self._template == other._template
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _recorded(applied: _Applied, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """The outputs, as results of a host call."""
+    call = _HostForward(applied, args, kwargs)
+    operands = operands_of((*args, *kwargs.values()))
+    returned = _core.unrecorded(_forward_of_aliases, applied, args, kwargs)
+    return list(_core.record_host(call, operands, tuple(returned)))
+
+
+def _forward_of_aliases(applied: _Applied, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """The forward over tensors that are not the step's, so that what the context keeps is not the step's either."""
+    with no_grad():
+        given = [_alias(arg) for arg in (*args, *kwargs.values())]
+    before = [arg._version for arg in given if isinstance(arg, Tensor)]
+    outputs = applied.forward(given[: len(args)], dict(zip(kwargs, given[len(args) :], strict=True)))
+    if [arg._version for arg in given if isinstance(arg, Tensor)] != before:
+        raise _core.TraceError(
+            f"{applied.__name__}: forward writes into an argument, of which a program has a copy; return a new tensor"
+        )
+    return outputs
+
+
+def _alias(arg: Any) -> Any:
+    if not isinstance(arg, Tensor) or is_traced_scalar(arg):
+        return copied(arg)
+    return arg.detach().requires_grad_(arg.requires_grad)
 
 
 class _Backward:
     """One output's share of a Function's backward: the others' upstream gradients are zero, and shares add up."""
 
-    def __init__(
-        self, function: type[Function], ctx: _Context, n: int, inputs: list[int], outputs: list[Tensor], which: int
-    ) -> None:
-        self._function, self._ctx, self._n, self._inputs = function, ctx, n, inputs
-        self._like = outputs if len(outputs) > 1 else []
-        self._which = which
+    def __init__(self, applied: _Applied, n: int, inputs: list[int], which: int) -> None:
+        self._applied, self._n, self._inputs, self._which = applied, n, inputs, which
 
-    def __call__(self, upstream: Tensor) -> tuple[Any, ...]:
-        all_upstream = [upstream if i == self._which else each * 0 for i, each in enumerate(self._like)] or [upstream]
+    @property
+    def __name__(self) -> str:
+        return self._applied.__name__
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Backward)
+            and self._applied.function is other._applied.function
+            and (self._n, self._inputs, self._which) == (other._n, other._inputs, other._which)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, upstream: Tensor, context: _Context | None = None) -> tuple[Any, ...]:
+        all_upstream = [
+            upstream if i == self._which else zeros(shape, dtype=dtype)
+            for i, (shape, dtype) in enumerate(self._applied.outputs)
+        ]
         with no_grad():
-            returned = self._function.backward(self._ctx, *all_upstream)
+            returned = self._applied.function.backward(context or self._applied.context, *all_upstream)
         gradients = returned if isinstance(returned, tuple) else (returned,)
         if len(gradients) != self._n:
-            raise RuntimeError(
-                f"{self._function.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments"
-            )
+            raise RuntimeError(f"{self.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")
         return tuple(gradients[i] for i in self._inputs)

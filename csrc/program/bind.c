@@ -58,11 +58,6 @@ static bool input_fits(const pa_input *input, const pa_node *node) {
     return true;
 }
 
-/* The tensor itself, which may be an argument of the call. */
-static pa_node *captured_node(const pa_captured *c, pa_node *const *in) {
-    return c->input >= 0 ? in[c->input] : c->node;
-}
-
 static bool has_gradient(const pa_node *node) { return node->array != NULL && node->array->grad != NULL; }
 
 /* The tensor whose data, or gradient, a buffer of this call is; NULL where it is one that the call makes. */
@@ -71,14 +66,14 @@ static pa_node *tensor_of(const pa_program *p, pa_node *const *in, int32_t buffe
         if (p->inputs[i].buffer == buffer) return in[i];
     for (int32_t i = 0; i < p->n_captured; i++) {
         const pa_captured *c = &p->captured[i];
-        if (c->buffer == buffer) return captured_node(c, in);
-        if (c->entry == buffer && has_gradient(captured_node(c, in))) return captured_node(c, in)->array->grad;
+        if (c->buffer == buffer) return pa_captured_node(c, in);
+        if (c->entry == buffer && has_gradient(pa_captured_node(c, in))) return pa_captured_node(c, in)->array->grad;
     }
     return NULL;
 }
 
 static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *const *in) {
-    const pa_node *node = captured_node(c, in);
+    const pa_node *node = pa_captured_node(c, in);
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
     /* Its dtype may have changed; its shape cannot. */
     if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;
@@ -111,10 +106,11 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
 
 /* ---- bound, and handed on ---- */
 
-/* Can the gradient that is there be written over, because nobody else looks at it? */
+/* Can the gradient that is there be written over, because nobody else looks at it, in a host call either? */
 static bool may_reuse(const pa_program *p, const pa_captured *c, const pa_node *grad) {
-    return !p->checks_gradients && grad != NULL && c->entry < 0 && grad->refs == 1 && grad->handle == NULL &&
-           pa_node_storage(grad) != NULL && pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
+    return !p->checks_gradients && p->n_hosts == 0 && grad != NULL && c->entry < 0 && grad->refs == 1 &&
+           grad->handle == NULL && pa_node_storage(grad) != NULL && pa_node_storage(grad)->refs == 1 &&
+           pa_node_is_contiguous(grad);
 }
 
 static pa_status check_free(const pa_node *node, bool written) {
@@ -158,7 +154,7 @@ static pa_node *final_tensor(const pa_program *p, pa_node *const *in, int32_t bu
     for (int32_t k = 0; k < p->n_bound && found == NULL; k++) {
         const pa_captured *owner = &p->captured[k];
         if (owner->gradient != buffer || owner->shares_gradient) continue;
-        found = owner->fresh != NULL ? owner->fresh : captured_node(owner, in)->array->grad;
+        found = owner->fresh != NULL ? owner->fresh : pa_captured_node(owner, in)->array->grad;
     }
     return found;
 }
@@ -168,7 +164,7 @@ static pa_status share_gradients(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
         pa_captured *c = &p->captured[i];
         if (!c->shares_gradient) continue;
-        PA_TRY(pa_node_need_array(captured_node(c, in)));
+        PA_TRY(pa_node_need_array(pa_captured_node(c, in)));
         pa_node *shared = final_tensor(p, in, c->gradient);
         if (!c->shares_memory)
             c->fresh = pa_node_retain(shared);
@@ -180,6 +176,7 @@ static pa_status share_gradients(pa_program *p, pa_node *const *in) {
 }
 
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers) {
+    p->in = in;
     for (int i = 0; i < n; i++) {
         pa_input *input = &p->inputs[i];
         if (in[i] == NULL) input->number = numbers[i];
@@ -191,7 +188,7 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
                    "compile: another thread is using a Value of this step");
     for (int32_t i = 0; i < p->n_bound; i++) {
         pa_captured *c = &p->captured[i];
-        pa_node *node = captured_node(c, in);
+        pa_node *node = pa_captured_node(c, in);
         PA_TRY(check_free(node, c->written));
         if (c->written) PA_TRY(pa_node_need_storage(node)); /* a view made meanwhile would move a number away */
         if (c->buffer >= 0) pa_program_rebind(p, c->buffer, pa_node_data(node));
@@ -211,7 +208,7 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
 void pa_program_commit(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
         pa_captured *c = &p->captured[i];
-        pa_node *node = captured_node(c, in);
+        pa_node *node = pa_captured_node(c, in);
         pa_storage *storage = pa_node_storage(node);
         if (c->written && storage != NULL) storage->version++;
         node->flags ^= (uint16_t)(c->requires_grad != c->leaves_requires_grad ? PA_REQUIRES_GRAD : 0);
@@ -257,13 +254,13 @@ static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction
     const int32_t *leaves = p->pool + failed->leaves;
     for (int k = 0; k < failed->n_leaves; k++) {
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
-        const pa_node *node = captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in);
+        const pa_node *node = pa_captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in);
         if (node->flags & PA_IS_VALUE || leaf[PA_LEAF_GRADIENT] == PA_GRADIENT_AS_FOUND) continue;
         PA_TRY(gradient_then(p, in, node, leaf[PA_LEAF_GRADIENT], &gradients[k]));
     }
     for (int k = 0; k < failed->n_leaves; k++) {
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
-        pa_node *node = captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in), *before = gradients[k];
+        pa_node *node = pa_captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in), *before = gradients[k];
         int32_t buffer = leaf[PA_LEAF_GRADIENT];
         node->flags &= (uint16_t)~PA_REQUIRES_GRAD;
         node->flags |= (uint16_t)(leaf[PA_LEAF_REQUIRES_GRAD] ? PA_REQUIRES_GRAD : 0);
@@ -280,7 +277,7 @@ static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction
 
 pa_status pa_program_stop(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
-        pa_storage *storage = pa_node_storage(captured_node(&p->captured[i], in));
+        pa_storage *storage = pa_node_storage(pa_captured_node(&p->captured[i], in));
         if (p->captured[i].written && storage != NULL) storage->version++;
     }
     int n = p->failed->n_leaves;
@@ -305,7 +302,7 @@ pa_status pa_program_hold(const pa_program *p, int n, pa_node *const *in, pa_hol
         if (in[i] != NULL && !(in[i]->flags & PA_IS_VALUE)) PA_TRY(hold_tensor(hold, in[i], false));
     for (int32_t i = 0; i < p->n_captured; i++) {
         const pa_captured *c = &p->captured[i];
-        pa_node *node = captured_node(c, in);
+        pa_node *node = pa_captured_node(c, in);
         if (node->flags & PA_IS_VALUE) {
             PA_TRY(pa_hold_add(hold, node, PA_HOLD_NODE));
             continue;

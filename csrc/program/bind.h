@@ -20,6 +20,11 @@ static inline void pa_program_rebind(pa_program *p, int32_t buffer, char *at) {
     if (p->buffers[buffer].at != at) pa_program_place(p, buffer, at);
 }
 
+/* The tensor itself, which may be an argument of the call. */
+static inline pa_node *pa_captured_node(const pa_captured *c, pa_node *const *in) {
+    return c->input >= 0 ? in[c->input] : c->node;
+}
+
 /* Binds arguments, captured tensors and their gradients. */
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers);
 

@@ -8,6 +8,8 @@
 #include "../kernels/random.h"
 #include "../kernels/stream.h"
 #include "../record.h"
+#include "host.h"
+#include "instruction.h"
 
 /* ---- a step over tensors ---- */
 
@@ -37,6 +39,7 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
         else
             parent->flags &= (uint16_t)~PA_GRAD_FILLED;
     }
+    if (node->op == PA_OP_custom) return pa_host_backward(p, i);
     if (!i->mask) return pa_op_function[node->op].backward(node, p->scratch);
     return pa_product_backward_with(node, p->scratch, &(pa_product_extras){.mask = true});
 }
@@ -235,6 +238,7 @@ static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, p
         case PA_DO_UPSTREAM: run_upstream(p, i); break;
         case PA_DO_BACKWARD:
             if (has_gradient(p, i)) status = run_backward(p, i);
+            if (pa_instruction_is_host(p, i)) *mode = pa_fpmode_open();
             break;
         case PA_DO_GRADIENT:
             if (has_gradient(p, i)) run_gradient(p, i, 0, p->nodes[i->node]->array->numel);
@@ -254,6 +258,10 @@ static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, p
         case PA_DO_CLIP: status = run_clip(p, i); break;
         case PA_DO_FILL: status = run_fill(p, i); break;
         case PA_DO_CHECK: status = pa_check_finite(p->nodes[i->node], i->operand, pa_buffer_at(p, i->gradient)); break;
+        case PA_DO_HOST: /* which runs in the caller's floating-point mode, and may leave another one behind */
+            status = pa_host_call(p, i);
+            *mode = pa_fpmode_open();
+            break;
         case PA_DO_NOTHING: break;
         }
     }

@@ -6,6 +6,12 @@
 
 /* ---- what it touches ---- */
 
+static void visit_host(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
+    const pa_host *host = &p->hosts[i->source];
+    for (int32_t k = 0; k < i->n; k++) visit(context, p->buffer_of[p->pool[i->targets + k]], false);
+    for (int32_t k = i->n; k < i->n + host->n_results; k++) visit(context, p->buffer_of[p->pool[i->targets + k]], true);
+}
+
 static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
     const pa_node *node = p->nodes[i->node];
     unsigned reads = pa_op_table[node->op].effects;
@@ -25,7 +31,9 @@ static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visi
 static void visit_leaves(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
     for (int k = 0; k < i->n_leaves; k++) {
         int32_t gradient = p->pool[i->leaves + k * PA_LEAF_FIELDS + PA_LEAF_GRADIENT];
-        if (gradient >= 0) visit(context, gradient, false);
+        if (gradient < 0) continue;
+        visit(context, gradient, false);
+        if (pa_instruction_is_host(p, i)) visit(context, gradient, true);
     }
 }
 
@@ -85,6 +93,7 @@ void pa_instruction_visit(const pa_program *p, const pa_instruction *i, pa_visit
         visit(context, p->buffer_of[i->node], true);
         break;
     case PA_DO_CHECK: visit(context, i->gradient, false); break;
+    case PA_DO_HOST: visit_host(p, i, visit, context); break;
     case PA_DO_NOTHING: break;
     }
 }
@@ -154,6 +163,7 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
                                         [PA_DO_CLIP] = "clip",
                                         [PA_DO_ZERO] = "zero gradient",
                                         [PA_DO_FILL] = "draw",
+                                        [PA_DO_HOST] = "Python",
                                         [PA_DO_NOTHING] = "nothing",
                                         [PA_DO_CHECK] = "check gradient",
                                         [PA_DO_UPSTREAM] = "upstream gradient"};

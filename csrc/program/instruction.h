@@ -9,6 +9,11 @@ typedef void pa_visit_fn(void *context, int32_t buffer, bool writes);
 /* Every buffer that an instruction reads or writes. */
 void pa_instruction_visit(const pa_program *p, const pa_instruction *instruction, pa_visit_fn *visit, void *context);
 
+/* Does it call Python, which may read and write whatever outlives the step? */
+static inline bool pa_instruction_is_host(const pa_program *p, const pa_instruction *i) {
+    return i->kind == PA_DO_HOST || (i->kind == PA_DO_BACKWARD && p->nodes[i->node]->op == PA_OP_custom);
+}
+
 /* Between which instructions each buffer lives; a result lives until the end. */
 void pa_program_find_lives(pa_program *p);
 

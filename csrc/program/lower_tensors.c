@@ -172,22 +172,36 @@ static bool has_gradient_formula(const pa_node *node, int operand) {
            pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
 }
 
-/* One node's part of the sweep: `gradients` holds each node's buffer, -1 where nothing has arrived. */
-static pa_status lower_backward_of(pa_lowering *l, int32_t at, int32_t *gradients) {
+/* For which operands the backward of a custom op gave a gradient in the sweep that ends with `sweep`. */
+static const int64_t *given_by(const pa_log *log, const pa_entry *sweep, const pa_entry *custom) {
+    for (const pa_entry *e = sweep; e-- > log->entries && e->kind == PA_ENTRY_HOST_GRADIENT;)
+        if (log->operands[e->operands] == custom->out) return log->ints + e->ints;
+    return NULL;
+}
+
+/* One node's part of the sweep: `gradients` holds each node's buffer, -1 where nothing has arrived. Of a custom op
+   `entry` is its entry, whose backward gives gradients of the operands that are `given`, or NULL: of all. */
+static pa_status lower_backward_of(pa_lowering *l, int32_t at, const pa_entry *entry, const int64_t *given,
+                                   int32_t *gradients) {
     pa_program *p = l->p;
     const pa_node *node = p->nodes[at];
+    bool is_host = node->op == PA_OP_custom, any = is_host;
     pa_instruction i = instruction(PA_DO_BACKWARD);
     i.node = at;
     i.gradient = gradients[at];
     i.n = node->n_parents;
-    PA_TRY(pa_program_new_targets(p, i.n, &i.targets));
-    bool any = false;
+    PA_TRY(pa_program_new_targets(p, is_host ? 2 * i.n : i.n, &i.targets));
+    if (is_host) PA_TRY(pa_program_keep_host(p, entry->host, &i.source));
+    if (given != NULL) PA_TRY(list_leaves(l, &i)); /* else it is the caller's, and finds them as they are */
+    for (int k = 0; is_host && k < i.n; k++) p->pool[i.targets + i.n + k] = given == NULL || given[k] != 0;
     for (int k = 0; k < i.n; k++) {
         const pa_node *parent = pa_node_parent(node, k);
         int32_t target = -1;
         bool again = false; /* an operand that stands twice has its target already */
-        for (int earlier = 0; earlier < k; earlier++) again = again || pa_node_parent(node, earlier) == parent;
-        if (pa_node_requires_grad(parent) && !again && has_gradient_formula(node, k)) {
+        for (int earlier = 0; earlier < k; earlier++)
+            again = again || (pa_node_parent(node, earlier) == parent && (given == NULL || given[earlier] != 0));
+        bool wanted = pa_node_requires_grad(parent) && (given == NULL || given[k] != 0);
+        if (wanted && !again && has_gradient_formula(node, k)) {
             int32_t *buffer = &gradients[parent->mark];
             bool accumulates = *buffer >= 0;
             if (!accumulates) PA_TRY(new_gradient(l, parent, buffer));
@@ -216,7 +230,10 @@ static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, i
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
         if (gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
-        PA_TRY(lower_backward_of(l, at, gradients));
+        const int64_t *given = e->op == PA_OP_custom ? given_by(l->log, from, e) : NULL;
+        bool is_recorded = from < l->log->entries + l->log->n_entries; /* then what was given is known */
+        if (e->op == PA_OP_custom && given == NULL && is_recorded) continue;
+        PA_TRY(lower_backward_of(l, at, e, given, gradients));
         if (checks) PA_TRY(check_gradients(l, at, gradients));
     }
     return PA_OK;
@@ -273,7 +290,7 @@ static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
         int32_t operand = l->log->operands[op->operands + k];
         status = current_gradient(l, operand, &gradients[l->variables[operand].at]);
     }
-    if (status == PA_OK) status = lower_backward_of(l, l->variables[variable].at, gradients);
+    if (status == PA_OK) status = lower_backward_of(l, l->variables[variable].at, op, NULL, gradients);
     free_gradients(l, gradients);
     return status;
 }
@@ -298,13 +315,12 @@ static pa_status lower_view(pa_lowering *l, int32_t out, int32_t in) {
 
 static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
-    PA_FAIL_IF(entry->op == PA_OP_custom, PA_UNSUPPORTED, "compile: an op written in Python");
     for (int i = 0; i < entry->n; i++) PA_TRY(need_node(l, in[i]));
-    if (entry->op == PA_OP_view) {
+    bool is_made = entry->op == PA_OP_view || entry->op == PA_OP_custom; /* a custom op's by its forward, a host call */
+    if (entry->op == PA_OP_view)
         PA_TRY(lower_view(l, entry->out, in[0]));
-    } else {
+    else if (!is_made)
         PA_TRY(result_node(l, entry->out));
-    }
     int32_t at = l->variables[entry->out].at;
     pa_node *node = l->p->nodes[at];
     if (l->log->variables[entry->out].node->flags & PA_IS_VALUE) {
@@ -312,15 +328,38 @@ static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
         for (int i = 0; i < entry->n_params; i++) node->array->params[i] = entry->params[i];
     }
     PA_TRY(set_parents(l, at, (pa_op)entry->op, entry->n, in));
-    bool flows = l->variables[entry->out].gradient_is_read && entry->tracked;
+    /* The backward of a custom op does what it does, wherever its gradients go. */
+    bool flows = entry->tracked && (l->variables[entry->out].gradient_is_read || entry->op == PA_OP_custom);
     for (int i = 0; i < entry->n && entry->tracked; i++)
         flows = flows || pa_node_requires_grad(pa_node_parent(node, i));
     if (flows) node->flags |= PA_REQUIRES_GRAD;
-    if (entry->op == PA_OP_view) return PA_OK;
+    if (is_made) return PA_OK;
     pa_instruction i = instruction(PA_DO_FORWARD);
     i.node = at;
     if (pa_op_table[entry->op].effects & MAY_FAIL) PA_TRY(list_leaves(l, &i));
     return pa_program_emit(l->p, &i);
+}
+
+static pa_status lower_host(pa_lowering *l, const pa_entry *entry) {
+    const pa_log *log = l->log;
+    pa_program *p = l->p;
+    pa_instruction i = instruction(PA_DO_HOST);
+    i.n = entry->n;
+    for (int k = 0; k < i.n; k++) PA_TRY(need_node(l, log->operands[entry->operands + k]));
+    int32_t n_results = 0;
+    for (const pa_entry *e = entry + 1; e < log->entries + log->n_entries && e->kind == PA_ENTRY_HOST_RESULT; e++) {
+        PA_TRY(result_node(l, e->out));
+        n_results++;
+    }
+    PA_TRY(pa_program_keep_host(p, entry->host, &i.source));
+    p->hosts[i.source].n_results = n_results;
+    p->hosts[i.source].keeps_history = log->ints[entry->ints] != 0;
+    PA_TRY(list_leaves(l, &i));
+    PA_TRY(pa_program_new_targets(p, i.n + n_results, &i.targets));
+    int32_t *nodes = p->pool + i.targets;
+    for (int k = 0; k < i.n; k++) nodes[k] = l->variables[log->operands[entry->operands + k]].at;
+    for (int k = 0; k < n_results; k++) nodes[i.n + k] = l->variables[entry[1 + k].out].at;
+    return pa_program_emit(p, &i);
 }
 
 static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
@@ -521,6 +560,9 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_ZERO_GRAD: return lower_zero_grad(l, entry);
     case PA_ENTRY_CLIP: return lower_clip(l, entry);
     case PA_ENTRY_FILL: return lower_fill(l, entry);
+    case PA_ENTRY_HOST: return lower_host(l, entry);
+    case PA_ENTRY_HOST_RESULT:
+    case PA_ENTRY_HOST_GRADIENT: return PA_OK; /* of the call, and of the sweep, beside which they stand */
     case PA_ENTRY_KINDS: break;
     }
     return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d", entry->kind);

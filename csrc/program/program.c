@@ -36,6 +36,9 @@ void pa_program_release(pa_program *p) {
     pa_mem_free(p->pool, p->pool_capacity * sizeof *p->pool);
     pa_mem_free(p->captured, p->captured_capacity * sizeof *p->captured);
     pa_mem_free(p->constants, p->constants_capacity * sizeof *p->constants);
+    for (int32_t i = 0; i < p->n_hosts; i++)
+        if (p->hosts[i].function != NULL) pa_hook.release_object(p->hosts[i].function);
+    pa_mem_free(p->hosts, p->hosts_capacity * sizeof *p->hosts);
     if (p->inputs != NULL) pa_mem_free_array(p->inputs, (size_t)p->n_inputs + 1, sizeof *p->inputs);
     if (p->results != NULL) pa_mem_free_array(p->results, (size_t)p->n_results + 1, sizeof *p->results);
     if (p->updates != NULL) pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
@@ -93,6 +96,13 @@ pa_status pa_program_new_targets(pa_program *p, int32_t n, int32_t *out) {
 pa_status pa_program_keep_constant(pa_program *p, pa_node *constant) {
     PA_TRY(pa_mem_reserve(&p->constants, &p->constants_capacity, (size_t)p->n_constants + 1, sizeof *p->constants));
     p->constants[p->n_constants++] = pa_node_retain(constant);
+    return PA_OK;
+}
+
+pa_status pa_program_keep_host(pa_program *p, void *function, int32_t *out) {
+    PA_TRY(pa_mem_reserve(&p->hosts, &p->hosts_capacity, (size_t)p->n_hosts + 1, sizeof *p->hosts));
+    p->hosts[p->n_hosts] = (pa_host){.function = pa_hook.retain_object(function)};
+    *out = p->n_hosts++;
     return PA_OK;
 }
 

@@ -78,6 +78,7 @@ typedef enum pa_instruction_kind {
     PA_DO_ZERO,     /* gradient := 0 */
     PA_DO_CLIP,     /* gradients := scaled to a norm; node: their norm before; pool: as in UPDATE */
     PA_DO_FILL,     /* node := draws, of the thread's stream or of a Generator whose state source is */
+    PA_DO_HOST,     /* Python called; source: which of p->hosts; pool: n operands, then the results */
     PA_DO_UPSTREAM, /* gradient := or += what the caller's graph gives for result `source` */
     PA_DO_CHECK,    /* fails where the gradient of operand `operand` of node is no number, or infinite */
     PA_DO_NOTHING
@@ -90,11 +91,12 @@ typedef struct pa_instruction {
     bool relu;        /* FORWARD of linear: fused with the ReLU that follows it */
     bool mask;        /* BACKWARD of linear: fused with that of the ReLU before it, whose result operand 0 is */
     int32_t node;     /* -1: none */
-    int32_t source;   /* another node: what is copied, written, seeded; -1: none */
+    int32_t source;   /* another node: what is copied, written, seeded; BACKWARD of custom: which host; -1: none */
     int32_t gradient; /* buffer, -1: none */
-    /* Further buffers, from `targets` on in the pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES, or -1 */
+    /* Further buffers, from `targets` on in the pool. BACKWARD: of each parent, with PA_TARGET_ACCUMULATES, or -1; of
+       custom, behind these whether its backward gives a gradient of each */
     int32_t n, targets;
-    /* Of what may fail: which leaves the step has changed before it, from `leaves` on in the pool */
+    /* Of what may fail, or calls Python: which leaves the step has changed before it, from `leaves` on in the pool */
     int32_t n_leaves, leaves;
     pa_map_fn *map;
     union {
@@ -128,6 +130,7 @@ typedef struct pa_captured {
     int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
     bool swept;           /* a backward() of the step ends at it */
     pa_node *fresh;       /* of the call under way: what becomes its .grad */
+    bool shown;           /* to a host call under way, as the step has made it so far */
 } pa_captured;
 
 typedef struct pa_input {
@@ -162,6 +165,13 @@ typedef struct pa_update_plan {
     /* Where each state of all parameters stands side by side, as that of Values does; NULL where it does not */
     double *block[3];
 } pa_update_plan;
+
+/* A Python callable of the step (host.h). */
+typedef struct pa_host {
+    void *function; /* held */
+    int32_t n_results;
+    bool keeps_history; /* the grad mode in which it is called */
+} pa_host;
 
 /* What a program's backward reads, or hands a gradient to: an argument or a captured tensor. */
 typedef struct pa_operand {
@@ -223,6 +233,11 @@ typedef struct pa_program {
     pa_update_plan *updates;
     int32_t n_updates;
     size_t updates_capacity;
+    pa_host *hosts;
+    int32_t n_hosts;
+    size_t hosts_capacity;
+    void *owner;         /* Python's object, for its host calls */
+    pa_node *const *in;  /* the arguments of the call under way */
     pa_node **constants; /* held */
     int32_t n_constants;
     size_t constants_capacity;
@@ -257,6 +272,9 @@ pa_status pa_program_new_targets(pa_program *p, int32_t n, int32_t *out);
 
 /* Holds a constant, and the program has it released. */
 pa_status pa_program_keep_constant(pa_program *p, pa_node *constant);
+
+/* Holds a callable. */
+pa_status pa_program_keep_host(pa_program *p, void *function, int32_t *out);
 
 pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction);
 

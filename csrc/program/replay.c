@@ -15,7 +15,8 @@
 #include "execute.h"
 #include "history.h"
 
-static bool is_long(const pa_program *p) { return p->warm && p->flops > 50.0 * PA_LONG_WORK; }
+/* What is held for work without the GIL is refused to Python, and so to a host call. */
+static bool is_long(const pa_program *p) { return p->warm && p->n_hosts == 0 && p->flops > 50.0 * PA_LONG_WORK; }
 
 static void release_results(const pa_program *p, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) {
@@ -296,6 +297,7 @@ static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t fir
 }
 
 const char *pa_program_run_obstacle(const pa_program *p) {
+    if (p->n_hosts > 0) return "the step calls Python, which may look at what each step leaves";
     for (int32_t i = 0; i < p->n_captured; i++)
         if (p->captured[i].input >= 0) return "the step writes into an argument, or makes a gradient of one";
     if (p->shares_gradients) return "the step makes a tensor the gradient of another";

@@ -9,7 +9,8 @@
 #include "instruction.h"
 
 static bool has_side_effect(const pa_program *p, const pa_instruction *i) {
-    if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL || i->kind == PA_DO_CHECK) return true;
+    if (i->kind == PA_DO_UPDATE || i->kind == PA_DO_FILL || i->kind == PA_DO_CHECK || pa_instruction_is_host(p, i))
+        return true;
     if (i->kind == PA_DO_CLIP) return i->operand; /* whether the norm is finite */
     /* The random stream goes on, and targets are checked, whether or not anybody reads the result. */
     return i->kind == PA_DO_FORWARD && (pa_op_table[p->nodes[i->node]->op].effects & (DRAWS | MAY_FAIL)) != 0;
@@ -230,6 +231,7 @@ static void merge(pa_program *p, versions *v, const int32_t *writes, pa_table *t
                 *entry = found++;
             }
         }
+        if (pa_instruction_is_host(p, each)) v->outside++;
         pa_instruction_visit(p, each, bump, v);
     }
 }

@@ -2,31 +2,34 @@
 #include "parts.h"
 
 #include "convert.h"
+#include "host.h"
 
 #include "../apply.h"
+#include "../record.h"
 #include "../scalar.h"
 #include "../tape.h"
 
-enum { MAX_FUNCTION_INPUTS = 16 };
-
 static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 4, 4, "attach")) return NULL;
-    pa_node *node = pa_read_handle(arguments[0], "attach"), *parents[MAX_FUNCTION_INPUTS];
+    pa_node *node = pa_read_handle(arguments[0], "attach"), *parents[PA_MAX_FUNCTION_INPUTS];
     if (node == NULL) return NULL;
     if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "attach: a tuple of inputs is wanted");
     Py_ssize_t count = PyTuple_Size(arguments[1]);
-    if (count > MAX_FUNCTION_INPUTS)
+    if (count > PA_MAX_FUNCTION_INPUTS)
         return PyErr_Format(PyExc_ValueError, "autograd.Function: %zd tensors are more than the %d it takes", count,
-                            MAX_FUNCTION_INPUTS);
+                            PA_MAX_FUNCTION_INPUTS);
     for (Py_ssize_t i = 0; i < count; i++)
         if ((parents[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "attach")) == NULL) return NULL;
     /* A node that others hold may have children already, and must not become younger than they are. */
-    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs > 1 || !pa_dtype_is_float(node->dtype))
+    if (node->flags & PA_LISTED || node->n_parents > 0 || node->refs - node->programs > 1 ||
+        !pa_dtype_is_float(node->dtype))
         return PyErr_Format(PyExc_TypeError, "autograd.Function: forward must return a new floating point tensor");
     if (pa_handle_keep(arguments[0], "_backward_function", arguments[2]) < 0 ||
         pa_handle_keep(arguments[0], "_custom_op", arguments[3]) < 0)
         return NULL;
-    return pa_none_or_raise(pa_apply_custom(node, (int)count, parents));
+    pa_status status = pa_apply_custom(node, (int)count, parents);
+    if (status == PA_OK && pa_recording() != NULL) pa_record_custom(Py_NewRef(arguments[2]), (int)count, parents, node);
+    return pa_none_or_raise(status);
 }
 
 static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {

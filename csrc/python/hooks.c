@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "convert.h"
+#include "host.h"
 #include "parts.h"
 
 #include "../hold.h"
 #include "../kernels/blas.h"
 #include "../kernels/ops.h"
+#include "../record.h"
 
 /* ---- the user's code ---- */
 
@@ -108,21 +110,37 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
 }
 
 /* The backward of an autograd.Function takes the upstream gradient, and returns a gradient or None for each operand. */
-static pa_status run_function_backward(pa_node *node, PyObject *function) {
+pa_status pa_run_function_backward(pa_node *node, PyObject *function, PyObject *context, bool *given) {
     pa_node *gradient = NULL;
     PA_TRY(pa_node_new_like(node, &gradient));
     memcpy(pa_node_data(gradient), pa_gradient(node), pa_node_bytes(node));
     PyObject *upstream = pa_wrap(gradient);
-    PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, NULL);
+    PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, context, NULL);
     Py_XDECREF(upstream);
     if (returned == NULL) return PA_PYTHON;
     pa_status status = PA_OK;
     if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
         status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
                          node->n_parents);
-    for (int i = 0; status == PA_OK && i < node->n_parents; i++)
-        status = take_gradient(node, i, PyTuple_GetItem(returned, i));
+    for (int i = 0; status == PA_OK && i < node->n_parents; i++) {
+        PyObject *gradient = PyTuple_GetItem(returned, i);
+        given[i] = gradient != Py_None;
+        status = take_gradient(node, i, gradient);
+    }
     Py_DECREF(returned);
+    return status;
+}
+
+/* What it does is no part of a step that is being recorded, but that it was done, and what for. */
+static pa_status run_unrecorded(pa_node *node, PyObject *function) {
+    bool given[PA_MAX_FUNCTION_INPUTS];
+    int64_t ints[PA_MAX_FUNCTION_INPUTS];
+    pa_log *log = pa_record_suspend();
+    pa_status status = pa_run_function_backward(node, function, NULL, given);
+    pa_record_resume(log);
+    for (int i = 0; i < node->n_parents && status == PA_OK; i++) ints[i] = given[i];
+    if (log != NULL && status == PA_OK)
+        pa_record_attributes(PA_ENTRY_HOST_GRADIENT, 1, &node, NULL, node->n_parents, ints, 0, NULL);
     return status;
 }
 
@@ -138,7 +156,7 @@ static pa_status hook_custom_backward(pa_node *node) {
             status = returned == NULL ? PA_PYTHON : PA_OK;
             Py_XDECREF(returned);
         } else {
-            status = run_function_backward(node, function);
+            status = run_unrecorded(node, function);
         }
         Py_DECREF(function);
     }
@@ -148,6 +166,7 @@ static pa_status hook_custom_backward(pa_node *node) {
 
 /* ---- the interpreter ---- */
 
+static void *hook_retain_object(void *object) { return Py_NewRef((PyObject *)object); }
 static void hook_release_object(void *object) { Py_DECREF((PyObject *)object); }
 static pa_status hook_hold_node(pa_node *node) { return pa_wrap(pa_node_retain(node)) == NULL ? PA_PYTHON : PA_OK; }
 static void *hook_leave_python(void) { return PyEval_SaveThread(); }
@@ -180,8 +199,18 @@ static PyMethodDef functions[] = {
 };
 
 int pa_hooks_ready(PyObject *module) {
-    pa_hook = (pa_hooks){hook_release_object, hook_hold_node,       hook_leave_python, hook_enter_python,
-                         hook_interrupted,    hook_custom_backward, hook_where,        hook_describe_code};
+    pa_hook = (pa_hooks){.retain_object = hook_retain_object,
+                         .release_object = hook_release_object,
+                         .hold_node = hook_hold_node,
+                         .leave_python = hook_leave_python,
+                         .enter_python = hook_enter_python,
+                         .interrupted = hook_interrupted,
+                         .custom_backward = hook_custom_backward,
+                         .same_host = pa_hook_same_host,
+                         .call_host = pa_hook_call_host,
+                         .call_host_backward = pa_hook_call_host_backward,
+                         .where = hook_where,
+                         .describe_code = hook_describe_code};
     pa_blas_set_resolver(resolve_blas);
     return PyModule_AddFunctions(module, functions);
 }

@@ -26,7 +26,8 @@ static PyMethodDef functions[] = {
 static int complete(PyObject *module) {
     int (*const ready[])(PyObject *) = {pa_support_ready, pa_types_ready,   pa_hooks_ready,     pa_arrays_ready,
                                         pa_call_ready,    pa_tensors_ready, pa_gradients_ready, pa_layer_ready,
-                                        pa_modes_ready,   pa_guards_ready,  pa_recording_ready, pa_program_ready};
+                                        pa_modes_ready,   pa_guards_ready,  pa_recording_ready, pa_program_ready,
+                                        pa_host_ready};
     for (size_t i = 0; i < sizeof ready / sizeof ready[0]; i++)
         if (ready[i](module) < 0) return -1;
     return PyModule_AddFunctions(module, functions);

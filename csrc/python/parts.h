@@ -17,5 +17,6 @@ int pa_modes_ready(PyObject *module);     /* no_grad and its like, is_grad_enabl
 int pa_guards_ready(PyObject *module);    /* Guards, bump_epoch */
 int pa_recording_ready(PyObject *module); /* Recording, record_input … */
 int pa_program_ready(PyObject *module);   /* Program */
+int pa_host_ready(PyObject *module);      /* unrecorded, record_host */
 
 #endif

@@ -8,6 +8,7 @@
 #include "arrays.h"
 #include "convert.h"
 #include "guards.h"
+#include "host.h"
 #include "recording.h"
 
 #include "../hold.h"
@@ -34,6 +35,9 @@ typedef struct program {
 
 static PyTypeObject *program_type;
 
+/* Else calls whose backward is still to come need them too. */
+static bool owns_hosts(const program *p) { return p->program != NULL && p->program->refs == 1; }
+
 static int program_clear(PyObject *self) {
     program *p = (program *)self;
     Py_CLEAR(p->kinds);
@@ -41,6 +45,12 @@ static int program_clear(PyObject *self) {
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
         p->program->updates[k].hyper = NULL;
         Py_CLEAR(p->plans[k]);
+    }
+    for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++) {
+        PyObject *function = p->program->hosts[k].function;
+        p->program->hosts[k].function = NULL;
+        p->retired = true;
+        Py_XDECREF(function);
     }
     return 0;
 }
@@ -51,6 +61,8 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(p->kinds);
     Py_VISIT(p->guards);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
+    for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++)
+        Py_VISIT((PyObject *)p->program->hosts[k].function);
     return 0;
 }
 
@@ -107,6 +119,7 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     const pa_log *log = other == Py_None ? NULL : ((pa_recording_object *)other)->log;
     pa_status status = pa_program_new(r->log, log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
     if (status == PA_OK) {
+        self->program->owner = self;
         size_t n = (size_t)self->program->n_inputs + 1;
         size_t updates = (size_t)self->program->n_updates + 1;
         self->plans = pa_mem_alloc_array(updates, sizeof *self->plans);
@@ -264,6 +277,14 @@ static int is_as_it_was(program *p) {
         if (broken >= 0) return 0;
     }
     return !p->retired && pa_program_is_bound(p->program, p->in);
+}
+
+pa_status pa_program_object_check(void *object) {
+    program *p = object;
+    int broken = p->guards == NULL ? -1 : pa_guards_check(p->guards);
+    if (broken == -2) return PA_PYTHON;
+    if (broken < 0 && !p->retired) return PA_OK;
+    return pa_fail(PA_RUNTIME, "compile: a host call changed what the step reads; change it outside the step");
 }
 
 /* NotImplemented for other arguments; Ellipsis where a guard does not hold, or what it is bound to has changed. */

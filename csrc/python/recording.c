@@ -12,13 +12,32 @@ static PyTypeObject *recording_type;
 
 bool pa_is_recording_object(PyObject *object) { return Py_TYPE(object) == recording_type; }
 
+/* Host calls may lead back to the step. */
+static int recording_traverse(PyObject *self, visitproc visit, void *arg) {
+    const pa_log *log = ((pa_recording_object *)self)->log;
+    Py_VISIT(Py_TYPE(self));
+    for (size_t i = 0; log != NULL && i < log->n_entries; i++) Py_VISIT((PyObject *)log->entries[i].host);
+    return 0;
+}
+
+static int recording_clear(PyObject *self) {
+    const pa_log *log = ((pa_recording_object *)self)->log;
+    for (size_t i = 0; log != NULL && i < log->n_entries; i++) {
+        PyObject *host = log->entries[i].host;
+        log->entries[i].host = NULL;
+        Py_XDECREF(host);
+    }
+    return 0;
+}
+
 static void recording_dealloc(PyObject *self) {
     pa_recording_object *r = (pa_recording_object *)self;
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     for (int i = 0; i < r->n_outputs; i++) pa_node_release(r->outputs[i]);
     if (r->outputs != NULL) pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
     pa_log_free(r->log);
-    PyObject_Free(self);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -83,6 +102,8 @@ static PyGetSetDef recording_attributes[] = {
 
 static PyType_Slot recording_slots[] = {
     {Py_tp_dealloc, recording_dealloc},
+    {Py_tp_traverse, recording_traverse},
+    {Py_tp_clear, recording_clear},
     {Py_tp_methods, recording_methods},
     {Py_tp_getset, recording_attributes},
     {Py_sq_length, recording_length},
@@ -93,7 +114,7 @@ static PyType_Slot recording_slots[] = {
 static PyType_Spec recording_spec = {
     .name = "pyautograd._core.Recording",
     .basicsize = sizeof(pa_recording_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_GC,
     .slots = recording_slots,
 };
 
@@ -158,7 +179,7 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
     pa_status constants = pa_log_check_constants(log);
     if (constants != PA_OK) return pa_raise(constants);
     pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);
-    pa_recording_object *made = held == NULL ? NULL : PyObject_New(pa_recording_object, recording_type);
+    pa_recording_object *made = held == NULL ? NULL : PyObject_GC_New(pa_recording_object, recording_type);
     if (made == NULL) {
         pa_mem_free_array(held, (size_t)n + 1, sizeof *held);
         return held == NULL ? pa_raise(PA_MEMORY) : NULL;
@@ -174,6 +195,7 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
         }
         held[made->n_outputs++] = pa_node_retain(pa_handle_node(output));
     }
+    PyObject_GC_Track((PyObject *)made);
     return (PyObject *)made;
 }
 

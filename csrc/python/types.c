@@ -116,6 +116,10 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     }
     if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
     if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
+    if (status == PA_OK && local_grads == NULL && n > 0)
+        status =
+            pa_record_refuse("a Value with children and a _backward of its own",
+                             "give its local gradients, Value(data, children, local_grads), or build it out of ops");
     if (status == PA_OK && n > 0 && pa_grad_enabled())
         status = local_grads == NULL ? pa_apply_custom(node, (int)n, parents)
                                      : pa_apply_local_grads(node, (int)n, parents, (double *)(parents + n + 1));

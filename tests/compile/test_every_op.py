@@ -10,6 +10,7 @@ and cannot be called fails.
 import copy
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -58,6 +59,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.as_tensor": [(matrix(),), ([0.5, pa.tensor(0.25)],)],
     "pa.randint": [(5, (2, 3)), (2**60, 2**60 + 9, (4,))],
     "pa.from_numpy": [(np.ones(3),)],
+    "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
     "F.linear": [(matrix(), matrix()), (matrix(), matrix(), pa.tensor([0.5, 0.25]))],
     "F.embedding": [(positions(), probabilities())],

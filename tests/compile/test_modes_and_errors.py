@@ -1,11 +1,9 @@
 """Modes hold in a compiled step as they do in a plain one, and what the function raises passes through."""
 
-from typing import Any
-
 import pytest
 
 import pyautograd
-from pyautograd import Tensor, TraceError, nn
+from pyautograd import Tensor, nn
 
 from .training import Training, batches, close
 
@@ -75,39 +73,6 @@ def test_detect_anomaly_around_a_compiled_step_looks_for_anomalies_in_it() -> No
     with pyautograd.autograd.detect_anomaly(), pytest.raises(FloatingPointError, match="sqrt"):
         step(pyautograd.ones(1))
     step(pyautograd.ones(1))
-
-
-class Cube(pyautograd.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return 3 * x * x * upstream
-
-
-def test_an_op_written_in_python_computes_the_same_or_is_refused() -> None:
-    w = pyautograd.tensor([1.0, 2.0], requires_grad=True)
-
-    def function(x: Tensor) -> Tensor:
-        w.grad = None
-        loss = Cube.apply(w * x).sum()
-        loss.backward()
-        return loss
-
-    step = pyautograd.compile(function)
-    x = pyautograd.tensor([2.0, 3.0])
-    try:
-        for _ in range(4):
-            assert step(x).item() == function(x).item()
-            expected = w.grad.tolist()  # type: ignore[union-attr]
-            step(x)
-            assert w.grad.tolist() == expected  # type: ignore[union-attr]
-    except TraceError as error:
-        assert "Cube" in str(error) or "Function" in str(error) or "custom" in str(error)
 
 
 def test_an_exception_of_the_function_passes_through() -> None:

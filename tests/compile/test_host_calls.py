@@ -1,0 +1,556 @@
+"""Python that runs inside a program does at each replay what it does in the plain call."""
+
+import gc
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import Tensor, TraceError, Value, nn, optim
+
+from .training import refused
+
+CALLS = 5
+count = 0  # of what a logger at module level has seen
+kept: list[Any] = []
+
+
+class World:
+    """A net and its training, with a logger of its own."""
+
+    def __init__(self) -> None:
+        pa.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        self.optimizer = optim.Adam(self.model.parameters(), lr=0.05)
+        self.seen: list[Any] = []
+        self.calls = 0
+
+    def gradients(self) -> list[Any]:
+        return [None if p.grad is None else p.grad.tolist() for p in self.model.parameters()]
+
+    def weights(self) -> list[Any]:
+        return [p.tolist() for p in self.model.parameters()]
+
+    def look(self, *given: Any) -> None:
+        self.calls += 1
+        self.seen.append(([each.tolist() if isinstance(each, Tensor) else each for each in given], self.gradients()))
+
+    def step(self, x: Tensor, scale: float) -> Tensor:
+        pa.host_call(self.look, "begin")
+        self.optimizer.zero_grad()
+        pa.host_call(self.look, "cleared", scale)
+        loss = (self.model(x) ** 2).mean() * scale
+        loss.backward()
+        pa.host_call(self.look, loss, x, scale * 2)
+        self.optimizer.step()
+        pa.host_call(self.look, *self.model.parameters())
+        return loss
+
+
+def batches(n: int = CALLS) -> list[tuple[Tensor, float]]:
+    return [(pa.tensor(np.full((2, 3), k, np.float32)), 0.5 + k) for k in range(n)]
+
+
+def test_a_logger_sees_what_it_sees_in_the_plain_call() -> None:
+    plain, compiled = World(), World()
+    step = pa.compile(compiled.step)
+    for batch in batches():
+        assert plain.step(*batch).tolist() == step(*batch).tolist()
+    assert (plain.seen, plain.calls) == (compiled.seen, compiled.calls)
+    assert (plain.weights(), plain.gradients()) == (compiled.weights(), compiled.gradients())
+    assert len(step.programs) == 1
+
+
+def log_globally(loss: Tensor) -> None:
+    global count
+    count += 1
+    if count % 2 == 0:
+        kept.append(loss)
+
+
+def test_a_counter_of_a_logger_is_its_own_and_tensors_are_its_own_to_keep() -> None:
+    global count
+    count = 0
+    kept.clear()
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        loss = (x * x).sum()
+        pa.host_call(log_globally, loss)
+        return loss
+
+    losses = [step(pa.ones(2) * k).item() for k in range(6)]
+    assert (count, [each.item() for each in kept]) == (6, losses[1::2])
+    assert len(step.programs) == 1
+
+
+def test_the_function_may_be_a_method_a_lambda_or_of_an_enclosing_function() -> None:
+    history: list[float] = []
+    n = 0
+
+    def tick(loss: Tensor) -> None:
+        nonlocal n
+        n += 1
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        loss = (x * x).sum()
+        pa.host_call(tick, loss)
+        pa.host_call(history.append, loss)
+        pa.host_call(lambda t: kept.append((n, t.item())), loss)
+        return loss
+
+    kept.clear()
+    losses = [step(pa.ones(2) * k).item() for k in range(CALLS)]
+    assert [float(each) for each in history] == losses
+    assert kept == [(k + 1, loss) for k, loss in enumerate(losses)]
+    assert len(step.programs) == 1
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    [
+        (np.linalg.inv, pa.float32),
+        (lambda a: a.numpy().T, pa.float32),
+        (lambda a: (a.sum(), a.numpy().astype(np.float64)), pa.float32),
+        (lambda a: float(a.sum()), pa.float32),
+        (lambda a: np.argsort(a.numpy(), axis=None), pa.float64),
+        (lambda a: a, pa.float32),
+        (lambda a: (), pa.float32),
+    ],
+)
+def test_results_are_what_the_function_returns(function: Callable[..., Any], dtype: Any) -> None:
+    def plain(x: Tensor) -> Any:
+        return pa.host_call(function, x * 2)
+
+    def facts(result: Any) -> Any:
+        if isinstance(result, tuple):
+            return [facts(each) for each in result]
+        return result.dtype, result.shape, result.tolist(), result.requires_grad
+
+    step = pa.compile(plain)
+    for k in range(CALLS):
+        x = (pa.randn(3, 3) + 3 * pa.eye(3)).to(dtype).requires_grad_(k % 2 == 2)
+        assert facts(step(x)) == facts(plain(x))
+
+
+def test_results_have_no_history_and_take_part_in_what_follows() -> None:
+    w = pa.tensor([1.0, 2.0], requires_grad=True)
+
+    def plain(x: Tensor) -> tuple[Tensor, bool]:
+        w.grad = None
+        factor = pa.host_call(lambda t: t.numpy() + 1, w * x)
+        (factor * w).sum().backward()
+        return w.grad * 1, factor.requires_grad  # type: ignore[operator]
+
+    step = pa.compile(plain)
+    for k in range(CALLS):
+        x = pa.tensor([k, 1.0])
+        assert [each.tolist() if isinstance(each, Tensor) else each for each in step(x)] == [
+            each.tolist() if isinstance(each, Tensor) else each for each in plain(x)
+        ]
+
+
+def test_what_it_writes_into_a_parameter_or_a_gradient_is_seen_by_what_follows() -> None:
+    def clip(world: World) -> Callable[[], None]:
+        def function() -> None:
+            for i, p in enumerate(world.model.parameters()):
+                assert p.grad is not None
+                if i % 2:
+                    p.grad.clamp_(-0.01, 0.01)
+                else:
+                    p.grad = p.grad.detach() * 0.5
+                p.data = p.detach() * 0.9
+
+        return function
+
+    def step_of(world: World) -> Callable[[Tensor], Tensor]:
+        clipped = clip(world)
+
+        def step(x: Tensor) -> Tensor:
+            world.optimizer.zero_grad()
+            loss = (world.model(x) ** 2).mean()
+            loss.backward()
+            before = world.model(x).sum()
+            pa.host_call(clipped)
+            after = world.model(x).sum()
+            world.optimizer.step()
+            return pa.stack([loss, before, after])
+
+        return step
+
+    plain, compiled = World(), World()
+    a, b = step_of(plain), pa.compile(step_of(compiled))
+    for x, _ in batches():
+        assert a(x).tolist() == b(x).tolist()
+    assert (plain.weights(), plain.gradients()) == (compiled.weights(), compiled.gradients())
+
+
+def test_two_backwards_with_a_call_between_leave_it_the_first_gradient() -> None:
+    def step_of(world: World) -> Callable[[Tensor], None]:
+        def halve() -> None:
+            for p in world.model.parameters():
+                p.grad.mul_(0.5)  # type: ignore[union-attr]
+            world.look()
+
+        def step(x: Tensor) -> None:
+            world.optimizer.zero_grad()
+            world.model(x).sum().backward()
+            pa.host_call(halve)
+            world.optimizer.step()
+            world.optimizer.zero_grad()
+            (world.model(x) ** 2).sum().backward()
+            pa.host_call(halve)
+
+        return step
+
+    plain, compiled = World(), World()
+    a, b = step_of(plain), pa.compile(step_of(compiled))
+    for x, _ in batches():
+        a(x)
+        b(x)
+    assert plain.seen == compiled.seen
+    assert (plain.weights(), plain.gradients()) == (compiled.weights(), compiled.gradients())
+
+
+def test_random_numbers_come_from_the_callers_stream_in_order() -> None:
+    def plain(x: Tensor) -> Tensor:
+        a = pa.rand(2)
+        b = pa.host_call(lambda: pa.rand(2))
+        c = pa.rand(2)
+        pa.host_call(lambda t: [pa.manual_seed(int(t.item())), None][1], x.sum())
+        return pa.stack([a, b, c, pa.rand(2)])
+
+    step = pa.compile(plain)
+    pa.manual_seed(1)
+    expected = [plain(pa.ones(2) * k).tolist() for k in range(CALLS)]
+    pa.manual_seed(1)
+    assert [step(pa.ones(2) * k).tolist() for k in range(CALLS)] == expected
+
+
+def test_an_exception_leaves_what_the_plain_call_leaves() -> None:
+    def step_of(world: World) -> Callable[[Tensor], Tensor]:
+        def look(loss: Tensor) -> None:
+            if loss.item() > 5:
+                raise ArithmeticError("too much")
+
+        def step(x: Tensor) -> Tensor:
+            world.optimizer.zero_grad()
+            loss = world.model(x).sum() * 0 + x.sum() + sum((p * p).sum() for p in world.model.parameters()) * 1e-6
+            loss.backward()
+            pa.host_call(look, loss)
+            world.optimizer.step()
+            return loss
+
+        return step
+
+    plain, compiled = World(), World()
+    a, b = step_of(plain), pa.compile(step_of(compiled))
+    for k in (1, 1, 1, 9, 1, 9, 2):
+        x = pa.ones(1, 3) * k * 0.5
+        for step in (a, b):
+            if k == 9:
+                with pytest.raises(ArithmeticError, match="too much"):
+                    step(x)
+            else:
+                step(x)
+        assert (plain.weights(), plain.gradients()) == (compiled.weights(), compiled.gradients())
+
+
+def test_a_warning_is_one_and_may_be_an_error() -> None:
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        pa.host_call(lambda t: warnings.warn(f"saw {t.item()}", stacklevel=1), x.sum())
+        return x * 2
+
+    for k in range(CALLS):
+        with pytest.warns(UserWarning, match=f"saw {2.0 * k}"):
+            step(pa.ones(2) * k)
+    with warnings.catch_warnings(), pytest.raises(UserWarning):
+        warnings.simplefilter("error")
+        step(pa.ones(2))
+
+
+@pytest.mark.parametrize("later", [lambda x: x.numpy()[:1], lambda x: x.double(), lambda x: (x, x), lambda x: None])
+def test_results_of_another_shape_or_dtype_are_refused_by_name(later: Callable[[Tensor], Any]) -> None:
+    calls = 0
+
+    def changing(x: Tensor) -> Any:
+        nonlocal calls
+        calls += 1
+        return x if calls < 3 else later(x)
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        return pa.host_call(changing, x) * 2
+
+    step(pa.ones(2))
+    step(pa.ones(2))
+    with pytest.raises(RuntimeError, match="changing"):
+        step(pa.ones(2))
+
+
+def test_a_shape_that_differs_while_recording_is_refused() -> None:
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        return pa.host_call(lambda t: t.numpy()[t.numpy() > 0], x).sum()
+
+    step(pa.tensor([1.0, -1.0]))
+    with pytest.raises(TraceError, match="shapes"):
+        step(pa.tensor([1.0, 1.0]))
+
+
+@pytest.mark.parametrize("returned", ["text", [1.0], Value(1.0), {"a": 1.0}])
+def test_other_results_are_refused(returned: Any) -> None:
+    def plain() -> Any:
+        return pa.host_call(lambda: returned)
+
+    for step in (plain, pa.compile(plain)):
+        with pytest.raises(TypeError, match="host_call"):
+            step()
+
+
+@pytest.mark.parametrize("container", [lambda x: [x], lambda x: {"a": (x,)}])
+def test_containers_of_tensors_are_refused(container: Callable[[Tensor], Any]) -> None:
+    def plain(x: Tensor) -> Any:
+        return pa.host_call(print, container(x))
+
+    for step in (plain, pa.compile(plain)):
+        with pytest.raises(TypeError, match="argument"):
+            step(pa.ones(1))
+
+
+def test_a_function_that_reads_the_step_around_it_is_refused() -> None:
+    def of_a_result(x: Tensor) -> None:
+        y = x * 2
+        pa.host_call(lambda: kept.append(y))
+
+    def of_an_argument(x: Tensor) -> None:
+        pa.host_call(lambda: kept.append(x))
+
+    def of_a_loop(x: Tensor) -> None:
+        for i in range(3):
+            pa.host_call(lambda: kept.append(i))  # noqa: B023
+
+    def of_a_list(x: Tensor) -> None:
+        made = [1]
+        pa.host_call(lambda: made.append(2))
+
+    for function in (of_a_result, of_an_argument, of_a_loop, of_a_list):
+        refused(pa.compile(function), pa.ones(1))
+
+
+def test_a_function_made_in_the_step_may_read_its_numbers() -> None:
+    def plain(x: Tensor, name: str) -> None:
+        for i in range(2):
+            pa.host_call(lambda t, i=i: kept.append((name, i, t.item())), x.sum())
+
+    step = pa.compile(plain)
+    for run in (plain, step):
+        kept.clear()
+        for k in range(8):
+            run(pa.ones(2) * k, "ab"[k % 2])
+        assert kept == [("ab"[k % 2], i, 2.0 * k) for k in range(8) for i in range(2)]
+
+
+def test_what_the_step_reads_may_not_be_changed_by_the_function() -> None:
+    world = World()
+
+    def maybe(loss: Tensor) -> None:
+        if loss.item() > 5:
+            world.model.eval()
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        pa.host_call(maybe, x.sum())
+        return world.model(x)
+
+    for _ in range(3):
+        step(pa.ones(1, 3))
+    with pytest.raises(RuntimeError, match="host call"):
+        step(pa.ones(1, 3) * 9)
+
+
+@pytest.mark.parametrize("change", ["clear", "set", "double", "freeze"])
+def test_a_gradient_that_comes_or_goes_is_refused(change: str) -> None:
+    world, calls = World(), 0
+
+    def function() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 4:
+            return
+        weight = next(world.model.parameters())
+        if change == "clear":
+            weight.grad = None
+        elif change == "set":
+            weight.grad = pa.ones_like(weight)
+        elif change == "freeze":
+            weight.requires_grad_(False)
+        else:
+            weight.grad = None
+            world.model.double()
+
+    @pa.compile
+    def step(x: Tensor) -> None:
+        world.optimizer.zero_grad()
+        if change == "set":
+            pa.host_call(function)
+        world.model(x).sum().backward()
+        if change != "set":
+            pa.host_call(function)
+        world.optimizer.step()
+
+    for _ in range(3):
+        step(pa.ones(1, 3))
+    with pytest.raises(RuntimeError, match="host call"):
+        step(pa.ones(1, 3))
+
+
+def test_eager_ops_and_other_steps_inside_are_no_part_of_the_step() -> None:
+    inner = pa.compile(lambda t: (t * 3).sum())
+
+    def function(t: Tensor) -> Tensor:
+        leaf = t.clone().requires_grad_()
+        inner(leaf.detach())
+        (leaf * leaf).sum().backward()
+        assert leaf.grad is not None
+        return leaf.grad + inner(t)
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        return pa.host_call(function, x) * 2
+
+    for k in range(CALLS):
+        x = pa.tensor([k, 2.0])
+        assert step(x).tolist() == (2 * (2 * x + (3 * x).sum())).tolist()
+    assert (len(step.programs), len(inner.programs)) == (1, 1)
+    assert step.programs[0].describe()["ops"] == 1
+
+
+def test_a_step_that_calls_itself_is_refused() -> None:
+    depth = 0
+
+    def function(t: Tensor) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > 2:
+            step(t)
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        pa.host_call(function, x)
+        return x * 2
+
+    step(pa.ones(1))
+    step(pa.ones(1))
+    with pytest.raises(RuntimeError, match="running already"):
+        step(pa.ones(1))
+
+
+def test_the_grad_mode_is_that_of_its_place() -> None:
+    modes: list[bool] = []
+
+    def plain(x: Tensor) -> None:
+        pa.host_call(lambda: modes.append(pa.is_grad_enabled()))
+        with pa.no_grad():
+            pa.host_call(lambda: modes.append(pa.is_grad_enabled()))
+
+    step = pa.compile(plain)
+    for _ in range(CALLS):
+        step(pa.ones(1))
+    assert modes == [True, False] * CALLS
+
+
+def test_values_arrive_as_values_and_floats_as_floats() -> None:
+    def plain(v: Value, lr: float) -> Value:
+        y = v * v
+        y.backward()
+        pa.host_call(lambda *given: kept.append([(type(g), getattr(g, "data", g)) for g in given]), y, lr, v.grad)
+        v.grad = 0.0
+        return y
+
+    seen = []
+    for run in (plain, pa.compile(plain)):
+        kept.clear()
+        for k in range(CALLS):
+            run(Value(k + 0.5), 0.1 * k)
+        seen.append(list(kept))
+    assert seen[0] == seen[1]
+
+
+def test_run_carries_it() -> None:
+    def losses_of(world: World, compiled: bool) -> Any:
+        seen: list[float] = []
+
+        def step(x: Tensor) -> Tensor:
+            world.optimizer.zero_grad()
+            loss = (world.model(x) ** 2).mean()
+            loss.backward()
+            pa.host_call(world.look, loss)
+            world.optimizer.step()
+            return loss
+
+        rows = pa.tensor(np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32))
+        if compiled:
+            return pa.compile(step).run(rows, batch_size=4, epochs=3, shuffle=False).tolist()
+        return seen + [step(rows[i : i + 4]).item() for _ in range(3) for i in range(0, 10, 4)]
+
+    plain, compiled = World(), World()
+    np.testing.assert_allclose(losses_of(compiled, True), losses_of(plain, False), rtol=1e-6)
+    assert compiled.seen == plain.seen
+
+
+def test_threads_with_steps_of_their_own_call_python() -> None:
+    found: dict[int, list[float]] = {}
+
+    def train(index: int) -> None:
+        seen: list[float] = []
+
+        @pa.compile
+        def step(x: Tensor) -> Tensor:
+            y = (x * x).sum()
+            pa.host_call(seen.append, y)
+            return y
+
+        for k in range(20):
+            step(pa.ones(2) * (index + k))
+        found[index] = [float(each) for each in seen]
+
+    threads = [threading.Thread(target=train, args=(index,)) for index in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert found == {index: [2.0 * (index + k) ** 2 for k in range(20)] for index in range(3)}
+
+
+def test_a_function_that_holds_the_step_is_collected_with_it() -> None:
+    class Logger:
+        step: Any
+
+        def log(self, loss: Tensor) -> None:
+            pass
+
+    def made(calls: int) -> weakref.ref[Logger]:
+        logger = Logger()
+
+        @pa.compile
+        def step(x: Tensor) -> Tensor:
+            pa.host_call(logger.log, x)
+            return x * 2
+
+        logger.step = step
+        for _ in range(calls):
+            step(pa.ones(1))
+        return weakref.ref(logger)
+
+    for calls in (1, 2, 4):
+        found = made(calls)
+        gc.collect()
+        assert found() is None
