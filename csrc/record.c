@@ -179,16 +179,18 @@ pa_status pa_record_input(pa_node *node) {
     return PA_OK;
 }
 
-/* Arithmetic on numbers alone gives a number, as in Python. */
+/* Arithmetic on numbers alone gives a number, as in Python; a sum over an array is a tensor. */
 static void propagate_number(const pa_call *call, pa_node *out) {
-    bool any = false;
+    unsigned any = 0, all = PA_TRACED_SCALAR | PA_WEAK_SCALAR;
     for (int i = 0; i < call->n; i++) {
-        if (!(call->in[i]->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR))) return;
-        any = any || call->in[i]->flags & PA_TRACED_SCALAR;
+        unsigned flags = call->in[i]->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR);
+        bool reduced = call->in[i]->ndim > 0 && out->ndim == 0 && call->op != PA_OP_view;
+        if (flags == 0 || reduced) return;
+        any |= flags;
+        all &= flags;
     }
-    if (!any) return;
-    out->flags |= PA_TRACED_SCALAR;
-    if (out->ndim == 0) out->flags |= PA_WEAK_SCALAR;
+    if (!(any & PA_TRACED_SCALAR)) return;
+    out->flags |= (uint16_t)(PA_TRACED_SCALAR | (out->ndim == 0 ? all & PA_WEAK_SCALAR : 0));
 }
 
 void pa_record_op(const pa_call *call, pa_node *out) {

@@ -156,6 +156,11 @@ bool pa_record_hides(const pa_node *node);
 pa_status pa_record_refuse_read(const pa_node *node, const char *what);
 pa_status pa_record_refuse(const char *what, const char *instead);
 
+/* Does it stand for a number of Python's? An element of an array does so among Values alone, and is a tensor. */
+static inline bool pa_is_traced_number(const pa_node *node) {
+    return node->flags & PA_TRACED_SCALAR && node->flags & PA_WEAK_SCALAR;
+}
+
 /* ---- afterwards ---- */
 
 /* PA_TRACE where the memory of a constant was written by other means than the log has, such as an array over it. */

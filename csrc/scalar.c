@@ -286,7 +286,7 @@ bool pa_value_can_apply(const pa_call *call) {
     unsigned any = 0;
     for (int i = 0; i < call->n; i++) {
         unsigned flags = call->in[i]->flags;
-        if (call->in[i]->ndim != 0 || !(flags & (PA_IS_VALUE | PA_WEAK_SCALAR))) return false;
+        if (call->in[i]->ndim != 0 || !(flags & (PA_IS_VALUE | PA_WEAK_SCALAR | PA_TRACED_SCALAR))) return false;
         any |= flags;
     }
     return (any & PA_IS_VALUE) != 0;

@@ -29,7 +29,7 @@ from pyautograd._program import Program
 from pyautograd._recompiles import Recompiles
 from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
-from pyautograd._signature import Call, take_apart
+from pyautograd._signature import Call, take_apart, with_tensors
 from pyautograd._step import Step
 from pyautograd.nn._compiled import compile_module
 from pyautograd.nn._module import Module
@@ -112,6 +112,7 @@ class CompiledStep(Step):
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Program | None]:
         """The result, and the program that gave it if it was one."""
         if is_recording():  # part of another step
+            args, kwargs = with_tensors(args, kwargs)
             return self._function(*args, **kwargs), None
         call = take_apart(args, kwargs)
         found, program = self._replay(call)
@@ -121,7 +122,7 @@ class CompiledStep(Step):
             if is_first:
                 found, program = self._replay(call)  # another thread may have compiled it meanwhile
                 return (self._record(call), None) if program is None else (found, program)
-        return run_eagerly(self._function, args, kwargs), None  # while another thread records the step
+        return run_eagerly(self._function, *with_tensors(args, kwargs)), None  # while another thread records the step
 
     def _replay(self, call: Call) -> tuple[Any, Program | None]:
         """What the first program that fits the call gives, and that program; None where there is none."""

@@ -13,6 +13,7 @@ import numpy as np
 from pyautograd import _arguments, _core, _ops
 from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply
+from pyautograd._dtype import dtype as Dtype
 from pyautograd._generated import *  # pickles find them here
 
 __all__ = [
@@ -26,17 +27,22 @@ def is_one(alpha: Any) -> bool:
     return isinstance(alpha, int | float) and alpha == 1
 
 
+def _is_float(given: Any) -> bool:
+    return given.is_floating_point if isinstance(given, Dtype) else isinstance(given, float | Node)
+
+
 def scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
     """other times alpha, for sums; alpha is a number, and no fraction among integers."""
     if isinstance(other, list | tuple | str | bytes):
         raise _arguments.wrong(name, "other", "a Tensor or a number", other)
     if not isinstance(alpha, int | float | np.number | Node):
         raise _arguments.wrong(name, "alpha", "a number", alpha)
-    if isinstance(alpha, float) and not any(
-        each.dtype.is_floating_point if isinstance(each, Tensor) else isinstance(each, float | Node)
-        for each in (input, other)
-    ):
-        raise TypeError(f"{name}: alpha={alpha} is a float, and the operands are not; convert one of them with .to()")
+    if isinstance(alpha, float):
+        both = [each.dtype if isinstance(each, Tensor) else each for each in (input, other)]
+        if not any(map(_is_float, both)):
+            raise TypeError(
+                f"{name}: alpha={alpha} is a float, and the operands are not; convert one of them with .to()"
+            )
     if isinstance(input, Tensor) and isinstance(other, Tensor) and not other.dtype.is_floating_point:
         if input.dtype.code > other.dtype.code:
             other = other.to(input.dtype)  # alpha takes no part in the promotion
@@ -261,10 +267,10 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     >>> pyautograd.isclose(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([1.0, 2.1])).tolist()
     [True, False]
     """
-    a, b = (
+    a, b = [
         each.detach() if each.dtype.is_floating_point else each.double()
         for each in (_arguments.tensor("isclose", "input", input), _arguments.tensor("isclose", "other", other))
-    )
+    ]
     close: Tensor = (isfinite(b) & (abs(a - b) <= abs(b) * rtol + atol)) | eq(a, b)
     return close | (isnan(a) & isnan(b)) if _arguments.flag("isclose", "equal_nan", equal_nan) else close
 

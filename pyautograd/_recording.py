@@ -6,13 +6,16 @@ import gc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pyautograd import _core, _grad_mode, _updates
 from pyautograd._batch import rows_of
-from pyautograd._core import Node, is_traced_scalar
+from pyautograd._core import Node, TraceError, is_traced_scalar
 from pyautograd._guards import StepGuards
 from pyautograd._rows import Bounds
 from pyautograd._signature import Call
 from pyautograd._structure import flatten, outline, rebuild
+from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
 
@@ -63,7 +66,7 @@ def record(
                 bounds = Bounds(rows[1])
                 sizes = bounds.make
                 _core.record_beside(beside.log, sizes)
-            structure = flatten(function(*args, **kwargs), outputs, Node)
+            structure = flatten(_called(function, args, kwargs, call), outputs, Node)
             log = _core.record_stop(tuple(outputs))
         finally:
             _updates.stop()
@@ -76,6 +79,42 @@ def record(
     if problem is None and (leak := log.leak()) is not None:
         problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
     return result, Recorded(log, structure, updates, guards, call.signature(), bounds), problem
+
+
+_OF_ARRAYS = {  # what ndarrays have and Tensors have not, and what to write
+    "astype": "x.to(dtype)", "copy": "x.clone()", "fill": "x.fill_(number)", "nbytes": "x.numel() * x.element_size()",
+}  # fmt: skip
+
+
+def _called(function: Callable[..., Any], args: Any, kwargs: Any, call: Call) -> Any:
+    """What the function returns; TraceError where it uses an array as the ndarray that it was before the call."""
+    try:
+        return function(*args, **kwargs)
+    except AttributeError as error:
+        name = str(error.name)
+        if not call.arrays or not isinstance(error.obj, Tensor) or not hasattr(np.ndarray, name):
+            raise
+        raise TraceError(
+            f".{name} of an ndarray that a compiled step is given: it arrives as a Tensor, which has no {name}; write "
+            f"{_OF_ARRAYS.get(name, 'what Tensors have')}, or do it before the call"
+        ) from error
+    except TypeError as error:
+        if not call.arrays or not _is_of_numpy(error):
+            raise
+        raise TraceError(
+            "a function of NumPy on an ndarray that a compiled step is given: it arrives as a Tensor; write the "
+            "function of this package, such as pyautograd.sin(x) for np.sin(x), or do it before the call"
+        ) from error
+
+
+def _is_of_numpy(error: TypeError) -> bool:
+    """Was it raised by a function of NumPy that was given a Tensor?"""
+    frame = error.__traceback__
+    while frame is not None:
+        if str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == "numpy":
+            return True
+        frame = frame.tb_next
+    return "__array_ufunc__" in str(error)
 
 
 def _stand_ins(call: Call) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
-from pyautograd._structure import BY_VALUE, LEAF, Constant, Inner
+from pyautograd._structure import BY_VALUE, LEAF, Constant, Inner, rebuild
 from pyautograd._tensor import Tensor
 
 
@@ -89,6 +89,16 @@ def take_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         elif isinstance(leaf, np.generic):
             leaves[i] = leaf.item()
     return Call(structure, frozenset(arrays), tuple(leaves))
+
+
+def with_tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call as a compiled step has them: tensors over the arrays among them."""
+    call = take_apart(args, kwargs)
+    if not call.arrays:
+        return args, kwargs
+    leaves = iter(call.leaves)
+    positional, named = call.structure
+    return rebuild(positional, leaves), rebuild(named, leaves)
 
 
 def _flatten(value: Any, leaves: list[Any]) -> Any:

@@ -5,7 +5,7 @@ static void describe_input(pa_input *input, const pa_node *node) {
     *input = (pa_input){.dtype = node->dtype,
                         .ndim = node->ndim,
                         .buffer = -1,
-                        .is_number = node->flags & PA_TRACED_SCALAR && node->ndim == 0,
+                        .is_number = pa_is_traced_number(node),
                         .is_value = (node->flags & PA_IS_VALUE) != 0,
                         .requires_grad = pa_node_requires_grad(node)};
     for (int axis = 0; axis < node->ndim; axis++) {
@@ -168,7 +168,7 @@ int32_t pa_lower_update(pa_lowering *l, const pa_entry *entry) {
 pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t *variable) {
     *variable = pa_log_find(l->log, output);
     PA_FAIL_IF(*variable < 0, PA_UNSUPPORTED, "compile: result %d is no part of the step", i);
-    l->p->results[i] = (pa_result){.is_number = output->flags & PA_TRACED_SCALAR && output->ndim == 0,
+    l->p->results[i] = (pa_result){.is_number = pa_is_traced_number(output),
                                    .is_value = (output->flags & PA_IS_VALUE) != 0,
                                    .gradient = -1,
                                    .carried = -1};

@@ -151,5 +151,5 @@ PyObject *pa_item(PyObject *self) {
     pa_node *node = pa_handle_node(self), *number = NULL;
     if (check_single(node, "item") < 0) return NULL;
     if (!pa_record_hides(node)) return pa_node_element(node);
-    return pa_is_traced_scalar(self) ? Py_NewRef(self) : pa_wrap_or_raise(pa_defer_item(node, &number), &number);
+    return pa_is_traced_number(node) ? Py_NewRef(self) : pa_wrap_or_raise(pa_defer_item(node, &number), &number);
 }

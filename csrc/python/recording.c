@@ -126,7 +126,7 @@ static PyObject *record_input(PyObject *Py_UNUSED(module), PyObject *arguments) 
     if (!PyArg_ParseTuple(arguments, "Op:record_input", &handle, &is_traced)) return NULL;
     if (!pa_is_handle(handle)) return PyErr_Format(PyExc_TypeError, "record_input: a Tensor or a Value is wanted");
     pa_node *node = pa_handle_node(handle);
-    if (is_traced) node->flags |= (uint16_t)(node->ndim == 0 ? PA_TRACED_SCALAR | PA_WEAK_SCALAR : PA_TRACED_SCALAR);
+    if (is_traced) node->flags |= PA_TRACED_SCALAR;
     return pa_none_or_raise(pa_record_input(node));
 }
 
@@ -200,7 +200,7 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
 }
 
 static PyObject *is_traced_scalar(PyObject *Py_UNUSED(module), PyObject *object) {
-    return PyBool_FromLong(pa_is_traced_scalar(object));
+    return PyBool_FromLong(pa_is_handle(object) && pa_is_traced_number(pa_handle_node(object)));
 }
 
 static PyObject *is_recording(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
