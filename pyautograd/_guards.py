@@ -132,8 +132,8 @@ class StepGuards:
         if broken >= 0:
             what = self._places[broken]
             return (
-                f"the step changes {what} itself, and a program would not: do that outside, e.g. in run's callback, "
-                "or return the new value"
+                f"the step changes {what} itself, and a program would not: do that outside, or in a function given to "
+                "host_call, or return the new value"
             )
         if any(tensor._version != version for tensor, version in self._tensor_options):
             return (
