@@ -7,13 +7,14 @@ meaning that it is about, what the world must have for it, and Python with holes
     {v} {T}           a Value, a column (B,) of tensors
     {f} {k} {n}       a float that the step is given or reads, a literal, an int for `data`
     {new}             a name that the row assigns, of the row's kind
-    {=V} {=}          a place that may be rebound; the same place again
-    {!V}              a place that may be written into
+    {=V} {=}          a place that may be rebound or written into; the same place again
 """
 
 import random
 import re
 from typing import NamedTuple
+
+import pyautograd
 
 
 class Row(NamedTuple):
@@ -116,13 +117,12 @@ STATEMENTS = table(r"""
 1 | |3 4 12|      | {=X} = x
 1 | |4 10  |      | with pa.no_grad():\n {=V} = ({V} + {=}).tanh()
 2 | |4     |      | {=v} = Value(({v}).tanh().data)
-1 | |4     |      | {=v} = ({v}).tanh().detach()
-1 | |2     |      | {!v}.data = {v}.data * 0.5
-2 | |2     |      | {!V}.mul_(0.5)
-2 | |2     |      | {!X}[0] = {V}.detach()
-1 | |2     |      | {!V}[1:] += {S}.detach()
-1 | |2     |      | {!X}.copy_({X}.detach().tanh())
-2 | |2 10  |      | with pa.no_grad():\n {!V}.copy_({V}.tanh())
+1 | |2     |      | {=v}.data = {v}.data * 0.5
+2 | |2     |      | {=V}.mul_(0.5)
+2 | |2     |      | {=X}[0] = {V}.detach()
+1 | |2     |      | {=V}[1:] += {S}.detach()
+1 | |2     |      | {=X}.copy_({X}.detach().tanh())
+2 | |2 10  |      | with pa.no_grad():\n {=V}.copy_({V}.tanh())
 2 | |5     |log   | log.append({S}.detach())
 2 | |5 7   |log   | log.append({S}.item())
 1 | |5 7   |box   | box.last = {S}.item()
@@ -146,6 +146,14 @@ STATEMENTS = table(r"""
 1 |v|10    |      | {new} = cube({v}.tanh())
 1 |S|6     |sched | {new} = {S} * sched.get_last_lr()[0]
 1 |S|6     |optT  | {new} = {S} * opt.param_groups[0]['lr']
+1 |S|8     |sched | {new} = {S} * (sched.last_epoch + 1)
+1 |S|6     |      | {new} = pa.tensor({f})
+1 |V|6     |      | {new} = pa.full((N,), {f})
+1 |X|2     |      | {new} = {X} * 1.0\n{new}[0] = {V}.detach()
+1 |X|2     |      | {new} = pa.zeros(B, N)\n{new}[1:] = {V}.detach()
+1 |v|10    |      | {new} = {v} * {v}\n{new}.grad = 1.0\n{new}._backward()
+1 |X|2     |host  | {new} = pa.host_call(lambda t: t.numpy() * 2.0, {X})
+1 | |5     |host  | pa.host_call(seen.append, {S})
 1 |X|10    |      | {new} = Cube.apply({X}.tanh())
 .6| |1     |      | if {S} > 0: pass
 .4| |1     |log   | log.append(str({S}))
@@ -156,7 +164,7 @@ TRAINING = table(r"""
 6||2|opt| opt.zero_grad(); loss.backward(); opt.step()
 1||2|opt| loss.backward(); opt.step(); opt.zero_grad()
 1||2|opt| opt.zero_grad(set_to_none=False); loss.backward(); opt.step()
-2||6|optT| opt.zero_grad(); loss.backward(); norm = nn.utils.clip_grad_norm_(ps, {f}); opt.step()
+2|S|6|optT| opt.zero_grad(); loss.backward(); {new} = nn.utils.clip_grad_norm_(ps, {f}); opt.step()
 1||4|optT| for p in ps: p.grad = p.detach() * {f}\nopt.step()
 1||2|optT| opt.zero_grad(); loss.backward()\nfor p in ps: p.grad.add_(p.detach() * {f})\nopt.step()
 2||10|psT| for p in ps: p.grad = None\nloss.backward()\nwith pa.no_grad():\n for p in ps: p -= {f} * p.grad
@@ -195,21 +203,22 @@ PIECES = [
     # weight, has, places, statements
     (0.5, "T", "gv", "V:gv", "gv = data({n}, N)"),
     (0.3, "T", "gx", "X:gx", "gx = data({n}, B, N)"),
-    (0.4, "T", "d", "V:d['h'] W:d['m'] S:d['s']", "d = {'h': data({n}, N), 'm': data({n}, N, N), 's': data({n})}"),
+    (0.4, "T", "d", "V:d['h'] W:d['m'] S:d['s']", "d = {dict}({'h': data({n}, N), 'm': data({n}, N, N), 's': data({n})})"),
     (0.3, "T", "", "V:seq[0] V:seq[1]", "seq = [data({n}, N), data({n}, N)]"),
     (0.2, "T", "", "V:deep['a'][0]['b'] f:deep['rate']", "deep = {'a': [{'b': data({n}, N)}], 'rate': 0.5}"),
     (0.2, "Tv", "gen", "", "gen = pa.Generator().manual_seed({n})"),
     (0.5, "T", "net", "", "net = {net}"),
-    (0.2, "T", "peek", "", "@compiled\ndef peek(x):\n    with pa.no_grad():\n        return (x @ w).tanh() + b"),
+    (0.2, "T", "peek", "", "@compiled\ndef peek(x):\n    return (x @ w).detach()"),
     (0.5, "v", "", "v:gv", "gv = Value({k})"),
-    (0.4, "v", "", "v:d['h']", "d = {'h': Value({k})}"),
+    (0.4, "v", "", "v:d['h']", "d = {dict}({'h': Value({k})})"),
     (0.4, "v", "", "v:seq[0] v:seq[1]", "seq = [Value({k}), Value({k})]"),
     (0.5, "v", "mlp", "", "mlp = MLP(2, [3, 1])"),
     (0.4, "Tv", "log", "", "log = []"),
     (0.4, "Tv", "", "f:gf", "gf = {k}"),
-    (0.4, "Tv", "helper", "", "def helper(t, k=0.5):\n    return t * k\ndef other(t, k=0.5):\n    return t + k"),
+    (0.4, "Tv", "helper", "", "def helper(t, k=0.5): return t * (k + helper.k)"),
 ]  # fmt: skip
 BOXES = ["", "SimpleNamespace", "nn.Module", "dict"]
+DICTS = ["dict", "dict", "collections.OrderedDict", "collections.UserDict"]
 NETS = [
     "nn.Linear(N, N)", "nn.Sequential(nn.Linear(N, N), nn.Tanh())", "nn.Sequential(nn.Linear(N, N), nn.Dropout(0.25))",
     "nn.BatchNorm1d(N)", "nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.Linear(4, N))", "nn.LayerNorm(N)",
@@ -272,7 +281,10 @@ CHANGES = table(r"""
 1 | |8  |box   | Box.scaled = lambda self, t: t - {k}
 1 | |8  |helper| helper.__code__ = other.__code__
 1 | |8  |helper| helper.__defaults__ = ({k},)
-1 | |8  |d     | d = dict(reversed(d.items()))
+1 | |8  |helper| helper.k = {k}
+1 | |8  |box   | vars(box)['rate'] = {k}
+1 | |8  |box   | vars(box)['h'] = box.h * {k}
+1 | |8  |d     | d = dict(reversed(list(d.items())))
 1 | |8  |d     | d['h'] = d.pop('h')
 1 | |5  |log   | log.clear()
 1 | |13 |      | pa.manual_seed({n})
@@ -368,7 +380,7 @@ class Case(NamedTuple):
         return [*self.world, f"{header.format(self.arguments)}\n{body}{footer}", *self.after]
 
     def goes_backward(self):
-        return any("backward()" in each or "grad(" in each for each in self.step)
+        return any("backward()" in each or "autograd.grad(" in each for each in self.step)
 
     def text(self):
         return "\n".join([f"# seed {self.seed}, default dtype {self.dtype}", *self.setup(), "# script", *self.script])
@@ -407,38 +419,39 @@ class Writer:
         fit = [row for row in rows if row.needs in self.has | {""} and kind in (None, row.kind)]
         return self.rng.choices(fit, [row.weight for row in fit])[0]
 
+    def fresh(self):
+        self.count += 1
+        return f"z{self.count}"
+
     # Holes
 
     def fill(self, text, depth=2):
-        last = None
+        last = new = None
 
         def hole(match):
-            nonlocal last
+            nonlocal last, new
             name = match[1]
             if name == "new":
-                self.count += 1
-                last = f"z{self.count}"
-                return last
+                new = new or self.fresh()
+                return new
             if name == "=":
                 return last
-            if name == "=*":
-                self.lines.add(12)
-                return self.place(lambda each: each.outside is not None)
-            if name[0] in "=!":
-                if name[0] == "=" or self.kind != "T" or self.some(0.7):
-                    last = self.place(lambda each: each.kind == name[1] and each.outside is not None)
-                else:
-                    last = self.place(lambda each: each.kind == name[1])
+            if name[0] == "=":
+                found = [each for each in self.places if name[1] in ("*", each.kind)]
+                found = [each.inside if self.inside else each.outside for each in found]
+                if not found:
+                    raise LookupError
+                last = self.rng.choice(found)
                 return last
             if name in "kn":
                 return str(self.rng.choice([0.125, 0.25, 0.5, 0.75]) if name == "k" else self.rng.randrange(1000))
             if name == "bool":
                 return str(self.some(0.5))
-            if name == "net":
-                return self.rng.choice(NETS)
+            if name in ("net", "dict"):
+                return self.rng.choice(NETS if name == "net" else DICTS)
             return self.expression(name, depth)
 
-        return re.sub(r"\{([=!]?[A-Za-z*]+|=)\}", hole, text)
+        return re.sub(r"\{(=?[A-Za-z*]+|=)\}", hole, text)
 
     def attempt(self, row, otherwise=None):
         """A row's Python, or something else where there is no place that it could be about."""
@@ -450,13 +463,6 @@ class Writer:
         if row.kind and "{new}" in row.text:
             self.locals.append(Place(row.kind, re.search(r"z\d+", filled)[0], None))
         return filled
-
-    def place(self, fits):
-        found = [each for each in self.places if fits(each)]
-        if not found:
-            raise LookupError
-        place = self.rng.choice(found)
-        return place.inside if self.inside else place.outside
 
     def expression(self, kind, depth):
         if kind == "f" or depth <= 0 or self.some(0.25):
@@ -470,18 +476,22 @@ class Writer:
     # The world
 
     def make_world(self):
-        self.world += ["B, N = 3, 4", "ema = []", "opt = None"]
+        self.world += ["B, N = 3, 4", "ema, seen = [], []", "opt = None"]
+        self.has |= {"host"} if hasattr(pyautograd, "host_call") else set()
         for chance, styles, has, found, text in PIECES:
             if self.kind in styles and self.some(chance):
                 self.has |= {has} - {""}
                 self.places += places(found)
                 self.world.append(self.fill(text))
+        if "helper" in self.has:
+            self.world += ["helper.k = 0.0", "def other(t, k=0.5): return t + k"]
         if self.some(0.5):
             self.make_box()
         self.make_parameters()
         *_, found, self.callee, after = LAYOUTS[self.layout]
         kind, made = ("V", self.fill("data({n}, N)")) if self.kind == "T" else ("v", self.fill("Value({k})"))
-        self.places += places(found.replace("{K}", kind))
+        for each in places(found.replace("{K}", kind)):
+            (self.places if each.outside else self.locals).append(each)
         self.after = [each.replace("{made}", made) for each in after]
         self.has |= {self.layout, "owner"} if self.layout == "method" else {self.layout}
 
@@ -560,7 +570,7 @@ class Writer:
 
     def add(self, row):
         kinds = {"T": "XVWS", "v": "v", "col": "vT"}[self.style]
-        if all(kind in kinds for kind in re.findall(r"\{[=!]?([A-Zv])\}", row.text)):
+        if all(kind in kinds for kind in re.findall(r"\{=?([A-Zv])\}", row.text)):
             self.step += filter(None, [self.attempt(row)])
 
     # The script

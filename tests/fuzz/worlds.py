@@ -149,11 +149,10 @@ class Side:
         losses = []
         generator = pa.Generator().manual_seed(options["seed"]) if "seed" in options else None
         for epoch in range(epochs):
-            order = (
-                pa.arange(len(columns[0])) if generator is None else pa.randperm(len(columns[0]), generator=generator)
-            )
-            for start in range(0, len(order), batch_size):
-                result = step(*[as_arguments(each)[order[start : start + batch_size]] for each in columns])
+            order = None if generator is None else pa.randperm(len(columns[0]), generator=generator)
+            for start in range(0, len(columns[0]), batch_size):
+                part = slice(start, start + batch_size)
+                result = step(*[as_arguments(each)[part if order is None else order[part]] for each in columns])
                 losses.append(float(next(tensors_in(result), None)))  # TypeError where it returned none
             callback(epoch, losses)
         self.results[:] = [np.array(losses)]
