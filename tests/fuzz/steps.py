@@ -203,7 +203,7 @@ PIECES = [
     # weight, has, places, statements
     (0.5, "T", "gv", "V:gv", "gv = data({n}, N)"),
     (0.3, "T", "gx", "X:gx", "gx = data({n}, B, N)"),
-    (0.4, "T", "d", "V:d['h'] W:d['m'] S:d['s']", "d = {dict}({'h': data({n}, N), 'm': data({n}, N, N), 's': data({n})})"),
+    (0.4, "T", "d", "V:d['h'] W:d['m'] S:d['s']", "d = {dict}({'h': data({n}, N), 'm': data(6, N, N), 's': data(5)})"),
     (0.3, "T", "", "V:seq[0] V:seq[1]", "seq = [data({n}, N), data({n}, N)]"),
     (0.2, "T", "", "V:deep['a'][0]['b'] f:deep['rate']", "deep = {'a': [{'b': data({n}, N)}], 'rate': 0.5}"),
     (0.2, "Tv", "gen", "", "gen = pa.Generator().manual_seed({n})"),
@@ -587,7 +587,7 @@ class Writer:
             _, lines, form = self.rng.choices(AROUND, [row[0] for row in AROUND])[0] if i > 2 else AROUND[0]
             self.lines |= set(map(int, lines.split()))
             script.append(form.format(self.call(i)))
-        if self.some(0.3) and {row[2] for row in self.arguments} <= {*COLUMNS}:
+        if self.some(0.3) and {row[2] for row in self.arguments} <= {*COLUMNS} and self.step[-1] != "return None":
             script.append(self.whole())
         if self.layout == "method":
             script = [re.sub(r"\b(?<!\.)(ps|opt|ema)\b", r"owner.\1", each) for each in script]

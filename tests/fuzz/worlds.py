@@ -339,7 +339,7 @@ def outcome_here(case):
 def report_case(case):
     """What is to be known of a case that differs: the parts of it that the difference needs."""
 
-    where = lambda text: re.split(r"[^a-z]", text.splitlines()[-1])[0]
+    where = lambda text: re.split(r"[^a-z]", str(text).splitlines()[-1])[0]
     first = where(outcome(case)[1])
 
     def fails(parts):
