@@ -108,9 +108,9 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
 
 /* Can the gradient that is there be written over, because nobody else looks at it, in a host call either? */
 static bool may_reuse(const pa_program *p, const pa_captured *c, const pa_node *grad) {
-    return !p->checks_gradients && p->n_hosts == 0 && grad != NULL && c->entry < 0 && grad->refs == 1 &&
-           grad->handle == NULL && pa_node_storage(grad) != NULL && pa_node_storage(grad)->refs == 1 &&
-           pa_node_is_contiguous(grad);
+    return !p->checks_gradients && p->n_hosts == 0 && !c->is_assigned && grad != NULL && c->entry < 0 &&
+           grad->refs == 1 && grad->handle == NULL && pa_node_storage(grad) != NULL &&
+           pa_node_storage(grad)->refs == 1 && pa_node_is_contiguous(grad);
 }
 
 static pa_status check_free(const pa_node *node, bool written) {
@@ -159,18 +159,22 @@ static pa_node *final_tensor(const pa_program *p, pa_node *const *in, int32_t bu
     return found;
 }
 
+/* A tensor, or another over its memory. */
+static pa_status share(pa_node *tensor, bool memory_alone, pa_node **out) {
+    if (memory_alone)
+        return pa_node_view(tensor, (pa_dtype)tensor->dtype, tensor->ndim, pa_node_shape(tensor),
+                            pa_node_strides(tensor), 0, out);
+    *out = pa_node_retain(tensor);
+    return PA_OK;
+}
+
 /* Gradients that are arguments, captured tensors, or gradients of others. */
 static pa_status share_gradients(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
         pa_captured *c = &p->captured[i];
         if (!c->shares_gradient) continue;
         PA_TRY(pa_node_need_array(pa_captured_node(c, in)));
-        pa_node *shared = final_tensor(p, in, c->gradient);
-        if (!c->shares_memory)
-            c->fresh = pa_node_retain(shared);
-        else
-            PA_TRY(pa_node_view(shared, (pa_dtype)shared->dtype, shared->ndim, pa_node_shape(shared),
-                                pa_node_strides(shared), 0, &c->fresh));
+        PA_TRY(share(final_tensor(p, in, c->gradient), c->shares_memory, &c->fresh));
     }
     return PA_OK;
 }
@@ -236,11 +240,12 @@ void pa_program_abandon(pa_program *p) {
 }
 
 /* The gradient that a leaf has where the step has failed, held; NULL: none. */
-static pa_status gradient_then(const pa_program *p, pa_node *const *in, const pa_node *like, int32_t buffer,
+static pa_status gradient_then(const pa_program *p, pa_node *const *in, const pa_node *like, const int32_t *leaf,
                                pa_node **out) {
-    *out = buffer < 0 ? NULL : final_tensor(p, in, buffer);
-    if (*out != NULL) pa_node_retain(*out);
-    if (*out != NULL || buffer < 0) return PA_OK;
+    int32_t buffer = leaf[PA_LEAF_GRADIENT];
+    if (buffer < 0) return PA_OK;
+    pa_node *shared = final_tensor(p, in, buffer);
+    if (shared != NULL) return share(shared, leaf[PA_LEAF_SHARES_MEMORY] != 0, out);
     PA_TRY(pa_node_new_like(like, out)); /* one that the rest of the step would have replaced */
     pa_status status = pa_node_need_storage(*out);
     if (status == PA_OK)
@@ -256,7 +261,7 @@ static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
         const pa_node *node = pa_captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in);
         if (node->flags & PA_IS_VALUE || leaf[PA_LEAF_GRADIENT] == PA_GRADIENT_AS_FOUND) continue;
-        PA_TRY(gradient_then(p, in, node, leaf[PA_LEAF_GRADIENT], &gradients[k]));
+        PA_TRY(gradient_then(p, in, node, leaf, &gradients[k]));
     }
     for (int k = 0; k < failed->n_leaves; k++) {
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;

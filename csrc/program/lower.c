@@ -31,6 +31,7 @@ static void find_readers(pa_lowering *l, const pa_entry *entry) {
         for (int i = 0; i < op->n; i++) l->variables[l->log->operands[op->operands + i]].gradient_is_read = true;
         return;
     }
+    case PA_ENTRY_SET_GRAD: l->variables[in[0]].gradient_is_read |= entry->n == 2; return; /* as the other tensor */
     case PA_ENTRY_REQUIRES_GRAD: l->variables[in[0]].ever_requires_grad = true; return;
     default: return;
     }

@@ -22,8 +22,8 @@ typedef struct pa_lowered {
     int32_t made_by;  /* the entry of its op, where history was kept; -1: it is a leaf */
     bool written;     /* of tensors: something writes its memory; of Values: the step has set its number */
     bool gradient_is_read;
-    bool gradient_is_alias; /* of tensors: it shares the memory of the tensor that it was set to a view of */
-    bool requires_grad, ever_requires_grad; /* at this point of the step, and at any */
+    bool gradient_is_assigned, gradient_is_alias; /* of tensors: it was set to another, to one over another's memory */
+    bool requires_grad, ever_requires_grad;       /* at this point of the step, and at any */
     bool retains_grad;
 } pa_lowered;
 

@@ -100,7 +100,7 @@ static pa_status set_gradient(pa_lowering *l, int32_t variable, int32_t gradient
     int32_t captured;
     if (pa_lower_outlives(l, variable)) PA_TRY(pa_lower_captured(l, variable, &captured));
     l->variables[variable].gradient = gradient;
-    l->variables[variable].gradient_is_alias = false;
+    l->variables[variable].gradient_is_alias = l->variables[variable].gradient_is_assigned = false;
     return PA_OK;
 }
 
@@ -148,6 +148,7 @@ static pa_status list_leaves(pa_lowering *l, pa_instruction *i) {
         if (i->n_leaves++ == 0) i->leaves = at;
         l->p->pool[at + PA_LEAF_CAPTURED] = leaf->captured;
         l->p->pool[at + PA_LEAF_GRADIENT] = leaf->gradient;
+        l->p->pool[at + PA_LEAF_SHARES_MEMORY] = leaf->gradient_is_alias;
         l->p->pool[at + PA_LEAF_REQUIRES_GRAD] = leaf->requires_grad;
     }
     return PA_OK;
@@ -432,6 +433,7 @@ static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
         l->p->captured[captured].written = true;
     }
     PA_TRY(set_gradient(l, in[0], buffer));
+    l->variables[in[0]].gradient_is_assigned = true;
     l->variables[in[0]].gradient_is_alias = l->variables[in[1]].base != in[1];
     return PA_OK;
 }
@@ -724,6 +726,7 @@ static pa_status settle_gradients(pa_lowering *l) {
         if (gradient < 0 || gradient == c->entry) continue;
         c->shares_gradient = p->buffers[gradient].kind != PA_BUFFER_ARENA;
         c->shares_memory = l->variables[v].gradient_is_alias;
+        c->is_assigned = l->variables[v].gradient_is_assigned;
         p->shares_gradients = p->shares_gradients || c->shares_gradient;
         if (!c->shares_gradient) p->buffers[gradient].kind = PA_BUFFER_GRADIENT;
     }

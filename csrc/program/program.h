@@ -111,7 +111,7 @@ enum { PA_TARGET_ACCUMULATES = 1 << 30 }; /* the buffer is added to */
 enum { PA_GRADIENT_AS_FOUND = -2, PA_GRADIENT_CLEARED = -1 };
 
 /* What the step has made of a leaf before an instruction that may fail, which stands where it does. */
-enum { PA_LEAF_CAPTURED, PA_LEAF_GRADIENT, PA_LEAF_REQUIRES_GRAD, PA_LEAF_FIELDS };
+enum { PA_LEAF_CAPTURED, PA_LEAF_GRADIENT, PA_LEAF_SHARES_MEMORY, PA_LEAF_REQUIRES_GRAD, PA_LEAF_FIELDS };
 
 /* A tensor or Value that the step reads without being given it, or whose gradient it changes: a parameter, say. */
 typedef struct pa_captured {
@@ -126,6 +126,7 @@ typedef struct pa_captured {
     int32_t entry_is;     /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
     bool shares_gradient; /* as the step leaves it: it is another tensor's buffer */
     bool shares_memory;   /* and then not that tensor, but one over its memory */
+    bool is_assigned;     /* it is a tensor that the step has made before it became the gradient */
     int32_t input;        /* the argument that it is; -1: none */
     int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
     bool swept;           /* a backward() of the step ends at it */

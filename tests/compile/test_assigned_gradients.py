@@ -150,7 +150,14 @@ def read_as_found(w: World, x: Tensor) -> Any:
     return before
 
 
+def of_a_leaf_made_in_the_step(w: World, x: Tensor) -> Any:
+    made = x.clone().requires_grad_()
+    made.grad = w.t
+    (made * w.a.detach()).sum().backward()
+
+
 STEPS = [
+    of_a_leaf_made_in_the_step,
     a_view_of_a_tensor, read_as_found, a_captured_tensor, an_argument, a_tensor_made_in_the_step, a_constant,
     of_two_tensors, handed_on, handed_on_as_found, shared, exchanged, in_place_through_the_attribute,
     zeroed_where_there_is_one, summed_over_calls, cleared_at_the_end, smoothed,
