@@ -44,6 +44,29 @@ class OfTensors:
         return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
 
 
+class OfParts:
+    """An eager step over a compiled model, called twice, and a compiled criterion."""
+
+    def __init__(self) -> None:
+        pa.manual_seed(1)
+        self.model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 2))
+        self.optimizer = optimizer = pa.optim.SGD(self.model.parameters(), lr=0.1)
+        model, criterion = pa.compile(self.model), pa.compile(nn.CrossEntropyLoss())
+
+        def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
+            optimizer.zero_grad()
+            loss = criterion(model(x) + 0.5 * model(-x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        self.step: Callable[..., Any] = step
+        self.data = pa.tensor(X), pa.tensor(Y)
+
+    def numbers(self) -> list[float]:
+        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
+
+
 class OfValues:
     """A step over Values."""
 
@@ -99,7 +122,7 @@ def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bo
     return reached, raised
 
 
-@pytest.mark.parametrize("kind", [OfTensors, OfValues])
+@pytest.mark.parametrize("kind", [OfTensors, OfParts, OfValues])
 def test_a_step_that_runs_out_of_memory_was_made_whole_or_not_at_all(kind: type) -> None:
     wanted = trajectory(kind)
     gc.collect()
