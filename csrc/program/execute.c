@@ -358,10 +358,10 @@ pa_status pa_program_execute(pa_program *p, pa_fpmode *mode) {
     return status;
 }
 
-pa_status pa_program_execute_backward(pa_program *p) {
+pa_status pa_program_execute_backward(pa_program *p, const pa_part *part) {
     pa_fpmode mode = pa_fpmode_open();
     memset(p->history.present, 0, (size_t)p->n_buffers * sizeof *p->history.present);
-    pa_status status = execute_instructions(p, p->history.split, p->n_code, &mode);
+    pa_status status = execute_instructions(p, part->begin, part->end, &mode);
     pa_fpmode_flush(&mode, false);
     return status;
 }

@@ -14,6 +14,7 @@
 typedef struct pa_pending {
     pa_composite composite;
     pa_program *program;
+    const pa_part *part;
     pa_storage *arena;
     pa_storage **kept;  /* of each saver: what its forward saved */
     uint32_t *versions; /* of each operand */
@@ -31,34 +32,56 @@ pa_status pa_program_occupy(pa_program *p) {
 
 /* ---- the pass ---- */
 
-typedef struct reading {
-    const pa_program *p;
-    bool *read; /* each buffer: does the backward read it? */
-} reading;
-
-static void note_read(void *context, int32_t buffer, bool writes) {
-    if (!writes) ((reading *)context)->read[buffer] = true;
+pa_status pa_history_new_parts(pa_program *p, int32_t n) {
+    p->history.parts = pa_mem_alloc_array((size_t)n, sizeof *p->history.parts);
+    if (p->history.parts == NULL) return PA_MEMORY;
+    p->history.n_parts = n;
+    for (int32_t k = 0; k < n; k++) p->history.parts[k] = (pa_part){.dtype = PA_FLOAT32, .is_empty = true};
+    return PA_OK;
 }
 
-static void add_operand(pa_history *h, pa_operand operand) {
-    if (operand.gradient >= 0 || operand.buffer >= 0) h->operands[h->n_operands++] = operand;
+/* What a part does with each buffer. */
+typedef struct uses {
+    bool *reads, *writes;
+} uses;
+
+static void note_use(void *context, int32_t buffer, bool writes) {
+    const uses *u = context;
+    (writes ? u->writes : u->reads)[buffer] = true;
 }
 
-static pa_status find_operands(pa_program *p, const bool *read) {
-    pa_history *h = &p->history;
-    h->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *h->operands);
-    if (h->operands == NULL) return PA_MEMORY;
+static void add_operand(const pa_program *p, pa_part *part, const uses *u, pa_operand o) {
+    if (o.buffer >= 0 && !u->reads[o.buffer]) o.buffer = -1;
+    while (o.gradient >= 0 && !u->writes[o.gradient]) o.gradient = p->buffers[o.gradient].also;
+    if (o.gradient >= 0 || o.buffer >= 0) part->operands[part->n_operands++] = o;
+}
+
+static pa_status find_operands(const pa_program *p, pa_part *part, const uses *u) {
+    part->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *part->operands);
+    if (part->operands == NULL) return PA_MEMORY;
     for (int32_t i = 0; i < p->n_inputs; i++) {
-        int32_t buffer = p->inputs[i].buffer, gradient = -1;
+        pa_operand o = {.input = i, .captured = -1, .buffer = p->inputs[i].buffer, .gradient = -1};
         for (int32_t c = 0; c < p->n_captured; c++)
-            if (p->captured[c].input == i) gradient = p->captured[c].handed;
-        if (p->inputs[i].is_number) continue;
-        add_operand(h, (pa_operand){i, -1, buffer >= 0 && read[buffer] ? buffer : -1, gradient, 0});
+            if (p->captured[c].input == i) o.gradient = p->captured[c].handed;
+        if (!p->inputs[i].is_number) add_operand(p, part, u, o);
     }
     for (int32_t c = 0; c < p->n_captured; c++) {
-        int32_t buffer = p->captured[c].buffer;
-        if (p->captured[c].input >= 0) continue;
-        add_operand(h, (pa_operand){-1, c, buffer >= 0 && read[buffer] ? buffer : -1, p->captured[c].handed, 0});
+        const pa_captured *each = &p->captured[c];
+        pa_operand o = {.input = -1, .captured = c, .buffer = each->buffer, .gradient = each->handed};
+        if (each->input < 0) add_operand(p, part, u, o);
+    }
+    return PA_OK;
+}
+
+static pa_status find_uses(const pa_program *p, const pa_part *part, uses *u) {
+    size_t n = (size_t)p->n_buffers + 1;
+    memset(u->reads, 0, n * sizeof *u->reads);
+    memset(u->writes, 0, n * sizeof *u->writes);
+    for (int32_t i = part->begin; i < part->end; i++) pa_instruction_visit(p, &p->code[i], note_use, u);
+    for (int32_t b = 0; b < p->n_buffers; b++) {
+        uint8_t kind = p->buffers[b].kind;
+        PA_FAIL_IF(u->reads[b] && (kind == PA_BUFFER_GRADIENT || kind == PA_BUFFER_ENTRY_GRADIENT), PA_UNSUPPORTED,
+                   "compile: a result has a history that reads a .grad; clone() that, or detach() the result");
     }
     return PA_OK;
 }
@@ -72,59 +95,72 @@ static pa_status find_savers(pa_program *p) {
     return PA_OK;
 }
 
-static void find_results(pa_program *p) {
-    pa_history *h = &p->history;
-    h->dtype = PA_FLOAT32; /* the widest of theirs */
-    for (int32_t r = 0; r < p->n_results; r++) {
-        if (!p->results[r].has_history) continue;
-        const pa_node *node = p->nodes[p->results[r].node];
-        if (node->dtype > h->dtype) h->dtype = (pa_dtype)node->dtype;
-        h->n_results++;
+/* Each part's instructions stand together, and begin with gradients from upstream. */
+static void find_code(pa_program *p) {
+    pa_part *part = NULL;
+    for (int32_t i = p->history.split; i < p->n_code; i++) {
+        pa_part *next = part;
+        if (p->code[i].kind == PA_DO_UPSTREAM) next = &p->history.parts[p->results[p->code[i].source].part];
+        if (next != part) next->begin = i;
+        next->end = i + 1;
+        part = next;
+    }
+}
+
+/* Gradients of a part's results stand in the widest of their dtypes. */
+static void find_dtypes(pa_program *p) {
+    for (const pa_result *r = p->results; r < p->results + p->n_results; r++) {
+        if (r->part < 0) continue;
+        pa_part *part = &p->history.parts[r->part];
+        if (p->nodes[r->node]->dtype > part->dtype) part->dtype = (pa_dtype)p->nodes[r->node]->dtype;
+        part->is_empty = false;
     }
 }
 
 void pa_history_place(pa_program *p) {
-    pa_history *h = &p->history;
-    h->numel = 0;
-    h->scratch_bytes = 0;
-    for (int32_t r = 0; r < p->n_results; r++) {
-        pa_result *result = &p->results[r];
-        if (!result->has_history) continue;
-        result->upstream = h->numel;
-        h->numel += p->nodes[result->node]->array->numel;
-        result->upstream_came = h->numel++;
+    for (pa_part *part = p->history.parts; part < p->history.parts + p->history.n_parts; part++) {
+        part->numel = 0;
+        part->scratch_bytes = 0;
+        for (pa_operand *o = part->operands; o < part->operands + part->n_operands; o++) {
+            o->scratch = part->scratch_bytes;
+            if (o->gradient >= 0) part->scratch_bytes += (p->buffers[o->gradient].bytes + 63) / 64 * 64;
+        }
     }
-    for (pa_operand *o = h->operands; o < h->operands + h->n_operands; o++) {
-        o->scratch = h->scratch_bytes;
-        if (o->gradient >= 0) h->scratch_bytes += (p->buffers[o->gradient].bytes + 63) / 64 * 64;
+    for (pa_result *r = p->results; r < p->results + p->n_results; r++) {
+        if (r->part < 0) continue;
+        pa_part *part = &p->history.parts[r->part];
+        r->upstream = part->numel;
+        part->numel += p->nodes[r->node]->array->numel;
+        r->upstream_came = part->numel++;
     }
 }
 
 pa_status pa_pass_history(pa_program *p) {
     pa_history *h = &p->history;
     h->split = pa_program_split(p);
-    find_results(p);
-    if (h->n_results == 0) return PA_OK;
+    if (h->n_parts == 0) return PA_OK;
+    find_code(p);
+    find_dtypes(p);
     memset(p->memory->data, 0, p->memory->bytes); /* what the node of a call shows as its numbers */
-    h->present_room = pa_mem_alloc_array((size_t)p->n_buffers + 1, sizeof *h->present_room);
-    if (h->present_room == NULL) return PA_MEMORY;
-    reading r = {p, h->present_room};
-    memset(r.read, 0, (size_t)p->n_buffers * sizeof *r.read);
-    for (int32_t i = h->split; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], note_read, &r);
-    for (int32_t b = 0; b < p->n_buffers; b++) {
-        uint8_t kind = p->buffers[b].kind;
-        PA_FAIL_IF(r.read[b] && (kind == PA_BUFFER_GRADIENT || kind == PA_BUFFER_ENTRY_GRADIENT), PA_UNSUPPORTED,
-                   "compile: a result has a history that reads a .grad; clone() that, or detach() the result");
+    size_t n = (size_t)p->n_buffers + 1;
+    h->present_room = pa_mem_alloc_array(n, sizeof *h->present_room);
+    uses u = {h->present_room, pa_mem_alloc_array(n, sizeof *u.writes)};
+    pa_status status = u.reads == NULL || u.writes == NULL ? PA_MEMORY : find_savers(p);
+    for (int32_t k = 0; k < h->n_parts && status == PA_OK; k++) {
+        status = find_uses(p, &h->parts[k], &u);
+        if (status == PA_OK) status = find_operands(p, &h->parts[k], &u);
     }
-    PA_TRY(find_operands(p, r.read));
+    pa_mem_free_array(u.writes, n, sizeof *u.writes);
     pa_history_place(p);
-    return find_savers(p);
+    return status;
 }
 
 void pa_history_free(pa_program *p) {
     pa_history *h = &p->history;
     size_t operands = (size_t)(p->n_captured + p->n_inputs) + 1;
-    pa_mem_free_array(h->operands, operands, sizeof *h->operands);
+    for (int32_t k = 0; k < h->n_parts; k++)
+        pa_mem_free_array(h->parts[k].operands, operands, sizeof *h->parts[k].operands);
+    pa_mem_free_array(h->parts, (size_t)h->n_parts, sizeof *h->parts);
     pa_mem_free_array(h->savers, (size_t)p->n_nodes + 1, sizeof *h->savers);
     pa_mem_free_array(h->present_room, (size_t)p->n_buffers + 1, sizeof *h->present_room);
 }
@@ -144,12 +180,12 @@ static void let_go(void *owner) {
 
 static pa_status check(const pa_node *node) {
     const pa_pending *pending = pending_of(node);
-    const pa_history *h = &pending->program->history;
-    PA_FAIL_IF(h->is_stale, PA_RUNTIME,
+    const pa_part *part = pending->part;
+    PA_FAIL_IF(part->is_stale, PA_RUNTIME,
                "backward: a compiled step has itself modified in place what its backward needs as it was");
-    for (int32_t k = 0; k < h->n_operands; k++) {
+    for (int32_t k = 0; k < part->n_operands; k++) {
         const pa_node *operand = pa_node_parent(node, k);
-        if (h->operands[k].buffer < 0 || operand->flags & PA_IS_VALUE) continue;
+        if (part->operands[k].buffer < 0 || operand->flags & PA_IS_VALUE) continue;
         PA_FAIL_IF(pa_node_version(operand) != pending->versions[k], PA_RUNTIME,
                    "backward: a compiled step needs its operand of shape %s as it was, but it was modified in place "
                    "since",
@@ -165,8 +201,8 @@ static void bind_call(const pa_node *node, const pa_pending *pending, char *scra
     for (int32_t i = 0; i < p->n_inputs; i++)
         if (p->inputs[i].is_number && p->inputs[i].buffer >= 0)
             pa_program_rebind(p, p->inputs[i].buffer, (char *)&pending->numbers[i]);
-    for (int32_t k = 0; k < h->n_operands; k++) {
-        const pa_operand *o = &h->operands[k];
+    for (int32_t k = 0; k < pending->part->n_operands; k++) {
+        const pa_operand *o = &pending->part->operands[k];
         pa_node *operand = pa_node_parent(node, k);
         if (o->buffer >= 0) pa_program_rebind(p, o->buffer, pa_node_data(operand));
         if (o->gradient < 0) continue;
@@ -178,13 +214,15 @@ static void bind_call(const pa_node *node, const pa_pending *pending, char *scra
         pa_program_rebind(p, o->gradient, at);
     }
     h->upstream = pa_gradient(node);
+    h->dtype = pending->part->dtype;
 }
 
 /* What was made in scratch goes on; what was not made at all was no gradient. */
-static void hand_on(const pa_node *node, const pa_program *p, const char *scratch) {
+static void hand_on(const pa_node *node, const pa_pending *pending, const char *scratch) {
+    const pa_program *p = pending->program;
     const pa_history *h = &p->history;
-    for (int32_t k = 0; k < h->n_operands; k++) {
-        const pa_operand *o = &h->operands[k];
+    for (int32_t k = 0; k < pending->part->n_operands; k++) {
+        const pa_operand *o = &pending->part->operands[k];
         pa_node *operand = pa_node_parent(node, k);
         if (o->gradient < 0 || !pa_node_requires_grad(operand)) continue;
         bool direct = p->buffers[o->gradient].at != scratch + o->scratch, accumulate = false;
@@ -216,8 +254,8 @@ static pa_status backward(pa_node *node, void *scratch) {
     swap_saved(pending);
     bind_call(node, pending, scratch);
     p->history.present = p->history.present_room;
-    pa_status status = pa_program_execute_backward(p);
-    if (status == PA_OK) hand_on(node, p, scratch);
+    pa_status status = pa_program_execute_backward(p, pending->part);
+    if (status == PA_OK) hand_on(node, pending, scratch);
     p->history.present = NULL;
     swap_saved(pending);
     if (arena != pending->arena) pa_program_move(p, arena);
@@ -229,7 +267,7 @@ static pa_status backward(pa_node *node, void *scratch) {
 
 pa_status pa_history_begin(pa_program *p) {
     const pa_history *h = &p->history;
-    if (h->n_results == 0) return PA_OK;
+    if (h->n_parts == 0) return PA_OK;
     pa_storage *fresh = NULL;
     if (p->arena->refs > 1) {
         PA_TRY(pa_storage_new(p->arena->bytes, &fresh));
@@ -246,9 +284,8 @@ pa_status pa_history_begin(pa_program *p) {
     return PA_OK;
 }
 
-static pa_status new_pending(pa_program *p, pa_storage **out) {
-    const pa_history *h = &p->history;
-    size_t savers = (size_t)h->n_savers, inputs = (size_t)p->n_inputs, operands = (size_t)h->n_operands;
+static pa_status new_pending(pa_program *p, const pa_part *part, pa_storage **out) {
+    size_t savers = (size_t)p->history.n_savers, inputs = (size_t)p->n_inputs, operands = (size_t)part->n_operands;
     size_t bytes =
         sizeof(pa_pending) + savers * sizeof(pa_storage *) + inputs * sizeof(double) + operands * sizeof(uint32_t);
     pa_pending *pending = pa_mem_alloc(bytes);
@@ -258,8 +295,9 @@ static pa_status new_pending(pa_program *p, pa_storage **out) {
         pa_mem_free(pending, bytes);
         return status;
     }
-    *pending = (pa_pending){.composite = {check, backward, h->scratch_bytes, p->flops / 50},
+    *pending = (pa_pending){.composite = {check, backward, part->scratch_bytes, p->flops / 50},
                             .program = p,
+                            .part = part,
                             .arena = pa_storage_retain(p->arena),
                             .kept = (pa_storage **)(pending + 1),
                             .bytes = bytes};
@@ -274,17 +312,16 @@ static pa_node *operand_node(const pa_program *p, const pa_operand *operand, pa_
     return operand->input >= 0 ? in[operand->input] : p->captured[operand->captured].node;
 }
 
-/* The node of the call, over its operands; it looks like an array of zeros. */
-static pa_status new_call_node(pa_program *p, pa_node *const *in, pa_node **out) {
-    const pa_history *h = &p->history;
-    size_t n = (size_t)h->n_operands;
+/* The node of a call's part, over its operands; it looks like an array of zeros. */
+static pa_status new_call_node(pa_program *p, const pa_part *part, pa_node *const *in, pa_node **out) {
+    size_t n = (size_t)part->n_operands;
     pa_node **parents = pa_mem_alloc_array(n + 1, sizeof *parents);
     if (parents == NULL) return PA_MEMORY;
-    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &h->operands[k], in);
+    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in);
     int64_t stride = 0;
-    pa_status status = pa_node_over(h->dtype, 1, &h->numel, &stride, p->memory, p->memory->data, out);
+    pa_status status = pa_node_over(part->dtype, 1, &part->numel, &stride, p->memory, p->memory->data, out);
     if (status == PA_OK) {
-        status = new_pending(p, &(*out)->array->saved);
+        status = new_pending(p, part, &(*out)->array->saved);
         if (status == PA_OK) status = pa_node_link(*out, PA_OP_program, (int)n, parents);
         if (status != PA_OK) pa_node_release(*out);
     }
@@ -302,28 +339,34 @@ static pa_status attach(const pa_result *result, pa_node *call, pa_node *node) {
     return PA_OK;
 }
 
-pa_status pa_history_attach(pa_program *p, int PA_UNUSED(n), pa_node *const *in, pa_node *const *results) {
-    if (p->history.n_results == 0) return PA_OK;
-    pa_node *call = NULL;
-    PA_TRY(new_call_node(p, in, &call));
-    pa_status status = PA_OK;
-    for (int32_t r = 0; r < p->n_results && status == PA_OK; r++)
-        if (p->results[r].has_history) status = attach(&p->results[r], call, results[r]);
-    pa_node_release(call); /* the results hold it */
-    return status;
+pa_status pa_history_attach(pa_program *p, pa_node *const *in, pa_node *const *results) {
+    for (int32_t k = 0; k < p->history.n_parts; k++) {
+        const pa_part *part = &p->history.parts[k];
+        pa_node *call = NULL;
+        if (part->is_empty) continue;
+        PA_TRY(new_call_node(p, part, in, &call));
+        pa_status status = PA_OK;
+        for (int32_t r = 0; r < p->n_results && status == PA_OK; r++)
+            if (p->results[r].part == k) status = attach(&p->results[r], call, results[r]);
+        pa_node_release(call); /* the results hold it */
+        PA_TRY(status);
+    }
+    return PA_OK;
 }
 
-void pa_history_settle(pa_program *p, pa_node *const *results) {
+static void settle(const pa_program *p, const pa_node *call) {
     const pa_history *h = &p->history;
-    const pa_node *call = NULL;
-    for (int32_t r = 0; r < p->n_results && call == NULL; r++)
-        if (p->results[r].has_history) call = pa_node_parent(results[r], 0);
-    if (call == NULL) return;
     const pa_pending *pending = pending_of(call);
-    for (int32_t k = 0; k < h->n_operands; k++) pending->versions[k] = pa_node_version(pa_node_parent(call, k));
+    for (int32_t k = 0; k < pending->part->n_operands; k++)
+        pending->versions[k] = pa_node_version(pa_node_parent(call, k));
     for (int32_t i = 0; i < p->n_inputs; i++) pending->numbers[i] = p->inputs[i].number;
     for (int32_t k = 0; k < h->n_savers; k++) {
         pa_storage *saved = p->nodes[h->savers[k]]->array->saved;
-        pending->kept[k] = saved != NULL ? pa_storage_retain(saved) : NULL;
+        if (pending->kept[k] == NULL && saved != NULL) pending->kept[k] = pa_storage_retain(saved);
     }
+}
+
+void pa_history_settle(const pa_program *p, pa_node *const *results) {
+    for (int32_t r = 0; r < p->n_results && p->history.n_parts > 0; r++)
+        if (p->results[r].part >= 0) settle(p, pa_node_parent(results[r], 0));
 }

@@ -1,6 +1,6 @@
 /* A program as one op of its caller's graph: forward, saved tensors, backward.
 
-       arguments and captured tensors ◀──parents── program ◀──parent── program_result, one for each that has a history
+       arguments and captured tensors ◀──parents── program ◀──parent── program_result, one for each result of the part
                                                       │ saved
                                                       └▶ pa_pending ──▶ pa_program, its arena in this call, versions
 
@@ -8,6 +8,9 @@
    of the results to those of the operands. A call runs the forward; what the backward reads of it stays in the arena,
    which belongs to the call until its part of the graph is gone. Meanwhile other calls have arenas of their own, so a
    step may be called many times before one backward(), and a backward with retain_graph=True may come again.
+
+   Results that share nothing but arguments and captured tensors are parts, each with a node and a backward of its own:
+   what a backward frees is what the plain call's frees.
 
    A result to which no gradient comes is as if it were not there: instructions that only it would reach do not run,
    and operands that only it would reach get no gradient. */
@@ -23,12 +26,15 @@ pa_status pa_program_occupy(pa_program *p);
 pa_status pa_history_begin(pa_program *p);
 
 /* Gives the results of the call under way their history, before it runs; when it has run, notes how things stand. */
-pa_status pa_history_attach(pa_program *p, int n, pa_node *const *in, pa_node *const *results);
-void pa_history_settle(pa_program *p, pa_node *const *results);
+pa_status pa_history_attach(pa_program *p, pa_node *const *in, pa_node *const *results);
+void pa_history_settle(const pa_program *p, pa_node *const *results);
 
 /* Where each result's gradient stands among those of all, and what the backward wants as scratch; again where shapes
    have changed. */
 void pa_history_place(pa_program *p);
+
+/* While it is lowered: room for what it will know of each part. */
+pa_status pa_history_new_parts(pa_program *p, int32_t n);
 
 void pa_history_free(pa_program *p);
 

@@ -172,6 +172,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
     l->p->results[i] = (pa_result){.is_number = pa_is_traced_number(output),
                                    .is_value = (output->flags & PA_IS_VALUE) != 0,
                                    .gradient = -1,
-                                   .carried = -1};
+                                   .carried = -1,
+                                   .part = -1};
     return PA_OK;
 }

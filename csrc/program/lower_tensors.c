@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "batch.h"
+#include "history.h"
 #include "instruction.h"
 #include "live.h"
 
@@ -662,23 +663,78 @@ static pa_status seed_result(pa_lowering *l, int32_t result, int32_t *gradients)
     return pa_program_emit(l->p, &i);
 }
 
-static pa_status sweep_results(pa_lowering *l, const pa_entry *end, int32_t *gradients) {
+/* The backward of a part: from its results to what it hands on. */
+static pa_status sweep_part(pa_lowering *l, int32_t part, int32_t *gradients) {
     pa_program *p = l->p;
+    const pa_entry *end = l->log->entries + l->log->n_entries;
     for (int32_t r = 0; r < p->n_results; r++)
-        if (p->results[r].has_history) PA_TRY(seed_result(l, r, gradients));
+        if (p->results[r].part == part) PA_TRY(seed_result(l, r, gradients));
     PA_TRY(sweep_back(l, end, false, gradients));
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
         int32_t at = l->variables[v].at, captured;
         if (at < 0 || gradients[at] < 0 || !pa_lower_outlives(l, v) || !pa_node_requires_grad(p->nodes[at])) continue;
         PA_TRY(pa_lower_captured(l, v, &captured));
+        pa_buffer *handed = &p->buffers[gradients[at]];
+        handed->kind = PA_BUFFER_HANDED;
+        handed->also = p->captured[captured].handed;
         p->captured[captured].handed = gradients[at];
-        p->buffers[gradients[at]].kind = PA_BUFFER_HANDED;
     }
-    for (const pa_entry *e = l->log->entries; e < end && !p->history.is_stale; e++) {
+    bool *is_stale = &p->history.parts[part].is_stale;
+    for (const pa_entry *e = l->log->entries; e < end && !*is_stale; e++) {
         int32_t at = e->kind == PA_ENTRY_OP && e->tracked ? l->variables[e->out].at : -1;
-        p->history.is_stale = at >= 0 && gradients[at] >= 0 && becomes_stale(l, e);
+        *is_stale = at >= 0 && gradients[at] >= 0 && becomes_stale(l, e);
     }
     return PA_OK;
+}
+
+static int32_t part_of(const int32_t *parts, int32_t part) {
+    while (parts[part] != part) part = parts[part];
+    return part;
+}
+
+/* Results belong together whose ways back meet before a leaf. `of`: of each node, `parts`: each stands for itself or
+   has joined another. */
+static void join_parts(const pa_program *p, int32_t *of, int32_t *parts) {
+    for (int32_t n = p->n_nodes; n-- > 0;) { /* operands stand before what is computed of them */
+        const pa_node *node = p->nodes[n];
+        for (int k = 0; k < node->n_parents && of[n] >= 0; k++) {
+            const pa_node *parent = pa_node_parent(node, k);
+            if (!pa_node_requires_grad(parent) || parent->n_parents == 0) continue;
+            int32_t *found = &of[parent->mark];
+            if (*found < 0) *found = of[n];
+            parts[part_of(parts, *found)] = part_of(parts, of[n]);
+        }
+    }
+}
+
+/* Which results have a history, and which of them make a part. */
+static pa_status find_parts(pa_lowering *l, int32_t n, pa_node *const *outputs) {
+    pa_program *p = l->p;
+    size_t room = (size_t)n + 1;
+    bool *live = pa_mem_alloc_array(room, sizeof *live);
+    int32_t *of = new_gradients(l), *parts = pa_mem_alloc_array(room, sizeof *parts), all = 0;
+    pa_status status = live == NULL || of == NULL || parts == NULL ? PA_MEMORY : PA_OK;
+    if (status == PA_OK) status = pa_log_find_live(l->log, n, outputs, live);
+    for (int32_t r = 0; r < n && status == PA_OK; r++) {
+        int32_t at = p->results[r].node;
+        if (!live[r] || !pa_node_requires_grad(p->nodes[at])) continue;
+        if (of[at] < 0) {
+            of[at] = all;
+            parts[all] = all;
+            all++;
+        }
+        p->results[r].part = of[at];
+    }
+    if (status == PA_OK && all > 0) {
+        join_parts(p, of, parts);
+        for (int32_t r = 0; r < n; r++)
+            if (p->results[r].part >= 0) p->results[r].part = part_of(parts, p->results[r].part);
+        status = pa_history_new_parts(p, all);
+    }
+    pa_mem_free_array(live, room, sizeof *live);
+    pa_mem_free_array(parts, room, sizeof *parts);
+    free_gradients(l, of);
+    return status;
 }
 
 static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes)) {
@@ -692,20 +748,15 @@ static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes))
 
 static pa_status lower_history(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     pa_program *p = l->p;
-    bool *live = pa_mem_alloc_array((size_t)n_outputs + 1, sizeof *live), any = false;
-    if (live == NULL) return PA_MEMORY;
-    pa_status status = pa_log_find_live(l->log, n_outputs, outputs, live);
-    for (int i = 0; status == PA_OK && i < n_outputs; i++) {
-        p->results[i].has_history = live[i] && pa_node_requires_grad(p->nodes[p->results[i].node]);
-        any = any || p->results[i].has_history;
+    PA_TRY(find_parts(l, n_outputs, outputs));
+    int32_t split = p->n_code;
+    for (int32_t part = 0; part < p->history.n_parts; part++) {
+        int32_t *gradients = new_gradients(l);
+        if (gradients == NULL) return PA_MEMORY;
+        pa_status status = sweep_part(l, part, gradients);
+        free_gradients(l, gradients);
+        PA_TRY(status);
     }
-    pa_mem_free_array(live, (size_t)n_outputs + 1, sizeof *live);
-    if (status != PA_OK || !any) return status;
-    int32_t split = p->n_code, *gradients = new_gradients(l);
-    if (gradients == NULL) return PA_MEMORY;
-    status = sweep_results(l, l->log->entries + l->log->n_entries, gradients);
-    free_gradients(l, gradients);
-    PA_TRY(status);
     /* What the backward reads of the results is the program's own, whatever becomes of them. */
     for (int32_t i = split; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], keep_in_arena, p);
     return PA_OK;

@@ -52,7 +52,8 @@ void pa_program_release(pa_program *p) {
 
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, size_t bytes, int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
-    p->buffers[p->n_buffers] = (pa_buffer){.kind = (uint8_t)kind, .bytes = bytes, .like = -1, .first = -1, .last = -1};
+    p->buffers[p->n_buffers] =
+        (pa_buffer){.kind = (uint8_t)kind, .bytes = bytes, .like = -1, .first = -1, .last = -1, .also = -1};
     *out = p->n_buffers++;
     return PA_OK;
 }

@@ -61,6 +61,7 @@ typedef struct pa_buffer {
     int32_t like;        /* a node of whose shape it is, where the batch axis is free; else -1 */
     int32_t first, last; /* the instructions between which it lives; -1: never */
     size_t offset;       /* in the arena */
+    int32_t also;        /* HANDED: to the same tensor, from another part; or -1 */
     char *at;
 } pa_buffer;
 
@@ -151,8 +152,8 @@ typedef struct pa_result {
     bool requires_grad; /* a leaf that the step makes */
     int32_t gradient;   /* buffer of what becomes its gradient, or -1 */
     int32_t
-        carried; /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
-    bool has_history;                /* a gradient flows through it */
+        carried;  /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
+    int32_t part; /* of the program's history, if a gradient flows through it; or -1 */
     int64_t upstream, upstream_came; /* where, among the gradients of all results, its own begins, and the mark of it */
 } pa_result;
 
@@ -182,20 +183,28 @@ typedef struct pa_operand {
     size_t scratch;          /* where that is made if the caller's graph has a gradient already, which it is added to */
 } pa_operand;
 
-/* What makes a program an op of its caller's graph (history.h). */
-typedef struct pa_history {
-    int32_t split;     /* the backward's first instruction; n_code where there is none */
-    int32_t n_results; /* results with a history */
-    bool is_stale;     /* the step itself has written over what its backward reads */
-    pa_dtype dtype;    /* of the gradients of the results, which stand one behind the other: */
-    int64_t numel;     /* so many elements, marks included */
+/* Results that share what they are computed of, beyond arguments and captured tensors, and the backward from them. */
+typedef struct pa_part {
+    int32_t begin, end; /* its instructions */
+    bool is_stale;      /* the step itself has written over what it reads */
+    bool is_empty;      /* it has joined another */
+    pa_dtype dtype;     /* of the gradients of its results, which stand one behind the other: */
+    int64_t numel;      /* so many elements, marks included */
     pa_operand *operands;
     int32_t n_operands;
+    size_t scratch_bytes;
+} pa_part;
+
+/* What makes a program an op of its caller's graph, an op for each part (history.h). */
+typedef struct pa_history {
+    int32_t split; /* the first instruction of all backwards; n_code where there is none */
+    pa_part *parts;
+    int32_t n_parts;
     int32_t *savers; /* nodes whose forward saves something for their backward */
     int32_t n_savers;
-    size_t scratch_bytes;
-    const char *upstream; /* while the backward runs: the gradients of the results */
-    bool *present;        /* while it runs: has this buffer a gradient? NULL while none runs */
+    const char *upstream; /* while a part's backward runs: the gradients of its results */
+    pa_dtype dtype;       /* and theirs */
+    bool *present;        /* has this buffer a gradient? NULL while none runs */
     bool *present_room;
 } pa_history;
 

@@ -43,7 +43,7 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
     if (status == PA_OK) status = pa_program_new_results(p, results);
-    if (status == PA_OK) status = pa_history_attach(p, n, in, results);
+    if (status == PA_OK) status = pa_history_attach(p, in, results);
     pa_fpmode mode = pa_fpmode_open();
     if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : pa_program_execute(p, &mode);
     if (status == PA_OK) {

@@ -288,3 +288,32 @@ def test_values_as_arguments_get_gradients() -> None:
         plain = c2 * b2 + c2.tanh()
         (plain * plain).backward()
         assert np.allclose([out.data, a.grad, b.grad, c.grad], [plain.data, a2.grad, b2.grad, c2.grad], rtol=1e-12)
+
+
+def test_results_that_share_no_graph_are_freed_apart() -> None:
+    for shares in (False, True):
+        ws = [pa.tensor([2.0, 3.0], requires_grad=True) for _ in range(3)]
+
+        def function(x: Tensor, ws: list[Tensor] = ws, shares: bool = shares) -> tuple[Tensor, ...]:
+            h = (ws[2] * x).exp()
+            return (ws[0] * x).sum() * h.mean() if shares else (ws[0] * x).sum(), (ws[1] * x).sin().sum(), h.sum()
+
+        found = []
+        for call in (function, pa.compile(function)):
+            for i in range(5):
+                for w in ws:
+                    w.grad = None
+                a, b, c = call(pa.tensor([0.1 * i, 1.0]))
+                a.backward()
+                with pa.no_grad():
+                    ws[0] += 0.1
+                b.backward()
+                if shares:
+                    with pytest.raises(RuntimeError, match="freed"):
+                        c.backward()
+                else:
+                    c.backward()
+                with pa.no_grad():
+                    ws[0] -= 0.1
+                found.append([w.grad.tolist() for w in ws])  # type: ignore[union-attr]
+        assert all(np.allclose(a, b) for a, b in zip(found[:5], found[5:]))
