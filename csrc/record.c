@@ -323,6 +323,8 @@ static const char *instead_of(const char *what) {
         {"float", "A number that is stored, returned or computed with is x.item(); instead of math.exp(x) write "
                   "pyautograd.exp(x), and so on"},
         {"int", "As an index take the integer tensor itself; a number that is stored or returned is x.item()"},
+        {"// or %", "Write floor(x / y), and x - y * floor(x / y)"},
+        {"round", "Return x.item(), and round it outside of the step"},
         {"format", "Return x.item(), and format it outside of the step"},
         {"repr", "Return it, and print it outside of the step"},
         {"numpy", "Write it with the functions of this package, or return the tensor and go to NumPy outside"},

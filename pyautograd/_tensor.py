@@ -244,6 +244,10 @@ class Tensor(TensorMethods):
     def __contains__(self, item: Any) -> bool:
         return bool(self.eq(item).any())
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        _check_read(self, "round")
+        raise TypeError("round: Python's numbers are rounded by it, of a Tensor x.round() and x.item() are")
+
     def __repr__(self) -> str:
         _check_read(self, "repr")
         parts = [_elements(np.asarray(self.detach()))]

@@ -281,6 +281,13 @@ static PyObject *slot_index(PyObject *self) {
     return slot_int(self);
 }
 
+/* Tensors have no // and %; a traced scalar says what to write instead. */
+static PyObject *slot_whole_division(PyObject *left, PyObject *right) {
+    PyObject *number = pa_is_traced_scalar(left) ? left : right;
+    pa_status status = pa_is_traced_scalar(number) ? pa_record_refuse_read(pa_handle_node(number), "// or %") : PA_OK;
+    return status == PA_OK ? Py_NewRef(Py_NotImplemented) : pa_raise(status);
+}
+
 const PyType_Slot pa_operator_slots[] = {
     {Py_tp_richcompare, slot_compare},
     {Py_tp_hash, slot_hash},
@@ -288,6 +295,9 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_subtract, slot_subtract},
     {Py_nb_multiply, slot_multiply},
     {Py_nb_true_divide, slot_divide},
+    {Py_nb_floor_divide, slot_whole_division},
+    {Py_nb_remainder, slot_whole_division},
+    {Py_nb_divmod, slot_whole_division},
     {Py_nb_power, slot_power},
     {Py_nb_matrix_multiply, slot_matmul},
     {Py_nb_and, slot_and},

@@ -113,6 +113,7 @@ def test_the_number_of_a_value_may_be_computed_with() -> None:
         (lambda number: int(number), r"int.*\.item\(\)"),
         (lambda number: math.exp(number), r"float.*pyautograd\.exp"),
         (lambda number: math.isnan(number), r"float.*"),
+        (lambda number: round(number, 3), r"round.*outside"),
         (lambda number: f"{number:.3f}", r"format.*outside"),
         (lambda number: f"{number}", r"repr.*outside"),
         (lambda number: str(number), r"repr.*outside"),
@@ -126,6 +127,14 @@ def test_the_number_of_a_value_may_be_computed_with() -> None:
 def test_deciding_on_a_deferred_number_and_formatting_it_are_refused(decide: Any, advice: str) -> None:
     for of in (lambda x: x.sum().item(), lambda x: x.sum()):
         refused(pa.compile(lambda x, of=of: decide(of(x))), numbers(0), match=advice)
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [lambda n: n // 2, lambda n: 7 // n, lambda n: n % 2, lambda n: divmod(n, 2)],
+)
+def test_whole_division_of_a_deferred_number_is_refused(divide: Any) -> None:
+    refused(pa.compile(lambda x: divide(x.argmax().item())), numbers(0), match=r"// or %.*floor")
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,11 @@ def test_two_threads_have_the_numbers_that_each_has_alone() -> None:
     model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
     steps = [pa.compile(lambda x: model(x) + pa.rand(1)) for _ in range(2)]
     results: dict[int, Any] = {}
+    ready = threading.Barrier(2)
 
     def work(i: int, step: Any) -> None:
         pa.manual_seed(i)
+        ready.wait()
         results[i] = calls(step, pa.ones(4, 3), n=20)
 
     threads = [threading.Thread(target=work, args=(i, step)) for i, step in enumerate(steps)]

@@ -15,7 +15,11 @@ from pyautograd import reference, scalar
 # What C's Value has of the Tensor that shares its graph, and what is private to either
 OF_TENSORS = {"dtype", "ndim", "requires_grad", "retain_grad", "retains_grad", "shape"}
 OPERATORS_OF_TENSORS = {
-    *(f"__{side}{name}__" for side in ("", "r") for name in ("and", "or", "xor", "matmul")),
+    *(
+        f"__{side}{name}__"
+        for side in ("", "r")
+        for name in ("and", "or", "xor", "matmul", "floordiv", "mod", "divmod")
+    ),
     *(f"__i{name}__" for name in ("and", "or", "xor", "pow")),
     *("__invert__", "__index__", "__bool__", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
 }
