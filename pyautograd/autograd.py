@@ -123,6 +123,7 @@ class _Context:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
         self._saved: list[tuple[Tensor | None, int]] = []
+        self._outputs: list[tuple[tuple[int, ...], Any]] = []  # shapes and dtypes
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later write in place to one of them is noticed there."""
@@ -230,7 +231,6 @@ class Function:
         outputs = _recorded(applied, args, kwargs) if _core.is_recording() else applied.forward(args, kwargs)
         inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
         if is_grad_enabled() and inputs:
-            applied.outputs = [(output.shape, output.dtype) for output in outputs]
             for i, output in enumerate(outputs):
                 if output.dtype.is_floating_point:
                     run = _Backward(applied, len(args), inputs, i)
@@ -245,7 +245,6 @@ class _Applied:
         self.function = function
         self.needs_input_grad = tuple([isinstance(arg, Node) and arg.requires_grad for arg in args])
         self.is_tuple = False
-        self.outputs: list[tuple[tuple[int, ...], Any]] = []
         self.context: _Context
 
     @property
@@ -267,6 +266,7 @@ class _Applied:
             elif output.requires_grad:  # it has a history of its own, which is not this op's
                 outputs[i] = output.detach()
         ctx._forget_history(outputs)
+        ctx._outputs = [(output.shape, output.dtype) for output in outputs]
         return outputs
 
 
@@ -351,12 +351,12 @@ class _Backward:
     __hash__ = None  # type: ignore[assignment]
 
     def __call__(self, upstream: Tensor, context: _Context | None = None) -> tuple[Any, ...]:
+        ctx = context or self._applied.context
         all_upstream = [
-            upstream if i == self._which else zeros(shape, dtype=dtype)
-            for i, (shape, dtype) in enumerate(self._applied.outputs)
+            upstream if i == self._which else zeros(shape, dtype=dtype) for i, (shape, dtype) in enumerate(ctx._outputs)
         ]
         with no_grad():
-            returned = self._applied.function.backward(context or self._applied.context, *all_upstream)
+            returned = self._applied.function.backward(ctx, *all_upstream)
         gradients = returned if isinstance(returned, tuple) else (returned,)
         if len(gradients) != self._n:
             raise RuntimeError(f"{self.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")

@@ -300,6 +300,16 @@ def test_what_changes_from_call_to_call_is_refused_by_name() -> None:
     step()
 
 
+def test_the_batch_axis_may_be_free() -> None:
+    plain, compiled = World(), World()
+    a, b = step_of(plain, two_outputs), pa.compile(step_of(compiled, two_outputs), dynamic_batch=True)
+    for rows in (4, 4, 6, 6, 5, 3, 7):
+        x = pa.tensor(np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32))
+        assert b(x, 0.5).tolist() == a(x, 0.5).tolist()
+        np.testing.assert_equal(compiled.state(), plain.state())
+    assert len(b.programs) == 1
+
+
 def test_a_forward_that_writes_into_its_argument_is_refused() -> None:
     class InPlace(Function):
         @staticmethod
