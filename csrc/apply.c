@@ -139,7 +139,6 @@ pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
 }
 
 pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, const double *gradients) {
-    PA_TRY(pa_record_refuse("a Value given with its local gradients", "build the op out of others"));
     PA_TRY(pa_node_need_array(node));
     PA_TRY(pa_node_link(node, PA_OP_local_grads, n, parents));
     memcpy(pa_node_local_grads(node), gradients, (size_t)n * sizeof *gradients);

@@ -230,6 +230,13 @@ void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out) {
     add(&entry, in, out, NULL);
 }
 
+void pa_record_local_grads(int n, pa_node *const *in, pa_node *out) {
+    pa_log *log = pa_recording();
+    if (log->status == PA_OK) log->status = pa_record_mention(out); /* of a number that is Python's it is a constant */
+    pa_entry entry = {.kind = PA_ENTRY_OP, .op = PA_OP_local_grads, .n = 2 * n, .tracked = true, .out = -1};
+    add(&entry, in, out, NULL);
+}
+
 pa_status pa_record_mention(pa_node *node) {
     pa_log *log = pa_recording();
     int32_t variable;

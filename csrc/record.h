@@ -129,6 +129,9 @@ void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node
 void pa_record_host(void *host, int n, pa_node *const *in, int n_out, pa_node *const *out);
 void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out);
 
+/* The op `local_grads`, which makes the Value `out`, whose number is known, of n parents and the n numbers behind them. */
+void pa_record_local_grads(int n, pa_node *const *in, pa_node *out);
+
 /* Makes a node that is returned a variable, if it took no part so far. */
 pa_status pa_record_mention(pa_node *node);
 

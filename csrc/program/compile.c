@@ -31,6 +31,7 @@ static bool is_plain(const pa_entry *e, const pa_log *log) {
     case PA_OP_sum: return is_exact_in_double(e, log);
     case PA_OP_mean:
     case PA_OP_view:
+    case PA_OP_local_grads:
     case PA_OP_cat: return true;
     case PA_OP_cast:
         return pa_dtype_is_float(out->dtype) || out->dtype == log->variables[log->operands[e->operands]].node->dtype;

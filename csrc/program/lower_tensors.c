@@ -36,6 +36,16 @@ static pa_status set_parents(pa_lowering *l, int32_t at, pa_op op, int n, const 
     return PA_OK;
 }
 
+/* The parents of a 0-d node, through which a gradient flows if it does so through one of them. */
+static void give_parents(pa_node *node, pa_op op, pa_node *a, pa_node *b) {
+    node->parent[0] = pa_node_retain(a);
+    node->parent[1] = pa_node_retain(b);
+    node->n_parents = 2;
+    node->op = (uint8_t)op;
+    node->array->ints[0] = PA_FLOAT64;
+    if (pa_node_requires_grad(a) || pa_node_requires_grad(b)) node->flags |= PA_REQUIRES_GRAD;
+}
+
 /* ---- leaves ---- */
 
 static bool wants_gradient(const pa_lowering *l, int32_t variable) {
@@ -226,6 +236,16 @@ static void free_gradients(const pa_lowering *l, int32_t *gradients) {
     pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
 }
 
+/* The backwards of the nodes between local gradients and their result: sums from the last on, products in order. */
+static pa_status sweep_hidden(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
+    int n = entry->n / 2, first = l->variables[entry->out].hidden;
+    for (int k = 2 * n - 3; k >= n; k--)
+        if (gradients[first + k] >= 0) PA_TRY(lower_backward_of(l, first + k, entry, NULL, gradients));
+    for (int k = 0; k < n && n > 1; k++)
+        if (gradients[first + k] >= 0) PA_TRY(lower_backward_of(l, first + k, entry, NULL, gradients));
+    return PA_OK;
+}
+
 /* The backwards of what was recorded before an entry, the last first; what they find is checked under detect_anomaly. */
 static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients) {
     for (const pa_entry *e = from; e-- > l->log->entries;) {
@@ -236,6 +256,7 @@ static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, i
         bool is_recorded = from < l->log->entries + l->log->n_entries; /* then what was given is known */
         if (e->op == PA_OP_custom && given == NULL && is_recorded) continue;
         PA_TRY(lower_backward_of(l, at, e, given, gradients));
+        if (e->op == PA_OP_local_grads) PA_TRY(sweep_hidden(l, e, gradients));
         if (checks) PA_TRY(check_gradients(l, at, gradients));
     }
     return PA_OK;
@@ -285,6 +306,8 @@ static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
     int32_t variable = l->log->operands[entry->operands];
     const pa_entry *op;
     PA_TRY(pa_lower_maker(l, variable, &op));
+    PA_FAIL_IF(op->op == PA_OP_local_grads, PA_UNSUPPORTED,
+               "compile: _backward() of a Value given with its local gradients, among tensors; call backward()");
     int32_t *gradients = new_gradients(l);
     if (gradients == NULL) return PA_MEMORY;
     pa_status status = current_gradient(l, variable, &gradients[l->variables[variable].at]);
@@ -315,8 +338,43 @@ static pa_status lower_view(pa_lowering *l, int32_t out, int32_t in) {
     return pa_program_new_node(l->p, view, false, l->p->buffer_of[of], offset, &l->variables[out].at);
 }
 
+/* A node of which only the backward is wanted: nothing makes its numbers. */
+static pa_status hidden_node(pa_lowering *l, pa_op op, int32_t a, int32_t b, int32_t *out) {
+    pa_program *p = l->p;
+    int32_t buffer;
+    PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, sizeof(double), &buffer));
+    PA_TRY(pa_program_new_node(p, p->nodes[a], true, buffer, 0, out));
+    give_parents(p->nodes[*out], op, p->nodes[a], p->nodes[b]);
+    return PA_OK;
+}
+
+/* A Value with its local gradients sends what a sum of products with them would: out = a da + b db + … but for its
+   number, which is given. Products and partial sums are nodes of which only the backward is wanted. */
+static pa_status lower_local_grads(pa_lowering *l, const pa_entry *entry) {
+    pa_program *p = l->p;
+    const int32_t *in = l->log->operands + entry->operands;
+    int n = entry->n / 2;
+    PA_TRY(need_node(l, entry->out));
+    pa_lowered *out = &l->variables[entry->out];
+    int32_t total = l->variables[in[0]].at, next = l->variables[in[n]].at;
+    out->hidden = p->n_nodes;
+    for (int k = 0; k < n && n > 1; k++)
+        PA_TRY(hidden_node(l, PA_OP_mul, l->variables[in[k]].at, l->variables[in[n + k]].at, &next));
+    for (int k = 1; k < n; k++) {
+        total = k == 1 ? out->hidden : total;
+        next = out->hidden + k;
+        if (k < n - 1) PA_TRY(hidden_node(l, PA_OP_add, total, next, &total));
+    }
+    give_parents(p->nodes[out->at], n == 1 ? PA_OP_mul : PA_OP_add, p->nodes[total], p->nodes[next]);
+    return PA_OK;
+}
+
 static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
+    if (entry->op == PA_OP_local_grads) {
+        for (int i = 0; i < entry->n; i++) PA_TRY(need_node(l, in[i]));
+        return lower_local_grads(l, entry);
+    }
     for (int i = 0; i < entry->n; i++) PA_TRY(need_node(l, in[i]));
     bool is_made = entry->op == PA_OP_view || entry->op == PA_OP_custom; /* a custom op's by its forward, a host call */
     if (entry->op == PA_OP_view)

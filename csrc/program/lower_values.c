@@ -154,6 +154,16 @@ static pa_status lower_alias(pa_scalars *l, int32_t variable, int32_t in, bool d
     return PA_OK;
 }
 
+/* A number that is known; from here on gradients flow through it. */
+static pa_status lower_local_grads(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    PA_TRY(pa_scalars_need(l, e->out));
+    int32_t number = element(l, e->out, 0), *out = NULL;
+    bool flows = false;
+    for (int k = 0; k < e->n / 2; k++) flows = flows || l->all[element(l, in[k], 0)].flows;
+    PA_TRY(pa_scalars_new_elements(l, e->out, &out));
+    return duplicate(l, number, flows, out);
+}
+
 static pa_status lower_op(pa_scalars *l, const pa_entry *e) {
     const int32_t *in = l->log->operands + e->operands;
     for (int k = 0; k < e->n; k++) PA_TRY(pa_scalars_need(l, in[k]));
@@ -163,6 +173,7 @@ static pa_status lower_op(pa_scalars *l, const pa_entry *e) {
     case PA_OP_view: return lower_view(l, e, in);
     case PA_OP_cat: return lower_cat(l, e, in);
     case PA_OP_cast: return lower_alias(l, e->out, in[0], !e->tracked);
+    case PA_OP_local_grads: return lower_local_grads(l, e, in);
     default: return lower_elementwise(l, e, in);
     }
 }
@@ -213,6 +224,18 @@ static pa_status backward_elementwise(pa_scalars *l, const pa_entry *e, const in
     return PA_OK;
 }
 
+/* What the step has given as d out / d operand, behind the operands, times the gradient. */
+static pa_status backward_local_grads(pa_scalars *l, const pa_entry *e, const int32_t *in) {
+    int32_t upstream = *gradient_at(l, element(l, e->out, 0)), sent;
+    for (int k = 0; k < e->n / 2 && upstream >= 0; k++) {
+        int32_t to = element(l, in[k], 0), pair[2] = {element(l, in[e->n / 2 + k], 0), upstream};
+        if (!l->all[to].flows) continue;
+        PA_TRY(pa_scalar_apply(l, PA_OP_mul, pair, 2, NULL, false, &sent));
+        PA_TRY(contribute(l, to, sent));
+    }
+    return PA_OK;
+}
+
 static pa_status backward_sum(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *operand = node_of(l, in[0]), *result = node_of(l, e->out);
     int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
@@ -231,6 +254,20 @@ static pa_status backward_sum(pa_scalars *l, const pa_entry *e, const int32_t *i
         broadcast_next(&walk, operand);
     }
     return PA_OK;
+}
+
+/* An op's backward, from its result's gradient to those of its operands. */
+static pa_status backward_op(pa_scalars *l, const pa_entry *e) {
+    const int32_t *in = l->log->operands + e->operands;
+    switch (e->op) {
+    case PA_OP_sum:
+    case PA_OP_mean: return backward_sum(l, e, in);
+    case PA_OP_view:
+    case PA_OP_cat:
+    case PA_OP_cast: return PA_OK; /* of the same scalars */
+    case PA_OP_local_grads: return backward_local_grads(l, e, in);
+    default: return backward_elementwise(l, e, in);
+    }
 }
 
 static bool wants_gradient(const pa_scalars *l, int32_t variable) {
@@ -261,12 +298,7 @@ static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
     for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
     *gradient_at(l, element(l, root, 0)) = one;
     for (const pa_entry *e = entry; e-- > log->entries;) {
-        if (!e->tracked) continue;
-        const int32_t *in = log->operands + e->operands;
-        if (e->op == PA_OP_sum || e->op == PA_OP_mean)
-            PA_TRY(backward_sum(l, e, in));
-        else if (e->op != PA_OP_view && e->op != PA_OP_cat && e->op != PA_OP_cast)
-            PA_TRY(backward_elementwise(l, e, in));
+        if (e->tracked) PA_TRY(backward_op(l, e));
     }
     /* Leaves add what was found to what they have; the root, and what is no leaf, begins anew in each sweep. */
     for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
@@ -291,9 +323,10 @@ static pa_status local_backward(pa_scalars *l, const pa_entry *entry) {
     PA_TRY(pa_lower_maker(&l->lowering, variable, &op));
     const int32_t *in = l->log->operands + op->operands;
     PA_TRY(current_gradient(l, variable, gradient_at(l, element(l, variable, 0))));
-    for (int k = 0; k < op->n; k++) PA_TRY(current_gradient(l, in[k], gradient_at(l, element(l, in[k], 0))));
-    PA_TRY(backward_elementwise(l, op, in));
-    for (int k = 0; k < op->n; k++) l->variables[in[k]].gradient = *gradient_at(l, element(l, in[k], 0));
+    int n = op->op == PA_OP_local_grads ? op->n / 2 : op->n;
+    for (int k = 0; k < n; k++) PA_TRY(current_gradient(l, in[k], gradient_at(l, element(l, in[k], 0))));
+    PA_TRY(backward_op(l, op));
+    for (int k = 0; k < n; k++) l->variables[in[k]].gradient = *gradient_at(l, element(l, in[k], 0));
     return PA_OK;
 }
 

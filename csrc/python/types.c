@@ -67,27 +67,52 @@ static int read_arguments(PyObject *arguments, PyObject *keywords, value_argumen
     return -1;
 }
 
-static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *out) {
+/* A local gradient as a number and, while a step is recorded, as a node, held. */
+static pa_status read_local_grad(PyObject *item, Py_ssize_t i, double *number, pa_node **node) {
+    bool is_traced = pa_recording() != NULL && pa_is_traced_scalar(item);
+    if (pa_is_handle(item) && !is_traced)
+        return pa_fail(PA_TYPE, "Value: local gradient %zd is a %s, not a number; write its .data", i,
+                       pa_is_value(item) ? "Value" : "Tensor");
+    if (is_traced) {
+        *node = pa_node_retain(pa_handle_node(item));
+        *number = pa_node_number(*node);
+        return PA_OK;
+    }
+    if (pa_read_number(item, "Value: local gradient", number) < 0) return PA_PYTHON;
+    if (pa_recording() == NULL) return PA_OK;
+    PA_TRY(pa_node_new(PA_FLOAT64, 0, NULL, node));
+    (*node)->flags |= PA_WEAK_SCALAR;
+    (*node)->value = *number;
+    return PA_OK;
+}
+
+static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *numbers, pa_node **nodes) {
     PyObject *tuple = PySequence_Tuple(object);
     if (tuple == NULL) return PA_PYTHON;
     Py_ssize_t given = PyTuple_Size(tuple);
     pa_status status = given == n ? PA_OK : pa_fail(PA_VALUE, "Value: %zd local gradients for %zd children", given, n);
-    for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
-        PyObject *item = PyTuple_GetItem(tuple, i);
-        if (pa_is_handle(item))
-            status = pa_fail(PA_TYPE, "Value: local gradient %zd is a %s, not a number; write its .data", i,
-                             pa_is_value(item) ? "Value" : "Tensor");
-        else if (pa_read_number(item, "Value: local gradient", &out[i]) < 0)
-            status = PA_PYTHON;
-    }
+    for (Py_ssize_t i = 0; status == PA_OK && i < n; i++)
+        status = read_local_grad(PyTuple_GetItem(tuple, i), i, &numbers[i], &nodes[i]);
     Py_DECREF(tuple);
     return status;
 }
 
 /* A Value that has children already must not become younger than they are. */
 static pa_status check_unused(const pa_node *node) {
-    PA_FAIL_IF(node->refs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
+    PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
                "Value: __init__ with children of a Value that is in use");
+    return PA_OK;
+}
+
+static pa_status give_children(pa_node *node, int n, pa_node *const *parents) {
+    PA_TRY(pa_record_refuse("a Value with children and a _backward of its own",
+                            "give its local gradients, Value(data, children, local_grads), or build it out of ops"));
+    return pa_apply_custom(node, n, parents);
+}
+
+static pa_status give_local_grads(pa_node *node, int n, pa_node *const *parents, const double *numbers) {
+    PA_TRY(pa_apply_local_grads(node, n, parents, numbers));
+    if (pa_recording() != NULL) pa_record_local_grads(n, parents, node);
     return PA_OK;
 }
 
@@ -101,9 +126,16 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     PyObject *tuple = PySequence_Tuple(children);
     if (tuple == NULL) return PA_PYTHON;
     Py_ssize_t n = PyTuple_Size(tuple);
-    size_t bytes = ((size_t)n + 1) * (sizeof(pa_node *) + sizeof(double));
+    size_t bytes = ((size_t)n + 1) * (2 * sizeof(pa_node *) + sizeof(double));
     pa_node **parents = pa_mem_alloc(bytes);
-    pa_status status = parents == NULL ? PA_MEMORY : PA_OK;
+    if (parents == NULL) {
+        Py_DECREF(tuple);
+        return PA_MEMORY;
+    }
+    memset(parents, 0, bytes);
+    pa_node **nodes = parents + n; /* of the local gradients, behind the parents; and their numbers behind these */
+    double *numbers = (double *)(void *)(nodes + n + 2);
+    pa_status status = PA_OK;
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
         const char *what = !pa_is_value(child)             ? "not a Value"
@@ -114,15 +146,13 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
         else
             parents[i] = pa_handle_node(child);
     }
-    if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, (double *)(parents + n + 1));
+    if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, numbers, nodes);
     if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
-    if (status == PA_OK && local_grads == NULL && n > 0)
-        status =
-            pa_record_refuse("a Value with children and a _backward of its own",
-                             "give its local gradients, Value(data, children, local_grads), or build it out of ops");
     if (status == PA_OK && n > 0 && pa_grad_enabled())
-        status = local_grads == NULL ? pa_apply_custom(node, (int)n, parents)
-                                     : pa_apply_local_grads(node, (int)n, parents, (double *)(parents + n + 1));
+        status = local_grads == NULL ? give_children(node, (int)n, parents)
+                                     : give_local_grads(node, (int)n, parents, numbers);
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (nodes[i] != NULL) pa_node_release(nodes[i]);
     pa_mem_free(parents, bytes);
     Py_DECREF(tuple);
     return status;
