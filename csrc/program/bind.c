@@ -194,7 +194,8 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
         pa_captured *c = &p->captured[i];
         pa_node *node = pa_captured_node(c, in);
         PA_TRY(check_free(node, c->written));
-        if (c->written) PA_TRY(pa_node_need_storage(node)); /* a view made meanwhile would move a number away */
+        bool may_move = c->written && !(node->flags & PA_IS_VALUE); /* a view made meanwhile would move a number away */
+        if (may_move) PA_TRY(pa_node_need_storage(node));
         if (c->buffer >= 0) pa_program_rebind(p, c->buffer, pa_node_data(node));
         if (p->sets_gradients || c->entry >= 0) PA_TRY(bind_gradient(p, c, node));
         if (!c->written) continue;

@@ -466,6 +466,14 @@ static pa_status lower_requires_grad(pa_lowering *l, const pa_entry *entry) {
     return PA_OK;
 }
 
+static pa_status mark_written(pa_lowering *l, int32_t variable) {
+    int32_t base = l->variables[variable].base, captured;
+    if (!pa_lower_outlives(l, base)) return PA_OK;
+    PA_TRY(pa_lower_captured(l, base, &captured));
+    l->p->captured[captured].written = true;
+    return PA_OK;
+}
+
 /* The number is copied. */
 static pa_status lower_set_number(pa_lowering *l, int32_t variable, int32_t source) {
     int32_t buffer, node;
@@ -482,15 +490,12 @@ static pa_status lower_set_grad(pa_lowering *l, const pa_entry *entry) {
     PA_TRY(need_node(l, in[0]));
     if (entry->n == 1) return set_gradient(l, in[0], PA_GRADIENT_CLEARED);
     PA_TRY(need_node(l, in[1]));
-    int32_t at = l->variables[in[1]].at, buffer = l->p->buffer_of[at], captured;
+    int32_t at = l->variables[in[1]].at, buffer = l->p->buffer_of[at];
     if (is_value(l, in[0])) return lower_set_number(l, in[0], at);
     PA_FAIL_IF(l->p->offset_of[at] != 0 || l->p->buffers[buffer].bytes != pa_node_bytes(l->p->nodes[at]),
                PA_UNSUPPORTED, "compile: a part of a tensor as .grad of one of shape %s; give it a clone()",
                pa_node_shape_text(l->log->variables[in[0]].node));
-    if (pa_lower_outlives(l, in[1])) {
-        PA_TRY(pa_lower_captured(l, in[1], &captured));
-        l->p->captured[captured].written = true;
-    }
+    PA_TRY(mark_written(l, in[1])); /* a backward adds to it */
     PA_TRY(set_gradient(l, in[0], buffer));
     l->variables[in[0]].gradient_is_assigned = true;
     l->variables[in[0]].gradient_is_alias = l->variables[in[1]].base != in[1];
@@ -526,11 +531,6 @@ static pa_status list_gradients(pa_lowering *l, const pa_entry *entry, int32_t *
     return PA_OK;
 }
 
-static void mark_written(pa_lowering *l, int32_t variable) {
-    int32_t captured = l->variables[l->variables[variable].base].captured;
-    if (captured >= 0) l->p->captured[captured].written = true;
-}
-
 static pa_status lower_update(pa_lowering *l, const pa_entry *entry) {
     pa_program *p = l->p;
     pa_instruction i = instruction(PA_DO_UPDATE);
@@ -542,7 +542,7 @@ static pa_status lower_update(pa_lowering *l, const pa_entry *entry) {
         PA_FAIL_IF(l->log->variables[variable].kind != PA_VARIABLE_CAPTURED, PA_UNSUPPORTED,
                    "compile: an optimiser's parameter of shape %s that the step makes itself, or gets as an argument",
                    pa_node_shape_text(l->log->variables[variable].node));
-        if (p->pool[i.targets + k] >= 0) mark_written(l, variable);
+        if (p->pool[i.targets + k] >= 0) PA_TRY(mark_written(l, variable));
     }
     return pa_program_emit(p, &i);
 }
@@ -569,14 +569,14 @@ static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
         PA_TRY(result_node(l, variable));
     } else {
         PA_TRY(need_node(l, variable));
-        mark_written(l, variable);
+        PA_TRY(mark_written(l, variable));
     }
     pa_instruction i = instruction(PA_DO_FILL);
     i.node = l->variables[variable].at;
     i.operand = (uint8_t)ints[0];
     if (ints[1]) {
         PA_TRY(need_node(l, in[entry->n - 1]));
-        mark_written(l, in[entry->n - 1]);
+        PA_TRY(mark_written(l, in[entry->n - 1]));
         i.source = l->variables[in[entry->n - 1]].at;
     }
     if (i.operand == PA_FILL_INTEGERS)
@@ -608,7 +608,7 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
         }
         PA_TRY(need_node(l, in[0]));
         PA_TRY(need_node(l, in[1]));
-        mark_written(l, in[0]);
+        PA_TRY(mark_written(l, in[0]));
         return emit(l, PA_DO_WRITE, l->variables[in[0]].at, l->variables[in[1]].at, -1);
     case PA_ENTRY_SET_GRAD: return lower_set_grad(l, entry);
     case PA_ENTRY_GRAD:

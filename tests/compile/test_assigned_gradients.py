@@ -229,3 +229,14 @@ def test_run_refuses_what_it_cannot_repeat_or_does_it_call_by_call() -> None:
     losses = pa.compile(lambda x: step(compiled, x)).run(x, batch_size=2, epochs=2, shuffle=False)
     assert np.allclose(losses, wanted, rtol=1e-5)
     assert compiled.a.grad is compiled.t and np.allclose(compiled.a.tolist(), plain.a.tolist(), rtol=1e-5)
+
+
+def test_a_write_into_an_argument_is_seen_by_a_backward_outside() -> None:
+    w = pa.ones(2, requires_grad=True)
+    step = pa.compile(lambda x: x.mul_(2.0) * 1)
+    for _ in range(4):
+        x = pa.ones(2)
+        loss = (w * x).sum()
+        step(x)
+        with pytest.raises(RuntimeError, match="modified in place"):
+            loss.backward()

@@ -160,7 +160,15 @@ def through_a_tensor(w: list[Value], v: Value) -> Any:
     return h.grad, t
 
 
+def the_number_of_an_argument_set(w: list[Value], v: Value) -> Any:
+    before = v.data
+    v.data = w[0].data * 2
+    (v * w[1]).backward()
+    return before, v.grad
+
+
 STEPS = [
+    the_number_of_an_argument_set,
     without_history, a_leaf_made_without_history, history_again_inside, switched_by_a_call, detached,
     inner_gradients_begin_anew, several_roots, a_root_that_is_a_leaf, the_gradient_of_an_inner_value_set,
     numbers_changed_before_backward, by_hand, by_hand_over_and_over, one_node_by_hand, leaves_made_in_the_step,
