@@ -6,6 +6,8 @@ from typing import Any
 
 import pyautograd as torch
 from pyautograd import Tensor, nn, optim
+from pyautograd.autograd import Function
+from pyautograd.nn import functional as F
 
 from ..training import refused
 from .script import build, check, normal
@@ -49,6 +51,36 @@ def test_neural_ordinary_differential_equation() -> None:
         return step, (func, optimizer)
 
     check(script, normal(5, 2), normal(4, 5, 2))
+
+
+class StraightThrough(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * (x.abs() <= 1).float()
+
+
+def test_a_custom_function() -> None:
+    def script() -> Any:
+        model = nn.ModuleDict({"hidden": nn.Linear(3, 8), "out": nn.Linear(8, 1)})
+        optimizer = optim.SGD(model.parameters(), lr=0.05)
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            h = StraightThrough.apply(model["hidden"](x))
+            loss = F.mse_loss(model["out"](h), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step, (model, optimizer)
+
+    check(script, normal(8, 3), normal(8, 1))
 
 
 def test_control_flow_by_python_s_random_is_refused_by_name() -> None:
