@@ -101,9 +101,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     check_device(device)
     if dtype is None and (made := _core.array_over(data)) is not NotImplemented:
         return made
-    if isinstance(data, Tensor):
+    if isinstance(data, Tensor) and not is_traced_scalar(data):
         return data if dtype is None else data.to(dtype)
-    array = typed_array(data)
+    array = None if isinstance(data, Tensor) else typed_array(data)
     if array is not None and (dtype is None or BY_NUMPY.get(array.dtype) is as_dtype(dtype)):
         try:
             return from_numpy(array)

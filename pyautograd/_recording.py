@@ -99,18 +99,19 @@ def _called(function: Callable[..., Any], args: Any, kwargs: Any, call: Call) ->
             f"{_OF_ARRAYS.get(name, 'what Tensors have')}, or do it before the call"
         ) from error
     except TypeError as error:
-        if not call.arrays or not _is_of_numpy(error):
+        if not _is_of_numpy(error, bool(call.arrays)):
             raise
         raise TraceError(
-            "a function of NumPy on an ndarray that a compiled step is given: it arrives as a Tensor; write the "
-            "function of this package, such as pyautograd.sin(x) for np.sin(x), or do it before the call"
+            "a function of NumPy on what a compiled step is given, or has computed: an ndarray arrives as a Tensor, "
+            "and numbers are known to the program alone; write the function of this package, such as "
+            "pyautograd.sin(x) for np.sin(x), or do it outside of the step"
         ) from error
 
 
-def _is_of_numpy(error: TypeError) -> bool:
+def _is_of_numpy(error: TypeError, has_arrays: bool) -> bool:
     """Was it raised by a function of NumPy that was given a Tensor?"""
     frame = error.__traceback__
-    while frame is not None:
+    while has_arrays and frame is not None:
         if str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == "numpy":
             return True
         frame = frame.tb_next

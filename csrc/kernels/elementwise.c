@@ -111,7 +111,8 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
                "%s: takes bool and int64, not %s, shape %s", info->name, pa_dtype_name(dtype),
                pa_shape_text(spec->ndim, spec->shape));
     bool numbers = are_numbers(call->n, call->in), has_bool = dtype == PA_BOOL && !numbers;
-    if (dtype == PA_BOOL && numbers && info->family == PA_ELEMENTWISE && !skip) dtype = PA_INT64; /* as True + True */
+    bool counts = (info->family == PA_ELEMENTWISE && !skip) || call->op == PA_OP_bitwise_not;
+    if (dtype == PA_BOOL && numbers && counts) dtype = PA_INT64; /* as True + True and ~True */
     for (int i = 0; call->op == PA_OP_sub && !numbers && i < call->n; i++)
         has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
     if (has_bool && info->lowest == PA_INT64) return refuse_bool(call, spec);
@@ -119,7 +120,8 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
     if (call->op == PA_OP_pow && dtype == PA_INT64) {
         const pa_node *exponent = call->in[1];
         bool is_negative = exponent->flags & PA_WEAK_SCALAR && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
-        PA_FAIL_IF(is_negative, PA_VALUE,
+        if (is_negative && numbers) dtype = PA_FLOAT64;
+        PA_FAIL_IF(is_negative && !numbers, PA_VALUE,
                    "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
                    pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);
     }
@@ -130,7 +132,7 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
 pa_status pa_elementwise_shape(const pa_call *call, pa_spec *spec) {
     const pa_op_info *info = &pa_op_table[call->op];
     PA_TRY(pa_broadcast_shapes(info->name, call->n, call->in, &spec->ndim, spec->shape));
-    pa_dtype dtype;
+    pa_dtype dtype = PA_BOOL;
     PA_TRY(dtype_computed_in(call, spec, &dtype));
     spec->dtype = info->family == PA_COMPARISON ? PA_BOOL : dtype;
     spec->ints[0] = dtype;
