@@ -38,7 +38,9 @@ static pa_status new_variable(pa_log *log, pa_node *node, pa_variable_kind kind,
                                                        .constant = copy,
                                                        .kind = (uint8_t)kind,
                                                        .requires_grad = pa_node_requires_grad(node),
-                                                       .grad = node->array != NULL ? node->array->grad : NULL};
+                                                       .grad = node->array != NULL ? node->array->grad : NULL,
+                                                       .place = -1,
+                                                       .next = -1};
     return PA_OK;
 }
 
@@ -322,6 +324,21 @@ bool pa_record_hides(const pa_node *node) {
     return log != NULL && !pa_record_is_fresh(node) && !is_constant(log, node);
 }
 
+/* Marks the float arguments that a number was computed from; false where something else took part. */
+static bool see(pa_log *log, int32_t variable) {
+    pa_variable *v = &log->variables[variable];
+    if (v->seen || is_constant(log, v->node)) return true;
+    if (!(v->node->flags & PA_TRACED_SCALAR) || v->node->ndim > 0) return false;
+    if (v->kind == PA_VARIABLE_INPUT) return v->seen = true;
+    const pa_entry *e = log->entries + log->n_entries;
+    while (e > log->entries && e[-1].out != variable) e--;
+    if (e == log->entries || e[-1].kind != PA_ENTRY_OP) return false;
+    const int32_t *in = log->operands + e[-1].operands;
+    for (int i = 0; i < e[-1].n; i++)
+        if (!see(log, in[i])) return false;
+    return log->variables[variable].seen = true;
+}
+
 /* What to write where `what` asks for a number. */
 static const char *instead_of(const char *what) {
     static const char *const advice[][2] = {
@@ -345,7 +362,10 @@ static const char *instead_of(const char *what) {
 /* A refusal is final even if the step catches the exception: what it did instead of reading cannot be repeated. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what) {
     if (!pa_record_hides(node)) return PA_OK;
-    pa_recording()->status = PA_TRACE;
+    pa_log *log = pa_recording();
+    int32_t variable = pa_log_find(log, node);
+    if (variable >= 0 && see(log, variable)) return PA_OK;
+    log->status = PA_TRACE;
     const char *kind = node->flags & PA_TRACED_SCALAR ? "number" : node->flags & PA_IS_VALUE ? "Value" : "tensor";
     return pa_fail(PA_TRACE,
                    "%s: a step that is being compiled has no numbers yet to give to Python (a %s of shape %s was asked "
@@ -423,7 +443,8 @@ static const char *variable_difference(const pa_variable *a, const pa_variable *
     if (a->kind != b->kind) return "it used something that it had made itself, or another time had not";
     if (!same_layout(a->node, b->node, rows)) return "the shapes or dtypes were others";
     if (a->requires_grad != b->requires_grad) return "a gradient was wanted one time and not the other";
-    if (a->kind == PA_VARIABLE_CAPTURED && a->node != b->node) return "another tensor was used from outside the step";
+    bool same_place = a->node == b->node || (a->place >= 0 && a->place == b->place);
+    if (a->kind == PA_VARIABLE_CAPTURED && !same_place) return "another tensor was used from outside the step";
     pa_rows_constant unused;
     if (a->kind != PA_VARIABLE_CONSTANT || pa_rows_fit_constants(rows, a->constant, b->constant, &unused)) return NULL;
     if (rows.a != rows.b)

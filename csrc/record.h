@@ -33,6 +33,9 @@ typedef struct pa_variable {
     uint8_t kind;
     bool requires_grad;  /* when it was first met */
     const pa_node *grad; /* likewise, or NULL; not held */
+    bool seen;           /* a number that Python was given: as an argument, it joins the signature */
+    int32_t place;       /* of a captured one: by which place the step knows it; -1: by itself alone */
+    int32_t next;        /* of a captured one: the output that stands in its place after the step, or -1 */
 } pa_variable;
 
 typedef enum pa_entry_kind {
@@ -155,7 +158,8 @@ pa_status pa_record_begin_write(pa_node *node, bool *makes);
 bool pa_record_hides(const pa_node *node);
 
 /* PA_TRACE, with a message that says what `what` asked for and what to write instead, where the node is part of what is
-   being recorded; PA_OK where nothing records here, or for a tensor that Python itself is just making. */
+   being recorded; PA_OK where nothing records here, for a tensor that Python itself is just making, and for a number
+   that was computed from float arguments alone, which are seen from then on. */
 pa_status pa_record_refuse_read(const pa_node *node, const char *what);
 pa_status pa_record_refuse(const char *what, const char *instead);
 

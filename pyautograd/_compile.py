@@ -29,7 +29,7 @@ from pyautograd._program import Program
 from pyautograd._recompiles import Recompiles
 from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
-from pyautograd._signature import Call, take_apart, with_tensors
+from pyautograd._signature import Call, take_apart
 from pyautograd._step import Step
 from pyautograd.nn._compiled import compile_module
 from pyautograd.nn._module import Module
@@ -41,7 +41,7 @@ MAX_ALIKE = 4  # with the same signature and guards: only what they are bound to
 MAX_RECORDED = 8  # recordings of one signature that wait for a call that does the same
 
 
-def _never(arguments: tuple[Any, ...]) -> Any:
+def _never(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A program that fits no call."""
     return NotImplemented
 
@@ -67,7 +67,7 @@ class CompiledStep(Step):
         dynamic_batch: bool = False,
     ) -> None:
         super().__init__(function, owner)
-        self._fast: Callable[[tuple[Any, ...]], Any] = _never
+        self._fast: Callable[[tuple[Any, ...], dict[str, Any]], Any] = _never
         self._passes = dict(passes or {})
         self._dynamic_batch = dynamic_batch
         self._turn = _core.turn()
@@ -92,6 +92,8 @@ class CompiledStep(Step):
         self._recorded: dict[Any, list[Recorded]] = {}
         self._recompiles = Recompiles(self._name)
         self._begun: set[Any] = set()
+        self._appended: frozenset[str] = frozenset()  # names of lists that the function only appends to
+        self._number_places: set[str] = set()  # into which it has put results
 
     @property
     def programs(self) -> list[Program]:
@@ -99,10 +101,9 @@ class CompiledStep(Step):
         return list(self._programs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            found = self._fast(args)
-            if found is not NotImplemented and found is not ...:
-                return found
+        found = self._fast(args, kwargs)
+        if found is not NotImplemented and found is not ...:
+            return found
         return self._call(args, kwargs)[0]
 
     def __repr__(self) -> str:
@@ -112,30 +113,26 @@ class CompiledStep(Step):
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Program | None]:
         """The result, and the program that gave it if it was one."""
         if is_recording():  # part of another step
-            args, kwargs = with_tensors(args, kwargs)
-            return self._function(*args, **kwargs), None
-        call = take_apart(args, kwargs)
-        found, program = self._replay(call)
+            with Call(args, kwargs).with_tensors() as (args, kwargs):
+                return self._function(*args, **kwargs), None
+        found, program = self._replay(args, kwargs)
         if program is not None:
             return found, program
         with self._turn as is_first:
             if is_first:
-                found, program = self._replay(call)  # another thread may have compiled it meanwhile
-                return (self._record(call), None) if program is None else (found, program)
-        return run_eagerly(self._function, *with_tensors(args, kwargs)), None  # while another thread records the step
+                found, program = self._replay(args, kwargs)  # another thread may have compiled it meanwhile
+                return (self._record(args, kwargs), None) if program is None else (found, program)
+        return run_eagerly(self._function, Call(args, kwargs)), None  # while another thread records the step
 
-    def _replay(self, call: Call) -> tuple[Any, Program | None]:
+    def _replay(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Program | None]:
         """What the first program that fits the call gives, and that program; None where there is none."""
-        kind = call.kind
         for program in self._programs:
-            if program.kind != kind:
-                continue
-            found = program.call(call.leaves)
+            found = program.call(args, kwargs)
             if found is NotImplemented:
                 continue
             if found is ... and program.refresh() == (None, True):
-                found = program.call(call.leaves)
-            if found is not ...:
+                found = program.call(args, kwargs)
+            if found is not ... and found is not NotImplemented:
                 self._use(program)
                 return found, program
             if program.is_dead:
@@ -153,30 +150,38 @@ class CompiledStep(Step):
             self._programs = (program, *[each for each in self._programs if each is not program])[:MAX_PROGRAMS]
         self._fast = program._program.call if program.is_quick else _never
 
-    def _record(self, call: Call) -> Any:
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a recorded call, which makes a program where one before has done the same."""
-        key = self._key(call)
+        is_method = self._owner() is not None
+        call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
+        guards = StepGuards(self.__wrapped__, self._owner(), call.objects, self._number_places)
+        if guards.appended != self._appended:
+            self._appended = guards.appended
+            call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
+        signature = without_rows(call.signature) if self._dynamic_batch else call.signature
+        key = call.kind, signature, guards.given_too(call.leaves)
         earlier = self._recorded.setdefault(key, [])
         while len(self._recorded) > MAX_PROGRAMS:
             del self._recorded[next(iter(self._recorded))]
-        names = call.names(self.__wrapped__, self._owner() is not None)
-        valid = [each for each in reversed(earlier) if each.guards.broken() is None]
-        alike = self._alike(valid, call.signature())
+        valid = [each for each in reversed(earlier) if each.is_for(call) and each.guards.broken() is None]
+        alike = self._alike(valid, call.signature)
         if not alike:
             if (place := self._what_changed(key, earlier)) is not None:
                 self._recompiles.count_change(place)
-            self._recompiles.count_signature(call, names)
-        guards = StepGuards(self.__wrapped__, self._owner(), call.objects(names))
+            self._recompiles.count_signature(call, earlier[-1].seen if earlier else {})
         result, recorded, problem = record(self._function, call, guards, alike[0] if alike else None)
         if problem is not None:
             if key not in self._begun:  # the first call may set things up that later ones only read
                 self._begun = {key, *list(self._begun)[:MAX_PROGRAMS]}
                 return result
             raise TraceError(f"{self._name}: {problem}")
+        if not recorded.numbers <= self._number_places:  # in the next recording they are inputs
+            self._number_places |= recorded.numbers
+            return result
         alike = [each for each in alike if recorded.stands_for(each)]
         differences = [each.difference(recorded) for each in alike]
         if None in differences:
-            self._compile(call, recorded, names, alike[differences.index(None)])
+            self._compile(key, call, recorded, alike[differences.index(None)])
             return result
         for each, difference in zip(alike, differences):
             if each.log.same_gradients(recorded.log):  # else it may have had to do something else
@@ -187,38 +192,38 @@ class CompiledStep(Step):
         del earlier[:-MAX_RECORDED]
         return result
 
-    def _key(self, call: Call | Program) -> tuple[Any, Any]:
-        """What recordings have in common of which two make a program."""
-        signature = call.signature() if isinstance(call, Call) else call.signature
-        return call.kind, without_rows(signature) if self._dynamic_batch else signature
-
     def _alike(self, recorded: list[Recorded], signature: tuple[Any, ...]) -> list[Recorded]:
         """The recordings that a call of a signature should repeat, those with another number of rows first."""
         others = [each for each in recorded if may_free(each.signature, signature)]
         return others + [each for each in recorded if each.signature == signature]
 
-    def _what_changed(self, key: tuple[Any, Any], earlier: list[Recorded]) -> str | None:
+    def _what_changed(self, key: Any, earlier: list[Recorded]) -> str | None:
         """What is no longer as it was at an earlier call with the same signature."""
         place = earlier[-1].guards.broken() if earlier else None
         for program in self._programs:
-            if place is None and self._key(program) == key:
+            if place is None and program.key == key:
                 place = program.refresh()[0]
         return place
 
-    def _compile(self, call: Call, recorded: Recorded, names: list[str], before: Recorded) -> None:
+    def _compile(self, key: Any, call: Call, recorded: Recorded, before: Recorded) -> None:
         """A program of what was recorded twice: for any number of rows where that was another one. Few are kept that
         differ only in the tensors that they are bound to.
         """
-        key = self._key(call)
         earlier = self._recorded[key]
         earlier.remove(before)
         disabled = tuple(name for name, wanted in self._passes.items() if not wanted)
         other = before if before.signature != recorded.signature else None
+        if recorded.obstacle is not None:
+            raise TraceError(f"{self._name}: {recorded.obstacle}")
         try:
-            program = Program(self._name, call, recorded, names, disabled, other)
+            program = Program(self._name, key, call, recorded, disabled, other)
         except NotImplementedError as error:
             raise TraceError(f"{self._name}: {error}") from None
-        alike = [each for each in self._programs if self._key(each) == key and each.refresh()[0] is None]
+        alike = [
+            each
+            for each in self._programs
+            if each.key == key and each.seen == program.seen and each.refresh()[0] is None
+        ]
         if other is not None:
             self._drop([each for each in alike if not each.has_free_rows and recorded.stands_for(each)])
             earlier[:] = [each for each in earlier if not recorded.stands_for(each)]

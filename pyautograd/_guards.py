@@ -30,20 +30,26 @@ import sys
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import zlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyautograd import _core
 from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
+from pyautograd._puts import APPEND, Outputs, Put, is_alike
 from pyautograd._reads import Reads, reads
 from pyautograd._step import BoundStep, Step
+from pyautograd._structure import Constant, leaf_paths
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd._value import Value
 from pyautograd.autograd import Function
 from pyautograd.nn._module import Module
 from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
+from pyautograd.optim.lr_scheduler import LRScheduler
 from pyautograd.scalar import Module as ScalarModule
 
 __all__ = ["StepGuards"]
@@ -86,6 +92,17 @@ def _is_handed_over(value: Any) -> bool:
     )
 
 
+Exchange = Callable[[tuple[tuple[Node, Node], ...]], bool]  # of tensors that a program reads, old and new
+
+
+class _Spot(NamedTuple):
+    """Where a tensor or container stands: in the place of a guard, of a sequence as a member, in tuples by a path."""
+
+    guard: int
+    member: int = -1
+    path: tuple[int, ...] = ()
+
+
 def _is_library(module: Any) -> bool:
     top = str(module).partition(".")[0]
     return top in sys.stdlib_module_names or top in _LIBRARIES
@@ -94,11 +111,16 @@ def _is_library(module: Any) -> bool:
 class StepGuards:
     """Guards over all that a function reads, as it is now.
 
-    `owner`: the object whose method it is; `arguments`: objects among its arguments, with their names.
+    `owner`: the object whose method it is; `arguments`: objects among its arguments, with their names; `numbers`: the
+    places into which earlier calls have put a number.
     """
 
     def __init__(
-        self, function: Callable[..., Any], owner: Any = None, arguments: Sequence[tuple[Any, str]] = ()
+        self,
+        function: Callable[..., Any],
+        owner: Any = None,
+        arguments: Sequence[tuple[Any, str]] = (),
+        numbers: Collection[str] = (),
     ) -> None:
         names = Reads()
         while True:  # code decides by its names which methods are walked, and these mention more names
@@ -111,6 +133,12 @@ class StepGuards:
         self._places = walk.places
         self._groups = walk.groups
         self._optimizers = walk.optimizers
+        self.appended = walk.appended
+        self._spots = walk.spots
+        self._owned = walk.owned
+        self._values = walk.values
+        self._lists = [(list_, place, len(list_)) for list_, place in walk.lists]
+        self._numbers = [i for i in walk.values if self._places[i] in numbers and type(self.rows.value(i)) is float]
         self._refreshes: dict[int, Any] = dict(walk.groups)
         self._plan_rows: dict[int, tuple[int, int]] = {}
         self.changeable = list(walk.nodes.values()), walk.optimizers
@@ -126,15 +154,54 @@ class StepGuards:
         ]
         self.has_tensor_options = bool(self._tensor_options)
 
-    def changed(self) -> str | None:
-        """A sentence about what the recorded step has changed itself, or None."""
-        broken = self.rows.check()
-        if broken >= 0:
-            what = self._places[broken]
-            return (
-                f"the step changes {what} itself, and a program would not: do that outside, or in a function given to "
-                "host_call, or return the new value"
-            )
+    # ---- a recorded call ----
+
+    @contextmanager
+    def stand_ins(self) -> Iterator[None]:
+        """Traced scalars in the places into which the step puts numbers, which are the inputs behind the arguments."""
+        numbers = [(i, self.rows.value(i)) for i in self._numbers]
+        stood_in = [(i, number, _core.record_number(number)) for i, number in numbers]
+        try:
+            for i, _, stand_in in stood_in:
+                self.rows.put(i, -1, stand_in)
+            yield
+        finally:
+            for i, number, stand_in in stood_in:
+                if self.rows.value(i) is stand_in:
+                    self.rows.put(i, -1, number)
+
+    def changed(self, outputs: Outputs) -> tuple[list[Put], str | None]:
+        """What the recorded step has put into places, and a sentence about what it has changed otherwise, or None."""
+        puts: list[Put] = []
+        for guard, place in enumerate(self._places):
+            if not self.rows.holds(guard):
+                found = self._puts_at(guard, place, outputs)
+                if found is None:
+                    return puts, (
+                        f"the step changes {place} itself, and a program would not: do that outside, or in a "
+                        "function given to host_call, or return the new value"
+                    )
+                puts += found
+        for appended, place, n in self._lists:
+            if len(appended) < n:
+                return puts, f"the step removes members of {place}, and a program would not: do that outside"
+            more = enumerate(appended[n:], n)
+            puts += [Put(place, *outputs.take(each), APPEND, list=appended, position=i) for i, each in more]
+        return puts, self._other_changes()
+
+    def _puts_at(self, guard: int, place: str, outputs: Outputs) -> list[Put] | None:
+        """What the step has put there; None where it is nothing that a program has."""
+        now, before = self.rows.value(guard), self.rows.value(guard, True)
+        if guard in self._values:
+            pairs = [(-1, place, now)]
+        elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+            pairs = [(i, f"{place}[{i}]", new) for i, (old, new) in enumerate(zip(before, now)) if old is not new]
+        else:
+            return None
+        puts = [Put(name, *outputs.take(value), guard=guard, member=member) for member, name, value in pairs]
+        return puts if all(put.results for put in puts) else None
+
+    def _other_changes(self) -> str | None:
         if any(tensor._version != version for tensor, version in self._tensor_options):
             return (
                 "the step writes to an option of its optimiser, which a program would not read again: do that outside"
@@ -148,12 +215,68 @@ class StepGuards:
                 )
         return None
 
+    def set_places(self, log: _core.Recording, puts: list[Put]) -> str | None:
+        """Tells the log by which places the step knows captured tensors, and what it puts there.
+
+        Returns what keeps a program from being made: of places that hold one tensor, the step exchanges only some.
+        """
+        put_at: dict[_Spot, int] = {}
+        for put in puts:
+            if put.guard >= 0:
+                paths = leaf_paths(put.structure)
+                put_at |= {_Spot(put.guard, put.member, path): result for path, result in zip(paths, put.results)}
+        taken: set[int] = set()
+        for node, spots in self._spots.values():
+            next_ones = {put_at.get(spot, -1) for spot in spots}
+            place = "|".join(f"{self._places[spot.guard]}{spot[1:]}" for spot in spots)
+            next_one = next_ones.pop() if len(next_ones) == 1 else -1
+            if isinstance(node, Node) and log.set_place(node, zlib.crc32(place.encode()) >> 1, next_one):
+                if next_ones or next_one in taken:
+                    return f"the step puts one tensor into several places, or one of several that are the same: {place}"
+                taken |= {next_one} - {-1}
+        return None
+
+    def number_places(self) -> tuple[int, ...]:
+        """The guards in whose places the inputs behind the arguments stand; any float may be there from now on."""
+        for guard in self._numbers:
+            self.rows.accept(guard, float)
+        return tuple(self._numbers)
+
+    def given_too(self, leaves: list[Any]) -> tuple[tuple[int, str], ...]:
+        """Which arguments stand in places that the step knows as well, and in which."""
+        found = [(slot, spot) for slot, leaf in enumerate(leaves) for spot in self._spots_of(leaf)]
+        return tuple((slot, f"{self._places[spot.guard]}{spot[1:]}") for slot, spot in found)
+
+    def share(self, leaves: list[Any]) -> tuple[tuple[int, ...], dict[int, Any]]:
+        """Pairs of an argument and the guard in whose place it has to stand too; and those that must be themselves."""
+        pairs: list[int] = []
+        themselves = {}
+        for slot, leaf in enumerate(leaves):
+            spots = self._spots_of(leaf)
+            if any(spot[1:] != (-1, ()) for spot in spots):
+                themselves[slot] = leaf
+                continue
+            for spot in spots:
+                self.rows.accept(spot.guard, object)
+                pairs += [slot, spot.guard]
+        return tuple(pairs), themselves
+
+    def _spots_of(self, leaf: Any) -> list[_Spot]:
+        return self._spots[id(leaf)][1] if id(leaf) in self._spots else []
+
+    # ---- is all as it was? ----
+
     def broken(self) -> str | None:
-        """What is no longer as it was, other than options of optimisers; None where nothing is."""
-        while (index := self.rows.check()) >= 0:
-            if index not in self._refreshes:
-                return self._places[index]
-            self.rows.rearm(index)
+        """What is no longer as it was, other than options of optimisers and tensors; None where nothing is."""
+        if self.rows.check() < 0:
+            return None
+        moved = _Moves()
+        for guard, place in enumerate(self._places):
+            if not self.rows.holds(guard):
+                if guard in self._refreshes:
+                    self.rows.rearm(guard)
+                elif not self._is_alike(guard, moved):
+                    return place
         return None
 
     def arm(self) -> None:
@@ -174,25 +297,122 @@ class StepGuards:
         self.rows.rearm(rows[0])
         self.rows.rearm(rows[1], plans)
 
-    def refresh(self) -> tuple[str | None, bool]:
-        """Hands changed options of optimisers to C. Returns what else is no longer as it was, and whether some were."""
+    def refresh(self, exchange: Exchange) -> tuple[str | None, bool]:
+        """Hands changed options of optimisers to C, and tensors that stand in the places of others to the program.
+
+        Returns what else is no longer as it was, and whether something was handed on.
+        """
         refreshed = False
-        while (index := self.rows.check()) >= 0:
-            optimizer = self._refreshes.get(index)
+        while (guard := self.rows.check()) >= 0:
+            optimizer = self._refreshes.get(guard)
+            refreshed = True
             if optimizer is None:
-                return self._places[index], refreshed
+                if not self._move(exchange):
+                    return self._places[guard], refreshed
+                continue
             before = optimizer._plans
             plans = optimizer._prepare()
-            refreshed = True
-            self.rows.rearm(index)
+            self.rows.rearm(guard)
             if plans is not before:
                 self._arm_plans(optimizer)
         return None, refreshed
+
+    def _move(self, exchange: Exchange) -> bool:
+        """Takes tensors and containers that stand in the places of others as what they stand for, if all are alike."""
+        moved, guards = _Moves(), []
+        for guard in range(len(self._places)):
+            if guard not in self._refreshes and not self.rows.holds(guard):
+                if not self._is_alike(guard, moved):
+                    return False
+                guards.append(guard)
+        updated = {id(p) for each in self._optimizers for group in each.param_groups for p in group["params"]}
+        news = {id(new) for _, new, _ in moved.moves.values()}
+        places = {id(self._expected_at(spots[0])): len(spots) for _, spots in self._spots.values()}
+        if (
+            len(places) < len(self._spots)
+            or len(news) < len(moved.moves)
+            or news & (places.keys() - moved.moves.keys())
+        ):
+            return False  # which places hold the same is no longer as it was
+        if updated & (news | moved.moves.keys()):
+            return False  # of its parameters an optimiser has a list of its own
+        if any(places.get(key) != n for key, (_, _, n) in moved.moves.items()) or not moved.exchange(exchange):
+            return False
+        self._adopt(moved)
+        for guard in guards:
+            self.rows.rearm(guard)
+        return True
+
+    def _is_alike(self, guard: int, moved: _Moves) -> bool:
+        """Does what a guard is about differ only in its tensors, and the containers around them?"""
+        before, now = self.rows.value(guard, True), self.rows.value(guard)
+        if guard in self._values:
+            return moved.is_alike(before, now)
+        return isinstance(now, list) and len(now) == len(before) and all(map(moved.is_alike, before, now))
+
+    def _expected_at(self, spot: _Spot) -> Any:
+        found = self.rows.value(spot.guard, True)
+        for key in (*[spot.member] * (spot.member >= 0), *spot.path):
+            found = found[key]
+        return found
+
+    def _adopt(self, moved: _Moves) -> None:
+        """From now on the guards over lists and dicts are about what stands in their places."""
+        owned = [(self._owned.pop(id(old), ()), new) for old, new, _ in moved.moves.values()]
+        for guards, new in owned:
+            if guards:
+                self._owned[id(new)] = list(guards)
+            for guard in guards:
+                self.rows.rearm(guard, new)
+
+    def adopt_put(self, put: Put, before: Any, exchange: Exchange) -> bool:
+        """The same for what a put has left in a place; False where it is not alike."""
+        now = self.rows.value(put.guard)
+        if put.member >= 0:
+            before, now = before[put.member], now[put.member]
+        moved = _Moves()
+        if not moved.is_alike(before, now) or not moved.exchange(exchange):
+            return False
+        self._adopt(moved)
+        return True
 
     def prepare(self) -> None:
         """Has every optimiser hand its options to C."""
         for optimizer in self._optimizers:
             optimizer._prepare()
+
+
+class _Moves:
+    """What stands in the places of other tensors and containers: old, new, in how many places."""
+
+    def __init__(self) -> None:
+        self.moves: dict[int, tuple[Any, Any, int]] = {}
+
+    def is_alike(self, old: Any, new: Any) -> bool:
+        """Does the new one differ from the old one only in its tensors, and in the containers around them?"""
+        if old is new:
+            return True
+        if type(old) in _ATOMS or type(old) is not type(new):
+            return type(old) in _ATOMS and Constant(old) == Constant(new)
+        if isinstance(old, Node):
+            return is_alike(old, new) and self._note(old, new)
+        if isinstance(old, (list, tuple)):
+            return len(old) == len(new) and self._note(old, new) and all(map(self.is_alike, old, new))
+        if isinstance(old, dict):
+            same_keys = list(old) == list(new)
+            return same_keys and self._note(old, new) and all(self.is_alike(old[key], new[key]) for key in old)
+        return False
+
+    def exchange(self, exchange: Exchange) -> bool:
+        """Has a program read the new tensors; False where it cannot."""
+        return exchange(tuple([(old, new) for old, new, _ in self.moves.values() if isinstance(old, Node)]))
+
+    def _note(self, old: Any, new: Any) -> bool:
+        if isinstance(old, tuple):
+            return True
+        _, known, n = self.moves.get(id(old), (old, new, 0))
+        self.moves[id(old)] = old, new, n + 1
+        return known is new
 
 
 def _state_of(source: Any) -> Any:
@@ -219,13 +439,18 @@ class _Walk:
         self.random: list[Any] = []
         self.nodes: dict[int, Node] = {}
         self.leaves = 0
+        self.appended = names.appended - names.used
         self._of_nodes = sorted(names.attributes - set(dir(Tensor)) - set(dir(Value)))
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]
         self.home = getattr(function, "__module__", None)
+        self.values: set[int] = set()  # guards over one value
+        self.spots: dict[int, tuple[Any, list[_Spot]]] = {}  # of tensors, lists and dicts, by their id
+        self.owned: dict[int, list[int]] = {}  # the guards over what a list or dict holds, likewise
+        self.lists: list[tuple[list[Any], str]] = []  # that the step only appends to
         self._seen: dict[int, Any] = {}
-        self._todo: list[tuple[Any, str]] = []
+        self._todo: list[tuple[Any, str, _Spot | None]] = []
 
         self.rows.modes()
         self.places.append("whether gradients are kept or anomalies detected, or the default dtype")
@@ -244,16 +469,24 @@ class _Walk:
         self.places.append(place)
         return index
 
+    def _value(self, index: int, place: str, value: Any) -> None:
+        """A guard over one value, which is walked too."""
+        self.values.add(self._row(index, place))
+        self._push(value, place, _Spot(index))
+
     def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False, is_host: bool = False) -> int:
-        index = self._row(self.rows.item(owner, key, by_epoch), place)
-        if not (is_host and _is_handed_over(owner.get(key))):
-            self._push(owner.get(key), place)
+        index, value = self.rows.item(owner, key, by_epoch), owner.get(key)
+        self._value(index, place, None if is_host and _is_handed_over(value) else value)
         return index
 
-    def _push(self, value: Any, place: str) -> None:
+    def _push(self, value: Any, place: str, spot: _Spot | None = None) -> None:
+        if type(value) in _ATOMS:
+            return
         if isinstance(value, Node):
             self.nodes[id(value)] = value
-        if type(value) in _ATOMS or id(value) in self._seen:
+        if spot is not None and isinstance(value, (Node, list, dict)):
+            self.spots.setdefault(id(value), (value, []))[1].append(spot)
+        if id(value) in self._seen:
             return
         if type(value) in (Tensor, Parameter, Value) and not self._of_nodes and not self._probes_nodes:
             return
@@ -261,7 +494,7 @@ class _Walk:
         if isinstance(value, Node):
             self._attributes_of_node(value, place)
         else:
-            self._todo.append((value, place))
+            self._todo.append((value, place, spot))
 
     def _attributes_of_node(self, node: Node, place: str) -> None:
         """Numbers that a script has put on its tensors, such as a factor for the lr."""
@@ -269,8 +502,7 @@ class _Walk:
         for name in dict.fromkeys([*self._of_nodes, *attributes]):
             found = getattr(type(node), name, None)
             if hasattr(node, name) and (found is None or isinstance(found, types.MemberDescriptorType)):
-                self._row(self.rows.attribute(node, name), f"{place}.{name}")
-                self._push(getattr(node, name), f"{place}.{name}")
+                self._value(self.rows.attribute(node, name), f"{place}.{name}", getattr(node, name))
         if self._probes_nodes:
             self._row(self.rows.members(attributes), place)
         self._class(type(node), place, True)
@@ -283,7 +515,7 @@ class _Walk:
                 "compared at each call: pass what it needs as an argument, e.g. as an array"
             )
 
-    def _visit(self, value: Any, place: str) -> None:
+    def _visit(self, value: Any, place: str, spot: _Spot | None) -> None:
         if isinstance(value, types.FunctionType):
             self._function(value)
         elif isinstance(value, types.MethodType):
@@ -324,17 +556,24 @@ class _Walk:
         elif isinstance(value, FusedOptimizer):
             self._options(value, place)
         else:
-            self._container(value, place)
+            self._container(value, place, spot)
             self._object(value, place)
 
-    def _container(self, value: Any, place: str) -> None:
+    def _container(self, value: Any, place: str, spot: _Spot | None) -> None:
         if isinstance(value, dict):
             self._dict(value, place)
+        elif type(value) is list and place.rpartition(".")[2] in self.appended:
+            self.lists.append((value, place))
         elif isinstance(value, (tuple, frozenset, set, *_SEQUENCES)):
             self._count(iter(value), place)
+            guard = -1
             if not isinstance(value, (tuple, frozenset)):
-                self._row(self.rows.members(value), place)
-            self._members(value, place)
+                guard = self._own(value, self.rows.members(value), place)
+            for index, member in enumerate(value):
+                where = _Spot(guard, index) if type(value) is list else None
+                if isinstance(value, tuple) and spot is not None:
+                    where = spot._replace(path=(*spot.path, index))
+                self._push(member, f"{place}[{index}]", where)
         elif isinstance(value, enum.Enum):
             self._item(vars(value), "_value_", f"{place}.value")
 
@@ -355,15 +594,14 @@ class _Walk:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
             if name in found.inner:
                 continue
-            self._row(self.rows.referents(cell), name)
-            try:
-                contents = cell.cell_contents
-            except ValueError:  # not assigned yet
-                continue
-            if name == "__class__":  # for super()
+            guard = self.rows.referents(cell)
+            contents = self.rows.value(guard)
+            if name == "__class__" and isinstance(contents, type):  # for super()
+                self._row(guard, name)
                 self._class(contents, name, True)
-            elif name not in found.hosts or not _is_handed_over(contents):
-                self._push(contents, name)
+            else:
+                is_left = contents is NotImplemented or (name in found.hosts and _is_handed_over(contents))
+                self._value(guard, name, None if is_left else contents)  # not assigned yet, or read by a host call
         for name in sorted(found.globals | (found.hosts & set(function.__globals__))):
             self._item(function.__globals__, name, name, is_host=name not in found.globals)
             if name not in function.__globals__:
@@ -394,17 +632,18 @@ class _Walk:
     def _is_foreign(self, module: Any) -> bool:
         return _is_library(module) and module != self.home
 
-    def _members(self, members: Any, place: str) -> None:
-        for index, member in enumerate(members):
-            if type(member) not in _ATOMS:
-                self._push(member, f"{place}[{index}]")
+    def _own(self, container: Any, index: int, place: str) -> int:
+        """A guard over what a container holds."""
+        self.owned.setdefault(id(container), []).append(index)
+        return self._row(index, place)
 
     def _dict(self, value: dict[Any, Any], place: str) -> None:
         self._count(iter(value.values()), place)
+        self._own(value, self.rows.members(value), place)
         for key in list(value):
             self._push(key, f"a key of {place}")
-            self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
-        self._row(self.rows.members(value), place)
+            guard = self._item(value, key, f"{place}[{key!r}]" if type(key) in _ATOMS else f"a value of {place}")
+            self.owned[id(value)].append(guard)
 
     def _array(self, array: np.ndarray[Any, Any], place: str) -> None:
         if array.dtype.hasobject:
@@ -480,7 +719,7 @@ class _Walk:
         """An instance: its attributes, then its class."""
         cls = type(value)
         is_module = isinstance(value, Module)
-        holds_parameters = is_module or isinstance(value, (ScalarModule, NeuronState, Optimizer))
+        holds_parameters = is_module or isinstance(value, (ScalarModule, NeuronState, Optimizer, LRScheduler))
         users = not self._is_foreign(cls.__module__)
         is_collection = any(each.__module__ in _COLLECTIONS for each in cls.__mro__)
         if not (users or holds_parameters or is_collection or isinstance(value, _NAMESPACES)):
@@ -515,8 +754,7 @@ class _Walk:
         for each in cls.__mro__:
             for name, member in list(vars(each).items()):
                 if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
-                    self._row(self.rows.attribute(value, name), f"{place}.{name}")
-                    self._push(getattr(value, name, None), f"{place}.{name}")
+                    self._value(self.rows.attribute(value, name), f"{place}.{name}", getattr(value, name, None))
         self._class(cls, place, True)
 
     def _is_structure(self, held: Any, users: bool) -> bool:
@@ -535,7 +773,8 @@ class _Walk:
             rows.append(self._row(self.rows.length(group), where))
             rows.append(self._row(self.rows.length(group["params"]), f"{where}['params']"))
             rows += [self._row(self.rows.item(group, key), f"{where}[{key!r}]") for key in list(group)]
-        self.groups |= dict.fromkeys(rows, optimizer)
+        if not {"param_groups", "defaults"} & self.names.attributes:  # else the step reads them as numbers
+            self.groups |= dict.fromkeys(rows, optimizer)
         self._class(type(optimizer), place)
 
 

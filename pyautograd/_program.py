@@ -8,8 +8,9 @@ from pyautograd import _core
 from pyautograd._batch import with_free_rows
 from pyautograd._c import ffi
 from pyautograd._core import TraceError
+from pyautograd._puts import Put
 from pyautograd._recording import Recorded
-from pyautograd._signature import Call
+from pyautograd._signature import NUMBER, Call
 from pyautograd._structure import LEAF, Inner, rebuild
 
 
@@ -19,18 +20,19 @@ class Program:
     def __init__(
         self,
         name: str,
+        key: Any,
         call: Call,
         recorded: Recorded,
-        names: list[str],
         disabled: tuple[str, ...],
         other: Recorded | None = None,
     ) -> None:
         self.name = name
-        self.kind = call.kind
+        self.key = key
         self.has_free_rows = other is not None  # and serves any number of them
-        self.signature = call.signature() if other is None else with_free_rows(other.signature, call.signature())
-        self._names = names
-        self._results = recorded.results
+        self.signature = call.signature if other is None else with_free_rows(other.signature, call.signature)
+        self.seen = {call.leaf_names[slot]: number for slot, number in recorded.seen.items()}
+        self._names = call.names
+        self._results, self._given, self._puts = recorded.results, recorded.given, recorded.puts
         self._updates = recorded.updates
         self._guards = recorded.guards
         self._states = [update.plan.names for update in recorded.updates]
@@ -43,13 +45,32 @@ class Program:
             raise TraceError(f"{name}: an optimiser was stepped by something else than its step()")
         if recorded.bounds is not None and other is not None:
             self._program.set_rows(recorded.bounds.least, recorded.bounds.greatest)
-        self._program.set_argument_kinds(call.argument_kinds())
         for k, update in enumerate(self._updates):
             self._set_update(k, update.plan)
         self._guards.arm()
         self._program.set_guards(self._guards.rows)
-        self.is_direct = _is_direct(self._results)
-        self.is_quick = call.is_flat and self.is_direct and not self._guards.has_tensor_options
+        self._set_arguments(call, recorded.seen)
+        self._set_results()
+
+    def _set_arguments(self, call: Call, seen: dict[int, float]) -> None:
+        """What a call brings: arguments, and what stands in places."""
+        shared, themselves = self._guards.share(call.leaves)
+        what = themselves | seen
+        self._program.set_arguments(
+            tuple([row._replace(what=what.get(row.slot)) if row.kind <= NUMBER else row for row in call.rows])
+        )
+        self._program.set_shared(shared)
+        self._program.set_number_places(self._guards.number_places())
+
+    def _set_results(self) -> None:
+        """What a call gives: results to the caller, puts into places; by C where they are plain tensors and numbers."""
+        results, given, puts = self._results, self._given, self._puts
+        in_c = all(put.is_leaf for put in puts)
+        self._is_direct = in_c and _is_direct(results)
+        every = {*given, *(i for put in puts for i in put.results)}
+        self._program.set_given(given if in_c else tuple(sorted(every)))
+        self._program.set_puts(tuple([put.row() for put in puts]) if in_c else ())
+        self.is_quick = self._is_direct and not self._guards.has_tensor_options
 
     def _set_update(self, k: int, plan: Any) -> None:
         addresses = (int(ffi.cast("intptr_t", each)) for each in (plan.params, plan.state, plan.steps, plan.hyper))
@@ -57,7 +78,7 @@ class Program:
 
     def refresh(self) -> tuple[str | None, bool]:
         """Brings updates up to date with optimisers. What keeps it from running, and whether it did anything."""
-        broken, refreshed = self._guards.refresh()
+        broken, refreshed = self._guards.refresh(self._program.exchange)
         dead = self._refresh_updates() if refreshed else None
         if dead is not None:
             self.is_dead = True
@@ -84,15 +105,29 @@ class Program:
                 self._updates[k] = update._replace(plan=plan)
         return None
 
-    def call(self, leaves: tuple[Any, ...]) -> Any:
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results; NotImplemented for other arguments, Ellipsis where something else has changed."""
         if self._guards.has_tensor_options:
             self._guards.prepare()
-        found = self._program.call_leaves(leaves)
-        if found is NotImplemented or found is ... or self.is_direct:
+        found = self._program.call(args, kwargs)
+        if found is NotImplemented or found is ... or self._is_direct:
             return found
-        outputs = iter(found) if isinstance(found, tuple) else iter((found,))
-        return rebuild(self._results, outputs)
+        outputs = list(found) if isinstance(found, tuple) else [found]
+        given, puts = self._given, self._puts
+        if all(put.is_leaf for put in puts):
+            return rebuild(self._results, iter(outputs))
+        containers = Call(args, kwargs, [""] * len(args), frozenset()).containers
+        for put in puts:
+            self._put(put, outputs, containers)
+        return rebuild(self._results, iter([outputs[i] for i in given]))
+
+    def _put(self, put: Put, outputs: list[Any], containers: list[Any]) -> None:
+        """Puts something that is more than one tensor, as C does with that: what stood there is what now does."""
+        before = self._guards.rows.value(put.guard) if put.guard >= 0 else None
+        put.do(outputs, self._guards.rows, containers)
+        if put.guard >= 0 and not self._guards.adopt_put(put, before, self._program.exchange):
+            self.is_dead = True
+            self._program.retire()
 
     def run(self, *arguments: Any) -> Any:
         """The steps made, or NotImplemented."""

@@ -29,6 +29,8 @@ class Reads(NamedTuple):
     hosts: frozenset[str] = frozenset()  # globals, attributes and variables that name the function of a host_call alone
     inner: frozenset[str] = frozenset()  # variables that only functions read which it makes for a host_call
     imports: frozenset[str] = frozenset()  # modules, with a dot in front for each level up
+    appended: frozenset[str] = frozenset()  # names of lists that it appends to
+    used: frozenset[str] = frozenset()  # names that it loads to do something else
     computed: tuple[str, ...] = ()  # names that it computes: what it does, and where
 
     @staticmethod
@@ -59,6 +61,8 @@ def reads(code: types.CodeType) -> Reads:
             found["attributes"] |= _SHOWN
         elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
             found["attributes"].add("__dict__")
+        if operation.startswith("LOAD_"):
+            found["appended" if _is_append(instructions[i + 1 :]) else "used"] |= _names(name)
         if not isinstance(name, str):
             continue
         if operation.endswith("_GLOBAL") or operation == "LOAD_NAME":
@@ -91,6 +95,16 @@ def reads(code: types.CodeType) -> Reads:
 def _place(code: types.CodeType, instruction: dis.Instruction) -> str:
     line = instruction.positions.lineno if instruction.positions else None
     return f"({code.co_filename}:{line})"
+
+
+def _is_append(instructions: Sequence[dis.Instruction]) -> bool:
+    return bool(instructions) and instructions[0].argval == "append" and instructions[0].opname.startswith("LOAD_")
+
+
+def _names(argument: object) -> set[str]:
+    """The names that an instruction loads, of which some load two."""
+    several = argument if isinstance(argument, tuple) else (argument,)
+    return {name for name in several if isinstance(name, str)}
 
 
 def _constant_after(instructions: Sequence[dis.Instruction]) -> str | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 from pyautograd._signature import Call, TensorSpec
+from pyautograd._structure import Constant
 
 MANY = 8  # signatures, or changes of one thing, before the warning
 MAX_COUNTED = 64  # signatures, for a step that never repeats one
@@ -22,11 +23,12 @@ class Recompiles:
         self._changes: Counter[str] = Counter()
         self._warned = False
 
-    def count_signature(self, call: Call, names: list[str]) -> None:
-        """Warns when there are many signatures that differ in one argument."""
+    def count_signature(self, call: Call, seen: dict[int, float]) -> None:
+        """Warns when there are many signatures; `seen`: the float arguments that joined it, by their slot."""
         if self._warned or len(self._signatures) > MAX_COUNTED:
             return
-        signature = call.signature()
+        numbers = {call.leaf_names[slot]: Constant(call.leaves[slot]) for slot in seen}
+        signature = tuple([numbers.get(name, spec) for name, spec in zip(call.names, call.signature)])
         known = self._signatures.setdefault(call.kind, set())
         if len(known) < MAX_COUNTED:
             known.add(signature)
@@ -37,11 +39,12 @@ class Recompiles:
             )
         if len(known) <= MANY:
             return
-        for i, name in enumerate(names):
-            others = {each[i] for each in known if each[:i] == signature[:i] and each[i + 1 :] == signature[i + 1 :]}
-            if len(others) > MANY:
-                self._warn(f"{len(others)} signatures that differ in argument {name!r}, {_advice(signature[i])}")
-                return
+        counts = [len({each[i] for each in known}) for i in range(len(signature))]
+        most = max(range(len(counts)), key=counts.__getitem__)
+        others = [name for i, name in enumerate(call.names) if counts[i] > 1 and i != most]
+        also = f" (and in {', '.join(map(repr, others))})" if others else ""
+        name, advice = call.names[most], _advice(signature[most])
+        self._warn(f"{len(known)} signatures that differ in argument {name!r}{also}, {advice}")
 
     def count_change(self, place: str) -> None:
         """Warns when something that the step reads keeps changing."""
@@ -71,6 +74,8 @@ def _advice(spec: Any) -> str:
     value = spec.value
     if isinstance(value, (bool, str)) or value is None:
         return f"a {type(value).__name__}, which is part of the signature (now {value!r})"
+    if isinstance(value, float):
+        return f"a float on which the step decides (now {value}), and which is part of the signature"
     if isinstance(value, int):
         return f"an int, which is part of the signature (now {value}): make it a float or a tensor"
     return f"a {type(value).__name__}, which is part of the signature by identity: pass the same object, or tensors"

@@ -1,8 +1,10 @@
-"""One recorded call of a step: what it did, returned and read, and whether a second call did the same."""
+"""One recorded call of a step: what it did, returned, read and put, and whether a second call did the same."""
 
 from __future__ import annotations
 
 import gc
+import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,9 +14,10 @@ from pyautograd import _core, _grad_mode, _updates
 from pyautograd._batch import rows_of
 from pyautograd._core import Node, TraceError, is_traced_scalar
 from pyautograd._guards import StepGuards
+from pyautograd._puts import Outputs, Put
 from pyautograd._rows import Bounds
-from pyautograd._signature import Call
-from pyautograd._structure import flatten, outline, rebuild
+from pyautograd._signature import NUMBER, Call
+from pyautograd._structure import Constant, flatten, outline, rebuild
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
@@ -24,8 +27,13 @@ class Recorded(NamedTuple):
 
     log: _core.Recording
     results: Any  # their structure
+    given: tuple[int, ...]  # the outputs that are the leaves of the results
+    puts: list[Put]
     updates: list[_updates.Update]
     guards: StepGuards
+    numbers: frozenset[str]  # the places into which it has put a number
+    seen: dict[int, float]  # float arguments whose number Python was given, by their slot
+    obstacle: str | None  # what keeps a program from being made
     signature: tuple[Any, ...]
     bounds: Bounds | None  # of one made beside another with another number of rows
 
@@ -39,16 +47,25 @@ class Recorded(NamedTuple):
 
     def difference(self, other: Recorded) -> str | None:
         """What two calls with the same signature did differently, as the end of a sentence about them."""
-        if self.results != other.results:
+        if (self.results, self.given) != (other.results, other.given):
             return f"returned different things: {outline(self.results)} and {outline(other.results)}"
+        if self.puts != other.puts:
+            mine, theirs = ({put.place: outline(put.structure) for put in each} for each in (self.puts, other.puts))
+            places = [place for place in mine | theirs if mine.get(place) != theirs.get(place)]
+            return f"put different things into {', '.join(places) or 'places'}"
         found = self.log.difference(other.log)
         return None if found is None else f"did not do the same: {found}"
 
+    def is_for(self, call: Call) -> bool:
+        """Has a call the numbers that this one has seen?"""
+        return all(Constant(call.leaves[slot]) == Constant(number) for slot, number in self.seen.items())
 
-def run_eagerly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+
+def run_eagerly(function: Callable[..., Any], call: Call) -> Any:
     """What a function returns, as a program would give it."""
     outputs: list[Any] = []
-    structure = flatten(function(*args, **kwargs), outputs, Node)
+    with call.with_tensors() as (args, kwargs):
+        structure = flatten(function(*args, **kwargs), outputs, Node)
     return rebuild(structure, iter([_as_given(output, _is_live(output)) for output in outputs]))
 
 
@@ -56,29 +73,46 @@ def record(
     function: Callable[..., Any], call: Call, guards: StepGuards, beside: Recorded | None = None
 ) -> tuple[Any, Recorded, str | None]:
     """The result of a call, what was recorded, and what a program could not repeat."""
-    bounds = None
-    outputs: list[Any] = []
+    outputs, bounds = Outputs(), None
     with _core.recorded():
         try:
             updates = _updates.start()
-            args, kwargs = _stand_ins(call)
-            if beside is not None and (rows := rows_of(beside.signature, call.signature())) is not None:
-                bounds = Bounds(rows[1])
-                sizes = bounds.make
-                _core.record_beside(beside.log, sizes)
-            structure = flatten(_called(function, args, kwargs, call), outputs, Node)
-            log = _core.record_stop(tuple(outputs))
+            with call.stand_ins(_inputs(call)) as (args, kwargs), guards.stand_ins():
+                if beside is not None and (rows := rows_of(beside.signature, call.signature)) is not None:
+                    bounds = Bounds(rows[1])
+                    sizes = bounds.make
+                    _core.record_beside(beside.log, sizes)
+                call.begin()
+                returned = _called(function, args, kwargs, call)
+                results, given = outputs.take(returned)
+                puts, problem = guards.changed(outputs)
+                more, other_problem = call.changed(outputs)
+            log = _core.record_stop(tuple(outputs.leaves))
         finally:
             _updates.stop()
-    args = kwargs = None  # so that what the step alone should hold dies before leaks are looked for
-    result = rebuild(structure, iter([_as_given(*pair) for pair in zip(outputs, log.live())]))
-    outputs.clear()
-    problem = guards.changed()
-    if problem is None and log.leak() is not None:
-        gc.collect()  # a helper that calls itself, as micrograd's build_topo does, holds what it saw in a cycle
-    if problem is None and (leak := log.leak()) is not None:
-        problem = f"{leak} is kept outside the step, where a program would not put it; return it instead"
-    return result, Recorded(log, structure, updates, guards, call.signature(), bounds), problem
+    del args, kwargs, returned  # so that what the step alone should hold dies before leaks are looked for
+    puts += more
+    problem = problem or other_problem or _leak(log, outputs, puts)
+    log.release_outputs()
+    obstacle = guards.set_places(log, puts)
+    result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
+    seen, kinds = {}, {row.slot: row.kind for row in call.rows}
+    for slot in log.seen:
+        if kinds.get(slot) != NUMBER:
+            name = call.leaf_names[slot] if slot < len(call.leaves) else "a number that it keeps"
+            problem = problem or f"the step decides on {name}: a program has no numbers to decide on; use where()"
+        else:
+            seen[slot] = call.leaves[slot]
+    numbers = frozenset(
+        put.place
+        for put in puts
+        if put.is_leaf and put.guard >= 0 and put.member < 0 and is_traced_scalar(outputs.leaves[put.results[0]])
+    )
+    return (
+        result,
+        Recorded(log, results, given, puts, updates, guards, numbers, seen, obstacle, call.signature, bounds),
+        problem,
+    )
 
 
 _OF_ARRAYS = {  # what ndarrays have and Tensors have not, and what to write
@@ -118,18 +152,55 @@ def _is_of_numpy(error: TypeError, has_arrays: bool) -> bool:
     return "__array_ufunc__" in str(error)
 
 
-def _stand_ins(call: Call) -> tuple[Any, Any]:
-    """The arguments for a recorded call: tensors declared as inputs, floats as traced scalars."""
+def _inputs(call: Call) -> list[Any]:
+    """What stands for each leaf in a recorded call: tensors declared as inputs, floats as traced scalars."""
     taken = []
-    for i, leaf in enumerate(call.leaves):
+    arrays = call.arrays
+    for slot, leaf in enumerate(call.leaves):
         if isinstance(leaf, Node):
-            _core.record_input(leaf, i in call.arrays)
+            _core.record_input(leaf, slot in arrays)
             taken.append(leaf)
         else:
-            taken.append(_core.record_number(leaf) if type(leaf) is float else leaf)
-    leaves = iter(taken)
-    positional, named = call.structure
-    return rebuild(positional, leaves), rebuild(named, leaves)
+            taken.append(_core.record_number(leaf))
+    return taken
+
+
+def _settle(
+    log: _core.Recording, outputs: Outputs, given: tuple[int, ...], puts: list[Put], guards: StepGuards, call: Call
+) -> list[Any]:
+    """What the caller gets of the outputs; numbers that were put become Python's."""
+    numbers = [leaf.item() if is_traced_scalar(leaf) else leaf for leaf in outputs.leaves]
+    live = log.live()
+    for put in puts:
+        if any(numbers[i] is not outputs.leaves[i] for i in put.results):
+            put.settle(numbers, guards.rows, call.containers)
+    stays = {i for put in puts for i in put.results}
+    return [
+        numbers[i] if i in stays or not isinstance(numbers[i], Node) or log.is_place(numbers[i])
+        else _as_given(numbers[i], live[i])
+        for i in given
+    ]  # fmt: skip
+
+
+def _leak(log: _core.Recording, outputs: Outputs, puts: list[Put]) -> str | None:
+    """What the step has put where a program would not: a tensor held by something else than the known places."""
+    places = Counter(i for put in puts for i in put.results)
+
+    def find() -> str | None:
+        in_a_list = _references([object()])[0]
+        counts = _references(outputs.leaves)
+        known = [leaf for i, leaf in enumerate(outputs.leaves) if counts[i] <= in_a_list + places[i]]
+        return log.leak(tuple(known))
+
+    if find() is None:
+        return None
+    gc.collect()  # a helper that calls itself, as micrograd's build_topo does, holds what it saw in a cycle
+    leak = find()
+    return leak and f"{leak} is kept outside the step, where a program would not put it; return it instead"
+
+
+def _references(objects: list[Any]) -> list[int]:
+    return [sys.getrefcount(objects[i]) for i in range(len(objects))]
 
 
 def _is_live(output: Any) -> bool:
@@ -139,8 +210,6 @@ def _is_live(output: Any) -> bool:
 
 def _as_given(output: Any, is_live: bool) -> Any:
     """A result of the eager step as a program gives it: the caller's own, with the history that it has, or none."""
-    if is_traced_scalar(output):
-        return output.item()
     with _grad_mode.set_grad_enabled(is_live):
         if isinstance(output, Value):
             given: Any = output * 1.0 if is_live else Value(output.data)

@@ -1,23 +1,33 @@
-"""The signature of a call: the structure of its arguments, the kind, dtype and shape of the tensors, all else as it is.
+"""The arguments of a call taken apart, and their signature: structure, kinds, dtypes, shapes, all else as it is.
 
-step(x, [y, 0.5], scale=2)
-    structure   ((tuple, (LEAF, (list, (LEAF, LEAF)))), (dict, (("scale", LEAF),)))
-    leaves      x, y, 0.5, 2
-    signature   TensorSpec(x), TensorSpec(y), float, Constant(2)       a float may be another at each call
+    step(x, [y, 0.5], scale=2)
+        rows     tuple 2 │ tensor 0 │ list 2 │ tensor 1 │ number 2 │ dict ("scale",) │ constant 2     (arguments.c)
+        leaves   x, y, 0.5            a float may be another at each call, and so may the numbers in tensors
+
+One tensor in two places is one leaf, so which places hold the same is part of the signature. Containers are the
+caller's own: a recorded call gets them as they are, only that stand-ins are in the places of their floats and arrays
+meanwhile.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
-from pyautograd._structure import BY_VALUE, LEAF, Constant, Inner, rebuild
+from pyautograd._puts import Outputs, Put, changes, snapshot
+from pyautograd._structure import BY_VALUE, Constant
 from pyautograd._tensor import Tensor
+
+TENSOR, ARRAY, NUMBER, CONSTANT, TUPLE, LIST, DICT, OBJECT, SAME = range(9)  # as in arguments.c
+WHATEVER = -1  # the length of a list that the step only appends to
 
 
 class TensorSpec(NamedTuple):
@@ -37,100 +47,223 @@ class TensorSpec(NamedTuple):
         return f"{self.kind} {self.dtype} {shape}" + (f" ({', '.join(notes)})" if notes else "")
 
 
-class Call(NamedTuple):
+class Row(NamedTuple):
+    """What one argument, or one member of a container, must be."""
+
+    kind: int
+    n: int
+    what: Any
+    slot: int
+
+
+class Call:
     """The arguments of one call, taken apart."""
 
-    structure: Any  # of (args, kwargs)
-    arrays: frozenset[int]  # the leaves that were ndarrays
-    leaves: tuple[Any, ...]
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        names: Iterable[str] = itertools.repeat(""),
+        appended: frozenset[str] = frozenset(),
+    ) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.rows: list[Row] = []
+        self.leaves: list[Any] = []  # tensors and floats, by their slot
+        self.leaf_names: list[str] = []
+        self.names: list[str] = []  # of what is no container, and what the signature says of it
+        self._specs: list[Any] = []
+        self.objects: list[tuple[Any, str]] = []  # what may change inside and is neither tensor nor container
+        self.containers: list[Any] = []  # that may be written to
+        self.appended: list[tuple[int, str]] = []  # of them, the lists that the step only appends to, with their names
+        self._appended = appended
+        self._slots: dict[int, int] = {}  # of tensors, by their id
+        self._numbers: dict[int, int] = {}  # of containers, likewise
+        self._stood_in: list[tuple[Any, Any, Any, Any]] = []
+        self.rows.append(Row(TUPLE, len(args), tuple, -1))
+        for value, name in zip(args, names):
+            self._take(value, name)
+        self.rows.append(Row(DICT, len(kwargs), (dict, tuple(kwargs)), -1))
+        for key, value in kwargs.items():
+            self._take(value, key)
+        self.signature = tuple(self._specs)
 
     @property
-    def kind(self) -> Any:
-        return self.structure, self.arrays
+    def kind(self) -> tuple[Any, ...]:
+        """The structure of the arguments: what the signature says nothing of."""
+        containers = (TUPLE, LIST, DICT, OBJECT)
+        return tuple([(row.kind, row.n, row.what if row.kind in containers else None, row.slot) for row in self.rows])
 
-    def signature(self) -> tuple[Any, ...]:
-        return tuple([_spec(leaf, i in self.arrays) for i, leaf in enumerate(self.leaves)])
+    def _take(self, value: Any, name: str) -> None:
+        kind = type(value)
+        if isinstance(value, Node):
+            self._leaf(
+                TENSOR, value, name, _spec(value, "Value" if not isinstance(value, Tensor) else "Tensor"), id(value)
+            )
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+            tensor = as_tensor(value)
+            self._leaf(ARRAY, tensor, name, _spec(tensor, "ndarray"), None)
+        elif kind is float or isinstance(value, np.floating):
+            self._leaf(NUMBER, float(value), name, float, None)
+        elif (members := _members(value)) is not None:
+            self._container(value, members, name)
+        else:
+            if isinstance(value, np.integer):
+                value = int(value)
+            self._row(Row(CONSTANT, 0, value, -1), name, Constant(value))
+            if not isinstance(value, BY_VALUE):
+                self.objects.append((value, name))
 
-    def argument_kinds(self) -> tuple[Any, ...]:
-        """What a program compares its arguments with."""
-        return tuple([memoryview if i in self.arrays else None if isinstance(leaf, Node)
-                      else float if type(leaf) is float else leaf for i, leaf in enumerate(self.leaves)])  # fmt: skip
+    def _leaf(self, kind: int, leaf: Any, name: str, spec: Any, identity: int | None) -> None:
+        slot = len(self.leaves) if identity is None else self._slots.setdefault(identity, len(self.leaves))
+        if slot == len(self.leaves):
+            self.leaves.append(leaf)
+            self.leaf_names.append(name)
+        self._row(Row(kind, 0, None, slot), name, spec)
 
-    def objects(self, names: list[str]) -> list[tuple[Any, str]]:
-        """What is neither tensor nor number and may change inside, such as models, with its name."""
-        return [
-            (leaf, name)
-            for leaf, name in zip(self.leaves, names)
-            if not isinstance(leaf, Node) and not isinstance(leaf, (float, *BY_VALUE))
-        ]
+    def _row(self, row: Row, name: str, spec: Any) -> None:
+        self.rows.append(row)
+        self.names.append(name)
+        self._specs.append(spec)
 
-    def names(self, function: Callable[..., Any], is_method: bool) -> list[str]:
-        """A name for each leaf: x, y[0], options['scale']."""
-        (_, _, _, positional), (_, _, keys, named) = self.structure
-        pairs = [*zip(_parameter_names(function, is_method, len(positional)), positional), *zip(keys, named)]
-        return [leaf for name, structure in pairs for leaf in _leaf_names(structure, name)]
+    def _container(self, value: Any, members: list[tuple[Any, Any]], name: str) -> None:
+        kind, n, number = _container_kind(value), len(members), -1
+        if kind != TUPLE:
+            if id(value) in self._numbers:
+                self.rows.append(Row(SAME, 0, None, self._numbers[id(value)]))
+                return
+            number = self._numbers[id(value)] = len(self.containers)
+            self.containers.append(value)
+        if kind == LIST and name in self._appended:
+            self.appended.append((number, name))
+            n, members = WHATEVER, []
+        keys = tuple(key for key, _ in members)
+        self.rows.append(Row(kind, n, (type(value), keys) if kind in (DICT, OBJECT) else type(value), number))
+        if kind == OBJECT:
+            self.objects.append((type(value), name))
+        for key, member in members:
+            self._take(member, f"{name}.{key}" if kind == OBJECT else f"{name}[{key!r}]")
 
     @property
-    def is_flat(self) -> bool:
-        """Are the arguments positional and no containers?"""
-        positional, named = (structure.members for structure in self.structure)
-        return not named and all(member is LEAF for member in positional)
+    def arrays(self) -> frozenset[int]:
+        """The slots of leaves that were ndarrays."""
+        return frozenset(row.slot for row in self.rows if row.kind == ARRAY)
+
+    # ---- a recorded call ----
+
+    def begin(self) -> None:
+        """Notes what the containers hold when the step begins."""
+        self._before = [snapshot(container) for container in self.containers]
+
+    def changed(self, outputs: Outputs) -> tuple[list[Put], str | None]:
+        """What the step has put into its arguments, and what it has done to them that a program would not, or None."""
+        puts: list[Put] = []
+        appended = dict(self.appended)
+        for number, (container, before) in enumerate(zip(self.containers, self._before)):
+            found = changes(container, before)
+            if found is None:
+                return (
+                    puts,
+                    f"the step removes something from an argument, a {type(container).__name__}: return it instead",
+                )
+            for i, (key, value) in enumerate(found):
+                is_behind = isinstance(container, list) and key is None
+                if is_behind and number not in appended:
+                    return puts, "the step appends to a list that it reads as well, an argument: return a new list"
+                position = len(container) - len(found) + i if is_behind else -1
+                structure, results = outputs.take(value)
+                puts.append(Put(f"an argument[{key!r}]", structure, results, number, key, position=position))
+        return puts, None
+
+    @contextmanager
+    def stand_ins(self, taken: list[Any]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The arguments with what is given for each slot; containers are themselves again afterwards."""
+        places = iter(self.rows)
+        try:
+            args = self._stand_in(self.args, taken, places)
+            kwargs = dict(self.kwargs)
+            next(places)
+            for key, value in self.kwargs.items():
+                kwargs[key] = self._stand_in(value, taken, places)
+            yield args, kwargs
+        finally:
+            for container, key, before, stand_in in reversed(self._stood_in):
+                if _get(container, key) is stand_in:
+                    _set(container, key, before)
+            self._stood_in.clear()
+
+    def with_tensors(self) -> AbstractContextManager[tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The arguments as a compiled step has them: tensors over the arrays among them."""
+        return self.stand_ins(self.leaves)
+
+    def _stand_in(self, value: Any, taken: list[Any], rows: Iterator[Row]) -> Any:
+        row = next(rows)
+        if row.kind in (TENSOR, ARRAY, NUMBER):
+            return taken[row.slot]
+        if row.kind in (CONSTANT, SAME) or row.n == WHATEVER:
+            return value
+        changed = [(key, member, self._stand_in(member, taken, rows)) for key, member in _members(value) or []]
+        if row.kind == TUPLE:
+            items = [new for _, _, new in changed]
+            return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        for key, before, new in changed:
+            if new is not before:
+                _set(value, key, new)
+                self._stood_in.append((value, key, before, new))
+        return value
 
 
-def take_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-    leaves: list[Any] = []
-    named = {name: kwargs[name] for name in sorted(kwargs)}
-    structure = _flatten(args, leaves), _flatten(named, leaves)
-    arrays = []
-    for i, leaf in enumerate(leaves):
-        if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fiub":
-            leaves[i] = as_tensor(leaf)
-            arrays.append(i)
-        elif isinstance(leaf, np.generic):
-            leaves[i] = leaf.item()
-    return Call(structure, frozenset(arrays), tuple(leaves))
+def take_apart(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    is_method: bool,
+    appended: frozenset[str],
+) -> Call:
+    """The arguments of a call of a function; `appended`: names of lists that it only appends to."""
+    return Call(args, kwargs, _parameter_names(function, is_method, len(args)), appended)
 
 
-def with_tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call as a compiled step has them: tensors over the arrays among them."""
-    call = take_apart(args, kwargs)
-    if not call.arrays:
-        return args, kwargs
-    leaves = iter(call.leaves)
-    positional, named = call.structure
-    return rebuild(positional, leaves), rebuild(named, leaves)
+def _spec(tensor: Any, kind: str) -> TensorSpec:
+    if kind == "Value":
+        return TensorSpec("Value", "float64", (), True, tensor.requires_grad)
+    return TensorSpec(kind, tensor.dtype.name, tensor.shape, tensor.is_contiguous(), tensor.requires_grad)
 
 
-def _flatten(value: Any, leaves: list[Any]) -> Any:
-    """All but None and the class float, which have a meaning of their own among the argument kinds of a program."""
+def _container_kind(value: Any) -> int:
+    if isinstance(value, tuple):
+        return TUPLE
+    return LIST if type(value) is list else DICT if isinstance(value, dict) else OBJECT
+
+
+def _members(value: Any) -> list[tuple[Any, Any]] | None:
+    """What a container holds, with its keys; None for what is no container."""
     kind = type(value)
-    if kind is list or kind is tuple or hasattr(kind, "_fields"):
-        return Inner(kind, None, (), tuple([_flatten(item, leaves) for item in value]))
-    if kind is dict:
-        return Inner(kind, None, tuple(value), tuple([_flatten(item, leaves) for item in value.values()]))
-    if value is None or value is float:
-        return Constant(value)
-    leaves.append(value)
-    return LEAF
+    if kind is list or kind is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        return list(enumerate(value))
+    if isinstance(value, dict):
+        return list(value.items())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and not hasattr(value, "parameters"):
+        return [
+            (field.name, getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if hasattr(value, field.name)
+        ]
+    return None
 
 
-def _leaf_names(structure: Any, name: str) -> list[str]:
-    """How to reach each leaf of what has a name: x, y[0], options['scale']."""
-    if structure is LEAF:
-        return [name]
-    if isinstance(structure, Constant):
-        return []
-    pairs = zip(structure.keys, structure.members) if structure.kind is dict else enumerate(structure.members)
-    return [leaf for key, member in pairs for leaf in _leaf_names(member, f"{name}[{key!r}]")]
+def _get(container: Any, key: Any) -> Any:
+    if isinstance(container, dict):
+        return container.get(key)
+    if isinstance(container, list):
+        return container[key] if key < len(container) else None
+    return getattr(container, key, None)
 
 
-def _spec(leaf: Any, is_array: bool) -> Any:
-    if isinstance(leaf, Tensor):
-        kind = "ndarray" if is_array else "Tensor"
-        return TensorSpec(kind, leaf.dtype.name, leaf.shape, leaf.is_contiguous(), leaf.requires_grad)
-    if isinstance(leaf, Node):
-        return TensorSpec("Value", "float64", (), True, leaf.requires_grad)
-    return float if type(leaf) is float else Constant(leaf)
+def _set(container: Any, key: Any, value: Any) -> None:
+    if isinstance(container, (dict, list)):
+        container[key] = value
+    else:
+        object.__setattr__(container, key, value)  # also of a frozen dataclass
 
 
 def _parameter_names(function: Callable[..., Any], is_method: bool, n: int) -> list[str]:

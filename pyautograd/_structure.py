@@ -218,6 +218,16 @@ def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     return row.rebuild(kind, extra, keys, [rebuild(member, leaves) for member in members])
 
 
+def leaf_paths(structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The keys that lead to each leaf."""
+    if structure is LEAF:
+        return [path]
+    if isinstance(structure, Constant):
+        return []
+    pairs = zip(structure.keys, structure.members) if structure.keys else enumerate(structure.members)
+    return [leaf for key, member in pairs for leaf in leaf_paths(member, (*path, key))]
+
+
 def outline(structure: Any) -> str:
     """A structure in words."""
     if structure is LEAF:

@@ -739,4 +739,7 @@ def _coerce(operand: Any) -> Any:
     return NotImplemented
 
 
-_core.register(Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating, os.path.dirname(__file__) + os.sep)
+_core.register(
+    Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating, np.ndarray, as_tensor,
+    os.path.dirname(__file__) + os.sep,
+)  # fmt: skip

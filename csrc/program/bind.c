@@ -82,6 +82,14 @@ static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *co
     return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }
 
+/* Is a captured tensor that changes an argument as well? The program would change one of the two. */
+static bool is_given_too(const pa_program *p, const pa_captured *c, pa_node *const *in) {
+    bool changes = c->written || c->requires_grad || c->entry >= 0 || c->gradient != PA_GRADIENT_AS_FOUND;
+    for (int32_t i = 0; changes && c->input < 0 && i < p->n_inputs; i++)
+        if (in[i] == c->node) return true;
+    return false;
+}
+
 bool pa_program_takes(pa_program *p, int n, pa_node *const *in) {
     if (n != p->n_inputs) return false;
     int64_t rows = -1;
@@ -100,7 +108,19 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_updates; i++)
         if (!still_fits(&p->updates[i])) return false;
     for (int32_t i = 0; i < p->n_bound; i++)
-        if (!captured_fits(p, &p->captured[i], in)) return false;
+        if (!captured_fits(p, &p->captured[i], in) || is_given_too(p, &p->captured[i], in)) return false;
+    return true;
+}
+
+bool pa_program_exchange(pa_program *p, int32_t captured, pa_node *node) {
+    pa_captured *c = &p->captured[captured];
+    pa_node *before = c->node;
+    if (before == node) return true;
+    if (before == NULL || !pa_same_layout(before, node) || c->requires_grad != pa_node_requires_grad(node) ||
+        (before->flags & PA_IS_VALUE) != (node->flags & PA_IS_VALUE))
+        return false;
+    c->node = pa_node_program_retain(node);
+    pa_node_program_release(before);
     return true;
 }
 
@@ -337,10 +357,16 @@ static pa_status new_result_gradient(pa_program *p, const pa_result *r, pa_node 
     return PA_OK;
 }
 
-pa_status pa_program_new_results(pa_program *p, pa_node **results) {
+pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **results) {
+    for (int32_t i = 0; in != NULL && i < p->n_inputs; i++)
+        if (p->inputs[i].result >= 0) results[p->inputs[i].result] = pa_node_retain(in[i]);
+    for (int32_t i = 0; in != NULL && i < p->n_captured; i++)
+        if (p->captured[i].result >= 0 && p->captured[i].input < 0)
+            results[p->captured[i].result] = pa_node_retain(p->captured[i].node);
     for (int32_t i = 0; i < p->n_results; i++) {
         const pa_result *r = &p->results[i];
         const pa_node *like = p->nodes[r->node];
+        if (results[i] != NULL) continue;
         if (r->is_value)
             PA_TRY(pa_value_new(0, &results[i]));
         else
@@ -352,9 +378,9 @@ pa_status pa_program_new_results(pa_program *p, pa_node **results) {
     return PA_OK;
 }
 
-void pa_program_copy_results(const pa_program *p, int32_t first, pa_node *const *results) {
-    for (int32_t i = first; i < p->n_results; i++)
-        if (p->results[i].copied) {
+void pa_program_copy_results(const pa_program *p, bool puts_alone, pa_node *const *results) {
+    for (int32_t i = 0; i < p->n_results; i++)
+        if (p->results[i].copied && (puts_alone ? p->results[i].is_put : !p->results[i].is_place)) {
             const pa_node *from = p->nodes[p->results[i].node];
             pa_node_gather(from, from->dtype, pa_node_data(results[i]));
         }

@@ -25,12 +25,16 @@ static inline pa_node *pa_captured_node(const pa_captured *c, pa_node *const *in
     return c->input >= 0 ? in[c->input] : c->node;
 }
 
+/* Reads another tensor in the place of a captured one; false where it is not alike. */
+bool pa_program_exchange(pa_program *p, int32_t captured, pa_node *node);
+
 /* Binds arguments, captured tensors and their gradients. */
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers);
 
-/* Makes the results, and binds those that the step writes itself; copies the others, from `first` on, when it has run. */
-pa_status pa_program_new_results(pa_program *p, pa_node **results);
-void pa_program_copy_results(const pa_program *p, int32_t first, pa_node *const *results);
+/* Makes the results, and binds those that the step writes itself; copies the others, or the puts alone, when it has run.
+   A result that is a place is what stands there, where there are arguments, and else a copy. */
+pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **results);
+void pa_program_copy_results(const pa_program *p, bool puts_alone, pa_node *const *results);
 
 /* The gradients that the step made become the captured tensors'; or are released, where it failed. */
 void pa_program_commit(pa_program *p, pa_node *const *in);

@@ -118,7 +118,9 @@ static pa_status find_any_live(const pa_log *log, int n, pa_node *const *outputs
     return status;
 }
 
-static bool is_fixed(const pa_captured *c) { return c->input < 0 && (c->node->flags & PA_IS_VALUE) != 0; }
+static bool is_fixed(const pa_captured *c) {
+    return c->input < 0 && c->next < 0 && (c->node->flags & PA_IS_VALUE) != 0;
+}
 
 /* Two captured tensors have changed places. */
 static void exchange_leaves(pa_program *p, int32_t a, int32_t b) {

@@ -5,6 +5,7 @@ static void describe_input(pa_input *input, const pa_node *node) {
     *input = (pa_input){.dtype = node->dtype,
                         .ndim = node->ndim,
                         .buffer = -1,
+                        .result = -1,
                         .is_number = pa_is_traced_number(node),
                         .is_value = (node->flags & PA_IS_VALUE) != 0,
                         .requires_grad = pa_node_requires_grad(node)};
@@ -54,7 +55,7 @@ pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, in
     p->updates = pa_mem_alloc_array((size_t)log->updates + 1, sizeof *p->updates);
     p->updates_capacity = (size_t)log->updates + 1;
     p->results = pa_mem_alloc_array((size_t)n_outputs + 1, sizeof *p->results);
-    p->n_results = p->n_returned = n_outputs;
+    p->n_results = n_outputs;
     if (l->variables == NULL || p->inputs == NULL || p->updates == NULL || p->results == NULL) return PA_MEMORY;
     for (size_t v = 0; v < log->n_variables; v++)
         l->variables[v] = (pa_lowered){.at = -1,
@@ -97,7 +98,9 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out) {
                                       .requires_grad = v->requires_grad,
                                       .leaves_requires_grad = v->requires_grad,
                                       .handed = -1,
-                                      .input = input_of(l->log, variable)};
+                                      .input = input_of(l->log, variable),
+                                      .result = -1,
+                                      .next = v->next};
     return PA_OK;
 }
 
@@ -169,10 +172,20 @@ int32_t pa_lower_update(pa_lowering *l, const pa_entry *entry) {
 pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t *variable) {
     *variable = pa_log_find(l->log, output);
     PA_FAIL_IF(*variable < 0, PA_UNSUPPORTED, "compile: result %d is no part of the step", i);
-    l->p->results[i] = (pa_result){.is_number = pa_is_traced_number(output),
-                                   .is_value = (output->flags & PA_IS_VALUE) != 0,
-                                   .gradient = -1,
-                                   .carried = -1,
-                                   .part = -1};
+    const pa_variable *v = &l->log->variables[*variable];
+    pa_result *r = &l->p->results[i];
+    *r = (pa_result){.is_number = pa_is_traced_number(output),
+                     .is_value = (output->flags & PA_IS_VALUE) != 0,
+                     .gradient = -1,
+                     .carried = -1,
+                     .part = -1};
+    r->is_place = !r->is_number && v->kind <= PA_VARIABLE_CAPTURED;
+    int32_t captured;
+    if (r->is_place && v->kind == PA_VARIABLE_INPUT) {
+        l->p->inputs[input_of(l->log, *variable)].result = i;
+    } else if (r->is_place) {
+        PA_TRY(pa_lower_captured(l, *variable, &captured));
+        l->p->captured[captured].result = i;
+    }
     return PA_OK;
 }

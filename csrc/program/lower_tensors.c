@@ -775,7 +775,7 @@ static pa_status find_parts(pa_lowering *l, int32_t n, pa_node *const *outputs) 
     if (status == PA_OK) status = pa_log_find_live(l->log, n, outputs, live);
     for (int32_t r = 0; r < n && status == PA_OK; r++) {
         int32_t at = p->results[r].node;
-        if (!live[r] || !pa_node_requires_grad(p->nodes[at])) continue;
+        if (!live[r] || p->results[r].is_place || !pa_node_requires_grad(p->nodes[at])) continue;
         if (of[at] < 0) {
             of[at] = all;
             parts[all] = all;

@@ -126,17 +126,12 @@ static bool are_alike(const pa_node *a, const pa_node *b) {
     return true;
 }
 
-void pa_program_set_puts(pa_program *p, int32_t n_returned, pa_node *const *before, bool moves_places) {
-    p->n_returned = n_returned;
-    p->moves_places = moves_places;
-    for (int32_t i = n_returned; i < p->n_results; i++) {
-        const pa_node *found = before[i - n_returned];
-        p->results[i].carried = -1;
-        if (found == NULL) continue;
-        for (int32_t k = 0; k < p->n_captured; k++)
-            if (p->captured[k].node == found) p->results[i].carried = k;
-        if (!are_alike(p->nodes[p->results[i].node], found)) p->moves_places = true;
-    }
+void pa_program_set_put(pa_program *p, int32_t result, const pa_node *before) {
+    pa_result *r = &p->results[result];
+    r->is_put = true;
+    for (int32_t k = 0; before != NULL && k < p->n_captured; k++)
+        if (p->captured[k].node == before) r->carried = k;
+    if (before != NULL && !are_alike(p->nodes[r->node], before)) p->moves_places = true;
 }
 
 void pa_program_move(pa_program *p, pa_storage *arena) {

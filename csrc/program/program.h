@@ -131,6 +131,8 @@ typedef struct pa_captured {
     int32_t input;        /* the argument that it is; -1: none */
     int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
     bool swept;           /* a backward() of the step ends at it */
+    int32_t result;       /* the result that it is itself; -1: none */
+    int32_t next;         /* the result that stands in its place after a call: state; -1: it stays */
     pa_node *fresh;       /* of the call under way: what becomes its .grad */
     bool shown;           /* to a host call under way, as the step has made it so far */
 } pa_captured;
@@ -141,6 +143,7 @@ typedef struct pa_input {
     bool is_batch; /* its first axis is the free one */
     int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
     int32_t buffer; /* -1: not used */
+    int32_t result; /* the result that it is itself; -1: none */
     double number;  /* of a float argument: where its buffer points */
 } pa_input;
 
@@ -148,12 +151,13 @@ typedef struct pa_result {
     int32_t node;   /* of the program */
     int32_t buffer; /* its own, or that of which it is copied */
     bool copied;    /* a view, an input, a parameter: its elements are gathered at the end */
+    bool is_place;  /* an argument or a captured tensor itself */
+    bool is_put;    /* goes into a place of the world */
     bool is_number, is_value;
-    bool requires_grad; /* a leaf that the step makes */
-    int32_t gradient;   /* buffer of what becomes its gradient, or -1 */
-    int32_t
-        carried;  /* of a put to a place that the step reads: the captured tensor that it takes the place of; or -1 */
-    int32_t part; /* of the program's history, if a gradient flows through it; or -1 */
+    bool requires_grad;              /* a leaf that the step makes */
+    int32_t gradient;                /* buffer of what becomes its gradient, or -1 */
+    int32_t carried;                 /* of a put: the captured tensor whose place it takes; -1: none */
+    int32_t part;                    /* of the program's history, if a gradient flows through it; or -1 */
     int64_t upstream, upstream_came; /* where, among the gradients of all results, its own begins, and the mark of it */
 } pa_result;
 
@@ -238,8 +242,8 @@ typedef struct pa_program {
     pa_input *inputs;
     int32_t n_inputs;
     pa_result *results;
-    int32_t n_results, n_returned; /* the first so many are the caller's, the others puts */
-    bool moves_places; /* a step leaves places as another program wants them: other tensors in them, or in common */
+    int32_t n_results;
+    bool moves_places; /* a step leaves other tensors in places than it finds there */
     pa_update_plan *updates;
     int32_t n_updates;
     size_t updates_capacity;
@@ -295,10 +299,8 @@ void pa_program_place(pa_program *p, int32_t buffer, char *at);
 void pa_program_move(pa_program *p, pa_storage *arena);
 static inline char *pa_buffer_at(const pa_program *p, int32_t buffer) { return p->buffers[buffer].at; }
 
-/* Says that the results behind the first n_returned are puts. `before`: what each place has held, NULL where the step
-   does not read it; `moves_places` as of the program, which finds out
-   by itself where a tensor is of another kind than what it takes the place of. */
-void pa_program_set_puts(pa_program *p, int32_t n_returned, pa_node *const *before, bool moves_places);
+/* Says that a result is a put. `before`: what its place has held, NULL where the step does not read it. */
+void pa_program_set_put(pa_program *p, int32_t result, const pa_node *before);
 
 /* Bytes that ops keep from run to run, such as a dropout's mask; known once it has run. */
 size_t pa_program_saved_bytes(const pa_program *p);

@@ -42,13 +42,13 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     pa_hold hold = {0};
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
-    if (status == PA_OK) status = pa_program_new_results(p, results);
+    if (status == PA_OK) status = pa_program_new_results(p, in, results);
     if (status == PA_OK) status = pa_history_attach(p, in, results);
     pa_fpmode mode = pa_fpmode_open();
     if (status == PA_OK) status = is_long(p) ? run_long_step(p, n, in, &hold, &mode) : pa_program_execute(p, &mode);
     if (status == PA_OK) {
         p->warm = true;
-        pa_program_copy_results(p, 0, results);
+        pa_program_copy_results(p, false, results);
         pa_program_commit(p, in);
         pa_history_settle(p, results);
         p->busy = 0;
@@ -89,7 +89,8 @@ static void add_carry(carries *c, int32_t buffer, const char *from, size_t bytes
 }
 
 static void list_carries(const pa_program *p, pa_node *const *results, carries *all) {
-    for (int32_t i = p->n_returned; i < p->n_results; i++) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        if (!p->results[i].is_put) continue;
         const pa_captured *c = p->results[i].carried < 0 ? NULL : &p->captured[p->results[i].carried];
         add_carry(all, c == NULL ? -1 : c->buffer, pa_node_data(results[i]), pa_node_bytes(results[i]));
         /* The gradient that a later step makes is not of the tensor which the first one has found. */
@@ -124,7 +125,7 @@ static void free_carries(carries *all) {
 /* After a whole step. */
 static void carry_on(pa_program *p, const carries *all, pa_node *const *results) {
     if (all->n == 0) return;
-    pa_program_copy_results(p, p->n_returned, results);
+    pa_program_copy_results(p, true, results);
     for (int32_t i = 0; i < all->n; i++) {
         const carry *c = &all->list[i];
         if (c->from != NULL) memcpy(c->to, c->from, c->bytes);
@@ -134,7 +135,8 @@ static void carry_on(pa_program *p, const carries *all, pa_node *const *results)
 
 /* Puts are what the last whole step has made of them, also where the one after it has failed on its way. */
 static void restore_puts(const pa_program *p, const carries *all, pa_node *const *results) {
-    for (int32_t i = p->n_returned, k = 0; i < p->n_results; i++, k++) {
+    for (int32_t i = 0, k = 0; i < p->n_results; i++) {
+        if (!p->results[i].is_put) continue;
         while (all->list[k].from != pa_node_data(results[i])) k++;
         memcpy(pa_node_data(results[i]), all->list[k].to, all->list[k].bytes);
     }
@@ -152,7 +154,7 @@ static bool is_steady(const pa_program *p) {
         const pa_captured *c = &p->captured[i];
         if (c->entry_matters && c->entry_present != leaves_gradient(c)) return false;
     }
-    for (int32_t i = p->n_returned; i < p->n_results; i++) {
+    for (int32_t i = 0; i < p->n_results; i++) {
         int32_t k = p->results[i].carried;
         if (k >= 0 && (k >= p->n_bound || p->captured[k].entry_present)) return false;
     }
@@ -320,7 +322,7 @@ static pa_status begin_run(pa_program *p, run *r, pa_hold *hold) {
     const pa_epochs *e = r->epochs;
     PA_TRY(pa_program_bind(p, e->n, e->data, NULL));
     PA_TRY(new_feeds(p, r));
-    PA_TRY(pa_program_new_results(p, r->results));
+    PA_TRY(pa_program_new_results(p, NULL, r->results));
     PA_TRY(new_carries(p, r->results, &r->carries));
     return pa_program_hold(p, e->n, e->data, hold);
 }

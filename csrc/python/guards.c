@@ -18,7 +18,10 @@
        modes                            is history kept, are anomalies looked for, and the default float
 
    A value is as expected where it is the same object; or, for floats, ints, strings, bytes and tuples of those, where
-   it is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0).
+   it is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0). Where the step itself puts a number,
+   any float is as expected, and anything where a tensor is an argument as well, which the program compares.
+
+   What a program puts into such a place is from then on expected there: `put` changes both.
 
    Guards that can only break together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
    and are looked at again only when it has moved since they last held:
@@ -31,6 +34,7 @@
 
 #include <string.h>
 
+#include "handle.h"
 #include "layer.h"
 #include "parts.h"
 
@@ -69,6 +73,7 @@ typedef struct guard {
     Py_ssize_t n;          /* of members; a length; the modes */
     traverseproc traverse; /* of the owner, where referents are compared */
     guarded_memory *memory;
+    uint8_t accepts; /* guard_accepts */
 } guard;
 
 typedef struct guard_list {
@@ -76,9 +81,20 @@ typedef struct guard_list {
     size_t n, capacity;
 } guard_list;
 
+/* What may be there besides what is expected. */
+typedef enum guard_accepts { ACCEPTS_NOTHING_ELSE, ACCEPTS_NUMBERS, ACCEPTS_ALL } guard_accepts;
+
+/* Where the guard with some index stands. */
+typedef struct guard_place {
+    int list;
+    size_t at;
+} guard_place;
+
 typedef struct guards {
     PyObject_HEAD
     guard_list list[LISTS];
+    guard_place *places;
+    size_t places_capacity;
     uint64_t seen;
     Py_ssize_t n;
     bool checking; /* an attribute's check runs Python, which must not change the lists meanwhile */
@@ -101,6 +117,13 @@ static bool same_float(PyObject *a, PyObject *b) {
 static bool same_slow(PyObject *a, PyObject *b);
 
 static inline bool same(PyObject *a, PyObject *b) { return a == b || (a != NULL && b != NULL && same_slow(a, b)); }
+
+bool pa_same_constant(PyObject *wanted, PyObject *given) { return same(wanted, given); }
+
+static inline bool is_expected(const guard *g, PyObject *value) {
+    if (g->accepts == ACCEPTS_ALL) return true;
+    return same(g->expected, value) || (g->accepts == ACCEPTS_NUMBERS && value != NULL && PyFloat_CheckExact(value));
+}
 
 static bool same_slow(PyObject *a, PyObject *b) {
     if (Py_TYPE(a) != Py_TYPE(b)) return false;
@@ -150,6 +173,15 @@ static int compare_referent(PyObject *object, void *out) {
     if (i < all->n && (object == all->members[i] || same(all->members[i], object))) return 0;
     all->differ = true;
     return 0;
+}
+
+/* What a cell holds, borrowed; NULL where it is empty, or the owner is none. */
+static PyObject *only_referent(const guard *g) {
+    PyObject *found[1] = {NULL};
+    referents all = {.members = NULL};
+    g->traverse(g->owner, take_referent, &all);
+    if (all.seen == 1) g->traverse(g->owner, take_referent, &(referents){.members = found});
+    return found[0];
 }
 
 static bool referents_hold(const guard *g) {
@@ -221,12 +253,12 @@ static int object_holds(const guard *g) {
 /* 1, 0, or -1 with an exception set. */
 static int holds(const guard *g) {
     switch (g->kind) {
-    case GUARD_REFERENTS: return referents_hold(g);
+    case GUARD_REFERENTS: return referents_hold(g) || (g->accepts && is_expected(g, only_referent(g)));
     case GUARD_OBJECT: return object_holds(g);
     case GUARD_ITEM: {
         PyObject *value = PyDict_GetItemWithError(g->owner, g->key);
         if (value == NULL && PyErr_Occurred()) return -1;
-        return same(g->expected, value);
+        return is_expected(g, value);
     }
     case GUARD_LENGTH: {
         Py_ssize_t n = PyObject_Size(g->owner);
@@ -237,7 +269,7 @@ static int holds(const guard *g) {
     case GUARD_ATTRIBUTE: {
         PyObject *value;
         if (read_attribute(g, &value) < 0) return -1;
-        bool equal = same(g->expected, value);
+        bool equal = is_expected(g, value);
         Py_XDECREF(value);
         return equal;
     }
@@ -379,7 +411,10 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
         PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
     } else if (snapshot(&g) == 0) {
         pa_status status = pa_mem_reserve(&list->guards, &list->capacity, list->n + 1, sizeof g);
+        if (status == PA_OK)
+            status = pa_mem_reserve(&self->places, &self->places_capacity, (size_t)self->n + 1, sizeof *self->places);
         if (status == PA_OK) {
+            self->places[self->n] = (guard_place){by_epoch ? BY_EPOCH : EVERY, list->n};
             list->guards[list->n++] = g;
             return PyLong_FromSsize_t(self->n++);
         }
@@ -420,6 +455,8 @@ static void guards_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     guards_clear(object);
+    guards *self = (guards *)object;
+    if (self->places != NULL) pa_mem_free_array(self->places, self->places_capacity, sizeof *self->places);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }
@@ -430,9 +467,10 @@ static PyObject *guards_check(PyObject *object, PyObject *Py_UNUSED(unused)) {
 }
 
 static guard *find(guards *self, Py_ssize_t index) {
-    for (int k = 0; k < LISTS; k++)
-        for (size_t i = 0; i < self->list[k].n; i++)
-            if (self->list[k].guards[i].index == index) return &self->list[k].guards[i];
+    if (index >= 0 && index < self->n) {
+        guard_list *list = &self->list[self->places[index].list];
+        if (self->places[index].at < list->n) return &list->guards[self->places[index].at];
+    }
     PyErr_Format(PyExc_IndexError, "guards: there is no %zd among %zd", index, self->n);
     return NULL;
 }
@@ -478,6 +516,108 @@ static PyObject *guards_holds(PyObject *object, PyObject *number) {
     int held = holds(g);
     self->checking = nested;
     return held < 0 ? NULL : PyBool_FromLong(held);
+}
+
+/* What is there, or what is expected to be, as a new reference; NotImplemented for nothing, NULL with an exception
+   set. Of a sequence, a list of its members. */
+static PyObject *value_of(const guard *g, bool expected) {
+    PyObject *value = NULL;
+    if (g->kind == GUARD_MEMBERS) {
+        if (!expected) return PySequence_List(g->owner);
+        value = PyList_New(g->n);
+        for (Py_ssize_t i = 0; value != NULL && i < g->n; i++) PyList_SetItem(value, i, Py_NewRef(g->members[i]));
+        return value;
+    }
+    if (g->kind == GUARD_REFERENTS && expected) value = g->n == 1 ? g->members[0] : NULL;
+    if (expected) return Py_NewRef(value != NULL ? value : g->expected != NULL ? g->expected : Py_NotImplemented);
+    switch (g->kind) {
+    case GUARD_REFERENTS: value = Py_XNewRef(only_referent(g)); break;
+    case GUARD_ITEM: value = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key)); break;
+    case GUARD_ATTRIBUTE:
+        if (read_attribute(g, &value) < 0) return NULL;
+        break;
+    default: break;
+    }
+    if (value == NULL && PyErr_Occurred()) return NULL;
+    return value != NULL ? value : Py_NewRef(Py_NotImplemented);
+}
+
+static PyObject *guards_value(PyObject *object, PyObject *arguments) {
+    PyObject *number;
+    int expected = 0;
+    if (!PyArg_ParseTuple(arguments, "O|p:value", &number, &expected)) return NULL;
+    guard *g = find_to_change((guards *)object, number);
+    return g == NULL ? NULL : value_of(g, expected);
+}
+
+static PyObject *guards_accept(PyObject *object, PyObject *arguments) {
+    PyObject *number, *type;
+    if (!PyArg_ParseTuple(arguments, "OO:accept", &number, &type)) return NULL;
+    guard *g = find_to_change((guards *)object, number);
+    if (g == NULL) return NULL;
+    g->accepts = type == (PyObject *)&PyFloat_Type ? ACCEPTS_NUMBERS : ACCEPTS_ALL;
+    Py_RETURN_NONE;
+}
+
+int pa_guards_holds_tensor(PyObject *object, Py_ssize_t index, const pa_node *node) {
+    guard *g = find((guards *)object, index);
+    PyObject *value = g == NULL ? NULL : value_of(g, false);
+    if (value == NULL) return -1;
+    int same = pa_is_handle(value) && pa_handle_node(value) == node;
+    Py_DECREF(value);
+    return same;
+}
+
+int pa_guards_read_number(PyObject *object, Py_ssize_t index, double *out) {
+    guard *g = find((guards *)object, index);
+    PyObject *value = g == NULL ? NULL : value_of(g, false);
+    if (value == NULL) return -1;
+    bool is_float = PyFloat_CheckExact(value);
+    if (is_float) *out = PyFloat_AsDouble(value);
+    Py_DECREF(value);
+    return is_float;
+}
+
+static int store(guard *g, Py_ssize_t member, PyObject *value) {
+    switch (g->kind) {
+    case GUARD_REFERENTS: return PyObject_SetAttrString(g->owner, "cell_contents", value);
+    case GUARD_ITEM: return PyDict_SetItem(g->owner, g->key, value);
+    case GUARD_ATTRIBUTE: return PyObject_SetAttr(g->owner, g->key, value);
+    case GUARD_MEMBERS:
+        if (member >= 0 && member < g->n) return PySequence_SetItem(g->owner, member, value);
+        break;
+    default: break;
+    }
+    PyErr_Format(PyExc_RuntimeError, "guards: nothing can be put into number %zd", g->index);
+    return -1;
+}
+
+int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObject *value) {
+    guards *self = (guards *)object;
+    guard *g = find(self, index);
+    if (g == NULL) return -1;
+    bool nested = self->checking;
+    self->checking = true; /* what was there before may run Python as it goes */
+    int status = store(g, member, value);
+    self->checking = nested;
+    if (status < 0) return -1;
+    bool among_others = g->kind == GUARD_MEMBERS || g->kind == GUARD_REFERENTS;
+    PyObject **expected = among_others ? &g->members[member < 0 ? 0 : member] : &g->expected, *before = *expected;
+    *expected = Py_NewRef(value);
+    if (self->places[index].list == BY_EPOCH) {
+        bool current = self->seen == epoch;
+        epoch++;
+        if (current) self->seen = epoch;
+    }
+    Py_XDECREF(before);
+    return 0;
+}
+
+static PyObject *guards_put(PyObject *object, PyObject *arguments) {
+    Py_ssize_t index, member;
+    PyObject *value;
+    if (!PyArg_ParseTuple(arguments, "nnO:put", &index, &member, &value)) return NULL;
+    return pa_guards_put(object, index, member, value) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *guards_referents(PyObject *object, PyObject *owner) {
@@ -575,6 +715,12 @@ static PyMethodDef guards_methods[] = {
               "What a cell, a function or a class refers to: contents; code, defaults and closure; bases."),
     PA_METHOD("object", guards_object, METH_VARARGS, "($self, owner, by_epoch=False, /)",
               "An object's type, and which dict its attributes are in."),
+    PA_METHOD("value", guards_value, METH_VARARGS, "($self, index, expected=False, /)",
+              "What is there, or what is expected; NotImplemented for nothing."),
+    PA_METHOD("accept", guards_accept, METH_VARARGS, "($self, index, type, /)",
+              "Any float will do there, or, for another type than float, anything."),
+    PA_METHOD("put", guards_put, METH_VARARGS, "($self, index, member, value, /)",
+              "Puts a value there, of a sequence as a member, and expects it from here on."),
     PA_METHOD("item", guards_item, METH_VARARGS, "($self, owner, key, by_epoch=False, /)",
               "What a dict has under a key, or that it has nothing."),
     PA_METHOD("length", guards_length, METH_VARARGS, "($self, owner, by_epoch=False, /)",

@@ -2,13 +2,15 @@
 #include "parts.h"
 
 static PyObject *register_python(PyObject *Py_UNUSED(module), PyObject *arguments) {
-    PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating, *folder;
-    if (!PyArg_ParseTuple(arguments, "OOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating,
-                          &folder))
+    PyObject *parameter, *coerce, *dtypes, *resolve, *integer, *floating, *array, *as_tensor, *folder;
+    if (!PyArg_ParseTuple(arguments, "OOOOOOOOU:register", &parameter, &coerce, &dtypes, &resolve, &integer, &floating,
+                          &array, &as_tensor, &folder))
         return NULL;
     pa_py.package_folder = Py_NewRef(folder);
     pa_py.numpy_integer = (PyTypeObject *)Py_NewRef(integer);
     pa_py.numpy_floating = (PyTypeObject *)Py_NewRef(floating);
+    pa_py.numpy_array = (PyTypeObject *)Py_NewRef(array);
+    pa_py.as_tensor = Py_NewRef(as_tensor);
     pa_py.parameter_type = (PyTypeObject *)Py_NewRef(parameter);
     pa_py.coerce = Py_NewRef(coerce);
     pa_py.dtypes = Py_NewRef(dtypes);
@@ -18,7 +20,7 @@ static PyObject *register_python(PyObject *Py_UNUSED(module), PyObject *argument
 
 static PyMethodDef functions[] = {
     PA_METHOD("register", register_python, METH_VARARGS,
-              "(parameter, coerce, dtypes, resolve_blas, numpy_integer, numpy_floating, folder, /)",
+              "(parameter, coerce, dtypes, resolve_blas, numpy_integer, numpy_floating, ndarray, as_tensor, folder, /)",
               "What the module needs of the Python side."),
     {NULL, NULL, 0, NULL},
 };

@@ -1,11 +1,11 @@
 /* The type Program: a recording compiled.
 
-       Program(recording, disabled) ─▶ Program: call(args), run(data, …), describe() */
+       Program(recording, disabled) ─▶ Program: call(args, kwargs), run(data, …), describe() */
 #include "parts.h"
 
 #include <string.h>
 
-#include "arrays.h"
+#include "arguments.h"
 #include "convert.h"
 #include "guards.h"
 #include "host.h"
@@ -18,18 +18,34 @@
 #include "../program/instruction.h"
 #include "../program/replay.h"
 
+enum { INTO_GUARDED = -1, APPEND = -2 };
+
+/* Where a result goes besides, or instead of, to the caller: into the place of a guard, or into an argument. */
+typedef struct put {
+    int32_t result;
+    int32_t container; /* of the arguments; or one of these */
+    Py_ssize_t guard, member;
+    PyObject *key; /* held: where in the container, None to append; of APPEND the list */
+} put;
+
 typedef struct program {
     PyObject_HEAD
     pa_program *program;
-    PyObject *kinds;        /* of the arguments, a tuple, as set_argument_kinds says; or NULL */
-    PyObject *guards;       /* or NULL */
-    PyObject **plans;       /* of each update, the Python object to which its addresses belong; or NULL */
-    pa_node **in;           /* of the call under way, held */
-    bool arrays_as_tensors; /* in the call under way, Python has made tensors of the ndarrays */
+    pa_arguments arguments;
+    PyObject *guards;          /* or NULL */
+    PyObject **plans;          /* of each update, the Python object to which its addresses belong; or NULL */
+    Py_ssize_t *number_places; /* the guards in whose places the last inputs stand, which are numbers */
+    int32_t n_number_places;
+    Py_ssize_t *shared; /* an input, the guard in whose place the same tensor stands, an input … */
+    int32_t n_shared;   /* of both */
+    Py_ssize_t *given;  /* the results that the caller gets, in order */
+    int32_t n_given;
+    put *puts;
+    int32_t n_puts;
     bool retired;
     uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
-    double *numbers;
     pa_node **results;
+    PyObject **made; /* of the call under way: the objects of results */
     int64_t steps_done;
 } program;
 
@@ -40,8 +56,9 @@ static bool owns_hosts(const program *p) { return p->program != NULL && p->progr
 
 static int program_clear(PyObject *self) {
     program *p = (program *)self;
-    Py_CLEAR(p->kinds);
+    pa_arguments_clear(&p->arguments);
     Py_CLEAR(p->guards);
+    for (int32_t i = 0; i < p->n_puts; i++) Py_CLEAR(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
         p->program->updates[k].hyper = NULL;
         Py_CLEAR(p->plans[k]);
@@ -58,12 +75,12 @@ static int program_clear(PyObject *self) {
 static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     const program *p = (program *)self;
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(p->kinds);
     Py_VISIT(p->guards);
+    for (int32_t i = 0; i < p->n_puts; i++) Py_VISIT(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
     for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++)
         Py_VISIT((PyObject *)p->program->hosts[k].function);
-    return 0;
+    return pa_arguments_traverse(&p->arguments, visit, arg);
 }
 
 static void program_dealloc(PyObject *self) {
@@ -72,12 +89,16 @@ static void program_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     program_clear(self);
     if (p->program != NULL) {
-        size_t n = (size_t)p->program->n_inputs + 1;
+        size_t results = (size_t)p->program->n_results + 1;
         pa_mem_free_array(p->plans, (size_t)p->program->n_updates + 1, sizeof *p->plans);
-        pa_mem_free_array(p->in, n, sizeof *p->in);
-        pa_mem_free_array(p->numbers, n, sizeof *p->numbers);
-        pa_mem_free_array(p->results, (size_t)p->program->n_results + 1, sizeof *p->results);
+        pa_mem_free_array(p->results, results, sizeof *p->results);
+        pa_mem_free_array(p->made, results, sizeof *p->made);
+        pa_mem_free_array(p->given, (size_t)p->n_given + 1, sizeof *p->given);
+        pa_mem_free_array(p->puts, (size_t)p->n_puts + 1, sizeof *p->puts);
+        pa_mem_free_array(p->shared, (size_t)p->n_shared + 1, sizeof *p->shared);
+        pa_mem_free_array(p->number_places, (size_t)p->n_number_places + 1, sizeof *p->number_places);
     }
+    pa_arguments_free(&p->arguments);
     pa_program_free(p->program);
     PyObject_GC_Del(self);
     Py_DECREF(type);
@@ -120,15 +141,12 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     pa_status status = pa_program_new(r->log, log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
     if (status == PA_OK) {
         self->program->owner = self;
-        size_t n = (size_t)self->program->n_inputs + 1;
-        size_t updates = (size_t)self->program->n_updates + 1;
+        size_t updates = (size_t)self->program->n_updates + 1, results = (size_t)self->program->n_results + 1;
         self->plans = pa_mem_alloc_array(updates, sizeof *self->plans);
         if (self->plans != NULL) memset(self->plans, 0, updates * sizeof *self->plans);
-        self->in = pa_mem_alloc_array(n, sizeof *self->in);
-        self->numbers = pa_mem_alloc_array(n, sizeof *self->numbers);
-        self->results = pa_mem_alloc_array((size_t)self->program->n_results + 1, sizeof *self->results);
-        if (self->plans == NULL || self->in == NULL || self->numbers == NULL || self->results == NULL)
-            status = PA_MEMORY;
+        self->results = pa_mem_alloc_array(results, sizeof *self->results);
+        self->made = pa_mem_alloc_array(results, sizeof *self->made);
+        if (self->plans == NULL || self->results == NULL || self->made == NULL) status = PA_MEMORY;
     }
     PyObject_GC_Track((PyObject *)self);
     if (status == PA_OK) return (PyObject *)self;
@@ -136,19 +154,73 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return pa_raise(status);
 }
 
-static PyObject *program_set_argument_kinds(PyObject *self, PyObject *kinds) {
-    if (!PyTuple_Check(kinds)) return PyErr_Format(PyExc_TypeError, "set_argument_kinds: a tuple is wanted");
-    Py_ssize_t inputs = 0;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(kinds); i++) {
-        PyObject *each = PyTuple_GetItem(kinds, i);
-        inputs += each == Py_None || each == (PyObject *)&PyFloat_Type || each == (PyObject *)&PyMemoryView_Type;
-    }
+static PyObject *program_set_arguments(PyObject *self, PyObject *rows) {
     program *p = (program *)self;
-    if (inputs != p->program->n_inputs)
-        return PyErr_Format(PyExc_ValueError, "set_argument_kinds: %zd inputs, and the program has %d", inputs,
-                            p->program->n_inputs);
-    Py_XDECREF(p->kinds);
-    p->kinds = Py_NewRef(kinds);
+    if (!PyTuple_Check(rows) || p->arguments.rows != NULL)
+        return PyErr_Format(PyExc_TypeError, "set_arguments: a tuple is wanted, once");
+    return pa_arguments_set(&p->arguments, rows, p->program->n_inputs) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Room for a list that is set once, all of it 0; NULL with an exception set. */
+static void *room_for(PyObject *list, void *before, size_t size) {
+    if (!PyTuple_Check(list) || before != NULL)
+        return PyErr_Format(PyExc_TypeError, "Program: a tuple is wanted, once");
+    size_t n = (size_t)PyTuple_Size(list) + 1;
+    void *room = pa_mem_alloc_array(n, size);
+    return room == NULL ? pa_raise(PA_MEMORY) : memset(room, 0, n * size);
+}
+
+/* Reads a tuple of ints into room for them. */
+static bool read_list(PyObject *list, Py_ssize_t *to) {
+    for (Py_ssize_t i = 0; to != NULL && i < PyTuple_Size(list); i++) {
+        to[i] = PyLong_AsSsize_t(PyTuple_GetItem(list, i));
+        if (to[i] == -1 && PyErr_Occurred()) return false;
+    }
+    return to != NULL;
+}
+
+static PyObject *program_set_number_places(PyObject *self, PyObject *guards) {
+    program *p = (program *)self;
+    p->number_places = room_for(guards, p->number_places, sizeof *p->number_places);
+    if (p->number_places == NULL) return NULL;
+    p->n_number_places = (int32_t)PyTuple_Size(guards);
+    return read_list(guards, p->number_places) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *program_set_shared(PyObject *self, PyObject *pairs) {
+    program *p = (program *)self;
+    p->shared = room_for(pairs, p->shared, sizeof *p->shared);
+    if (p->shared == NULL) return NULL;
+    p->n_shared = (int32_t)PyTuple_Size(pairs);
+    return read_list(pairs, p->shared) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *program_set_given(PyObject *self, PyObject *results) {
+    program *p = (program *)self;
+    p->given = room_for(results, p->given, sizeof *p->given);
+    if (p->given == NULL) return NULL;
+    p->n_given = (int32_t)PyTuple_Size(results);
+    return read_list(results, p->given) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
+    program *p = (program *)self;
+    p->puts = room_for(puts, p->puts, sizeof *p->puts);
+    if (p->puts == NULL) return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(puts); i++) {
+        put *to = &p->puts[i];
+        if (!PyArg_ParseTuple(PyTuple_GetItem(puts, i), "innOi", &to->result, &to->guard, &to->member, &to->key,
+                              &to->container))
+            return NULL;
+        Py_INCREF(to->key);
+        p->n_puts++;
+        if (to->result < 0 || to->result >= p->program->n_results)
+            return PyErr_Format(PyExc_IndexError, "set_puts: result %d of %d", to->result, p->program->n_results);
+        const pa_node *before = NULL;
+        for (int32_t k = 0; k < p->program->n_captured; k++)
+            if (p->program->captured[k].next == to->result) before = p->program->captured[k].node;
+        pa_program_set_put(p->program, to->result, before);
+    }
     Py_RETURN_NONE;
 }
 
@@ -178,6 +250,35 @@ static PyObject *program_set_rows(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* The captured tensor that a handle's node is, or -1. */
+static int32_t captured_index(const pa_program *p, PyObject *handle) {
+    int32_t i = 0;
+    while (i < p->n_captured && p->captured[i].node != pa_handle_node(handle)) i++;
+    return i < p->n_captured ? i : -1;
+}
+
+/* All at once: one of them may take the place of another. */
+static PyObject *program_exchange(PyObject *self, PyObject *pairs) {
+    program *p = (program *)self;
+    if (!PyTuple_Check(pairs)) return PyErr_Format(PyExc_TypeError, "exchange: a tuple is wanted");
+    if (is_calling(p)) return refuse_second_call();
+    size_t n = (size_t)PyTuple_Size(pairs);
+    int32_t *which = pa_mem_alloc_array(n + 1, sizeof *which);
+    if (which == NULL) return pa_raise(PA_MEMORY);
+    bool fits = true;
+    for (size_t i = 0; i < 2 * n && fits; i++) { /* found at first, and then exchanged */
+        PyObject *before, *after;
+        fits = PyArg_ParseTuple(PyTuple_GetItem(pairs, (Py_ssize_t)(i % n)), "OO", &before, &after) &&
+               pa_is_handle(before) && pa_is_handle(after);
+        if (fits && i < n) which[i] = captured_index(p->program, before);
+        if (!fits || which[i % n] < 0) continue; /* the step does not compute with it */
+        fits = i < n ? which[i] < p->program->n_bound
+                     : pa_program_exchange(p->program, which[i - n], pa_handle_node(after));
+    }
+    pa_mem_free_array(which, n + 1, sizeof *which);
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(fits);
+}
+
 static PyObject *program_retire(PyObject *self, PyObject *Py_UNUSED(unused)) {
     ((program *)self)->retired = true;
     Py_RETURN_NONE;
@@ -204,43 +305,21 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* The same, or an equal number or text of the same type. 1, 0, or -1 with an exception set. */
-static int same_constant(PyObject *wanted, PyObject *given) {
-    if (wanted == given) return 1;
-    if (Py_TYPE(wanted) != Py_TYPE(given)) return 0;
-    bool comparable = PyLong_Check(wanted) || PyFloat_Check(wanted) || PyUnicode_Check(wanted) ||
-                      PyBytes_Check(wanted) || PyTuple_Check(wanted) || PyComplex_Check(wanted);
-    return comparable ? PyObject_RichCompareBool(wanted, given, Py_EQ) : 0;
+/* Reads the numbers that stand in places. 1, 0 where one is none, -1 with an exception set. */
+static int read_number_places(program *p) {
+    int found = 1;
+    int32_t first = p->program->n_inputs - p->n_number_places;
+    for (int32_t i = 0; found == 1 && i < p->n_number_places; i++)
+        found = pa_guards_read_number(p->guards, p->number_places[i], &p->arguments.numbers[first + i]);
+    return found;
 }
 
-/* Reads the arguments into p->in, which were NULL and are held from now on, and p->numbers. 1 where they are of the
-   kinds that the program wants, 0 where not, -1 with an exception set. */
-static int read_arguments(program *p, PyObject *arguments) {
-    Py_ssize_t n = PyTuple_Size(arguments);
-    if (p->kinds == NULL || n != PyTuple_Size(p->kinds)) return 0;
-    int next = 0;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *wanted = PyTuple_GetItem(p->kinds, i), *given = PyTuple_GetItem(arguments, i);
-        if (wanted == Py_None) {
-            if (!pa_is_handle(given)) return 0;
-            p->in[next++] = pa_node_retain(pa_handle_node(given));
-        } else if (wanted == (PyObject *)&PyMemoryView_Type) {
-            int found = 1;
-            if (p->arrays_as_tensors && pa_is_handle(given))
-                p->in[next] = pa_node_retain(pa_handle_node(given));
-            else
-                found = pa_array_as_node(given, &p->in[next]);
-            if (found <= 0) return found;
-            next++;
-        } else if (wanted == (PyObject *)&PyFloat_Type) {
-            if (!PyFloat_CheckExact(given)) return 0;
-            p->numbers[next++] = PyFloat_AsDouble(given);
-        } else {
-            int same = same_constant(wanted, given);
-            if (same <= 0) return same;
-        }
-    }
-    return 1;
+/* Do the tensors that are arguments stand in other places too, where they did? 1, 0, -1 with an exception set. */
+static int are_shared(const program *p) {
+    int found = 1;
+    for (int32_t i = 0; found == 1 && i < p->n_shared; i += 2)
+        found = pa_guards_holds_tensor(p->guards, p->shared[i + 1], p->arguments.in[p->shared[i]]);
+    return found;
 }
 
 /* A result as Python gets it; takes over the node. */
@@ -251,20 +330,57 @@ static PyObject *wrap_result(const pa_result *result, pa_node *node) {
     return number;
 }
 
-static PyObject *wrap_results(program *p) {
+/* Objects of all results, in p->made; what comes out of it, NULL with an exception set, is for `drop_results`. */
+static bool make_results(program *p) {
     int n = p->program->n_results;
-    if (n == 0) Py_RETURN_NONE;
-    if (n == 1) return wrap_result(&p->program->results[0], p->results[0]);
-    pa_node *nodes[16], **all = n <= 16 ? nodes : pa_mem_alloc_array((size_t)n, sizeof *all);
-    if (all == NULL) {
-        for (int i = 0; i < n; i++) pa_node_release(p->results[i]);
-        return pa_raise(PA_MEMORY);
+    memset(p->made, 0, (size_t)n * sizeof *p->made);
+    bool all = true;
+    for (int i = 0; i < n; i++) {
+        pa_node *node = p->results[i];
+        p->results[i] = NULL;
+        p->made[i] = wrap_result(&p->program->results[i], node);
+        all = all && p->made[i] != NULL;
     }
-    memcpy(all, p->results, (size_t)n * sizeof *all); /* making objects may run Python, and so this program again */
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; i < n; i++) pa_tuple_put(&tuple, i, wrap_result(&p->program->results[i], all[i]));
-    if (all != nodes) pa_mem_free_array(all, (size_t)n, sizeof *all);
+    return all;
+}
+
+static void drop_results(program *p) {
+    for (int i = 0; i < p->program->n_results; i++) Py_CLEAR(p->made[i]);
+}
+
+static int put_one(program *p, const put *to) {
+    PyObject *value = p->made[to->result];
+    if (to->container == INTO_GUARDED) return pa_guards_put(p->guards, to->guard, to->member, value);
+    if (to->container == APPEND) return PyList_Append(to->key, value);
+    PyObject *container = p->arguments.containers[to->container];
+    if (to->key == Py_None) return PyList_Append(container, value);
+    return PyObject_SetItem(container, to->key, value);
+}
+
+/* Everything is put before the captured tensors that were in these places are exchanged. */
+static bool put_results(program *p) {
+    for (int32_t i = 0; i < p->n_puts; i++)
+        if (put_one(p, &p->puts[i]) < 0) return false;
+    for (int32_t i = 0; p->n_puts > 0 && i < p->program->n_bound; i++) {
+        int32_t next = p->program->captured[i].next;
+        if (next >= 0 && !pa_program_exchange(p->program, i, pa_handle_node(p->made[next]))) p->retired = true;
+    }
+    return true;
+}
+
+/* What the caller gets of them. */
+static PyObject *give_results(program *p) {
+    if (p->n_given == 0) Py_RETURN_NONE;
+    if (p->n_given == 1) return Py_NewRef(p->made[p->given[0]]);
+    PyObject *tuple = PyTuple_New(p->n_given);
+    for (int32_t i = 0; i < p->n_given; i++) pa_tuple_put(&tuple, i, Py_NewRef(p->made[p->given[i]]));
     return tuple;
+}
+
+static PyObject *hand_out(program *p) {
+    PyObject *result = make_results(p) && put_results(p) ? give_results(p) : NULL;
+    drop_results(p);
+    return result;
 }
 
 /* Do the guards hold, and is the program bound to what is still so? 1, 0, or -1 with an exception set. */
@@ -276,7 +392,7 @@ static int is_as_it_was(program *p) {
         if (broken == -2) return -1;
         if (broken >= 0) return 0;
     }
-    return !p->retired && pa_program_is_bound(p->program, p->in);
+    return !p->retired && pa_program_is_bound(p->program, p->arguments.in);
 }
 
 pa_status pa_program_object_check(void *object) {
@@ -288,42 +404,39 @@ pa_status pa_program_object_check(void *object) {
 }
 
 /* NotImplemented for other arguments; Ellipsis where a guard does not hold, or what it is bound to has changed. */
-static PyObject *call_with(program *p, PyObject *arguments) {
-    int found = read_arguments(p, arguments);
+static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
+    pa_arguments *a = &p->arguments;
+    int found = pa_arguments_take(a, positional, named);
+    if (found == 1) found = read_number_places(p);
+    if (found == 1) found = are_shared(p);
     if (found < 0) return NULL;
-    if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, p->in)) return Py_NewRef(Py_NotImplemented);
+    if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, a->in)) return Py_NewRef(Py_NotImplemented);
     int fits = is_as_it_was(p);
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_Ellipsis);
-    pa_status status = pa_program_call(p->program, p->program->n_inputs, p->in, p->numbers, p->results);
-    return status == PA_OK ? wrap_results(p) : pa_raise(status);
+    pa_status status = pa_program_call(p->program, p->program->n_inputs, a->in, a->numbers, p->results);
+    return status == PA_OK ? hand_out(p) : pa_raise(status);
 }
 
-static void begin_call(program *p) {
-    p->calling = pa_process;
-    memset(p->in, 0, ((size_t)p->program->n_inputs + 1) * sizeof *p->in);
-}
+static void begin_call(program *p) { p->calling = pa_process; }
 
 static void end_call(program *p) {
-    for (int i = 0; i < p->program->n_inputs; i++)
-        if (p->in[i] != NULL) pa_node_release(p->in[i]);
+    pa_arguments_release(&p->arguments);
     p->calling = 0;
 }
 
-static PyObject *call(program *p, PyObject *arguments, bool as_tensors) {
-    if (!PyTuple_Check(arguments)) return PyErr_Format(PyExc_TypeError, "call: a tuple is wanted");
+static PyObject *program_call(PyObject *self, PyObject *const *arguments, Py_ssize_t n) {
+    program *p = (program *)self;
+    if (!pa_has_arguments(n, 1, 2, "call")) return NULL;
+    PyObject *named = n == 2 ? arguments[1] : NULL;
+    if (!PyTuple_Check(arguments[0]) || (named != NULL && !PyDict_Check(named)) || p->arguments.rows == NULL)
+        return PyErr_Format(PyExc_TypeError, "call: a tuple and a dict are wanted");
     if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
     if (is_calling(p)) return refuse_second_call();
     begin_call(p);
-    p->arrays_as_tensors = as_tensors;
-    PyObject *result = call_with(p, arguments);
+    PyObject *result = call_with(p, arguments[0], named);
     end_call(p);
     return result;
-}
-
-static PyObject *program_call(PyObject *self, PyObject *arguments) { return call((program *)self, arguments, false); }
-static PyObject *program_call_leaves(PyObject *self, PyObject *arguments) {
-    return call((program *)self, arguments, true);
 }
 
 /* NULL with an exception set. */
@@ -335,6 +448,14 @@ static double *losses_data(PyObject *object, Py_ssize_t least) {
     return NULL;
 }
 
+/* What keeps `run` from making the program's steps in C, or NULL. */
+static const char *run_obstacle(const program *p) {
+    if (p->n_number_places > 0) return "a step reads a number that it has put into a place itself";
+    for (int32_t i = 0; i < p->n_puts; i++)
+        if (p->puts[i].container != INTO_GUARDED) return "a step appends to a list, or writes into its arguments";
+    return pa_program_run_obstacle(p->program);
+}
+
 /* The steps made; NotImplemented where the program does not fit. */
 static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
                           double *losses) {
@@ -342,15 +463,22 @@ static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssiz
         PyObject *each = PyTuple_GetItem(data, i);
         if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0)
             return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
-        p->in[i] = pa_node_retain(pa_handle_node(each));
+        p->arguments.in[i] = pa_node_retain(pa_handle_node(each));
     }
-    bool may_run = pa_program_run_obstacle(p->program) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
+    bool may_run = run_obstacle(p) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
     int fits = may_run ? is_as_it_was(p) : 0;
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_NotImplemented);
     pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
-    for (int32_t i = 0; p->steps_done > 0 && i < p->program->n_results; i++) pa_node_release(p->results[i]);
-    return status == PA_OK ? PyLong_FromLongLong(p->steps_done) : pa_raise(status);
+    if (p->steps_done == 0) return status == PA_OK ? PyLong_FromLong(0) : pa_raise(status);
+    PyObject *type, *value, *traceback;
+    if (status != PA_OK) pa_raise(status);
+    PyErr_Fetch(&type, &value, &traceback);
+    bool done = make_results(p) && put_results(p);
+    drop_results(p);
+    if (status == PA_OK) return done ? PyLong_FromLongLong(p->steps_done) : NULL;
+    PyErr_Restore(type, value, traceback); /* which is more to the point than one of the puts */
+    return NULL;
 }
 
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
@@ -370,7 +498,7 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
     if (order != Py_None && !pa_is_handle(order)) return PyErr_Format(PyExc_TypeError, "run: an order is a Tensor");
     begin_call(p);
     pa_epochs epochs = {.n = p->program->n_inputs,
-                        .data = p->in,
+                        .data = p->arguments.in,
                         .batch = batch,
                         .steps = steps,
                         .order = order == Py_None ? NULL : pa_handle_node(order),
@@ -414,12 +542,13 @@ static PyObject *straightline_texts(const pa_program *p) {
 }
 
 /* How `run` makes its steps. */
-static PyObject *run_text(const pa_program *p) {
-    const char *obstacle = pa_program_run_obstacle(p);
+static PyObject *run_text(const program *p) {
+    const char *obstacle = run_obstacle(p);
     return obstacle == NULL ? PyUnicode_FromString("in C") : PyUnicode_FromFormat("call by call: %s", obstacle);
 }
 
-static PyObject *describe_values(const pa_program *p) {
+static PyObject *describe_values(const program *self) {
+    const pa_program *p = self->program;
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
     pa_straightline_stats s = pa_values_statistics(p->values);
@@ -433,7 +562,7 @@ static PyObject *describe_values(const pa_program *p) {
         set_item(dict, "scalars", PyLong_FromLongLong(s.scalars)) < 0 ||
         set_item(dict, "arena_bytes", PyLong_FromLongLong(s.bytes + (int64_t)p->arena_bytes)) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromLongLong(8 * s.given)) < 0 ||
-        set_item(dict, "flops", PyFloat_FromDouble((double)s.left)) < 0 || set_item(dict, "run", run_text(p)) < 0)
+        set_item(dict, "flops", PyFloat_FromDouble((double)s.left)) < 0 || set_item(dict, "run", run_text(self)) < 0)
         Py_CLEAR(dict);
     return dict;
 }
@@ -456,7 +585,7 @@ static PyObject *edges(const pa_program *p) {
 
 static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_program *p = ((program *)self)->program;
-    if (p->values != NULL) return describe_values(p);
+    if (p->values != NULL) return describe_values((program *)self);
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
     if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
@@ -466,7 +595,8 @@ static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
         set_item(dict, "arena_bytes", PyLong_FromSize_t(p->arena_bytes)) < 0 ||
         set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
-        set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0 || set_item(dict, "run", run_text(p)) < 0)
+        set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0 ||
+        set_item(dict, "run", run_text((program *)self)) < 0)
         Py_CLEAR(dict);
     return dict;
 }
@@ -476,9 +606,16 @@ static PyObject *program_steps_done(PyObject *self, void *Py_UNUSED(closure)) {
 }
 
 static PyMethodDef program_methods[] = {
-    PA_METHOD(
-        "set_argument_kinds", program_set_argument_kinds, METH_O, "($self, kinds, /)",
-        "What each argument must be: None a tensor, float a number, memoryview an ndarray, else that very thing."),
+    PA_METHOD("set_arguments", program_set_arguments, METH_O, "($self, rows, /)",
+              "What the arguments must be: rows (kind, count, what, slot), as _signature.py makes them."),
+    PA_METHOD("set_number_places", program_set_number_places, METH_O, "($self, guards, /)",
+              "The guards in whose places the inputs behind the arguments stand."),
+    PA_METHOD("set_shared", program_set_shared, METH_O, "($self, pairs, /)",
+              "The inputs that stand in the places of guards too: input, guard, input …"),
+    PA_METHOD("set_given", program_set_given, METH_O, "($self, results, /)",
+              "Which results the caller gets, in order."),
+    PA_METHOD("set_puts", program_set_puts, METH_O, "($self, puts, /)",
+              "Where results go: rows (result, guard, member, key, container)."),
     PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)",
               "What must hold at each call; None for nothing."),
     PA_METHOD("set_update", program_set_update, METH_VARARGS, "($self, k, owner, params, state, steps, hyper, /)",
@@ -487,10 +624,11 @@ static PyMethodDef program_methods[] = {
               "How many rows a program with a free batch axis is for."),
     PA_METHOD("retire", program_retire, METH_NOARGS, "($self, /)",
               "It is bound to what is no longer so, and fits no further call."),
-    PA_METHOD("call", program_call, METH_O, "($self, arguments, /)",
+    PA_METHOD("call", program_call, METH_FASTCALL, "($self, args, kwargs=None, /)",
               "The results; NotImplemented for other arguments, Ellipsis where something else has changed."),
-    PA_METHOD("call_leaves", program_call_leaves, METH_O, "($self, arguments, /)",
-              "The same, with tensors in the places of ndarrays."),
+    PA_METHOD(
+        "exchange", program_exchange, METH_O, "($self, pairs, /)",
+        "Reads other tensors in the places of captured ones, pairs (before, after); False where one does not fit."),
     PA_METHOD(
         "run", program_run, METH_VARARGS, "($self, data, batch, steps, order, shuffle, first, count, losses, /)",
         "Steps over rows of the data, so many an epoch, whose losses it notes: the number of steps made. The order "

@@ -59,11 +59,62 @@ static PyObject *recording_same_gradients(PyObject *self, PyObject *other) {
         pa_log_same_gradients(((pa_recording_object *)self)->log, ((pa_recording_object *)other)->log));
 }
 
-static PyObject *recording_leak(PyObject *self, PyObject *Py_UNUSED(unused)) {
+static PyObject *recording_leak(PyObject *self, PyObject *known) {
+    Py_ssize_t n = PyTuple_Check(known) ? PyTuple_Size(known) : -1;
+    if (n < 0) return PyErr_Format(PyExc_TypeError, "leak: a tuple of tensors is wanted");
+    pa_node **nodes = pa_mem_alloc_array((size_t)n + 1, sizeof *nodes);
+    if (nodes == NULL) return pa_raise(PA_MEMORY);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *each = PyTuple_GetItem(known, i);
+        nodes[i] = pa_is_handle(each) ? pa_handle_node(each) : NULL;
+    }
+    char text[1024];
+    bool leaks = pa_log_leak(((pa_recording_object *)self)->log, (int)n, nodes, text, sizeof text);
+    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
+    return leaks ? PyUnicode_FromString(text) : Py_NewRef(Py_None);
+}
+
+static PyObject *recording_release_outputs(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_recording_object *r = (pa_recording_object *)self;
-    char text[1024]; /* the outputs are not left out: who asks has let go of them, and so should the step have */
-    if (pa_log_leak(r->log, 0, NULL, text, sizeof text)) return PyUnicode_FromString(text);
+    for (int i = 0; i < r->n_outputs; i++) r->outputs[i]->flags &= (uint16_t)~PA_BORN_RECORDING;
     Py_RETURN_NONE;
+}
+
+static PyObject *recording_is_place(PyObject *self, PyObject *handle) {
+    const pa_log *log = ((pa_recording_object *)self)->log;
+    int32_t variable = pa_is_handle(handle) ? pa_log_find(log, pa_handle_node(handle)) : -1;
+    return PyBool_FromLong(variable >= 0 && log->variables[variable].kind <= PA_VARIABLE_CAPTURED);
+}
+
+/* The captured variable of a handle's node, or NULL. */
+static pa_variable *captured_of(PyObject *self, PyObject *handle) {
+    pa_log *log = ((pa_recording_object *)self)->log;
+    int32_t variable = pa_is_handle(handle) ? pa_log_find(log, pa_handle_node(handle)) : -1;
+    return variable < 0 || log->variables[variable].kind != PA_VARIABLE_CAPTURED ? NULL : &log->variables[variable];
+}
+
+static PyObject *recording_set_place(PyObject *self, PyObject *arguments) {
+    PyObject *handle;
+    int place, next = -1;
+    if (!PyArg_ParseTuple(arguments, "Oi|i:set_place", &handle, &place, &next)) return NULL;
+    pa_variable *v = captured_of(self, handle);
+    if (v == NULL) Py_RETURN_FALSE;
+    v->place = place;
+    v->next = next;
+    Py_RETURN_TRUE;
+}
+
+/* Which inputs are numbers that Python has seen. */
+static PyObject *recording_seen(PyObject *self, void *Py_UNUSED(closure)) {
+    const pa_log *log = ((pa_recording_object *)self)->log;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < log->n_inputs; i++) {
+        if (!log->variables[log->inputs[i]].seen) continue;
+        PyObject *index = PyLong_FromSize_t(i);
+        if (index == NULL || PyList_Append(list, index) < 0) Py_CLEAR(list);
+        Py_XDECREF(index);
+    }
+    return list;
 }
 
 static PyObject *recording_live(PyObject *self, PyObject *Py_UNUSED(unused)) {
@@ -88,8 +139,16 @@ static PyMethodDef recording_methods[] = {
     PA_METHOD("difference", recording_difference, METH_O, "($self, other, /)", "Where two recordings differ, or None."),
     PA_METHOD("same_gradients", recording_same_gradients, METH_O, "($self, other, /)",
               "Had the same leaves a gradient when the steps began?"),
-    PA_METHOD("leak", recording_leak, METH_NOARGS, "($self, /)",
-              "A tensor of the step that something outside still holds, or None."),
+    PA_METHOD(
+        "set_place", recording_set_place, METH_VARARGS, "($self, handle, place, next=-1, /)",
+        "By which place the step knows a captured tensor, and which output stands there afterwards; False where it "
+        "is none."),
+    PA_METHOD("leak", recording_leak, METH_O, "($self, known, /)",
+              "A tensor of the step, other than those known, that something outside still holds, or None."),
+    PA_METHOD("release_outputs", recording_release_outputs, METH_NOARGS, "($self, /)",
+              "The outputs are the world's: another recording finds them there."),
+    PA_METHOD("is_place", recording_is_place, METH_O, "($self, handle, /)",
+              "Is it an argument or a captured tensor itself?"),
     PA_METHOD("live", recording_live, METH_NOARGS, "($self, /)",
               "Of each output: has it a history that a backward outside can go through?"),
     {NULL, NULL, 0, NULL},
@@ -97,6 +156,7 @@ static PyMethodDef recording_methods[] = {
 
 static PyGetSetDef recording_attributes[] = {
     {"updates", recording_updates, NULL, "Optimiser updates in it.", NULL},
+    {"seen", recording_seen, NULL, "The inputs that are numbers and that Python was given.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -15,6 +15,8 @@
 typedef struct pa_python {
     PyTypeObject *node_type, *value_type, *tensor_type, *parameter_type;
     PyTypeObject *numpy_integer, *numpy_floating; /* NumPy's scalars */
+    PyTypeObject *numpy_array;
+    PyObject *as_tensor;
     PyObject *coerce;         /* object -> Node, number or NotImplemented: NumPy arrays and scalars */
     PyObject *dtypes;         /* tuple of dtype objects, by pa_dtype */
     PyObject *package_folder; /* "…/pyautograd/": frames of code from there are not the user's */

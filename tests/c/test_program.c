@@ -48,7 +48,7 @@ static void swap_step_open(swap_step *s) {
     pa_node *const outputs[] = {loss, s->b, next}, *const before[] = {s->a, s->b},
                    *const used[] = {x, total, next, loss};
     CHECK_OK(pa_program_new(log, NULL, 3, outputs, PA_ALL_PASSES, &s->program));
-    pa_program_set_puts(s->program, 1, before, false);
+    for (int i = 0; i < 2; i++) pa_program_set_put(s->program, i + 1, before[i]);
     CHECK(pa_program_run_obstacle(s->program) == NULL);
     pa_log_free(log);
     for (int i = 0; i < 4; i++) pa_node_release(used[i]);

@@ -69,9 +69,9 @@ class Step(pyautograd.CompiledStep):
 
     recorded = 0
 
-    def _record(self, call: Any) -> Any:
+    def _record(self, *call: Any) -> Any:
         self.recorded += 1
-        return super()._record(call)
+        return super()._record(*call)
 
 
 def check(script: Script, *data: Data) -> None:

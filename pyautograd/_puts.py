@@ -1,0 +1,111 @@
+"""What a recorded step has put into places of the world: tensors and numbers that a program puts there again.
+
+    self.h = h                        into the place of a guard
+    state["h"] = h, batch.loss = l    into an argument
+    history.append(loss.item())       behind a list
+
+All that comes out of a step, what it returns and what it puts, are its outputs: each tensor once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyautograd._core import Node
+from pyautograd._structure import LEAF, flatten, rebuild
+from pyautograd._tensor import Tensor
+
+INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
+
+
+class Outputs:
+    """The tensors, Values and numbers that come out of a step, each once."""
+
+    def __init__(self) -> None:
+        self.leaves: list[Any] = []
+        self._numbers: dict[int, int] = {}
+
+    def take(self, value: Any) -> tuple[Any, tuple[int, ...]]:
+        """The structure of something that comes out, and which outputs are its leaves."""
+        found: list[Any] = []
+        structure = flatten(value, found, Node)
+        for leaf in found:
+            if id(leaf) not in self._numbers:
+                self._numbers[id(leaf)] = len(self.leaves)
+                self.leaves.append(leaf)
+        return structure, tuple([self._numbers[id(leaf)] for leaf in found])
+
+
+@dataclass(frozen=True)
+class Put:
+    """One thing that a step puts into the world."""
+
+    place: str
+    structure: Any
+    results: tuple[int, ...]  # the outputs that are its leaves
+    container: int = INTO_GUARDED  # of the arguments, by its number
+    key: Any = None  # where in that container; None to append
+    guard: int = field(default=-1, compare=False)
+    member: int = -1  # of the sequence that the guard is about
+    list: Any = field(default=None, compare=False)  # that it is appended to
+    position: int = field(default=-1, compare=False)  # of what was appended, in the recorded call
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.structure is LEAF
+
+    def row(self) -> tuple[int, int, int, Any, int]:
+        """What the compiled module's Program is told of it."""
+        return self.results[0], self.guard, self.member, self.key if self.list is None else self.list, self.container
+
+    def settle(self, outputs: list[Any], guards: Any, containers: list[Any]) -> None:
+        """Puts it there once more, after a recorded call: numbers in the place of what stood for them."""
+        if self.position < 0:
+            self.do(outputs, guards, containers)
+        else:
+            appended = containers[self.container] if self.list is None else self.list
+            appended[self.position] = rebuild(self.structure, iter([outputs[i] for i in self.results]))
+
+    def do(self, outputs: list[Any], guards: Any, containers: list[Any]) -> None:
+        """Puts what is made of the outputs into its place."""
+        value = rebuild(self.structure, iter([outputs[i] for i in self.results]))
+        if self.container == INTO_GUARDED:
+            guards.put(self.guard, self.member, value)
+        elif self.container == APPEND:
+            self.list.append(value)
+        elif self.key is None:
+            containers[self.container].append(value)
+        elif isinstance(containers[self.container], (dict, list)):
+            containers[self.container][self.key] = value
+        else:
+            setattr(containers[self.container], self.key, value)
+
+
+def snapshot(container: Any) -> Any:
+    """A copy of what a container holds, to compare it with afterwards."""
+    return container.copy() if isinstance(container, (list, dict)) else dict(vars(container))
+
+
+def changes(container: Any, before: Any) -> list[tuple[Any, Any]] | None:
+    """The keys under which a container holds something else than before, and what; None where things are gone.
+
+    The key of what was appended to a list is None.
+    """
+    if isinstance(container, list):
+        if len(container) < len(before):
+            return None
+        changed = [(i, value) for i, value in enumerate(container[: len(before)]) if value is not before[i]]
+        return changed + [(None, value) for value in container[len(before) :]]
+    held = container if isinstance(container, dict) else vars(container)
+    if any(key not in held for key in before):
+        return None
+    return [(key, value) for key, value in held.items() if key not in before or value is not before[key]]
+
+
+def is_alike(old: Node, new: Node) -> bool:
+    """May a tensor stand in the place of another as far as a program is concerned?"""
+    if isinstance(old, Tensor) and isinstance(new, Tensor):
+        layout = old.dtype, old.shape, old.stride(), old.requires_grad
+        return layout == (new.dtype, new.shape, new.stride(), new.requires_grad)
+    return not isinstance(old, Tensor) and not isinstance(new, Tensor) and old.requires_grad == new.requires_grad
