@@ -53,7 +53,7 @@ def operands_of(args: tuple[Any, ...]) -> tuple[Any, ...]:
 def _part(arg: Any, keeps_grad: bool) -> Any:
     """A constant, or what makes the argument of a tensor."""
     if is_traced_scalar(arg):
-        return _as_float
+        return _as_number
     if isinstance(arg, Value):
         return _as_value
     if isinstance(arg, Node):
@@ -78,8 +78,8 @@ def _holds_tensors(arg: Any) -> bool:
     return any(isinstance(each, Node) or _holds_tensors(each) for each in arg)
 
 
-def _as_float(operand: Any) -> float:
-    return float(operand.item())
+def _as_number(operand: Any) -> Any:
+    return operand.item()
 
 
 def _as_value(operand: Any) -> Value:
@@ -100,7 +100,7 @@ class HostCall:
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.function = function
         self.__name__ = getattr(function, "__name__", type(function).__name__)
-        check_arguments(f"host_call: {self.__name__}", args, TypeError)
+        check_arguments(f"host_call: {self.__name__}", args, TraceError if is_recording() else TypeError)
         self.template = Template(args)
         self._closed_over = _closed_over(function)
         self._is_tuple = False

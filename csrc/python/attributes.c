@@ -308,7 +308,8 @@ static int set_backward_step(PyObject *self, PyObject *function, void *Py_UNUSED
             pa_refuse_type(function, "_backward", "a callable");
         return -1;
     }
-    pa_status status = pa_record_refuse("assigning _backward, an op written in Python,", "build the op out of others");
+    pa_status status = pa_record_refuse("assigning _backward, an op written in Python,",
+                                        "give its local gradients, Value(data, children, local_grads)");
     if (pa_zero_or_raise(status) < 0) return -1;
     if (pa_handle_keep(self, "_backward_function", function) < 0) return -1;
     pa_handle_anchor(self);
