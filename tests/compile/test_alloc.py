@@ -67,6 +67,43 @@ class OfParts:
         return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
 
 
+class Cube(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * upstream
+
+
+class OfPython:
+    """A step with a Function and a host call."""
+
+    def __init__(self) -> None:
+        pa.manual_seed(1)
+        self.model = pa.nn.Linear(3, 2)
+        model = self.model
+        optimizer = pa.optim.SGD(model.parameters(), lr=0.01)
+
+        @pa.compile
+        def step(x: Any, y: Any) -> Any:
+            optimizer.zero_grad()
+            loss = (Cube.apply(model(x)).sum(1) - pa.host_call(lambda t: t.numpy() * 2.0, y)).mean()
+            loss.backward()
+            pa.host_call(lambda t: None, loss)
+            optimizer.step()
+            return loss
+
+        self.step: Callable[..., Any] = step
+        self.data = pa.tensor(X), pa.tensor(Y)
+
+    def numbers(self) -> list[float]:
+        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
+
+
 class OfValues:
     """A step over Values."""
 
@@ -122,7 +159,7 @@ def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bo
     return reached, raised
 
 
-@pytest.mark.parametrize("kind", [OfTensors, OfParts, OfValues])
+@pytest.mark.parametrize("kind", [OfTensors, OfParts, OfPython, OfValues])
 def test_a_step_that_runs_out_of_memory_was_made_whole_or_not_at_all(kind: type) -> None:
     wanted = trajectory(kind)
     gc.collect()
