@@ -4,6 +4,7 @@
    Each leaf's gradient has a state that is followed through the step:
 
        as found ──zero_grad──▶ cleared ──backward──▶ a fresh buffer ──backward──▶ the same, added to
+                 ──.grad = t──▶ the buffer of t      ──backward──▶ the same, added to
 
    What it is in the end says what the leaf's .grad is after a call. */
 #ifndef PA_PROGRAM_LOWER_H
