@@ -8,7 +8,7 @@ from pyautograd import _core
 from pyautograd._batch import with_free_rows
 from pyautograd._c import ffi
 from pyautograd._core import TraceError
-from pyautograd._puts import Put
+from pyautograd._puts import INTO_GUARDED, Put
 from pyautograd._recording import Recorded
 from pyautograd._signature import NUMBER, Call
 from pyautograd._structure import LEAF, Inner, rebuild
@@ -70,6 +70,10 @@ class Program:
         every = {*given, *(i for put in puts for i in put.results)}
         self._program.set_given(given if in_c else tuple(sorted(every)))
         self._program.set_puts(tuple([put.row() for put in puts]) if in_c else ())
+        self._program.set_state(tuple({i for put in puts for i in put.results}), not in_c)
+        self._obstacle = None  # to a run
+        if not in_c and any(put.container != INTO_GUARDED for put in puts):
+            self._obstacle = "the step appends containers to lists, or writes into its arguments"
         self.is_quick = self._is_direct and not self._guards.has_tensor_options
 
     def _set_update(self, k: int, plan: Any) -> None:
@@ -133,7 +137,14 @@ class Program:
         """The steps made, or NotImplemented."""
         if self._guards.has_tensor_options:
             self._guards.prepare()
-        return self._program.run(*arguments)
+        if self._obstacle is not None:
+            return NotImplemented
+        try:
+            return self._program.run(*arguments)
+        finally:
+            outputs = self._program.take_left()
+            for put in self._recorded.puts if outputs is not None else ():
+                self._put(put, list(outputs), [])
 
     @property
     def steps_done(self) -> int:
@@ -145,7 +156,8 @@ class Program:
         "tensor_bytes" (without reuse), "scratch_bytes" (of products, and what ops keep for their backward), "run"
         (whether that makes its steps in C, or why not).
         """
-        return dict(self._program.describe())
+        found = dict(self._program.describe())
+        return found if self._obstacle is None else found | {"run": f"call by call: {self._obstacle}"}
 
     def __repr__(self) -> str:
         found = self.describe()

@@ -184,7 +184,7 @@ class Run:
             if bar is not None and made:
                 _show(bar, made, losses[done - 1])
                 chunk = max(1, int(chunk * min(8.0, SECONDS_A_CALL / max(time.perf_counter() - begun, 1e-9))))
-            if made < count:
+            if made == 0:
                 break
         return done - first
 

@@ -178,6 +178,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
                      .is_value = (output->flags & PA_IS_VALUE) != 0,
                      .gradient = -1,
                      .carried = -1,
+                     .number = -1,
                      .part = -1};
     r->is_place = !r->is_number && v->kind <= PA_VARIABLE_CAPTURED;
     int32_t captured;

@@ -156,7 +156,9 @@ typedef struct pa_result {
     bool is_number, is_value;
     bool requires_grad;              /* a leaf that the step makes */
     int32_t gradient;                /* buffer of what becomes its gradient, or -1 */
+    bool is_noted;                   /* appended to a list: `run` notes those of every step */
     int32_t carried;                 /* of a put: the captured tensor whose place it takes; -1: none */
+    int32_t number;                  /* likewise the input, which is a number */
     int32_t part;                    /* of the program's history, if a gradient flows through it; or -1 */
     int64_t upstream, upstream_came; /* where, among the gradients of all results, its own begins, and the mark of it */
 } pa_result;

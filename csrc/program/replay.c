@@ -93,6 +93,10 @@ static void list_carries(const pa_program *p, pa_node *const *results, carries *
         if (!p->results[i].is_put) continue;
         const pa_captured *c = p->results[i].carried < 0 ? NULL : &p->captured[p->results[i].carried];
         add_carry(all, c == NULL ? -1 : c->buffer, pa_node_data(results[i]), pa_node_bytes(results[i]));
+        if (p->results[i].number >= 0) {
+            add_carry(all, -1, pa_node_data(results[i]), sizeof(double));
+            if (all->list != NULL) all->list[all->n - 1].to = (char *)&p->inputs[p->results[i].number].number;
+        }
         /* The gradient that a later step makes is not of the tensor which the first one has found. */
         if (c != NULL && c->gradient >= 0) add_carry(all, c->gradient, NULL, p->buffers[c->gradient].bytes);
     }
@@ -155,6 +159,7 @@ static bool is_steady(const pa_program *p) {
         if (c->entry_matters && c->entry_present != leaves_gradient(c)) return false;
     }
     for (int32_t i = 0; i < p->n_results; i++) {
+        if (p->results[i].number >= 0 && p->nodes[p->results[i].node]->dtype != PA_FLOAT64) return false;
         int32_t k = p->results[i].carried;
         if (k >= 0 && (k >= p->n_bound || p->captured[k].entry_present)) return false;
     }
@@ -201,7 +206,7 @@ static int64_t *order_of(const pa_epochs *e) {
 
 static void gather(pa_program *p, const run *r, int64_t from) {
     const int64_t *order = order_of(r->epochs);
-    for (int32_t i = 0; i < p->n_inputs; i++) {
+    for (int32_t i = 0; i < r->epochs->n; i++) {
         const feed *f = &r->feeds[i];
         if (p->inputs[i].buffer < 0) continue;
         if (order == NULL) {
@@ -220,6 +225,21 @@ static double loss_of(const pa_program *p) {
     return number;
 }
 
+size_t pa_program_note_bytes(const pa_program *p) {
+    size_t bytes = 0;
+    for (int32_t i = 0; i < p->n_results; i++)
+        if (p->results[i].is_noted) bytes += pa_node_bytes(p->nodes[p->results[i].node]);
+    return bytes;
+}
+
+static void note_results(const pa_program *p, pa_node *const *results, char *to) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        if (!p->results[i].is_noted) continue;
+        memcpy(to, pa_node_data(results[i]), pa_node_bytes(results[i]));
+        to += pa_node_bytes(results[i]);
+    }
+}
+
 /* Steps `done` to `end` of the run, of which `first` is the first within its epoch. */
 static pa_status run_steps(pa_program *p, const run *r, int64_t first, int64_t end, double *losses, int64_t *done,
                            bool released) {
@@ -235,6 +255,7 @@ static pa_status run_steps(pa_program *p, const run *r, int64_t first, int64_t e
         PA_TRY(pa_program_execute(p, &mode));
         losses[*done] = loss_of(p);
         carry_on(p, &r->carries, r->results);
+        if (e->notes != NULL) note_results(p, r->results, e->notes + (size_t)*done * pa_program_note_bytes(p));
         ++*done;
         if (released && *done % every == 0 && pa_now_ms() - polled > PA_POLL_MS) {
             if (pa_hook.interrupted()) return PA_PYTHON;
@@ -283,8 +304,9 @@ static pa_status check_order(const pa_epochs *e, int64_t first, int64_t rows) {
 }
 
 static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t first) {
-    PA_FAIL_IF(e->n != p->n_inputs || e->n == 0, PA_VALUE, "run: %d arrays for a step of %d arguments", e->n,
-               p->n_inputs);
+    bool numbers_follow = e->n > 0 && e->n <= p->n_inputs;
+    for (int i = e->n; numbers_follow && i < p->n_inputs; i++) numbers_follow = p->inputs[i].is_number;
+    PA_FAIL_IF(!numbers_follow, PA_VALUE, "run: %d arrays for a step of %d arguments", e->n, p->n_inputs);
     for (int i = 0; i < e->n; i++) {
         const pa_input *input = &p->inputs[i];
         const pa_node *data = e->data[i];
@@ -320,11 +342,11 @@ static pa_status make_steps(pa_program *p, run *r, int64_t first, int64_t count,
 
 static pa_status begin_run(pa_program *p, run *r, pa_hold *hold) {
     const pa_epochs *e = r->epochs;
-    PA_TRY(pa_program_bind(p, e->n, e->data, NULL));
+    PA_TRY(pa_program_bind(p, p->n_inputs, e->data, e->numbers));
     PA_TRY(new_feeds(p, r));
     PA_TRY(pa_program_new_results(p, NULL, r->results));
     PA_TRY(new_carries(p, r->results, &r->carries));
-    return pa_program_hold(p, e->n, e->data, hold);
+    return pa_program_hold(p, p->n_inputs, e->data, hold);
 }
 
 pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, int64_t count, double *losses,

@@ -12,14 +12,19 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
 /* Rows of data, batch after batch, epoch after epoch. */
 typedef struct pa_epochs {
     int n;
-    pa_node *const *data;     /* contiguous, with equally many rows */
+    pa_node *const *data;     /* contiguous, with equally many rows; behind them NULL for inputs that are numbers */
     int64_t batch, steps;     /* rows a step, steps an epoch */
     pa_node *order;           /* of the rows in the epoch under way, int64; NULL: as they stand */
     pa_random_state *shuffle; /* gives another order where an epoch begins; NULL: it stays */
+    const double *numbers;    /* by the inputs: those behind the data, which are numbers in places */
+    char *notes;              /* pa_program_note_bytes() a step: what is noted of it */
 } pa_epochs;
 
 /* Why it cannot make many steps in one go; NULL where it can, as pa_program_run asks for. */
 const char *pa_program_run_obstacle(const pa_program *p);
+
+/* What a step leaves to be noted: results to append, one behind the other. */
+size_t pa_program_note_bytes(const pa_program *p);
 
 /* `count` steps; the epoch has `first` behind it. losses[i]: the first result of a step. *done tells how many were made,
    also on failure (PA_PYTHON: a signal). Where there are any, `results` gets new nodes, of which those of puts are as

@@ -42,6 +42,8 @@ typedef struct program {
     int32_t n_given;
     put *puts;
     int32_t n_puts;
+    bool puts_by_python;
+    PyObject *left; /* of a run whose puts are Python's to make: all results of its last step; or NULL */
     bool retired;
     uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
     pa_node **results;
@@ -58,6 +60,7 @@ static int program_clear(PyObject *self) {
     program *p = (program *)self;
     pa_arguments_clear(&p->arguments);
     Py_CLEAR(p->guards);
+    Py_CLEAR(p->left);
     for (int32_t i = 0; i < p->n_puts; i++) Py_CLEAR(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
         p->program->updates[k].hyper = NULL;
@@ -76,6 +79,7 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     const program *p = (program *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(p->guards);
+    Py_VISIT(p->left);
     for (int32_t i = 0; i < p->n_puts; i++) Py_VISIT(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
     for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++)
@@ -216,12 +220,37 @@ static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
         p->n_puts++;
         if (to->result < 0 || to->result >= p->program->n_results)
             return PyErr_Format(PyExc_IndexError, "set_puts: result %d of %d", to->result, p->program->n_results);
-        const pa_node *before = NULL;
-        for (int32_t k = 0; k < p->program->n_captured; k++)
-            if (p->program->captured[k].next == to->result) before = p->program->captured[k].node;
-        pa_program_set_put(p->program, to->result, before);
+        pa_result *result = &p->program->results[to->result];
+        result->is_noted = result->is_noted || to->container == APPEND;
+        for (int32_t k = 0; k < p->n_number_places && to->container == INTO_GUARDED; k++)
+            if (p->number_places[k] == to->guard) result->number = p->program->n_inputs - p->n_number_places + k;
     }
     Py_RETURN_NONE;
+}
+
+static PyObject *program_set_state(PyObject *self, PyObject *arguments) {
+    program *p = (program *)self;
+    PyObject *results;
+    int by_python;
+    if (!PyArg_ParseTuple(arguments, "O!p:set_state", &PyTuple_Type, &results, &by_python)) return NULL;
+    p->puts_by_python = by_python;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(results); i++) {
+        Py_ssize_t result = PyLong_AsSsize_t(PyTuple_GetItem(results, i));
+        if (result < 0 || result >= p->program->n_results)
+            return PyErr_Format(PyExc_IndexError, "set_state: result %zd of %d", result, p->program->n_results);
+        const pa_node *before = NULL;
+        for (int32_t k = 0; k < p->program->n_captured; k++)
+            if (p->program->captured[k].next == result) before = p->program->captured[k].node;
+        pa_program_set_put(p->program, (int32_t)result, before);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *program_take_left(PyObject *self, PyObject *Py_UNUSED(unused)) {
+    program *p = (program *)self;
+    PyObject *left = p->left == NULL ? Py_NewRef(Py_None) : p->left;
+    p->left = NULL;
+    return left;
 }
 
 static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
@@ -450,15 +479,72 @@ static double *losses_data(PyObject *object, Py_ssize_t least) {
 
 /* What keeps `run` from making the program's steps in C, or NULL. */
 static const char *run_obstacle(const program *p) {
-    if (p->n_number_places > 0) return "a step reads a number that it has put into a place itself";
+    if (p->n_number_places > 0 && p->puts_by_python)
+        return "the step reads a number that it has put into a place itself, besides others";
     for (int32_t i = 0; i < p->n_puts; i++)
-        if (p->puts[i].container != INTO_GUARDED) return "a step appends to a list, or writes into its arguments";
+        if (p->puts[i].container >= 0) return "the step writes into its arguments";
     return pa_program_run_obstacle(p->program);
 }
 
-/* The steps made; NotImplemented where the program does not fit. */
+/* The object of a result as a step of a run has noted it. */
+static PyObject *noted_result(const program *p, int32_t result, const char *from) {
+    const pa_result *r = &p->program->results[result];
+    const pa_node *like = p->program->nodes[r->node];
+    pa_node *node = NULL;
+    pa_status status = r->is_value ? pa_value_new(0, &node) : pa_node_new_like(like, &node);
+    if (status != PA_OK) return pa_raise(status);
+    memcpy(pa_node_data(node), from, pa_node_bytes(like));
+    return wrap_result(r, node);
+}
+
+/* Appends what a step has noted. */
+static bool append_notes(const program *p, const char *notes) {
+    for (int32_t i = 0; i < p->n_puts; i++) {
+        const put *to = &p->puts[i];
+        if (to->container != APPEND) continue;
+        const char *from = notes;
+        for (int32_t k = 0; k < to->result; k++)
+            if (p->program->results[k].is_noted) from += pa_node_bytes(p->program->nodes[p->program->results[k].node]);
+        PyObject *value = noted_result(p, to->result, from);
+        int status = value == NULL ? -1 : PyList_Append(to->key, value);
+        Py_XDECREF(value);
+        if (status < 0) return false;
+    }
+    return true;
+}
+
+/* What the steps of a run leave in the world; the last one does as a call does. */
+static bool leave(program *p, const char *notes) {
+    size_t bytes = pa_program_note_bytes(p->program);
+    for (int64_t k = 0; bytes > 0 && k + 1 < p->steps_done; k++)
+        if (!append_notes(p, notes + (size_t)k * bytes)) return false;
+    if (!make_results(p)) return false;
+    if (!p->puts_by_python) return put_results(p);
+    PyObject *all = PyTuple_New(p->program->n_results);
+    for (int32_t i = 0; i < p->program->n_results; i++) pa_tuple_put(&all, i, Py_NewRef(p->made[i]));
+    PyObject *before = p->left;
+    p->left = all;
+    Py_XDECREF(before);
+    return all != NULL;
+}
+
+static PyObject *run_noted(program *p, const pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count, double *losses) {
+    pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
+    if (p->steps_done == 0) return status == PA_OK ? PyLong_FromLong(0) : pa_raise(status);
+    PyObject *type, *value, *traceback;
+    if (status != PA_OK) pa_raise(status);
+    PyErr_Fetch(&type, &value, &traceback);
+    bool done = leave(p, epochs->notes);
+    drop_results(p);
+    if (status == PA_OK) return done ? PyLong_FromLongLong(p->steps_done) : NULL;
+    PyErr_Restore(type, value, traceback); /* which is more to the point than one of the puts */
+    return NULL;
+}
+
+/* The steps made, fewer than asked for where much is noted; NotImplemented where the program does not fit. */
 static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
                           double *losses) {
+    enum { NOTED = 1 << 22 };
     for (int i = 0; i < epochs->n; i++) {
         PyObject *each = PyTuple_GetItem(data, i);
         if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0)
@@ -466,19 +552,16 @@ static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssiz
         p->arguments.in[i] = pa_node_retain(pa_handle_node(each));
     }
     bool may_run = run_obstacle(p) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
-    int fits = may_run ? is_as_it_was(p) : 0;
+    int fits = may_run ? read_number_places(p) : 0;
+    if (fits == 1) fits = is_as_it_was(p);
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_NotImplemented);
-    pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
-    if (p->steps_done == 0) return status == PA_OK ? PyLong_FromLong(0) : pa_raise(status);
-    PyObject *type, *value, *traceback;
-    if (status != PA_OK) pa_raise(status);
-    PyErr_Fetch(&type, &value, &traceback);
-    bool done = make_results(p) && put_results(p);
-    drop_results(p);
-    if (status == PA_OK) return done ? PyLong_FromLongLong(p->steps_done) : NULL;
-    PyErr_Restore(type, value, traceback); /* which is more to the point than one of the puts */
-    return NULL;
+    size_t bytes = pa_program_note_bytes(p->program), most = bytes == 0 ? SIZE_MAX : NOTED / bytes + 1;
+    if ((size_t)count > most) count = (Py_ssize_t)most;
+    if (bytes > 0 && (epochs->notes = pa_mem_alloc_array((size_t)count, bytes)) == NULL) return pa_raise(PA_MEMORY);
+    PyObject *result = run_noted(p, epochs, first, count, losses);
+    if (bytes > 0) pa_mem_free_array(epochs->notes, (size_t)count, bytes);
+    return result;
 }
 
 static PyObject *program_run(PyObject *self, PyObject *arguments) {
@@ -490,15 +573,16 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
         return NULL;
     if (is_calling(p)) return refuse_second_call();
     p->steps_done = 0;
-    if (PyTuple_Size(data) != p->program->n_inputs)
-        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %d arguments", PyTuple_Size(data),
-                            p->program->n_inputs);
+    Py_ssize_t n = p->program->n_inputs - p->n_number_places;
+    if (PyTuple_Size(data) != n)
+        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %zd arguments", PyTuple_Size(data), n);
     double *to = losses_data(losses, count);
     if (to == NULL) return NULL;
     if (order != Py_None && !pa_is_handle(order)) return PyErr_Format(PyExc_TypeError, "run: an order is a Tensor");
     begin_call(p);
-    pa_epochs epochs = {.n = p->program->n_inputs,
+    pa_epochs epochs = {.n = (int)n,
                         .data = p->arguments.in,
+                        .numbers = p->arguments.numbers,
                         .batch = batch,
                         .steps = steps,
                         .order = order == Py_None ? NULL : pa_handle_node(order),
@@ -614,6 +698,10 @@ static PyMethodDef program_methods[] = {
               "The inputs that stand in the places of guards too: input, guard, input …"),
     PA_METHOD("set_given", program_set_given, METH_O, "($self, results, /)",
               "Which results the caller gets, in order."),
+    PA_METHOD("set_state", program_set_state, METH_VARARGS, "($self, results, by_python, /)",
+              "Results that are put into places; by_python: by whoever takes what is left of a run."),
+    PA_METHOD("take_left", program_take_left, METH_NOARGS, "($self, /)",
+              "All results of the last step of a run whose puts are Python's to make, once; or None."),
     PA_METHOD("set_puts", program_set_puts, METH_O, "($self, puts, /)",
               "Where results go: rows (result, guard, member, key, container)."),
     PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)",
