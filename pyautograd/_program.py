@@ -11,7 +11,7 @@ from pyautograd._core import TraceError
 from pyautograd._puts import INTO_GUARDED, Put
 from pyautograd._recording import Recorded
 from pyautograd._signature import NUMBER, Call
-from pyautograd._structure import LEAF, Inner, rebuild
+from pyautograd._structure import LEAF, Inner, first_member, rebuild
 
 
 class Program:
@@ -72,7 +72,9 @@ class Program:
         self._program.set_puts(tuple([put.row() for put in puts]) if in_c else ())
         self._program.set_state(tuple({i for put in puts for i in put.results}), not in_c)
         self._obstacle = None  # to a run
-        if not in_c and any(put.container != INTO_GUARDED for put in puts):
+        if first_member(results) is not LEAF:
+            self._obstacle = "the step's first result is not what it has computed"
+        elif not in_c and any(put.container != INTO_GUARDED for put in puts):
             self._obstacle = "the step appends containers to lists, or writes into its arguments"
         self.is_quick = self._is_direct and not self._guards.has_tensor_options
 

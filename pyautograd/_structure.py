@@ -218,6 +218,13 @@ def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     return row.rebuild(kind, extra, keys, [rebuild(member, leaves) for member in members])
 
 
+def first_member(structure: Any) -> Any:
+    """What a structure begins with: LEAF, a constant, or a container that is empty."""
+    while isinstance(structure, Inner) and structure.members:
+        structure = structure.members[0]
+    return structure
+
+
 def leaf_paths(structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The keys that lead to each leaf."""
     if structure is LEAF:

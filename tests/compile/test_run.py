@@ -169,6 +169,13 @@ def test_the_loss_is_the_first_result() -> None:
     np.testing.assert_array_equal(losses[:4], losses[8:])
 
 
+def test_a_first_result_that_is_a_constant_is_the_loss_of_every_step() -> None:
+    x, _ = data(20)
+    step = pyautograd.compile(lambda x: (0.5, x.sum()))
+    assert step.run(x, batch_size=5, epochs=3).tolist() == [0.5] * 12
+    assert step.programs[0].describe()["run"].startswith("call by call")
+
+
 def test_the_callback_sees_each_epoch_and_stops_it() -> None:
     step, _, _ = make()
     seen = []
