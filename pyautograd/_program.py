@@ -145,8 +145,9 @@ class Program:
             return self._program.run(*arguments)
         finally:
             outputs = self._program.take_left()
-            for put in self._recorded.puts if outputs is not None else ():
-                self._put(put, list(outputs), [])
+            if outputs is not None:
+                for put in self._puts:
+                    self._put(put, list(outputs), [])
 
     @property
     def steps_done(self) -> int:

@@ -146,6 +146,10 @@ class BoundStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._step(*args, **kwargs)
 
+    def run(self, *data: Any, **options: Any) -> Any:
+        """As of the step; the object lives until it ends."""
+        return self._step.run(*data, **options)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._step, name)
 

@@ -176,6 +176,18 @@ def test_a_first_result_that_is_a_constant_is_the_loss_of_every_step() -> None:
     assert step.programs[0].describe()["run"].startswith("call by call")
 
 
+def test_a_run_keeps_the_object_alive_whose_step_it_is() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.model = nn.Linear(4, 1)
+
+        @pyautograd.compile
+        def step(self, x: Tensor) -> Tensor:
+            return self.model(x).sum()
+
+    assert Owner().step.run(data()[0], batch_size=10, epochs=3).shape == (30,)
+
+
 def test_the_callback_sees_each_epoch_and_stops_it() -> None:
     step, _, _ = make()
     seen = []

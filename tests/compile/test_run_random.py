@@ -1,5 +1,6 @@
 """What `run` draws: the order of rows and all that the step draws, from one stream, as a loop of plain steps does."""
 
+import signal
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,22 @@ def test_an_exception_gives_the_stream_back() -> None:
             with pytest.raises(error):
                 world.step.run(*arguments, batch_size=10, epochs=3, seed=1, **options)
             assert pyautograd.get_rng_state() == before
+
+
+def test_an_interrupt_gives_the_stream_back() -> None:
+    """A timer's signal, so that it comes while the steps run in C."""
+    world = World()
+    world.step.run(*data(), batch_size=10, epochs=2)
+    pyautograd.manual_seed(9)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            world.step.run(*data(), batch_size=10, epochs=10**9, seed=1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert pyautograd.get_rng_state() == (9, 0)
 
 
 def test_threads_draw_what_each_draws_alone() -> None:
