@@ -23,13 +23,16 @@ Y = np.array([0, 1, 1, 0, 1, 0, 0, 1])
 class OfTensors:
     """A step over Tensors."""
 
+    rows = (8, 8, 8, 8)  # of each call
+    options: dict[str, Any] = {}
+
     def __init__(self) -> None:
         pa.manual_seed(1)
         self.model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(0.2), nn.Linear(5, 2))
         self.optimizer = pa.optim.Adam(self.model.parameters(), lr=0.1)
         model, optimizer = self.model, self.optimizer
 
-        @pa.compile
+        @pa.compile(**self.options)
         def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
             optimizer.zero_grad()
             loss = F.cross_entropy(model(x), y)
@@ -38,7 +41,7 @@ class OfTensors:
             return loss
 
         self.step: Callable[..., Any] = step
-        self.data = pa.tensor(X), pa.tensor(Y)
+        self.data = [(pa.tensor(np.tile(X, (3, 1))[:n]), pa.tensor(np.tile(Y, 3)[:n])) for n in self.rows]
 
     def numbers(self) -> list[float]:
         return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
@@ -61,7 +64,7 @@ class OfParts:
             return loss
 
         self.step: Callable[..., Any] = step
-        self.data = pa.tensor(X), pa.tensor(Y)
+        self.data = [(pa.tensor(X), pa.tensor(Y))] * 4
 
     def numbers(self) -> list[float]:
         return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
@@ -98,10 +101,17 @@ class OfPython:
             return loss
 
         self.step: Callable[..., Any] = step
-        self.data = pa.tensor(X), pa.tensor(Y)
+        self.data = [(pa.tensor(X), pa.tensor(Y))] * 4
 
     def numbers(self) -> list[float]:
         return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
+
+
+class OfBatches(OfTensors):
+    """The same, with another number of rows in each call."""
+
+    rows = (5, 8, 4, 24)
+    options = {"dynamic_batch": True}
 
 
 class OfValues:
@@ -122,7 +132,7 @@ class OfValues:
             return loss
 
         self.step: Callable[..., Any] = step
-        self.data = X[:2].astype(np.float64), Y[:2]
+        self.data = [(X[:2].astype(np.float64), Y[:2])] * 4
 
     def numbers(self) -> list[float]:
         return [p.data for p in self.model.parameters()]
@@ -134,7 +144,7 @@ def trajectory(kind: type) -> list[list[float]]:
     found = [training.numbers()]
     for i in range(4):
         pa.manual_seed(i)
-        training.step(*training.data)
+        training.step(*training.data[i])
         found.append(training.numbers())
     return found
 
@@ -147,7 +157,7 @@ def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bo
     while made < 4:
         pa.manual_seed(made)
         try:
-            training.step(*training.data)
+            training.step(*training.data[made])
             made += 1
         except MemoryError:
             raised = True
@@ -159,7 +169,7 @@ def with_failure(kind: type, number: int, wanted: list[list[float]]) -> tuple[bo
     return reached, raised
 
 
-@pytest.mark.parametrize("kind", [OfTensors, OfParts, OfPython, OfValues])
+@pytest.mark.parametrize("kind", [OfTensors, OfBatches, OfParts, OfPython, OfValues])
 def test_a_step_that_runs_out_of_memory_was_made_whole_or_not_at_all(kind: type) -> None:
     wanted = trajectory(kind)
     gc.collect()
