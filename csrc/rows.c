@@ -29,9 +29,9 @@ static unsigned axes_that_differ(const pa_node *a, const pa_node *b) {
     return axes;
 }
 
-/* int64 numbers first, first + step, …: those of arange. */
+/* int64 numbers first, first + step, … in memory: those of arange, reshaped or not. */
 static bool counts_up(const pa_node *node, int64_t *first, int64_t *step) {
-    if (node->dtype != PA_INT64 || node->ndim != 1 || node->array->numel < 2) return false;
+    if (node->dtype != PA_INT64 || node->ndim == 0 || node->array->numel < 2) return false;
     const int64_t *numbers = (const int64_t *)(const void *)pa_node_data(node);
     *first = numbers[0];
     *step = numbers[1] - numbers[0];

@@ -18,7 +18,7 @@ from pyautograd._c import refuse_in_step
 from pyautograd._core import Node, Tensor, apply, is_recording, reshape
 from pyautograd._creation import arange
 from pyautograd._elementwise import where
-from pyautograd._rows import Rows
+from pyautograd._rows import Rows, plain
 from pyautograd._shape import broadcast_to
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
@@ -125,7 +125,7 @@ def _linear_positions(arrays: list[np.ndarray[Any, Any]], sizes: list[int], shap
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise IndexError(f"index: index arrays of shapes {shapes} do not broadcast") from None
     linear = np.zeros(arrays[0].shape, dtype=np.int64)
-    for array, size in zip(arrays, sizes, strict=True):
+    for array, size in zip(arrays, map(plain, sizes), strict=True):
         outside = (array < -size) | (array >= size)
         if outside.any():
             raise IndexError(

@@ -14,6 +14,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import from_numpy
 from pyautograd._core import Tensor, apply
 from pyautograd._dtype import int64
+from pyautograd._rows import plain
 
 __all__ = [
     "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim",
@@ -429,7 +430,7 @@ def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
 
 def picked(input: Tensor, at: int, positions: Tensor) -> Tensor:
     """`gather` at positions that are known to be right."""
-    grid = np.ogrid[tuple(slice(size) for size in positions.shape)] if positions.ndim else ()
+    grid = np.ogrid[tuple(slice(plain(size)) for size in positions.shape)] if positions.ndim else ()
     return input[tuple(positions if axis == at else np.asarray(places) for axis, places in enumerate(grid))]
 
 
