@@ -96,21 +96,43 @@ static void find_gradients(pa_program *p) {
     }
 }
 
+/* Which node another was made like; -1 where none is known. */
+static int32_t model_of(const pa_lowering *l, int32_t at) {
+    const pa_node *model = l->p->likes[at];
+    if (model->mark < (uint32_t)l->p->n_nodes && l->p->nodes[model->mark] == model) return (int32_t)model->mark;
+    int32_t variable = pa_log_find(l->log, model);
+    return variable < 0 ? -1 : l->variables[variable].at;
+}
+
 /* Nodes that are no variable's: over a gradient, or over the numbers of a constant that the step writes over. */
-static pa_status rules_of_others(pa_program *p) {
-    find_gradients(p);
+static pa_status rules_of_others(pa_lowering *l) {
+    pa_program *p = l->p;
     for (const pa_instruction *i = p->code; i < p->code + p->n_code; i++)
         if (i->kind == PA_DO_COPY && p->batch->rules[i->source].like < 0)
             p->batch->rules[i->source] = p->batch->rules[i->node];
     for (int32_t k = 0; k < p->n_nodes; k++) {
         pa_size_rule *rule = &p->batch->rules[k];
-        int32_t owner = p->buffers[p->buffer_of[k]].like;
         if (rule->like < 0) {
-            PA_FAIL_IF(owner < 0 || owner >= k, PA_UNSUPPORTED, "compile: a gradient of shape %s set by hand",
+            int32_t model = model_of(l, k);
+            PA_FAIL_IF(model < 0 || model >= k, PA_UNSUPPORTED, "compile: a tensor of shape %s of unknown rows",
                        pa_node_shape_text(p->nodes[k]));
-            *rule = (pa_size_rule){.kind = PA_SIZE_LIKE, .like = owner};
+            *rule = (pa_size_rule){.kind = PA_SIZE_LIKE, .like = model};
         }
         like(p, p->buffer_of[k], k);
+    }
+    return PA_OK;
+}
+
+/* The gradients that an argument brings along, or is left with. */
+static pa_status find_input_gradients(pa_program *p) {
+    for (const pa_captured *c = p->captured; c < p->captured + p->n_captured; c++) {
+        if (c->input < 0 || !p->inputs[c->input].is_batch) continue;
+        int32_t data = p->inputs[c->input].buffer, node = data < 0 ? -1 : p->buffers[data].like;
+        like(p, c->entry, node);
+        like(p, c->gradient, node);
+        bool known =
+            (c->entry < 0 || p->buffers[c->entry].like >= 0) && (c->gradient < 0 || p->buffers[c->gradient].like >= 0);
+        PA_FAIL_IF(!known, PA_UNSUPPORTED, "compile: the gradient of an argument that the step does not use");
     }
     return PA_OK;
 }
@@ -286,7 +308,9 @@ pa_status pa_batch_learn(pa_lowering *l, const pa_log *other) {
     PA_TRY(find_inputs(l, other));
     PA_TRY(rules_of_variables(l, other, rows));
     PA_TRY(rules_of_entries(l, other, rows));
-    PA_TRY(rules_of_others(p));
+    find_gradients(p);
+    PA_TRY(rules_of_others(l));
+    PA_TRY(find_input_gradients(p));
     PA_TRY(find_constants(l, other, rows));
     find_varying(p);
     return check_rules(l, other, rows);

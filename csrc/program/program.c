@@ -30,6 +30,7 @@ void pa_program_release(pa_program *p) {
     pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
     pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
     pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);
+    pa_mem_free(p->likes, p->likes_capacity * sizeof *p->likes);
     pa_mem_free(p->buffers, p->buffers_capacity * sizeof *p->buffers);
     pa_mem_free(p->code, p->code_capacity * sizeof *p->code);
     pa_mem_free(p->fused, p->fused_capacity * sizeof *p->fused);
@@ -58,12 +59,15 @@ pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, size_t bytes
     return PA_OK;
 }
 
-static pa_status add_node(pa_program *p, pa_node *node, int32_t buffer, int64_t offset, int32_t *out) {
+static pa_status add_node(pa_program *p, pa_node *node, const pa_node *like, int32_t buffer, int64_t offset,
+                          int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->nodes, &p->nodes_capacity, (size_t)p->n_nodes + 1, sizeof *p->nodes));
     PA_TRY(pa_mem_reserve(&p->buffer_of, &p->buffer_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->buffer_of));
     PA_TRY(pa_mem_reserve(&p->offset_of, &p->offset_of_capacity, (size_t)p->n_nodes + 1, sizeof *p->offset_of));
+    PA_TRY(pa_mem_reserve(&p->likes, &p->likes_capacity, (size_t)p->n_nodes + 1, sizeof *p->likes));
     node->mark = (uint32_t)p->n_nodes;
     p->nodes[p->n_nodes] = node;
+    p->likes[p->n_nodes] = like;
     p->buffer_of[p->n_nodes] = buffer;
     p->offset_of[p->n_nodes] = offset;
     *out = p->n_nodes++;
@@ -82,7 +86,7 @@ pa_status pa_program_new_node(pa_program *p, const pa_node *like, bool contiguou
         memcpy(node->array->params, like->array->params, sizeof like->array->params);
         memcpy(node->array->ints, like->array->ints, sizeof like->array->ints);
     }
-    pa_status status = add_node(p, node, buffer, offset, out);
+    pa_status status = add_node(p, node, like, buffer, offset, out);
     if (status != PA_OK) pa_node_release(node);
     return status;
 }

@@ -222,8 +222,9 @@ typedef struct pa_program {
     pa_node **nodes;           /* private; `mark` is a node's index */
     int32_t *buffer_of;        /* of each node */
     int64_t *offset_of;        /* bytes into it */
+    const pa_node **likes;     /* in whose shape each was made, while the program is lowered */
     int32_t n_nodes;
-    size_t nodes_capacity, buffer_of_capacity, offset_of_capacity;
+    size_t nodes_capacity, buffer_of_capacity, offset_of_capacity, likes_capacity;
     pa_buffer *buffers;
     int32_t n_buffers;
     size_t buffers_capacity;

@@ -24,7 +24,7 @@ class OfTensors:
     """A step over Tensors."""
 
     rows = (8, 8, 8, 8)  # of each call
-    options: dict[str, Any] = {}
+    dynamic_batch = False
 
     def __init__(self) -> None:
         pa.manual_seed(1)
@@ -32,7 +32,7 @@ class OfTensors:
         self.optimizer = pa.optim.Adam(self.model.parameters(), lr=0.1)
         model, optimizer = self.model, self.optimizer
 
-        @pa.compile(**self.options)
+        @pa.compile(dynamic_batch=self.dynamic_batch)
         def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
             optimizer.zero_grad()
             loss = F.cross_entropy(model(x), y)
@@ -111,7 +111,7 @@ class OfBatches(OfTensors):
     """The same, with another number of rows in each call."""
 
     rows = (5, 8, 4, 24)
-    options = {"dynamic_batch": True}
+    dynamic_batch = True
 
 
 class OfValues:

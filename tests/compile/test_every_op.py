@@ -255,16 +255,16 @@ def plain(value: Any) -> Any:
     return plain(list(value)) if isinstance(value, Iterator) else (type(value), value)
 
 
-def check_equal(a: Any, b: Any) -> None:
+def check_equal(a: Any, b: Any, tolerance: float = 1e-6) -> None:
     if isinstance(a, np.ndarray):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
     elif isinstance(a, list | tuple):
         assert len(a) == len(b)
         for x, y in zip(a, b):
-            check_equal(x, y)
+            check_equal(x, y, tolerance)
     elif isinstance(a, dict):
         assert a.keys() == b.keys()
-        check_equal(list(a.values()), list(b.values()))
+        check_equal(list(a.values()), list(b.values()), tolerance)
     else:
         assert a == b or (a != a and b != b)
 
@@ -322,10 +322,14 @@ def modules(name: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
             yield args, {each.name: value}
 
 
+def called_with(name: str) -> tuple[Any, ...]:
+    return CALLED_WITH.get(name, (probabilities(), probabilities()) if name.endswith("Loss") else (matrix(),))
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", sorted(MODULES.keys() - OUTSIDE))
 def test_a_module_is_compiled_as_it_is_called(name: str, training: bool) -> None:
-    given = CALLED_WITH.get(name, (probabilities(), probabilities()) if name.endswith("Loss") else (matrix(),))
+    given = called_with(name)
 
     def make(args: tuple[Any, ...], kwargs: dict[str, Any]) -> nn.Module:
         module: nn.Module = copy.deepcopy(MODULES[name](*args, **kwargs))
