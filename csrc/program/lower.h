@@ -73,4 +73,17 @@ int32_t pa_lower_update(pa_lowering *l, const pa_entry *entry);
 /* Describes result i, and finds its variable. */
 pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t *variable);
 
+/* ---- sweeps of a step over tensors ---- */
+
+/* A buffer for the gradient of a node; in a sweep, that of each node: -1, none yet. */
+pa_status pa_lower_new_gradient(pa_lowering *l, const pa_node *like, int32_t *out);
+int32_t *pa_lower_new_gradients(const pa_lowering *l);
+void pa_lower_free_gradients(const pa_lowering *l, int32_t *gradients);
+
+/* The backwards of what was recorded before an entry, the last first; `checks`: for NaNs and infinities. */
+pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients);
+
+/* Behind the whole step: what makes the program an op of its caller's graph (lower_history.c). */
+pa_status pa_lower_history(pa_lowering *l, int n_outputs, pa_node *const *outputs);
+
 #endif

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "batch.h"
-#include "history.h"
 #include "instruction.h"
-#include "live.h"
 
 static pa_instruction instruction(pa_instruction_kind kind) {
     return (pa_instruction){.kind = (uint8_t)kind, .node = -1, .source = -1, .gradient = -1, .targets = -1};
@@ -99,7 +97,7 @@ static pa_status result_node(pa_lowering *l, int32_t variable) {
 
 /* ---- gradients ---- */
 
-static pa_status new_gradient(pa_lowering *l, const pa_node *like, int32_t *out) {
+pa_status pa_lower_new_gradient(pa_lowering *l, const pa_node *like, int32_t *out) {
     return pa_program_new_buffer(l->p, PA_BUFFER_ARENA, pa_node_bytes(like), out);
 }
 
@@ -127,7 +125,7 @@ static pa_status current_gradient(pa_lowering *l, int32_t variable, int32_t *out
         l->p->captured[captured].entry_present = present;
         if (present) PA_TRY(pa_lower_entry_gradient(l, variable, gradient));
     } else if (*gradient == PA_GRADIENT_CLEARED && is_value(l, variable)) {
-        PA_TRY(new_gradient(l, node, gradient));
+        PA_TRY(pa_lower_new_gradient(l, node, gradient));
         PA_TRY(emit(l, PA_DO_ZERO, -1, -1, *gradient));
     }
     *out = *gradient < 0 ? -1 : *gradient;
@@ -216,7 +214,7 @@ static pa_status lower_backward_of(pa_lowering *l, int32_t at, const pa_entry *e
         if (wanted && !again && has_gradient_formula(node, k)) {
             int32_t *buffer = &gradients[parent->mark];
             bool accumulates = *buffer >= 0;
-            if (!accumulates) PA_TRY(new_gradient(l, parent, buffer));
+            if (!accumulates) PA_TRY(pa_lower_new_gradient(l, parent, buffer));
             target = accumulates ? *buffer | PA_TARGET_ACCUMULATES : *buffer;
             any = true;
         }
@@ -225,14 +223,13 @@ static pa_status lower_backward_of(pa_lowering *l, int32_t at, const pa_entry *e
     return any ? pa_program_emit(p, &i) : PA_OK;
 }
 
-/* The buffer of each node's gradient in a sweep: -1, none yet. */
-static int32_t *new_gradients(const pa_lowering *l) {
+int32_t *pa_lower_new_gradients(const pa_lowering *l) {
     int32_t *gradients = pa_mem_alloc_array((size_t)l->p->n_nodes, sizeof *gradients);
     for (int32_t i = 0; gradients != NULL && i < l->p->n_nodes; i++) gradients[i] = -1;
     return gradients;
 }
 
-static void free_gradients(const pa_lowering *l, int32_t *gradients) {
+void pa_lower_free_gradients(const pa_lowering *l, int32_t *gradients) {
     pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
 }
 
@@ -246,8 +243,7 @@ static pa_status sweep_hidden(pa_lowering *l, const pa_entry *entry, int32_t *gr
     return PA_OK;
 }
 
-/* The backwards of what was recorded before an entry, the last first; what they find is checked under detect_anomaly. */
-static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients) {
+pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients) {
     for (const pa_entry *e = from; e-- > l->log->entries;) {
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
@@ -265,10 +261,10 @@ static pa_status sweep_back(pa_lowering *l, const pa_entry *from, bool checks, i
 static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gradients) {
     const int32_t *in = l->log->operands + entry->operands;
     int32_t root = l->variables[in[0]].at, seed;
-    PA_TRY(new_gradient(l, l->p->nodes[root], &seed));
+    PA_TRY(pa_lower_new_gradient(l, l->p->nodes[root], &seed));
     gradients[root] = seed;
     PA_TRY(emit(l, PA_DO_SEED, root, entry->n == 2 ? l->variables[in[1]].at : -1, seed));
-    return sweep_back(l, entry, entry->n_ints > 0, gradients);
+    return pa_lower_sweep_back(l, entry, entry->n_ints > 0, gradients);
 }
 
 /* What a sweep leaves in the gradients that somebody looks at. Leaves add it to what they have; a Value that is the
@@ -291,13 +287,13 @@ static pa_status lower_backward(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
     for (int k = 0; k < entry->n; k++) PA_TRY(need_node(l, in[k]));
     if (!pa_node_requires_grad(l->p->nodes[l->variables[in[0]].at])) return PA_OK; /* nothing that anybody looks at */
-    int32_t *gradients = new_gradients(l);
+    int32_t *gradients = pa_lower_new_gradients(l);
     if (gradients == NULL) return PA_MEMORY;
     pa_status status = lower_sweep(l, entry, gradients);
     if (status == PA_OK && entry->kind == PA_ENTRY_BACKWARD) status = settle_sweep(l, in[0], gradients);
     for (size_t v = 0; v < l->log->n_variables && entry->kind == PA_ENTRY_GRAD; v++)
         l->variables[v].found = l->variables[v].at < 0 ? -1 : gradients[l->variables[v].at];
-    free_gradients(l, gradients);
+    pa_lower_free_gradients(l, gradients);
     return status;
 }
 
@@ -308,7 +304,7 @@ static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
     PA_TRY(pa_lower_maker(l, variable, &op));
     PA_FAIL_IF(op->op == PA_OP_local_grads, PA_UNSUPPORTED,
                "compile: _backward() of a Value given with its local gradients, among tensors; call backward()");
-    int32_t *gradients = new_gradients(l);
+    int32_t *gradients = pa_lower_new_gradients(l);
     if (gradients == NULL) return PA_MEMORY;
     pa_status status = current_gradient(l, variable, &gradients[l->variables[variable].at]);
     for (int k = 0; k < op->n && status == PA_OK; k++) {
@@ -316,7 +312,7 @@ static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
         status = current_gradient(l, operand, &gradients[l->variables[operand].at]);
     }
     if (status == PA_OK) status = lower_backward_of(l, l->variables[variable].at, op, NULL, gradients);
-    free_gradients(l, gradients);
+    pa_lower_free_gradients(l, gradients);
     return status;
 }
 
@@ -478,7 +474,7 @@ static pa_status mark_written(pa_lowering *l, int32_t variable) {
 static pa_status lower_set_number(pa_lowering *l, int32_t variable, int32_t source) {
     int32_t buffer, node;
     const pa_node *like = l->p->nodes[l->variables[variable].at];
-    PA_TRY(new_gradient(l, like, &buffer));
+    PA_TRY(pa_lower_new_gradient(l, like, &buffer));
     PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &node));
     PA_TRY(set_gradient(l, variable, buffer));
     return emit(l, PA_DO_WRITE, node, source, -1);
@@ -658,7 +654,7 @@ static pa_status lower_result_gradient(pa_lowering *l, int32_t variable, pa_resu
     if (l->p->buffers[buffer].kind != PA_BUFFER_ARENA) { /* somebody else has it too */
         const pa_node *like = l->p->nodes[made->at];
         PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &from));
-        PA_TRY(new_gradient(l, like, &buffer));
+        PA_TRY(pa_lower_new_gradient(l, like, &buffer));
         PA_TRY(pa_program_new_node(l->p, like, true, buffer, 0, &to));
         PA_TRY(emit(l, PA_DO_COPY, to, from, -1));
     }
@@ -683,140 +679,6 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
         if (!r->copied) b->kind = PA_BUFFER_RESULT;
         PA_TRY(lower_result_gradient(l, variable, r));
     }
-    return PA_OK;
-}
-
-/* ---- the backward that makes the program an op of its caller's graph ---- */
-
-/* Does the step write over a variable's memory after an entry? */
-static bool is_written_after(const pa_lowering *l, const pa_entry *entry, int32_t variable) {
-    const pa_log *log = l->log;
-    int32_t base = l->variables[variable].base, captured = l->variables[base].captured;
-    if (!l->variables[base].written && (captured < 0 || !l->p->captured[captured].written)) return false;
-    for (const pa_entry *e = entry + 1; e < log->entries + log->n_entries; e++) {
-        const int32_t *in = log->operands + e->operands;
-        bool first = e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL;
-        int n = e->kind == PA_ENTRY_UPDATE ? e->n : first && e->n > 0;
-        for (int i = 0; i < n; i++)
-            if (l->variables[in[i]].base == base) return true;
-    }
-    return false;
-}
-
-/* Does the step write over what this entry's backward reads? Then a backward raises, as the plain call's does. */
-static bool becomes_stale(const pa_lowering *l, const pa_entry *e) {
-    unsigned reads = pa_op_table[e->op].effects;
-    for (int i = 0; i < e->n && i < PA_MAX_OPERANDS; i++)
-        if (reads & (READS_A << i) && is_written_after(l, e, l->log->operands[e->operands + i])) return true;
-    return reads & READS_OUT && is_written_after(l, e, e->out);
-}
-
-static pa_status seed_result(pa_lowering *l, int32_t result, int32_t *gradients) {
-    pa_instruction i = instruction(PA_DO_UPSTREAM);
-    i.node = l->p->results[result].node;
-    i.source = result;
-    i.accumulate = gradients[i.node] >= 0;
-    if (!i.accumulate) PA_TRY(new_gradient(l, l->p->nodes[i.node], &gradients[i.node]));
-    i.gradient = gradients[i.node];
-    return pa_program_emit(l->p, &i);
-}
-
-/* The backward of a part: from its results to what it hands on. */
-static pa_status sweep_part(pa_lowering *l, int32_t part, int32_t *gradients) {
-    pa_program *p = l->p;
-    const pa_entry *end = l->log->entries + l->log->n_entries;
-    for (int32_t r = 0; r < p->n_results; r++)
-        if (p->results[r].part == part) PA_TRY(seed_result(l, r, gradients));
-    PA_TRY(sweep_back(l, end, false, gradients));
-    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
-        int32_t at = l->variables[v].at, captured;
-        if (at < 0 || gradients[at] < 0 || !pa_lower_outlives(l, v) || !pa_node_requires_grad(p->nodes[at])) continue;
-        PA_TRY(pa_lower_captured(l, v, &captured));
-        pa_buffer *handed = &p->buffers[gradients[at]];
-        handed->kind = PA_BUFFER_HANDED;
-        handed->also = p->captured[captured].handed;
-        p->captured[captured].handed = gradients[at];
-    }
-    bool *is_stale = &p->history.parts[part].is_stale;
-    for (const pa_entry *e = l->log->entries; e < end && !*is_stale; e++) {
-        int32_t at = e->kind == PA_ENTRY_OP && e->tracked ? l->variables[e->out].at : -1;
-        *is_stale = at >= 0 && gradients[at] >= 0 && becomes_stale(l, e);
-    }
-    return PA_OK;
-}
-
-static int32_t part_of(const int32_t *parts, int32_t part) {
-    while (parts[part] != part) part = parts[part];
-    return part;
-}
-
-/* Results belong together whose ways back meet before a leaf. `of`: of each node, `parts`: each stands for itself or
-   has joined another. */
-static void join_parts(const pa_program *p, int32_t *of, int32_t *parts) {
-    for (int32_t n = p->n_nodes; n-- > 0;) { /* operands stand before what is computed of them */
-        const pa_node *node = p->nodes[n];
-        for (int k = 0; k < node->n_parents && of[n] >= 0; k++) {
-            const pa_node *parent = pa_node_parent(node, k);
-            if (!pa_node_requires_grad(parent) || parent->n_parents == 0) continue;
-            int32_t *found = &of[parent->mark];
-            if (*found < 0) *found = of[n];
-            parts[part_of(parts, *found)] = part_of(parts, of[n]);
-        }
-    }
-}
-
-/* Which results have a history, and which of them make a part. */
-static pa_status find_parts(pa_lowering *l, int32_t n, pa_node *const *outputs) {
-    pa_program *p = l->p;
-    size_t room = (size_t)n + 1;
-    bool *live = pa_mem_alloc_array(room, sizeof *live);
-    int32_t *of = new_gradients(l), *parts = pa_mem_alloc_array(room, sizeof *parts), all = 0;
-    pa_status status = live == NULL || of == NULL || parts == NULL ? PA_MEMORY : PA_OK;
-    if (status == PA_OK) status = pa_log_find_live(l->log, n, outputs, live);
-    for (int32_t r = 0; r < n && status == PA_OK; r++) {
-        int32_t at = p->results[r].node;
-        if (!live[r] || p->results[r].is_place || !pa_node_requires_grad(p->nodes[at])) continue;
-        if (of[at] < 0) {
-            of[at] = all;
-            parts[all] = all;
-            all++;
-        }
-        p->results[r].part = of[at];
-    }
-    if (status == PA_OK && all > 0) {
-        join_parts(p, of, parts);
-        for (int32_t r = 0; r < n; r++)
-            if (p->results[r].part >= 0) p->results[r].part = part_of(parts, p->results[r].part);
-        status = pa_history_new_parts(p, all);
-    }
-    pa_mem_free_array(live, room, sizeof *live);
-    pa_mem_free_array(parts, room, sizeof *parts);
-    free_gradients(l, of);
-    return status;
-}
-
-static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes)) {
-    pa_program *p = context;
-    for (int32_t r = 0; r < p->n_results; r++)
-        if (p->results[r].buffer == buffer && p->buffers[buffer].kind == PA_BUFFER_RESULT) {
-            p->buffers[buffer].kind = PA_BUFFER_ARENA;
-            p->results[r].copied = true;
-        }
-}
-
-static pa_status lower_history(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
-    pa_program *p = l->p;
-    PA_TRY(find_parts(l, n_outputs, outputs));
-    int32_t split = p->n_code;
-    for (int32_t part = 0; part < p->history.n_parts; part++) {
-        int32_t *gradients = new_gradients(l);
-        if (gradients == NULL) return PA_MEMORY;
-        pa_status status = sweep_part(l, part, gradients);
-        free_gradients(l, gradients);
-        PA_TRY(status);
-    }
-    /* What the backward reads of the results is the program's own, whatever becomes of them. */
-    for (int32_t i = split; i < p->n_code; i++) pa_instruction_visit(p, &p->code[i], keep_in_arena, p);
     return PA_OK;
 }
 
@@ -850,7 +712,7 @@ static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     }
     PA_TRY(settle_gradients(l));
     PA_TRY(lower_results(l, n_outputs, outputs));
-    return lower_history(l, n_outputs, outputs);
+    return pa_lower_history(l, n_outputs, outputs);
 }
 
 pa_status pa_lower_tensors(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,

@@ -1,5 +1,6 @@
 """A compiled call is one op of its caller's graph: gradients go through it as through the function itself."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
+from pyautograd._draw import draw_dot
+from pyautograd._trace import trace
 from pyautograd.nn import functional as F
 
 
@@ -317,3 +320,54 @@ def test_results_that_share_no_graph_are_freed_apart() -> None:
                     ws[0] -= 0.1
                 found.append([w.grad.tolist() for w in ws])  # type: ignore[union-attr]
         assert all(np.allclose(a, b) for a, b in zip(found[:5], found[5:]))
+
+
+def test_a_history_that_ends_in_the_step_is_one() -> None:
+    compiled = pa.compile(lambda x: (x * x.detach().requires_grad_()).mean())
+    for _ in range(4):
+        out = compiled(pa.ones(3))
+        assert out.requires_grad
+        out.backward()
+
+
+def test_a_leaf_that_the_step_makes_and_returns_is_refused() -> None:
+    def function(x: Tensor) -> tuple[Tensor, Tensor]:
+        z = x.detach().requires_grad_()
+        return z, (z * z).sum()
+
+    compiled = pa.compile(function)
+    with pytest.raises(pa.TraceError, match="leaf"):
+        for _ in range(3):
+            compiled(pa.ones(3))
+
+
+def test_threads_with_models_of_their_own_train_as_alone() -> None:
+    def work(seed: int, found: dict[int, Any]) -> None:
+        pa.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(64, 96), nn.Tanh(), nn.Linear(96, 4))
+        compiled, optimizer = pa.compile(model), optim.SGD(model.parameters(), lr=0.1)
+        x, y = pa.randn(512, 64), pa.randint(0, 4, (512,))
+        for _ in range(12):
+            optimizer.zero_grad()
+            F.cross_entropy(compiled(x), y).backward()
+            optimizer.step()
+        found[seed] = numbers(model)
+
+    alone: dict[int, Any] = {}
+    together: dict[int, Any] = {}
+    for seed in range(3):
+        work(seed, alone)
+    threads = [threading.Thread(target=work, args=(seed, together)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert alone == together
+
+
+def test_a_result_of_a_compiled_call_can_be_traced_and_drawn() -> None:
+    w = pa.tensor([2.0, 3.0], requires_grad=True)
+    compiled = pa.compile(lambda x: ((w * x).sum(), (w / x).sum()))
+    for _ in range(3):
+        a, b = compiled(pa.ones(2))
+    assert "program" in str(trace(a * b)) and "program" in draw_dot(a * b).source
