@@ -88,7 +88,8 @@ static pa_status check_own_leaves(const pa_program *p, const int32_t *of, int32_
         for (int k = 0; k < p->nodes[n]->n_parents && of[n] >= 0; k++)
             for (int32_t r = 0; r < n_outputs; r++)
                 PA_FAIL_IF(pa_node_parent(p->nodes[n], k) == p->nodes[p->results[r].node] &&
-                               of[p->results[r].node] == NO_HISTORY && pa_node_requires_grad(outputs[r]),
+                               of[p->results[r].node] == NO_HISTORY && !p->results[r].is_place &&
+                               pa_node_requires_grad(outputs[r]),
                            PA_UNSUPPORTED,
                            "compile: a leaf of shape %s that the step makes, and returns beside what depends on it; "
                            "make it outside and give it as an argument, or return it detached",
