@@ -693,6 +693,8 @@ class _Walk:
         }
         if theirs:
             self._row(self.rows.referents(cls), f"the bases of {cls.__name__}")
+            for name in sorted({"__name__", "__qualname__"} & self.names.attributes):
+                self._row(self.rows.attribute(cls, name), f"{place}.{name}")
         for each in cls.__mro__:
             if each in theirs:
                 attributes = _class_dict(each)
@@ -749,12 +751,17 @@ class _Walk:
             for name in sorted(guarded, key=str):
                 self._item(attributes, name, f"{place}.{name}", is_module, self._is_host(name))
             self._row(self.rows.members(attributes, is_module), f"the attributes of {place}")
-        if users and value is not self.owner:  # whose class its step goes by, and which is not to be kept alive
+        held = value
+        if value is self.owner:  # not to be kept alive; its step goes by its class
+            held = weakref.proxy(value)
+            if attributes is not None:
+                self._row(self.rows.attribute(held, "_held" if is_module else "__dict__"), f"the attributes of {place}")
+        elif users:
             self._row(self.rows.object(value, is_module), f"the class of {place}")
         for each in cls.__mro__:
             for name, member in list(vars(each).items()):
                 if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
-                    self._value(self.rows.attribute(value, name), f"{place}.{name}", getattr(value, name, None))
+                    self._value(self.rows.attribute(held, name), f"{place}.{name}", getattr(value, name, None))
         self._class(cls, place, True)
 
     def _is_structure(self, held: Any, users: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
+import gc
 import operator
 import sys
 import weakref
@@ -52,6 +53,50 @@ def test_keys_of_dicts_and_members_of_sets_are_read() -> None:
     table, members = {key: 1.0}, frozenset({key})
     follows(lambda x: x * sum(each.by for each in table), lambda: setattr(key, "by", 3.0))
     follows(lambda x: x * sum(each.by for each in members), lambda: setattr(key, "by", 4.0))
+
+
+def test_names_of_classes_and_functions_are_read() -> None:
+    class Box:
+        pass
+
+    def helper() -> None: ...
+
+    follows(lambda x: x * len(Box.__name__), lambda: setattr(Box, "__name__", "Larger"))
+    follows(lambda x: x * len(helper.__name__), lambda: setattr(helper, "__name__", "longer_name"))
+
+
+def test_the_attributes_of_a_compiled_method_s_object_are_read() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.by = 2.0
+
+        @pyautograd.compile
+        def step(self, x: Tensor) -> Tensor:
+            return x * self.by
+
+    class Slotted:
+        __slots__ = ("__weakref__", "by")
+
+        @pyautograd.compile
+        def step(self, x: Tensor) -> Tensor:
+            return x * self.by  # type: ignore[no-any-return]
+
+    def replace(owner: Any) -> None:
+        owner.__dict__ = {"by": 3.0}
+
+    def write(owner: Any) -> None:
+        owner.by = 3.0
+
+    for kind, change in ((Owner, replace), (Owner, write), (Slotted, write)):
+        owner: Any = kind()
+        owner.by = 2.0
+        assert [owner.step(pyautograd.ones(1)).item() for _ in range(4)] == [2.0] * 4
+        change(owner)
+        assert [owner.step(pyautograd.ones(1)).item() for _ in range(4)] == [3.0] * 4
+        gone = weakref.ref(owner)
+        del owner
+        gc.collect()
+        assert gone() is None  # its step does not keep it alive
 
 
 def test_views_of_containers_are_read() -> None:
