@@ -90,6 +90,45 @@ def test_variational_autoencoder() -> None:
     check(script, uniform(8, 2, 5))
 
 
+def test_generative_adversarial_network() -> None:
+    def script() -> Any:
+        latent = 3
+        netG = nn.Sequential(nn.Linear(latent, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+        netD = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1), nn.Sigmoid())
+        criterion = nn.BCELoss()
+        optimizerD = optim.Adam(netD.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        optimizerG = optim.Adam(netG.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        G_losses: list[float] = []
+        D_losses: list[float] = []
+
+        def step(real: Tensor) -> None:
+            netD.zero_grad()
+            label = torch.full((real.size(0),), 1.0)
+            output = netD(real).view(-1)
+            errD_real = criterion(output, label)
+            errD_real.backward()
+            noise = torch.randn(real.size(0), latent)
+            fake = netG(noise)
+            label.fill_(0.0)
+            output = netD(fake.detach()).view(-1)
+            errD_fake = criterion(output, label)
+            errD_fake.backward()
+            errD = errD_real + errD_fake
+            optimizerD.step()
+            netG.zero_grad()
+            label.fill_(1.0)
+            output = netD(fake).view(-1)
+            errG = criterion(output, label)
+            errG.backward()
+            optimizerG.step()
+            G_losses.append(errG.item())
+            D_losses.append(errD.item())
+
+        return step, (netG, netD, optimizerD, optimizerG, G_losses, D_losses)
+
+    check(script, normal(8, 2))
+
+
 def test_real_nvp() -> None:
     class Coupling(nn.Module):
         def __init__(self, mask: list[float]) -> None:

@@ -53,6 +53,52 @@ def test_neural_ordinary_differential_equation() -> None:
     check(script, normal(5, 2), normal(4, 5, 2))
 
 
+class BayesianLinear(nn.Module):
+    """Weights with a mean and a spread; a forward leaves its KL divergence on the layer."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.mu = nn.Parameter(torch.randn(n_out, n_in) * 0.1)
+        self.rho = nn.Parameter(torch.full((n_out, n_in), -3.0))
+        self.kl: Any = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        sigma = torch.log1p(torch.exp(self.rho))
+        weight = self.mu + sigma * torch.randn_like(sigma)
+        self.kl = (-torch.log(sigma) + (sigma**2 + self.mu**2) / 2 - 0.5).sum()
+        return F.linear(x, weight)
+
+
+def test_bayes_by_backprop() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.l1, self.l2 = BayesianLinear(3, 6), BayesianLinear(6, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.l2(torch.tanh(self.l1(x)))  # type: ignore[no-any-return]
+
+        def kl(self) -> Tensor:
+            return self.l1.kl + self.l2.kl  # type: ignore[no-any-return]
+
+    def script() -> Any:
+        net = Net()
+        optimizer = optim.Adam(net.parameters(), lr=1e-2)
+
+        def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            optimizer.zero_grad()
+            nll = 0.5 * ((net(x) - y) ** 2).sum()
+            kl = net.kl()
+            loss = nll + kl / 10
+            loss.backward()
+            optimizer.step()
+            return loss, kl
+
+        return step, (net, optimizer)
+
+    check(script, normal(8, 3), normal(8, 1))
+
+
 class StraightThrough(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -99,6 +99,39 @@ class ActorCritic(nn.Module):
         return F.log_softmax(self.action_head(x), dim=-1), self.value_head(x).squeeze(-1)
 
 
+def test_proximal_policy_optimisation() -> None:
+    def script() -> Any:
+        model = ActorCritic()
+        optimizer = optim.Adam(model.parameters(), lr=3e-4, eps=1e-5)
+        clip_coef, ent_coef, vf_coef = 0.2, 0.01, 0.5
+        clipfracs: list[float] = []
+
+        def update(obs: Tensor, action: Tensor, old_logprob: Tensor, advantage: Tensor, returns: Tensor) -> Any:
+            for _epoch in range(2):
+                log_probs, newvalue = model(obs)
+                newlogprob = log_probs.gather(1, action.unsqueeze(1)).squeeze(1)
+                entropy = -(log_probs.exp() * log_probs).sum(dim=1)
+                logratio = newlogprob - old_logprob
+                ratio = logratio.exp()
+                with torch.no_grad():
+                    clipfracs.append(((ratio - 1.0).abs() > clip_coef).float().mean().item())
+                normalised = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+                pg_loss1 = -normalised * ratio
+                pg_loss2 = -normalised * torch.clamp(ratio, 1 - clip_coef, 1 + clip_coef)
+                pg_loss = torch.max(pg_loss1, pg_loss2).mean()
+                v_loss = 0.5 * ((newvalue - returns) ** 2).mean()
+                loss = pg_loss - ent_coef * entropy.mean() + v_loss * vf_coef
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+                optimizer.step()
+            return pg_loss, v_loss, entropy.mean()
+
+        return update, (model, optimizer, clipfracs)
+
+    check(script, normal(8, 4), integers(3, 8), normal(8), normal(8), normal(8))
+
+
 def test_actor_critic_over_an_episode() -> None:
     def script() -> Any:
         model = ActorCritic()
@@ -130,3 +163,30 @@ def test_actor_critic_over_an_episode() -> None:
         return finish_episode, (model, optimizer)
 
     check(script, normal(5, 4), integers(3, 5), normal(5))
+
+
+def test_linear_quadratic_regulator() -> None:
+    def script() -> Any:
+        A = torch.tensor([[1.0, 0.1], [0.0, 1.0]])
+        B = torch.tensor([[0.0], [0.1]])
+        Q, R = torch.eye(2), 0.1 * torch.eye(1)
+        K = torch.zeros(1, 2, requires_grad=True)
+        best = {"K": K.detach().clone()}
+
+        def step(x: Tensor, lr: float = 0.01) -> Tensor:
+            cost = torch.zeros(())
+            for _t in range(10):
+                u = -x @ K.T
+                cost = cost + ((x @ Q) * x).sum(dim=1).mean() + ((u @ R) * u).sum(dim=1).mean()
+                x = x @ A.T + u @ B.T
+            if K.grad is not None:
+                K.grad.zero_()
+            cost.backward()
+            with torch.no_grad():
+                K.sub_(lr * K.grad)
+            best["K"] = K.detach().clone()
+            return cost
+
+        return step, (K, best)
+
+    check(script, normal(4, 2))

@@ -10,6 +10,27 @@ from pyautograd.nn import functional as F
 from .script import check, coins, integers, normal, uniform
 
 
+def test_linear_regression() -> None:
+    def script() -> Any:
+        model = nn.Linear(3, 1)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        criterion = nn.MSELoss()
+        losses: list[float] = []
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            prediction = model(x)
+            loss = criterion(prediction, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            return loss
+
+        return step, (model, optimizer, losses)
+
+    check(script, normal(16, 3), normal(16, 1))
+
+
 def test_logistic_regression_by_hand() -> None:
     def script() -> Any:
         w = torch.zeros(4, requires_grad=True)
@@ -50,6 +71,42 @@ class Tanh:
 
     def parameters(self) -> list[Tensor]:
         return []
+
+
+def test_char_rnn() -> None:
+    class RNN(nn.Module):
+        def __init__(self, vocabulary: int, hidden: int) -> None:
+            super().__init__()
+            self.hidden = hidden
+            self.embed = nn.Embedding(vocabulary, hidden)
+            self.cell = nn.Linear(2 * hidden, hidden)
+            self.head = nn.Linear(hidden, vocabulary)
+
+        def forward(self, tokens: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = []
+            for t in range(tokens.shape[1]):
+                h = torch.tanh(self.cell(torch.cat([self.embed(tokens[:, t]), h], dim=1)))
+                outputs.append(self.head(h))
+            return torch.stack(outputs, dim=1), h
+
+    def script() -> Any:
+        model = RNN(7, 5)
+        optimizer = optim.Adam(model.parameters(), lr=1e-2)
+        state = {"h": torch.zeros(4, 5)}
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            logits, h = model(x, state["h"])
+            state["h"] = h.detach()
+            loss = F.cross_entropy(logits.view(-1, 7), y.view(-1))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            return loss
+
+        return step, (model, optimizer, state)
+
+    check(script, integers(7, 4, 6), integers(7, 4, 6))
 
 
 class Head(nn.Module):
