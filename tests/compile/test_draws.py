@@ -94,6 +94,42 @@ def test_a_seeded_generator_goes_on_from_its_seed_in_a_program() -> None:
     assert calls(step, pa.ones(1)) == first
 
 
+def test_another_generator_in_its_place_is_drawn_from() -> None:
+    held = {"generator": Generator().manual_seed(1)}
+
+    def step(x: Tensor) -> Tensor:
+        return x + pa.rand(2, generator=held["generator"])
+
+    compiled = pa.compile(step)
+    calls(compiled, pa.ones(1))
+    held["generator"] = Generator().manual_seed(7)
+    drawn = calls(compiled, pa.ones(1))
+    held["generator"] = Generator().manual_seed(7)
+    assert calls(step, pa.ones(1)) == drawn
+
+
+def test_run_draws_from_a_generator_what_the_plain_loop_draws() -> None:
+    rows = pa.arange(12.0).reshape(12, 1)
+
+    def training() -> Any:
+        w, generator = nn.Parameter(pa.zeros(1)), Generator().manual_seed(5)
+
+        def step(x: Tensor) -> Tensor:
+            w.grad = None
+            loss = ((w - x) ** 2 * pa.rand(1, generator=generator)).sum()
+            loss.backward()
+            with pa.no_grad():
+                w.sub_(w.grad, alpha=0.01)
+            return loss
+
+        return step, generator
+
+    (step, generator), (plain, other) = training(), training()
+    losses = pa.compile(step).run(rows, batch_size=3, epochs=3, shuffle=False).tolist()
+    assert losses == pytest.approx([plain(rows[3 * i : 3 * i + 3]).item() for _ in range(3) for i in range(4)])
+    assert generator.get_state() == other.get_state()
+
+
 def test_a_generator_lives_as_long_as_its_program() -> None:
     def make() -> Any:
         generator = Generator().manual_seed(1)
