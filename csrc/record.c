@@ -545,6 +545,15 @@ bool pa_log_same_gradients(const pa_log *a, const pa_log *b) {
     return true;
 }
 
+bool pa_log_is_place(const pa_log *log, const pa_node *node) {
+    for (size_t i = 0; i < log->n_variables; i++) {
+        const pa_variable *v = &log->variables[i];
+        const pa_node *grad = v->node->array != NULL ? v->node->array->grad : NULL;
+        if (v->kind <= PA_VARIABLE_CAPTURED && (v->node == node || v->grad == node || grad == node)) return true;
+    }
+    return false;
+}
+
 bool pa_log_leak(const pa_log *log, int n, pa_node *const *outputs, char *text, size_t size) {
     for (size_t i = 0; i < log->n_entries; i++) {
         const pa_entry *entry = &log->entries[i];

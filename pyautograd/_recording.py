@@ -175,11 +175,12 @@ def _settle(
         if any(numbers[i] is not outputs.leaves[i] for i in put.results):
             put.settle(numbers, guards.rows, call.containers)
     stays = {i for put in puts for i in put.results}
-    return [
-        numbers[i] if i in stays or not isinstance(numbers[i], Node) or log.is_place(numbers[i])
+    settled = {
+        i: numbers[i] if i in stays or not isinstance(numbers[i], Node) or log.is_place(numbers[i])
         else _as_given(numbers[i], live[i])
         for i in given
-    ]  # fmt: skip
+    }  # fmt: skip
+    return [settled[i] for i in given]  # one that is returned twice is one object
 
 
 def _leak(log: _core.Recording, outputs: Outputs, puts: list[Put]) -> str | None:

@@ -366,6 +366,8 @@ pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **re
     for (int32_t i = 0; i < p->n_results; i++) {
         const pa_result *r = &p->results[i];
         const pa_node *like = p->nodes[r->node];
+        if (results[i] == NULL && in != NULL && r->is_gradient)
+            results[i] = pa_node_retain(final_tensor(p, in, r->buffer));
         if (results[i] != NULL) continue;
         if (r->is_value)
             PA_TRY(pa_value_new(0, &results[i]));

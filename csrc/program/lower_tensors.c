@@ -677,6 +677,10 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
         r->copied = r->is_number || r->is_value || b->kind != PA_BUFFER_ARENA || p->offset_of[r->node] != 0 ||
                     !pa_node_is_contiguous(node) || pa_node_bytes(node) != b->bytes;
         if (!r->copied) b->kind = PA_BUFFER_RESULT;
+        bool is_whole = l->variables[variable].base == variable && p->offset_of[r->node] == 0;
+        r->is_gradient = is_whole && (b->kind == PA_BUFFER_GRADIENT || b->kind == PA_BUFFER_ENTRY_GRADIENT) &&
+                         !r->is_value && !r->is_number;
+        r->is_place = r->is_place || r->is_gradient;
         PA_TRY(lower_result_gradient(l, variable, r));
     }
     return PA_OK;

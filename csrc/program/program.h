@@ -148,11 +148,12 @@ typedef struct pa_input {
 } pa_input;
 
 typedef struct pa_result {
-    int32_t node;   /* of the program */
-    int32_t buffer; /* its own, or that of which it is copied */
-    bool copied;    /* a view, an input, a parameter: its elements are gathered at the end */
-    bool is_place;  /* an argument or a captured tensor itself */
-    bool is_put;    /* goes into a place of the world */
+    int32_t node;     /* of the program */
+    int32_t buffer;   /* its own, or that of which it is copied */
+    bool copied;      /* a view, an input, a parameter: its elements are gathered at the end */
+    bool is_place;    /* an argument or a captured tensor itself, or, */
+    bool is_gradient; /* the gradient of one itself, as the step finds it or leaves it */
+    bool is_put;      /* goes into a place of the world */
     bool is_number, is_value;
     bool requires_grad;              /* a leaf that the step makes */
     int32_t gradient;                /* buffer of what becomes its gradient, or -1 */

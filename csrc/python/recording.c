@@ -82,8 +82,7 @@ static PyObject *recording_release_outputs(PyObject *self, PyObject *Py_UNUSED(u
 
 static PyObject *recording_is_place(PyObject *self, PyObject *handle) {
     const pa_log *log = ((pa_recording_object *)self)->log;
-    int32_t variable = pa_is_handle(handle) ? pa_log_find(log, pa_handle_node(handle)) : -1;
-    return PyBool_FromLong(variable >= 0 && log->variables[variable].kind <= PA_VARIABLE_CAPTURED);
+    return PyBool_FromLong(pa_is_handle(handle) && pa_log_is_place(log, pa_handle_node(handle)));
 }
 
 /* The captured variable of a handle's node, or NULL. */
@@ -148,7 +147,7 @@ static PyMethodDef recording_methods[] = {
     PA_METHOD("release_outputs", recording_release_outputs, METH_NOARGS, "($self, /)",
               "The outputs are the world's: another recording finds them there."),
     PA_METHOD("is_place", recording_is_place, METH_O, "($self, handle, /)",
-              "Is it an argument or a captured tensor itself?"),
+              "Is it an argument or a captured tensor itself, or the gradient of one?"),
     PA_METHOD("live", recording_live, METH_NOARGS, "($self, /)",
               "Of each output: has it a history that a backward outside can go through?"),
     {NULL, NULL, 0, NULL},

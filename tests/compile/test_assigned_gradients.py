@@ -202,6 +202,38 @@ def test_a_compiled_step_is_the_plain_one(function: Step) -> None:
             assert a == b or np.allclose(a, b, rtol=1e-5, atol=1e-6), f"call {i}: {a} and {b}"
 
 
+@pytest.mark.parametrize("name", ["left", "found", "assigned"])
+def test_a_gradient_that_is_returned_is_the_gradient_itself(name: str) -> None:
+    plain, replayed = World(), World()
+
+    def step(w: World, x: Tensor) -> Any:
+        if name == "found":
+            found = w.a.grad
+            w.a.grad = None
+            w.backward(x)
+            return found, w.b.grad
+        if name == "assigned":
+            w.a.grad = made = w.t * x
+            w.backward(x)
+            return made, w.b.grad
+        w.optimizer.zero_grad()
+        w.backward(x)
+        return w.a.grad, w.b.grad
+
+    compiled = pa.compile(lambda x: step(replayed, x))
+    kept: list[list[Any]] = [[], []]
+    for i in range(6):
+        x = pa.tensor(np.linspace(-1, 0.5 * i, 6, dtype=np.float32).reshape(2, 3))
+        for w, call, results in ((plain, lambda x: step(plain, x), kept[0]), (replayed, compiled, kept[1])):
+            before = w.a.grad
+            result = call(x)
+            assert result[1] is w.b.grad
+            assert result[0] is (before if name == "found" else w.a.grad)
+            results.append(result)
+    for wanted, found in zip(numbers(kept[0]), numbers(kept[1]), strict=True):
+        assert wanted is found or np.allclose(wanted, found, rtol=1e-5, atol=1e-6)
+
+
 def test_a_part_of_a_tensor_as_gradient_is_refused() -> None:
     w = pa.ones(2, requires_grad=True)
 
