@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyautograd._core import Node
-from pyautograd._structure import LEAF, flatten, rebuild
+from pyautograd._structure import LEAF, attributes, flatten, rebuild
 from pyautograd._tensor import Tensor
 
 INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
@@ -84,7 +84,7 @@ class Put:
 
 def snapshot(container: Any) -> Any:
     """A copy of what a container holds, to compare it with afterwards."""
-    return container.copy() if isinstance(container, (list, dict)) else dict(vars(container))
+    return container.copy() if isinstance(container, (list, dict)) else attributes(container)
 
 
 def changes(container: Any, before: Any) -> list[tuple[Any, Any]] | None:
@@ -97,7 +97,7 @@ def changes(container: Any, before: Any) -> list[tuple[Any, Any]] | None:
             return None
         changed = [(i, value) for i, value in enumerate(container[: len(before)]) if value is not before[i]]
         return changed + [(None, value) for value in container[len(before) :]]
-    held = container if isinstance(container, dict) else vars(container)
+    held = container if isinstance(container, dict) else attributes(container)
     if any(key not in held for key in before):
         return None
     return [(key, value) for key, value in held.items() if key not in before or value is not before[key]]

@@ -102,6 +102,11 @@ def _attributes(value: Any) -> list[str]:
     return [*getattr(value, "__dict__", {}), *(name for name in _slots(type(value)) if hasattr(value, name))]
 
 
+def attributes(value: Any) -> dict[str, Any]:
+    """The same with what they hold."""
+    return {name: object.__getattribute__(value, name) for name in _attributes(value)}
+
+
 def _new_object(kind: type, extra: Any, names: Any, members: list[Any]) -> Any:
     """An object as it was, by neither __init__ nor the __setattr__ that frozen dataclasses refuse with."""
     made: Any = object.__new__(kind)
@@ -131,9 +136,7 @@ _DICT = Container(
     lambda value: _dict_type(type(value)).keys(value), lambda value: _dict_type(type(value)).values(value), _new_dict
 )
 _SET = Container(_no_keys, _no_keys, lambda kind, extra, keys, members: kind(extra), _elements)
-_OBJECT = Container(
-    _attributes, lambda value: [object.__getattribute__(value, name) for name in _attributes(value)], _new_object
-)
+_OBJECT = Container(_attributes, lambda value: attributes(value).values(), _new_object)
 
 CONTAINERS: dict[type, Container] = {
     list: _LIST._replace(rebuild=lambda kind, extra, keys, members: members),

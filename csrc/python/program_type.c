@@ -383,7 +383,8 @@ static int put_one(program *p, const put *to) {
     if (to->container == APPEND) return PyList_Append(to->key, value);
     PyObject *container = p->arguments.containers[to->container];
     if (to->key == Py_None) return PyList_Append(container, value);
-    return PyObject_SetItem(container, to->key, value);
+    bool has_items = PyDict_Check(container) || PyList_Check(container);
+    return (has_items ? PyObject_SetItem : PyObject_SetAttr)(container, to->key, value);
 }
 
 /* Everything is put before the captured tensors that were in these places are exchanged. */
