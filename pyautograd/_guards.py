@@ -154,6 +154,10 @@ class StepGuards:
         ]
         self.has_tensor_options = bool(self._tensor_options)
 
+    def found(self) -> set[int]:
+        """The ids of the tensors, containers and numbers that the function can reach."""
+        return set(self._spots) | {id(self.rows.value(i)) for i in self._values}
+
     # ---- a recorded call ----
 
     @contextmanager

@@ -105,6 +105,10 @@ class HostCall:
         self._closed_over = _closed_over(function)
         self._is_tuple = False
 
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return (self.function,)
+
     def __call__(self, *operands: Any) -> tuple[Tensor, ...]:
         return self.take(self.function(*self.template.fill(iter(operands))))
 

@@ -59,6 +59,18 @@ class Put:
         """What the compiled module's Program is told of it."""
         return self.results[0], self.guard, self.member, self.key if self.list is None else self.list, self.container
 
+    def held(self, guards: Any, containers: list[Any]) -> list[Any]:
+        """What now stands in its place, or the container that has grown."""
+        if self.container == APPEND:
+            return [self.list]
+        if self.container == INTO_GUARDED:
+            value = guards.value(self.guard)
+            return [value if self.member < 0 else value[self.member]]
+        container = containers[self.container]
+        if self.key is None:
+            return [container]
+        return [container, container[self.key] if isinstance(container, (dict, list)) else getattr(container, self.key)]
+
     def settle(self, outputs: list[Any], guards: Any, containers: list[Any]) -> None:
         """Puts it there once more, after a recorded call: numbers in the place of what stood for them."""
         if self.position < 0:

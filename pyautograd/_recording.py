@@ -96,6 +96,7 @@ def record(
     log.release_outputs()
     obstacle = guards.set_places(log, puts)
     result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
+    problem = problem or _read_too_soon(log, puts, guards, call)
     seen, kinds = {}, {row.slot: row.kind for row in call.rows}
     for slot in log.seen:
         if kinds.get(slot) != NUMBER:
@@ -181,6 +182,19 @@ def _settle(
         for i in given
     }  # fmt: skip
     return [settled[i] for i in given]  # one that is returned twice is one object
+
+
+def _read_too_soon(log: _core.Recording, puts: list[Put], guards: StepGuards, call: Call) -> str | None:
+    """What Python may look for in a host call where a program puts it only at the end of the step."""
+    places = {id(held): put.place for put in puts for held in put.held(guards.rows, call.containers)}
+    for host in log.hosts if places else ():
+        for function in host.functions:
+            for found in StepGuards(function).found() & places.keys():
+                return (
+                    f"{host.__name__} reads {places[found]}, which the step changes too, and in a program only at its "
+                    f"end: give it what it wants as an argument, or leave {places[found]} to it"
+                )
+    return None
 
 
 def _leak(log: _core.Recording, outputs: Outputs, puts: list[Put]) -> str | None:

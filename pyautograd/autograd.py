@@ -284,6 +284,10 @@ class _HostForward:
         return self._applied.__name__
 
     @property
+    def functions(self) -> tuple[Any, ...]:
+        return (self._applied.function.forward,)
+
+    @property
     def context(self) -> _Context:
         """What the last call has left for the backward."""
         return self._applied.context
@@ -340,6 +344,10 @@ class _Backward:
     @property
     def __name__(self) -> str:
         return self._applied.__name__
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return (self._applied.function.backward,)
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -153,8 +153,17 @@ static PyMethodDef recording_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *recording_hosts(PyObject *self, void *Py_UNUSED(closure)) {
+    const pa_log *log = ((pa_recording_object *)self)->log;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < log->n_entries; i++)
+        if (log->entries[i].host != NULL && PyList_Append(list, log->entries[i].host) < 0) Py_CLEAR(list);
+    return list;
+}
+
 static PyGetSetDef recording_attributes[] = {
     {"updates", recording_updates, NULL, "Optimiser updates in it.", NULL},
+    {"hosts", recording_hosts, NULL, "What its host calls call.", NULL},
     {"seen", recording_seen, NULL, "The inputs that are numbers and that Python was given.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

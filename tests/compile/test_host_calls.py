@@ -498,6 +498,56 @@ def test_deferred_numbers_arrive_as_the_numbers_that_they_are() -> None:
     assert seen[0] == seen[1]
 
 
+class Keeper:
+    """Keeps a state, and a logger that may look at it."""
+
+    def __init__(self) -> None:
+        self.h, self.n, self.history, self.calls = pa.zeros(2), 0.0, [], 0  # type: ignore[var-annotated]
+
+    def look_at_h(self) -> None:
+        kept.append(self.h.tolist())
+
+    def look_at_n(self) -> None:
+        kept.append(float(self.n))
+
+    def look_at_history(self) -> None:
+        kept.append(len(self.history))
+
+    def count(self, h: Tensor) -> None:
+        self.calls += 1
+        kept.append((self.calls, h.tolist()))
+
+
+def test_what_the_step_stores_is_given_to_the_function_and_not_looked_for() -> None:
+    def step_of(keeper: Keeper, log: Callable[[Keeper], None]) -> Callable[[Tensor], Tensor]:
+        def step(x: Tensor) -> Tensor:
+            keeper.h = keeper.h * 0.5 + x
+            keeper.n = keeper.n + x.sum().item()
+            keeper.history.append(x.sum())
+            log(keeper)
+            return keeper.h.sum()
+
+        return step
+
+    def with_an_argument(keeper: Keeper) -> None:
+        pa.host_call(keeper.count, keeper.h)
+
+    for name in ("look_at_h", "look_at_n", "look_at_history"):
+
+        def looking(keeper: Keeper, name: str = name) -> None:
+            pa.host_call(getattr(keeper, name))
+
+        refused(pa.compile(step_of(Keeper(), looking)), pa.ones(2), match=name, calls=3)
+    plain, compiled = Keeper(), Keeper()
+    a, b = step_of(plain, with_an_argument), pa.compile(step_of(compiled, with_an_argument))
+    found = []
+    for step, keeper in ((a, plain), (b, compiled)):
+        kept.clear()
+        results = [step(pa.ones(2) * k).item() for k in range(CALLS)]
+        found.append((results, list(kept), keeper.h.tolist(), keeper.n, [each.item() for each in keeper.history]))
+    assert found[0] == found[1]
+
+
 def test_run_carries_it() -> None:
     def losses_of(world: World, compiled: bool) -> Any:
         seen: list[float] = []
