@@ -180,19 +180,20 @@ TRAINING = table(r"""
 """)
 
 
+# A view of a place comes as a fresh tensor: only sums and products of parts of places are returned
 RETURNS = table(r"""
 8 | |12    |      | {loss}
-3 | |12    |T     | {loss}, {X}
-2 | |12    |T     | {"loss": {loss}, "h": {V}}
-1 | |12    |T     | [{loss}, None, {"a": ({X}, 1)}]
+3 | |12    |T     | {loss}, {X} * 1.0
+2 | |12    |T     | {"loss": {loss}, "h": {V} * 1.0}
+1 | |12    |T     | [{loss}, None, {"a": ({X} * 1.0, 1)}]
 2 | |12    |      | {loss}, {=*}
 1 | |12    |T     | {loss}, x
-1 | |12    |T     | ({loss}, *[{X}] * 2)
+1 | |12    |T     | ({loss}, *[{X} * 1.0] * 2)
 1 | |7     |      | {loss}, {loss}.item()
 1 | |7     |      | {"loss": {loss}, "twice": {loss}.item() * 2.0}
 1 | |6     |      | {loss}, {f} * 2.0
-1 | |12    |T     | Out({loss}, {X})
-1 | |12    |T     | collections.OrderedDict(loss={loss}, h={X})
+1 | |12    |T     | Out({loss}, {X} * 1.0)
+1 | |12    |T     | collections.OrderedDict(loss={loss}, h={X} * 1.0)
 1 | |12    |v     | {loss}, [{v}, {v}]
 1 | |12    |      | {loss}, "text", 3
 .5| |12    |      | None
@@ -558,7 +559,7 @@ class Writer:
                 self.add(self.pick(STATEMENTS))
         else:
             self.has.add("free")
-        loss = "loss" if trains else {"T": "{S}", "v": "{v}", "col": "{T}.mean()"}[self.style]
+        loss = "loss" if trains else {"T": "{S} * 1.0", "v": "{v}", "col": "{T}.mean()"}[self.style]
         row = self.pick(RETURNS)
         row = row._replace(text=row.text.replace("{loss}", loss))
         self.step.append("return " + (self.attempt(row) or self.fill(loss)))
