@@ -559,7 +559,7 @@ class Writer:
                 self.add(self.pick(STATEMENTS))
         else:
             self.has.add("free")
-        loss = "loss" if trains else {"T": "{S} * 1.0", "v": "{v}", "col": "{T}.mean()"}[self.style]
+        loss = "loss" if trains else {"T": "({S} * 1.0)", "v": "{v}", "col": "{T}.mean()"}[self.style]
         row = self.pick(RETURNS)
         row = row._replace(text=row.text.replace("{loss}", loss))
         self.step.append("return " + (self.attempt(row) or self.fill(loss)))
