@@ -24,7 +24,7 @@ __all__ = [
 
 def is_one(alpha: Any) -> bool:
     """Is a factor known to be 1? A traced scalar is not asked."""
-    return isinstance(alpha, int | float) and alpha == 1
+    return isinstance(alpha, int | float) and not isinstance(alpha, Node) and alpha == 1
 
 
 def _is_float(given: Any) -> bool:
@@ -116,7 +116,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if not isinstance(input, Node):
         input = _arguments.tensor("clamp", "input", input)
     is_float = not isinstance(input, Tensor) or input.dtype.is_floating_point  # as a Value is
-    if is_float and isinstance(min, _BOUND) and isinstance(max, _BOUND):
+    traced = isinstance(min, Node) or isinstance(max, Node)
+    if is_float and not traced and isinstance(min, _BOUND) and isinstance(max, _BOUND):
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
         return apply(_ops.clamp, input, low, high)

@@ -35,6 +35,31 @@ static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, dou
     return pa_zero_or_raise(status);
 }
 
+/* What isinstance asks for besides the type: a traced number is an instance of the Python number that it stands for. */
+static PyObject *get_class(PyObject *self, void *Py_UNUSED(closure)) {
+    const pa_node *node = pa_handle_node(self);
+    PyTypeObject *type = Py_TYPE(self);
+    if (pa_recording() != NULL && pa_is_traced_number(node))
+        type = node->dtype == PA_BOOL ? &PyBool_Type : node->dtype == PA_INT64 ? &PyLong_Type : &PyFloat_Type;
+    return Py_NewRef((PyObject *)type);
+}
+
+/* As any object's. */
+static int set_class(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
+    PyObject *names = PyObject_GetAttrString((PyObject *)&PyBaseObject_Type, "__dict__"), *done = NULL;
+    PyObject *name = PyUnicode_FromString("__class__");
+    PyObject *own = names == NULL || name == NULL ? NULL : PyObject_GetItem(names, name);
+    if (own != NULL && value == NULL)
+        PyErr_SetString(PyExc_TypeError, "can't delete __class__ attribute");
+    else if (own != NULL)
+        done = PyObject_CallMethod(own, "__set__", "OO", self, value);
+    Py_XDECREF(names);
+    Py_XDECREF(name);
+    Py_XDECREF(own);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self), *detached = NULL;
     if (node->flags & PA_IS_VALUE) {
@@ -407,6 +432,7 @@ PyMethodDef pa_handle_methods[] = {
 };
 
 PyGetSetDef pa_handle_attributes[] = {
+    {"__class__", get_class, set_class, "Its type.", NULL},
     {"data", get_data, set_data, "A Value's number; a Tensor without history over the same memory.", NULL},
     {"grad", get_grad, set_grad, "The accumulated gradient.", NULL},
     {"requires_grad", get_requires_grad, set_requires_grad, "Does a gradient flow to it?", NULL},

@@ -65,6 +65,13 @@ STEPS: dict[str, Callable[[Tensor], Any]] = {
     "with itself": lambda x: x.argmax().item() / 7 - x.sum().item() * x.amax().item(),
     "compared": lambda x: (x.sum().item() > 0.5, x.argmax().item() == 2),
     "signs": lambda x: (~x.argmax().item(), (x.argmax().item() + 1) ** -1, pa.as_tensor(x.sum().item())),
+    "its type": lambda x: (
+        isinstance(x.sum().item(), float),
+        isinstance(x.argmax().item(), int | bool),
+        isinstance(x, float),
+        isinstance((x[0, 0] > 0).item(), bool),
+        isinstance(x.argmax().item(), float),
+    ),
     "an average": as_an_average,
     "counted": counted,
     "nested": lambda x: {"loss": [x.sum().item()], "parts": (x[0].tolist(), x.tolist(), x[0, 0].tolist())},
