@@ -566,7 +566,7 @@ class _Walk:
     def _container(self, value: Any, place: str, spot: _Spot | None) -> None:
         if isinstance(value, dict):
             self._dict(value, place)
-        elif type(value) is list and place.rpartition(".")[2] in self.appended:
+        elif type(value) is list and self._is_appended(place):
             self.lists.append((value, place))
         elif isinstance(value, (tuple, frozenset, set, *_SEQUENCES)):
             self._count(iter(value), place)
@@ -709,6 +709,13 @@ class _Walk:
                 self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward")
         if type(cls) is not type:
             self._class(type(cls), f"the class of {place}", True)
+
+    def _is_appended(self, place: str) -> bool:
+        """Is `self.log`, or `metrics['log']`, only appended to, and `metrics` only read by such keys?"""
+        owner, _, key = place.removesuffix("']").rpartition("['")
+        if not owner:
+            return place.rpartition(".")[2] in self.appended
+        return key in self.appended and f"{owner.rpartition('.')[2]}[…]" not in self.names.used
 
     def _is_read(self, name: str) -> bool:
         if name in self.names.attributes or name in self.names.hosts or name == "forward":

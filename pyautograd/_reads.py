@@ -17,6 +17,7 @@ from typing import NamedTuple
 _IMPORTS = frozenset({"__import__", "import_module"})
 _BY_STRING = frozenset({"globals", "eval", "exec", *_IMPORTS})
 _SHOWN = frozenset({"__str__", "__repr__", "__format__"})  # methods that text is made with
+_SUBSCRIPTS = frozenset({("BINARY_SUBSCR", ""), ("BINARY_OP", "[]")})  # the second from Python 3.14 on
 _BETWEEN = frozenset({"PUSH_NULL", "PRECALL", "CALL", "CACHE", "LOAD_ATTR", "LOAD_METHOD", "NOP"})
 
 
@@ -30,7 +31,7 @@ class Reads(NamedTuple):
     inner: frozenset[str] = frozenset()  # variables that only functions read which it makes for a host_call
     imports: frozenset[str] = frozenset()  # modules, with a dot in front for each level up
     appended: frozenset[str] = frozenset()  # names of lists that it appends to
-    used: frozenset[str] = frozenset()  # names that it loads to do something else
+    used: frozenset[str] = frozenset()  # names that it loads to do something else; name[…]: than to read one member
     computed: tuple[str, ...] = ()  # names that it computes: what it does, and where
 
     @staticmethod
@@ -62,7 +63,9 @@ def reads(code: types.CodeType) -> Reads:
         elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
             found["attributes"].add("__dict__")
         if operation.startswith("LOAD_"):
-            found["appended" if _is_append(instructions[i + 1 :]) else "used"] |= _names(name)
+            found["appended" if _is_append(operation, instructions[i + 1 :]) else "used"] |= _names(name)
+            if not _is_subscripted(instructions[i + 1 : i + 3]):
+                found["used"] |= {f"{each}[…]" for each in _names(name)}
         if not isinstance(name, str):
             continue
         if operation.endswith("_GLOBAL") or operation == "LOAD_NAME":
@@ -97,8 +100,20 @@ def _place(code: types.CodeType, instruction: dis.Instruction) -> str:
     return f"({code.co_filename}:{line})"
 
 
-def _is_append(instructions: Sequence[dis.Instruction]) -> bool:
-    return bool(instructions) and instructions[0].argval == "append" and instructions[0].opname.startswith("LOAD_")
+def _is_append(operation: str, following: Sequence[dis.Instruction]) -> bool:
+    """Is what is loaded only appended to: `log.append`, or `["loss"].append`?"""
+    if operation == "LOAD_CONST" and following and (following[0].opname, following[0].argrepr) in _SUBSCRIPTS:
+        following = following[1:]
+    return bool(following) and following[0].argval == "append" and following[0].opname.startswith("LOAD_")
+
+
+def _is_subscripted(following: Sequence[dis.Instruction]) -> bool:
+    """Is one member read of what is loaded, by a constant key?"""
+    return (
+        len(following) == 2
+        and following[0].opname == "LOAD_CONST"
+        and (following[1].opname, following[1].argrepr) in _SUBSCRIPTS
+    )
 
 
 def _names(argument: object) -> set[str]:

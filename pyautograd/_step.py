@@ -80,6 +80,8 @@ class Step:
         return self if function == self.__wrapped__ else self._of(function)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Step:
+        if not isinstance(memo, dict):
+            raise TypeError(f"__deepcopy__: memo must be a dict, not {type(memo).__name__}")
         function = copy.deepcopy(self.__wrapped__, memo)
         if function is self.__wrapped__:
             return self

@@ -75,17 +75,14 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "Value": lambda: (Value, (1.0, (Value(2.0),), "op", "label")),
     "Guards.holds": lambda: (guards().holds, (0,)),
     "Guards.rearm": lambda: (guards().rearm, (0, [])),
-    "Guards.cell": lambda: (guards().cell, ((lambda x: lambda: x)(1).__closure__[0],)),  # type: ignore[index]
+    "Guards.referents": lambda: (guards().referents, ((lambda x: lambda: x)(1).__closure__[0],)),  # type: ignore[index]
     "Guards.item": lambda: (guards().item, ({"a": 1}, "a", False)),
     "Guards.length": lambda: (guards().length, ([1, 2], False)),
     "Guards.members": lambda: (guards().members, ([1, 2],)),
     "Guards.neuron": lambda: (guards().neuron, (Neuron(2),)),
     "Guards.attribute": lambda: (guards().attribute, (owner(), "attribute")),
-    "Guards.equal": lambda: (guards().equal, ({1, 2},)),
-    "Program.set_argument_kinds": lambda: (program().set_argument_kinds, (("tensor", 0),)),
     "Program.set_guards": lambda: (program().set_guards, (guards(),)),
     "Program.call": lambda: (program().call, ((pa.ones(2),),)),
-    "Program.call_leaves": lambda: (program().call_leaves, ((pa.ones(2),),)),
 }
 
 

@@ -239,3 +239,34 @@ def test_an_attribute_that_appears_is_followed() -> None:
 def test_modules_found_in_the_table_of_modules_are_refused() -> None:
     step = pyautograd.compile(lambda x: x * len(sys.modules[__name__].__name__))
     refused(step, pyautograd.ones(1), match=r"sys\.modules")
+
+
+def test_lists_in_a_dict_that_are_only_appended_to_may_grow() -> None:
+    def script() -> Any:
+        metrics: dict[str, list[float]] = {"loss": [], "size": []}
+
+        def step(x: Tensor) -> Tensor:
+            metrics["loss"].append(x.sum().item())
+            metrics["size"].append(x.abs().sum().item())
+            return x * 2
+
+        return step, metrics
+
+    (plain, expected), (function, metrics) = script(), script()
+    step = pyautograd.compile(function)
+    for n in range(6):
+        x = pyautograd.full((2,), n - 3.0)
+        assert step(x).tolist() == plain(x).tolist()
+        assert metrics == expected
+    assert len(step.programs) == 1
+
+
+def test_lists_in_a_dict_that_is_read_as_a_whole_are_guarded() -> None:
+    metrics: dict[str, list[float]] = {"loss": []}
+
+    def step(x: Tensor) -> Tensor:
+        if len(x) > 5:
+            metrics["loss"].append(0.0)
+        return x * sum(len(values) for values in metrics.values())
+
+    follows(step, lambda: metrics["loss"].append(1.0))

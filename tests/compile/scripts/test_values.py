@@ -1,6 +1,7 @@
 """Scripts over Values, one number each."""
 
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,64 @@ def test_micrograd_s_own_loop() -> None:
         return step, model
 
     check(script, points, signs)
+
+
+class Neuron:
+    def __init__(self, nin: int) -> None:
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
+        self.b = Value(random.uniform(-1, 1))
+
+    def __call__(self, x: Any) -> Value:
+        return sum((wi * xi for wi, xi in zip(self.w, x)), self.b).tanh()
+
+    def parameters(self) -> list[Value]:
+        return [*self.w, self.b]
+
+
+class Layer:
+    def __init__(self, nin: int, nout: int) -> None:
+        self.neurons = [Neuron(nin) for _ in range(nout)]
+
+    def __call__(self, x: Any) -> list[Value]:
+        return [n(x) for n in self.neurons]
+
+    def parameters(self) -> list[Value]:
+        return [p for neuron in self.neurons for p in neuron.parameters()]
+
+
+def test_an_mlp_of_values() -> None:
+    class MLP:
+        def __init__(self) -> None:
+            self.layers = [Layer(3, 4), Layer(4, 1)]
+
+        def parameters(self) -> list[Value]:
+            return [p for layer in self.layers for p in layer.parameters()]
+
+    def script() -> Any:
+        net = MLP()
+
+        def step(xs: Any, ys: Any) -> Value:
+            loss = Value(0.0)
+            for x, y in zip(xs, ys):
+                for layer in net.layers:
+                    x = layer(x)
+                loss = loss + (x[0] - y) ** 2
+            for p in net.parameters():
+                p.grad = 0.0
+            loss.backward()
+            for p in net.parameters():
+                p.data += -0.05 * p.grad
+            return loss
+
+        return step, net
+
+    def inputs(generator: np.random.Generator) -> Any:
+        return generator.normal(size=(4, 3)).tolist()
+
+    def targets(generator: np.random.Generator) -> Any:
+        return generator.normal(size=4).tolist()
+
+    check(script, inputs, targets)
 
 
 def test_a_hopfield_net_of_values() -> None:
