@@ -309,6 +309,54 @@ def test_run_uses_the_one_program_for_whole_and_ragged_batches() -> None:
     assert len(free.programs) == 1
 
 
+@pytest.mark.parametrize("kind", ["put", "moving average", "in place", "argument in place"])
+def test_places_are_written_as_in_the_plain_call(kind: str) -> None:
+    def world() -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:
+        state = {"last": pa.zeros(3)}
+
+        def step(x: Tensor) -> Tensor:
+            y = x * 2 + state["last"].mean()
+            if kind == "put":
+                state["last"] = y
+            elif kind == "moving average":
+                state["last"] = state["last"] * 0.9 + y.mean(0)
+            elif kind == "in place":
+                state["last"].add_(y.sum(0), alpha=0.01)
+            else:
+                x.mul_(3)
+            return y
+
+        return step, state
+
+    (plain, expected), (function, found) = world(), world()
+    step = pa.compile(function, dynamic_batch=True)
+    for i, rows in enumerate([4, 6, 5, 5, 20, 3, 6, 1, 2]):
+        x = pa.full((rows, 3), i)
+        taken, given = x.clone(), x.clone()
+        assert np.allclose(plain(taken).tolist(), step(given).tolist(), rtol=1e-5)
+        assert given.tolist() == taken.tolist()
+        assert np.allclose(expected["last"].tolist(), found["last"].tolist(), rtol=1e-5)
+
+
+class Cube(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * upstream
+
+
+def test_python_within_the_step_sees_the_rows_of_the_call() -> None:
+    def function(x: Tensor, w: Tensor) -> Tensor:
+        return Cube.apply(x @ w) + pa.host_call(lambda t: np.sort(t.numpy(), axis=0), x[:, :1])
+
+    check_same(of(function, (3, 4)), floats(3), rows=FIRST + [n for n in ROWS if n])
+
+
 @pytest.mark.parametrize(
     ("function", "match"),
     [
