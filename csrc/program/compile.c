@@ -107,13 +107,18 @@ static bool is_over_values(const pa_log *log) {
 
 /* ---- compiling ---- */
 
-/* Has a result a history? Then it is taken op by op. */
-static pa_status find_any_live(const pa_log *log, int n, pa_node *const *outputs, bool *any) {
+/* Straight-line code gives a history to Values, by a sweep for each; else, the step is taken op by op. */
+static pa_status has_histories_of_values(const pa_log *log, int n, pa_node *const *outputs, bool *fits) {
+    enum { MOST_SWEEPS = 64 };
     bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
     if (live == NULL) return PA_MEMORY;
     pa_status status = pa_log_find_live(log, n, outputs, live);
-    *any = false;
-    for (int i = 0; i < n && status == PA_OK; i++) *any = *any || live[i];
+    int sweeps = 0;
+    *fits = true;
+    for (int i = 0; i < n && status == PA_OK; i++) {
+        sweeps += live[i];
+        *fits = *fits && (!live[i] || outputs[i]->flags & PA_IS_VALUE) && sweeps <= MOST_SWEEPS;
+    }
     pa_mem_free_array(live, (size_t)n + 1, sizeof *live);
     return status;
 }
@@ -152,9 +157,9 @@ static void bind_values(pa_program *p) {
 /* Where the batch axis is free, a step over Values is one over small tensors. */
 static pa_status compile(pa_program *p, const pa_log *log, const pa_log *other, int n_outputs,
                          pa_node *const *outputs) {
-    bool any_live = false;
-    PA_TRY(find_any_live(log, n_outputs, outputs, &any_live));
-    bool over_values = is_over_values(log) && !any_live && other == NULL;
+    bool fits = false;
+    PA_TRY(has_histories_of_values(log, n_outputs, outputs, &fits));
+    bool over_values = is_over_values(log) && fits && other == NULL;
     PA_TRY(over_values ? pa_lower_values(p, log, n_outputs, outputs)
                        : pa_lower_tensors(p, log, other, n_outputs, outputs));
     bind_values(p);

@@ -36,7 +36,8 @@ pa_status pa_history_new_parts(pa_program *p, int32_t n) {
     p->history.parts = pa_mem_alloc_array((size_t)n, sizeof *p->history.parts);
     if (p->history.parts == NULL) return PA_MEMORY;
     p->history.n_parts = n;
-    for (int32_t k = 0; k < n; k++) p->history.parts[k] = (pa_part){.dtype = PA_FLOAT32, .is_empty = true};
+    for (int32_t k = 0; k < n; k++)
+        p->history.parts[k] = (pa_part){.dtype = PA_FLOAT32, .is_empty = true, .jacobian = -1};
     return PA_OK;
 }
 
@@ -135,10 +136,23 @@ void pa_history_place(pa_program *p) {
     }
 }
 
+/* The operands of a Value: captured tensors, whose numbers may be others by then, `handed` being what they were. */
+static pa_status find_leaves(const pa_program *p, pa_part *part) {
+    part->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *part->operands);
+    if (part->operands == NULL) return PA_MEMORY;
+    for (int32_t k = 0; k < part->n_operands; k++)
+        for (int32_t c = 0; c < p->n_captured; c++)
+            if (p->captured[c].handed == p->pool[part->captured + k])
+                part->operands[k] = (pa_operand){.input = p->captured[c].input, .captured = c};
+    return PA_OK;
+}
+
 pa_status pa_pass_history(pa_program *p) {
     pa_history *h = &p->history;
     h->split = pa_program_split(p);
     if (h->n_parts == 0) return PA_OK;
+    for (int32_t k = 0; k < h->n_parts && p->values != NULL; k++) PA_TRY(find_leaves(p, &h->parts[k]));
+    if (p->values != NULL) return PA_OK;
     find_code(p);
     find_dtypes(p);
     memset(p->memory->data, 0, p->memory->bytes); /* what the node of a call shows as its numbers */
@@ -339,7 +353,27 @@ static pa_status attach(const pa_result *result, pa_node *call, pa_node *node) {
     return PA_OK;
 }
 
+/* A Value over those that it depends on, with room for its local gradients. */
+static pa_status attach_value(const pa_program *p, const pa_part *part, pa_node *const *in, pa_node *node) {
+    size_t n = (size_t)part->n_operands;
+    pa_node **parents = pa_mem_alloc_array(n + 1, sizeof *parents);
+    if (parents == NULL) return PA_MEMORY;
+    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in);
+    pa_status status = pa_node_need_array(node);
+    if (status == PA_OK && n > 0) status = pa_node_link(node, PA_OP_local_grads, (int)n, parents);
+    for (size_t k = 0; k < n; k++) node->flags &= (uint16_t)(parents[k]->flags | ~PA_PURE);
+    pa_mem_free_array(parents, n + 1, sizeof *parents);
+    return status;
+}
+
+static pa_status attach_values(const pa_program *p, pa_node *const *in, pa_node *const *results) {
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->results[r].part >= 0) PA_TRY(attach_value(p, &p->history.parts[p->results[r].part], in, results[r]));
+    return PA_OK;
+}
+
 pa_status pa_history_attach(pa_program *p, pa_node *const *in, pa_node *const *results) {
+    if (p->values != NULL) return attach_values(p, in, results);
     for (int32_t k = 0; k < p->history.n_parts; k++) {
         const pa_part *part = &p->history.parts[k];
         pa_node *call = NULL;
@@ -367,6 +401,13 @@ static void settle(const pa_program *p, const pa_node *call) {
 }
 
 void pa_history_settle(const pa_program *p, pa_node *const *results) {
-    for (int32_t r = 0; r < p->n_results && p->history.n_parts > 0; r++)
-        if (p->results[r].part >= 0) settle(p, pa_node_parent(results[r], 0));
+    for (int32_t r = 0; r < p->n_results && p->history.n_parts > 0; r++) {
+        if (p->results[r].part < 0) continue;
+        const pa_part *part = &p->history.parts[p->results[r].part];
+        size_t n = (size_t)part->n_operands;
+        if (p->values == NULL)
+            settle(p, pa_node_parent(results[r], 0));
+        else if (n > 0)
+            memcpy(pa_node_local_grads(results[r]), pa_buffer_at(p, part->jacobian), n * sizeof(double));
+    }
 }

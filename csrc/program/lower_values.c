@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#include "history.h"
+#include "live.h"
+
 /* ---- ops ---- */
 
 /* Steps through the elements of an operand, in the result's order, as positions in the operand's own logical order. */
@@ -484,6 +487,65 @@ static pa_status store_results(pa_scalars *l, int n, pa_node *const *outputs) {
     return PA_OK;
 }
 
+/* ---- results with a history ---- */
+
+static bool is_operand(const pa_scalars *l, int32_t variable) {
+    return wants_gradient(l, variable) && pa_lower_outlives(&l->lowering, variable);
+}
+
+static pa_status store_jacobian(pa_scalars *l, pa_part *part, int32_t root) {
+    pa_program *p = l->p;
+    int32_t one, n = 0;
+    PA_TRY(pa_scalar_constant(l, 1, &one));
+    for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
+    *gradient_at(l, element(l, root, 0)) = one;
+    for (const pa_entry *e = l->log->entries + l->log->n_entries; e-- > l->log->entries;)
+        if (e->tracked) PA_TRY(backward_op(l, e));
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++)
+        n += is_operand(l, v) && *gradient_at(l, element(l, v, 0)) >= 0;
+    PA_TRY(pa_program_new_targets(p, n, &part->captured));
+    PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, (size_t)n * sizeof(double) + 1, &part->jacobian));
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        int32_t captured, found = is_operand(l, v) ? *gradient_at(l, element(l, v, 0)) : -1;
+        if (found < 0) continue;
+        PA_TRY(pa_lower_captured(&l->lowering, v, &captured));
+        p->captured[captured].handed = p->pool[part->captured + part->n_operands] = captured;
+        PA_TRY(pa_scalar_store(l, found, part->jacobian, PA_FLOAT64, part->n_operands++ * (int64_t)sizeof(double)));
+    }
+    return PA_OK;
+}
+
+/* A Value is one op over those that it depends on: the step computes its local gradients with it. */
+static pa_status store_history(pa_scalars *l, int n, pa_node *const *outputs, const bool *live) {
+    int32_t parts = 0;
+    for (int i = 0; i < n; i++) parts += live[i];
+    if (parts == 0) return PA_OK;
+    PA_TRY(pa_history_new_parts(l->p, parts));
+    parts = 0;
+    for (int i = 0; i < n; i++) {
+        if (!live[i]) continue;
+        size_t room = l->n + 8;
+        l->gradient = pa_mem_alloc_array(room, sizeof *l->gradient);
+        if (l->gradient == NULL) return PA_MEMORY;
+        l->p->results[i].part = parts;
+        pa_status status = store_jacobian(l, &l->p->history.parts[parts++], pa_log_find(l->log, outputs[i]));
+        pa_mem_free_array(l->gradient, room, sizeof *l->gradient);
+        l->gradient = NULL;
+        PA_TRY(status);
+    }
+    return PA_OK;
+}
+
+static pa_status lower_history(pa_scalars *l, int n, pa_node *const *outputs) {
+    bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
+    if (live == NULL) return PA_MEMORY;
+    pa_status status = pa_log_find_live(l->log, n, outputs, live);
+    for (int i = 0; i < n; i++) live[i] = live[i] && !l->p->results[i].is_place;
+    if (status == PA_OK) status = store_history(l, n, outputs, live);
+    pa_mem_free_array(live, (size_t)n + 1, sizeof *live);
+    return status;
+}
+
 static pa_status lower(pa_scalars *l, int n_outputs, pa_node *const *outputs) {
     l->variables = l->lowering.variables;
     PA_TRY(pa_values_new(&l->p->values));
@@ -491,7 +553,8 @@ static pa_status lower(pa_scalars *l, int n_outputs, pa_node *const *outputs) {
     PA_TRY(pa_values_new_segment(l->values));
     for (size_t i = 0; i < l->log->n_entries; i++) PA_TRY(lower_entry(l, &l->log->entries[i]));
     PA_TRY(store_leaves(l));
-    return store_results(l, n_outputs, outputs);
+    PA_TRY(store_results(l, n_outputs, outputs));
+    return lower_history(l, n_outputs, outputs);
 }
 
 pa_status pa_lower_values(pa_program *p, const pa_log *log, int n_outputs, pa_node *const *outputs) {

@@ -2,17 +2,22 @@
    that moves in or out finds where it stands in the code. */
 #include "passes.h"
 
+static size_t room_for(const pa_program *p, int32_t buffer) { return (p->buffers[buffer].bytes + 63) / 64 * 64; }
+
 static pa_status place_results(pa_program *p) {
     size_t bytes = 0;
-    for (int32_t i = 0; i < p->n_results; i++) {
-        p->buffers[p->results[i].buffer].offset = bytes;
-        bytes += (p->buffers[p->results[i].buffer].bytes + 63) / 64 * 64;
-    }
+    for (int32_t i = 0; i < p->n_results; i++) bytes += room_for(p, p->results[i].buffer);
+    for (int32_t k = 0; k < p->history.n_parts; k++) bytes += room_for(p, p->history.parts[k].jacobian);
     p->arena_bytes = bytes;
     PA_TRY(pa_storage_new(bytes, &p->arena));
+    char *at = p->arena->data;
     for (int32_t i = 0; i < p->n_results; i++) {
-        int32_t buffer = p->results[i].buffer;
-        pa_program_place(p, buffer, (char *)p->arena->data + p->buffers[buffer].offset);
+        pa_program_place(p, p->results[i].buffer, at);
+        at += room_for(p, p->results[i].buffer);
+    }
+    for (int32_t k = 0; k < p->history.n_parts; k++) {
+        pa_program_place(p, p->history.parts[k].jacobian, at);
+        at += room_for(p, p->history.parts[k].jacobian);
     }
     return PA_OK;
 }

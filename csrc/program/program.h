@@ -200,6 +200,9 @@ typedef struct pa_part {
     pa_operand *operands;
     int32_t n_operands;
     size_t scratch_bytes;
+    /* Of a step over Values: the buffer of d result / d operand, which the step itself computes; else -1. The operands'
+       numbers when they were captured stand in the pool until the program is compiled. */
+    int32_t jacobian, captured;
 } pa_part;
 
 /* What makes a program an op of its caller's graph, an op for each part (history.h). */

@@ -371,3 +371,27 @@ def test_a_result_of_a_compiled_call_can_be_traced_and_drawn() -> None:
     for _ in range(3):
         a, b = compiled(pa.ones(2))
     assert "program" in str(trace(a * b)) and "program" in draw_dot(a * b).source
+
+
+def test_many_values_have_histories_of_their_own() -> None:
+    from pyautograd.scalar import Value
+
+    def function(a: Any, b: Any, k: float) -> Any:
+        h = (w * a).tanh() + k
+        return h, [h * b, (b + 1).relu()], b, Value(k) * 2
+
+    compiled = pa.compile(function)
+    w = Value(0.7)
+    for i in range(6):
+        found = []
+        for call in (function, compiled):
+            w.grad = 0
+            a, root = Value(0.3 * i), Value(-0.5 + i)
+            b = root * 2
+            first, (second, third), same, made = call(a, b, 0.25 * i)
+            (first * 3 + second * second + third * same + made).backward()
+            found.append([first.data, second.data, third.data, made.data, a.grad, b.grad, root.grad, w.grad])
+            second.backward()
+            found[-1] += [a.grad, w.grad]
+        assert np.allclose(found[0], found[1], rtol=1e-12)
+    assert len(compiled.programs) == 1 and compiled.programs[0].describe()["kind"] == "values"
