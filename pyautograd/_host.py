@@ -40,6 +40,10 @@ class Template:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def constants(self) -> list[Any]:
+        """What is handed over as it is, the same at each call."""
+        return [part.value for part in self._parts if isinstance(part, Constant)]
+
     def fill(self, operands: Iterator[Any]) -> list[Any]:
         """The arguments of a call, out of tensors of Python's own."""
         return [part.value if isinstance(part, Constant) else part(next(operands)) for part in self._parts]
@@ -108,6 +112,9 @@ class HostCall:
     @property
     def functions(self) -> tuple[Any, ...]:
         return (self.function,)
+
+    def constants(self) -> list[Any]:
+        return [*self.template.constants(), getattr(self.function, "__self__", None)]
 
     def __call__(self, *operands: Any) -> tuple[Tensor, ...]:
         return self.take(self.function(*self.template.fill(iter(operands))))

@@ -96,7 +96,7 @@ def record(
     log.release_outputs()
     obstacle = guards.set_places(log, puts)
     result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
-    problem = problem or _read_too_soon(log, puts, guards, call)
+    problem = problem or _handed_on(log, call) or _read_too_soon(log, puts, guards, call)
     seen, kinds = {}, {row.slot: row.kind for row in call.rows}
     for slot in log.seen:
         if kinds.get(slot) != NUMBER:
@@ -182,6 +182,19 @@ def _settle(
         for i in given
     }  # fmt: skip
     return [settled[i] for i in given]  # one that is returned twice is one object
+
+
+def _handed_on(log: _core.Recording, call: Call) -> str | None:
+    """A list or dict of the caller's that a host call would be given again where the caller gives another."""
+    held = {id(container) for container in call.containers}
+    for host in log.hosts if held else ():
+        for constant in host.constants():
+            if id(constant) in held:
+                return (
+                    f"{host.__name__} is given a {type(constant).__name__} that is an argument of the step, and "
+                    "another one at the next call: give it what it wants of that"
+                )
+    return None
 
 
 def _read_too_soon(log: _core.Recording, puts: list[Put], guards: StepGuards, call: Call) -> str | None:

@@ -287,6 +287,9 @@ class _HostForward:
     def functions(self) -> tuple[Any, ...]:
         return (self._applied.function.forward,)
 
+    def constants(self) -> list[Any]:
+        return self._template.constants()
+
     @property
     def context(self) -> _Context:
         """What the last call has left for the backward."""
@@ -348,6 +351,9 @@ class _Backward:
     @property
     def functions(self) -> tuple[Any, ...]:
         return (self._applied.function.backward,)
+
+    def constants(self) -> list[Any]:
+        return []
 
     def __eq__(self, other: object) -> bool:
         return (

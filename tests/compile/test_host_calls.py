@@ -345,6 +345,18 @@ def test_a_function_that_reads_the_step_around_it_is_refused() -> None:
         refused(pa.compile(function), pa.ones(1))
 
 
+def test_containers_that_are_arguments_of_the_step_are_refused() -> None:
+    def step(x: Tensor, items: list[int]) -> None:
+        pa.host_call(lambda given: kept.append(len(given)), items)
+
+    def method(x: Tensor, items: list[int]) -> None:
+        pa.host_call(items.count, 1)
+
+    for function in (step, method):
+        refused(pa.compile(function), pa.ones(1), [1], match="argument of the step")
+    kept.clear()
+
+
 def test_a_function_made_in_the_step_may_read_its_numbers() -> None:
     def plain(x: Tensor, name: str) -> None:
         for i in range(2):
