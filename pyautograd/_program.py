@@ -76,6 +76,8 @@ class Program:
             self._obstacle = "the step's first result is not what it has computed"
         elif not in_c and any(put.container != INTO_GUARDED for put in puts):
             self._obstacle = "the step appends containers to lists, or writes into its arguments"
+        elif not all(_is_tuple(put.structure) for put in puts):
+            self._obstacle = "the step puts new lists or dicts into places"
         self.is_quick = self._is_direct and not self._guards.has_tensor_options
 
     def _set_update(self, k: int, plan: Any) -> None:
@@ -179,6 +181,13 @@ class Program:
         }
         lines += [f"  {name:<13} {value}" for name, value in rows.items() if value is not None]
         return "\n".join(lines)
+
+
+def _is_tuple(structure: Any) -> bool:
+    """Is it a leaf, a constant, or tuples of these, in which a tensor's place is known by where it stands in them?"""
+    if not isinstance(structure, Inner):
+        return True
+    return issubclass(structure.kind, tuple) and all(map(_is_tuple, structure.members))
 
 
 def _is_direct(structure: Any) -> bool:

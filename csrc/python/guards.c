@@ -484,14 +484,14 @@ static guard *find_to_change(guards *self, PyObject *number) {
 }
 
 static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
-    PyObject *number, *list = NULL;
-    if (!PyArg_ParseTuple(arguments, "O|O!:rearm", &number, &PyList_Type, &list)) return NULL;
+    PyObject *number, *owner = NULL;
+    if (!PyArg_ParseTuple(arguments, "O|O:rearm", &number, &owner)) return NULL;
     guard *g = find_to_change((guards *)object, number);
     if (g == NULL) return NULL;
-    if (list != NULL && g->kind != GUARD_MEMBERS)
-        return PyErr_Format(PyExc_TypeError, "guards: only a list's place can be taken by a list");
+    if (owner != NULL && (g->owner == NULL || Py_TYPE(owner) != Py_TYPE(g->owner)))
+        return PyErr_Format(PyExc_TypeError, "guards: a place can be taken by what is of the same type");
     guard old = *g, fresh = *g;
-    fresh.owner = Py_XNewRef(list != NULL ? list : g->owner);
+    fresh.owner = Py_XNewRef(owner != NULL ? owner : g->owner);
     fresh.expected = NULL;
     fresh.members = NULL;
     if (snapshot(&fresh) < 0) {

@@ -90,6 +90,29 @@ def pair() -> Made:
     return step, world
 
 
+def containers_anew() -> Made:
+    world = SimpleNamespace(hidden=[pa.zeros(3), pa.ones(3)], deep={"a": (pa.zeros(3), {"b": pa.ones(3)})})
+
+    def step(x: Tensor) -> Tensor:
+        world.hidden = [world.hidden[1] * 0.5, world.hidden[0] + x.mean(0)]
+        p, q = world.deep["a"]
+        world.deep["a"] = (q["b"] * 0.9, {"b": p + x.mean(0)})
+        return world.hidden[0].sum() + world.deep["a"][0].sum()
+
+    return step, world
+
+
+def nested_tuples() -> Made:
+    world = SimpleNamespace(state=((pa.zeros(3), pa.ones(3)), pa.zeros(3)))
+
+    def step(x: Tensor) -> Tensor:
+        (a, b), c = world.state
+        world.state = ((b * 0.5, c + 1), a + x.mean(0))
+        return world.state[1].sum()
+
+    return step, world
+
+
 def in_place_and_rebound() -> Made:
     world = SimpleNamespace(h=pa.zeros(3), g=pa.ones(3))
 
@@ -241,6 +264,7 @@ def appended_pairs() -> Made:
 
 
 WORLDS = [
+    containers_anew, nested_tuples,
     attribute, entries, swapped, shifted, pair, in_place_and_rebound, running_statistics, target_network, leaf_anew,
     recurrent_cell, a_dataclass, float_total, appended_numbers, appended_tensors, appended_pairs,
 ]  # fmt: skip
