@@ -177,21 +177,22 @@ class StepGuards:
     def changed(self, outputs: Outputs) -> tuple[list[Put], str | None]:
         """What the recorded step has put into places, and a sentence about what it has changed otherwise, or None."""
         puts: list[Put] = []
+        problem = None
         for guard, place in enumerate(self._places):
             if not self.rows.holds(guard):
                 found = self._puts_at(guard, place, outputs)
                 if found is None:
-                    return puts, (
+                    problem = problem or (
                         f"the step changes {place} itself, and a program would not: do that outside, or in a "
                         "function given to host_call, or return the new value"
                     )
-                puts += found
+                puts += found or []
         for appended, place, n in self._lists:
             if len(appended) < n:
-                return puts, f"the step removes members of {place}, and a program would not: do that outside"
+                problem = problem or f"the step removes members of {place}, and a program would not: do that outside"
             more = enumerate(appended[n:], n)
             puts += [Put(place, *outputs.take(each), APPEND, list=appended, position=i) for i, each in more]
-        return puts, self._other_changes()
+        return puts, problem or self._other_changes()
 
     def _puts_at(self, guard: int, place: str, outputs: Outputs) -> list[Put] | None:
         """What the step has put there; None where it is nothing that a program has."""
@@ -715,7 +716,7 @@ class _Walk:
         owner, _, key = place.removesuffix("']").rpartition("['")
         if not owner:
             return place.rpartition(".")[2] in self.appended
-        return key in self.appended and f"{owner.rpartition('.')[2]}[…]" not in self.names.used
+        return f"[{key}]" in self.appended and f"{owner.rpartition('.')[2]}[…]" not in self.names.used
 
     def _is_read(self, name: str) -> bool:
         if name in self.names.attributes or name in self.names.hosts or name == "forward":

@@ -30,7 +30,7 @@ class Reads(NamedTuple):
     hosts: frozenset[str] = frozenset()  # globals, attributes and variables that name the function of a host_call alone
     inner: frozenset[str] = frozenset()  # variables that only functions read which it makes for a host_call
     imports: frozenset[str] = frozenset()  # modules, with a dot in front for each level up
-    appended: frozenset[str] = frozenset()  # names of lists that it appends to
+    appended: frozenset[str] = frozenset()  # names of lists that it appends to, [key] of those in dicts
     used: frozenset[str] = frozenset()  # names that it loads to do something else; name[…]: than to read one member
     computed: tuple[str, ...] = ()  # names that it computes: what it does, and where
 
@@ -63,7 +63,9 @@ def reads(code: types.CodeType) -> Reads:
         elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
             found["attributes"].add("__dict__")
         if operation.startswith("LOAD_"):
-            found["appended" if _is_append(operation, instructions[i + 1 :]) else "used"] |= _names(name)
+            found["appended" if _is_append(instructions[i + 1 :]) else "used"] |= _names(name)
+            if _is_subscript(instructions[i + 1 :]):
+                found["appended" if _is_append(instructions[i + 2 :]) else "used"].add(f"[{name}]")
             if not _is_subscripted(instructions[i + 1 : i + 3]):
                 found["used"] |= {f"{each}[…]" for each in _names(name)}
         if not isinstance(name, str):
@@ -100,20 +102,17 @@ def _place(code: types.CodeType, instruction: dis.Instruction) -> str:
     return f"({code.co_filename}:{line})"
 
 
-def _is_append(operation: str, following: Sequence[dis.Instruction]) -> bool:
-    """Is what is loaded only appended to: `log.append`, or `["loss"].append`?"""
-    if operation == "LOAD_CONST" and following and (following[0].opname, following[0].argrepr) in _SUBSCRIPTS:
-        following = following[1:]
+def _is_append(following: Sequence[dis.Instruction]) -> bool:
     return bool(following) and following[0].argval == "append" and following[0].opname.startswith("LOAD_")
+
+
+def _is_subscript(following: Sequence[dis.Instruction]) -> bool:
+    return bool(following) and (following[0].opname, following[0].argrepr) in _SUBSCRIPTS
 
 
 def _is_subscripted(following: Sequence[dis.Instruction]) -> bool:
     """Is one member read of what is loaded, by a constant key?"""
-    return (
-        len(following) == 2
-        and following[0].opname == "LOAD_CONST"
-        and (following[1].opname, following[1].argrepr) in _SUBSCRIPTS
-    )
+    return bool(following) and following[0].opname == "LOAD_CONST" and _is_subscript(following[1:])
 
 
 def _names(argument: object) -> set[str]:

@@ -52,6 +52,36 @@ def test_logistic_regression_by_hand() -> None:
     check(script, normal(16, 4), coins(16))
 
 
+class BatchNorm:
+    """Normalises by statistics that it keeps itself, as lectures write it."""
+
+    def __init__(self, dim: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.eps = eps
+        self.momentum = momentum
+        self.training = True
+        self.gamma = torch.ones(dim)
+        self.beta = torch.zeros(dim)
+        self.running_mean = torch.zeros(dim)
+        self.running_var = torch.ones(dim)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.training:
+            mean = x.mean(0, keepdim=True)
+            var = x.var(0, keepdim=True)
+        else:
+            mean, var = self.running_mean, self.running_var
+        xhat = (x - mean) / torch.sqrt(var + self.eps)
+        self.out = self.gamma * xhat + self.beta
+        if self.training:
+            with torch.no_grad():
+                self.running_mean = (1 - self.momentum) * self.running_mean + self.momentum * mean
+                self.running_var = (1 - self.momentum) * self.running_var + self.momentum * var
+        return self.out
+
+    def parameters(self) -> list[Tensor]:
+        return [self.gamma, self.beta]
+
+
 class Linear:
     def __init__(self, fan_in: int, fan_out: int) -> None:
         self.weight = torch.randn(fan_in, fan_out) / fan_in**0.5
@@ -71,6 +101,34 @@ class Tanh:
 
     def parameters(self) -> list[Tensor]:
         return []
+
+
+def test_char_mlp_with_a_batch_norm_by_hand() -> None:
+    def script() -> Any:
+        C = torch.randn(9, 2)
+        layers = [Linear(6, 8), BatchNorm(8), Tanh(), Linear(8, 9), BatchNorm(9)]
+        parameters = [C] + [p for layer in layers for p in layer.parameters()]
+        for p in parameters:
+            p.requires_grad = True
+        lossi: list[float] = []
+
+        def step(xb: Tensor, yb: Tensor) -> Tensor:
+            emb = C[xb]
+            x = emb.view(emb.shape[0], -1)
+            for layer in layers:
+                x = layer(x)
+            loss = F.cross_entropy(x, yb)
+            for p in parameters:
+                p.grad = None
+            loss.backward()
+            for p in parameters:
+                p.data += -0.1 * p.grad
+            lossi.append(loss.log().item())
+            return loss
+
+        return step, (parameters, lossi, layers)
+
+    check(script, integers(9, 12, 3), integers(9, 12))
 
 
 def test_char_rnn() -> None:
