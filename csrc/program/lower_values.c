@@ -515,11 +515,27 @@ static pa_status store_jacobian(pa_scalars *l, pa_part *part, int32_t root) {
     return PA_OK;
 }
 
+/* A Value that the step makes and returns would get no gradient from what else it returns: it is no operand. */
+static pa_status check_own_leaf(const pa_scalars *l, const pa_node *output) {
+    const pa_log *log = l->log;
+    int32_t variable = pa_log_find(log, output);
+    if (!pa_node_requires_grad(output) || log->variables[variable].kind <= PA_VARIABLE_CAPTURED ||
+        l->variables[variable].made_by >= 0)
+        return PA_OK;
+    for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++)
+        for (int k = 0; k < e->n && e->tracked; k++)
+            PA_FAIL_IF(log->operands[e->operands + k] == variable, PA_UNSUPPORTED,
+                       "compile: a Value that the step makes, and returns beside what has a history; make it outside "
+                       "and give it as an argument, or return its number");
+    return PA_OK;
+}
+
 /* A Value is one op over those that it depends on: the step computes its local gradients with it. */
 static pa_status store_history(pa_scalars *l, int n, pa_node *const *outputs, const bool *live) {
     int32_t parts = 0;
     for (int i = 0; i < n; i++) parts += live[i];
     if (parts == 0) return PA_OK;
+    for (int i = 0; i < n; i++) PA_TRY(check_own_leaf(l, outputs[i]));
     PA_TRY(pa_history_new_parts(l->p, parts));
     parts = 0;
     for (int i = 0; i < n; i++) {

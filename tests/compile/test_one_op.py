@@ -341,6 +341,19 @@ def test_a_leaf_that_the_step_makes_and_returns_is_refused() -> None:
             compiled(pa.ones(3))
 
 
+def test_a_value_that_the_step_makes_and_returns_is_refused() -> None:
+    from pyautograd.scalar import Value
+
+    def function(x: float) -> Any:
+        v = Value(x)
+        return v, v * w
+
+    w, compiled = Value(2.0), pa.compile(function)
+    with pytest.raises(pa.TraceError, match="makes"):
+        for _ in range(3):
+            compiled(0.5)
+
+
 def test_threads_with_models_of_their_own_train_as_alone() -> None:
     def work(seed: int, found: dict[int, Any]) -> None:
         pa.manual_seed(seed)
