@@ -14,9 +14,9 @@ Script = Callable[[], tuple[Callable[..., Any], Any]]
 Data = Callable[[np.random.Generator], Any]
 
 
-def numbers(thing: Any, met: set[int] | None = None) -> Any:
+def numbers(thing: Any, met: dict[int, Any] | None = None) -> Any:
     """All that a world holds, as nested lists: gradients, attributes and the state of optimisers too."""
-    met = set() if met is None else met
+    met = {} if met is None else met
     if isinstance(thing, Tensor):
         gradient = None if not thing.is_leaf or thing.grad is None else thing.grad.tolist()
         return [type(thing).__name__, thing.requires_grad and thing.is_leaf, thing.tolist(), gradient]
@@ -26,7 +26,7 @@ def numbers(thing: Any, met: set[int] | None = None) -> Any:
         return thing
     if id(thing) in met:
         return "met before"
-    met.add(id(thing))
+    met[id(thing)] = thing  # kept, so that no other has its id
     if isinstance(thing, dict):
         return [[str(key), numbers(value, met)] for key, value in thing.items()]
     if isinstance(thing, optim.Optimizer):

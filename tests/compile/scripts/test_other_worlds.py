@@ -1,5 +1,6 @@
 """Steps that store on themselves, integrate, define ops of their own, log, or toss coins in Python."""
 
+import math
 import random
 from itertools import pairwise
 from typing import Any
@@ -125,6 +126,46 @@ def test_a_custom_function() -> None:
             return loss
 
         return step, (model, optimizer)
+
+    check(script, normal(8, 3), normal(8, 1))
+
+
+class Meter:
+    """The running average of what scripts log."""
+
+    def __init__(self) -> None:
+        self.history: list[float] = []
+
+    def update(self, value: float) -> None:
+        self.history.append(value)
+
+
+def test_logging_by_item() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.model = nn.MLP(3, [6, 1])
+            self.optimizer = optim.Adam(self.model.parameters(), lr=1e-2)
+            self.scheduler = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=10)
+            self.meter = Meter()
+            self.last_loss = math.inf
+            self.metrics: dict[str, list[float]] = {"loss": [], "grad_norm": []}
+
+        def train_step(self, x: Tensor, y: Tensor) -> dict[str, float]:
+            self.model.train()
+            self.optimizer.zero_grad()
+            loss = F.huber_loss(self.model(x), y)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.last_loss = loss.item()
+            self.meter.update(self.last_loss)
+            self.metrics["loss"].append(loss.item())
+            self.metrics["grad_norm"].append(norm.item())
+            return {"loss": loss.item(), "norm": norm.item()}
+
+    def script() -> Any:
+        trainer = Trainer()
+        return trainer.train_step, (trainer.model, trainer.optimizer, trainer.metrics, trainer.meter, trainer)
 
     check(script, normal(8, 3), normal(8, 1))
 
