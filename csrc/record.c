@@ -549,7 +549,9 @@ bool pa_log_is_place(const pa_log *log, const pa_node *node) {
     for (size_t i = 0; i < log->n_variables; i++) {
         const pa_variable *v = &log->variables[i];
         const pa_node *grad = v->node->array != NULL ? v->node->array->grad : NULL;
-        if (v->kind <= PA_VARIABLE_CAPTURED && (v->node == node || v->grad == node || grad == node)) return true;
+        bool shares = pa_node_storage(node) != NULL && pa_node_storage(node) == pa_node_storage(v->node);
+        bool is_grad = v->grad == node || grad == node;
+        if (v->kind <= PA_VARIABLE_CAPTURED && (v->node == node || shares || is_grad)) return true;
     }
     return false;
 }

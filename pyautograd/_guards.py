@@ -704,7 +704,8 @@ class _Walk:
             if each in theirs:
                 attributes = _class_dict(each)
                 for name in sorted(names):
-                    self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name, cls))
+                    guard = self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name, cls))
+                    self.values.discard(guard)  # a class's dict is not to be written to
                 self._row(self.rows.length(attributes), f"the attributes of {each.__name__}")
             elif issubclass(each, Module) and each is not Module:
                 self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward")

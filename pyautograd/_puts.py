@@ -99,20 +99,19 @@ def snapshot(container: Any) -> Any:
     return container.copy() if isinstance(container, (list, dict)) else attributes(container)
 
 
-def changes(container: Any, before: Any) -> list[tuple[Any, Any]] | None:
-    """The keys under which a container holds something else than before, and what; None where things are gone.
+def changes(container: Any, before: Any) -> tuple[list[tuple[Any, Any]], bool]:
+    """The keys under which a container holds something else than before, and what; and whether things are gone.
 
     The key of what was appended to a list is None.
     """
     if isinstance(container, list):
-        if len(container) < len(before):
-            return None
-        changed = [(i, value) for i, value in enumerate(container[: len(before)]) if value is not before[i]]
-        return changed + [(None, value) for value in container[len(before) :]]
+        changed: list[tuple[Any, Any]] = [
+            (i, new) for i, new in enumerate(container[: len(before)]) if new is not before[i]
+        ]
+        return changed + [(None, value) for value in container[len(before) :]], len(container) < len(before)
     held = container if isinstance(container, dict) else attributes(container)
-    if any(key not in held for key in before):
-        return None
-    return [(key, value) for key, value in held.items() if key not in before or value is not before[key]]
+    changed = [(key, value) for key, value in held.items() if key not in before or value is not before[key]]
+    return changed, any(key not in held for key in before)
 
 
 def is_alike(old: Node, new: Node) -> bool:

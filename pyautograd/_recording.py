@@ -74,6 +74,7 @@ def record(
 ) -> tuple[Any, Recorded, str | None]:
     """The result of a call, what was recorded, and what a program could not repeat."""
     outputs, bounds = Outputs(), None
+    puts: list[Put] = []
     with _core.recorded():
         try:
             updates = _updates.start()
@@ -83,15 +84,21 @@ def record(
                     sizes = bounds.make
                     _core.record_beside(beside.log, sizes)
                 call.begin()
-                returned = _called(function, args, kwargs, call)
-                results, given = outputs.take(returned)
-                puts, problem = guards.changed(outputs)
-                more, other_problem = call.changed(outputs)
+                try:
+                    returned = _called(function, args, kwargs, call)
+                    results, given = outputs.take(returned)
+                finally:  # also where the step raises: what it has stored stays
+                    puts, problem = guards.changed(outputs)
+                    more, other_problem = call.changed(outputs)
+                    puts += more
             log = _core.record_stop(tuple(outputs.leaves))
+        except BaseException:
+            with _core.paused():
+                _store_numbers(outputs, puts, guards, call)
+            raise
         finally:
             _updates.stop()
     del args, kwargs, returned  # so that what the step alone should hold dies before leaks are looked for
-    puts += more
     problem = problem or other_problem or _leak(log, outputs, puts)
     log.release_outputs()
     obstacle = guards.set_places(log, puts)
@@ -170,18 +177,24 @@ def _settle(
     log: _core.Recording, outputs: Outputs, given: tuple[int, ...], puts: list[Put], guards: StepGuards, call: Call
 ) -> list[Any]:
     """What the caller gets of the outputs; numbers that were put become Python's."""
-    numbers = [leaf.item() if is_traced_scalar(leaf) else leaf for leaf in outputs.leaves]
+    numbers = _store_numbers(outputs, puts, guards, call)
     live = log.live()
+    stays = {i for put in puts for i in put.results}
+    found = {
+        i: numbers[i] if i in stays or not isinstance(numbers[i], Node) or log.is_place(numbers[i])
+        else _as_given(numbers[i], live[i])
+        for i in set(given)
+    }  # fmt: skip
+    return [found[i] for i in given]
+
+
+def _store_numbers(outputs: Outputs, puts: list[Put], guards: StepGuards, call: Call) -> list[Any]:
+    """The outputs with Python's numbers in the places of what stood for them, which are put into the world as well."""
+    numbers = [leaf.item() if is_traced_scalar(leaf) else leaf for leaf in outputs.leaves]
     for put in puts:
         if any(numbers[i] is not outputs.leaves[i] for i in put.results):
             put.settle(numbers, guards.rows, call.containers)
-    stays = {i for put in puts for i in put.results}
-    settled = {
-        i: numbers[i] if i in stays or not isinstance(numbers[i], Node) or log.is_place(numbers[i])
-        else _as_given(numbers[i], live[i])
-        for i in given
-    }  # fmt: skip
-    return [settled[i] for i in given]  # one that is returned twice is one object
+    return numbers
 
 
 def _handed_on(log: _core.Recording, call: Call) -> str | None:

@@ -157,22 +157,22 @@ class Call:
     def changed(self, outputs: Outputs) -> tuple[list[Put], str | None]:
         """What the step has put into its arguments, and what it has done to them that a program would not, or None."""
         puts: list[Put] = []
+        problem = None
         appended = dict(self.appended)
         for number, (container, before) in enumerate(zip(self.containers, self._before)):
-            found = changes(container, before)
-            if found is None:
-                return (
-                    puts,
-                    f"the step removes something from an argument, a {type(container).__name__}: return it instead",
+            found, are_gone = changes(container, before)
+            if are_gone:
+                problem = (
+                    f"the step removes something from an argument, a {type(container).__name__}: return it instead"
                 )
             for i, (key, value) in enumerate(found):
                 is_behind = isinstance(container, list) and key is None
                 if is_behind and number not in appended:
-                    return puts, "the step appends to a list that it reads as well, an argument: return a new list"
+                    problem = "the step appends to a list that it reads as well, an argument: return a new list"
                 position = len(container) - len(found) + i if is_behind else -1
                 structure, results = outputs.take(value)
                 puts.append(Put(f"an argument[{key!r}]", structure, results, number, key, position=position))
-        return puts, None
+        return puts, problem
 
     @contextmanager
     def stand_ins(self, taken: list[Any]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:

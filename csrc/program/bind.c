@@ -357,6 +357,22 @@ static pa_status new_result_gradient(pa_program *p, const pa_result *r, pa_node 
     return PA_OK;
 }
 
+/* The argument or captured tensor whose memory a buffer is. */
+static pa_node *tensor_at(const pa_program *p, pa_node *const *in, int32_t buffer) {
+    for (int32_t i = 0; i < p->n_inputs; i++)
+        if (p->inputs[i].buffer == buffer) return in[i];
+    int32_t i = 0;
+    while (p->captured[i].buffer != buffer) i++;
+    return pa_captured_node(&p->captured[i], in);
+}
+
+static pa_status new_view(const pa_program *p, pa_node *const *in, const pa_result *r, pa_node **out) {
+    const pa_node *like = p->nodes[r->node];
+    pa_node *base = tensor_at(p, in, r->buffer);
+    return pa_node_view(base, like->dtype, like->ndim, pa_node_shape(like), pa_node_strides(like),
+                        p->offset_of[r->node], out);
+}
+
 pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **results) {
     for (int32_t i = 0; in != NULL && i < p->n_inputs; i++)
         if (p->inputs[i].result >= 0) results[p->inputs[i].result] = pa_node_retain(in[i]);
@@ -369,6 +385,10 @@ pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **re
         if (results[i] == NULL && in != NULL && r->is_gradient)
             results[i] = pa_node_retain(final_tensor(p, in, r->buffer));
         if (results[i] != NULL) continue;
+        if (r->is_view && in != NULL) {
+            PA_TRY(new_view(p, in, r, &results[i]));
+            continue;
+        }
         if (r->is_value)
             PA_TRY(pa_value_new(0, &results[i]));
         else
@@ -382,7 +402,8 @@ pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **re
 
 void pa_program_copy_results(const pa_program *p, bool puts_alone, pa_node *const *results) {
     for (int32_t i = 0; i < p->n_results; i++)
-        if (p->results[i].copied && (puts_alone ? p->results[i].is_put : !p->results[i].is_place)) {
+        if (p->results[i].copied &&
+            (puts_alone ? p->results[i].is_put : !p->results[i].is_place && !p->results[i].is_view)) {
             const pa_node *from = p->nodes[p->results[i].node];
             pa_node_gather(from, from->dtype, pa_node_data(results[i]));
         }

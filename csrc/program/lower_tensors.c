@@ -292,6 +292,8 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
         r->is_gradient = is_whole && (b->kind == PA_BUFFER_GRADIENT || b->kind == PA_BUFFER_ENTRY_GRADIENT) &&
                          !r->is_value && !r->is_number;
         r->is_place = r->is_place || r->is_gradient;
+        r->is_view = !r->is_number && !r->is_value && !r->is_place &&
+                     (b->kind == PA_BUFFER_INPUT || b->kind == PA_BUFFER_CAPTURED);
         PA_TRY(pa_lower_result_gradient(l, variable, r));
     }
     return PA_OK;

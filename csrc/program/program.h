@@ -153,6 +153,7 @@ typedef struct pa_result {
     bool copied;      /* a view, an input, a parameter: its elements are gathered at the end */
     bool is_place;    /* an argument or a captured tensor itself, or, */
     bool is_gradient; /* the gradient of one itself, as the step finds it or leaves it */
+    bool is_view;     /* of an argument or a captured tensor */
     bool is_put;      /* goes into a place of the world */
     bool is_number, is_value;
     bool requires_grad;              /* a leaf that the step makes */

@@ -147,7 +147,7 @@ static PyMethodDef recording_methods[] = {
     PA_METHOD("release_outputs", recording_release_outputs, METH_NOARGS, "($self, /)",
               "The outputs are the world's: another recording finds them there."),
     PA_METHOD("is_place", recording_is_place, METH_O, "($self, handle, /)",
-              "Is it an argument or a captured tensor itself, or the gradient of one?"),
+              "Is it an argument or a captured tensor itself, the gradient of one, or a view?"),
     PA_METHOD("live", recording_live, METH_NOARGS, "($self, /)",
               "Of each output: has it a history that a backward outside can go through?"),
     {NULL, NULL, 0, NULL},

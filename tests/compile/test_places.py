@@ -408,3 +408,54 @@ def test_options_that_the_step_reads_as_numbers_are_those_of_the_call() -> None:
             trail.append((run(pa.ones(2)).item(), w.tolist()))
         outcomes.append(trail)
     assert outcomes[0] == outcomes[1]
+
+
+def test_numbers_stored_by_a_step_that_raises_are_python_s() -> None:
+    world = SimpleNamespace(last=None)
+    log: list[Any] = []
+
+    def step(x: Tensor) -> None:
+        world.last = x.sum().item()
+        log.append(x.mean().item())
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        pa.compile(step)(pa.ones(2))
+    assert (type(world.last), world.last, log) == (float, 2.0, [1.0])
+
+
+def test_lists_in_a_dict_are_appended_to() -> None:
+    def make() -> Any:
+        world: dict[str, list[Any]] = {"losses": [], "sums": []}
+
+        def step(x: Tensor) -> Tensor:
+            world["losses"].append(x.mean().item())
+            world["sums"].append(x.sum().item())
+            return x * 2
+
+        return step, world
+
+    same(make)
+
+
+@pytest.mark.parametrize("view", [lambda x: x[0], lambda x: x.T, lambda x: x.detach(), lambda x: x.data[:, 1]])
+def test_a_view_of_a_place_shows_what_is_written_to_it(view: Callable[[Tensor], Tensor]) -> None:
+    w = pa.zeros(2, 3)
+    step = pa.compile(lambda x: (view(x), view(w)))
+    for k in range(4):
+        x = pa.full((2, 3), float(k))
+        of_x, of_w = step(x)
+        x += 1
+        w += 1
+        assert of_x.tolist() == view(x).tolist() and of_w.tolist() == view(w).tolist()
+
+
+def test_an_attribute_of_a_class_that_the_step_assigns_is_refused() -> None:
+    class Net:
+        h = pa.zeros(2)
+
+    def step(x: Tensor) -> Tensor:
+        Net.h = Net.h + x
+        return x
+
+    refused(pa.compile(step), pa.ones(2), match=r"changes Net\.h")
