@@ -11,7 +11,7 @@ from pyautograd._core import TraceError
 from pyautograd._puts import INTO_GUARDED, Put
 from pyautograd._recording import Recorded
 from pyautograd._signature import NUMBER, Call
-from pyautograd._structure import LEAF, Inner, first_member, rebuild
+from pyautograd._structure import LEAF, Constant, Inner, first_member, rebuild
 
 
 class Program:
@@ -32,6 +32,7 @@ class Program:
         self.signature = call.signature if other is None else with_free_rows(other.signature, call.signature)
         self.seen = {call.leaf_names[slot]: number for slot, number in recorded.seen.items()}
         self._names = call.names
+        self._appended = call.lists_appended_to
         self._results, self._given, self._puts = recorded.results, recorded.given, recorded.puts
         self._updates = recorded.updates
         self._guards = recorded.guards
@@ -65,7 +66,7 @@ class Program:
     def _set_results(self) -> None:
         """What a call gives: results to the caller, puts into places; by C where they are plain tensors and numbers."""
         results, given, puts = self._results, self._given, self._puts
-        in_c = all(put.is_leaf for put in puts)
+        self._puts_in_c = in_c = all(put.is_leaf for put in puts)
         self._is_direct = in_c and _is_direct(results)
         every = {*given, *(i for put in puts for i in put.results)}
         self._program.set_given(given if in_c else tuple(sorted(every)))
@@ -121,13 +122,12 @@ class Program:
         if found is NotImplemented or found is ... or self._is_direct:
             return found
         outputs = list(found) if isinstance(found, tuple) else [found]
-        given, puts = self._given, self._puts
-        if all(put.is_leaf for put in puts):
+        if self._puts_in_c:
             return rebuild(self._results, iter(outputs))
-        containers = Call(args, kwargs, [""] * len(args), frozenset()).containers
-        for put in puts:
+        containers = Call(args, kwargs, *self._appended).containers
+        for put in self._puts:
             self._put(put, outputs, containers)
-        return rebuild(self._results, iter([outputs[i] for i in given]))
+        return rebuild(self._results, iter([outputs[i] for i in self._given]))
 
     def _put(self, put: Put, outputs: list[Any], containers: list[Any]) -> None:
         """Puts something that is more than one tensor, as C does with that: what stood there is what now does."""
@@ -191,8 +191,8 @@ def _is_tuple(structure: Any) -> bool:
 
 
 def _is_direct(structure: Any) -> bool:
-    """Does a program's own result need no rebuilding: one tensor, or a plain tuple of several?"""
-    if structure is LEAF:
+    """Does a program's own result need no rebuilding: none, one tensor, or a plain tuple of several?"""
+    if structure is LEAF or structure == Constant(None):
         return True
     return (
         isinstance(structure, Inner)

@@ -86,6 +86,7 @@ class Call:
         for key, value in kwargs.items():
             self._take(value, key)
         self.signature = tuple(self._specs)
+        self.lists_appended_to = (names, appended)  # what another call is taken apart by, beside its arguments
 
     @property
     def kind(self) -> tuple[Any, ...]:

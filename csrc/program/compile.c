@@ -200,6 +200,7 @@ pa_status pa_program_new(const pa_log *log, const pa_log *other, int n_outputs, 
     *p = (pa_program){.refs = 1, .passes = passes, .kernels = pa_k};
     for (size_t i = 0; i < log->n_entries; i++) p->n_recorded += log->entries[i].kind == PA_ENTRY_OP;
     pa_status status = compile(p, log, other, n_outputs, outputs);
+    if (status == PA_OK) status = pa_program_list_nodes(p);
     if (status != PA_OK) {
         pa_program_free(p);
         return status;

@@ -30,6 +30,7 @@ void pa_program_release(pa_program *p) {
     pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
     pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
     pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);
+    if (p->next_over != NULL) pa_mem_free_array(p->next_over, (size_t)p->n_nodes + 1, sizeof *p->next_over);
     pa_mem_free(p->likes, p->likes_capacity * sizeof *p->likes);
     pa_mem_free(p->buffers, p->buffers_capacity * sizeof *p->buffers);
     pa_mem_free(p->code, p->code_capacity * sizeof *p->code);
@@ -53,8 +54,8 @@ void pa_program_release(pa_program *p) {
 
 pa_status pa_program_new_buffer(pa_program *p, pa_buffer_kind kind, size_t bytes, int32_t *out) {
     PA_TRY(pa_mem_reserve(&p->buffers, &p->buffers_capacity, (size_t)p->n_buffers + 1, sizeof *p->buffers));
-    p->buffers[p->n_buffers] =
-        (pa_buffer){.kind = (uint8_t)kind, .bytes = bytes, .like = -1, .first = -1, .last = -1, .also = -1};
+    p->buffers[p->n_buffers] = (pa_buffer){
+        .kind = (uint8_t)kind, .bytes = bytes, .like = -1, .first = -1, .last = -1, .also = -1, .nodes = -1};
     *out = p->n_buffers++;
     return PA_OK;
 }
@@ -117,8 +118,24 @@ pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction) {
     return PA_OK;
 }
 
+pa_status pa_program_list_nodes(pa_program *p) {
+    p->next_over = pa_mem_alloc_array((size_t)p->n_nodes + 1, sizeof *p->next_over);
+    if (p->next_over == NULL) return PA_MEMORY;
+    for (int32_t n = p->n_nodes; n-- > 0;) {
+        pa_buffer *b = &p->buffers[p->buffer_of[n]];
+        p->next_over[n] = b->nodes;
+        b->nodes = n;
+    }
+    return PA_OK;
+}
+
 void pa_program_place(pa_program *p, int32_t buffer, char *at) {
     p->buffers[buffer].at = at;
+    if (p->next_over != NULL) {
+        for (int32_t n = p->buffers[buffer].nodes; n >= 0; n = p->next_over[n])
+            p->nodes[n]->array->data = at + p->offset_of[n];
+        return;
+    }
     for (int32_t n = 0; n < p->n_nodes; n++)
         if (p->buffer_of[n] == buffer) p->nodes[n]->array->data = at + p->offset_of[n];
 }

@@ -62,6 +62,7 @@ typedef struct pa_buffer {
     int32_t first, last; /* the instructions between which it lives; -1: never */
     size_t offset;       /* in the arena */
     int32_t also;        /* HANDED: to the same tensor, from another part; or -1 */
+    int32_t nodes;       /* the first node over it, once they are listed; -1: none */
     char *at;
 } pa_buffer;
 
@@ -226,6 +227,7 @@ typedef struct pa_program {
     const pa_kernels *kernels; /* of the instruction set that it was compiled for */
     pa_node **nodes;           /* private; `mark` is a node's index */
     int32_t *buffer_of;        /* of each node */
+    int32_t *next_over;        /* of each node: the next over the same buffer, or -1; NULL until they are listed */
     int64_t *offset_of;        /* bytes into it */
     const pa_node **likes;     /* in whose shape each was made, while the program is lowered */
     int32_t n_nodes;
@@ -299,6 +301,9 @@ pa_status pa_program_keep_constant(pa_program *p, pa_node *constant);
 pa_status pa_program_keep_host(pa_program *p, void *function, int32_t *out);
 
 pa_status pa_program_emit(pa_program *p, const pa_instruction *instruction);
+
+/* Lists the nodes over each buffer, when the passes have made them all, so that a call finds those that it moves. */
+pa_status pa_program_list_nodes(pa_program *p);
 
 /* Points a buffer, and the nodes over it, at memory. */
 void pa_program_place(pa_program *p, int32_t buffer, char *at);
