@@ -138,7 +138,14 @@ class StepGuards:
         self._owned = walk.owned
         self._values = walk.values
         self._lists = [(list_, place, len(list_)) for list_, place in walk.lists]
-        self._numbers = [i for i in walk.values if self._places[i] in numbers and type(self.rows.value(i)) is float]
+        self._sequences = walk.sequences
+        self.refused: list[Any] = []  # containers that the recorded step has changed as no program would
+        self._numbers = [
+            _Spot(i) for i in walk.values if self._places[i] in numbers and type(self.rows.value(i)) is float
+        ]
+        for guard, held in walk.sequences.items():
+            if isinstance(held, list) and any(f"{self._places[guard]}[{k}]" in numbers for k in range(len(held))):
+                self._numbers += [_Spot(guard, k) for k, member in enumerate(held) if type(member) is float]
         self._refreshes: dict[int, Any] = dict(walk.groups)
         self._plan_rows: dict[int, tuple[int, int]] = {}
         self.changeable = list(walk.nodes.values()), walk.optimizers
@@ -163,16 +170,20 @@ class StepGuards:
     @contextmanager
     def stand_ins(self) -> Iterator[None]:
         """Traced scalars in the places into which the step puts numbers, which are the inputs behind the arguments."""
-        numbers = [(i, self.rows.value(i)) for i in self._numbers]
-        stood_in = [(i, number, _core.record_number(number)) for i, number in numbers]
+        numbers = [(spot, self._now_at(spot)) for spot in self._numbers]
+        stood_in = [(spot, number, _core.record_number(number)) for spot, number in numbers]
         try:
-            for i, _, stand_in in stood_in:
-                self.rows.put(i, -1, stand_in)
+            for spot, _, stand_in in stood_in:
+                self.rows.put(spot.guard, spot.member, stand_in)
             yield
         finally:
-            for i, number, stand_in in stood_in:
-                if self.rows.value(i) is stand_in:
-                    self.rows.put(i, -1, number)
+            for spot, number, stand_in in stood_in:
+                if self._now_at(spot) is stand_in:
+                    self.rows.put(spot.guard, spot.member, number)
+
+    def _now_at(self, spot: _Spot) -> Any:
+        found = self.rows.value(spot.guard)
+        return found[spot.member] if 0 <= spot.member < len(found) else found
 
     def changed(self, outputs: Outputs) -> tuple[list[Put], str | None]:
         """What the recorded step has put into places, and a sentence about what it has changed otherwise, or None."""
@@ -182,6 +193,7 @@ class StepGuards:
             if not self.rows.holds(guard):
                 found = self._puts_at(guard, place, outputs)
                 if found is None:
+                    self.refused.append(self._sequences.get(guard))
                     problem = problem or (
                         f"the step changes {place} itself, and a program would not: do that outside, or in a "
                         "function given to host_call, or return the new value"
@@ -242,10 +254,13 @@ class StepGuards:
         return None
 
     def number_places(self) -> tuple[int, ...]:
-        """The guards in whose places the inputs behind the arguments stand; any float may be there from now on."""
-        for guard in self._numbers:
-            self.rows.accept(guard, float)
-        return tuple(self._numbers)
+        """The guards, with the member, in whose places the inputs behind the arguments stand.
+
+        Any float may be there from now on.
+        """
+        for spot in self._numbers:
+            self.rows.accept(spot.guard, float)
+        return tuple([number for spot in self._numbers for number in (spot.guard, spot.member)])
 
     def given_too(self, leaves: list[Any]) -> tuple[tuple[int, str], ...]:
         """Which arguments stand in places that the step knows as well, and in which."""
@@ -454,6 +469,7 @@ class _Walk:
         self.spots: dict[int, tuple[Any, list[_Spot]]] = {}  # of tensors, lists and dicts, by their id
         self.owned: dict[int, list[int]] = {}  # the guards over what a list or dict holds, likewise
         self.lists: list[tuple[list[Any], str]] = []  # that the step only appends to
+        self.sequences: dict[int, Any] = {}  # what holds the members that a guard is about
         self._seen: dict[int, Any] = {}
         self._todo: list[tuple[Any, str, _Spot | None]] = []
 
@@ -640,6 +656,7 @@ class _Walk:
     def _own(self, container: Any, index: int, place: str) -> int:
         """A guard over what a container holds."""
         self.owned.setdefault(id(container), []).append(index)
+        self.sequences[index] = container
         return self._row(index, place)
 
     def _dict(self, value: dict[Any, Any], place: str) -> None:

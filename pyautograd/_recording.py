@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -112,9 +112,7 @@ def record(
         else:
             seen[slot] = call.leaves[slot]
     numbers = frozenset(
-        put.place
-        for put in puts
-        if put.is_leaf and put.guard >= 0 and put.member < 0 and is_traced_scalar(outputs.leaves[put.results[0]])
+        put.place for put in puts if put.is_leaf and put.guard >= 0 and is_traced_scalar(outputs.leaves[put.results[0]])
     )
     return (
         result,
@@ -194,6 +192,12 @@ def _store_numbers(outputs: Outputs, puts: list[Put], guards: StepGuards, call: 
     for put in puts:
         if any(numbers[i] is not outputs.leaves[i] for i in put.results):
             put.settle(numbers, guards.rows, call.containers)
+    for container in guards.refused:
+        is_numbered = isinstance(container, (list, deque))
+        pairs = enumerate(container) if is_numbered else container.items() if isinstance(container, dict) else ()
+        for key, member in list(pairs):
+            if is_traced_scalar(member):
+                container[key] = member.item()
     return numbers
 
 

@@ -82,11 +82,14 @@ static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *co
     return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }
 
-/* Is a captured tensor that changes an argument as well? The program would change one of the two. */
-static bool is_given_too(const pa_program *p, const pa_captured *c, pa_node *const *in) {
-    bool changes = c->written || c->requires_grad || c->entry >= 0 || c->gradient != PA_GRADIENT_AS_FOUND;
-    for (int32_t i = 0; changes && c->input < 0 && i < p->n_inputs; i++)
-        if (in[i] == c->node) return true;
+/* Is an argument a captured tensor that changes as well? The program would change one of the two. */
+static bool is_captured_too(const pa_program *p, const pa_node *node) {
+    if (node == NULL || node->programs == 0) return false; /* no program holds it */
+    for (int32_t i = 0; i < p->n_captured; i++) {
+        const pa_captured *c = &p->captured[i];
+        bool changes = c->written || c->requires_grad || c->entry >= 0 || c->gradient != PA_GRADIENT_AS_FOUND;
+        if (c->node == node && c->input < 0 && changes) return true;
+    }
     return false;
 }
 
@@ -108,7 +111,9 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_updates; i++)
         if (!still_fits(&p->updates[i])) return false;
     for (int32_t i = 0; i < p->n_bound; i++)
-        if (!captured_fits(p, &p->captured[i], in) || is_given_too(p, &p->captured[i], in)) return false;
+        if (!captured_fits(p, &p->captured[i], in)) return false;
+    for (int32_t i = 0; i < p->n_inputs; i++)
+        if (is_captured_too(p, in[i])) return false;
     return true;
 }
 

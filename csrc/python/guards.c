@@ -207,7 +207,9 @@ static bool list_holds(PyObject *list, const guard *g) {
     if (PyList_Size(list) != g->n) return false;
     for (Py_ssize_t i = 0; i < g->n; i++) {
         PyObject *member = PyList_GetItem(list, i);
-        if (member != g->members[i] && !same(g->members[i], member)) return false;
+        if (member == g->members[i] || same(g->members[i], member)) continue;
+        bool numbers = PyFloat_CheckExact(member) && PyFloat_CheckExact(g->members[i]);
+        if (g->accepts != ACCEPTS_NUMBERS || !numbers) return false;
     }
     return true;
 }
@@ -568,9 +570,14 @@ int pa_guards_holds_tensor(PyObject *object, Py_ssize_t index, const pa_node *no
     return same;
 }
 
-int pa_guards_read_number(PyObject *object, Py_ssize_t index, double *out) {
+int pa_guards_read_number(PyObject *object, Py_ssize_t index, Py_ssize_t member, double *out) {
     guard *g = find((guards *)object, index);
-    PyObject *value = g == NULL ? NULL : value_of(g, false);
+    if (g == NULL) return -1;
+    PyObject *value = member < 0 ? value_of(g, false) : PySequence_GetItem(g->owner, member);
+    if (value == NULL && PyErr_ExceptionMatches(PyExc_IndexError)) {
+        PyErr_Clear();
+        return 0;
+    }
     if (value == NULL) return -1;
     bool is_float = PyFloat_CheckExact(value);
     if (is_float) *out = PyFloat_AsDouble(value);

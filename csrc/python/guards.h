@@ -13,8 +13,8 @@ bool pa_is_guards(PyObject *object);
    exception set. */
 int pa_guards_put(PyObject *guards, Py_ssize_t index, Py_ssize_t member, PyObject *value);
 
-/* The float in the place of a guard. 1, 0 where there is none, -1 with an exception set. */
-int pa_guards_read_number(PyObject *guards, Py_ssize_t index, double *out);
+/* The float in the place of a guard, of a sequence as a member. 1, 0 where there is none, -1 with an exception set. */
+int pa_guards_read_number(PyObject *guards, Py_ssize_t index, Py_ssize_t member, double *out);
 
 /* Does that very tensor stand in the place of a guard? 1, 0, -1 with an exception set. */
 int pa_guards_holds_tensor(PyObject *guards, Py_ssize_t index, const pa_node *node);

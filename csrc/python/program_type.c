@@ -34,7 +34,7 @@ typedef struct program {
     pa_arguments arguments;
     PyObject *guards;          /* or NULL */
     PyObject **plans;          /* of each update, the Python object to which its addresses belong; or NULL */
-    Py_ssize_t *number_places; /* the guards in whose places the last inputs stand, which are numbers */
+    Py_ssize_t *number_places; /* guard, member, guard …: where the last inputs stand, which are numbers */
     int32_t n_number_places;
     Py_ssize_t *shared; /* an input, the guard in whose place the same tensor stands, an input … */
     int32_t n_shared;   /* of both */
@@ -100,7 +100,7 @@ static void program_dealloc(PyObject *self) {
         pa_mem_free_array(p->given, (size_t)p->n_given + 1, sizeof *p->given);
         pa_mem_free_array(p->puts, (size_t)p->n_puts + 1, sizeof *p->puts);
         pa_mem_free_array(p->shared, (size_t)p->n_shared + 1, sizeof *p->shared);
-        pa_mem_free_array(p->number_places, (size_t)p->n_number_places + 1, sizeof *p->number_places);
+        pa_mem_free_array(p->number_places, 2 * (size_t)p->n_number_places + 1, sizeof *p->number_places);
     }
     pa_arguments_free(&p->arguments);
     pa_program_free(p->program);
@@ -187,7 +187,7 @@ static PyObject *program_set_number_places(PyObject *self, PyObject *guards) {
     program *p = (program *)self;
     p->number_places = room_for(guards, p->number_places, sizeof *p->number_places);
     if (p->number_places == NULL) return NULL;
-    p->n_number_places = (int32_t)PyTuple_Size(guards);
+    p->n_number_places = (int32_t)PyTuple_Size(guards) / 2;
     return read_list(guards, p->number_places) ? Py_NewRef(Py_None) : NULL;
 }
 
@@ -223,7 +223,8 @@ static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
         pa_result *result = &p->program->results[to->result];
         result->is_noted = result->is_noted || to->container == APPEND;
         for (int32_t k = 0; k < p->n_number_places && to->container == INTO_GUARDED; k++)
-            if (p->number_places[k] == to->guard) result->number = p->program->n_inputs - p->n_number_places + k;
+            if (p->number_places[2 * k] == to->guard && p->number_places[2 * k + 1] == to->member)
+                result->number = p->program->n_inputs - p->n_number_places + k;
     }
     Py_RETURN_NONE;
 }
@@ -339,7 +340,8 @@ static int read_number_places(program *p) {
     int found = 1;
     int32_t first = p->program->n_inputs - p->n_number_places;
     for (int32_t i = 0; found == 1 && i < p->n_number_places; i++)
-        found = pa_guards_read_number(p->guards, p->number_places[i], &p->arguments.numbers[first + i]);
+        found = pa_guards_read_number(p->guards, p->number_places[2 * i], p->number_places[2 * i + 1],
+                                      &p->arguments.numbers[first + i]);
     return found;
 }
 
@@ -694,7 +696,7 @@ static PyMethodDef program_methods[] = {
     PA_METHOD("set_arguments", program_set_arguments, METH_O, "($self, rows, /)",
               "What the arguments must be: rows (kind, count, what, slot), as _signature.py makes them."),
     PA_METHOD("set_number_places", program_set_number_places, METH_O, "($self, guards, /)",
-              "The guards in whose places the inputs behind the arguments stand."),
+              "Where the inputs behind the arguments stand: guard, member, guard …"),
     PA_METHOD("set_shared", program_set_shared, METH_O, "($self, pairs, /)",
               "The inputs that stand in the places of guards too: input, guard, input …"),
     PA_METHOD("set_given", program_set_given, METH_O, "($self, results, /)",

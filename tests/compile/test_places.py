@@ -459,3 +459,51 @@ def test_an_attribute_of_a_class_that_the_step_assigns_is_refused() -> None:
         return x
 
     refused(pa.compile(step), pa.ones(2), match=r"changes Net\.h")
+
+
+def test_a_list_of_floats_is_state() -> None:
+    def make() -> Any:
+        world = [0.0, 1.0, 0.5]
+
+        def step(x: Tensor) -> Tensor:
+            for i in range(2):
+                world[i] = 0.9 * world[i] + x.sum().item()
+            return x * world[2]
+
+        return step, world
+
+    same(make)
+
+
+def test_numbers_in_what_is_refused_are_python_s() -> None:
+    world: dict[str, Any] = {"log": [], "made": {}}
+
+    def step(x: Tensor) -> int:
+        world["log"].append(x.sum().item())
+        world["made"]["new"] = x.mean().item()
+        return sum(map(len, world.values()))
+
+    pa.compile(step)(pa.ones(2))
+    assert world == {"log": [2.0], "made": {"new": 1.0}} and type(world["log"][0]) is float
+    assert type(world["made"]["new"]) is float
+
+
+def test_a_value_that_is_an_argument_and_a_global_is_one() -> None:
+    def make() -> Any:
+        world = [Value(1.0), Value(2.0)]
+
+        def step(v: Value) -> Value:
+            z = world[1]
+            loss = z * z + v
+            loss.backward()
+            return Value(loss.data)
+
+        return step, world
+
+    outcomes = []
+    for compiled in (False, True):
+        function, world = make()
+        step = pa.compile(function) if compiled else function
+        arguments = [Value(3.0), Value(4.0), Value(5.0), world[1], Value(6.0), world[1], world[1], world[1], world[0]]
+        outcomes.append([(plainly(step(v)), plainly(world), plainly(v)) for v in arguments])
+    assert outcomes[0] == outcomes[1]
