@@ -168,7 +168,9 @@ class CompiledStep(Step):
         if not alike:
             if (place := self._what_changed(key, earlier)) is not None:
                 self._recompiles.count_change(place)
-            self._recompiles.count_signature(call, earlier[-1].seen if earlier else {})
+            seen = {call.leaf_names[slot] for each in earlier for slot in each.seen}
+            seen.update(*[program.seen for program in self._programs if program.key == key])
+            self._recompiles.count_signature(call, seen)
         result, recorded, problem = record(self._function, call, guards, alike[0] if alike else None)
         if problem is not None:
             if key not in self._begun:  # the first call may set things up that later ones only read

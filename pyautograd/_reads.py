@@ -18,6 +18,8 @@ _IMPORTS = frozenset({"__import__", "import_module"})
 _BY_STRING = frozenset({"globals", "eval", "exec", *_IMPORTS})
 _SHOWN = frozenset({"__str__", "__repr__", "__format__"})  # methods that text is made with
 _SUBSCRIPTS = frozenset({("BINARY_SUBSCR", ""), ("BINARY_OP", "[]")})  # the second from Python 3.14 on
+_TAKES = frozenset({"CALL", "CALL_KW", "STORE_SUBSCR", "DELETE_SUBSCR"})  # the string itself, not what is made of it
+_BESIDE = frozenset({"LOAD_CONST", "KW_NAMES", "PRECALL", "CACHE"})
 _BETWEEN = frozenset({"PUSH_NULL", "PRECALL", "CALL", "CACHE", "LOAD_ATTR", "LOAD_METHOD", "NOP"})
 
 
@@ -122,11 +124,13 @@ def _names(argument: object) -> set[str]:
 
 
 def _constant_after(instructions: Sequence[dis.Instruction]) -> str | None:
-    """The string that is loaded next, if that is what comes next."""
-    following = next((each for each in instructions if each.opname not in _BETWEEN), None)
-    if following is None or following.opname != "LOAD_CONST" or not isinstance(following.argval, str):
+    """The string that is loaded next, if that is what comes next and it is given as it is."""
+    rest = [each for each in instructions if each.opname not in _BETWEEN]
+    if not rest or rest[0].opname != "LOAD_CONST" or not isinstance(rest[0].argval, str):
         return None
-    return following.argval
+    user = next(each for each in instructions[instructions.index(rest[0]) + 1 :] if each.opname not in _BESIDE)
+    is_given = user.opname in _TAKES or (user.opname, user.argrepr) in _SUBSCRIPTS
+    return rest[0].argval if is_given else None
 
 
 def handed_over(instructions: list[dis.Instruction]) -> dict[int, types.CodeType | None]:

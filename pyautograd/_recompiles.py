@@ -23,11 +23,11 @@ class Recompiles:
         self._changes: Counter[str] = Counter()
         self._warned = False
 
-    def count_signature(self, call: Call, seen: dict[int, float]) -> None:
-        """Warns when there are many signatures; `seen`: the float arguments that joined it, by their slot."""
+    def count_signature(self, call: Call, seen: set[str]) -> None:
+        """Warns when there are many signatures; `seen`: the float arguments that joined it, by their name."""
         if self._warned or len(self._signatures) > MAX_COUNTED:
             return
-        numbers = {call.leaf_names[slot]: Constant(call.leaves[slot]) for slot in seen}
+        numbers = {name: Constant(leaf) for name, leaf in zip(call.leaf_names, call.leaves) if name in seen}
         signature = tuple([numbers.get(name, spec) for name, spec in zip(call.names, call.signature)])
         known = self._signatures.setdefault(call.kind, set())
         if len(known) < MAX_COUNTED:

@@ -460,7 +460,16 @@ def test_globals_and_expressions_by_a_constant_name_are_followed() -> None:
 def test_globals_and_expressions_by_a_computed_name_are_refused() -> None:
     name = "factor"
     x = pyautograd.ones(1)
-    for step in (lambda x: x * globals()[name], lambda x: x * eval(name), lambda x: x * len(globals())):
+    for step in (
+        lambda x: x * globals()[name],
+        lambda x: x * globals()["".join(name)],
+        lambda x: x * globals()["fac" + name[3:]],
+        lambda x: x * eval(name),
+        lambda x: x * eval("".join(name)),
+        lambda x: x * eval("1 + " + name),
+        lambda x: x * __import__("".join(["ma", "th"])).pi,
+        lambda x: x * len(globals()),
+    ):
         assert "test_code_is_read.py:" in refused(pyautograd.compile(step), x, match="computed.*write the name")
 
 

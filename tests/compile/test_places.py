@@ -367,11 +367,12 @@ def test_a_float_on_which_the_step_decides_joins_the_signature() -> None:
     assert len(fast.programs) == 3  # p is seen only where lr is large
 
 
-def test_many_numbers_that_are_seen_warn() -> None:
+@pytest.mark.parametrize("calls", [1, 3], ids=["recorded", "compiled"])
+def test_many_numbers_that_are_seen_warn(calls: int) -> None:
     step = pa.compile(lambda x, lr: x if lr > 0.5 else -x)
     with pytest.warns(UserWarning, match="'lr', a float on which the step decides"):
-        for k in range(12):
-            step(pa.ones(1), 0.1 * k)
+        for k in range(12 * calls):
+            step(pa.ones(1), 0.1 * (k // calls))
 
 
 def test_a_step_that_stores_something_else_each_time_is_refused() -> None:
