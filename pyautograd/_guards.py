@@ -390,6 +390,8 @@ class StepGuards:
         now = self.rows.value(put.guard)
         if put.member >= 0:
             before, now = before[put.member], now[put.member]
+        if type(before) is not type(now):
+            return True  # the guard expects what was there
         moved = _Moves()
         if not moved.is_alike(before, now) or not moved.exchange(exchange):
             return False

@@ -21,7 +21,7 @@
    it is equal and of the same type (floats bit for bit, so that -0.0 is not 0.0). Where the step itself puts a number,
    any float is as expected, and anything where a tensor is an argument as well, which the program compares.
 
-   What a program puts into such a place is from then on expected there: `put` changes both.
+   What a program puts into such a place is from then on expected there, if it is alike: `put` changes both.
 
    Guards that can only break together with the epoch, a counter that Module.__setattr__ and its like bump, stand apart
    and are looked at again only when it has moved since they last held:
@@ -39,6 +39,7 @@
 #include "parts.h"
 
 #include "../graph.h"
+#include "../kernels/optim.h"
 
 enum { EVERY, BY_EPOCH, LISTS };
 
@@ -599,6 +600,16 @@ static int store(guard *g, Py_ssize_t member, PyObject *value) {
     return -1;
 }
 
+/* May what is put be expected from then on? Not by a step that was recorded where None, or another shape, was found. */
+static bool may_follow(PyObject *before, PyObject *value) {
+    if (before == NULL || value == NULL) return false;
+    if (pa_is_traced_scalar(before) || pa_is_traced_scalar(value)) return true; /* while the step is recorded */
+    if (Py_TYPE(before) != Py_TYPE(value)) return false;
+    if (!pa_is_handle(before)) return true;
+    const pa_node *a = pa_handle_node(before), *b = pa_handle_node(value);
+    return pa_same_layout(a, b) && (a->flags & PA_IS_VALUE) == (b->flags & PA_IS_VALUE);
+}
+
 int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObject *value) {
     guards *self = (guards *)object;
     guard *g = find(self, index);
@@ -610,13 +621,14 @@ int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObjec
     if (status < 0) return -1;
     bool among_others = g->kind == GUARD_MEMBERS || g->kind == GUARD_REFERENTS;
     PyObject **expected = among_others ? &g->members[member < 0 ? 0 : member] : &g->expected, *before = *expected;
-    *expected = Py_NewRef(value);
+    bool adopts = may_follow(before, value);
+    if (adopts) *expected = Py_NewRef(value);
     if (self->places[index].list == BY_EPOCH) {
         bool current = self->seen == epoch;
         epoch++;
-        if (current) self->seen = epoch;
+        if (current && adopts) self->seen = epoch;
     }
-    Py_XDECREF(before);
+    if (adopts) Py_XDECREF(before);
     return 0;
 }
 

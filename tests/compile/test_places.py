@@ -508,3 +508,26 @@ def test_a_value_that_is_an_argument_and_a_global_is_one() -> None:
         arguments = [Value(3.0), Value(4.0), Value(5.0), world[1], Value(6.0), world[1], world[1], world[1], world[0]]
         outcomes.append([(plainly(step(v)), plainly(world), plainly(v)) for v in arguments])
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    "first", [None, pa.ones(1), 1.0, (pa.ones(1),)], ids=["None", "another shape", "a float", "a tuple"]
+)
+def test_a_place_that_held_something_else_is_found_so_by_another_program(first: Any) -> None:
+    def make() -> Any:
+        world = SimpleNamespace(h=first)
+
+        def step(x: Tensor) -> Tensor:
+            if isinstance(world.h, Tensor) and len(world.h) == 3:
+                world.h = world.h * 0.5 + x
+            else:
+                world.h = x * 2.0
+            return world.h.sum()
+
+        return step, world
+
+    def reset(world: Any, k: int) -> None:
+        if k in (2, 5):
+            world.h = first
+
+    same(make, lambda k: (pa.full((3,), 1.0 + k),), reset, programs=2)
