@@ -93,6 +93,14 @@ static bool is_captured_too(const pa_program *p, const pa_node *node) {
     return false;
 }
 
+/* Does an argument lie in memory that the step writes by another name? The program has read it before, or after. */
+static bool overlaps(const pa_program *p, const pa_captured *c, pa_node *const *in) {
+    const pa_storage *storage = c->written ? pa_node_storage(pa_captured_node(c, in)) : NULL;
+    for (int32_t i = 0; storage != NULL && i < p->n_inputs; i++)
+        if (in[i] != NULL && c->input != i && pa_node_storage(in[i]) == storage) return true;
+    return false;
+}
+
 bool pa_program_takes(pa_program *p, int n, pa_node *const *in) {
     if (n != p->n_inputs) return false;
     int64_t rows = -1;
@@ -111,7 +119,7 @@ bool pa_program_is_bound(const pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_updates; i++)
         if (!still_fits(&p->updates[i])) return false;
     for (int32_t i = 0; i < p->n_bound; i++)
-        if (!captured_fits(p, &p->captured[i], in)) return false;
+        if (!captured_fits(p, &p->captured[i], in) || overlaps(p, &p->captured[i], in)) return false;
     for (int32_t i = 0; i < p->n_inputs; i++)
         if (is_captured_too(p, in[i])) return false;
     return true;
@@ -223,14 +231,6 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
         if (may_move) PA_TRY(pa_node_need_storage(node));
         if (c->buffer >= 0) pa_program_rebind(p, c->buffer, pa_node_data(node));
         if (p->sets_gradients || c->entry >= 0) PA_TRY(bind_gradient(p, c, node));
-        if (!c->written) continue;
-        for (int k = 0; k < n; k++)
-            PA_FAIL_IF(
-                in[k] != NULL && c->input != k && pa_node_storage(in[k]) != NULL &&
-                    pa_node_storage(in[k]) == pa_node_storage(node),
-                PA_RUNTIME,
-                "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()", k,
-                pa_node_shape_text(in[k]));
     }
     return p->shares_gradients ? share_gradients(p, in) : PA_OK;
 }

@@ -276,6 +276,7 @@ typedef struct pa_program {
     bool sets_gradients, shares_gradients;
     bool checks_gradients;        /* a sweep may fail, and gradients are then as they were found */
     const pa_instruction *failed; /* of the step made last */
+    bool begins_again;            /* it has failed, and changed nothing: to be made by Python */
     pa_values *values;            /* a step over Values */
     pa_history history;
     struct pa_batch *batch; /* its batch axis is free (batch.h); else NULL */

@@ -14,6 +14,7 @@
 #include "bind.h"
 #include "execute.h"
 #include "history.h"
+#include "instruction.h"
 
 /* What is held for work without the GIL is refused to Python, and so to a host call. */
 static bool is_long(const pa_program *p) { return p->warm && p->n_hosts == 0 && p->flops > 50.0 * PA_LONG_WORK; }
@@ -35,10 +36,38 @@ static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold
     return status;
 }
 
+/* Has anything been changed that outlives the step? */
+typedef struct effect {
+    const pa_program *p;
+    bool found;
+} effect;
+
+static void find_effect(void *context, int32_t buffer, bool writes) {
+    effect *e = context;
+    pa_buffer_kind kind = (pa_buffer_kind)e->p->buffers[buffer].kind;
+    bool is_own = kind == PA_BUFFER_ARENA || kind == PA_BUFFER_CONSTANT || kind == PA_BUFFER_RESULT;
+    e->found = e->found || (writes && !is_own);
+}
+
+/* Has a step that puts things failed before it changed anything? Then the caller makes it again, and so what the step
+   puts before it fails; which that is, is Python's to say. */
+static bool may_begin_again(const pa_program *p, pa_status status) {
+    bool puts = false;
+    for (int32_t i = 0; i < p->n_results; i++) puts = puts || p->results[i].is_put;
+    if (!puts || p->failed == NULL || status == PA_MEMORY || status == PA_PYTHON) return false;
+    effect effect = {p, false};
+    for (const pa_instruction *i = p->code; i < p->failed && !effect.found; i++) {
+        if (i->kind == PA_DO_FILL || i->kind == PA_DO_UPDATE || pa_instruction_is_host(p, i)) return false;
+        pa_instruction_visit(p, i, find_effect, &effect);
+    }
+    return !effect.found;
+}
+
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
     PA_TRY(pa_program_occupy(p));
     p->failed = NULL;
+    p->begins_again = false;
     pa_hold hold = {0};
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
@@ -57,7 +86,8 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     }
     p->busy = 0;
     pa_hold_free(&hold);
-    pa_status stopped = p->failed == NULL ? PA_OK : pa_program_stop(p, in);
+    p->begins_again = may_begin_again(p, status);
+    pa_status stopped = p->failed == NULL || p->begins_again ? PA_OK : pa_program_stop(p, in);
     pa_program_abandon(p);
     release_results(p, results);
     return stopped == PA_OK ? status : stopped;

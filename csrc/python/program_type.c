@@ -435,7 +435,8 @@ pa_status pa_program_object_check(void *object) {
     return pa_fail(PA_RUNTIME, "compile: a host call changed what the step reads; change it outside the step");
 }
 
-/* NotImplemented for other arguments; Ellipsis where a guard does not hold, or what it is bound to has changed. */
+/* NotImplemented for other arguments; Ellipsis where a guard does not hold, where what it is bound to has changed, and
+   where the step has failed before it changed anything. */
 static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
     pa_arguments *a = &p->arguments;
     int found = pa_arguments_take(a, positional, named);
@@ -447,6 +448,7 @@ static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_Ellipsis);
     pa_status status = pa_program_call(p->program, p->program->n_inputs, a->in, a->numbers, p->results);
+    if (status != PA_OK && p->program->begins_again) return Py_NewRef(Py_Ellipsis);
     return status == PA_OK ? hand_out(p) : pa_raise(status);
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import Tensor, nn
+from pyautograd.nn import functional as F
 from pyautograd.scalar import Value
 
 from .training import refused
@@ -531,3 +532,54 @@ def test_a_place_that_held_something_else_is_found_so_by_another_program(first: 
             world.h = first
 
     same(make, lambda k: (pa.full((3,), 1.0 + k),), reset, programs=2)
+
+
+@pytest.mark.parametrize("writes_first", [False, True])
+def test_what_a_step_has_stored_before_it_raises_for_its_data_stays(writes_first: bool) -> None:
+    def make() -> Any:
+        world = SimpleNamespace(h=pa.zeros(3), log=[], n=0.0, after=pa.zeros(3))
+
+        def step(x: Tensor, label: Tensor) -> Tensor:
+            world.h = world.h * 0.5 + x
+            world.log.append(world.h.sum().item())
+            world.n = 0.5 * world.n + x.sum().item()
+            loss = F.cross_entropy(world.h.reshape(1, 3), label)
+            if writes_first:
+                world.after.add_(1.0)
+            world.after = world.after + loss
+            return loss
+
+        return step, world
+
+    outcomes = []
+    for compiled in (False, True):
+        function, world = make()
+        step = pa.compile(function) if compiled else function
+        trail = []
+        for k in range(12):
+            label = pa.tensor([7 if k in (4, 5, 8) else k % 3])
+            try:
+                trail.append((plainly(step(pa.full((3,), 1.0 + k), label)), plainly(world)))
+            except IndexError as error:
+                trail.append((str(error), plainly(world)))
+        outcomes.append(trail)
+        if compiled:
+            assert len(step.programs) == 1
+    assert outcomes[0] == outcomes[1]
+
+
+def test_arguments_may_lie_in_memory_that_the_step_writes() -> None:
+    outcomes = []
+    for compiled in (False, True):
+        base = pa.zeros(8)
+
+        def step(x: Tensor, w: Tensor = base[:4]) -> Tensor:
+            before = x * 2.0
+            w.mul_(0.5).add_(1.0)
+            return before + x + w.sum()
+
+        run = pa.compile(step) if compiled else step
+        apart = pa.ones(4)
+        arguments = [apart, apart, apart, base[2:6], base[4:], base[:4], base[2:6], base[2:6], apart, base[2:6]]
+        outcomes.append([(plainly(run(x)), plainly(base)) for x in arguments])
+    assert outcomes[0] == outcomes[1]
