@@ -49,6 +49,8 @@ static void describe_nothing(void *PA_UNUSED(code), char *text, size_t size) {
     if (size > 0) text[0] = '\0';
 }
 
+static void come_to_nothing(void *PA_UNUSED(watcher), size_t PA_UNUSED(entry)) {}
+
 pa_hooks pa_hook = {.retain_object = retain_nothing,
                     .release_object = release_nothing,
                     .hold_node = no_object,
@@ -59,6 +61,7 @@ pa_hooks pa_hook = {.retain_object = retain_nothing,
                     .same_host = never_same,
                     .call_host = no_host,
                     .call_host_backward = no_host_backward,
+                    .come_to = come_to_nothing,
                     .where = nowhere,
                     .describe_code = describe_nothing};
 

@@ -160,6 +160,7 @@ typedef struct pa_hooks {
     /* Runs the backward of a program's node of op custom, with the context that its forward has left in `saved`; given: of
        which operands it returned a gradient, of those that are `wanted` unless that is NULL. `program`: as before, or NULL */
     pa_status (*call_host_backward)(void *program, void *host, pa_node *node, const int32_t *wanted, bool *given);
+    void (*come_to)(void *watcher, size_t entry); /* tells who records that an entry of the log may fail */
     void *(*where)(int *line); /* the code object of the user's Python that runs, held, and its line */
     void (*describe_code)(void *code, char *text, size_t size); /* its file's name */
 } pa_hooks;

@@ -99,6 +99,7 @@ typedef struct pa_log {
     int64_t updates;
     const struct pa_log *beside; /* while it records: an earlier log of the same with another number of rows, or NULL */
     void *sizes;                 /* then: what makes Python's ints of sizes that differ, borrowed */
+    void *watcher;               /* Python's, borrowed: called where the step comes to what may fail; or NULL */
     pa_status status;            /* what went wrong */
 } pa_log;
 

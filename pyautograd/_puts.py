@@ -9,7 +9,7 @@ All that comes out of a step, what it returns and what it puts, are its outputs:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyautograd._core import Node
@@ -17,6 +17,7 @@ from pyautograd._structure import LEAF, attributes, flatten, rebuild
 from pyautograd._tensor import Tensor
 
 INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
+LATE = 2**31 - 1  # no entry of a log: at the end
 
 
 class Outputs:
@@ -50,14 +51,22 @@ class Put:
     member: int = -1  # of the sequence that the guard is about
     list: Any = field(default=None, compare=False)  # that it is appended to
     position: int = field(default=-1, compare=False)  # of what was appended, in the recorded call
+    since: int = field(default=LATE, compare=False)  # it is there when the step comes to this entry of the log
 
     @property
     def is_leaf(self) -> bool:
         return self.structure is LEAF
 
-    def row(self) -> tuple[int, int, int, Any, int]:
+    def row(self) -> tuple[int, int, int, Any, int, int]:
         """What the compiled module's Program is told of it."""
-        return self.results[0], self.guard, self.member, self.key if self.list is None else self.list, self.container
+        return (
+            self.results[0],
+            self.guard,
+            self.member,
+            self.key if self.list is None else self.list,
+            self.container,
+            self.since,
+        )
 
     def held(self, guards: Any, containers: list[Any]) -> list[Any]:
         """What now stands in its place, or the container that has grown."""
@@ -70,6 +79,20 @@ class Put:
         if self.key is None:
             return [container]
         return [container, container[self.key] if isinstance(container, (dict, list)) else getattr(container, self.key)]
+
+    def identity(self, outputs: Outputs) -> tuple[Any, ...]:
+        """What tells it from another put: where it goes, and the very tensors that it puts there."""
+        where = self.place, self.container, self.guard, self.member, self.position, self.structure
+        return *where, *[id(outputs.leaves[i]) for i in self.results]
+
+    def known_since(self, seen_at: list[tuple[int, set[Any]]], outputs: Outputs) -> Put:
+        """With the first entry of the log at which it was there, of those with what was there at each."""
+        mine, since = self.identity(outputs), LATE
+        for entry, seen in reversed(seen_at):
+            if mine not in seen:
+                break
+            since = entry
+        return replace(self, since=since)
 
     def settle(self, outputs: list[Any], guards: Any, containers: list[Any]) -> None:
         """Puts it there once more, after a recorded call: numbers in the place of what stood for them."""

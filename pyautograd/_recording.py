@@ -84,13 +84,20 @@ def record(
                     sizes = bounds.make
                     _core.record_beside(beside.log, sizes)
                 call.begin()
+                seen_at: list[tuple[int, set[Any]]] = []
+
+                def watch(entry: int, seen_at: Any = seen_at) -> None:
+                    so_far = Outputs()
+                    stored, _ = _stored(guards, call, so_far)
+                    seen_at.append((entry, {put.identity(so_far) for put in stored}))
+
+                _core.record_watch(watch)
                 try:
                     returned = _called(function, args, kwargs, call)
                     results, given = outputs.take(returned)
                 finally:  # also where the step raises: what it has stored stays
-                    puts, problem = guards.changed(outputs)
-                    more, other_problem = call.changed(outputs)
-                    puts += more
+                    puts, problem = _stored(guards, call, outputs)
+                    puts = [put.known_since(seen_at, outputs) for put in puts]
             log = _core.record_stop(tuple(outputs.leaves))
         except BaseException:
             with _core.paused():
@@ -99,7 +106,7 @@ def record(
         finally:
             _updates.stop()
     del args, kwargs, returned  # so that what the step alone should hold dies before leaks are looked for
-    problem = problem or other_problem or _leak(log, outputs, puts)
+    problem = problem or _leak(log, outputs, puts)
     log.release_outputs()
     obstacle = guards.set_places(log, puts)
     result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
@@ -184,6 +191,13 @@ def _settle(
         for i in set(given)
     }  # fmt: skip
     return [found[i] for i in given]
+
+
+def _stored(guards: StepGuards, call: Call, outputs: Outputs) -> tuple[list[Put], str | None]:
+    """What the step has stored so far, and what it has changed as no program would, or None."""
+    puts, problem = guards.changed(outputs)
+    more, other_problem = call.changed(outputs)
+    return puts + more, problem or other_problem
 
 
 def _store_numbers(outputs: Outputs, puts: list[Put], guards: StepGuards, call: Call) -> list[Any]:

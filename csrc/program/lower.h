@@ -33,6 +33,7 @@ typedef struct pa_lowering {
     pa_program *p;
     const pa_log *log;
     pa_lowered *variables;
+    int32_t entry; /* of the log, that is being lowered */
 } pa_lowering;
 
 /* Both fail with PA_UNSUPPORTED where the step does what programs cannot. `other` as in pa_program_new. */

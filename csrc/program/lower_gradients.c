@@ -54,6 +54,7 @@ static pa_status accumulate(pa_lowering *l, int32_t variable, int32_t found) {
 
 /* Says what has been made of leaves so far, which stands where the instruction fails. */
 pa_status pa_lower_list_leaves(pa_lowering *l, pa_instruction *i) {
+    i->entry = l->entry;
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
         const pa_lowered *leaf = &l->variables[v];
         bool as_found = leaf->gradient == PA_GRADIENT_AS_FOUND;

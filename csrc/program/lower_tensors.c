@@ -302,6 +302,7 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
 static pa_status lower(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     find_writes(l);
     for (const pa_entry *e = l->log->entries; e < l->log->entries + l->log->n_entries; e++) {
+        l->entry = (int32_t)(e - l->log->entries);
         PA_TRY(lower_entry(l, e));
         if (e->out >= 0) flag_leaf(l, e->out);
     }

@@ -100,6 +100,7 @@ typedef struct pa_instruction {
     int32_t n, targets;
     /* Of what may fail, or calls Python: which leaves the step has changed before it, from `leaves` on in the pool */
     int32_t n_leaves, leaves;
+    int32_t entry; /* likewise: of the log, that it came from */
     pa_map_fn *map;
     union {
         double params[PA_MAX_PARAMS]; /* CLIP: norm and its order; FILL: bounds */
@@ -276,7 +277,6 @@ typedef struct pa_program {
     bool sets_gradients, shares_gradients;
     bool checks_gradients;        /* a sweep may fail, and gradients are then as they were found */
     const pa_instruction *failed; /* of the step made last */
-    bool begins_again;            /* it has failed, and changed nothing: to be made by Python */
     pa_values *values;            /* a step over Values */
     pa_history history;
     struct pa_batch *batch; /* its batch axis is free (batch.h); else NULL */

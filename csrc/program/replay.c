@@ -36,38 +36,27 @@ static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold
     return status;
 }
 
-/* Has anything been changed that outlives the step? */
-typedef struct effect {
-    const pa_program *p;
-    bool found;
-} effect;
-
-static void find_effect(void *context, int32_t buffer, bool writes) {
-    effect *e = context;
-    pa_buffer_kind kind = (pa_buffer_kind)e->p->buffers[buffer].kind;
-    bool is_own = kind == PA_BUFFER_ARENA || kind == PA_BUFFER_CONSTANT || kind == PA_BUFFER_RESULT;
-    e->found = e->found || (writes && !is_own);
-}
-
-/* Has a step that puts things failed before it changed anything? Then the caller makes it again, and so what the step
-   puts before it fails; which that is, is Python's to say. */
-static bool may_begin_again(const pa_program *p, pa_status status) {
-    bool puts = false;
-    for (int32_t i = 0; i < p->n_results; i++) puts = puts || p->results[i].is_put;
-    if (!puts || p->failed == NULL || status == PA_MEMORY || status == PA_PYTHON) return false;
-    effect effect = {p, false};
-    for (const pa_instruction *i = p->code; i < p->failed && !effect.found; i++) {
-        if (i->kind == PA_DO_FILL || i->kind == PA_DO_UPDATE || pa_instruction_is_host(p, i)) return false;
-        pa_instruction_visit(p, i, find_effect, &effect);
+/* Of a step that has failed on its way, what it may have put into places before is the caller's; nothing else is. */
+static void keep_puts(const pa_program *p, pa_node **results) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_result *r = &p->results[i];
+        if (results[i] == NULL || (p->failed != NULL && r->is_put && r->part < 0)) continue;
+        pa_node_release(results[i]);
+        results[i] = NULL;
     }
-    return !effect.found;
+    if (p->failed == NULL) return;
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_result *r = &p->results[i];
+        const pa_node *from = p->nodes[r->node];
+        if (results[i] != NULL && r->copied && !r->is_place && !r->is_view)
+            pa_node_gather(from, from->dtype, pa_node_data(results[i]));
+    }
 }
 
 pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double *numbers, pa_node **results) {
     for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
-    PA_TRY(pa_program_occupy(p));
     p->failed = NULL;
-    p->begins_again = false;
+    PA_TRY(pa_program_occupy(p));
     pa_hold hold = {0};
     pa_status status = pa_history_begin(p);
     if (status == PA_OK) status = pa_program_bind(p, n, in, numbers);
@@ -86,10 +75,9 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
     }
     p->busy = 0;
     pa_hold_free(&hold);
-    p->begins_again = may_begin_again(p, status);
-    pa_status stopped = p->failed == NULL || p->begins_again ? PA_OK : pa_program_stop(p, in);
+    pa_status stopped = p->failed == NULL ? PA_OK : pa_program_stop(p, in);
     pa_program_abandon(p);
-    release_results(p, results);
+    keep_puts(p, results);
     return stopped == PA_OK ? status : stopped;
 }
 

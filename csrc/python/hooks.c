@@ -73,6 +73,14 @@ int pa_warn(const char *message) {
     return status;
 }
 
+static void hook_come_to(void *watcher, size_t entry) {
+    PyObject *index = PyLong_FromSize_t(entry);
+    PyObject *done = index == NULL ? NULL : PyObject_CallFunctionObjArgs(watcher, index, NULL);
+    if (done == NULL) PyErr_WriteUnraisable(watcher);
+    Py_XDECREF(index);
+    Py_XDECREF(done);
+}
+
 static void hook_describe_code(void *code, char *text, size_t size) {
     PyObject *name = PyObject_GetAttrString(code, "co_filename");
     const char *file = name == NULL ? NULL : PyUnicode_AsUTF8AndSize(name, NULL);
@@ -209,6 +217,7 @@ int pa_hooks_ready(PyObject *module) {
                          .same_host = pa_hook_same_host,
                          .call_host = pa_hook_call_host,
                          .call_host_backward = pa_hook_call_host_backward,
+                         .come_to = hook_come_to,
                          .where = hook_where,
                          .describe_code = hook_describe_code};
     pa_blas_set_resolver(resolve_blas);

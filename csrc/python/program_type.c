@@ -25,6 +25,7 @@ typedef struct put {
     int32_t result;
     int32_t container; /* of the arguments; or one of these */
     Py_ssize_t guard, member;
+    int32_t since; /* it is there when the step comes to this entry of its log, and to those behind it */
     PyObject *key; /* held: where in the container, None to append; of APPEND the list */
 } put;
 
@@ -213,8 +214,8 @@ static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
     if (p->puts == NULL) return NULL;
     for (Py_ssize_t i = 0; i < PyTuple_Size(puts); i++) {
         put *to = &p->puts[i];
-        if (!PyArg_ParseTuple(PyTuple_GetItem(puts, i), "innOi", &to->result, &to->guard, &to->member, &to->key,
-                              &to->container))
+        if (!PyArg_ParseTuple(PyTuple_GetItem(puts, i), "innOii", &to->result, &to->guard, &to->member, &to->key,
+                              &to->container, &to->since))
             return NULL;
         Py_INCREF(to->key);
         p->n_puts++;
@@ -409,6 +410,42 @@ static PyObject *give_results(program *p) {
     return tuple;
 }
 
+/* The step has failed on its way: what it had put before stands. */
+static bool put_before_failure(program *p) {
+    const pa_program *of = p->program;
+    for (int32_t i = 0; i < p->n_puts; i++) {
+        const put *to = &p->puts[i];
+        pa_node *node = p->results[to->result];
+        if (to->since > of->failed->entry) continue;
+        if (p->made[to->result] == NULL && node == NULL) continue;
+        if (p->made[to->result] == NULL) {
+            p->results[to->result] = NULL;
+            p->made[to->result] = wrap_result(&of->results[to->result], node);
+        }
+        if (p->made[to->result] == NULL || put_one(p, to) < 0) return false;
+    }
+    for (int32_t i = 0; i < of->n_bound; i++) {
+        int32_t next = of->captured[i].next;
+        if (next >= 0 && p->made[next] != NULL && !pa_program_exchange(p->program, i, pa_handle_node(p->made[next])))
+            p->retired = true;
+    }
+    return true;
+}
+
+static PyObject *fail(program *p, pa_status status) {
+    pa_raise(status);
+    if (p->program->failed == NULL) return NULL;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    memset(p->made, 0, (size_t)p->program->n_results * sizeof *p->made);
+    if (!put_before_failure(p)) p->retired = true;
+    drop_results(p);
+    for (int32_t i = 0; i < p->program->n_results; i++)
+        if (p->results[i] != NULL) pa_node_release(p->results[i]);
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+}
+
 static PyObject *hand_out(program *p) {
     PyObject *result = make_results(p) && put_results(p) ? give_results(p) : NULL;
     drop_results(p);
@@ -448,8 +485,7 @@ static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_Ellipsis);
     pa_status status = pa_program_call(p->program, p->program->n_inputs, a->in, a->numbers, p->results);
-    if (status != PA_OK && p->program->begins_again) return Py_NewRef(Py_Ellipsis);
-    return status == PA_OK ? hand_out(p) : pa_raise(status);
+    return status == PA_OK ? hand_out(p) : fail(p, status);
 }
 
 static void begin_call(program *p) { p->calling = pa_process; }

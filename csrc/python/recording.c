@@ -222,6 +222,13 @@ static PyObject *record_beside(PyObject *Py_UNUSED(module), PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *record_watch(PyObject *Py_UNUSED(module), PyObject *watcher) {
+    pa_log *log = pa_recording();
+    if (log == NULL) return PyErr_Format(PyExc_RuntimeError, "record_watch: nothing is being recorded");
+    log->watcher = watcher;
+    Py_RETURN_NONE;
+}
+
 static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
     pa_log *log = pa_recording();
     if (log == NULL) return PyErr_Format(PyExc_RuntimeError, "record_stop: nothing is being recorded");
@@ -282,6 +289,8 @@ static PyMethodDef functions[] = {
     PA_METHOD("record_beside", record_beside, METH_VARARGS, "(recording, sizes, /)",
               "This recording is one of the same with another number of rows; sizes(base, slope) makes the sizes that "
               "differ."),
+    PA_METHOD("record_watch", record_watch, METH_O, "(watcher, /)",
+              "Have a function called, which is not held, with each entry of the log that may fail at a replay."),
     PA_METHOD("record_stop", record_stop, METH_O, "(outputs, /)", "The Recording of the step."),
     PA_METHOD("is_traced_scalar", is_traced_scalar, METH_O, "(object, /)",
               "Does it stand for a Python float while a step is recorded?"),
