@@ -159,7 +159,7 @@ class CompiledStep(Step):
             self._appended = guards.appended
             call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
         signature = without_rows(call.signature) if self._dynamic_batch else call.signature
-        key = call.kind, signature, guards.given_too(call.leaves)
+        key = call.kind, signature, guards.given_too(call)
         earlier = self._recorded.setdefault(key, [])
         while len(self._recorded) > MAX_PROGRAMS:
             del self._recorded[next(iter(self._recorded))]

@@ -42,6 +42,7 @@ from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
 from pyautograd._puts import APPEND, Outputs, Put, is_alike
 from pyautograd._reads import Reads, reads
+from pyautograd._signature import Call
 from pyautograd._step import BoundStep, Step
 from pyautograd._structure import Constant, leaf_paths
 from pyautograd._tensor import Parameter, Tensor
@@ -262,10 +263,18 @@ class StepGuards:
             self.rows.accept(spot.guard, float)
         return tuple([number for spot in self._numbers for number in (spot.guard, spot.member)])
 
-    def given_too(self, leaves: list[Any]) -> tuple[tuple[int, str], ...]:
+    def given_too(self, call: Call) -> tuple[tuple[int, str], ...]:
         """Which arguments stand in places that the step knows as well, and in which."""
-        found = [(slot, spot) for slot, leaf in enumerate(leaves) for spot in self._spots_of(leaf)]
-        return tuple((slot, f"{self._places[spot.guard]}{spot[1:]}") for slot, spot in found)
+        found = [(slot, spot) for slot, leaf in enumerate(call.leaves) for spot in self._spots_of(leaf)]
+        tensors = [(slot, f"{self._places[spot.guard]}{spot[1:]}") for slot, spot in found]
+        places = enumerate(map(self.place_of, call.containers))
+        return tuple(tensors + [(-1 - number, place) for number, place in places if place is not None])
+
+    def place_of(self, container: Any) -> str | None:
+        """Where the step knows a container that is an argument as well; None where it does not."""
+        guard = self.rows.about(container)
+        lists = (place for appended, place, _ in self._lists if appended is container)
+        return self._places[guard] if guard >= 0 else next(lists, None)
 
     def share(self, leaves: list[Any]) -> tuple[tuple[int, ...], dict[int, Any]]:
         """Pairs of an argument and the guard in whose place it has to stand too; and those that must be themselves."""

@@ -61,6 +61,14 @@ class Program:
             tuple([row._replace(what=what.get(row.slot)) if row.kind <= NUMBER else row for row in call.rows])
         )
         self._program.set_shared(shared)
+        if self._puts and call.containers:
+            into = {put.container for put in self._puts}  # such a one is changed in two ways at once: it never fits
+            self._program.set_known(
+                tuple(
+                    None if self._guards.place_of(each) is None else ... if k in into else each
+                    for k, each in enumerate(call.containers)
+                )
+            )
         self._program.set_number_places(self._guards.number_places())
 
     def _set_results(self) -> None:

@@ -76,6 +76,7 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "Guards.holds": lambda: (guards().holds, (0,)),
     "Guards.rearm": lambda: (guards().rearm, (0, [])),
     "Guards.referents": lambda: (guards().referents, ((lambda x: lambda: x)(1).__closure__[0],)),  # type: ignore[index]
+    "Guards.about": lambda: (guards().about, ([],)),
     "Guards.item": lambda: (guards().item, ({"a": 1}, "a", False)),
     "Guards.length": lambda: (guards().length, ([1, 2], False)),
     "Guards.members": lambda: (guards().members, ([1, 2],)),

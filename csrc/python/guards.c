@@ -632,6 +632,18 @@ int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObjec
     return 0;
 }
 
+Py_ssize_t pa_guards_about(PyObject *object, PyObject *owner) {
+    const guards *self = (guards *)object;
+    for (int l = 0; l < LISTS; l++)
+        for (size_t i = 0; i < self->list[l].n; i++)
+            if (self->list[l].guards[i].owner == owner) return self->list[l].guards[i].index;
+    return -1;
+}
+
+static PyObject *guards_about(PyObject *object, PyObject *owner) {
+    return PyLong_FromSsize_t(pa_guards_about(object, owner));
+}
+
 static PyObject *guards_put(PyObject *object, PyObject *arguments) {
     Py_ssize_t index, member;
     PyObject *value;
@@ -738,6 +750,7 @@ static PyMethodDef guards_methods[] = {
               "What is there, or what is expected; NotImplemented for nothing."),
     PA_METHOD("accept", guards_accept, METH_VARARGS, "($self, index, type, /)",
               "Any float will do there, or, for another type than float, anything."),
+    PA_METHOD("about", guards_about, METH_O, "($self, owner, /)", "The index of a guard over what this holds, or -1."),
     PA_METHOD("put", guards_put, METH_VARARGS, "($self, index, member, value, /)",
               "Puts a value there, of a sequence as a member, and expects it from here on."),
     PA_METHOD("item", guards_item, METH_VARARGS, "($self, owner, key, by_epoch=False, /)",

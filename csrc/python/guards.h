@@ -9,6 +9,9 @@ int pa_guards_check(PyObject *guards);
 
 bool pa_is_guards(PyObject *object);
 
+/* The index of a guard over what an object holds, or -1. */
+Py_ssize_t pa_guards_about(PyObject *guards, PyObject *owner);
+
 /* Puts a value into the place of a guard, of a sequence as a member, and expects it there from now on; -1 with an
    exception set. */
 int pa_guards_put(PyObject *guards, Py_ssize_t index, Py_ssize_t member, PyObject *value);

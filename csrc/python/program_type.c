@@ -44,7 +44,8 @@ typedef struct program {
     put *puts;
     int32_t n_puts;
     bool puts_by_python;
-    PyObject *left; /* of a run whose puts are Python's to make: all results of its last step; or NULL */
+    PyObject *known; /* of each container among the arguments, which one the guards are about it is, or None; or NULL */
+    PyObject *left;  /* of a run whose puts are Python's to make: all results of its last step; or NULL */
     bool retired;
     uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
     pa_node **results;
@@ -61,6 +62,7 @@ static int program_clear(PyObject *self) {
     program *p = (program *)self;
     pa_arguments_clear(&p->arguments);
     Py_CLEAR(p->guards);
+    Py_CLEAR(p->known);
     Py_CLEAR(p->left);
     for (int32_t i = 0; i < p->n_puts; i++) Py_CLEAR(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
@@ -80,6 +82,7 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     const program *p = (program *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(p->guards);
+    Py_VISIT(p->known);
     Py_VISIT(p->left);
     for (int32_t i = 0; i < p->n_puts; i++) Py_VISIT(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
@@ -198,6 +201,14 @@ static PyObject *program_set_shared(PyObject *self, PyObject *pairs) {
     if (p->shared == NULL) return NULL;
     p->n_shared = (int32_t)PyTuple_Size(pairs);
     return read_list(pairs, p->shared) ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *program_set_known(PyObject *self, PyObject *containers) {
+    program *p = (program *)self;
+    if (!PyTuple_Check(containers) || p->known != NULL || PyTuple_Size(containers) < p->arguments.n_containers)
+        return PyErr_Format(PyExc_TypeError, "set_known: a tuple for all containers is wanted, once");
+    p->known = Py_NewRef(containers);
+    Py_RETURN_NONE;
 }
 
 static PyObject *program_set_given(PyObject *self, PyObject *results) {
@@ -354,6 +365,18 @@ static int are_shared(const program *p) {
     return found;
 }
 
+/* Is a container that is an argument one that the step knows by another way too, where it was, and else none of them? */
+static bool are_known(const program *p) {
+    for (int32_t k = 0; p->known != NULL && p->guards != NULL && k < p->arguments.n_containers; k++) {
+        PyObject *known = PyTuple_GetItem(p->known, k), *given = p->arguments.containers[k];
+        bool is_known = given != NULL && pa_guards_about(p->guards, given) >= 0;
+        for (int32_t i = 0; i < p->n_puts && given != NULL; i++)
+            is_known = is_known || (p->puts[i].container == APPEND && p->puts[i].key == given);
+        if (is_known ? known != given : known != Py_None) return false;
+    }
+    return true;
+}
+
 /* A result as Python gets it; takes over the node. */
 static PyObject *wrap_result(const pa_result *result, pa_node *node) {
     if (!result->is_number) return pa_wrap(node);
@@ -479,6 +502,7 @@ static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
     int found = pa_arguments_take(a, positional, named);
     if (found == 1) found = read_number_places(p);
     if (found == 1) found = are_shared(p);
+    if (found == 1) found = are_known(p);
     if (found < 0) return NULL;
     if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, a->in)) return Py_NewRef(Py_NotImplemented);
     int fits = is_as_it_was(p);
@@ -737,6 +761,8 @@ static PyMethodDef program_methods[] = {
               "Where the inputs behind the arguments stand: guard, member, guard …"),
     PA_METHOD("set_shared", program_set_shared, METH_O, "($self, pairs, /)",
               "The inputs that stand in the places of guards too: input, guard, input …"),
+    PA_METHOD("set_known", program_set_known, METH_O, "($self, containers, /)",
+              "Which guarded container each one among the arguments is; None for none."),
     PA_METHOD("set_given", program_set_given, METH_O, "($self, results, /)",
               "Which results the caller gets, in order."),
     PA_METHOD("set_state", program_set_state, METH_VARARGS, "($self, results, by_python, /)",

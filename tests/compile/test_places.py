@@ -583,3 +583,33 @@ def test_arguments_may_lie_in_memory_that_the_step_writes() -> None:
         arguments = [apart, apart, apart, base[2:6], base[4:], base[:4], base[2:6], base[2:6], apart, base[2:6]]
         outcomes.append([(plainly(run(x)), plainly(base)) for x in arguments])
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("by_append", [False, True])
+def test_a_list_that_is_an_argument_may_be_one_that_the_step_knows(by_append: bool) -> None:
+    def make() -> Any:
+        known, other = [pa.ones(3)], [pa.ones(3)]
+
+        def put(given: list[Tensor], x: Tensor) -> Tensor:
+            known[0] = known[0] + x
+            given[0] = given[0] * 2.0
+            return known[0] + given[0]
+
+        def append(given: list[Tensor], x: Tensor) -> Tensor:
+            given.append(x * 2.0)
+            known.append(x + 1.0)
+            return x.sum()
+
+        return append if by_append else put, (known, other)
+
+    outcomes = []
+    for compiled in (False, True):
+        function, (known, other) = make()
+        step = pa.compile(function) if compiled else function
+        trail = []
+        for k, given in enumerate([known] * 4 + [other] * 4 + [known] * 3 + [other] * 3):
+            trail.append((plainly(step(given, pa.full((3,), 1.0 + k))), plainly([known, other])))
+        outcomes.append(trail)
+        if compiled:
+            assert step.programs
+    assert outcomes[0] == outcomes[1]
