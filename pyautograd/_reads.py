@@ -1,7 +1,7 @@
 """What code mentions by name: globals, attributes and modules that it reads, as its bytecode tells.
 
 A name that the code computes is no constant of it: `getattr` and its like are answered by guarding all of an object
-(_guards.py), but a global or a module by a computed name cannot be guarded, nor what a computed string would do.
+(_walk.py), but a global or a module by a computed name cannot be guarded, nor what a computed string would do.
 
 What code mentions only to hand it to `host_call` is read afresh at each replay, and no constant of the step.
 """

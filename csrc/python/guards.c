@@ -1,7 +1,7 @@
 /* Guards: what a recorded step read from Python besides its arguments, and whether it is still what it was.
 
    A program may run in the place of a Python function only while everything that the function would read is unchanged:
-   the numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_guards.py finds them;
+   the numbers in its closure, the globals it names, the attributes of its modules. pyautograd/_walk.py finds them;
    here each is a guard, checked before every call of the program in a few nanoseconds and without running any Python of
    the user's:
 
