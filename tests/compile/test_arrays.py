@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import Tensor, Value
+from pyautograd import Value
 
-from .training import refused
+from .training import plainly, refused
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": lambda a: a.mean(),
@@ -32,14 +32,6 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 DTYPES = [np.float64, np.float32, np.int64]
 
 
-def plain(result: Any) -> Any:
-    if isinstance(result, Tensor):
-        return result.dtype.name, result.tolist()
-    if isinstance(result, dict):
-        return {key: plain(each) for key, each in result.items()}
-    return [plain(each) for each in result] if isinstance(result, list | tuple) else (type(result), result)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_an_array_is_the_tensor_over_it(name: str, dtype: Any) -> None:
@@ -48,14 +40,14 @@ def test_an_array_is_the_tensor_over_it(name: str, dtype: Any) -> None:
     compiled = pa.compile(FUNCTIONS[name])
     for i in range(1, 5):
         a = np.array([[1, -2, 3], [4, 5, -6]], dtype) * dtype(i)
-        assert plain(compiled(a)) == plain(FUNCTIONS[name](pa.as_tensor(a)))
+        assert plainly(compiled(a)) == plainly(FUNCTIONS[name](pa.as_tensor(a)))
     assert len(compiled.programs) == 1
 
 
 def test_an_array_without_axes_is_a_tensor_too() -> None:
     compiled = pa.compile(lambda a: a * 2)
     for i in range(4):
-        assert plain(compiled(np.array(float(i)))) == plain(pa.as_tensor(np.array(float(i))) * 2)
+        assert plainly(compiled(np.array(float(i)))) == plainly(pa.as_tensor(np.array(float(i))) * 2)
     assert len(compiled.programs) == 1
 
 

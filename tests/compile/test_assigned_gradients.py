@@ -11,6 +11,8 @@ import pyautograd as pa
 from pyautograd import Tensor, TraceError, nn
 from pyautograd.nn import functional as F
 
+from .training import numbers
+
 
 class World:
     """Two parameters, two tensors of the first one's shape, an optimiser."""
@@ -162,12 +164,6 @@ STEPS = [
     of_two_tensors, handed_on, handed_on_as_found, shared, exchanged, in_place_through_the_attribute,
     zeroed_where_there_is_one, summed_over_calls, cleared_at_the_end, smoothed,
 ]  # fmt: skip
-
-
-def numbers(result: Any) -> list[Any]:
-    if isinstance(result, tuple | list):
-        return [each for member in result for each in numbers(member)]
-    return [result.tolist() if isinstance(result, Tensor) else result]
 
 
 def who_is_who(tensors: list[Tensor | None]) -> list[tuple[int, int]]:

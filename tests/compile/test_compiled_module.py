@@ -11,6 +11,8 @@ import pyautograd as pa
 from pyautograd import Tensor, nn, optim
 from pyautograd.nn import functional as F
 
+from .training import numbers_of
+
 
 class Net(nn.Module):
     def __init__(self, width: int = 8) -> None:
@@ -35,10 +37,6 @@ def batch(i: int, rows: int = 6) -> tuple[Tensor, Tensor]:
     generator = np.random.default_rng(i)
     x = generator.normal(size=(rows, 3)).astype(np.float32)
     return pa.tensor(x), pa.tensor(generator.integers(0, 2, rows))
-
-
-def numbers(model: nn.Module) -> list[Any]:
-    return [each.tolist() for each in model.state_dict().values()]
 
 
 def fit(model: Any, epochs: int = 4, evaluates: bool = True) -> list[Any]:
@@ -72,7 +70,7 @@ def test_a_loop_as_pytorch_s_users_write_it() -> None:
     expected, found = fit(plain), fit(model)
     for a, b in zip(expected, found):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
-    for a, b in zip(numbers(plain), numbers(other)):
+    for a, b in zip(numbers_of(plain), numbers_of(other)):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
     assert len(model.programs) == 2  # type: ignore[operator, arg-type]
 
@@ -96,7 +94,7 @@ def test_it_has_all_that_the_module_has() -> None:
     assert model.features(batch(0)[0]).shape == (6, 8)
     other = Net()
     assert model.load_state_dict(other.state_dict()).missing_keys == []
-    assert numbers(module) == numbers(other)
+    assert numbers_of(module) == numbers_of(other)
     model.double()
     assert module.first.weight.dtype is pa.float64
     assert repr(model).startswith("compiled Net(")
@@ -156,7 +154,7 @@ def test_a_compiled_module_in_a_compiled_training_step() -> None:
 
         pa.manual_seed(2)
         call = pa.compile(step) if compiles else step
-        results.append([call(*batch(i)).item() for i in range(6)] + numbers(module))
+        results.append([call(*batch(i)).item() for i in range(6)] + numbers_of(module))
     for a, b in zip(*results):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-6)
 

@@ -12,7 +12,7 @@ import pyautograd as pa
 from pyautograd import Tensor, Value
 from pyautograd.nn import functional as F
 
-from .training import refused
+from .training import plainly, refused
 
 
 def numbers(i: int) -> Tensor:
@@ -82,19 +82,11 @@ STEPS: dict[str, Callable[[Tensor], Any]] = {
 }
 
 
-def plain(result: Any) -> Any:
-    if isinstance(result, Tensor):
-        return result.dtype.name, result.tolist()
-    if isinstance(result, dict):
-        return {key: plain(each) for key, each in result.items()}
-    return [plain(each) for each in result] if isinstance(result, list | tuple) else (type(result), result)
-
-
 @pytest.mark.parametrize("name", STEPS)
 def test_a_deferred_number_comes_out_as_that_of_the_plain_step(name: str) -> None:
     compiled = pa.compile(STEPS[name])
     for i in range(5):
-        assert plain(compiled(numbers(i))) == plain(STEPS[name](numbers(i)))
+        assert plainly(compiled(numbers(i))) == plainly(STEPS[name](numbers(i)))
     assert len(compiled.programs) == 1
 
 

@@ -11,24 +11,9 @@ from pyautograd import Tensor, nn
 from pyautograd.nn import functional as F
 from pyautograd.scalar import Value
 
-from .training import refused
+from .training import plainly, refused
 
 CALLS = 7
-
-
-def plainly(thing: Any) -> Any:
-    """Something of the world as lists, dicts and numbers."""
-    if isinstance(thing, Tensor):
-        return "tensor", thing.dtype.name, thing.tolist(), None if thing.grad is None else thing.grad.tolist()
-    if isinstance(thing, Value):
-        return "Value", thing.data, thing.grad
-    if isinstance(thing, (list, tuple)):
-        return type(thing).__name__, [plainly(each) for each in thing]
-    if isinstance(thing, dict):
-        return {key: plainly(each) for key, each in thing.items()}
-    if isinstance(thing, (SimpleNamespace, nn.Module)):
-        return {key: plainly(each) for key, each in vars(thing).items() if key[0] != "_" and key != "training"}
-    return type(thing).__name__, thing
 
 
 def same(

@@ -11,6 +11,8 @@ from pyautograd import Tensor
 from pyautograd.autograd import grad
 from pyautograd.nn import functional as F
 
+from .training import numbers
+
 
 class World:
     """Two parameters, a tensor that is none, and a loss over them."""
@@ -159,12 +161,6 @@ STEPS = [
     asked_for_a_while, gradients_of_parameters, gradients_of_results, gradients_with_upstream,
     gradients_that_are_not_there, gradients_of_an_input,
 ]  # fmt: skip
-
-
-def numbers(result: Any) -> list[Any]:
-    if isinstance(result, tuple):
-        return [each for member in result for each in numbers(member)]
-    return [result.tolist() if isinstance(result, Tensor) else result]
 
 
 def course(function: Step, compiled: bool) -> list[list[Any]]:

@@ -15,7 +15,7 @@ from threads import in_threads, interrupt_while_in_use
 import pyautograd
 from pyautograd import Tensor, Value, nn, optim, scalar
 
-from .training import Training
+from .training import Training, numbers_of
 
 
 def make(compiled: bool = True, **options: Any) -> tuple[Any, nn.Module, optim.Optimizer]:
@@ -29,10 +29,6 @@ def data(n: int = 100) -> tuple[Tensor, Tensor]:
     generator = np.random.default_rng(0)
     x = generator.normal(size=(n, 4)).astype(np.float32)
     return pyautograd.tensor(x), pyautograd.tensor((x[:, 0] > 0).astype(np.int64) + (x[:, 1] > 0))
-
-
-def numbers(model: nn.Module) -> list[Any]:
-    return [tensor.tolist() for tensor in model.state_dict().values()]
 
 
 def orders(n: int, epochs: int, seed: int | None) -> list[np.ndarray[Any, Any]]:
@@ -63,7 +59,7 @@ def test_a_run_does_what_a_loop_of_steps_does(n: int, drop_last: bool, seed: int
     assert losses.dtype == np.float64
     assert losses.shape == (len(expected),)
     np.testing.assert_allclose(losses, expected, rtol=1e-4, atol=1e-6)
-    for found, wanted in zip(numbers(other), numbers(model), strict=True):
+    for found, wanted in zip(numbers_of(other), numbers_of(model), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
@@ -73,7 +69,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
         step, model, _ = make(dropout=0.3)
         pyautograd.manual_seed(9)
         losses = step.run(*data(), batch_size=16, epochs=5, seed=seed)
-        found.append((losses.tolist(), numbers(model)))
+        found.append((losses.tolist(), numbers_of(model)))
     assert found[0] == found[1]
     assert found[0] != found[2]
 
@@ -95,7 +91,7 @@ def test_epochs_at_once_are_epochs_one_by_one() -> None:
             step, model, _ = make(dropout=0.3)
             pyautograd.manual_seed(4)
             losses = step.run(*data(), batch_size=30, epochs=9, shuffle=shuffle, drop_last=True, callback=callback)
-            found.append((losses.tolist(), numbers(model)))
+            found.append((losses.tolist(), numbers_of(model)))
     assert found[:2] == found[2:]
 
 
@@ -119,7 +115,7 @@ def test_calls_and_runs_may_alternate() -> None:
     for _ in range(8):
         for start in range(0, 40, 10):
             plain(x[start : start + 10], y[start : start + 10])
-    for found, wanted in zip(numbers(model), numbers(other), strict=True):
+    for found, wanted in zip(numbers_of(model), numbers_of(other), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
 
 
@@ -233,7 +229,7 @@ def test_a_schedule_may_step_in_the_callback() -> None:
                 for start in range(0, 40, 10):
                     step(x[start : start + 10], y[start : start + 10])
                 schedule.step()
-        found.append(numbers(model))
+        found.append(numbers_of(model))
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
@@ -264,13 +260,13 @@ def test_what_changes_between_epochs_is_heeded() -> None:
                 p.requires_grad_(False)
             next(iter(model.parameters())).requires_grad_(True)
 
-    before = numbers(model)[-1]
+    before = numbers_of(model)[-1]
     step.run(*data(), batch_size=20, epochs=3, callback=freeze)
-    frozen = numbers(model)
+    frozen = numbers_of(model)
     step.run(*data(), batch_size=20, epochs=3)
     assert frozen[-1] != before
-    assert numbers(model)[-1] == frozen[-1]
-    assert numbers(model)[0] != frozen[0]
+    assert numbers_of(model)[-1] == frozen[-1]
+    assert numbers_of(model)[0] != frozen[0]
 
 
 class Bar:
@@ -348,7 +344,7 @@ def test_ctrl_c_stops_between_two_steps() -> None:
         step.run(x, y, batch_size=10, epochs=10**9)
     thread.join()
     before = steps_made(optimizer)
-    assert all(np.isfinite(each).all() for each in map(np.asarray, numbers(model)))
+    assert all(np.isfinite(each).all() for each in map(np.asarray, numbers_of(model)))
     assert step.run(x, y, batch_size=10).shape == (100,)
     assert steps_made(optimizer) == before + 100
 

@@ -11,29 +11,10 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
-from pyautograd.scalar import Value
+
+from .training import plainly
 
 Made = tuple[Callable[..., Any], Any]
-
-
-def plainly(thing: Any) -> Any:
-    """Something of the world as lists, dicts and numbers."""
-    if isinstance(thing, Tensor):
-        return (
-            thing.dtype.name,
-            thing.requires_grad,
-            thing.tolist(),
-            None if thing.grad is None else thing.grad.tolist(),
-        )
-    if isinstance(thing, Value):
-        return "Value", thing.data, thing.grad
-    if isinstance(thing, (list, tuple)):
-        return [plainly(each) for each in thing]
-    if isinstance(thing, dict):
-        return {key: plainly(each) for key, each in thing.items()}
-    if isinstance(thing, nn.Module):
-        return {key: plainly(each) for key, each in vars(thing).items() if key[0] != "_" and key != "training"}
-    return plainly(vars(thing)) if isinstance(thing, SimpleNamespace) else thing
 
 
 def attribute() -> Made:

@@ -1,13 +1,17 @@
-"""A training whose step is compiled or plain, the check that both do the same, and the check of a refusal."""
+"""A training whose step is compiled or plain, the check that both do the same, and the check of a refusal.
+
+What steps return, and the worlds that they leave, are compared as `numbers` or `plainly`.
+"""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import pyautograd
-from pyautograd import Tensor, TraceError, nn, optim
+from pyautograd import Tensor, TraceError, Value, nn, optim
 from pyautograd.nn import functional as F
 
 
@@ -39,10 +43,37 @@ class Training:
         self.step: Any = pyautograd.compile(step) if compiled else step
 
     def numbers(self) -> list[Any]:
-        return [tensor.tolist() for tensor in self.model.state_dict().values()]
+        return numbers_of(self.model)
 
     def gradients(self) -> list[Any]:
         return [None if p.grad is None else p.grad.tolist() for p in self.model.parameters()]
+
+
+def numbers_of(model: nn.Module) -> list[Any]:
+    return [tensor.tolist() for tensor in model.state_dict().values()]
+
+
+def numbers(result: Any) -> list[Any]:
+    """The numbers of what a step returned, one after the other."""
+    if isinstance(result, tuple | list):
+        return [each for member in result for each in numbers(member)]
+    return [result.tolist() if isinstance(result, Tensor) else result]
+
+
+def plainly(thing: Any) -> Any:
+    """Something of the world as lists, dicts and numbers, with their types."""
+    if isinstance(thing, Tensor):
+        gradient = None if thing.grad is None else thing.grad.tolist()
+        return "tensor", thing.dtype.name, thing.requires_grad, thing.tolist(), gradient
+    if isinstance(thing, Value):
+        return "Value", thing.data, thing.grad
+    if isinstance(thing, list | tuple):
+        return type(thing).__name__, [plainly(each) for each in thing]
+    if isinstance(thing, dict):
+        return {key: plainly(each) for key, each in thing.items()}
+    if isinstance(thing, SimpleNamespace | nn.Module):
+        return {key: plainly(each) for key, each in vars(thing).items() if key[0] != "_" and key != "training"}
+    return type(thing).__name__, thing
 
 
 def batches(n: int, rows: int = 8) -> list[tuple[Tensor, Tensor]]:
