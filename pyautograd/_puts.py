@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyautograd._core import Node
-from pyautograd._structure import LEAF, attributes, flatten, rebuild
+from pyautograd._structure import LEAF, attributes, flatten, get_member, rebuild, set_member
 from pyautograd._tensor import Tensor
 
 INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
@@ -78,7 +78,7 @@ class Put:
         container = containers[self.container]
         if self.key is None:
             return [container]
-        return [container, container[self.key] if isinstance(container, (dict, list)) else getattr(container, self.key)]
+        return [container, get_member(container, self.key)]
 
     def identity(self, outputs: Outputs) -> tuple[Any, ...]:
         """What tells it from another put: where it goes, and the very tensors that it puts there."""
@@ -111,10 +111,8 @@ class Put:
             self.list.append(value)
         elif self.key is None:
             containers[self.container].append(value)
-        elif isinstance(containers[self.container], (dict, list)):
-            containers[self.container][self.key] = value
         else:
-            setattr(containers[self.container], self.key, value)
+            set_member(containers[self.container], self.key, value)
 
 
 def snapshot(container: Any) -> Any:

@@ -23,7 +23,7 @@ import numpy as np
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
 from pyautograd._puts import Outputs, Put, changes, snapshot
-from pyautograd._structure import BY_VALUE, Constant
+from pyautograd._structure import BY_VALUE, Constant, get_member, set_member
 from pyautograd._tensor import Tensor
 
 TENSOR, ARRAY, NUMBER, CONSTANT, TUPLE, LIST, DICT, OBJECT, SAME = range(9)  # as in arguments.c
@@ -188,8 +188,8 @@ class Call:
             yield args, kwargs
         finally:
             for container, key, before, stand_in in reversed(self._stood_in):
-                if _get(container, key) is stand_in:
-                    _set(container, key, before)
+                if get_member(container, key) is stand_in:
+                    set_member(container, key, before)
             self._stood_in.clear()
 
     def with_tensors(self) -> AbstractContextManager[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -208,7 +208,7 @@ class Call:
             return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
         for key, before, new in changed:
             if new is not before:
-                _set(value, key, new)
+                set_member(value, key, new)
                 self._stood_in.append((value, key, before, new))
         return value
 
@@ -250,21 +250,6 @@ def _members(value: Any) -> list[tuple[Any, Any]] | None:
             if hasattr(value, field.name)
         ]
     return None
-
-
-def _get(container: Any, key: Any) -> Any:
-    if isinstance(container, dict):
-        return container.get(key)
-    if isinstance(container, list):
-        return container[key] if key < len(container) else None
-    return getattr(container, key, None)
-
-
-def _set(container: Any, key: Any, value: Any) -> None:
-    if isinstance(container, (dict, list)):
-        container[key] = value
-    else:
-        object.__setattr__(container, key, value)  # also of a frozen dataclass
 
 
 def _parameter_names(function: Callable[..., Any], is_method: bool, n: int) -> list[str]:

@@ -107,6 +107,22 @@ def attributes(value: Any) -> dict[str, Any]:
     return {name: object.__getattribute__(value, name) for name in _attributes(value)}
 
 
+def get_member(container: Any, key: Any) -> Any:
+    """What a list, dict or object holds; None where nothing is there."""
+    if isinstance(container, dict):
+        return container.get(key)
+    if isinstance(container, list):
+        return container[key] if key < len(container) else None
+    return getattr(container, key, None)
+
+
+def set_member(container: Any, key: Any, value: Any) -> None:
+    if isinstance(container, (dict, list)):
+        container[key] = value
+    else:
+        object.__setattr__(container, key, value)  # also of a frozen dataclass
+
+
 def _new_object(kind: type, extra: Any, names: Any, members: list[Any]) -> Any:
     """An object as it was, by neither __init__ nor the __setattr__ that frozen dataclasses refuse with."""
     made: Any = object.__new__(kind)
