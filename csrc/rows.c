@@ -51,7 +51,7 @@ static void open_repeated(pa_stream *stream, const pa_node *constant, unsigned v
 
 /* Are `node`'s numbers those of `slice`, again and again along the axes marked? */
 static bool is_repeated(const pa_node *node, const pa_node *slice, unsigned varies) {
-    char block[256 * sizeof(int64_t)];
+    _Alignas(64) char block[256 * sizeof(int64_t)];
     pa_stream stream;
     open_repeated(&stream, slice, varies, node->array->shape);
     int64_t size = (int64_t)pa_dtype_size((pa_dtype)node->dtype), numel = node->array->numel;

@@ -84,6 +84,13 @@ CALLS: dict[str, Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
     "Guards.attribute": lambda: (guards().attribute, (owner(), "attribute")),
     "Program.set_guards": lambda: (program().set_guards, (guards(),)),
     "Program.call": lambda: (program().call, ((pa.ones(2),),)),
+    "Program.exchange": lambda: (program().exchange, (((w, w),),)),
+    "Program.set_arguments": lambda: (program(False).set_arguments, (ROWS,)),
+    "Program.set_given": lambda: (program().set_given, ((0,),)),
+    "Program.set_shared": lambda: (program().set_shared, ((0, 0),)),
+    "Program.set_number_places": lambda: (program().set_number_places, ((0, -1),)),
+    "Program.set_puts": lambda: (program().set_puts, (((0, 0, -1, None, -1, 0),),)),
+    "Program.set_state": lambda: (program().set_state, ((0,), False)),
 }
 
 
@@ -95,8 +102,53 @@ def recording() -> Any:
         return _core.record_stop((x * 2.0,))
 
 
-def program() -> Any:
-    return _core.Program(recording(), ())
+# of one tensor and no more: a tuple of it, and an empty dict
+ROWS = ((4, 1, tuple, -1), (0, 0, None, 0), (6, 0, (dict, ()), -1))
+
+
+def program(has_arguments: bool = True) -> Any:
+    made = _core.Program(recording(), ())
+    if has_arguments:
+        made.set_arguments(ROWS)
+    return made
+
+
+@pytest.mark.parametrize("row", [
+    (0, 0, None, 1), (2, 0, None, -1), (8, 0, None, 0), (6, 1, (dict, ()), 0), (6, 0, dict, 0), (9, 0, None, 0),
+], ids=["an input too many", "no input", "a container before it", "too few keys", "no keys", "no kind"])  # fmt: skip
+def test_rows_that_say_nothing_sensible_are_refused(row: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        program(False).set_arguments((row,))
+
+
+def test_rows_that_end_too_early_fit_nothing() -> None:
+    for n in range(2):
+        made = program(False)
+        made.set_arguments(ROWS[:n])
+        assert made.call((pa.ones(2),)) is NotImplemented
+
+
+def test_what_a_program_is_told_once_it_is_not_told_again() -> None:
+    made = program()
+    made.set_guards(guards())
+    made.set_given((0,))
+    for again in (lambda: made.set_given((0,)), lambda: made.set_guards(guards()), lambda: made.set_arguments(ROWS)):
+        with pytest.raises(TypeError, match="once"):
+            again()
+    assert made.call((pa.ones(2),)).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("set_given", (1,)), ("set_shared", (0,)), ("set_shared", (1, 0)),
+    ("set_number_places", (0, 0, 0)), ("set_number_places", (0, -1, 0, -1)),
+    ("set_puts", ((1, 0, -1, None, -1, 0),)), ("set_puts", ((0, 0, -1, None, 0, 0),)),
+    ("set_puts", ((0, 0, -1, (), -2, 0),)), ("set_puts", ((0, 0, -1, [], -2, 0), None)),
+])  # fmt: skip
+def test_lists_that_name_what_there_is_not_are_refused(name: str, wrong: Any) -> None:
+    made = program()
+    made.set_guards(guards())
+    with pytest.raises(REFUSALS):
+        getattr(made, name)(wrong)
 
 
 def variants(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

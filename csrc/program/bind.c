@@ -6,6 +6,7 @@
 #include "../kernels/ops.h"
 #include "../kernels/optim.h"
 #include "batch.h"
+#include "instruction.h"
 
 /* ---- optimisers ---- */
 
@@ -212,6 +213,18 @@ static pa_status share_gradients(pa_program *p, pa_node *const *in) {
     return PA_OK;
 }
 
+static pa_status check_memory(const pa_program *p, int argument, pa_node *const *in) {
+    const pa_storage *storage = pa_node_storage(in[argument]);
+    bool shared = storage != NULL && storage->refs > 1; /* most have memory of their own */
+    for (int32_t i = 0; shared && i < p->n_bound; i++)
+        PA_FAIL_IF(p->captured[i].written && p->captured[i].input != argument &&
+                       pa_node_storage(pa_captured_node(&p->captured[i], in)) == storage,
+                   PA_RUNTIME,
+                   "compile: argument %d of shape %s shares memory with a tensor that the step writes; give a clone()",
+                   argument, pa_node_shape_text(in[argument]));
+    return PA_OK;
+}
+
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers) {
     p->in = in;
     for (int i = 0; i < n; i++) {
@@ -232,6 +245,8 @@ pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double
         if (c->buffer >= 0) pa_program_rebind(p, c->buffer, pa_node_data(node));
         if (p->sets_gradients || c->entry >= 0) PA_TRY(bind_gradient(p, c, node));
     }
+    for (int k = 0; k < n; k++)
+        if (in[k] != NULL) PA_TRY(check_memory(p, k, in));
     return p->shares_gradients ? share_gradients(p, in) : PA_OK;
 }
 
@@ -283,16 +298,21 @@ static pa_status gradient_then(const pa_program *p, pa_node *const *in, const pa
 
 static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction *failed, pa_node **gradients) {
     const int32_t *leaves = p->pool + failed->leaves;
+    bool is_host = pa_instruction_is_host(p, failed); /* what it was shown is as it has left it */
     for (int k = 0; k < failed->n_leaves; k++) {
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
-        const pa_node *node = pa_captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in);
-        if (node->flags & PA_IS_VALUE || leaf[PA_LEAF_GRADIENT] == PA_GRADIENT_AS_FOUND) continue;
+        const pa_captured *c = &p->captured[leaf[PA_LEAF_CAPTURED]];
+        const pa_node *node = pa_captured_node(c, in);
+        if ((is_host && c->shown) || node->flags & PA_IS_VALUE || leaf[PA_LEAF_GRADIENT] == PA_GRADIENT_AS_FOUND)
+            continue;
         PA_TRY(gradient_then(p, in, node, leaf, &gradients[k]));
     }
     for (int k = 0; k < failed->n_leaves; k++) {
         const int32_t *leaf = leaves + k * PA_LEAF_FIELDS;
-        pa_node *node = pa_captured_node(&p->captured[leaf[PA_LEAF_CAPTURED]], in), *before = gradients[k];
+        const pa_captured *c = &p->captured[leaf[PA_LEAF_CAPTURED]];
+        pa_node *node = pa_captured_node(c, in), *before = gradients[k];
         int32_t buffer = leaf[PA_LEAF_GRADIENT];
+        if (is_host && c->shown) continue;
         node->flags &= (uint16_t)~PA_REQUIRES_GRAD;
         node->flags |= (uint16_t)(leaf[PA_LEAF_REQUIRES_GRAD] ? PA_REQUIRES_GRAD : 0);
         if (buffer == PA_GRADIENT_AS_FOUND) continue;

@@ -105,13 +105,12 @@ static pa_status after(pa_program *p, const pa_instruction *i) {
 pa_status pa_host_call(pa_program *p, const pa_instruction *i) {
     const pa_host *host = &p->hosts[i->source];
     const int32_t *at = p->pool + i->targets;
+    PA_TRY(before(p, i));
     pa_node **nodes = pa_mem_alloc_array((size_t)(i->n + host->n_results) + 1, sizeof *nodes);
     if (nodes == NULL) return PA_MEMORY;
     for (int32_t k = 0; k < i->n + host->n_results; k++) nodes[k] = p->nodes[at[k]];
-    pa_status status = before(p, i);
-    if (status == PA_OK)
-        status = pa_hook.call_host(p->owner, host->function, host->keeps_history, i->n, nodes, host->n_results,
-                                   nodes + i->n);
+    pa_status status =
+        pa_hook.call_host(p->owner, host->function, host->keeps_history, i->n, nodes, host->n_results, nodes + i->n);
     pa_mem_free_array(nodes, (size_t)(i->n + host->n_results) + 1, sizeof *nodes);
     return status == PA_OK ? after(p, i) : status;
 }

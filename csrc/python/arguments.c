@@ -41,22 +41,25 @@ struct pa_argument {
 static int set_row(pa_arguments *self, pa_argument *row, PyObject *from) {
     int kind;
     PyObject *what;
-    if (!PyArg_ParseTuple(from, "inOi", &kind, &row->n, &what, &row->slot)) return -1;
+    if (!pa_read_row(from, "inOi", &kind, &row->n, &what, &row->slot)) return -1;
     if (kind < 0 || kind >= ARGUMENT_KINDS) {
         PyErr_Format(PyExc_ValueError, "set_arguments: no kind %d", kind);
         return -1;
     }
     row->kind = kind;
     bool keyed = kind == ARGUMENT_DICT || kind == ARGUMENT_OBJECT;
-    if (keyed && !PyArg_ParseTuple(what, "OO!", &what, &PyTuple_Type, &row->keys)) return -1;
+    PyObject *keys = NULL;
+    if (keyed && !pa_read_row(what, "OO!", &what, &PyTuple_Type, &keys)) return -1;
     row->what = Py_NewRef(what);
-    Py_XINCREF(row->keys);
-    bool is_input = kind <= ARGUMENT_NUMBER;
-    if (is_input && (row->slot < 0 || row->slot >= self->n_inputs)) {
-        PyErr_Format(PyExc_ValueError, "set_arguments: input %d of %d", (int)row->slot, (int)self->n_inputs);
+    row->keys = Py_XNewRef(keys);
+    bool is_input = kind <= ARGUMENT_NUMBER, is_known = is_input || kind == ARGUMENT_SAME;
+    int32_t most = is_input ? self->n_inputs : self->n_containers;
+    if ((is_known && (row->slot < 0 || row->slot >= most)) || (keyed && PyTuple_Size(keys) != row->n)) {
+        PyErr_Format(PyExc_ValueError, "set_arguments: a row of kind %d, %zd members, slot %d of %d", kind, row->n,
+                     (int)row->slot, (int)most);
         return -1;
     }
-    if (!is_input && kind != ARGUMENT_SAME && row->slot >= self->n_containers) self->n_containers = row->slot + 1;
+    if (!is_known && row->slot >= self->n_containers) self->n_containers = row->slot + 1;
     return 0;
 }
 
@@ -77,7 +80,8 @@ int pa_arguments_set(pa_arguments *self, PyObject *rows, int32_t n_inputs) {
     self->in = pa_mem_alloc_array(inputs, sizeof *self->in);
     self->numbers = pa_mem_alloc_array(inputs, sizeof *self->numbers);
     self->containers = pa_mem_alloc_array(containers, sizeof *self->containers);
-    if (self->in == NULL || self->numbers == NULL || self->containers == NULL) {
+    if (self->in == NULL || self->numbers == NULL || self->containers == NULL ||
+        pa_table_new(&self->met, containers) != PA_OK) {
         pa_raise(PA_MEMORY);
         return -1;
     }
@@ -109,6 +113,7 @@ void pa_arguments_free(pa_arguments *self) {
     if (self->numbers != NULL) pa_mem_free_array(self->numbers, (size_t)self->n_inputs + 1, sizeof *self->numbers);
     if (self->containers != NULL)
         pa_mem_free_array(self->containers, (size_t)self->n_containers + 1, sizeof *self->containers);
+    pa_table_free(&self->met);
 }
 
 /* ---- leaves ---- */
@@ -193,7 +198,10 @@ static int same_keys(const pa_argument *row, PyObject *given) {
     for (Py_ssize_t i = 0; PyDict_Next(given, &position, &key, NULL); i++) {
         PyObject *wanted = i < row->n ? PyTuple_GetItem(row->keys, i) : NULL;
         if (key == wanted) continue;
-        int same = wanted == NULL ? 0 : PyObject_RichCompareBool(key, wanted, Py_EQ);
+        if (wanted == NULL) return 0;
+        Py_INCREF(key); /* comparing may run Python */
+        int same = PyObject_RichCompareBool(key, wanted, Py_EQ);
+        Py_DECREF(key);
         if (same <= 0) return same;
     }
     return 1;
@@ -216,13 +224,19 @@ static int take_object(pa_arguments *self, const pa_argument *row, const pa_argu
     return found;
 }
 
+/* Keeps a container that may be written to; false where it stands elsewhere too, which is another program. */
+static bool keep_container(pa_arguments *self, int32_t slot, PyObject *given) {
+    int32_t *entry = pa_table_first(&self->met, pa_hash_mix(0, (uintptr_t)given));
+    while (*entry >= 0 && self->containers[*entry] != given) entry = pa_table_next(&self->met, entry);
+    if (*entry >= 0) return false;
+    *entry = slot;
+    self->containers[slot] = Py_NewRef(given);
+    return true;
+}
+
 static int take_container(pa_arguments *self, const pa_argument *row, const pa_argument **at, PyObject *given) {
     if ((PyObject *)Py_TYPE(given) != row->what) return 0;
-    if (row->slot >= 0) {
-        for (int32_t i = 0; i < row->slot; i++)
-            if (self->containers[i] == given) return 0; /* one container twice is another program */
-        self->containers[row->slot] = Py_NewRef(given);
-    }
+    if (row->slot >= 0 && !keep_container(self, row->slot, given)) return 0;
     switch (row->kind) {
     case ARGUMENT_DICT: return take_dict(self, row, at, given);
     case ARGUMENT_OBJECT: return take_object(self, row, at, given);
@@ -234,7 +248,9 @@ static int take_container(pa_arguments *self, const pa_argument *row, const pa_a
 }
 
 static int take(pa_arguments *self, const pa_argument **at, PyObject *given) {
-    const pa_argument *row = (*at)++;
+    const pa_argument *row = *at;
+    if (row == self->rows + self->n_rows) return 0;
+    ++*at;
     switch (row->kind) {
     case ARGUMENT_TENSOR:
         if (!pa_is_handle(given) || (row->what != Py_None && row->what != given)) return 0;
@@ -263,6 +279,7 @@ static bool all_differ(const pa_arguments *self) {
 
 int pa_arguments_take(pa_arguments *self, PyObject *positional, PyObject *named) {
     const pa_argument *at = self->rows;
+    if (self->n_containers > 0) pa_table_clear(&self->met, (size_t)self->n_containers);
     int found = take(self, &at, positional);
     if (found == 1) {
         Py_ssize_t n = named == NULL ? 0 : PyDict_Size(named);

@@ -4,6 +4,8 @@
 
 #include "handle.h"
 
+#include "../table.h"
+
 typedef struct pa_argument pa_argument;
 
 /* What arguments must be, and those of the call under way. */
@@ -14,6 +16,7 @@ typedef struct pa_arguments {
     pa_node **in;          /* of the call: its inputs, held; NULL where the input is a number */
     double *numbers;       /* of the call: the same for numbers */
     PyObject **containers; /* of the call: its lists, dicts and other containers that may be written to, held */
+    pa_table met;          /* of the call: these, by their addresses */
 } pa_arguments;
 
 /* Reads what _signature.py says of arguments: a tuple of rows (kind, count, what, slot). Of the inputs, the last may

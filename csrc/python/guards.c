@@ -408,7 +408,7 @@ static void release(guard *g) {
 /* Adds a guard of what the owner has now; its index as a Python int. Takes over `memory`. */
 static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *key, int by_epoch,
                      guarded_memory *memory) {
-    guard g = {.kind = kind, .index = self->n, .owner = Py_XNewRef(owner), .key = Py_XNewRef(key), .memory = memory};
+    guard g = {.kind = kind, .owner = Py_XNewRef(owner), .key = Py_XNewRef(key), .memory = memory};
     guard_list *list = &self->list[by_epoch ? BY_EPOCH : EVERY];
     if (self->checking) {
         PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
@@ -417,6 +417,7 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
         if (status == PA_OK)
             status = pa_mem_reserve(&self->places, &self->places_capacity, (size_t)self->n + 1, sizeof *self->places);
         if (status == PA_OK) {
+            g.index = self->n;
             self->places[self->n] = (guard_place){by_epoch ? BY_EPOCH : EVERY, list->n};
             list->guards[list->n++] = g;
             return PyLong_FromSsize_t(self->n++);
@@ -497,7 +498,11 @@ static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
     fresh.owner = Py_XNewRef(owner != NULL ? owner : g->owner);
     fresh.expected = NULL;
     fresh.members = NULL;
-    if (snapshot(&fresh) < 0) {
+    guards *self = (guards *)object;
+    self->checking = true; /* an attribute is read by running Python */
+    int status = snapshot(&fresh);
+    self->checking = false;
+    if (status < 0) {
         Py_XDECREF(fresh.owner);
         return NULL;
     }
@@ -620,6 +625,10 @@ int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObjec
     self->checking = nested;
     if (status < 0) return -1;
     bool among_others = g->kind == GUARD_MEMBERS || g->kind == GUARD_REFERENTS;
+    if (among_others && g->n == 0) { /* a cell that was empty */
+        g->members[0] = NULL;
+        g->n = 1;
+    }
     PyObject **expected = among_others ? &g->members[member < 0 ? 0 : member] : &g->expected, *before = *expected;
     bool adopts = may_follow(before, value);
     if (adopts) *expected = Py_NewRef(value);

@@ -42,6 +42,7 @@ typedef struct program {
     Py_ssize_t *given;  /* the results that the caller gets, in order */
     int32_t n_given;
     put *puts;
+    size_t puts_room;
     int32_t n_puts;
     bool puts_by_python;
     PyObject *known; /* of each container among the arguments, which one the guards are about it is, or None; or NULL */
@@ -60,6 +61,7 @@ static bool owns_hosts(const program *p) { return p->program != NULL && p->progr
 
 static int program_clear(PyObject *self) {
     program *p = (program *)self;
+    p->retired = true;
     pa_arguments_clear(&p->arguments);
     Py_CLEAR(p->guards);
     Py_CLEAR(p->known);
@@ -72,7 +74,6 @@ static int program_clear(PyObject *self) {
     for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++) {
         PyObject *function = p->program->hosts[k].function;
         p->program->hosts[k].function = NULL;
-        p->retired = true;
         Py_XDECREF(function);
     }
     return 0;
@@ -102,7 +103,7 @@ static void program_dealloc(PyObject *self) {
         pa_mem_free_array(p->results, results, sizeof *p->results);
         pa_mem_free_array(p->made, results, sizeof *p->made);
         pa_mem_free_array(p->given, (size_t)p->n_given + 1, sizeof *p->given);
-        pa_mem_free_array(p->puts, (size_t)p->n_puts + 1, sizeof *p->puts);
+        pa_mem_free_array(p->puts, p->puts_room, sizeof *p->puts);
         pa_mem_free_array(p->shared, (size_t)p->n_shared + 1, sizeof *p->shared);
         pa_mem_free_array(p->number_places, 2 * (size_t)p->n_number_places + 1, sizeof *p->number_places);
     }
@@ -170,7 +171,7 @@ static PyObject *program_set_arguments(PyObject *self, PyObject *rows) {
 }
 
 /* Room for a list that is set once, all of it 0; NULL with an exception set. */
-static void *room_for(PyObject *list, void *before, size_t size) {
+static void *room_for(PyObject *list, const void *before, size_t size) {
     if (!PyTuple_Check(list) || before != NULL)
         return PyErr_Format(PyExc_TypeError, "Program: a tuple is wanted, once");
     size_t n = (size_t)PyTuple_Size(list) + 1;
@@ -178,29 +179,42 @@ static void *room_for(PyObject *list, void *before, size_t size) {
     return room == NULL ? pa_raise(PA_MEMORY) : memset(room, 0, n * size);
 }
 
-/* Reads a tuple of ints into room for them. */
-static bool read_list(PyObject *list, Py_ssize_t *to) {
-    for (Py_ssize_t i = 0; to != NULL && i < PyTuple_Size(list); i++) {
-        to[i] = PyLong_AsSsize_t(PyTuple_GetItem(list, i));
-        if (to[i] == -1 && PyErr_Occurred()) return false;
+/* Reads a list of indices that is set once: every `step`-th of them, from the first on, is one below `most`. */
+static PyObject *read_list(PyObject *list, Py_ssize_t **to, int32_t *n, int step, int32_t most) {
+    Py_ssize_t *room = room_for(list, *to, sizeof **to), count = room == NULL ? 0 : PyTuple_Size(list), i = 0;
+    for (; i < count; i++) {
+        room[i] = PyLong_AsSsize_t(PyTuple_GetItem(list, i));
+        bool is_index = i % step == 0;
+        if ((is_index && (room[i] < 0 || room[i] >= most)) || (room[i] == -1 && PyErr_Occurred())) break;
     }
-    return to != NULL;
+    if (room != NULL && i == count && count % step == 0) {
+        *to = room;
+        *n = (int32_t)count;
+        Py_RETURN_NONE;
+    }
+    pa_mem_free_array(room, (size_t)count + 1, sizeof *room);
+    return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_IndexError, "Program: index %zd of a list", i);
+}
+
+static PyObject *refuse_without_guards(void) {
+    return PyErr_Format(PyExc_TypeError, "Program: there are no guards of which this could say something");
 }
 
 static PyObject *program_set_number_places(PyObject *self, PyObject *guards) {
     program *p = (program *)self;
-    p->number_places = room_for(guards, p->number_places, sizeof *p->number_places);
-    if (p->number_places == NULL) return NULL;
-    p->n_number_places = (int32_t)PyTuple_Size(guards) / 2;
-    return read_list(guards, p->number_places) ? Py_NewRef(Py_None) : NULL;
+    if (!PyTuple_Check(guards) || PyTuple_Size(guards) > 2 * (Py_ssize_t)p->program->n_inputs)
+        return PyErr_Format(PyExc_TypeError, "set_number_places: at most %d guards are wanted", p->program->n_inputs);
+    if (p->guards == NULL && PyTuple_Size(guards) > 0) return refuse_without_guards();
+    int32_t n;
+    PyObject *done = read_list(guards, &p->number_places, &n, 2, INT32_MAX);
+    if (done != NULL) p->n_number_places = n / 2;
+    return done;
 }
 
 static PyObject *program_set_shared(PyObject *self, PyObject *pairs) {
     program *p = (program *)self;
-    p->shared = room_for(pairs, p->shared, sizeof *p->shared);
-    if (p->shared == NULL) return NULL;
-    p->n_shared = (int32_t)PyTuple_Size(pairs);
-    return read_list(pairs, p->shared) ? Py_NewRef(Py_None) : NULL;
+    if (p->guards == NULL && PyTuple_Check(pairs) && PyTuple_Size(pairs) > 0) return refuse_without_guards();
+    return read_list(pairs, &p->shared, &p->n_shared, 2, p->program->n_inputs);
 }
 
 static PyObject *program_set_known(PyObject *self, PyObject *containers) {
@@ -213,25 +227,27 @@ static PyObject *program_set_known(PyObject *self, PyObject *containers) {
 
 static PyObject *program_set_given(PyObject *self, PyObject *results) {
     program *p = (program *)self;
-    p->given = room_for(results, p->given, sizeof *p->given);
-    if (p->given == NULL) return NULL;
-    p->n_given = (int32_t)PyTuple_Size(results);
-    return read_list(results, p->given) ? Py_NewRef(Py_None) : NULL;
+    return read_list(results, &p->given, &p->n_given, 1, p->program->n_results);
 }
 
 static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
     program *p = (program *)self;
-    p->puts = room_for(puts, p->puts, sizeof *p->puts);
-    if (p->puts == NULL) return NULL;
+    put *room = room_for(puts, p->puts, sizeof *p->puts);
+    if (room == NULL) return NULL;
+    p->puts = room;
+    p->puts_room = (size_t)PyTuple_Size(puts) + 1;
     for (Py_ssize_t i = 0; i < PyTuple_Size(puts); i++) {
         put *to = &p->puts[i];
-        if (!PyArg_ParseTuple(PyTuple_GetItem(puts, i), "innOii", &to->result, &to->guard, &to->member, &to->key,
-                              &to->container, &to->since))
+        if (!pa_read_row(PyTuple_GetItem(puts, i), "innOii", &to->result, &to->guard, &to->member, &to->key,
+                         &to->container, &to->since))
             return NULL;
+        if (to->result < 0 || to->result >= p->program->n_results || to->container >= p->arguments.n_containers)
+            return PyErr_Format(PyExc_IndexError, "set_puts: result %d of %d", to->result, p->program->n_results);
+        if (to->container == INTO_GUARDED && p->guards == NULL) return refuse_without_guards();
+        if (to->container == APPEND && !PyList_Check(to->key))
+            return PyErr_Format(PyExc_TypeError, "set_puts: only lists can be appended to");
         Py_INCREF(to->key);
         p->n_puts++;
-        if (to->result < 0 || to->result >= p->program->n_results)
-            return PyErr_Format(PyExc_IndexError, "set_puts: result %d of %d", to->result, p->program->n_results);
         pa_result *result = &p->program->results[to->result];
         result->is_noted = result->is_noted || to->container == APPEND;
         for (int32_t k = 0; k < p->n_number_places && to->container == INTO_GUARDED; k++)
@@ -268,10 +284,9 @@ static PyObject *program_take_left(PyObject *self, PyObject *Py_UNUSED(unused)) 
 
 static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
     program *p = (program *)self;
-    if (guards != Py_None && !pa_is_guards(guards))
-        return PyErr_Format(PyExc_TypeError, "set_guards: Guards or None are wanted");
-    Py_XDECREF(p->guards);
-    p->guards = guards == Py_None ? NULL : Py_NewRef(guards);
+    if (!pa_is_guards(guards) || p->guards != NULL)
+        return PyErr_Format(PyExc_TypeError, "set_guards: Guards are wanted, once");
+    p->guards = Py_NewRef(guards);
     Py_RETURN_NONE;
 }
 
@@ -310,7 +325,7 @@ static PyObject *program_exchange(PyObject *self, PyObject *pairs) {
     bool fits = true;
     for (size_t i = 0; i < 2 * n && fits; i++) { /* found at first, and then exchanged */
         PyObject *before, *after;
-        fits = PyArg_ParseTuple(PyTuple_GetItem(pairs, (Py_ssize_t)(i % n)), "OO", &before, &after) &&
+        fits = pa_read_row(PyTuple_GetItem(pairs, (Py_ssize_t)(i % n)), "OO", &before, &after) &&
                pa_is_handle(before) && pa_is_handle(after);
         if (fits && i < n) which[i] = captured_index(p->program, before);
         if (!fits || which[i % n] < 0) continue; /* the step does not compute with it */
@@ -475,23 +490,21 @@ static PyObject *hand_out(program *p) {
     return result;
 }
 
-/* Do the guards hold, and is the program bound to what is still so? 1, 0, or -1 with an exception set. */
-static int is_as_it_was(program *p) {
-    if (p->guards != NULL) {
-        PyObject *guards = Py_NewRef(p->guards); /* looking may run Python, and that set others */
-        int broken = pa_guards_check(guards);
-        Py_DECREF(guards);
-        if (broken == -2) return -1;
-        if (broken >= 0) return 0;
-    }
-    return !p->retired && pa_program_is_bound(p->program, p->arguments.in);
+/* Do the guards hold, and is the program not retired? 1, 0, or -1 with an exception set. */
+static int is_guarded(const program *p) {
+    int broken = p->guards == NULL ? -1 : pa_guards_check(p->guards);
+    return broken == -2 ? -1 : broken < 0 && !p->retired;
+}
+
+/* And is it bound to what is still so? */
+static int is_as_it_was(const program *p) {
+    int found = is_guarded(p);
+    return found == 1 ? pa_program_is_bound(p->program, p->arguments.in) : found;
 }
 
 pa_status pa_program_object_check(void *object) {
-    program *p = object;
-    int broken = p->guards == NULL ? -1 : pa_guards_check(p->guards);
-    if (broken == -2) return PA_PYTHON;
-    if (broken < 0 && !p->retired) return PA_OK;
+    int found = is_guarded(object);
+    if (found != 0) return found == 1 ? PA_OK : PA_PYTHON;
     return pa_fail(PA_RUNTIME, "compile: a host call changed what the step reads; change it outside the step");
 }
 
@@ -616,7 +629,7 @@ static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssiz
             return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
         p->arguments.in[i] = pa_node_retain(pa_handle_node(each));
     }
-    bool may_run = run_obstacle(p) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
+    bool may_run = !p->retired && run_obstacle(p) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
     int fits = may_run ? read_number_places(p) : 0;
     if (fits == 1) fits = is_as_it_was(p);
     if (fits < 0) return NULL;
@@ -637,6 +650,7 @@ static PyObject *program_run(PyObject *self, PyObject *arguments) {
                           &count, &losses))
         return NULL;
     if (is_calling(p)) return refuse_second_call();
+    if (p->arguments.rows == NULL || count < 0) return PyErr_Format(PyExc_ValueError, "run: no steps to make");
     p->steps_done = 0;
     Py_ssize_t n = p->program->n_inputs - p->n_number_places;
     if (PyTuple_Size(data) != n)
@@ -771,8 +785,7 @@ static PyMethodDef program_methods[] = {
               "All results of the last step of a run whose puts are Python's to make, once; or None."),
     PA_METHOD("set_puts", program_set_puts, METH_O, "($self, puts, /)",
               "Where results go: rows (result, guard, member, key, container)."),
-    PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)",
-              "What must hold at each call; None for nothing."),
+    PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)", "What must hold at each call."),
     PA_METHOD("set_update", program_set_update, METH_VARARGS, "($self, k, owner, params, state, steps, hyper, /)",
               "Bind update k to the addresses of an optimiser's arrays, which the owner has."),
     PA_METHOD("set_rows", program_set_rows, METH_VARARGS, "($self, least, greatest, /)",

@@ -1,6 +1,8 @@
 /* The exceptions that statuses become, and the objects that the Python side has registered. */
 #include "support.h"
 
+#include <stdarg.h>
+
 #include "parts.h"
 
 pa_python pa_py;
@@ -38,4 +40,16 @@ int pa_support_ready(PyObject *module) {
         "pyautograd.TraceError: bool: a step that is being compiled has no numbers yet to give to Python ...\n",
         PyExc_RuntimeError, NULL);
     return PyExc_TraceError == NULL ? -1 : PyModule_AddObjectRef(module, "TraceError", PyExc_TraceError);
+}
+
+bool pa_read_row(PyObject *row, const char *format, ...) {
+    if (!PyTuple_Check(row)) {
+        PyErr_SetString(PyExc_TypeError, "a row is a tuple");
+        return false;
+    }
+    va_list targets;
+    va_start(targets, format);
+    int read = PyArg_VaParse(row, format, targets);
+    va_end(targets);
+    return read != 0;
 }

@@ -49,6 +49,9 @@ static inline void pa_tuple_put(PyObject **tuple, Py_ssize_t i, PyObject *item) 
         Py_CLEAR(*tuple);
 }
 
+/* As PyArg_ParseTuple, of what somebody has given for a tuple; false with an exception set. */
+bool pa_read_row(PyObject *row, const char *format, ...);
+
 /* A row of a method table. Python shows the signature in help() and inspect.signature(). */
 #define PA_METHOD(name, function, flags, signature, words)                                                             \
     {name, (PyCFunction)(void (*)(void))function, flags, name signature "\n--\n\n" words}

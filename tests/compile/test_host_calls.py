@@ -390,14 +390,17 @@ def test_what_the_step_reads_may_not_be_changed_by_the_function() -> None:
 
 @pytest.mark.parametrize("change", ["clear", "set", "double", "freeze"])
 def test_a_gradient_that_comes_or_goes_is_refused(change: str) -> None:
-    world, calls = World(), 0
+    world, calls, left = World(), 0, None
+    weight = next(world.model.parameters())
+
+    def seen() -> Any:
+        return None if weight.grad is None else weight.grad.tolist(), weight.requires_grad
 
     def function() -> None:
-        nonlocal calls
+        nonlocal calls, left
         calls += 1
         if calls < 4:
             return
-        weight = next(world.model.parameters())
         if change == "clear":
             weight.grad = None
         elif change == "set":
@@ -407,6 +410,7 @@ def test_a_gradient_that_comes_or_goes_is_refused(change: str) -> None:
         else:
             weight.grad = None
             world.model.double()
+        left = seen()
 
     @pa.compile
     def step(x: Tensor) -> None:
@@ -422,6 +426,7 @@ def test_a_gradient_that_comes_or_goes_is_refused(change: str) -> None:
         step(pa.ones(1, 3))
     with pytest.raises(RuntimeError, match="host call"):
         step(pa.ones(1, 3))
+    assert seen() == left
 
 
 def test_eager_ops_and_other_steps_inside_are_no_part_of_the_step() -> None:

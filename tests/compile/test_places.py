@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -211,6 +211,23 @@ def values() -> Any:
 )  # fmt: skip
 def test_what_a_step_stores_is_there_and_is_read_by_the_next_call(make: Callable[[], Any]) -> None:
     same(make)
+
+
+def test_a_variable_that_is_taken_away_after_each_call_is_set_by_the_next() -> None:
+    if TYPE_CHECKING:
+        h = pa.zeros(2)
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        nonlocal h
+        h = x * 2.0
+        return h.sum()
+
+    for k in range(6):
+        assert step(pa.full((2,), float(k))).item() == 4.0 * k
+        assert h.tolist() == [2.0 * k] * 2
+        if k < 4:
+            del h
 
 
 @pytest.mark.parametrize(
