@@ -425,7 +425,8 @@ static int put_one(program *p, const put *to) {
     PyObject *container = p->arguments.containers[to->container];
     if (to->key == Py_None) return PyList_Append(container, value);
     bool has_items = PyDict_Check(container) || PyList_Check(container);
-    return (has_items ? PyObject_SetItem : PyObject_SetAttr)(container, to->key, value);
+    if (has_items) return PyObject_SetItem(container, to->key, value);
+    return PyObject_GenericSetAttr(container, to->key, value); /* as object.__setattr__, also of a frozen dataclass */
 }
 
 /* Everything is put before the captured tensors that were in these places are exchanged. */

@@ -83,6 +83,19 @@ def test_what_is_stored_in_a_dataclass_is_there(make: Callable[..., Any]) -> Non
     assert len(compiled.programs) == 1
 
 
+def test_what_a_step_stores_in_a_frozen_dataclass_is_there() -> None:
+    def step(batch: Frozen) -> Tensor:
+        object.__setattr__(batch, "x", batch.x * batch.scale)
+        return batch.x.sum()
+
+    compiled = pyautograd.compile(step)
+    for k in range(6):
+        plain, given = Frozen(x(k), 1.0 + k), Frozen(x(k), 1.0 + k)
+        assert step(plain).item() == compiled(given).item()
+        assert plain.x.tolist() == given.x.tolist()
+    assert len(compiled.programs) == 1
+
+
 def test_constants_in_a_dataclass_are_the_signature() -> None:
     step = pyautograd.compile(lambda batch: batch.x.sum() * batch.rows)
     for _ in range(3):
