@@ -1,9 +1,11 @@
 """The guards of a compiled step: is what it reads besides its arguments what it was when it was recorded?
 
-places that _walk.py has found ─┬─ compared before each call           rows of `_core.Guards`
-                                ├─ tensors that may be replaced        exchanged where they are alike
-                                ├─ what a recorded call has put there  puts
-                                └─ options of optimisers               handed to C again where they have changed
+    places that _walk.py has found ─┬─ compared before each call           rows of `_core.Guards`
+                                    ├─ tensors that may be replaced        exchanged where they are alike
+                                    ├─ what a recorded call has put there  puts
+                                    └─ options of optimisers               handed to C again where they have changed
+
+Numbers that the step itself puts into places are inputs of its programs, and not compared.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What a step may change, as it is before the first step of a training, and put back where that step fails.
 
-Snapshot(nodes, optimisers) ── the step raises, or returns no loss ──▶ restore()
+    Snapshot(nodes, optimisers) ── the step raises, or returns no loss ──▶ restore()
+
+Only the first step of a run is put back; what a later one has done stands, as in a loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What stands in a function's place once it is compiled, and what it is as a method.
 
-Model.step   the step of the class
-model.step   a BoundStep: the object, and a step of its own, which does not keep the object alive
+    Model.step   the step of the class
+    model.step   a BoundStep: the object, and a step of its own, which does not keep the object alive
 
 A step is copied and pickled as the function in whose place it stands: a function stays the one that it is and is found
 by its name, a bound method goes with its object. Programs stay behind.

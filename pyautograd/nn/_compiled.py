@@ -1,6 +1,7 @@
 """A compiled module: the module itself in every respect but its call, which goes through `compile`.
 
-model = pa.compile(model)     of a class made for it, CompiledNet(CompiledModule, Net)
+`pa.compile(model)` is of a class made for it, CompiledNet(CompiledModule, Net):
+
     __dict__   the one of the module: parameters, buffers, submodules and `training` are the same for both
     __call__   the compiled step over the module
 """
