@@ -98,13 +98,22 @@ static pa_status add_entry(pa_log *log, pa_entry *entry, pa_node *const *in, pa_
     return PA_OK;
 }
 
+static bool may_fail(const pa_entry *entry) {
+    switch ((pa_entry_kind)entry->kind) {
+    case PA_ENTRY_OP: return pa_op_table[entry->op].effects & MAY_FAIL;
+    case PA_ENTRY_HOST:
+    case PA_ENTRY_CLIP:
+    case PA_ENTRY_BACKWARD:
+    case PA_ENTRY_GRAD: return true;
+    default: return false;
+    }
+}
+
 static void add(pa_entry *entry, pa_node *const *in, pa_node *out, const int64_t *ints) {
     pa_log *log = pa_recording();
     bool takes = log != NULL && log->status == PA_OK;
     if (takes) log->status = add_entry(log, entry, in, out, ints);
-    bool may_fail =
-        entry->kind == PA_ENTRY_HOST || (entry->kind == PA_ENTRY_OP && pa_op_table[entry->op].effects & MAY_FAIL);
-    if (takes && may_fail && log->watcher != NULL) pa_hook.come_to(log->watcher, log->n_entries - 1);
+    if (takes && may_fail(entry) && log->watcher != NULL) pa_hook.come_to(log->watcher, log->n_entries - 1);
     if (entry->host != NULL && (!takes || log->status != PA_OK)) pa_hook.release_object(entry->host);
 }
 

@@ -229,7 +229,7 @@ class StepGuards:
                     self.rows.rearm(guard)
                 elif not self._is_alike(guard, moved):
                     return place
-        return None
+        return None if moved.differ() else "which places hold the same tensor"
 
     def arm(self) -> None:
         """Adds guards for the optimisers' plans, which the recorded steps have made."""
@@ -280,11 +280,7 @@ class StepGuards:
         updated = {id(p) for each in self._optimizers for group in each.param_groups for p in group["params"]}
         news = {id(new) for _, new, _ in moved.moves.values()}
         places = {id(self._expected_at(spots[0])): len(spots) for _, spots in self._spots.values()}
-        if (
-            len(places) < len(self._spots)
-            or len(news) < len(moved.moves)
-            or news & (places.keys() - moved.moves.keys())
-        ):
+        if len(places) < len(self._spots) or not moved.differ() or news & (places.keys() - moved.moves.keys()):
             return False  # which places hold the same is no longer as it was
         if updated & (news | moved.moves.keys()):
             return False  # of its parameters an optimiser has a list of its own
@@ -356,6 +352,10 @@ class _Moves:
             same_keys = list(old) == list(new)
             return same_keys and self._note(old, new) and all(self.is_alike(old[key], new[key]) for key in old)
         return False
+
+    def differ(self) -> bool:
+        """Do different ones stand in the places of different ones?"""
+        return len({id(new) for _, new, _ in self.moves.values()}) == len(self.moves)
 
     def exchange(self, exchange: Exchange) -> bool:
         """Has a program read the new tensors; False where it cannot."""

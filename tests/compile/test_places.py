@@ -615,3 +615,50 @@ def test_a_list_that_is_an_argument_may_be_one_that_the_step_knows(by_append: bo
         if compiled:
             assert step.programs
     assert outcomes[0] == outcomes[1]
+
+
+def test_one_tensor_may_be_stored_in_two_places_that_held_two() -> None:
+    def make() -> Any:
+        world = SimpleNamespace(h=pa.zeros(3), seen={"h": pa.zeros(3)}, sum=pa.zeros(3))
+
+        def step(x: Tensor) -> Tensor:
+            world.h = world.seen["h"] = world.h * 0.5 + x
+            world.sum = world.sum + world.h
+            return world.sum * 1.0
+
+        return step, world
+
+    def write(world: Any, k: int) -> None:
+        if k == 5:
+            world.seen["h"].mul_(2.0)
+
+    same(make, between=write)
+
+
+def test_what_a_step_has_stored_before_an_anomaly_stays() -> None:
+    def make() -> Any:
+        world = SimpleNamespace(h=pa.zeros(3), w=pa.ones(3, requires_grad=True))
+
+        def step(x: Tensor) -> Tensor:
+            world.w.grad = None
+            world.h = world.h * 0.5 + x
+            loss = (world.h * world.w).sqrt().sum()
+            loss.backward()
+            return loss.detach()
+
+        return step, world
+
+    outcomes = []
+    for compiled in (False, True):
+        function, world = make()
+        step = pa.compile(function) if compiled else function
+        trail = []
+        for k in range(9):
+            with pa.autograd.detect_anomaly():
+                try:
+                    trail.append((plainly(step(pa.full((3,), -90.0 if k in (4, 5) else 1.0 + k))), plainly(world)))
+                except FloatingPointError as error:
+                    trail.append((str(error).partition(":")[0], plainly(world)))
+                    world.h = pa.ones(3)
+        outcomes.append(trail)
+    assert outcomes[0] == outcomes[1]
