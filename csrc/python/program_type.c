@@ -5,62 +5,22 @@
 
 #include <string.h>
 
-#include "arguments.h"
-#include "convert.h"
 #include "guards.h"
-#include "host.h"
+#include "program_object.h"
 #include "recording.h"
 
-#include "../hold.h"
 #include "../program/batch.h"
 #include "../program/bind.h"
 #include "../program/compile.h"
 #include "../program/instruction.h"
-#include "../program/replay.h"
-
-enum { INTO_GUARDED = -1, APPEND = -2 };
-
-/* Where a result goes besides, or instead of, to the caller: into the place of a guard, or into an argument. */
-typedef struct put {
-    int32_t result;
-    int32_t container; /* of the arguments; or one of these */
-    Py_ssize_t guard, member;
-    int32_t since; /* it is there when the step comes to this entry of its log, and to those behind it */
-    PyObject *key; /* held: where in the container, None to append; of APPEND the list */
-} put;
-
-typedef struct program {
-    PyObject_HEAD
-    pa_program *program;
-    pa_arguments arguments;
-    PyObject *guards;          /* or NULL */
-    PyObject **plans;          /* of each update, the Python object to which its addresses belong; or NULL */
-    Py_ssize_t *number_places; /* guard, member, guard …: where the last inputs stand, which are numbers */
-    int32_t n_number_places;
-    Py_ssize_t *shared; /* an input, the guard in whose place the same tensor stands, an input … */
-    int32_t n_shared;   /* of both */
-    Py_ssize_t *given;  /* the results that the caller gets, in order */
-    int32_t n_given;
-    put *puts;
-    size_t puts_room;
-    int32_t n_puts;
-    bool puts_by_python;
-    PyObject *known; /* of each container among the arguments, which one the guards are about it is, or None; or NULL */
-    PyObject *left;  /* of a run whose puts are Python's to make: all results of its last step; or NULL */
-    bool retired;
-    uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
-    pa_node **results;
-    PyObject **made; /* of the call under way: the objects of results */
-    int64_t steps_done;
-} program;
 
 static PyTypeObject *program_type;
 
 /* Else calls whose backward is still to come need them too. */
-static bool owns_hosts(const program *p) { return p->program != NULL && p->program->refs == 1; }
+static bool owns_hosts(const pa_program_object *p) { return p->program != NULL && p->program->refs == 1; }
 
 static int program_clear(PyObject *self) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     p->retired = true;
     pa_arguments_clear(&p->arguments);
     Py_CLEAR(p->guards);
@@ -80,7 +40,7 @@ static int program_clear(PyObject *self) {
 }
 
 static int program_traverse(PyObject *self, visitproc visit, void *arg) {
-    const program *p = (program *)self;
+    const pa_program_object *p = (pa_program_object *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(p->guards);
     Py_VISIT(p->known);
@@ -93,7 +53,7 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
 }
 
 static void program_dealloc(PyObject *self) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     program_clear(self);
@@ -143,9 +103,9 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
     long passes = passes_without(disabled);
     if (passes < 0) return NULL;
     const pa_recording_object *r = (pa_recording_object *)of;
-    program *self = PyObject_GC_New(program, type);
+    pa_program_object *self = PyObject_GC_New(pa_program_object, type);
     if (self == NULL) return NULL;
-    *self = (program){.ob_base = self->ob_base};
+    *self = (pa_program_object){.ob_base = self->ob_base};
     const pa_log *log = other == Py_None ? NULL : ((pa_recording_object *)other)->log;
     pa_status status = pa_program_new(r->log, log, r->n_outputs, r->outputs, (unsigned)passes, &self->program);
     if (status == PA_OK) {
@@ -164,7 +124,7 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
 }
 
 static PyObject *program_set_arguments(PyObject *self, PyObject *rows) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (!PyTuple_Check(rows) || p->arguments.rows != NULL)
         return PyErr_Format(PyExc_TypeError, "set_arguments: a tuple is wanted, once");
     return pa_arguments_set(&p->arguments, rows, p->program->n_inputs) < 0 ? NULL : Py_NewRef(Py_None);
@@ -201,7 +161,7 @@ static PyObject *refuse_without_guards(void) {
 }
 
 static PyObject *program_set_number_places(PyObject *self, PyObject *guards) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (!PyTuple_Check(guards) || PyTuple_Size(guards) > 2 * (Py_ssize_t)p->program->n_inputs)
         return PyErr_Format(PyExc_TypeError, "set_number_places: at most %d guards are wanted", p->program->n_inputs);
     if (p->guards == NULL && PyTuple_Size(guards) > 0) return refuse_without_guards();
@@ -212,13 +172,13 @@ static PyObject *program_set_number_places(PyObject *self, PyObject *guards) {
 }
 
 static PyObject *program_set_shared(PyObject *self, PyObject *pairs) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (p->guards == NULL && PyTuple_Check(pairs) && PyTuple_Size(pairs) > 0) return refuse_without_guards();
     return read_list(pairs, &p->shared, &p->n_shared, 2, p->program->n_inputs);
 }
 
 static PyObject *program_set_known(PyObject *self, PyObject *containers) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (!PyTuple_Check(containers) || p->known != NULL || PyTuple_Size(containers) < p->arguments.n_containers)
         return PyErr_Format(PyExc_TypeError, "set_known: a tuple for all containers is wanted, once");
     p->known = Py_NewRef(containers);
@@ -226,31 +186,31 @@ static PyObject *program_set_known(PyObject *self, PyObject *containers) {
 }
 
 static PyObject *program_set_given(PyObject *self, PyObject *results) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     return read_list(results, &p->given, &p->n_given, 1, p->program->n_results);
 }
 
 static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
-    program *p = (program *)self;
-    put *room = room_for(puts, p->puts, sizeof *p->puts);
+    pa_program_object *p = (pa_program_object *)self;
+    pa_put *room = room_for(puts, p->puts, sizeof *p->puts);
     if (room == NULL) return NULL;
     p->puts = room;
     p->puts_room = (size_t)PyTuple_Size(puts) + 1;
     for (Py_ssize_t i = 0; i < PyTuple_Size(puts); i++) {
-        put *to = &p->puts[i];
+        pa_put *to = &p->puts[i];
         if (!pa_read_row(PyTuple_GetItem(puts, i), "innOii", &to->result, &to->guard, &to->member, &to->key,
                          &to->container, &to->since))
             return NULL;
         if (to->result < 0 || to->result >= p->program->n_results || to->container >= p->arguments.n_containers)
             return PyErr_Format(PyExc_IndexError, "set_puts: result %d of %d", to->result, p->program->n_results);
-        if (to->container == INTO_GUARDED && p->guards == NULL) return refuse_without_guards();
-        if (to->container == APPEND && !PyList_Check(to->key))
+        if (to->container == PA_PUT_INTO_GUARDED && p->guards == NULL) return refuse_without_guards();
+        if (to->container == PA_PUT_APPEND && !PyList_Check(to->key))
             return PyErr_Format(PyExc_TypeError, "set_puts: only lists can be appended to");
         Py_INCREF(to->key);
         p->n_puts++;
         pa_result *result = &p->program->results[to->result];
-        result->is_noted = result->is_noted || to->container == APPEND;
-        for (int32_t k = 0; k < p->n_number_places && to->container == INTO_GUARDED; k++)
+        result->is_noted = result->is_noted || to->container == PA_PUT_APPEND;
+        for (int32_t k = 0; k < p->n_number_places && to->container == PA_PUT_INTO_GUARDED; k++)
             if (p->number_places[2 * k] == to->guard && p->number_places[2 * k + 1] == to->member)
                 result->number = p->program->n_inputs - p->n_number_places + k;
     }
@@ -258,7 +218,7 @@ static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
 }
 
 static PyObject *program_set_state(PyObject *self, PyObject *arguments) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     PyObject *results;
     int by_python;
     if (!PyArg_ParseTuple(arguments, "O!p:set_state", &PyTuple_Type, &results, &by_python)) return NULL;
@@ -276,29 +236,22 @@ static PyObject *program_set_state(PyObject *self, PyObject *arguments) {
 }
 
 static PyObject *program_take_left(PyObject *self, PyObject *Py_UNUSED(unused)) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     PyObject *left = p->left == NULL ? Py_NewRef(Py_None) : p->left;
     p->left = NULL;
     return left;
 }
 
 static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (!pa_is_guards(guards) || p->guards != NULL)
         return PyErr_Format(PyExc_TypeError, "set_guards: Guards are wanted, once");
     p->guards = Py_NewRef(guards);
     Py_RETURN_NONE;
 }
 
-static bool is_calling(const program *p) { return p->calling == pa_process; }
-
-static PyObject *refuse_second_call(void) {
-    return pa_raise(
-        pa_fail(PA_RUNTIME, "compile: this step is running already, in another thread; compile one for each thread"));
-}
-
 static PyObject *program_set_rows(PyObject *self, PyObject *arguments) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     Py_ssize_t least, greatest;
     if (!PyArg_ParseTuple(arguments, "nn:set_rows", &least, &greatest)) return NULL;
     if (p->program->batch == NULL) return PyErr_Format(PyExc_RuntimeError, "set_rows: no axis is free");
@@ -316,9 +269,9 @@ static int32_t captured_index(const pa_program *p, PyObject *handle) {
 
 /* All at once: one of them may take the place of another. */
 static PyObject *program_exchange(PyObject *self, PyObject *pairs) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     if (!PyTuple_Check(pairs)) return PyErr_Format(PyExc_TypeError, "exchange: a tuple is wanted");
-    if (is_calling(p)) return refuse_second_call();
+    if (pa_program_object_is_calling(p)) return pa_program_object_refuse();
     size_t n = (size_t)PyTuple_Size(pairs);
     int32_t *which = pa_mem_alloc_array(n + 1, sizeof *which);
     if (which == NULL) return pa_raise(PA_MEMORY);
@@ -337,17 +290,17 @@ static PyObject *program_exchange(PyObject *self, PyObject *pairs) {
 }
 
 static PyObject *program_retire(PyObject *self, PyObject *Py_UNUSED(unused)) {
-    ((program *)self)->retired = true;
+    ((pa_program_object *)self)->retired = true;
     Py_RETURN_NONE;
 }
 
 static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
-    program *p = (program *)self;
+    pa_program_object *p = (pa_program_object *)self;
     int k;
     PyObject *owner, *before;
     Py_ssize_t params, state, steps, hyper;
     if (!PyArg_ParseTuple(arguments, "iOnnnn:set_update", &k, &owner, &params, &state, &steps, &hyper)) return NULL;
-    if (is_calling(p)) return refuse_second_call();
+    if (pa_program_object_is_calling(p)) return pa_program_object_refuse();
     if (k < 0 || k >= p->program->n_updates)
         return PyErr_Format(PyExc_IndexError, "set_update: update %d of %d", k, p->program->n_updates);
     pa_update_plan *plan = &p->program->updates[k];
@@ -360,316 +313,6 @@ static PyObject *program_set_update(PyObject *self, PyObject *arguments) {
     p->plans[k] = Py_NewRef(owner);
     Py_XDECREF(before);
     Py_RETURN_NONE;
-}
-
-/* Reads the numbers that stand in places. 1, 0 where one is none, -1 with an exception set. */
-static int read_number_places(program *p) {
-    int found = 1;
-    int32_t first = p->program->n_inputs - p->n_number_places;
-    for (int32_t i = 0; found == 1 && i < p->n_number_places; i++)
-        found = pa_guards_read_number(p->guards, p->number_places[2 * i], p->number_places[2 * i + 1],
-                                      &p->arguments.numbers[first + i]);
-    return found;
-}
-
-/* Do the tensors that are arguments stand in other places too, where they did? 1, 0, -1 with an exception set. */
-static int are_shared(const program *p) {
-    int found = 1;
-    for (int32_t i = 0; found == 1 && i < p->n_shared; i += 2)
-        found = pa_guards_holds_tensor(p->guards, p->shared[i + 1], p->arguments.in[p->shared[i]]);
-    return found;
-}
-
-/* Is a container that is an argument one that the step knows by another way too, where it was, and else none of them? */
-static bool are_known(const program *p) {
-    for (int32_t k = 0; p->known != NULL && p->guards != NULL && k < p->arguments.n_containers; k++) {
-        PyObject *known = PyTuple_GetItem(p->known, k), *given = p->arguments.containers[k];
-        bool is_known = given != NULL && pa_guards_about(p->guards, given) >= 0;
-        for (int32_t i = 0; i < p->n_puts && given != NULL; i++)
-            is_known = is_known || (p->puts[i].container == APPEND && p->puts[i].key == given);
-        if (is_known ? known != given : known != Py_None) return false;
-    }
-    return true;
-}
-
-/* A result as Python gets it; takes over the node. */
-static PyObject *wrap_result(const pa_result *result, pa_node *node) {
-    if (!result->is_number) return pa_wrap(node);
-    PyObject *number = pa_node_element(node);
-    pa_node_release(node);
-    return number;
-}
-
-/* Objects of all results, in p->made; what comes out of it, NULL with an exception set, is for `drop_results`. */
-static bool make_results(program *p) {
-    int n = p->program->n_results;
-    memset(p->made, 0, (size_t)n * sizeof *p->made);
-    bool all = true;
-    for (int i = 0; i < n; i++) {
-        pa_node *node = p->results[i];
-        p->results[i] = NULL;
-        p->made[i] = wrap_result(&p->program->results[i], node);
-        all = all && p->made[i] != NULL;
-    }
-    return all;
-}
-
-static void drop_results(program *p) {
-    for (int i = 0; i < p->program->n_results; i++) Py_CLEAR(p->made[i]);
-}
-
-static int put_one(program *p, const put *to) {
-    PyObject *value = p->made[to->result];
-    if (to->container == INTO_GUARDED) return pa_guards_put(p->guards, to->guard, to->member, value);
-    if (to->container == APPEND) return PyList_Append(to->key, value);
-    PyObject *container = p->arguments.containers[to->container];
-    if (to->key == Py_None) return PyList_Append(container, value);
-    bool has_items = PyDict_Check(container) || PyList_Check(container);
-    if (has_items) return PyObject_SetItem(container, to->key, value);
-    return PyObject_GenericSetAttr(container, to->key, value); /* as object.__setattr__, also of a frozen dataclass */
-}
-
-/* Everything is put before the captured tensors that were in these places are exchanged. */
-static bool put_results(program *p) {
-    for (int32_t i = 0; i < p->n_puts; i++)
-        if (put_one(p, &p->puts[i]) < 0) return false;
-    for (int32_t i = 0; p->n_puts > 0 && i < p->program->n_bound; i++) {
-        int32_t next = p->program->captured[i].next;
-        if (next >= 0 && !pa_program_exchange(p->program, i, pa_handle_node(p->made[next]))) p->retired = true;
-    }
-    return true;
-}
-
-/* What the caller gets of them. */
-static PyObject *give_results(program *p) {
-    if (p->n_given == 0) Py_RETURN_NONE;
-    if (p->n_given == 1) return Py_NewRef(p->made[p->given[0]]);
-    PyObject *tuple = PyTuple_New(p->n_given);
-    for (int32_t i = 0; i < p->n_given; i++) pa_tuple_put(&tuple, i, Py_NewRef(p->made[p->given[i]]));
-    return tuple;
-}
-
-/* The step has failed on its way: what it had put before stands. */
-static bool put_before_failure(program *p) {
-    const pa_program *of = p->program;
-    for (int32_t i = 0; i < p->n_puts; i++) {
-        const put *to = &p->puts[i];
-        pa_node *node = p->results[to->result];
-        if (to->since > of->failed->entry) continue;
-        if (p->made[to->result] == NULL && node == NULL) continue;
-        if (p->made[to->result] == NULL) {
-            p->results[to->result] = NULL;
-            p->made[to->result] = wrap_result(&of->results[to->result], node);
-        }
-        if (p->made[to->result] == NULL || put_one(p, to) < 0) return false;
-    }
-    for (int32_t i = 0; i < of->n_bound; i++) {
-        int32_t next = of->captured[i].next;
-        if (next >= 0 && p->made[next] != NULL && !pa_program_exchange(p->program, i, pa_handle_node(p->made[next])))
-            p->retired = true;
-    }
-    return true;
-}
-
-static PyObject *fail(program *p, pa_status status) {
-    pa_raise(status);
-    if (p->program->failed == NULL) return NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    memset(p->made, 0, (size_t)p->program->n_results * sizeof *p->made);
-    if (!put_before_failure(p)) p->retired = true;
-    drop_results(p);
-    for (int32_t i = 0; i < p->program->n_results; i++)
-        if (p->results[i] != NULL) pa_node_release(p->results[i]);
-    PyErr_Restore(type, value, traceback);
-    return NULL;
-}
-
-static PyObject *hand_out(program *p) {
-    PyObject *result = make_results(p) && put_results(p) ? give_results(p) : NULL;
-    drop_results(p);
-    return result;
-}
-
-/* Do the guards hold, and is the program not retired? 1, 0, or -1 with an exception set. */
-static int is_guarded(const program *p) {
-    int broken = p->guards == NULL ? -1 : pa_guards_check(p->guards);
-    return broken == -2 ? -1 : broken < 0 && !p->retired;
-}
-
-/* And is it bound to what is still so? */
-static int is_as_it_was(const program *p) {
-    int found = is_guarded(p);
-    return found == 1 ? pa_program_is_bound(p->program, p->arguments.in) : found;
-}
-
-pa_status pa_program_object_check(void *object) {
-    int found = is_guarded(object);
-    if (found != 0) return found == 1 ? PA_OK : PA_PYTHON;
-    return pa_fail(PA_RUNTIME, "compile: a host call changed what the step reads; change it outside the step");
-}
-
-/* NotImplemented for other arguments; Ellipsis where a guard does not hold, where what it is bound to has changed, and
-   where the step has failed before it changed anything. */
-static PyObject *call_with(program *p, PyObject *positional, PyObject *named) {
-    pa_arguments *a = &p->arguments;
-    int found = pa_arguments_take(a, positional, named);
-    if (found == 1) found = read_number_places(p);
-    if (found == 1) found = are_shared(p);
-    if (found == 1) found = are_known(p);
-    if (found < 0) return NULL;
-    if (found == 0 || !pa_program_takes(p->program, p->program->n_inputs, a->in)) return Py_NewRef(Py_NotImplemented);
-    int fits = is_as_it_was(p);
-    if (fits < 0) return NULL;
-    if (fits == 0) return Py_NewRef(Py_Ellipsis);
-    pa_status status = pa_program_call(p->program, p->program->n_inputs, a->in, a->numbers, p->results);
-    return status == PA_OK ? hand_out(p) : fail(p, status);
-}
-
-static void begin_call(program *p) { p->calling = pa_process; }
-
-static void end_call(program *p) {
-    pa_arguments_release(&p->arguments);
-    p->calling = 0;
-}
-
-static PyObject *program_call(PyObject *self, PyObject *const *arguments, Py_ssize_t n) {
-    program *p = (program *)self;
-    if (!pa_has_arguments(n, 1, 2, "call")) return NULL;
-    PyObject *named = n == 2 ? arguments[1] : NULL;
-    if (!PyTuple_Check(arguments[0]) || (named != NULL && !PyDict_Check(named)) || p->arguments.rows == NULL)
-        return PyErr_Format(PyExc_TypeError, "call: a tuple and a dict are wanted");
-    if (pa_recording() != NULL) return Py_NewRef(Py_NotImplemented);
-    if (is_calling(p)) return refuse_second_call();
-    begin_call(p);
-    PyObject *result = call_with(p, arguments[0], named);
-    end_call(p);
-    return result;
-}
-
-/* NULL with an exception set. */
-static double *losses_data(PyObject *object, Py_ssize_t least) {
-    const pa_node *node = pa_is_handle(object) ? pa_handle_node(object) : NULL;
-    if (node != NULL && node->dtype == PA_FLOAT64 && pa_node_numel(node) >= least && pa_node_is_contiguous(node))
-        return (double *)(void *)pa_node_data(node);
-    PyErr_Format(PyExc_TypeError, "run: a tensor of float64 for %zd losses is wanted", least);
-    return NULL;
-}
-
-/* What keeps `run` from making the program's steps in C, or NULL. */
-static const char *run_obstacle(const program *p) {
-    if (p->n_number_places > 0 && p->puts_by_python)
-        return "the step reads a number that it has put into a place itself, besides others";
-    for (int32_t i = 0; i < p->n_puts; i++)
-        if (p->puts[i].container >= 0) return "the step writes into its arguments";
-    return pa_program_run_obstacle(p->program);
-}
-
-/* The object of a result as a step of a run has noted it. */
-static PyObject *noted_result(const program *p, int32_t result, const char *from) {
-    const pa_result *r = &p->program->results[result];
-    const pa_node *like = p->program->nodes[r->node];
-    pa_node *node = NULL;
-    pa_status status = r->is_value ? pa_value_new(0, &node) : pa_node_new_like(like, &node);
-    if (status != PA_OK) return pa_raise(status);
-    memcpy(pa_node_data(node), from, pa_node_bytes(like));
-    return wrap_result(r, node);
-}
-
-/* Appends what a step has noted. */
-static bool append_notes(const program *p, const char *notes) {
-    for (int32_t i = 0; i < p->n_puts; i++) {
-        const put *to = &p->puts[i];
-        if (to->container != APPEND) continue;
-        const char *from = notes;
-        for (int32_t k = 0; k < to->result; k++)
-            if (p->program->results[k].is_noted) from += pa_node_bytes(p->program->nodes[p->program->results[k].node]);
-        PyObject *value = noted_result(p, to->result, from);
-        int status = value == NULL ? -1 : PyList_Append(to->key, value);
-        Py_XDECREF(value);
-        if (status < 0) return false;
-    }
-    return true;
-}
-
-/* What the steps of a run leave in the world; the last one does as a call does. */
-static bool leave(program *p, const char *notes) {
-    size_t bytes = pa_program_note_bytes(p->program);
-    for (int64_t k = 0; bytes > 0 && k + 1 < p->steps_done; k++)
-        if (!append_notes(p, notes + (size_t)k * bytes)) return false;
-    if (!make_results(p)) return false;
-    if (!p->puts_by_python) return put_results(p);
-    PyObject *all = PyTuple_New(p->program->n_results);
-    for (int32_t i = 0; i < p->program->n_results; i++) pa_tuple_put(&all, i, Py_NewRef(p->made[i]));
-    PyObject *before = p->left;
-    p->left = all;
-    Py_XDECREF(before);
-    return all != NULL;
-}
-
-static PyObject *run_noted(program *p, const pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count, double *losses) {
-    pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
-    if (p->steps_done == 0) return status == PA_OK ? PyLong_FromLong(0) : pa_raise(status);
-    PyObject *type, *value, *traceback;
-    if (status != PA_OK) pa_raise(status);
-    PyErr_Fetch(&type, &value, &traceback);
-    bool done = leave(p, epochs->notes);
-    drop_results(p);
-    if (status == PA_OK) return done ? PyLong_FromLongLong(p->steps_done) : NULL;
-    PyErr_Restore(type, value, traceback); /* which is more to the point than one of the puts */
-    return NULL;
-}
-
-/* The steps made, fewer than asked for where much is noted; NotImplemented where the program does not fit. */
-static PyObject *run_with(program *p, PyObject *data, pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
-                          double *losses) {
-    enum { NOTED = 1 << 22 };
-    for (int i = 0; i < epochs->n; i++) {
-        PyObject *each = PyTuple_GetItem(data, i);
-        if (!pa_is_handle(each) || pa_handle_node(each)->ndim == 0)
-            return PyErr_Format(PyExc_TypeError, "run: tensors of one row a sample are wanted");
-        p->arguments.in[i] = pa_node_retain(pa_handle_node(each));
-    }
-    bool may_run = !p->retired && run_obstacle(p) == NULL && pa_batch_set_rows(p->program, epochs->batch) == PA_OK;
-    int fits = may_run ? read_number_places(p) : 0;
-    if (fits == 1) fits = is_as_it_was(p);
-    if (fits < 0) return NULL;
-    if (fits == 0) return Py_NewRef(Py_NotImplemented);
-    size_t bytes = pa_program_note_bytes(p->program), most = bytes == 0 ? SIZE_MAX : NOTED / bytes + 1;
-    if ((size_t)count > most) count = (Py_ssize_t)most;
-    if (bytes > 0 && (epochs->notes = pa_mem_alloc_array((size_t)count, bytes)) == NULL) return pa_raise(PA_MEMORY);
-    PyObject *result = run_noted(p, epochs, first, count, losses);
-    if (bytes > 0) pa_mem_free_array(epochs->notes, (size_t)count, bytes);
-    return result;
-}
-
-static PyObject *program_run(PyObject *self, PyObject *arguments) {
-    program *p = (program *)self;
-    PyObject *data, *order, *losses;
-    Py_ssize_t batch, steps, shuffle, first, count;
-    if (!PyArg_ParseTuple(arguments, "O!nnOnnnO:run", &PyTuple_Type, &data, &batch, &steps, &order, &shuffle, &first,
-                          &count, &losses))
-        return NULL;
-    if (is_calling(p)) return refuse_second_call();
-    if (p->arguments.rows == NULL || count < 0) return PyErr_Format(PyExc_ValueError, "run: no steps to make");
-    p->steps_done = 0;
-    Py_ssize_t n = p->program->n_inputs - p->n_number_places;
-    if (PyTuple_Size(data) != n)
-        return PyErr_Format(PyExc_ValueError, "run: %zd arrays for a step of %zd arguments", PyTuple_Size(data), n);
-    double *to = losses_data(losses, count);
-    if (to == NULL) return NULL;
-    if (order != Py_None && !pa_is_handle(order)) return PyErr_Format(PyExc_TypeError, "run: an order is a Tensor");
-    begin_call(p);
-    pa_epochs epochs = {.n = (int)n,
-                        .data = p->arguments.in,
-                        .numbers = p->arguments.numbers,
-                        .batch = batch,
-                        .steps = steps,
-                        .order = order == Py_None ? NULL : pa_handle_node(order),
-                        .shuffle = (pa_random_state *)shuffle};
-    PyObject *result = run_with(p, data, &epochs, first, count, to);
-    end_call(p);
-    return result;
 }
 
 static int set_item(PyObject *dict, const char *name, PyObject *value) {
@@ -706,12 +349,12 @@ static PyObject *straightline_texts(const pa_program *p) {
 }
 
 /* How `run` makes its steps. */
-static PyObject *run_text(const program *p) {
-    const char *obstacle = run_obstacle(p);
+static PyObject *run_text(const pa_program_object *p) {
+    const char *obstacle = pa_program_object_obstacle(p);
     return obstacle == NULL ? PyUnicode_FromString("in C") : PyUnicode_FromFormat("call by call: %s", obstacle);
 }
 
-static PyObject *describe_values(const program *self) {
+static PyObject *describe_values(const pa_program_object *self) {
     const pa_program *p = self->program;
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
@@ -748,8 +391,8 @@ static PyObject *edges(const pa_program *p) {
 }
 
 static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
-    const pa_program *p = ((program *)self)->program;
-    if (p->values != NULL) return describe_values((program *)self);
+    const pa_program *p = ((pa_program_object *)self)->program;
+    if (p->values != NULL) return describe_values((pa_program_object *)self);
     PyObject *dict = PyDict_New();
     if (dict == NULL) return NULL;
     if (set_item(dict, "kind", PyUnicode_FromString("tensors")) < 0 ||
@@ -760,13 +403,13 @@ static PyObject *program_describe(PyObject *self, PyObject *Py_UNUSED(unused)) {
         set_item(dict, "scratch_bytes", PyLong_FromSize_t(p->scratch_bytes + pa_program_saved_bytes(p))) < 0 ||
         set_item(dict, "tensor_bytes", PyLong_FromSize_t(p->tensor_bytes)) < 0 ||
         set_item(dict, "flops", PyFloat_FromDouble(p->flops)) < 0 ||
-        set_item(dict, "run", run_text((program *)self)) < 0)
+        set_item(dict, "run", run_text((pa_program_object *)self)) < 0)
         Py_CLEAR(dict);
     return dict;
 }
 
 static PyObject *program_steps_done(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyLong_FromLongLong(((program *)self)->steps_done);
+    return PyLong_FromLongLong(((pa_program_object *)self)->steps_done);
 }
 
 static PyMethodDef program_methods[] = {
@@ -793,13 +436,14 @@ static PyMethodDef program_methods[] = {
               "How many rows a program with a free batch axis is for."),
     PA_METHOD("retire", program_retire, METH_NOARGS, "($self, /)",
               "It is bound to what is no longer so, and fits no further call."),
-    PA_METHOD("call", program_call, METH_FASTCALL, "($self, args, kwargs=None, /)",
+    PA_METHOD("call", pa_program_object_call, METH_FASTCALL, "($self, args, kwargs=None, /)",
               "The results; NotImplemented for other arguments, Ellipsis where something else has changed."),
     PA_METHOD(
         "exchange", program_exchange, METH_O, "($self, pairs, /)",
         "Reads other tensors in the places of captured ones, pairs (before, after); False where one does not fit."),
     PA_METHOD(
-        "run", program_run, METH_VARARGS, "($self, data, batch, steps, order, shuffle, first, count, losses, /)",
+        "run", pa_program_object_run, METH_VARARGS,
+        "($self, data, batch, steps, order, shuffle, first, count, losses, /)",
         "Steps over rows of the data, so many an epoch, whose losses it notes: the number of steps made. The order "
         "is drawn anew where an epoch begins, from the stream at the address `shuffle`, if that is not 0."),
     PA_METHOD("describe", program_describe, METH_NOARGS, "($self, /)", "What it consists of, as a dict."),
@@ -826,7 +470,7 @@ static PyType_Slot program_slots[] = {
 
 static PyType_Spec program_spec = {
     .name = "pyautograd._core.Program",
-    .basicsize = sizeof(program),
+    .basicsize = sizeof(pa_program_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = program_slots,
 };
