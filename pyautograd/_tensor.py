@@ -17,8 +17,8 @@ from pyautograd import _elementwise as E
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
 from pyautograd._array_like import as_tensor, tensor
-from pyautograd._c import check, lib, node_pointer
-from pyautograd._core import Node, apply
+from pyautograd._c import check, lib, node_pointer, refuse_in_step
+from pyautograd._core import Node, apply, is_traced_scalar
 from pyautograd._creation import empty_like, ones, zeros
 from pyautograd._device import check_device
 from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
@@ -42,6 +42,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_plain(item) for item in value)
     return value
+
+
+def _refuse_text(number: Tensor) -> None:
+    """A float argument, whose number Python may have, is likely to be printed, which a program would not do again."""
+    if is_traced_scalar(number):
+        refuse_in_step("the text of a float", "print or format it outside, or in a function given to host_call")
 
 
 def _check_read(tensor: Tensor, what: str) -> None:
@@ -246,10 +252,13 @@ class Tensor(TensorMethods):
 
     def __round__(self, ndigits: int | None = None) -> Any:
         _check_read(self, "round")
+        if is_traced_scalar(self):  # of which Python may have the number
+            return round(float(self), ndigits)
         raise TypeError("round: Python's numbers are rounded by it, of a Tensor x.round() and x.item() are")
 
     def __repr__(self) -> str:
         _check_read(self, "repr")
+        _refuse_text(self)
         parts = [_elements(np.asarray(self.detach()))]
         if self.dtype not in (float32, int64, bool_):
             parts.append(f"dtype={self.dtype.name}")
@@ -264,6 +273,7 @@ class Tensor(TensorMethods):
         if not spec or self.numel() != 1:
             return format(repr(self), spec)
         _check_read(self, "format")
+        _refuse_text(self)
         return format(self.item(), spec)
 
     # Out to Python and NumPy

@@ -228,11 +228,14 @@ static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
 }
 
 static Py_hash_t slot_hash(PyObject *self) {
-    if (pa_is_traced_scalar(self)) { /* a float is found in a dict by its number */
-        pa_status status = pa_record_refuse_read(pa_handle_node(self), "hash");
-        if (status != PA_OK) return pa_zero_or_raise(status);
-    }
-    return (Py_hash_t)((uintptr_t)self >> 4);
+    if (!pa_is_traced_scalar(self)) return (Py_hash_t)((uintptr_t)self >> 4);
+    pa_status status =
+        pa_record_refuse_read(pa_handle_node(self), "hash"); /* a float is found in a dict by its number */
+    if (status != PA_OK) return pa_zero_or_raise(status);
+    PyObject *number = pa_node_element(pa_handle_node(self));
+    Py_hash_t hash = number == NULL ? -1 : PyObject_Hash(number);
+    Py_XDECREF(number);
+    return hash;
 }
 
 static int slot_bool(PyObject *self) {

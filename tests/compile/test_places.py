@@ -370,6 +370,23 @@ def test_a_float_on_which_the_step_decides_joins_the_signature() -> None:
     assert len(fast.programs) == 3  # p is seen only where lr is large
 
 
+def test_a_float_is_looked_up_and_rounded_by_its_number() -> None:
+    table, known = {0.5: 2.0, 0.25: 3.0}, {0.5}
+
+    def step(x: Tensor, lr: float) -> Tensor:
+        return x * table[lr] * (2.0 if lr in known else 1.0) + round(lr, 1)
+
+    fast = pa.compile(step)
+    for lr in [0.5] * 4 + [0.25] * 4:
+        assert fast(pa.ones(2), lr).tolist() == step(pa.ones(2), lr).tolist()
+    assert len(fast.programs) == 2
+
+
+@pytest.mark.parametrize("text", [str, repr, "{:.2f}".format, "{}".format])
+def test_the_text_of_a_float_argument_is_refused(text: Callable[[float], str]) -> None:
+    refused(pa.compile(lambda x, lr: (x, text(lr))[0]), pa.ones(1), 0.5, match="text of a float.*host_call")
+
+
 @pytest.mark.parametrize("calls", [1, 3], ids=["recorded", "compiled"])
 def test_many_numbers_that_are_seen_warn(calls: int) -> None:
     step = pa.compile(lambda x, lr: x if lr > 0.5 else -x)
