@@ -30,6 +30,7 @@ from pyautograd._program import Program
 from pyautograd._shape import index_select
 from pyautograd._signature import TensorSpec
 from pyautograd._snapshot import Snapshot
+from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
 
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
@@ -246,8 +247,12 @@ def _rows(data: Any, name: str) -> Tensor:
 
 def _loss_of(result: Any) -> float:
     """The first result, as a number."""
-    while isinstance(result, (tuple, list, dict)) and result:
-        result = next(iter(result.values())) if isinstance(result, dict) else result[0]
+    leaves: list[Any] = []
+    first = first_member(flatten(result, leaves, _core.Node))
+    if first is LEAF:
+        result = leaves[0]
+    elif isinstance(first, Constant):
+        result = first.value
     if isinstance(result, _core.Node) and (not isinstance(result, Tensor) or result.numel() == 1):
         return float(result.item())
     if isinstance(result, float):

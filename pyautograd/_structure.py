@@ -11,9 +11,9 @@ add nothing of their own but methods get a row when they are met.
 
 from __future__ import annotations
 
-import functools
 import struct
 import types
+import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -173,7 +173,9 @@ CONTAINERS: dict[type, Container] = {
 }
 
 
-@functools.lru_cache(maxsize=256)
+_met: weakref.WeakKeyDictionary[type, Container | None] = weakref.WeakKeyDictionary()
+
+
 def container(kind: Any) -> Container | None:
     """How values of a type are taken apart and made again; None for what is no container.
 
@@ -181,6 +183,12 @@ def container(kind: Any) -> Container | None:
     """
     if kind in CONTAINERS:
         return CONTAINERS[kind]
+    if kind not in _met:
+        _met[kind] = _container_of(kind)
+    return _met[kind]
+
+
+def _container_of(kind: Any) -> Container | None:
     bases: dict[type, Container | None] = {
         list: _LIST,
         tuple: _TUPLE,

@@ -99,6 +99,8 @@ static bool overlaps(const pa_program *p, const pa_captured *c, pa_node *const *
     const pa_storage *storage = c->written ? pa_node_storage(pa_captured_node(c, in)) : NULL;
     for (int32_t i = 0; storage != NULL && i < p->n_inputs; i++)
         if (in[i] != NULL && c->input != i && pa_node_storage(in[i]) == storage) return true;
+    for (int32_t k = 0; storage != NULL && c->input >= 0 && k < p->n_captured; k++)
+        if (p->captured[k].input < 0 && pa_node_storage(p->captured[k].node) == storage) return true;
     return false;
 }
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from pyautograd.nn._module import Module
@@ -44,12 +43,8 @@ def compile_module(module: Module, options: dict[str, Any], step: type) -> Modul
     if isinstance(module, CompiledModule):
         module = module._module
     kind: Any = type(module)
-    made = object.__new__(_class_for(kind))
+    derived: type[Module] = type(f"Compiled{kind.__name__}", (CompiledModule, kind), {"__module__": kind.__module__})
+    made = object.__new__(derived)
     for name, value in (("_module", module), ("_step", step(module, **options)), ("__dict__", vars(module))):
         object.__setattr__(made, name, value)
     return made
-
-
-@functools.cache
-def _class_for(kind: Any) -> type[Module]:
-    return type(f"Compiled{kind.__name__}", (CompiledModule, kind), {"__module__": kind.__module__})

@@ -679,3 +679,27 @@ def test_what_a_step_has_stored_before_an_anomaly_stays() -> None:
                     world.h = pa.ones(3)
         outcomes.append(trail)
     assert outcomes[0] == outcomes[1]
+
+
+def test_an_argument_that_is_written_may_be_one_that_the_step_reads_by_another_way() -> None:
+    def make() -> Any:
+        world = SimpleNamespace(x=pa.zeros(3))
+
+        def step(x: Tensor) -> Tensor:
+            before = world.x * 2.0
+            x.add_(1.0)
+            return before + world.x
+
+        return step, world
+
+    outcomes = []
+    for compiled in (False, True):
+        function, world = make()
+        step = pa.compile(function) if compiled else function
+        trail, kept = [], pa.ones(3)
+        for k in range(8):
+            if k in (4, 6):
+                world.x = kept
+            trail.append((plainly(step(kept if k > 3 else pa.full((3,), float(k)))), plainly(world)))
+        outcomes.append(trail)
+    assert outcomes[0] == outcomes[1]

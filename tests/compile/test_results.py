@@ -249,3 +249,10 @@ def test_a_model_that_is_a_dataclass_stays_itself() -> None:
     step = pyautograd.compile(lambda x: (model.layer(x).sum(), model))
     for _ in range(4):
         assert step(pyautograd.ones(1, 2))[1] is model
+
+
+def test_run_takes_the_first_field_of_a_dataclass_as_the_loss() -> None:
+    Out = dataclasses.make_dataclass("Out", ["loss", "rest"])
+    step = pyautograd.compile(lambda x: Out(x.sum(), x))
+    losses = step.run(pyautograd.ones(6, 2), batch_size=2, epochs=2)
+    assert losses.tolist() == [4.0] * 6

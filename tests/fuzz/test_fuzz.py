@@ -12,7 +12,7 @@ from running import MismatchError, report, run, shortest
 
 import pyautograd
 
-PROGRAMS, BATCH = 40, 10
+PROGRAMS, STEPS, BATCH = 40, 60, 10
 
 
 @pytest.mark.parametrize("first", range(0, PROGRAMS, BATCH))
@@ -56,6 +56,14 @@ def test_a_difference_is_found_and_its_program_shortened(monkeypatch):
 
     assert "t1.grad" in fails(lines)
     assert shortest(lines, fails) == [lines[0], lines[2], lines[4]]
+
+
+@pytest.mark.parametrize("first", range(0, STEPS, BATCH))
+def test_random_steps_do_what_the_plain_call_does(first):
+    for seed in range(first, first + BATCH):
+        kind, text = worlds.outcome(steps.write(seed))
+        if kind == "difference":
+            pytest.fail(worlds.report_case(steps.write(seed)) + text)
 
 
 def test_a_seed_is_a_step_with_its_world():
