@@ -30,7 +30,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -278,7 +278,7 @@ class Walk:
         for name in sorted(found.globals | (found.hosts & set(function.__globals__))):
             self._item(function.__globals__, name, name, is_host=name not in found.globals)
             if name not in function.__globals__:
-                self._item(function.__builtins__, name, name)  # type: ignore[attr-defined]
+                self._item(cast(Any, function).__builtins__, name, name)
         for module in sorted(found.imports):
             self._import(module, function.__globals__)
         for default in (function.__defaults__, function.__kwdefaults__):
