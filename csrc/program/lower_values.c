@@ -556,7 +556,7 @@ static pa_status lower_history(pa_scalars *l, int n, pa_node *const *outputs) {
     bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
     if (live == NULL) return PA_MEMORY;
     pa_status status = pa_log_find_live(l->log, n, outputs, live);
-    for (int i = 0; i < n; i++) live[i] = live[i] && !l->p->results[i].is_place;
+    for (int i = 0; i < n && status == PA_OK; i++) live[i] = live[i] && !l->p->results[i].is_place;
     if (status == PA_OK) status = store_history(l, n, outputs, live);
     pa_mem_free_array(live, (size_t)n + 1, sizeof *live);
     return status;
