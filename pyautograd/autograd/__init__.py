@@ -5,8 +5,9 @@ The names and meanings are those of `torch.autograd`.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyautograd import _arguments, _core
 from pyautograd._core import Node, is_traced_scalar
@@ -22,10 +23,22 @@ from pyautograd._grad_mode import (
 from pyautograd._host import Template, check_arguments, copied, operands_of
 from pyautograd._tensor import Tensor
 
+if TYPE_CHECKING:
+    from pyautograd.autograd._gradcheck import GradcheckError, gradcheck
+
 __all__ = [
-    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
-    "no_grad", "set_grad_enabled",
+    "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "inference_mode",
+    "is_grad_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
+
+_LAZY = {"GradcheckError": "_gradcheck", "gradcheck": "_gradcheck"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is rarely used is imported when it is."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"pyautograd.autograd.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'pyautograd.autograd' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
