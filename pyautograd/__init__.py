@@ -23,6 +23,7 @@ from pyautograd import (
     _grad_mode,
     _host,
     _memory,
+    _paths,
     _random,
     _reduce,
     _shape,
@@ -50,8 +51,8 @@ from pyautograd._value import *
 from pyautograd._version import __version__
 
 __all__ = [
-    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "compile", "datasets", "load", "nn",
-    "optim", "plot", "reference", "save", "scalar", "utils",
+    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "compat", "compile", "datasets", "load",
+    "nn", "optim", "plot", "reference", "save", "scalar", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -79,7 +80,17 @@ if TYPE_CHECKING:
 _LAZY = {
     "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
 }  # fmt: skip
-_MODULES = {"bench", "datasets", "nn", "optim", "plot", "reference", "scalar", "utils"}
+_COMPAT = (
+    "BoolTensor", "DoubleTensor", "FloatTensor", "LongTensor", "Size", "accelerator", "amp",
+    "are_deterministic_algorithms_enabled", "autocast", "backends", "cuda", "get_default_device",
+    "get_float32_matmul_precision", "get_num_interop_threads", "jit", "mps", "random", "set_default_device",
+    "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "typename",
+    "use_deterministic_algorithms", "version",
+)  # fmt: skip
+__all__ += _COMPAT
+_LAZY |= dict.fromkeys(_COMPAT, "compat")
+_paths.install()
+_MODULES = {"bench", "compat", "datasets", "nn", "optim", "plot", "reference", "scalar", "utils"}
 
 
 def __getattr__(name: str) -> Any:

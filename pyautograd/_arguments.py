@@ -112,12 +112,23 @@ def named(function: F) -> F:
 
 
 def _rename(function: Any, keywords: dict[str, Any]) -> None:
-    """NumPy's names for axes become PyTorch's; TypeError when both are given."""
+    """NumPy's names for axes become PyTorch's, and its old words for the reduction of a loss today's; TypeError when an
+    axis has both names."""
     for given, name in (("axis", "dim"), ("keepdims", "keepdim")):
         if given in keywords:
             if name in keywords:
                 raise TypeError(f"{function.__name__}: {name} and {given} are the same thing; give one of them")
             keywords[name] = keywords.pop(given)
+    if "reduction" in function.__annotations__ and ("size_average" in keywords or "reduce" in keywords):
+        old = keywords.pop("size_average", None), keywords.pop("reduce", None)
+        keywords["reduction"] = reduction_of(*old, keywords.get("reduction", "mean"))
+
+
+def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """What PyTorch's old arguments of losses say in today's word."""
+    if size_average is None and reduce is None:
+        return reduction
+    return "none" if reduce is not None and not reduce else "mean" if size_average is not False else "sum"
 
 
 def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error: Exception) -> Exception:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
@@ -300,29 +300,44 @@ class CompiledStep(Step):
 M = TypeVar("M", bound=Module)
 
 
+class _Options(TypedDict, total=False):
+    passes: dict[str, bool] | None
+    dynamic_batch: bool
+    fullgraph: bool
+    dynamic: bool | None
+    backend: Any
+    mode: str | None
+    options: Any
+    disable: bool
+
+
 @overload
-def compile(  # type: ignore[overload-overlap]
-    fn: M, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
-) -> M: ...
+def compile(fn: M, **options: Unpack[_Options]) -> M: ...  # type: ignore[overload-overlap]
 @overload
-def compile(
-    fn: Callable[..., Any], *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
-) -> CompiledStep: ...
+def compile(fn: Callable[..., Any], **options: Unpack[_Options]) -> CompiledStep: ...
 @overload
+def compile(fn: None = None, **options: Unpack[_Options]) -> Callable[[Callable[..., Any]], CompiledStep]: ...
 def compile(
-    fn: None = None, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
-) -> Callable[[Callable[..., Any]], CompiledStep]: ...
-def compile(
-    fn: Callable[..., Any] | None = None, *, passes: dict[str, bool] | None = None, dynamic_batch: bool = False
+    fn: Callable[..., Any] | None = None,
+    *,
+    passes: dict[str, bool] | None = None,
+    dynamic_batch: bool = False,
+    fullgraph: bool = True,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: Any = None,
+    disable: bool = False,
 ) -> Any:
     """A step (forward, backward, update) recorded as it runs and from the third call on replayed in C.
 
     **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; or a module; as a decorator
     also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as `{"fuse": False}`.
     `dynamic_batch`: the first axes of arguments are a batch, and once two numbers of rows have been recorded one
-    program serves any. **Returns** a `CompiledStep`, called as the function is, or for a module the same module with
-    calls that are compiled. A call is one op of its caller's graph: gradients go through it, and results have a history
-    where the function's own would have one that is still there.
+    program serves any. `disable`: give the function back as it is. Of PyTorch's other arguments none changes anything:
+    a step is always one graph. **Returns** a `CompiledStep`, called as the function is, or for a module the same module
+    with calls that are compiled. A call is one op of its caller's graph: gradients go through it, and results have a
+    history where the function's own would have one that is still there.
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
@@ -343,7 +358,9 @@ def compile(
     [5.0, 1.25, 0.3125, 0.0781]
     """
     if fn is None:
-        return functools.partial(compile, passes=passes, dynamic_batch=dynamic_batch)
+        return functools.partial(compile, passes=passes, dynamic_batch=dynamic_batch, disable=disable)
+    if disable:
+        return fn
     if isinstance(fn, Module):
         return compile_module(fn, {"passes": passes, "dynamic_batch": dynamic_batch}, CompiledStep)
     return CompiledStep(fn, passes, dynamic_batch=dynamic_batch)

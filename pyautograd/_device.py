@@ -7,37 +7,47 @@ from typing import Any
 
 from pyautograd._c import check, lib, text
 
-__all__ = ["cuda", "device", "isa"]
+__all__ = ["device", "isa"]
+
+_NAMES = ("cpu", "cuda", "hip", "ipu", "meta", "mps", "mtia", "xla", "xpu")
 
 
-class cuda:
-    """So that scripts which ask run: there is no GPU here.
+class device(str):
+    """A device by its name, or by type and index: any can be made and compared, and only "cpu" has tensors.
 
-    >>> import pyautograd as pa
-    >>> pa.device("cuda" if pa.cuda.is_available() else "cpu")
-    'cpu'
-    """
-
-    @staticmethod
-    def is_available() -> Any:
-        """False.
-
-        >>> import pyautograd as pa
-        >>> pa.cuda.is_available()
-        False
-        """
-        return False
-
-
-def device(name: str = "cpu") -> str:
-    """ "cpu". **Raises** RuntimeError for any other device.
+    It is its name as a str too. **Raises** RuntimeError for what is no name of a device.
 
     >>> import pyautograd as pa
-    >>> pa.device("cpu")
-    'cpu'
+    >>> pa.device("cuda:1").type, pa.device("cuda:1").index, pa.ones(2).device == pa.device("cpu")
+    ('cuda', 1, True)
     """
-    check_device(name)
-    return "cpu"
+
+    __slots__ = ("index", "type")
+    type: str
+    index: int | None  # type: ignore[assignment]  # hides str.index
+
+    def __new__(cls, type: Any = "cpu", index: int | None = None) -> device:
+        text = f"cuda:{type}" if isinstance(type, int) else str(type)
+        name, colon, number = text.partition(":")
+        if name not in _NAMES or (colon and (index is not None or not number.isdecimal())):
+            raise RuntimeError(f"device: {type!r} is none; there is cpu here, and the names of others can be compared")
+        index = int(number) if colon else index
+        made = super().__new__(cls, name if index is None else f"{name}:{index}")
+        made.type, made.index = name, index
+        return made
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r}{'' if self.index is None else f', index={self.index}'})"
+
+    def __reduce__(self) -> Any:
+        return device, (str(self),)
+
+    def __enter__(self) -> device:
+        check_device(self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
 
 
 def isa() -> str:

@@ -55,6 +55,13 @@ _BY_NAME: dict[str, dtype] = {each.name: each for each in DTYPES} | {
     "long": int64,
     "int": int64,
 }
+TENSOR_TYPES: dict[dtype, str] = {
+    bool_: "torch.BoolTensor",
+    int64: "torch.LongTensor",
+    float32: "torch.FloatTensor",
+    float64: "torch.DoubleTensor",
+}
+_BY_NAME |= {name: each for each, name in TENSOR_TYPES.items()}
 BY_NUMPY: dict[np.dtype[Any], dtype] = {each.numpy: each for each in DTYPES}  # asking a dtype for its name takes µs
 bool = bool_
 float = float32
@@ -67,8 +74,11 @@ def as_dtype(wanted: Any) -> dtype:
     """The dtype that a dtype, NumPy dtype, name or Python type means; TypeError for those that tensors do not have."""
     if isinstance(wanted, dtype):
         return wanted
-    if isinstance(wanted, type) and wanted in _BY_PYTHON_TYPE:
-        return _BY_PYTHON_TYPE[wanted] or get_default_dtype()
+    if isinstance(wanted, type):
+        if wanted in _BY_PYTHON_TYPE:
+            return _BY_PYTHON_TYPE[wanted] or get_default_dtype()
+        if isinstance(of_type := getattr(wanted, "dtype", None), dtype):  # compat.FloatTensor and its like
+            return of_type
     try:
         found = _BY_NAME.get(wanted if isinstance(wanted, str) else np.dtype(wanted).name)
     except TypeError:

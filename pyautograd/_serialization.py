@@ -43,12 +43,19 @@ _LONGEST_HEADER = 10_000  # of an .npy entry, as in NumPy: it is parsed as Pytho
 _MOST_DEFLATED = 1_040  # the most bytes that deflate makes of one, and a little
 
 
-def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
+def save(
+    obj: Any,
+    f: str | os.PathLike[str] | BinaryIO,
+    pickle_module: Any = None,
+    pickle_protocol: int | None = None,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
     """Writes a state dict, or any nesting of dicts, lists and tuples of tensors, arrays, numbers, text and None.
 
     A file appears whole or not at all: until the new one is complete and on the disk the old one stays as it is, whose
     mode and, where the system allows it, owner the new one takes; a symbolic link is followed, other hard links keep
-    the old contents. Fifos, devices and file objects are written as they are, without going back.
+    the old contents. Fifos, devices and file objects are written as they are, without going back. The arguments for
+    pickles change nothing.
 
     **Raises** TypeError for what it cannot hold, such as a module (save its `state_dict()`), ValueError for more than
     100 levels of nesting, OSError where the file cannot be written, a read-only one included; nothing is written then.
@@ -80,11 +87,19 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO) -> None:
             _write(stream, arrays, text)
 
 
-def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weights_only: bool = True) -> Any:
+def load(
+    f: str | os.PathLike[str] | BinaryIO,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+) -> Any:
     """Reads what `save` wrote, or any npz file of arrays, as tensors.
 
     Nothing in a file is ever executed: pickles are refused. No header makes it take more memory than the file's size
-    accounts for. `map_location` may be None or "cpu".
+    accounts for. `map_location` may be None or "cpu", or a function of PyTorch's, which leaves tensors where they are;
+    `pickle_module` and `mmap` change nothing.
 
     **Raises** ValueError, which names the file, for one that is damaged, of another kind or of a later version, and for
     `weights_only=False`; OSError where it cannot be read; TypeError for a file open for text.
@@ -97,9 +112,9 @@ def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, *, weig
     >>> pa.load(file)["w"]
     tensor([1., 1.])
     """
-    if not weights_only:
+    if weights_only is False:
         raise ValueError("load: weights_only=False would unpickle, and pickles are refused; pickle.load reads them")
-    if map_location is not None and str(map_location) != "cpu":
+    if map_location is not None and not callable(map_location) and str(map_location) != "cpu":
         raise ValueError(f"load: there is no device {map_location!r}, only cpu")
     if hasattr(f, "read"):
         name, content = "the stream", f.read()

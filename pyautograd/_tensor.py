@@ -20,8 +20,8 @@ from pyautograd._array_like import as_tensor, tensor
 from pyautograd._c import check, lib, node_pointer, refuse_in_step
 from pyautograd._core import Node, apply, is_traced_scalar
 from pyautograd._creation import empty_like, ones, zeros
-from pyautograd._device import check_device
-from pyautograd._dtype import DTYPES, as_dtype, bool_, float32, float64, int64
+from pyautograd._device import check_device, device
+from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, float64, int64
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
@@ -32,6 +32,7 @@ from pyautograd._rows import whole
 __all__ = ["Tensor", "is_tensor"]
 
 
+_CPU = device("cpu")
 _MAX_DEFERRED = 4096  # elements of a tensor that tolist() makes deferred numbers of
 
 
@@ -42,6 +43,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_plain(item) for item in value)
     return value
+
+
+def sized(name: str, args: tuple[Any, ...], dtype: Any, **keywords: Any) -> Tensor:
+    """What PyTorch's constructors of types make: of ints a tensor of that shape, of anything else one of its items."""
+    if args and {type(arg) for arg in args} == {int}:
+        return zeros(*args, dtype=dtype, **keywords)
+    if len(args) > 1:
+        raise TypeError(f"{name}: takes sizes, or one sequence of numbers, not {len(args)} arguments")
+    return tensor(*args or ((),), dtype=dtype, **keywords)
 
 
 def _refuse_text(number: Tensor) -> None:
@@ -101,8 +111,8 @@ class Tensor(TensorMethods):
     __array_ufunc__ = None  # an ndarray on the left lets the tensor on the right decide
     __array_priority__ = 1000
 
-    def __init__(self, data: Any = (), *, dtype: Any = None, **keywords: Any) -> None:
-        _core.exchange(self, tensor(data, dtype="float32" if dtype is None else dtype, **keywords))
+    def __init__(self, *data: Any, dtype: Any = None, **keywords: Any) -> None:
+        _core.exchange(self, sized("Tensor", data, "float32" if dtype is None else dtype, **keywords))
 
     # Functions, reductions and views are methods too
     add, sub, pow, rsqrt, gelu = E.add, E.sub, E.pow, E.rsqrt, E.gelu
@@ -147,9 +157,9 @@ class Tensor(TensorMethods):
         return S.transpose(self, -2, -1)
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Always "cpu"."""
-        return "cpu"
+        return _CPU
 
     @property
     def grad_fn(self) -> str | None:
@@ -360,14 +370,30 @@ class Tensor(TensorMethods):
             return self
         return apply(_ops.cast, self, (wanted.code,))
 
-    def type(self, dtype: Any) -> Tensor:
-        """In another dtype. **Raises** as `to`.
+    def type(self, dtype: Any = None) -> Any:
+        """In another dtype, which a tensor type such as `LongTensor` or its name may stand for; without, the name of
+        that of the tensor. **Raises** as `to`.
 
         >>> import pyautograd
         >>> pyautograd.tensor([1.5, 2.5]).type(pyautograd.int64)
         tensor([1, 2])
+        >>> pyautograd.ones(2).type()
+        'torch.FloatTensor'
         """
+        if dtype is None:
+            return TENSOR_TYPES[self.dtype]
         return self.to(dtype)
+
+    def cuda(self, *args: Any, **keywords: Any) -> Tensor:
+        """**Raises** RuntimeError: there is no GPU here. Scripts that ask `cuda.is_available()` first run.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).cuda()
+        Traceback (most recent call last):
+        RuntimeError: device: tensors live on the cpu; there is no 'cuda' here
+        """
+        check_device("cuda")
+        return self
 
     def type_as(self, other: Tensor) -> Tensor:
         """In the dtype of another tensor. **Raises** TypeError for what is no Tensor.

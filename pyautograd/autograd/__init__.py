@@ -25,19 +25,20 @@ from pyautograd._tensor import Tensor
 
 if TYPE_CHECKING:
     from pyautograd.autograd._gradcheck import GradcheckError, gradcheck
+    from pyautograd.compat import Variable
 
 __all__ = [
-    "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "inference_mode",
-    "is_grad_enabled", "no_grad", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
+    "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
 
-_LAZY = {"GradcheckError": "_gradcheck", "gradcheck": "_gradcheck"}
+_LAZY = {"GradcheckError": "autograd._gradcheck", "Variable": "compat", "gradcheck": "autograd._gradcheck"}
 
 
 def __getattr__(name: str) -> Any:
     """What is rarely used is imported when it is."""
     if name in _LAZY:
-        return getattr(importlib.import_module(f"pyautograd.autograd.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'pyautograd.autograd' has no attribute {name!r}")
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor as _tensor
 from pyautograd._core import bump_epoch, expose
+from pyautograd._device import check_device
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 
@@ -571,6 +572,17 @@ class Module(_Holder):
         >>> pa.nn.ReLU().cpu()
         ReLU()
         """
+        return self
+
+    def cuda(self: M, *args: Any, **kwargs: Any) -> M:
+        """**Raises** RuntimeError: there is no GPU here.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.ReLU().cuda()
+        Traceback (most recent call last):
+        RuntimeError: device: tensors live on the cpu; there is no 'cuda' here
+        """
+        check_device("cuda")
         return self
 
     def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:

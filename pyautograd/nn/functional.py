@@ -302,18 +302,27 @@ def _check_shapes(name: str, input: Tensor, target: Tensor) -> None:
     )
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+) -> Tensor:
     """Mean of (input - target)^2.
 
-    **Arguments:** `input`, `target`: of one shape; `reduction`: "mean", "sum" or "none". **Returns** a 0-d tensor, with
-    "none" one of the input's shape. **Raises** ValueError for shapes that differ or another reduction, TypeError for
-    what is no Tensor.
+    **Arguments:** `input`, `target`: of one shape; `reduction`: "mean", "sum" or "none", for which `size_average` and
+    `reduce` are PyTorch's old words, here as in every loss. **Returns** a 0-d tensor, with "none" one of the input's
+    shape. **Raises** ValueError for shapes that differ or another reduction, TypeError for what is no Tensor.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.mse_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
     2.5
     """
     _check_shapes("mse_loss", input, target)
+    if size_average is not None or reduce is not None:
+        reduction = _arguments.reduction_of(size_average, reduce, reduction)
     return _reduce(apply(_ops.squared_error, input, target), reduction)
 
 
@@ -384,6 +393,9 @@ def binary_cross_entropy_with_logits(
     weight: Tensor | None = None,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
+    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
 ) -> Tensor:
     """Mean of -(t ln s + (1 - t) ln(1 - s)) for s = sigmoid(input), in the form that does not overflow.
 
@@ -404,6 +416,8 @@ def binary_cross_entropy_with_logits(
         loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * apply(_ops.log_sigmoid, input)
     if weight is not None:
         loss = loss * weight
+    if size_average is not None or reduce is not None:
+        reduction = _arguments.reduction_of(size_average, reduce, reduction)
     return _reduce(loss, reduction)
 
 

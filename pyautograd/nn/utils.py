@@ -14,6 +14,8 @@ from pyautograd._tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
 
+__path__: list[str] = []  # `nn.utils.clip_grad` leads here (_paths.py)
+
 
 def __dir__() -> list[str]:
     return __all__

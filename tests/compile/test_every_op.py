@@ -103,6 +103,7 @@ OUTSIDE = {
     "pa.set_default_dtype", "pa.get_default_dtype", "pa.set_flush_denormal", "pa.empty_cache", "pa.memory_stats",
     "pa.is_tensor", "pa.is_grad_enabled", "pa.set_rng_state", "pa.empty", "pa.empty_like", "init.calculate_gain",
     "Tensor.data_ptr", "Tensor.__len__", "nn.Module", "nn.ModuleList", "nn.ModuleDict", "nn.Parameter",
+    "Tensor.cuda", *(f"pa.{name}" for name in pa.compat.__all__),
 }  # fmt: skip
 
 # What a program cannot hold, what the TraceError says, and the arguments
