@@ -18,6 +18,7 @@ from pyautograd._core import bump_epoch, expose
 from pyautograd._device import check_device
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
+from pyautograd.nn import _hooks
 
 __all__ = ["Module"]
 
@@ -37,7 +38,7 @@ class _Holder:
     """Has the attributes of a module, where its `__dict__` does more than to give them."""
 
 
-class Module(_Holder):
+class Module(_Holder, _hooks.Hooked):
     """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`, which a call runs.
 
     **Raises** AttributeError where a parameter or a module is assigned before `super().__init__()`, TypeError where
@@ -55,7 +56,8 @@ class Module(_Holder):
     """
 
     training: bool = True
-    # False in a class with a __call__ of its own: containers call `forward` directly where they may, which is quicker.
+    # False in a class with a __call__ of its own, and with hooks: containers call `forward` directly where they may,
+    # which is quicker.
     _calls_forward: bool = True
 
     _held: dict[str, Any] = vars(_Holder)["__dict__"]
@@ -69,9 +71,11 @@ class Module(_Holder):
             cls._calls_forward = False
 
     def __call__(self, input: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or input is _MISSING:
+        if args or kwargs or input is _MISSING or _hooks.in_use:
             if input is not _MISSING:
                 args = (input, *args)
+            if self._hooks:
+                return _hooks.call(self, args, kwargs)
             return self.forward(*args, **kwargs)
         return self.forward(input)
 
@@ -106,6 +110,8 @@ class Module(_Holder):
         self._held.update({sys.intern(name): value for name, value in (attributes or {}).items()})
         for name, value in slots.items():
             object.__setattr__(self, name, value)
+        if self._hooks:
+            _hooks.mark_in_use()
         bump_epoch()
 
     def __setattr__(self, name: str, value: Any) -> None:

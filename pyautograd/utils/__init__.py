@@ -1,8 +1,8 @@
 """Helpers outside the engine; `pyautograd.utils.data` feeds training loops."""
 
-from pyautograd.utils import data
+from pyautograd.utils import data, hooks
 
-__all__ = ["data"]
+__all__ = ["data", "hooks"]
 
 
 def __dir__() -> list[str]:
