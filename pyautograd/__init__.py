@@ -23,6 +23,7 @@ from pyautograd import (
     _grad_mode,
     _host,
     _memory,
+    _order,
     _paths,
     _random,
     _reduce,
@@ -43,6 +44,7 @@ from pyautograd._generator import *
 from pyautograd._grad_mode import *
 from pyautograd._host import *
 from pyautograd._memory import *
+from pyautograd._order import *
 from pyautograd._random import *
 from pyautograd._reduce import *
 from pyautograd._shape import *
@@ -65,6 +67,7 @@ __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _host.__all__
 __all__ += _memory.__all__
+__all__ += _order.__all__
 __all__ += _random.__all__
 __all__ += _reduce.__all__
 __all__ += _shape.__all__

@@ -903,6 +903,7 @@ RULES = {
     "var": "2 g (a - mean) / (n - p)",
     "std": "g (a - mean) / (std (n - p)), 0 where std = 0",
     "norm": "g a / norm, 0 where norm = 0",
+    "cumsum": "the sum of g from each place on",
     "softmax": "y (g - sum g y)",
     "log_softmax": "g - softmax(a) sum g",
     "logsumexp": "g softmax(a)",

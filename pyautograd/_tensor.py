@@ -14,6 +14,7 @@ import numpy as np
 
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops
 from pyautograd import _elementwise as E
+from pyautograd import _order as O
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
 from pyautograd._array_like import as_tensor, tensor
@@ -122,6 +123,12 @@ class Tensor(TensorMethods):
     sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
     max, min, amax, amin, argmax, argmin, any, all = R.max, R.min, R.amax, R.amin, R.argmax, R.argmin, R.any, R.all
     softmax, log_softmax, logsumexp = R.softmax, R.log_softmax, R.logsumexp
+    sort, argsort, topk, kthvalue, msort, cumsum, cumprod, cummax, cummin, diff = (
+        O.sort, O.argsort, O.topk, O.kthvalue, O.msort, O.cumsum, O.cumprod, O.cummax, O.cummin, O.diff,
+    )  # fmt: skip
+    nonzero, argwhere, masked_select, unique, unique_consecutive = (
+        O.nonzero, O.argwhere, O.masked_select, O.unique, O.unique_consecutive,
+    )  # fmt: skip
     matmul, mm, mv, bmm, dot, outer = R.matmul, R.mm, R.mv, R.bmm, R.dot, R.outer
     reshape, view, view_as, permute, transpose, swapaxes, t = (
         S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.t,

@@ -48,6 +48,8 @@ OPTIONS: dict[str, list[Any]] = {
     "gain": [2.0], "mode": ["fan_out"], "pos_weight": [pa.tensor([2.0, 0.5])], "weight": [pa.tensor([0.25, 0.75])],
     "eps": [0.1], "norm_type": [1.0, float("inf")], "copy": [True], "rtol": [0.5], "num_classes": [3],
     "nonlinearity": ["tanh"], "gradient": [matrix()], "inplace": [True], "generator": [pa.Generator()],
+    "descending": [True], "largest": [False], "right": [True], "side": ["right"], "invert": [True], "dx": [0.5],
+    "sorter": [pa.tensor([1, 0])],
 }  # fmt: skip
 
 # Arguments for what cannot be called with those that the names of its parameters stand for
@@ -115,6 +117,10 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "init.orthogonal_": (r"init\.orthogonal_.*before the first step", (matrix(),)),
     "F.one_hot without num_classes": ("one_hot.*give num_classes", (classes(),)),
     "Tensor.__getitem__ with a mask": (r"index that is a mask.*where\(", (matrix(), positions().bool())),
+    **{f"{prefix}.{name}": (rf"{name}.*where\(", (matrix(),))
+       for name in ("nonzero", "argwhere", "unique", "unique_consecutive") for prefix in ("pa", "Tensor")},
+    **{f"{prefix}.masked_select": (r"masked_select.*where\(", (matrix(), matrix() > 0.3))
+       for prefix in ("pa", "Tensor")},
     "Tensor.numpy": ("numpy.*outside", ONE), "Tensor.__repr__": ("repr.*outside", ONE),
     "Tensor.__format__": ("format.*outside", (*ONE, ".2f")), "Tensor.__bool__": ("bool.*where", ONE),
     "Tensor.__contains__": ("bool.*where", (matrix(), 0.5)), "Tensor.__float__": (r"float.*item\(\)", ONE),
