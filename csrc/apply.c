@@ -157,7 +157,8 @@ pa_status pa_detach(pa_node *node, pa_node **out) {
 pa_status pa_defer_item(pa_node *node, pa_node **out) {
     if (node->flags & PA_IS_VALUE) return pa_record_number_of(node, false, out);
     pa_node *scalar = NULL;
-    int64_t shape[1] = {PA_VIEW_RESHAPE}, dtype = pa_dtype_is_float(node->dtype) ? PA_FLOAT64 : node->dtype;
+    int64_t shape[1] = {PA_VIEW_RESHAPE};
+    int64_t dtype = pa_dtype_is_float(node->dtype) ? PA_FLOAT64 : pa_dtype_computed(node->dtype);
     pa_call view = {.op = PA_OP_view, .n = 1, .in = &node, .n_ints = 1, .ints = shape};
     pa_call copy = {.op = PA_OP_cast, .n = 1, .in = &scalar, .n_ints = 1, .ints = &dtype};
     bool enabled = pa_grad_enable(false);
@@ -189,17 +190,6 @@ static bool may_overlap(const pa_node *a, const pa_node *b) {
     return a_begin < b_end && b_begin < a_end;
 }
 
-/* A number that an int64 cannot hold is refused; the elements of tensors are converted as C converts them. */
-static pa_status check_number(const pa_node *target, const pa_node *source, const char *what) {
-    bool number =
-        source->flags & PA_WEAK_SCALAR && !(source->flags & PA_TRACED_SCALAR) && pa_dtype_is_float(source->dtype);
-    if (target->dtype != PA_INT64 || !number) return PA_OK;
-    double value = pa_node_number(source);
-    PA_FAIL_IF(!(value >= -0x1p63 && value < 0x1p63), PA_VALUE, "%s: %g does not fit into a tensor of int64", what,
-               value);
-    return PA_OK;
-}
-
 pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
     int ndim;
     int64_t shape[PA_MAX_NDIM];
@@ -209,7 +199,7 @@ pa_status pa_copy_into(pa_node *target, pa_node *source, const char *what) {
                    (ndim > 0 && memcmp(shape, target->array->shape, (size_t)ndim * sizeof *shape) != 0),
                PA_VALUE, "%s: a source of shape %s does not fit into shape %s", what, pa_node_shape_text(source),
                pa_node_shape_text(target));
-    PA_TRY(check_number(target, source, what));
+    PA_TRY(pa_check_number(source, target->dtype, what));
     PA_TRY(pa_node_begin_write(target, what));
     bool makes;
     PA_TRY(pa_record_begin_write(target, &makes));
@@ -285,7 +275,7 @@ pa_status pa_apply_in_place(pa_op op, pa_node *target, pa_node *source) {
     pa_status status = pa_apply_binary(op, target, source, &result);
     pa_grad_enable(enabled);
     PA_TRY(status);
-    if (!pa_dtype_is_float(target->dtype) && result->dtype > target->dtype)
+    if (pa_dtype_category(result->dtype) > pa_dtype_category(target->dtype))
         status = pa_fail(PA_TYPE, "%s: a result of dtype %s does not fit in place into a tensor of dtype %s, shape %s",
                          name, pa_dtype_name(result->dtype), pa_dtype_name(target->dtype), pa_node_shape_text(target));
     else

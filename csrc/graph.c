@@ -445,6 +445,8 @@ double pa_node_number(const pa_node *node) {
     const void *data = pa_node_data(node);
     switch ((pa_dtype)node->dtype) {
     case PA_BOOL: return *(const uint8_t *)data != 0;
+    case PA_UINT8: return *(const uint8_t *)data;
+    case PA_INT32: return *(const int32_t *)data;
     case PA_INT64: return (double)*(const int64_t *)data;
     case PA_FLOAT32: return *(const float *)data;
     default: return *(const double *)data;

@@ -8,13 +8,13 @@ const pa_op_info pa_op_table[PA_OP_COUNT] = {
 #define UNARY(name, symbol, words, python, params, effects, ...)                                                       \
     ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, effects, PA_FLOAT32)
 #define UNARY_INT(name, symbol, words, python, params, effects, ...)                                                   \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, effects, PA_INT64)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, effects, PA_UINT8)
 #define UNARY_BOOL(name, symbol, words, python, params, effects, ...)                                                  \
     ROW(name, symbol, words, PA_ELEMENTWISE, 1, params, effects, PA_BOOL)
 #define BINARY(name, symbol, words, python, params, effects, ...)                                                      \
     ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, effects, PA_FLOAT32)
 #define BINARY_INT(name, symbol, words, python, params, effects, ...)                                                  \
-    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, effects, PA_INT64)
+    ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, effects, PA_UINT8)
 #define BINARY_BOOL(name, symbol, words, python, params, effects, ...)                                                 \
     ROW(name, symbol, words, PA_ELEMENTWISE, 2, params, effects, PA_BOOL)
 #define TERNARY_BOOL(name, symbol, words, python, params, effects, ...)                                                \
@@ -29,11 +29,11 @@ const pa_op_info pa_op_table[PA_OP_COUNT] = {
 };
 
 size_t pa_dtype_size(pa_dtype dtype) {
-    static const size_t sizes[PA_DTYPE_COUNT] = {1, 8, 4, 8};
+    static const size_t sizes[PA_DTYPE_COUNT] = {1, 1, 4, 8, 4, 8};
     return sizes[dtype];
 }
 
 const char *pa_dtype_name(pa_dtype dtype) {
-    static const char *const names[PA_DTYPE_COUNT] = {"bool", "int64", "float32", "float64"};
+    static const char *const names[PA_DTYPE_COUNT] = {"bool", "uint8", "int32", "int64", "float32", "float64"};
     return names[dtype];
 }

@@ -4,7 +4,8 @@
 
 #include "status.h"
 
-typedef enum pa_dtype { PA_BOOL, PA_INT64, PA_FLOAT32, PA_FLOAT64, PA_DTYPE_COUNT } pa_dtype;
+/* In the order of promotion. */
+typedef enum pa_dtype { PA_BOOL, PA_UINT8, PA_INT32, PA_INT64, PA_FLOAT32, PA_FLOAT64, PA_DTYPE_COUNT } pa_dtype;
 
 enum { PA_MAX_NDIM = 8, PA_MAX_PARAMS = 2, PA_MAX_OPERANDS = 3 /* of an elementwise op */ };
 
@@ -64,5 +65,10 @@ PA_INTERNAL extern const pa_op_info pa_op_table[PA_OP_COUNT];
 size_t pa_dtype_size(pa_dtype dtype);
 const char *pa_dtype_name(pa_dtype dtype);
 static inline bool pa_dtype_is_float(pa_dtype dtype) { return dtype >= PA_FLOAT32; }
+/* bool, integers, floats: 0, 1, 2. */
+static inline int pa_dtype_category(pa_dtype dtype) { return (dtype > PA_BOOL) + (dtype > PA_INT64); }
+/* uint8 and int32 have no loops of their own: they are computed in int64, and results narrowed, which wraps around. */
+static inline bool pa_dtype_is_narrow(pa_dtype dtype) { return dtype == PA_UINT8 || dtype == PA_INT32; }
+static inline pa_dtype pa_dtype_computed(pa_dtype dtype) { return pa_dtype_is_narrow(dtype) ? PA_INT64 : dtype; }
 
 #endif

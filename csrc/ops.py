@@ -264,8 +264,8 @@ def _factors(formula: ast.expr) -> Iterator[ast.expr]:
 
 DTYPES = {
     "": "integers and bools become the default float",
-    "INT": "int64 stays int64, bool raises TypeError",
-    "BOOL": "int64 and bool stay what they are",
+    "INT": "integers stay what they are, bool raises TypeError",
+    "BOOL": "integers and bools stay what they are",
 }
 IGNORED = "`inplace` changes nothing: the result is always a new tensor."
 

@@ -35,7 +35,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     **Arguments:** `data`: a number, nested lists of numbers, a tensor, or an array of at most 8 axes: an ndarray, a
     buffer, what has `__array__` or `__dlpack__`. `dtype`: by default the default float for Python floats, int64 for
-    ints, bool for bools, and the own dtype of what has one (small integers become int64, float16 float32); of a
+    ints, bool for bools, and the own dtype of what has one (int8, int16 become int64, float16 float32); of a
     list the highest that occurs. `requires_grad`: whether gradients flow to it. **Raises** ValueError for ragged
     lists, tensors of several elements in a list and numbers that do not fit, TypeError for what is no number,
     RuntimeError for another device than "cpu".
@@ -79,7 +79,8 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"from_numpy: an ndarray is wanted, not {type(array).__name__}")
     if array.dtype not in BY_NUMPY:
         raise TypeError(
-            f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, bool"
+            f"from_numpy: memory of {array.dtype} cannot be shared; tensors are float32, float64, int64, int32, uint8 "
+            "or bool"
         )
     if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
         raise ValueError("from_numpy: a misaligned array cannot be shared; copy it first")

@@ -1,4 +1,4 @@
-"""Element types: `pyautograd.float32`, `float64`, `int64`, `bool`."""
+"""Element types: `pyautograd.float32`, `float64`, `int64`, `int32`, `uint8`, `bool`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from pyautograd._c import lib
 
 __all__ = [
-    "bool", "bool_", "double", "dtype", "float", "float32", "float64", "get_default_dtype", "int64", "long",
-    "set_default_dtype", "set_flush_denormal",
+    "bool", "bool_", "double", "dtype", "float", "float32", "float64", "get_default_dtype", "int", "int32", "int64",
+    "long", "set_default_dtype", "set_flush_denormal", "uint8",
 ]  # fmt: skip
 
 
 class dtype:
-    """An element type of a tensor: `float32`, `float64`, `int64` or `bool`, of which each exists once.
+    """An element type of a tensor: `float32`, `float64`, `int64`, `int32`, `uint8` or `bool`; each exists once.
 
     Made from a code of the core and NumPy's name for it. **Raises** TypeError for a name that NumPy does not know.
 
@@ -29,7 +29,7 @@ class dtype:
 
     __slots__ = ("code", "is_floating_point", "itemsize", "name", "numpy")
 
-    def __init__(self, code: int, name: str) -> None:
+    def __init__(self, code: builtins.int, name: str) -> None:
         self.code = code
         self.name = name
         self.numpy = np.dtype(name)
@@ -44,19 +44,23 @@ class dtype:
 
 
 bool_ = dtype(0, "bool")
-int64 = dtype(1, "int64")
-float32 = dtype(2, "float32")
-float64 = dtype(3, "float64")
+uint8 = dtype(1, "uint8")
+int32 = dtype(2, "int32")
+int64 = dtype(3, "int64")
+float32 = dtype(4, "float32")
+float64 = dtype(5, "float64")
 
-DTYPES: tuple[dtype, ...] = (bool_, int64, float32, float64)
+DTYPES: tuple[dtype, ...] = (bool_, uint8, int32, int64, float32, float64)
 _BY_NAME: dict[str, dtype] = {each.name: each for each in DTYPES} | {
     "float": float32,
     "double": float64,
     "long": int64,
-    "int": int64,
+    "int": int32,
 }
 TENSOR_TYPES: dict[dtype, str] = {
     bool_: "torch.BoolTensor",
+    uint8: "torch.ByteTensor",
+    int32: "torch.IntTensor",
     int64: "torch.LongTensor",
     float32: "torch.FloatTensor",
     float64: "torch.DoubleTensor",
@@ -67,7 +71,8 @@ bool = bool_
 float = float32
 double = float64
 long = int64
-_BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, int: int64, builtins.float: None}
+int = int32
+_BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, builtins.int: int64, builtins.float: None}
 
 
 def as_dtype(wanted: Any) -> dtype:
@@ -84,18 +89,18 @@ def as_dtype(wanted: Any) -> dtype:
     except TypeError:
         found = None
     if found is None:
-        raise TypeError(f"dtype: tensors are float32, float64, int64 or bool, not {wanted!r}")
+        raise TypeError(f"dtype: tensors are float32, float64, int64, int32, uint8 or bool, not {wanted!r}")
     return found
 
 
 def from_numpy_dtype(given: np.dtype[Any]) -> dtype:
-    """The dtype in which an array's numbers are kept: smaller integers become int64, float16 float32."""
+    """The dtype in which an array's numbers are kept: other integers become int64, float16 float32."""
     if (known := BY_NUMPY.get(given)) is not None:
         return known
     if given.kind in "iu":
         if given.name == "uint64":
             raise TypeError("dtype: uint64 does not fit into int64; convert the array first")
-        return int64
+        return BY_NUMPY.get(given.newbyteorder("="), int64)
     if given.name == "float16":
         return float32
     return as_dtype(given)
@@ -108,7 +113,7 @@ def get_default_dtype() -> dtype:
     >>> pyautograd.get_default_dtype()
     pyautograd.float32
     """
-    return DTYPES[int(lib.pa_default_float_get())]
+    return DTYPES[builtins.int(lib.pa_default_float_get())]
 
 
 def set_default_dtype(wanted: Any) -> None:

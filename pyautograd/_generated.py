@@ -22,7 +22,7 @@ def mul(input: Any, other: Any) -> Tensor:
     """Elementwise a b.
 
     **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
@@ -50,7 +50,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     """Elementwise max(a, b).
 
     **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
@@ -64,7 +64,7 @@ def minimum(input: Any, other: Any) -> Tensor:
     """Elementwise min(a, b).
 
     **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; int64 and bool stay what they are. **Raises** ValueError for shapes
+    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
     that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
@@ -77,8 +77,8 @@ def minimum(input: Any, other: Any) -> Tensor:
 def neg(input: Tensor) -> Tensor:
     """Elementwise -a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.neg(pa.tensor([-1.5, 0.5, 3.0]))
@@ -90,8 +90,8 @@ def neg(input: Tensor) -> Tensor:
 def abs(input: Tensor) -> Tensor:
     """Elementwise |a|.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.abs(pa.tensor([-1.5, 0.5, 3.0]))
@@ -103,8 +103,8 @@ def abs(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """Elementwise sign a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 and bool
-    stay what they are. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools stay what they are. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sign(pa.tensor([-1.5, 0.5, 3.0]))
@@ -116,8 +116,8 @@ def sign(input: Tensor) -> Tensor:
 def square(input: Tensor) -> Tensor:
     """Elementwise a^2.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.square(pa.tensor([-1.5, 0.5, 3.0]))
@@ -155,8 +155,8 @@ def sqrt(input: Tensor) -> Tensor:
 def floor(input: Tensor) -> Tensor:
     """Elementwise the largest integer <= a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.floor(pa.tensor([-1.5, 0.5, 3.0]))
@@ -168,8 +168,8 @@ def floor(input: Tensor) -> Tensor:
 def ceil(input: Tensor) -> Tensor:
     """Elementwise the smallest integer >= a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.ceil(pa.tensor([-1.5, 0.5, 3.0]))
@@ -181,8 +181,8 @@ def ceil(input: Tensor) -> Tensor:
 def round(input: Tensor) -> Tensor:
     """Elementwise the nearest integer, ties to even.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.round(pa.tensor([-1.5, 0.5, 3.0]))
@@ -285,8 +285,8 @@ def erf(input: Tensor) -> Tensor:
 def relu(input: Tensor) -> Tensor:
     """Elementwise max(a, 0).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.relu(pa.tensor([-1.5, 0.5, 3.0]))

@@ -19,7 +19,7 @@ class OpInfo(NamedTuple):
     family: str
     operands: int
     parameters: int
-    lowest: int  # the code of the lowest dtype that the op computes in; 0, 1, 2: bool, int64, the default float
+    lowest: int  # the code of the lowest dtype that the op computes in: bool, uint8 or float32, the default float
 
     def differentiable(self, operand: int) -> bool:
         """Has this operand of an elementwise op a gradient?"""

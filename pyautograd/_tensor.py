@@ -22,7 +22,7 @@ from pyautograd._c import check, lib, node_pointer, refuse_in_step
 from pyautograd._core import Node, apply, is_traced_scalar
 from pyautograd._creation import empty_like, ones, zeros
 from pyautograd._device import check_device, device
-from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, float64, int64
+from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, float64, int32, int64, uint8
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
@@ -94,7 +94,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
 
 @install_methods(_core.Tensor)
 class Tensor(TensorMethods):
-    """An n-d array of float32, float64, int64 or bool, and a node of the computational graph.
+    """An n-d array of float32, float64, int64, int32, uint8 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
     broadcast and dtypes promote as in PyTorch, and `.grad` accumulates on the leaves. **Raises**, when made, as
@@ -438,7 +438,23 @@ class Tensor(TensorMethods):
         """
         return self.to(int64)
 
-    int = long
+    def int(self) -> Tensor:
+        """As int32; fractions are cut off, and larger integers keep their low 32 bits.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.9, -1.9]).int()
+        tensor([ 1, -1], dtype=int32)
+        """
+        return self.to(int32)
+
+    def byte(self) -> Tensor:
+        """As uint8; fractions are cut off, and larger integers keep their low 8 bits.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.9, 257.0, -1.0]).byte()
+        tensor([  1,   1, 255], dtype=uint8)
+        """
+        return self.to(uint8)
 
     def bool(self) -> Tensor:
         """As bool: is it nonzero?

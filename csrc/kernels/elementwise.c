@@ -6,7 +6,8 @@
        operand, any strides and dtype ──gather──▶ block of T ──loop──▶ result
        upstream gradient ──loop──▶ block of T ──scatter-add──▶ gradient of a broadcast operand
 
-   The dtype computed in stands in the node's ints[0]; a comparison's result is bool. */
+   What the operands promote to stands in the node's ints[0]; a comparison's result is bool. uint8 and int32 are computed
+   in int64, from blocks into a block, and that is narrowed into the result. */
 #include <math.h>
 #include <string.h>
 
@@ -61,6 +62,19 @@ pa_status pa_check_float(const pa_call *call) {
     return PA_OK;
 }
 
+/* -1 is 255 in uint8, as in PyTorch; the elements of tensors are converted as C converts them. */
+pa_status pa_check_number(const pa_node *number, pa_dtype dtype, const char *what) {
+    static const double ends[PA_DTYPE_COUNT][2] = {
+        [PA_UINT8] = {0, 255}, [PA_INT32] = {-0x1p31, 0x1p31 - 1}, [PA_INT64] = {-0x1p63, 0x1p63 - 1024}};
+    bool is_known = number->flags & PA_WEAK_SCALAR && !(number->flags & PA_TRACED_SCALAR);
+    if (!is_known || pa_dtype_category(dtype) != 1 || number->dtype == dtype) return PA_OK;
+    double value = pa_node_number(number), lowest = ends[dtype][0];
+    if (dtype == PA_UINT8 && !pa_dtype_is_float(number->dtype)) lowest = -255;
+    PA_FAIL_IF(!(value >= lowest && value <= ends[dtype][1]), PA_VALUE, "%s: %.17g does not fit into a tensor of %s",
+               what, value, pa_dtype_name(dtype));
+    return PA_OK;
+}
+
 /* Are they Python's numbers alone, which a recorded step computes with in float64 as Python does? */
 static bool are_numbers(int n, pa_node *const *in) {
     bool any = false;
@@ -84,8 +98,7 @@ pa_dtype pa_promote(int n, pa_node *const *in) {
     int result = best[DIMS];
     for (int rank = ZERO_DIM; rank >= WEAK; rank--) {
         if (best[rank] < 0) continue;
-        bool lower_category = pa_dtype_is_float(result) || (result == PA_INT64 && !pa_dtype_is_float(best[rank]));
-        if (result < 0 || !lower_category) result = best[rank] > result ? best[rank] : result;
+        if (result < 0 || pa_dtype_category(best[rank]) > pa_dtype_category(result)) result = best[rank];
     }
     return (pa_dtype)result;
 }
@@ -108,23 +121,26 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
                    pa_node_shape_text(call->in[0]), pa_dtype_name(call->in[0]->dtype));
     pa_dtype dtype = pa_promote(call->n - skip, call->in + skip);
     PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE,
-               "%s: takes bool and int64, not %s, shape %s", info->name, pa_dtype_name(dtype),
+               "%s: takes bool and integers, not %s, shape %s", info->name, pa_dtype_name(dtype),
                pa_shape_text(spec->ndim, spec->shape));
     bool numbers = are_numbers(call->n, call->in), has_bool = dtype == PA_BOOL && !numbers;
     bool counts = (info->family == PA_ELEMENTWISE && !skip) || call->op == PA_OP_bitwise_not;
     if (dtype == PA_BOOL && numbers && counts) dtype = PA_INT64; /* as True + True and ~True */
     for (int i = 0; call->op == PA_OP_sub && !numbers && i < call->n; i++)
         has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
-    if (has_bool && info->lowest == PA_INT64) return refuse_bool(call, spec);
+    if (has_bool && info->lowest == PA_UINT8) return refuse_bool(call, spec);
     if (dtype < info->lowest) dtype = numbers ? PA_FLOAT64 : pa_graph.default_float;
-    if (call->op == PA_OP_pow && dtype == PA_INT64) {
+    if (call->op == PA_OP_pow && pa_dtype_category(dtype) == 1) {
         const pa_node *exponent = call->in[1];
         bool is_negative = exponent->flags & PA_WEAK_SCALAR && exponent->dtype == PA_INT64 && exponent->value_i64 < 0;
         if (is_negative && numbers) dtype = PA_FLOAT64;
         PA_FAIL_IF(is_negative && !numbers, PA_VALUE,
-                   "pow: int64 of shape %s to the power %lld is no integer; write the exponent as a float",
-                   pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);
+                   "pow: %s of shape %s to the power %lld is no integer; write the exponent as a float",
+                   pa_dtype_name(dtype), pa_node_shape_text(call->in[0]), (long long)exponent->value_i64);
     }
+    bool chooses = skip || call->op == PA_OP_maximum || call->op == PA_OP_minimum;
+    for (int i = skip; chooses && pa_dtype_is_narrow(dtype) && i < call->n; i++)
+        PA_TRY(pa_check_number(call->in[i], dtype, info->name));
     *out = dtype;
     return PA_OK;
 }
@@ -163,14 +179,46 @@ static void input_open(input *in, const pa_node *source, pa_dtype dtype, const p
     }
 }
 
+/* An input of a promoted dtype that is narrow, in int64: a number of a higher dtype is narrowed first. */
+static void input_open_narrow(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
+    int64_t narrowed, n = pa_node_numel(result);
+    in->direct = NULL;
+    in->constant = pa_node_numel(source) == 1;
+    pa_stream_open_node(&in->stream, source, result);
+    if (!in->constant) return;
+    pa_k->convert[source->dtype][dtype](&narrowed, in->stream.at, 0, 1);
+    pa_k->convert[dtype][PA_INT64](in->block, &narrowed, 0, n < PA_BLOCK ? n : PA_BLOCK);
+}
+
 static inline const void *input_next(input *in, pa_dtype dtype, int64_t offset, int64_t n) {
     if (in->direct != NULL) return in->direct + offset * (int64_t)pa_dtype_size(dtype);
     if (!in->constant) pa_stream_read(&in->stream, dtype, in->block, n);
     return in->block;
 }
 
+static pa_status forward_narrow(pa_node *node, pa_dtype dtype) {
+    pa_map_fn *loop = pa_k->forward[node->op][PA_INT64];
+    int64_t numel = pa_node_numel(node), out_size = (int64_t)pa_dtype_size(node->dtype);
+    const void *in[MAX_INPUTS] = {NULL};
+    input inputs[PA_MAX_OPERANDS];
+    int condition = node->op == PA_OP_where ? 0 : -1; /* which keeps its own dtype */
+    for (int i = 0; i < node->n_parents; i++)
+        input_open_narrow(&inputs[i], pa_node_parent(node, i), i == condition ? PA_BOOL : dtype, node);
+    _Alignas(64) char block[BLOCK_BYTES];
+    for (int64_t done = 0; done < numel; done += PA_BLOCK) {
+        int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
+        char *out = pa_node_data(node) + done * out_size;
+        for (int i = 0; i < node->n_parents; i++) in[i] = input_next(&inputs[i], PA_INT64, done, n);
+        bool narrows = pa_dtype_is_narrow(node->dtype); /* a comparison's result is bool */
+        loop(narrows ? block : out, in, node->array->params, n);
+        if (narrows) pa_k->convert[PA_INT64][node->dtype](out, block, 1, n);
+    }
+    return PA_OK;
+}
+
 pa_status pa_elementwise_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_dtype dtype = (pa_dtype)node->array->ints[0];
+    if (pa_dtype_is_narrow(dtype)) return forward_narrow(node, dtype);
     pa_map_fn *loop = pa_k->forward[node->op][dtype];
     const double *params = node->array->params;
     int64_t numel = pa_node_numel(node);

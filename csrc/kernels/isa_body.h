@@ -25,6 +25,7 @@
    which fill the fields of pa_kernels, TFN(sum) for `sum` and so on. INLINE functions always are inlined. LOOP goes
    before a loop whose iterations are independent, also where its output is one of its inputs: it spares the compiler
    the overlap check. */
+#include "narrow.h"
 #include "vecmath.h"
 
 #define ISA_JOIN_(name, suffix) name##_##suffix
@@ -161,11 +162,18 @@ const pa_kernels FN(pa_kernels) = {
         },
     .convert =
         {
-#define CONVERTS(from) {FN(to_bool_##from), FN(to_int64_##from), FN(to_float32_##from), FN(to_float64_##from)}
-            [PA_BOOL] = CONVERTS(bool),
-            [PA_INT64] = CONVERTS(i64),
-            [PA_FLOAT32] = CONVERTS(f32),
-            [PA_FLOAT64] = CONVERTS(f64),
+#define CONVERTS(from, dtype)                                                                                          \
+    {FN(to_bool_##from),  pa_convert_##dtype##_u8, pa_convert_##dtype##_i32,                                           \
+     FN(to_int64_##from), FN(to_float32_##from),   FN(to_float64_##from)}
+#define NARROW_CONVERTS(dtype)                                                                                         \
+    {pa_convert_##dtype##_b8,  pa_convert_##dtype##_u8,  pa_convert_##dtype##_i32,                                     \
+     pa_convert_##dtype##_i64, pa_convert_##dtype##_f32, pa_convert_##dtype##_f64}
+            [PA_BOOL] = CONVERTS(bool, b8),
+            [PA_UINT8] = NARROW_CONVERTS(u8),
+            [PA_INT32] = NARROW_CONVERTS(i32),
+            [PA_INT64] = CONVERTS(i64, i64),
+            [PA_FLOAT32] = CONVERTS(f32, f32),
+            [PA_FLOAT64] = CONVERTS(f64, f64),
         },
     .add = BOTH(add),
     .add_scaled = BOTH(add_scaled),

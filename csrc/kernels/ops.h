@@ -66,6 +66,9 @@ static inline void *pa_gradient_target(const pa_node *node, int i, bool *accumul
 /* Fails where a number of the gradient that reaches operand i of a node is none, or infinite. */
 pa_status pa_check_finite(const pa_node *node, int i, const void *gradient);
 
+/* Fails where a Python number cannot be written as the integer that it is to be. */
+pa_status pa_check_number(const pa_node *number, pa_dtype dtype, const char *what);
+
 /* For shape rules of ops that only floats have. */
 pa_status pa_check_float(const pa_call *call);
 

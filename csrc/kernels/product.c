@@ -214,17 +214,21 @@ static void place_next(place *at, const product *p) {
 
 /* ---- forward ---- */
 
-static void multiply_int64(const product *p, const int64_t *a, const int64_t *b, const int64_t *bias, int64_t bias_step,
-                           int64_t *out) {
-    for (int64_t i = 0; i < p->m; i++) {
-        for (int64_t j = 0; j < p->n; j++) {
-            uint64_t sum = bias != NULL ? (uint64_t)bias[j * bias_step] : 0; /* wraps around, as NumPy's does */
-            for (int64_t q = 0; q < p->k; q++)
-                sum += (uint64_t)a[i * p->a_row + q * p->a_col] * (uint64_t)b[q * p->b_row + j * p->b_col];
-            out[i * p->n + j] = (int64_t)sum;
-        }
+/* Integers wrap around, as NumPy's do. */
+#define MULTIPLY_INTS(dtype, T)                                                                                        \
+    static void multiply_##dtype(const product *p, const T *a, const T *b, const T *bias, int64_t bias_step, T *out) { \
+        for (int64_t i = 0; i < p->m; i++) {                                                                           \
+            for (int64_t j = 0; j < p->n; j++) {                                                                       \
+                uint64_t sum = bias != NULL ? (uint64_t)bias[j * bias_step] : 0;                                       \
+                for (int64_t q = 0; q < p->k; q++)                                                                     \
+                    sum += (uint64_t)a[i * p->a_row + q * p->a_col] * (uint64_t)b[q * p->b_row + j * p->b_col];        \
+                out[i * p->n + j] = (T)sum;                                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-}
+MULTIPLY_INTS(uint8, uint8_t)
+MULTIPLY_INTS(int32, int32_t)
+MULTIPLY_INTS(int64, int64_t)
 
 static void run_forward(const pa_node *node, const product *p, const void *bias, int64_t bias_step, bool relu,
                         void *scratch) {
@@ -236,7 +240,11 @@ static void run_forward(const pa_node *node, const product *p, const void *bias,
     for (int64_t i = 0; i < p->count; i++, place_next(&at, p)) {
         const void *a_at = a + at.a * size, *b_at = b + at.b * size;
         void *out_at = out + at.out * size;
-        if (node->dtype == PA_INT64) {
+        if (node->dtype == PA_UINT8) {
+            multiply_uint8(p, a_at, b_at, bias, bias_step, out_at);
+        } else if (node->dtype == PA_INT32) {
+            multiply_int32(p, a_at, b_at, bias, bias_step, out_at);
+        } else if (node->dtype == PA_INT64) {
             multiply_int64(p, a_at, b_at, bias, bias_step, out_at);
         } else {
             pa_gemm g = {.m = p->m,

@@ -7,7 +7,7 @@
        columns    the innermost kept axis is contiguous            whole rows accumulated into a strip of results
        gathered   anything else                                    the elements of a result copied into a block first
 
-   Integers and bools are reduced in int64. */
+   Integers and bools are reduced in int64, which narrower ones are converted to a block at a time. */
 #include <math.h>
 #include <string.h>
 
@@ -149,6 +149,14 @@ static void gather(char *block, const char *base, const pa_axes *axes, pa_walk *
     }
 }
 
+/* The same of integers and bools, in int64. */
+static void gather_ints(int64_t *block, pa_dtype dtype, const char *base, const pa_axes *axes, pa_walk *walk,
+                        int64_t n) {
+    int32_t narrow[BLOCK];
+    gather(dtype == PA_INT64 ? (char *)block : (char *)narrow, base, axes, walk, n, pa_dtype_size(dtype));
+    if (dtype != PA_INT64) pa_k->convert[dtype][PA_INT64](block, narrow, 1, n);
+}
+
 /* ---- floats ---- */
 
 static double start_of(reduction what) {
@@ -287,27 +295,22 @@ static int64_t reduce_int_run(reduction what, const int64_t *x, int64_t total, i
     return total;
 }
 
-/* int64 and bool, wrapping around as int64 does in NumPy and PyTorch. */
+/* Integers and bools, wrapping around as int64 does in NumPy and PyTorch. */
 static void reduce_int(reduction what, const pa_node *a, const plan *p, pa_dtype to, void *out) {
     static const int64_t starts[] = {[SUM] = 0, [PROD] = 1, [MAX] = INT64_MIN, [MIN] = INT64_MAX};
     int64_t block[BLOCK];
-    uint8_t bools[BLOCK];
-    size_t size = pa_dtype_size(a->dtype);
+    int64_t size = (int64_t)pa_dtype_size(a->dtype), to_size = (int64_t)pa_dtype_size(to);
     pa_walk at = {{0}, {0}};
     for (int64_t i = 0; i < p->outputs; i++) {
-        const char *base = pa_node_data(a) + at.at[0] * (int64_t)size;
+        const char *base = pa_node_data(a) + at.at[0] * size;
         pa_walk walk = {{0}, {0}};
         int64_t total = starts[what];
         for (int64_t left = p->count; left > 0; left -= BLOCK) {
             int64_t n = left < BLOCK ? left : BLOCK;
-            gather(a->dtype == PA_BOOL ? (char *)bools : (char *)block, base, &p->reduced, &walk, n, size);
-            if (a->dtype == PA_BOOL) pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
+            gather_ints(block, a->dtype, base, &p->reduced, &walk, n);
             total = reduce_int_run(what, block, total, n);
         }
-        if (to == PA_BOOL)
-            ((uint8_t *)out)[i] = (uint8_t)total;
-        else
-            ((int64_t *)out)[i] = total;
+        pa_k->convert[PA_INT64][to]((char *)out + i * to_size, &total, 1, 1);
         pa_walk_next(&at, &p->kept, p->kept.n);
     }
 }
@@ -429,12 +432,10 @@ static int64_t arg_float(bool smallest, pa_dtype dtype, const char *base, const 
 
 static int64_t arg_int(bool smallest, pa_dtype dtype, const char *base, const pa_axes *axes, int64_t count) {
     int64_t block[BLOCK], best = 0, position = 0;
-    uint8_t bools[BLOCK];
     pa_walk walk = {{0}, {0}};
     for (int64_t start = 0; start < count; start += BLOCK) {
         int64_t n = count - start < BLOCK ? count - start : BLOCK;
-        gather(dtype == PA_BOOL ? (char *)bools : (char *)block, base, axes, &walk, n, pa_dtype_size(dtype));
-        if (dtype == PA_BOOL) pa_k->convert[PA_BOOL][PA_INT64](block, bools, 1, n);
+        gather_ints(block, dtype, base, axes, &walk, n);
         for (int64_t i = 0; i < n; i++) {
             if ((start == 0 && i == 0) || (smallest ? block[i] < best : block[i] > best)) {
                 best = block[i];

@@ -10,19 +10,23 @@
 
 enum { MOST_NUMBERS = 1 << 24 };
 
-/* Straight-line code computes in double. What the eager engine computes in int64 would lose digits there, and bool +
-   bool is not their sum; a comparison with a number below 2^53 rounds to the same answer. */
+/* Straight-line code computes in double. What the eager engine computes in int64 would lose digits there, narrower
+   integers wrap around, and bool + bool is not their sum; a comparison of int64 with a number below 2^53 rounds to the
+   same answer. */
 static bool is_exact_in_double(const pa_entry *e, const pa_log *log) {
-    bool integers = false;
+    bool integers = false, narrow = false, small = false;
     for (int k = 0; k < e->n; k++) {
         const pa_node *operand = log->variables[log->operands[e->operands + k]].node;
         if (pa_dtype_is_float(operand->dtype)) return true;
-        bool is_small = operand->flags & PA_WEAK_SCALAR && operand->value_i64 < (int64_t)1 << 53 &&
-                        operand->value_i64 > -((int64_t)1 << 53);
-        if (operand->dtype == PA_INT64 && pa_op_table[e->op].family == PA_COMPARISON && is_small) return true;
-        integers = integers || operand->dtype == PA_INT64;
+        bool is_int64 = operand->dtype == PA_INT64;
+        small = small || (is_int64 && operand->flags & PA_WEAK_SCALAR && operand->value_i64 < (int64_t)1 << 53 &&
+                          operand->value_i64 > -((int64_t)1 << 53));
+        integers = integers || is_int64;
+        narrow = narrow || pa_dtype_is_narrow(operand->dtype);
     }
-    return !integers && pa_op_table[e->op].family != PA_ELEMENTWISE;
+    if (narrow) return false;
+    uint8_t family = pa_op_table[e->op].family;
+    return (family == PA_COMPARISON && small) || (!integers && family != PA_ELEMENTWISE);
 }
 
 static bool is_plain(const pa_entry *e, const pa_log *log) {

@@ -278,10 +278,8 @@ static void load_numbers(const pa_program *p, const pa_values_segment *s) {
         const char *at = p->buffers[m->buffer].at + m->offset;
         if (m->dtype == PA_FLOAT64)
             *m->number = *(const double *)(const void *)at;
-        else if (m->dtype == PA_INT64)
-            *m->number = (double)*(const int64_t *)(const void *)at;
         else
-            *m->number = *(const uint8_t *)at != 0;
+            pa_k->convert[m->dtype][PA_FLOAT64](m->number, at, 1, 1);
     }
     for (size_t i = 0; i < s->n_crossings; i++) *s->crossings[i].to = *s->crossings[i].from;
 }
@@ -293,12 +291,8 @@ static void store_numbers(const pa_program *p, const pa_values_segment *s) {
         char *at = p->buffers[m->buffer].at + m->offset;
         if (m->dtype == PA_FLOAT64)
             *(double *)(void *)at = *m->number;
-        else if (m->dtype == PA_FLOAT32)
-            *(float *)(void *)at = (float)*m->number;
-        else if (m->dtype == PA_INT64)
-            *(int64_t *)(void *)at = (int64_t)*m->number;
         else
-            *(uint8_t *)at = *m->number != 0;
+            pa_k->convert[PA_FLOAT64][m->dtype](at, m->number, 1, 1);
     }
 }
 

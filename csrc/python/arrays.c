@@ -84,7 +84,7 @@ static PyObject *borrow(PyObject *Py_UNUSED(module), PyObject *const *arguments,
 }
 
 /* The type of arrays is that of the sample, which is 2-d, contiguous in neither axis, and whose address is given;
-   dtypes are NumPy's for bool, int64, float32, float64. */
+   dtypes are NumPy's for ours, in their order. */
 static PyObject *arrays(PyObject *Py_UNUSED(module), PyObject *arguments) {
     PyObject *sample, *address, *shape, *strides, *dtypes;
     if (!PyArg_ParseTuple(arguments, "OOO!O!O!:arrays", &sample, &address, &PyTuple_Type, &shape, &PyTuple_Type,

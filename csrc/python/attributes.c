@@ -40,7 +40,7 @@ static PyObject *get_class(PyObject *self, void *Py_UNUSED(closure)) {
     const pa_node *node = pa_handle_node(self);
     PyTypeObject *type = Py_TYPE(self);
     if (pa_recording() != NULL && pa_is_traced_number(node))
-        type = node->dtype == PA_BOOL ? &PyBool_Type : node->dtype == PA_INT64 ? &PyLong_Type : &PyFloat_Type;
+        type = node->dtype == PA_BOOL ? &PyBool_Type : pa_dtype_is_float(node->dtype) ? &PyFloat_Type : &PyLong_Type;
     return Py_NewRef((PyObject *)type);
 }
 

@@ -19,8 +19,9 @@ typedef struct pa_export {
 } pa_export;
 
 /* Those that NumPy takes for its own dtypes: its int64 is the platform's long where that has 64 bits. */
-static char *const formats[PA_DTYPE_COUNT] = {
-    [PA_BOOL] = "?", [PA_INT64] = sizeof(long) == 8 ? "l" : "q", [PA_FLOAT32] = "f", [PA_FLOAT64] = "d"};
+static char *const formats[PA_DTYPE_COUNT] = {[PA_BOOL] = "?",    [PA_UINT8] = "B",
+                                              [PA_INT32] = "i",   [PA_INT64] = sizeof(long) == 8 ? "l" : "q",
+                                              [PA_FLOAT32] = "f", [PA_FLOAT64] = "d"};
 
 static pa_status check_readable(pa_node *node) {
     PA_FAIL_IF(pa_node_requires_grad(node) && pa_grad_enabled(), PA_RUNTIME,

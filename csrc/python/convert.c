@@ -129,6 +129,8 @@ PyObject *pa_node_element(const pa_node *node) {
     const char *data = pa_node_data(node);
     switch ((pa_dtype)node->dtype) {
     case PA_BOOL: return PyBool_FromLong(*(const uint8_t *)data);
+    case PA_UINT8: return PyLong_FromLong(*(const uint8_t *)data);
+    case PA_INT32: return PyLong_FromLong(*(const int32_t *)data);
     case PA_INT64: return PyLong_FromLongLong(*(const int64_t *)data);
     default: return PyFloat_FromDouble(pa_node_number(node));
     }

@@ -126,7 +126,7 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     double p = pa_node_number(exponent);
     pa_dtype dtype = exponent->dtype;
     pa_node_release(exponent);
-    if (a->dtype == PA_INT64 && dtype == PA_INT64 && p == 2) return unary(PA_OP_square, left);
+    if (pa_dtype_category(a->dtype) == 1 && dtype == PA_INT64 && p == 2) return unary(PA_OP_square, left);
     if (!pa_dtype_is_float(a->dtype) && !pa_dtype_is_float(dtype)) return binary_general(PA_OP_pow, left, right);
     pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
     return pa_wrap_or_raise(pa_apply(&call, &out), &out);

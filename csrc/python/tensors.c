@@ -57,7 +57,7 @@ static PyObject *exchange(PyObject *Py_UNUSED(module), PyObject *const *argument
     Py_RETURN_NONE;
 }
 
-/* An int beyond int64 is written as the float it is near, and is refused where int64 is written. */
+/* An int beyond int64 is written as the float it is near, and is refused where integers are written. */
 static int read_source(PyObject *object, pa_dtype target, const char *what, pa_node **out) {
     int overflow = 0;
     if (PyLong_Check(object)) PyLong_AsLongLongAndOverflow(object, &overflow);
@@ -65,8 +65,9 @@ static int read_source(PyObject *object, pa_dtype target, const char *what, pa_n
     PyObject *number = PyNumber_Float(object);
     if (number == NULL) return -1;
     int status = -1;
-    if (target == PA_INT64)
-        pa_raise(pa_fail(PA_VALUE, "%s: %.17g does not fit into a tensor of int64", what, PyFloat_AsDouble(number)));
+    if (pa_dtype_category(target) == 1)
+        pa_raise(pa_fail(PA_VALUE, "%s: %.17g does not fit into a tensor of %s", what, PyFloat_AsDouble(number),
+                         pa_dtype_name(target)));
     else
         status = pa_read_operand(number, PA_OP_cast, 0, out);
     Py_DECREF(number);

@@ -15,8 +15,8 @@ __all__ = ["elu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"]
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise max(a, 0). `inplace` changes nothing: the result is always a new tensor.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.relu(pa.tensor([-1.5, 0.5, 3.0]))

@@ -16,8 +16,8 @@ __all__ = ["ELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 class ReLU(Module):
     """Elementwise max(a, 0). `inplace` changes nothing: the result is always a new tensor.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; int64 stays
-    int64, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.ReLU()(pa.tensor([-1.5, 0.5, 3.0]))

@@ -140,7 +140,7 @@ def test_data_may_have_any_layout() -> None:
     readonly = x.numpy().copy()
     readonly.flags.writeable = False
     third, _, _ = make()
-    assert third.run(readonly[::-1], y.numpy().astype(np.int32), batch_size=16, epochs=3).shape == (21,)
+    assert third.run(readonly[::-1], y.numpy().astype(np.int16), batch_size=16, epochs=3).shape == (21,)
 
 
 def test_the_ragged_batch_is_a_program_of_its_own() -> None:
