@@ -41,6 +41,8 @@ static pa_status no_host_backward(void *PA_UNUSED(program), void *PA_UNUSED(host
     return no_custom_backward(node);
 }
 
+static pa_status no_hooks(pa_node *PA_UNUSED(node), bool PA_UNUSED(accumulated)) { return PA_OK; }
+
 static void *nowhere(int *line) {
     *line = 0;
     return NULL;
@@ -58,6 +60,7 @@ pa_hooks pa_hook = {.retain_object = retain_nothing,
                     .enter_python = enter_nothing,
                     .interrupted = never_interrupted,
                     .custom_backward = no_custom_backward,
+                    .hooked_gradient = no_hooks,
                     .same_host = never_same,
                     .call_host = no_host,
                     .call_host_backward = no_host_backward,

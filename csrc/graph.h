@@ -51,6 +51,7 @@ enum pa_node_flags {
     PA_WEAK_SCALAR = 1 << 10,  /* a Python or NumPy number: takes no part in dtype promotion */
     PA_BUSY = 1 << 11,         /* a backward sweep that released the GIL is using it */
     PA_NONLINEAR = 1 << 12,    /* a neuron with a ReLU */
+    PA_HOOKED = 1 << 12,       /* of a Tensor, which is no neuron: hooks look at its gradient */
     PA_TRACED_SCALAR = 1
         << 13, /* a number, or an array of them, among Values while a step is recorded; weak: Python's */
     PA_BORN_RECORDING = 1 << 14, /* made while its thread recorded a step */
@@ -152,7 +153,9 @@ typedef struct pa_hooks {
     void (*enter_python)(void *token);           /* take it back */
     bool (*interrupted)(void);                   /* was there a signal? takes the GIL itself */
     pa_status (*custom_backward)(pa_node *node); /* run a backward written in Python; takes the GIL itself */
-    bool (*same_host)(void *a, void *b);         /* do two host calls do the same? */
+    /* Hands a Tensor's hooks its gradient, which they may replace; or, once it is in .grad, the Tensor. Takes the GIL. */
+    pa_status (*hooked_gradient)(pa_node *node, bool accumulated);
+    bool (*same_host)(void *a, void *b); /* do two host calls do the same? */
     /* Calls Python, in that grad mode, with copies of the operands, and copies what it returns into the results. `program`:
        its owner */
     pa_status (*call_host)(void *program, void *host, bool keeps_history, int n, pa_node *const *in, int n_out,
@@ -291,6 +294,10 @@ static inline void pa_row_major(int ndim, const int64_t *shape, int64_t *strides
 }
 bool pa_node_is_contiguous(const pa_node *node);
 bool pa_same_shape(const pa_node *a, const pa_node *b);
+
+static inline bool pa_node_is_hooked(const pa_node *node) {
+    return (node->flags & (PA_HOOKED | PA_IS_VALUE)) == PA_HOOKED;
+}
 
 /* A node's number, whatever its dtype; of the first element. */
 double pa_node_number(const pa_node *node);

@@ -110,7 +110,8 @@ typedef struct sweep {
     void *scratch;
     size_t scratch_bytes;
     double cost;
-    bool runs_python; /* an op written in Python is among the nodes */
+    bool runs_python; /* an op written in Python, or a hook, is among the nodes */
+    bool hooked;      /* a hook is */
     pa_hold hold;
 } sweep;
 
@@ -152,6 +153,7 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
     if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
     s->cost += pa_node_cost(node);
     if (node->op == PA_OP_custom) s->runs_python = true;
+    if (pa_node_is_hooked(node)) s->hooked = true;
     for (int i = 0; i < node->n_parents; i++) {
         pa_node *parent = pa_node_parent(node, i);
         if (!(parent->flags & PA_LISTED) || !pa_node_requires_grad(parent) || parent->flags & PA_IS_VALUE ||
@@ -182,6 +184,7 @@ static pa_status reserve_leaf(sweep *s, size_t i) {
         return PA_OK;
     }
     PA_TRY(pa_node_need_array(leaf));
+    if (pa_node_is_hooked(leaf)) s->hooked = true;
     pa_storage *buffer = NULL;
     PA_TRY(reserve_buffer(s, pa_node_bytes(leaf), &buffer));
     leaf->grad_data = buffer->data;
@@ -216,6 +219,11 @@ static pa_status reserve(sweep *s, pa_node *root) {
         if (node->flags & PA_IS_VALUE || !is_kept(s, node)) continue;
         PA_TRY(pa_node_need_array(node));
         PA_TRY(new_grad_node(node, pa_storage_of(node->grad_data), &s->grad_nodes[leaves + i]));
+    }
+    if (s->hooked) {
+        PA_TRY(pa_record_refuse("a backward through a tensor that has hooks",
+                                "write what they do to its gradient behind backward(), or as an autograd.Function"));
+        s->runs_python = true;
     }
     if (s->scratch_bytes > 0) {
         s->scratch = pa_mem_alloc(s->scratch_bytes);
@@ -257,11 +265,30 @@ static bool is_wanted(const pa_node *node) {
 }
 
 /* Python runs in the caller's floating-point mode, and may leave another one behind. */
+static pa_status run_hooks(pa_node *node, pa_fpmode *mode) {
+    pa_fpmode_flush(mode, false);
+    pa_status status = pa_hook.hooked_gradient(node, false);
+    *mode = pa_fpmode_open();
+    return status;
+}
+
+/* Hooks of leaves see the gradient that this sweep has made, before it is added to the one that was there. */
+static pa_status run_hooks_of_leaves(sweep *s, pa_fpmode *mode) {
+    for (size_t i = 0; i < s->tape.n_leaves; i++) {
+        pa_node *leaf = s->tape.leaves[i];
+        bool wanted = s->options->n_inputs == 0 || is_kept(s, leaf);
+        if (pa_node_is_hooked(leaf) && wanted && leaf->flags & PA_GRAD_FILLED) PA_TRY(run_hooks(leaf, mode));
+    }
+    return PA_OK;
+}
+
 static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
     double polled = released ? pa_now_ms() : 0;
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
-        if (!(node->flags & PA_GRAD_FILLED) || !is_wanted(node)) continue; /* no gradient came, or goes further */
+        if (!(node->flags & PA_GRAD_FILLED)) continue; /* no gradient came */
+        if (pa_node_is_hooked(node)) PA_TRY(run_hooks(node, mode));
+        if (!is_wanted(node)) continue; /* none goes further */
         pa_fpmode_flush(mode, pa_backward_flushes(node));
         if (node->flags & PA_IS_VALUE && node->op != PA_OP_program_result) {
             for (int j = 0; j < node->n_parents; j++) {
@@ -283,7 +310,7 @@ static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
             polled = pa_now_ms();
         }
     }
-    return PA_OK;
+    return s->hooked ? run_hooks_of_leaves(s, mode) : PA_OK;
 }
 
 static pa_status run(sweep *s, bool released) {
@@ -329,6 +356,15 @@ static void adopt(pa_node *node, pa_node **fresh) {
 static void commit(sweep *s) {
     for (size_t i = 0; i < s->tape.n_leaves + s->tape.n_nodes; i++)
         if (s->grad_nodes[i] != NULL && node_at(s, i)->flags & PA_GRAD_FILLED) adopt(node_at(s, i), &s->grad_nodes[i]);
+}
+
+/* Hooks that wait for a leaf's .grad. The graph may be gone; the sweep still holds its nodes. */
+static pa_status tell_accumulated(const sweep *s) {
+    for (size_t i = 0; s->hooked && i < s->tape.n_leaves; i++) {
+        pa_node *leaf = s->tape.leaves[i];
+        if (pa_node_is_hooked(leaf) && leaf->flags & PA_GRAD_FILLED) PA_TRY(pa_hook.hooked_gradient(leaf, true));
+    }
+    return PA_OK;
 }
 
 static void hand_out(sweep *s) {
@@ -417,6 +453,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
     }
     clean_up(&s);
     if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) free_graph(&s.tape);
+    if (status == PA_OK && options->n_inputs == 0) status = tell_accumulated(&s);
     pa_hold_free(&s.hold);
     pa_tape_free(&s.tape);
     pa_node_release(root);

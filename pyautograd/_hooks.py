@@ -1,10 +1,16 @@
-"""What `register_hook` and its like return."""
+"""Hooks of tensors, and what `register_hook` and its like return."""
 
 from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable
 from typing import Any
+
+from pyautograd import _core
+from pyautograd._c import refuse_in_step
+from pyautograd._core import Node
+from pyautograd._grad_mode import no_grad
 
 __all__ = ["RemovableHandle"]
 
@@ -47,3 +53,46 @@ class RemovableHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+
+class GradientHooks:
+    """The hooks of a tensor, in the order of their registration; the engine calls this."""
+
+    def __init__(self) -> None:
+        self._of_gradient: dict[int, Callable[[Any], Any]] = {}
+        self._of_accumulated: dict[int, Callable[[Any], Any]] = {}
+
+    def __call__(self, given: Any, accumulated: bool) -> Any:
+        """The gradient that hooks have made of the one given, None where they left it; or the tensor is shown."""
+        made = None
+        with no_grad():
+            for hook in list((self._of_accumulated if accumulated else self._of_gradient).values()):
+                returned = hook(given)
+                if accumulated or returned is None:
+                    continue
+                if not isinstance(returned, Node):
+                    raise TypeError(f"backward: a hook returned a {type(returned).__name__}, not a tensor")
+                if returned.shape != given.shape:
+                    raise RuntimeError(
+                        f"backward: a hook returned a gradient of shape {returned.shape} for one of {given.shape}"
+                    )
+                made = given = returned
+        return made
+
+    def _remove_hook(self, id: int) -> None:
+        self._of_gradient.pop(id, None)
+        self._of_accumulated.pop(id, None)
+
+
+def add_hook(name: str, tensor: Any, hook: Any, accumulated: bool) -> RemovableHandle:
+    """Registers one on a tensor that requires grad."""
+    if not callable(hook):
+        raise TypeError(f"{name}: a function is wanted, not {type(hook).__name__}")
+    refuse_in_step(name, "write what it does to the gradient as the backward of an autograd.Function")
+    hooks = vars(tensor).get("_backward_hooks")
+    if hooks is None:
+        hooks = GradientHooks()
+        _core.hook(tensor, hooks)
+    handle = RemovableHandle(hooks)
+    (hooks._of_accumulated if accumulated else hooks._of_gradient)[handle.id] = hook
+    return handle

@@ -7,7 +7,7 @@ import copy
 import math
 import numbers
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, fl
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
+from pyautograd._hooks import RemovableHandle, add_hook
 from pyautograd._indexing import getitem, setitem_in_step
 from pyautograd._install import install_methods
 from pyautograd._rows import whole
@@ -552,6 +553,49 @@ class Tensor(TensorMethods):
             gradient = tensor(gradient, dtype=self.dtype)
         _core.backward(self, gradient, bool(retain_graph))
 
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Each backward calls `hook(gradient)` when this tensor's gradient is there, before it goes further.
+
+        It may return another gradient of that shape, which takes its place; of a leaf, before it is added to `.grad`.
+        Hooks run in the order of their registration, those of leaves when the rest of the sweep is done. **Returns** a
+        handle with `remove()`. **Raises** RuntimeError for a tensor that does not require grad, TypeError for what is
+        no function; a backward what a hook raises, and RuntimeError or TypeError for what it returns; TraceError in
+        a compiled step, as a backward of the step does through a tensor that has hooks.
+
+        >>> import pyautograd
+        >>> x = pyautograd.tensor([1.0, -5.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: gradient.clamp(-1, 1))
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([ 1., -1.])
+        """
+        if not self.requires_grad:
+            raise RuntimeError(f"register_hook: this tensor of shape {self.shape} does not require grad")
+        return add_hook("register_hook", self, hook, False)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Each backward calls `hook(tensor)` when it has added to this leaf's `.grad`; `autograd.grad` does not.
+
+        **Returns** a handle with `remove()`. **Raises** RuntimeError for a tensor that does not require grad, or is no
+        leaf, TypeError for what is no function; a backward what the hook raises, `.grad` being there; TraceError in
+        a compiled step, as a backward of the step does to a tensor that has hooks.
+
+        >>> import pyautograd
+        >>> w = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+        >>> def update(w):
+        ...     w -= 0.5 * w.grad
+        ...     w.grad = None
+        >>> handle = w.register_post_accumulate_grad_hook(update)
+        >>> (w * w).sum().backward()
+        >>> w
+        tensor([0., 0.], requires_grad=True)
+        """
+        if not self.requires_grad or not self.is_leaf:
+            raise RuntimeError(
+                f"register_post_accumulate_grad_hook: this tensor of shape {self.shape} is no leaf that requires grad"
+            )
+        return add_hook("register_post_accumulate_grad_hook", self, hook, True)
+
     def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
         """Say whether gradients flow to this leaf; returns the tensor. **Raises** RuntimeError for integers, and for a
         result.
@@ -696,8 +740,9 @@ class Tensor(TensorMethods):
     # Pickling and copying
 
     def __getstate__(self) -> Any:
-        """The attributes set on it, but for those that make it the result of an autograd.Function: a copy is a leaf."""
-        return state_of(self, ("_backward_function", "_custom_op"))
+        """The attributes set on it, but for its hooks and what makes it the result of an autograd.Function: a copy is a
+        leaf."""
+        return state_of(self, ("_backward_function", "_custom_op", "_backward_hooks"))
 
     def __reduce__(self) -> Any:
         array = np.asarray(self.detach()).copy()

@@ -78,7 +78,7 @@ static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *co
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
     /* Its dtype may have changed; its shape cannot. */
     if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;
-    if (c->swept && !pa_node_is_leaf(node)) return false;
+    if (c->swept && (!pa_node_is_leaf(node) || pa_node_is_hooked(node))) return false;
     if (c->entry_matters && c->entry_present != has_gradient(node)) return false;
     return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }

@@ -32,6 +32,16 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *const *arguments,
     return pa_none_or_raise(status);
 }
 
+static PyObject *hook(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
+    if (!pa_has_arguments(n, 2, 2, "hook")) return NULL;
+    pa_node *node = pa_read_handle(arguments[0], "hook");
+    if (node == NULL) return NULL;
+    if (node->flags & PA_IS_VALUE) return PyErr_Format(PyExc_TypeError, "hook: a Value has no hooks");
+    if (pa_handle_keep(arguments[0], "_backward_hooks", arguments[1]) < 0) return NULL;
+    node->flags |= PA_HOOKED;
+    Py_RETURN_NONE;
+}
+
 static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 3, 3, "backward")) return NULL;
     int retain = PyObject_IsTrue(arguments[2]);
@@ -113,6 +123,8 @@ static PyMethodDef functions[] = {
               "Make a new tensor the result of an op whose backward is in Python."),
     PA_METHOD("backward", backward, METH_FASTCALL, "(root, gradient, retain_graph, /)",
               "Add the gradients of the root to the leaves' .grad; gradient is the root's own, None for 1."),
+    PA_METHOD("hook", hook, METH_FASTCALL, "(tensor, hooks, /)",
+              "Have an object called with the gradient of a tensor, and with the tensor once its .grad has it."),
     PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, /)",
               "A tuple of the inputs' gradients, None where the root does not depend on one."),
     PA_METHOD("tape", tape, METH_O, "(root, /)",

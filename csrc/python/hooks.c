@@ -172,6 +172,56 @@ static pa_status hook_custom_backward(pa_node *node) {
     return status;
 }
 
+/* ---- hooks of tensors ---- */
+
+/* Puts what hooks have returned for a tensor's gradient in its place. */
+static pa_status replace_gradient(pa_node *node, PyObject *returned) {
+    if (returned == Py_None) return PA_OK;
+    pa_node *gradient = NULL;
+    int found = pa_as_node(returned, &gradient);
+    if (found < 0) return PA_PYTHON;
+    if (found == 0) return pa_fail(PA_TYPE, "backward: a hook returned no tensor");
+    pa_status status = PA_OK;
+    if (pa_same_shape(gradient, node))
+        pa_node_gather(gradient, node->dtype, node->grad_data);
+    else
+        status = pa_fail(PA_VALUE, "backward: a hook returned a gradient of shape %s for a tensor of shape %s",
+                         pa_node_shape_text(gradient), pa_node_shape_text(node));
+    pa_node_release(gradient);
+    return status;
+}
+
+/* The hooks stand in an object that is called with what they are to look at. */
+static pa_status call_hooks(pa_node *node, PyObject *hooks, bool accumulated) {
+    pa_node *given = node;
+    if (accumulated)
+        pa_node_retain(node);
+    else
+        PA_TRY(pa_node_new_like(node, &given));
+    if (!accumulated) memcpy(pa_node_data(given), node->grad_data, pa_node_bytes(node));
+    PyObject *handle = pa_wrap(given);
+    PyObject *returned =
+        handle == NULL ? NULL : PyObject_CallFunctionObjArgs(hooks, handle, accumulated ? Py_True : Py_False, NULL);
+    Py_XDECREF(handle);
+    pa_status status = returned == NULL ? PA_PYTHON : replace_gradient(node, returned);
+    Py_XDECREF(returned);
+    return status;
+}
+
+static pa_status hook_hooked_gradient(pa_node *node, bool accumulated) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *dict = pa_node_dict(node);
+    PyObject *hooks = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_hooks");
+    pa_status status = PA_OK;
+    if (hooks != NULL) {
+        Py_INCREF(hooks);
+        status = call_hooks(node, hooks, accumulated);
+        Py_DECREF(hooks);
+    }
+    PyGILState_Release(state);
+    return status;
+}
+
 /* ---- the interpreter ---- */
 
 static void *hook_retain_object(void *object) { return Py_NewRef((PyObject *)object); }
@@ -214,6 +264,7 @@ int pa_hooks_ready(PyObject *module) {
                          .enter_python = hook_enter_python,
                          .interrupted = hook_interrupted,
                          .custom_backward = hook_custom_backward,
+                         .hooked_gradient = hook_hooked_gradient,
                          .same_host = pa_hook_same_host,
                          .call_host = pa_hook_call_host,
                          .call_host_backward = pa_hook_call_host_backward,

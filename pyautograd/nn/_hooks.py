@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle
+from pyautograd._shape import cat
+from pyautograd._tensor import Tensor
 
 in_use = False  # was a hook ever registered here?
 
@@ -94,6 +97,41 @@ class Hooked:
             raise NotImplementedError("register_forward_hook: always_call=True is not there; catch what forward raises")
         return self._add_hook("forward", hook, prepend, with_kwargs)
 
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """`hook(module, grad_output)` is called when a backward has the gradients of the outputs, a tuple.
+
+        It may return others, which the module's backward then begins with. **Returns** a handle with `remove()`.
+        **Raises** TypeError for what is no function; a backward RuntimeError where it returns another number of
+        gradients; in a compiled step a call TraceError.
+
+        >>> import pyautograd as pa
+        >>> layer = pa.nn.Tanh()
+        >>> handle = layer.register_full_backward_pre_hook(lambda module, grad_output: (2 * grad_output[0],))
+        >>> x = pa.zeros(2, requires_grad=True)
+        >>> layer(x).sum().backward()
+        >>> x.grad
+        tensor([2., 2.])
+        """
+        return self._add_hook("full backward pre", hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """`hook(module, grad_input, grad_output)` is called when a backward has been through the module.
+
+        Both are tuples, with None for arguments and outputs that are no tensors with a gradient; zeros where a tensor
+        was not used. It may return another `grad_input`, which goes on from there. Arguments given by name take no
+        part. **Returns** a handle with `remove()`. **Raises** TypeError for what is no function; a backward
+        RuntimeError where it returns another number of gradients; in a compiled step a call TraceError.
+
+        >>> import pyautograd as pa
+        >>> layer = pa.nn.Linear(2, 3)
+        >>> def look(module, grad_input, grad_output):
+        ...     print(grad_input[0].shape, grad_output[0].shape)
+        >>> handle = layer.register_full_backward_hook(look)
+        >>> layer(pa.ones(4, 2, requires_grad=True)).sum().backward()
+        (4, 2) (4, 3)
+        """
+        return self._add_hook("full backward", hook, prepend)
+
 
 def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call of a module that has hooks."""
@@ -101,13 +139,16 @@ def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     for hook in hooks:
         if hook.kind == "forward pre":
             args, kwargs = _before(module, hook, args, kwargs)
+    way_back = _WayBack(module) if is_grad_enabled() and any("backward" in hook.kind for hook in hooks) else None
+    if way_back is not None:
+        args = way_back.enter(args)
     output = module.forward(*args, **kwargs)
     for hook in hooks:
         if hook.kind == "forward":
             given = (args, kwargs, output) if hook.with_kwargs else (args, output)
             returned = hook.function(module, *given)
             output = output if returned is None else returned
-    return output
+    return output if way_back is None else way_back.leave(output)
 
 
 def _before(module: Any, hook: Hook, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -123,3 +164,78 @@ def _before(module: Any, hook: Hook, args: tuple[Any, ...], kwargs: dict[str, An
         f"{type(module).__name__}: a forward pre hook with kwargs returns None or (args, kwargs), not "
         f"{type(returned).__name__}"
     )
+
+
+class _WayBack:
+    """What backward hooks of a module see of one call: the gradients at its inputs and at its outputs."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+        self._hooks = [hook for hook in module._hooks if hook.kind == "full backward"]
+        self._pre_hooks = [hook for hook in module._hooks if hook.kind == "full backward pre"]
+        self._grad_output: tuple[Any, ...] = ()
+        self._n_inputs_without_gradient: int | None = None
+
+    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self._hooks:
+            return args
+        gated = _gate(args, self._at_inputs)
+        if gated is args:
+            self._n_inputs_without_gradient = len(args)
+        return gated
+
+    def leave(self, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return _gate(output, self._at_outputs)
+        return _gate((output,), self._at_outputs)[0]
+
+    def _at_outputs(self, grad_output: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in self._pre_hooks:
+            grad_output = self._taken(hook, grad_output, hook.function(self._module, grad_output))
+        self._grad_output = grad_output
+        if self._n_inputs_without_gradient is not None:
+            self._at_inputs((None,) * self._n_inputs_without_gradient)
+        return grad_output
+
+    def _at_inputs(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in self._hooks:
+            grad_input = self._taken(hook, grad_input, hook.function(self._module, grad_input, self._grad_output))
+        return grad_input
+
+    def _taken(self, hook: Hook, gradients: tuple[Any, ...], returned: Any) -> tuple[Any, ...]:
+        if returned is None:
+            return gradients
+        taken = returned if isinstance(returned, tuple) else (returned,)
+        if len(taken) != len(gradients):
+            raise RuntimeError(
+                f"{type(self._module).__name__}: a {hook.kind} hook returned {len(taken)} gradients for "
+                f"{len(gradients)}"
+            )
+        return taken
+
+
+def _gate(values: tuple[Any, ...], look: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The values, with one node that the gradients of all of their tensors go through; `look` may change them there."""
+    at = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+    if not at:
+        return values
+    tensors = [values[i] for i in at]
+    alone = len(at) == 1
+    joined = tensors[0].expand_as(tensors[0]) if alone else cat([each.reshape(-1) for each in tensors])
+    sizes, shapes = [each.numel() for each in tensors], [each.shape for each in tensors]
+
+    def apart(whole: Tensor) -> list[Tensor]:
+        return [whole] if alone else [part.reshape(shape) for part, shape in zip(whole.split(sizes), shapes)]
+
+    def through(gradient: Tensor) -> Tensor:
+        given: list[Any] = [None] * len(values)
+        for i, part in zip(at, apart(gradient)):
+            given[i] = part
+        taken = look(tuple(given))
+        return taken[at[0]] if alone else cat([taken[i].reshape(-1) for i in at])
+
+    joined.register_hook(through)
+    passed = list(values)
+    for i, part, tensor in zip(at, apart(joined), tensors):
+        passed[i] = part.to(tensor.dtype)
+    return tuple(passed)

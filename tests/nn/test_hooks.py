@@ -75,3 +75,54 @@ def test_what_is_no_hook_is_refused():
         Scale().register_forward_hook(3)
     with pytest.raises(NotImplementedError, match="always_call"):
         Scale().register_forward_hook(print, always_call=True)
+
+
+class Mix(nn.Module):
+    """Two outputs of two inputs and a number."""
+
+    def forward(self, a, b, k):
+        return a * b, b * k
+
+
+def test_a_backward_hook_sees_the_gradients_of_all_arguments_and_outputs():
+    module, seen = Mix(), []
+    module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append((grad_input, grad_output)))
+    a, b = pa.tensor([1.0, 2.0], requires_grad=True), pa.tensor([[3.0], [4.0]], dtype=pa.float64, requires_grad=True)
+    first, second = module(a, b, 10.0)
+    (first.sum() + 2 * second.sum()).backward()
+    ((of_a, of_b, of_k), (of_first, of_second)) = seen[0]
+    assert of_a.tolist() == a.grad.tolist() == [7, 7] and of_b.tolist() == b.grad.tolist() == [[23], [23]]
+    assert of_k is None and of_first.shape == (2, 2) and of_second.tolist() == [[2], [2]] and len(seen) == 1
+
+
+def test_backward_hooks_may_change_gradients():
+    model = nn.Sequential(Scale(), Scale())
+    x = pa.ones(2, requires_grad=True)
+    handles = [
+        model[1].register_full_backward_hook(lambda m, grad_input, grad_output: (grad_input[0] + 1,)),
+        model[1].register_full_backward_pre_hook(lambda m, grad_output: 10 * grad_output[0]),
+    ]
+    model(x).sum().backward()
+    assert x.grad.tolist() == [42, 42]
+    for handle in handles:
+        handle.remove()
+    model[1].register_full_backward_pre_hook(lambda m, grad_output: grad_output * 2)
+    with pytest.raises(RuntimeError, match="Scale: a full backward pre hook returned 2 gradients for 1"):
+        model(x).sum().backward()
+
+
+def test_a_backward_hook_of_a_module_whose_inputs_have_no_gradient_is_called_all_the_same():
+    layer, seen = nn.Linear(2, 1), []
+    layer.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append((grad_input, grad_output)))
+    layer(pa.ones(3, 2)).sum().backward()
+    assert seen[0][0] == (None,) and seen[0][1][0].tolist() == [[1], [1], [1]]
+    with pa.no_grad():
+        layer(pa.ones(3, 2))
+    assert len(seen) == 1
+
+
+def test_backward_hooks_are_refused_in_compiled_steps():
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda m, grad_input, grad_output: None)
+    with pytest.raises(pa.TraceError, match="register_hook cannot be part of a step"):
+        pa.compile(lambda x: layer(x).sum())(pa.ones(3, 2))
