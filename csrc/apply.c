@@ -99,6 +99,7 @@ static void settle_history(pa_node *node) {
     node->flags |= PA_REQUIRES_GRAD;
     int read = node->n_parents < PA_MAX_OPERANDS ? node->n_parents : PA_MAX_OPERANDS;
     for (int i = 0; i < read; i++) node->array->versions[i] = pa_node_version(pa_node_parent(node, i));
+    if (pa_graph.notes_places) pa_node_note_place(node);
 }
 
 pa_status pa_apply(const pa_call *call, pa_node **out) {
@@ -135,6 +136,7 @@ pa_status pa_apply_custom(pa_node *node, int n, pa_node *const *parents) {
     PA_TRY(pa_node_link(node, PA_OP_custom, n, parents));
     node->flags &= (uint16_t)~PA_PURE;
     node->flags |= PA_REQUIRES_GRAD;
+    if (pa_graph.notes_places && node->array != NULL) pa_node_note_place(node);
     return PA_OK;
 }
 

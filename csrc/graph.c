@@ -221,6 +221,7 @@ static void free_extras(pa_node *node, pa_node **pending) {
         pa_storage_release(array->storage);
         pa_storage_release(array->saved);
         if (array->grad != NULL) drop(array->grad, pending);
+        if (array->code != NULL) release_object(array->code, pending);
         pa_mem_free(array, sizeof *array);
     }
     if (node->flags & PA_DICT_ONLY) release_object(node->handle, pending);
@@ -262,6 +263,21 @@ pa_status pa_node_need_array(pa_node *node) {
     if (node->n_parents == 1) array->params[0] = node->param;
     node->array = array;
     return PA_OK;
+}
+
+void pa_node_note_place(pa_node *node) {
+    int line;
+    node->array->code = pa_hook.where(&line);
+    node->array->line = line;
+}
+
+const char *pa_node_place_text(const pa_node *node) {
+    static _Thread_local char text[300];
+    if (node->array == NULL || node->array->code == NULL) return "";
+    char file[240];
+    pa_hook.describe_code(node->array->code, file, sizeof file);
+    snprintf(text, sizeof text, "; the op was applied at %s, line %d", file, (int)node->array->line);
+    return text;
 }
 
 pa_status pa_node_need_storage(pa_node *node) {

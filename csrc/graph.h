@@ -72,6 +72,8 @@ typedef struct pa_array {
     uint32_t versions[PA_MAX_OPERANDS]; /* of the operands when the op was applied */
     pa_storage *saved;                  /* what forward keeps for backward: a mask, positions, probabilities */
     pa_node *grad;                      /* accumulated gradient of a leaf, or a retained one */
+    void *code; /* under detect_anomaly: the user's code object that applied the op, held, and its line */
+    int32_t line;
 } pa_array;
 
 struct pa_node {
@@ -114,6 +116,7 @@ typedef struct pa_graph_state {
     int64_t live_storages;
     bool has_anchored;      /* was ever a node anchored? */
     bool detects_anomaly;   /* a backward fails where it makes a NaN or an infinity */
+    bool notes_places;      /* nodes with a gradient note where the user's code has applied their op */
     pa_dtype default_float; /* of Python floats that become arrays, and of integers where a float is needed */
 } pa_graph_state;
 
@@ -246,6 +249,12 @@ pa_status pa_node_save(pa_node *node, size_t bytes);
 
 /* Gives the node an array when it has none (a 0-d node keeps its number inline). */
 pa_status pa_node_need_array(pa_node *node);
+
+/* Notes where the user's code is, for what is said of a node whose backward goes wrong. The node has an array. */
+void pa_node_note_place(pa_node *node);
+
+/* "; the op was applied at file.py, line 12", or nothing. */
+const char *pa_node_place_text(const pa_node *node);
 
 /* Moves an inline number into a storage of its own, so that views can share it. */
 pa_status pa_node_need_storage(pa_node *node);

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyautograd._core import detect_anomaly as detect_anomaly
 from pyautograd._core import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from pyautograd._core import set_detect_anomaly as set_detect_anomaly
 
 __all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 

@@ -103,3 +103,59 @@ def test_no_grad_decorates_with_and_without_parentheses():
 
     x = pa.ones(2, requires_grad=True)
     assert not bare(x).requires_grad and not called(x).requires_grad and (x * 2).requires_grad
+
+
+def root(x):
+    return x.sqrt()
+
+
+def own_root(x):
+    return function(lambda ctx, x: x.sqrt(), lambda ctx, g: g / pa.zeros(1), x)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_anomaly_is_reported_with_the_line_that_applied_the_op(compiled):
+    def step(x):
+        loss = (root(x) * 3).sum()
+        loss.backward()
+        return loss.detach()
+
+    x = pa.ones(2, requires_grad=True)
+    step = pa.compile(step) if compiled else step
+    with pa.autograd.detect_anomaly():
+        for _ in range(2):
+            step(x)
+        with pa.no_grad():
+            x.zero_()
+        with pytest.raises(FloatingPointError) as raised:
+            step(x)
+    line = root.__code__.co_firstlineno + 1
+    assert str(raised.value).endswith(f"of shape (2,); the op was applied at {__file__}, line {line}")
+
+
+def test_lines_are_noted_of_functions_and_0d_tensors_too_and_not_outside():
+    x = pa.tensor(0.0, requires_grad=True)
+    loss = root(x)
+    with pa.autograd.detect_anomaly():
+        with pytest.raises(FloatingPointError, match=r"of shape \(\)$"):
+            loss.backward()
+        with pytest.raises(FloatingPointError, match=rf"line {root.__code__.co_firstlineno + 1}$"):
+            root(x).backward()
+        with pytest.raises(FloatingPointError, match=r"custom .*; the op was applied at "):
+            own_root(pa.zeros(1, requires_grad=True)).backward()
+
+
+def test_detect_anomaly_without_check_notes_lines_alone():
+    x = pa.tensor(0.0, requires_grad=True)
+    with pa.autograd.detect_anomaly(check_nan=False):
+        loss = root(x)
+        loss.backward(retain_graph=True)
+    pa.autograd.set_detect_anomaly(True)
+    try:
+        with pytest.raises(FloatingPointError, match="; the op was applied at "):
+            loss.backward()
+    finally:
+        pa.autograd.set_detect_anomaly(False)
+    loss = root(x)
+    with pa.autograd.set_detect_anomaly(True), pytest.raises(FloatingPointError, match=r"\(\)$"):
+        loss.backward()

@@ -49,8 +49,9 @@ pa_status pa_check_finite(const pa_node *node, int i, const void *gradient) {
     for (int64_t j = 0; j < pa_node_numel(operand); j++) {
         double g = operand->dtype == PA_FLOAT32 ? ((const float *)gradient)[j] : ((const double *)gradient)[j];
         PA_FAIL_IF(!isfinite(g), PA_FLOATING_POINT,
-                   "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s",
-                   pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(operand));
+                   "backward: %s of shape %s made %f in the gradient of its operand %d of shape %s%s",
+                   pa_op_table[node->op].name, pa_node_shape_text(node), g, i, pa_node_shape_text(operand),
+                   pa_node_place_text(node));
     }
     return PA_OK;
 }

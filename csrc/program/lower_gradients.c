@@ -70,8 +70,16 @@ pa_status pa_lower_list_leaves(pa_lowering *l, pa_instruction *i) {
     return PA_OK;
 }
 
-static pa_status check_gradients(pa_lowering *l, int32_t at, const int32_t *gradients) {
-    const pa_node *node = l->p->nodes[at];
+/* The node says where its op was applied as that of the recorded step does. */
+static void copy_place(pa_node *node, const pa_node *recorded) {
+    if (node->array->code != NULL || recorded->array == NULL || recorded->array->code == NULL) return;
+    node->array->code = pa_hook.retain_object(recorded->array->code);
+    node->array->line = recorded->array->line;
+}
+
+static pa_status check_gradients(pa_lowering *l, int32_t at, const pa_node *recorded, const int32_t *gradients) {
+    pa_node *node = l->p->nodes[at];
+    copy_place(node, recorded);
     for (int k = 0; k < node->n_parents; k++) {
         pa_instruction i = pa_lower_instruction(PA_DO_CHECK);
         i.node = at;
@@ -160,7 +168,7 @@ pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks,
         if (e->op == PA_OP_custom && given == NULL && is_recorded) continue;
         PA_TRY(lower_backward_of(l, at, e, given, gradients));
         if (e->op == PA_OP_local_grads) PA_TRY(sweep_hidden(l, e, gradients));
-        if (checks) PA_TRY(check_gradients(l, at, gradients));
+        if (checks) PA_TRY(check_gradients(l, at, l->log->variables[e->out].node, gradients));
     }
     return PA_OK;
 }

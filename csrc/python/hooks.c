@@ -82,11 +82,13 @@ static void hook_come_to(void *watcher, size_t entry) {
 }
 
 static void hook_describe_code(void *code, char *text, size_t size) {
+    PyGILState_STATE state = PyGILState_Ensure(); /* a sweep may go without */
     PyObject *name = PyObject_GetAttrString(code, "co_filename");
     const char *file = name == NULL ? NULL : PyUnicode_AsUTF8AndSize(name, NULL);
     snprintf(text, size, "%s", file == NULL ? "" : file);
     Py_XDECREF(name);
     PyErr_Clear();
+    PyGILState_Release(state);
 }
 
 /* ---- backwards that are written in Python ---- */

@@ -19,14 +19,14 @@
 
 typedef struct mode mode;
 
-/* Sets a mode; *before is what it was. */
-typedef pa_status mode_set(mode *m, bool value, bool *before);
+/* Sets a mode; *before is what it was. Off and on are 0 and 1; of anomalies see set_anomaly. */
+typedef pa_status mode_set(mode *m, uint8_t value, uint8_t *before);
 
 struct mode {
     PyObject_HEAD
     mode_set *set;
-    bool value;
-    bool *before;
+    uint8_t value;
+    uint8_t *before;
     size_t n, capacity;
     uint32_t process; /* in which it was entered last */
 };
@@ -38,25 +38,28 @@ static pthread_key_t has_switched_off;
 
 static void count_out(void *Py_UNUSED(mark)) { pa_grad_enable(true); }
 
-static pa_status set_grad(mode *Py_UNUSED(m), bool value, bool *before) {
+static pa_status set_grad(mode *Py_UNUSED(m), uint8_t value, uint8_t *before) {
     if (!value) pthread_setspecific(has_switched_off, &has_switched_off);
-    *before = pa_grad_enable(value);
+    *before = pa_grad_enable(value != 0);
     return PA_OK;
 }
 
-static pa_status set_anomaly(mode *Py_UNUSED(m), bool value, bool *before) {
-    *before = pa_graph.detects_anomaly;
-    pa_graph.detects_anomaly = value;
+enum { NOTES_PLACES = 1, DETECTS = 2 };
+
+static pa_status set_anomaly(mode *Py_UNUSED(m), uint8_t value, uint8_t *before) {
+    *before = (uint8_t)((pa_graph.notes_places ? NOTES_PLACES : 0) | (pa_graph.detects_anomaly ? DETECTS : 0));
+    pa_graph.notes_places = (value & NOTES_PLACES) != 0;
+    pa_graph.detects_anomaly = (value & DETECTS) != 0;
     return PA_OK;
 }
 
-static pa_status set_paused(mode *Py_UNUSED(m), bool value, bool *before) {
-    *before = pa_record_pause(value);
+static pa_status set_paused(mode *Py_UNUSED(m), uint8_t value, uint8_t *before) {
+    *before = pa_record_pause(value != 0);
     return PA_OK;
 }
 
 /* What was recorded, and not taken by record_stop, is dropped at the end. */
-static pa_status set_recorded(mode *Py_UNUSED(m), bool value, bool *before) {
+static pa_status set_recorded(mode *Py_UNUSED(m), uint8_t value, uint8_t *before) {
     pa_log *log = NULL;
     *before = false;
     if (value) return pa_record_begin(&log);
@@ -66,7 +69,7 @@ static pa_status set_recorded(mode *Py_UNUSED(m), bool value, bool *before) {
     return PA_OK;
 }
 
-static pa_status set_turn(mode *m, bool Py_UNUSED(value), bool *before) {
+static pa_status set_turn(mode *m, uint8_t Py_UNUSED(value), uint8_t *before) {
     *before = m->n > 0;
     return PA_OK;
 }
@@ -75,7 +78,7 @@ static pa_status set_turn(mode *m, bool Py_UNUSED(value), bool *before) {
 
 static PyObject *mode_enter(PyObject *self, PyObject *Py_UNUSED(unused)) {
     mode *m = (mode *)self;
-    bool before = false;
+    uint8_t before = 0;
     /* The turn may be that of a thread that a fork left behind. */
     if (m->process != pa_process && m->set == set_turn) m->n = 0;
     m->process = pa_process;
@@ -89,13 +92,13 @@ static PyObject *mode_enter(PyObject *self, PyObject *Py_UNUSED(unused)) {
 
 static PyObject *mode_exit(PyObject *self, PyObject *const *Py_UNUSED(exception), Py_ssize_t Py_UNUSED(n)) {
     mode *m = (mode *)self;
-    bool now;
+    uint8_t now;
     if (m->n == 0) return PyErr_Format(PyExc_RuntimeError, "a mode is left that was not entered");
     m->n--;
     return pa_none_or_raise(m->set(m, m->before[m->n], &now));
 }
 
-/* set_grad_enabled has set its mode when it was made. */
+/* set_grad_enabled and set_detect_anomaly have set their mode when they were made. */
 static PyObject *enter_nothing(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(unused)) { Py_RETURN_NONE; }
 
 /* Decorates a function, which Python does (_grad_mode.py). */
@@ -114,7 +117,7 @@ static PyObject *mode_call(PyObject *self, PyObject *arguments, PyObject *keywor
 
 /* ---- life ---- */
 
-static PyObject *make(PyTypeObject *type, mode_set *set, bool value) {
+static PyObject *make(PyTypeObject *type, mode_set *set, uint8_t value) {
     mode *made = (mode *)PyType_GenericAlloc(type, 0);
     if (made == NULL) return NULL;
     made->set = set;
@@ -153,21 +156,38 @@ static PyObject *new_no_grad(PyTypeObject *type, PyObject *arguments, PyObject *
         return takes_nothing(arguments, keywords) ? make(type, set, true) : NULL;                                      \
     }
 TAKES_NOTHING(new_enable_grad, set_grad)
-TAKES_NOTHING(new_detect_anomaly, set_anomaly)
 TAKES_NOTHING(new_paused, set_paused)
 TAKES_NOTHING(new_recorded, set_recorded)
 TAKES_NOTHING(new_turn, set_turn)
 
 /* Signals that wait are handled first, so that few can come between this switch and the block of a `with`. */
+static PyObject *entered(PyObject *self) {
+    PyObject *done = self == NULL || PyErr_CheckSignals() < 0 ? NULL : mode_enter(self, NULL);
+    if (done == NULL) Py_CLEAR(self);
+    Py_XDECREF(done);
+    return self;
+}
+
 static PyObject *new_set_grad_enabled(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     static char *names[] = {"mode", NULL};
     int value;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "p:set_grad_enabled", names, &value)) return NULL;
-    PyObject *self = make(type, set_grad, value != 0);
-    PyObject *entered = self == NULL || PyErr_CheckSignals() < 0 ? NULL : mode_enter(self, NULL);
-    if (entered == NULL) Py_CLEAR(self);
-    Py_XDECREF(entered);
-    return self;
+    return entered(make(type, set_grad, value != 0));
+}
+
+static PyObject *new_detect_anomaly(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"check_nan", NULL};
+    int checks = 1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|p:detect_anomaly", names, &checks)) return NULL;
+    return make(type, set_anomaly, NOTES_PLACES | (checks ? DETECTS : 0));
+}
+
+static PyObject *new_set_detect_anomaly(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"mode", "check_nan", NULL};
+    int value, checks = 1;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "p|p:set_detect_anomaly", names, &value, &checks))
+        return NULL;
+    return entered(make(type, set_anomaly, value ? NOTES_PLACES | (checks ? DETECTS : 0) : 0));
 }
 
 /* A decorator switches nothing by itself. */
@@ -187,12 +207,13 @@ static PyMethodDef set_methods[] = {
     PA_METHOD("__enter__", enter_nothing, METH_NOARGS, "($self, /)", "It is set."), EXIT, {NULL, NULL, 0, NULL}};
 
 static int add_type(PyObject *module, const char *name, newfunc new, ternaryfunc call, const char *words) {
-    PyType_Slot slots[] = {{Py_tp_new, (void *)new},
-                           {Py_tp_dealloc, (void *)mode_dealloc},
-                           {Py_tp_methods, new == new_set_grad_enabled ? set_methods : methods},
-                           {Py_tp_doc, (void *)(uintptr_t)words},
-                           {call == NULL ? 0 : Py_tp_call, (void *)call},
-                           {0, NULL}};
+    PyType_Slot slots[] = {
+        {Py_tp_new, (void *)new},
+        {Py_tp_dealloc, (void *)mode_dealloc},
+        {Py_tp_methods, new == new_set_grad_enabled || new == new_set_detect_anomaly ? set_methods : methods},
+        {Py_tp_doc, (void *)(uintptr_t)words},
+        {call == NULL ? 0 : Py_tp_call, (void *)call},
+        {0, NULL}};
     PyType_Spec spec = {
         .name = name, .basicsize = sizeof(mode), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
     PyTypeObject *type = NULL;
@@ -239,16 +260,30 @@ static const char inference_mode_words[] =
     ">>> predict(pyautograd.tensor([1.0], requires_grad=True)).requires_grad\n"
     "False\n";
 static const char detect_anomaly_words[] =
-    "detect_anomaly()\n--\n\n"
-    "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity, naming op and "
-    "shapes.\n\n"
+    "detect_anomaly(check_nan=True)\n--\n\n"
+    "While active, `backward()` raises FloatingPointError where an op makes a NaN or an infinity. It names the op, the "
+    "shapes, and the line that has applied the op, if that was while active too.\n\n"
+    "Without `check_nan` lines are noted, and nothing is looked for. `check_nan` is asked for its truth, and "
+    "**raises** "
+    "what that does.\n\n"
     ">>> import pyautograd\n"
     ">>> x = pyautograd.tensor([0.0], requires_grad=True)\n"
     ">>> with pyautograd.autograd.detect_anomaly():\n"
     "...     x.sqrt().sum().backward()\n"
     "Traceback (most recent call last):\n"
     "...\n"
-    "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,)\n";
+    "FloatingPointError: backward: sqrt of shape (1,) made inf in the gradient of its operand 0 of shape (1,); the op "
+    "was applied at <...>, line 2\n";
+static const char set_detect_anomaly_words[] =
+    "set_detect_anomaly(mode, check_nan=True)\n--\n\n"
+    "Switch `detect_anomaly` on or off at once; as a context manager, until its end.\n\n"
+    "`mode` and `check_nan` are asked for their truth, and **raise** what that does.\n\n"
+    ">>> import pyautograd\n"
+    ">>> x = pyautograd.tensor([0.0], requires_grad=True)\n"
+    ">>> with pyautograd.autograd.set_detect_anomaly(False):\n"
+    "...     x.sqrt().sum().backward()\n"
+    ">>> x.grad\n"
+    "tensor([inf])\n";
 
 static PyObject *is_grad_enabled(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused)) {
     return PyBool_FromLong(pa_grad_enabled());
@@ -270,18 +305,20 @@ static PyMethodDef functions[] = {
 };
 
 int pa_modes_ready(PyObject *module) {
-    bool failed = pthread_key_create(&has_switched_off, count_out) != 0 ||
-                  add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
-                  add_type(module, HOME "inference_mode", new_no_grad, mode_call, inference_mode_words) < 0 ||
-                  add_type(module, HOME "enable_grad", new_enable_grad, mode_call, enable_grad_words) < 0 ||
-                  add_type(module, HOME "set_grad_enabled", new_set_grad_enabled, call_set_grad_enabled,
-                           set_grad_enabled_words) < 0 ||
-                  add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
-                  add_type(module, "pyautograd._core.paused", new_paused, NULL,
-                           "paused()\n--\n\nWhat is done inside is no part of the step that is recorded.") < 0 ||
-                  add_type(module, "pyautograd._core.recorded", new_recorded, NULL,
-                           "recorded()\n--\n\nWhat is done inside goes into a log: see record_stop.") < 0 ||
-                  add_type(module, "pyautograd._core.turn", new_turn, NULL,
-                           "turn()\n--\n\nOf those who enter: is it the only one? Nobody waits.") < 0;
+    bool failed =
+        pthread_key_create(&has_switched_off, count_out) != 0 ||
+        add_type(module, HOME "no_grad", new_no_grad, mode_call, no_grad_words) < 0 ||
+        add_type(module, HOME "inference_mode", new_no_grad, mode_call, inference_mode_words) < 0 ||
+        add_type(module, HOME "enable_grad", new_enable_grad, mode_call, enable_grad_words) < 0 ||
+        add_type(module, HOME "set_grad_enabled", new_set_grad_enabled, call_set_grad_enabled, set_grad_enabled_words) <
+            0 ||
+        add_type(module, HOME "detect_anomaly", new_detect_anomaly, NULL, detect_anomaly_words) < 0 ||
+        add_type(module, HOME "set_detect_anomaly", new_set_detect_anomaly, NULL, set_detect_anomaly_words) < 0 ||
+        add_type(module, "pyautograd._core.paused", new_paused, NULL,
+                 "paused()\n--\n\nWhat is done inside is no part of the step that is recorded.") < 0 ||
+        add_type(module, "pyautograd._core.recorded", new_recorded, NULL,
+                 "recorded()\n--\n\nWhat is done inside goes into a log: see record_stop.") < 0 ||
+        add_type(module, "pyautograd._core.turn", new_turn, NULL,
+                 "turn()\n--\n\nOf those who enter: is it the only one? Nobody waits.") < 0;
     return failed ? -1 : PyModule_AddFunctions(module, functions);
 }

@@ -18,6 +18,7 @@ from pyautograd._grad_mode import (
     inference_mode,
     is_grad_enabled,
     no_grad,
+    set_detect_anomaly,
     set_grad_enabled,
 )
 from pyautograd._host import Template, check_arguments, copied, operands_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
-    "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled",
+    "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 _LAZY = {"GradcheckError": "autograd._gradcheck", "Variable": "compat", "gradcheck": "autograd._gradcheck"}
