@@ -27,6 +27,7 @@ from pyautograd import (
     _paths,
     _random,
     _reduce,
+    _scatter,
     _shape,
     _tensor,
     _value,
@@ -47,6 +48,7 @@ from pyautograd._memory import *
 from pyautograd._order import *
 from pyautograd._random import *
 from pyautograd._reduce import *
+from pyautograd._scatter import *
 from pyautograd._shape import *
 from pyautograd._tensor import *
 from pyautograd._value import *
@@ -70,6 +72,7 @@ __all__ += _memory.__all__
 __all__ += _order.__all__
 __all__ += _random.__all__
 __all__ += _reduce.__all__
+__all__ += _scatter.__all__
 __all__ += _shape.__all__
 __all__ += _tensor.__all__
 __all__ += _value.__all__

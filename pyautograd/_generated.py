@@ -912,6 +912,8 @@ RULES = {
     "cast": "g in the dtype of a",
     "cat": "the part of g at the operand's place",
     "index": "g added to the rows taken",
+    "put": "g, 0 at the positions; none; g at the positions",
+    "index_add": "g; none; the rows of g at the positions",
     "dropout": "g / (1 - p) where kept, else 0",
     "custom": "what its backward returns",
     "local_grads": "g times the local gradient given for the operand",

@@ -229,10 +229,15 @@ def setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
         return
     # As in NumPy, and unlike reading, an int beside arrays is one of them
     items = tuple(np.asarray(item) if type(item) is int else item for item in items)
-    positions = getitem(arange(tensor.numel()).reshape(tensor.shape), items)
+    positions = positions_of(tensor, items)
     values = apply(_ops.cast, _without_leading_axes(value, positions.ndim), (tensor.dtype.code,))
     changed = apply(_ops.put, tensor, positions, broadcast_to(values, positions.shape))
     _core.copy_into(tensor, changed, "setitem")
+
+
+def positions_of(tensor: Tensor, key: Any) -> Tensor:
+    """The row-major positions of the elements that a key picks."""
+    return getitem(arange(tensor.numel()).reshape(tensor.shape), key)
 
 
 def _without_leading_axes(value: Tensor, ndim: int) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops
+from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _order as O
 from pyautograd import _reduce as R
@@ -139,6 +139,11 @@ class Tensor(TensorMethods):
     split, chunk, unbind, index_select, gather, tril, triu = (
         S.split, S.chunk, S.unbind, S.index_select, S.gather, S.tril, S.triu,
     )  # fmt: skip
+
+    scatter, scatter_add, scatter_reduce = _scatter.scatter, _scatter.scatter_add, _scatter.scatter_reduce
+    index_add, index_copy, index_fill = _scatter.index_add, _scatter.index_copy, _scatter.index_fill
+    index_put, index_reduce, masked_scatter = _scatter.index_put, _scatter.index_reduce, _scatter.masked_scatter
+    put, take, take_along_dim = _scatter.put, _scatter.take, _scatter.take_along_dim
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """The element where the condition holds, else `other`; all three broadcast.

@@ -1,10 +1,11 @@
 /* Arrays out of pieces of others: concatenation along an axis, and rows picked by position.
 
-       cat     operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
-       index   a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
-       put     a in row-major order, element b[j] replaced by c[j]; where positions repeat, the last one stays
+       cat        operand i is `outer` runs of axis length * inner elements; the result interleaves all operands' runs
+       index      a as (d_1 … d_k) rows of the remaining axes; result row j is row b[j]
+       put        a in row-major order, element b[j] replaced by c[j]; where positions repeat, the last one stays
+       index_add  a as index has it, row b[j] combined with row c[j], one after the other
 
-   Gradients of the first two are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
+   Gradients of operands are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
    dtype. */
 #include "kernels.h"
 #include "ops.h"
@@ -102,13 +103,21 @@ pa_status pa_cat_backward(pa_node *node, void *PA_UNUSED(scratch)) {
 
 /* ---- index ---- */
 
+/* The k of index and index_add: how many leading axes positions count over. */
+static pa_status check_positions_fit(const char *what, const pa_call *call, int64_t *k) {
+    const pa_node *a = call->in[0], *b = call->in[1];
+    *k = call->n_ints > 0 ? call->ints[0] : 1;
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "%s: positions are int64, not %s (of shape %s)", what,
+               pa_dtype_name(b->dtype), pa_node_shape_text(b));
+    PA_FAIL_IF(*k < 0 || *k > a->ndim, PA_INDEX, "%s: %lld indices are too many for shape %s", what, (long long)*k,
+               pa_node_shape_text(a));
+    return PA_OK;
+}
+
 pa_status pa_index_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
-    int64_t k = call->n_ints > 0 ? call->ints[0] : 1;
-    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "index: positions are int64, not %s (of shape %s)",
-               pa_dtype_name(b->dtype), pa_node_shape_text(b));
-    PA_FAIL_IF(k < 0 || k > a->ndim, PA_INDEX, "index: %lld indices are too many for shape %s", (long long)k,
-               pa_node_shape_text(a));
+    int64_t k;
+    PA_TRY(check_positions_fit("index", call, &k));
     PA_FAIL_IF(b->ndim + a->ndim - k > PA_MAX_NDIM, PA_VALUE,
                "index: shape %s at positions of shape %s has over %d axes", pa_node_shape_text(a),
                pa_node_shape_text(b), PA_MAX_NDIM);
@@ -257,5 +266,138 @@ pa_status pa_put_forward(pa_node *node, void *PA_UNUSED(scratch)) {
         memcpy(out + position * (int64_t)size, values + walk.at[1] * (int64_t)size, size);
         pa_walk_next(&walk, &axes, axes.n);
     }
+    return PA_OK;
+}
+
+static pa_status check_places(const pa_node *node, pa_axes *axes) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    axes->n = 0;
+    for (int axis = 0; axis < b->ndim; axis++) pa_axes_add(axes, pa_node_shape(b)[axis], pa_node_strides(b)[axis], 0);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0, n = pa_node_numel(b), numel = pa_node_numel(a); i < n; i++) {
+        int64_t position = positions[walk.at[0]];
+        PA_FAIL_IF(position < 0 || position >= numel, PA_INDEX, "put: position %lld is out of range for shape %s",
+                   (long long)position, pa_node_shape_text(a));
+        pa_walk_next(&walk, axes, axes->n);
+    }
+    return PA_OK;
+}
+
+size_t pa_put_scratch(const pa_node *node) { return pa_node_bytes(pa_node_parent(node, 0)); }
+
+/* The scratch is the gradient without what was replaced. */
+pa_status pa_put_backward(pa_node *node, void *scratch) {
+    const pa_node *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    size_t size = pa_dtype_size(node->dtype);
+    const char *g = pa_gradient(node);
+    char *left = scratch;
+    pa_axes axes;
+    PA_TRY(check_places(node, &axes));
+    bool adds_a = false, adds_c = false;
+    char *da = pa_gradient_target(node, 0, &adds_a), *dc = pa_gradient_target(node, 2, &adds_c);
+    if (da != NULL) memcpy(left, g, pa_node_bytes(node));
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0, n = pa_node_numel(b); i < n; i++, pa_walk_next(&walk, &axes, axes.n)) {
+        int64_t at = positions[walk.at[0]] * (int64_t)size;
+        if (da != NULL) memset(left + at, 0, size);
+        if (dc != NULL) pa_add_or_copy(node->dtype, dc + i * (int64_t)size, node->dtype, g + at, 1, adds_c);
+    }
+    if (da != NULL) pa_add_or_copy(node->dtype, da, node->dtype, left, pa_node_numel(node), adds_a);
+    return PA_OK;
+}
+
+/* ---- index_add ---- */
+
+pa_status pa_index_add_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1], *c = call->in[2];
+    int64_t k, how = call->n_ints > 1 ? call->ints[1] : PA_COMBINE_ADD;
+    PA_TRY(check_positions_fit("index_add", call, &k));
+    bool fits = c->dtype == a->dtype && c->ndim == b->ndim + a->ndim - k;
+    for (int axis = 0; fits && axis < c->ndim; axis++)
+        fits = pa_node_shape(c)[axis] ==
+               (axis < b->ndim ? pa_node_shape(b)[axis] : pa_node_shape(a)[axis - b->ndim + (int)k]);
+    PA_FAIL_IF(!fits, PA_VALUE, "index_add: rows of %s, shape %s, at positions of shape %s in a tensor of %s, shape %s",
+               pa_dtype_name(c->dtype), pa_node_shape_text(c), pa_node_shape_text(b), pa_dtype_name(a->dtype),
+               pa_node_shape_text(a));
+    spec->dtype = a->dtype;
+    spec->ndim = a->ndim;
+    if (a->ndim > 0) memcpy(spec->shape, pa_node_shape(a), (size_t)a->ndim * sizeof *spec->shape);
+    spec->ints[0] = k;
+    spec->ints[1] = how;
+    return PA_OK;
+}
+
+/* Integers wrap around, bools are or and and; what is no number stays, as in amax. */
+#define COMBINE(T, ADDED, MULTIPLIED)                                                                                  \
+    for (int64_t j = 0; j < n; j++) {                                                                                  \
+        T x = ((T *)to)[j], y = ((const T *)from)[j];                                                                  \
+        switch (how) {                                                                                                 \
+        case PA_COMBINE_ADD: x = ADDED; break;                                                                         \
+        case PA_COMBINE_MUL: x = MULTIPLIED; break;                                                                    \
+        case PA_COMBINE_MAX: x = x >= y || x != x ? x : y; break;                                                      \
+        default: x = x <= y || x != x ? x : y;                                                                         \
+        }                                                                                                              \
+        ((T *)to)[j] = x;                                                                                              \
+    }                                                                                                                  \
+    break
+
+static void combine(pa_dtype dtype, int64_t how, void *to, const void *from, int64_t n) {
+    switch (dtype) {
+    case PA_FLOAT32: COMBINE(float, x + y, x * y);
+    case PA_FLOAT64: COMBINE(double, x + y, x * y);
+    case PA_INT64: COMBINE(int64_t, (int64_t)((uint64_t)x + (uint64_t)y), (int64_t)((uint64_t)x * (uint64_t)y));
+    case PA_INT32: COMBINE(int32_t, (int32_t)((uint32_t)x + (uint32_t)y), (int32_t)((uint32_t)x * (uint32_t)y));
+    case PA_UINT8: COMBINE(uint8_t, (uint8_t)(x + y), (uint8_t)(x * y));
+    default: COMBINE(uint8_t, x | y, x & y);
+    }
+}
+#undef COMBINE
+
+/* For c in one piece. */
+size_t pa_index_add_scratch(const pa_node *node) {
+    const pa_node *c = pa_node_parent(node, 2);
+    return pa_node_is_contiguous(c) ? 0 : pa_node_bytes(c);
+}
+
+pa_status pa_index_add_forward(pa_node *node, void *scratch) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1), *c = pa_node_parent(node, 2);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    int64_t size = (int64_t)pa_dtype_size(a->dtype), how = node->array->ints[1];
+    rows r;
+    find_rows(&r, node);
+    PA_TRY(check_positions(&r, a, positions));
+    const char *from = pa_node_data(c);
+    char *out = pa_node_data(node);
+    if (!pa_node_is_contiguous(c)) {
+        pa_node_gather(c, c->dtype, scratch);
+        from = scratch;
+    }
+    pa_node_gather(a, a->dtype, out);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0; i < r.n; i++, pa_walk_next(&walk, &r.positions, r.positions.n))
+        combine(a->dtype, how, out + positions[walk.at[0]] * r.width * size, from + i * r.width * size, r.width);
+    return PA_OK;
+}
+
+pa_status pa_index_add_backward(pa_node *node, void *PA_UNUSED(scratch)) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
+    const char *g = pa_gradient(node);
+    rows r;
+    PA_FAIL_IF(node->array->ints[1] != PA_COMBINE_ADD, PA_UNSUPPORTED,
+               "index_add: a gradient flows to rows that are added, and to no others");
+    find_rows(&r, node);
+    PA_TRY(check_positions(&r, a, positions));
+    bool adds = false;
+    char *da = pa_gradient_target(node, 0, &adds);
+    if (da != NULL) pa_add_or_copy(node->dtype, da, node->dtype, g, pa_node_numel(node), adds);
+    char *dc = pa_gradient_target(node, 2, &adds);
+    pa_walk walk = {{0}, {0}};
+    for (int64_t i = 0; dc != NULL && i < r.n; i++, pa_walk_next(&walk, &r.positions, r.positions.n))
+        pa_add_or_copy(node->dtype, dc + i * r.width * size, node->dtype, g + positions[walk.at[0]] * r.width * size,
+                       r.width, adds);
     return PA_OK;
 }

@@ -138,10 +138,14 @@ bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *s
 /* ---- index.c: cat: ints = {axis}
         index: ints = {k}; a (d_1 … d_k, rest…), b int64 of any shape: positions in row-major order over the leading k
         axes; result (b's shape…, rest…)
-        put: a, b int64, c of b's shape: a contiguous copy of a with c at the positions b in row-major order ---- */
-pa_shape_fn pa_cat_shape, pa_index_shape, pa_put_shape;
-pa_forward_fn pa_cat_forward, pa_index_forward, pa_put_forward;
-pa_backward_fn pa_cat_backward, pa_index_backward;
+        put: a, b int64, c of b's shape: a contiguous copy of a with c at the positions b in row-major order
+        index_add: ints = {k, how = 0}; a and b as index has them, c as its result: a contiguous copy of a, whose rows
+        are combined with those of c; a gradient flows where they are added ---- */
+enum pa_combine { PA_COMBINE_ADD, PA_COMBINE_MUL, PA_COMBINE_MAX, PA_COMBINE_MIN };
+pa_shape_fn pa_cat_shape, pa_index_shape, pa_put_shape, pa_index_add_shape;
+pa_forward_fn pa_cat_forward, pa_index_forward, pa_put_forward, pa_index_add_forward;
+pa_backward_fn pa_cat_backward, pa_index_backward, pa_put_backward, pa_index_add_backward;
+pa_scratch_fn pa_put_scratch, pa_index_add_scratch;
 
 /* ---- checks.c: check: ints = {pa_check, low, end, ignored} ---- */
 typedef enum pa_check {

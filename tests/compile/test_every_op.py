@@ -50,6 +50,7 @@ OPTIONS: dict[str, list[Any]] = {
     "nonlinearity": ["tanh"], "gradient": [matrix()], "inplace": [True], "generator": [pa.Generator()],
     "descending": [True], "largest": [False], "right": [True], "side": ["right"], "invert": [True], "dx": [0.5],
     "sorter": [pa.tensor([1, 0])],
+    "include_self": [False], "reduce": ["add", "multiply"],
 }  # fmt: skip
 
 # Arguments for what cannot be called with those that the names of its parameters stand for
@@ -87,6 +88,17 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         "clamp": [(matrix(), 0.3, 0.6), (matrix(), matrix() * 0.5, None), (matrix(), pa.tensor(0.3))],
         "clip": [(matrix(), 0.3, 0.6)], "clamp_": [(matrix(), 0.3, 0.6)],
         "gather": [(matrix(), 0, positions()), (matrix(), 1, positions())],
+        "scatter": [(matrix(), 1, positions(), matrix()), (matrix(), 0, positions(), 0.5)],
+        "scatter_add": [(matrix(), 0, positions(), matrix())],
+        "scatter_reduce": [
+            (matrix(), 1, positions(), matrix(), how) for how in ("sum", "prod", "mean", "amax", "amin")
+        ],
+        "index_add": [(matrix(), 0, classes(), matrix())], "index_copy": [(matrix(), 0, classes(), matrix())],
+        "index_reduce": [(matrix(), 0, classes(), matrix(), how) for how in ("prod", "mean", "amax", "amin")],
+        "index_put": [(matrix(), (classes(), classes()), pa.tensor(2.0)), (matrix(), (classes(),), matrix(), True)],
+        "masked_scatter": [(matrix(), positions().bool(), probabilities())],
+        "put": [(matrix(), classes(), pa.ones(2)), (matrix(), classes(), pa.ones(2), True)],
+        "take_along_dim": [(matrix(), positions(), 1), (matrix(), classes())],
         "max": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "min": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "matmul": [(matrix(), matrix().T), (matrix(), pa.ones(3))],

@@ -21,8 +21,12 @@ REFUSED = {
     *(f"{prefix}.{name}" for prefix in ("pa", "Tensor") for name in ("chunk", "tril", "triu", "unbind")),
     *(f"Tensor.{name}" for name in ("__iter__", "tolist", "numel", "nelement", "shape", "size")),
     *(f"init.{name}_" for name in ("eye", "kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")),
+    *(f"{prefix}.{name}" for prefix in ("pa", "Tensor") for name in (
+        "scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put",
+        "index_reduce", "masked_scatter", "put", "take", "take_along_dim",
+    )),
     "F.embedding",
-}
+}  # fmt: skip
 FAILURES = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)
 
 

@@ -50,6 +50,7 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "cat": (lambda a, b: pa.cat([a, b, a], 1), [(3, 2), (3, 4)]),
     "index": (lambda a: a[pa.tensor([2, 0, 2])], [(3, 4)]),
     "put": (lambda a, b: put_rows(a, b), [(4, 3), (2, 3)]),
+    "index_add": (lambda a, b: a.index_add(0, pa.tensor([2, 0, 2]), b.T), [(4, 3), (3, 3)]),
     "check": (lambda a: F.binary_cross_entropy(a.sigmoid(), (a > 0).float()), [(3, 4)]),
     "dropout": (lambda a: F.dropout(a, 0.4), [(6, 7)]),
     "eq": (lambda a, b: (a == b).float() * a, [(3, 4), (3, 4)]),

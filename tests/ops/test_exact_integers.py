@@ -75,6 +75,12 @@ def with_last(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
 
 
 SHUFFLED = list(range(5, len(INTEGERS))) + list(range(5))
+
+
+def unshuffled(numbers: list[int]) -> list[int]:
+    return [numbers[SHUFFLED.index(i)] for i in range(len(numbers))]
+
+
 WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same in another order
     "matmul": (lambda a, b: a @ b, dot),
     "linear": (lambda a, b: F.linear(a, b.reshape(1, -1), a[:1]), lambda a, b: [dot(a, b) + a[0]]),
@@ -99,6 +105,10 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
     "cat": (lambda a, b: pa.cat([b, pa.tensor([True])]), lambda a, b: [*b, 1]),
     "index": (lambda a, b: a[pa.tensor(SHUFFLED)], lambda a, b: b),
     "put": (lambda a, b: with_last(a, b), lambda a, b: [*a[:-1], b[-1]]),
+    "index_add": (
+        lambda a, b: a.scatter_reduce(0, pa.tensor(SHUFFLED), a, "prod") + a.index_add(0, pa.tensor([0, 0]), b[:2]),
+        lambda a, b: [x * y + x + (b[0] + b[1]) * (i == 0) for i, (x, y) in enumerate(zip(a, unshuffled(a)))],
+    ),
     "check": (lambda a, b: (F.one_hot(a * 0 + 2, 3) * b[:1]).sum(1), lambda a, b: [b[0]] * len(a)),
     "clamp": (
         lambda a, b: a.clamp(-(2**53) - 1, 2**53 + 1),
