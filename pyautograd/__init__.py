@@ -25,6 +25,7 @@ from pyautograd import (
     _memory,
     _order,
     _paths,
+    _promotion,
     _random,
     _reduce,
     _scatter,
@@ -46,6 +47,7 @@ from pyautograd._grad_mode import *
 from pyautograd._host import *
 from pyautograd._memory import *
 from pyautograd._order import *
+from pyautograd._promotion import *
 from pyautograd._random import *
 from pyautograd._reduce import *
 from pyautograd._scatter import *
@@ -70,6 +72,7 @@ __all__ += _grad_mode.__all__
 __all__ += _host.__all__
 __all__ += _memory.__all__
 __all__ += _order.__all__
+__all__ += _promotion.__all__
 __all__ += _random.__all__
 __all__ += _reduce.__all__
 __all__ += _scatter.__all__

@@ -16,7 +16,17 @@ import numpy as np
 from pyautograd import _core, _ops
 from pyautograd._core import Node, Tensor, apply, is_traced_scalar
 from pyautograd._device import check_device
-from pyautograd._dtype import BY_NUMPY, DTYPES, as_dtype, bool_, dtype, from_numpy_dtype, get_default_dtype, int64
+from pyautograd._dtype import (
+    BY_NUMPY,
+    DTYPES,
+    as_dtype,
+    bool_,
+    dtype,
+    from_numpy_dtype,
+    get_default_dtype,
+    int64,
+    uint8,
+)
 
 __all__ = ["as_tensor", "from_numpy", "tensor"]
 
@@ -159,6 +169,10 @@ def as_array(data: Any, wanted: dtype | None) -> tuple[Array, dtype]:
     try:
         return np.asarray(numbers, dtype=natural.numpy), natural
     except OverflowError:
+        if natural is uint8:  # -1 is 255 there, as in PyTorch
+            whole = np.asarray(numbers)
+            if whole.dtype.kind == "i" and abs(whole).max() <= 255:
+                return whole.astype(np.uint8), natural
         raise ValueError(f"tensor: the data holds a number that does not fit into {natural.name}") from None
     except ValueError as error:
         ragged = "the nested lists are ragged: " if "sequence" in str(error) else ""

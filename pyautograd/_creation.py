@@ -161,7 +161,7 @@ def arange(
     first, last, by = (int(each) if whole else _arguments.number("arange", name, each) for name, each in given.items())
     if not (math.isfinite(first) and math.isfinite(last) and math.isfinite(by)):
         raise ValueError(f"arange: from {first} to {last} by {by} is no range")
-    if wanted is int64:
+    if not wanted.is_floating_point:
         first, last, by = int(first), int(last), int(by)
     if by == 0 or (last - first) / by < 0:
         raise ValueError(f"arange: no way from {first} to {last} by steps of {by}")

@@ -10,8 +10,9 @@ import numpy as np
 from pyautograd._c import lib
 
 __all__ = [
-    "bool", "bool_", "double", "dtype", "float", "float32", "float64", "get_default_dtype", "int", "int32", "int64",
-    "long", "set_default_dtype", "set_flush_denormal", "uint8",
+    "bfloat16", "bool", "bool_", "cdouble", "cfloat", "complex64", "complex128", "double", "dtype", "float",
+    "float16", "float32", "float64", "get_default_dtype", "half", "int", "int8", "int16", "int32", "int64", "long",
+    "set_default_dtype", "set_flush_denormal", "short", "uint8",
 ]  # fmt: skip
 
 
@@ -27,7 +28,7 @@ class dtype:
     (4, True)
     """
 
-    __slots__ = ("code", "is_floating_point", "itemsize", "name", "numpy")
+    __slots__ = ("code", "is_complex", "is_floating_point", "is_signed", "itemsize", "name", "numpy")
 
     def __init__(self, code: builtins.int, name: str) -> None:
         self.code = code
@@ -35,6 +36,8 @@ class dtype:
         self.numpy = np.dtype(name)
         self.itemsize = self.numpy.itemsize
         self.is_floating_point = self.numpy.kind == "f"
+        self.is_signed = self.numpy.kind in "fi"
+        self.is_complex = False
 
     def __repr__(self) -> str:
         return f"pyautograd.{self.name}"
@@ -72,11 +75,48 @@ float = float32
 double = float64
 long = int64
 int = int32
+
+
+class absent_dtype:
+    """An element type of PyTorch's that tensors do not have here; it can be named, and compared.
+
+    **Raises** NotImplementedError where it is asked for, which says what to write.
+
+    >>> import pyautograd
+    >>> pyautograd.float16
+    pyautograd.float16
+    >>> pyautograd.zeros(2, dtype=pyautograd.float16)
+    Traceback (most recent call last):
+    NotImplementedError: dtype: there is no float16 here; write float32
+    """
+
+    __slots__ = ("instead", "name")
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name = name
+        self.instead = instead
+
+    def __repr__(self) -> str:
+        return f"pyautograd.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+half = float16 = absent_dtype("float16", "float32")
+bfloat16 = absent_dtype("bfloat16", "float32")
+int8 = absent_dtype("int8", "int32")
+short = int16 = absent_dtype("int16", "int32")
+cfloat = complex64 = absent_dtype("complex64", "two tensors, of the real and the imaginary parts")
+cdouble = complex128 = absent_dtype("complex128", "two tensors, of the real and the imaginary parts")
+_ABSENT = {each.name: each for each in (float16, bfloat16, int8, int16, complex64, complex128)}
+_ABSENT |= {"half": float16, "short": int16}
 _BY_PYTHON_TYPE: dict[type, dtype | None] = {builtins.bool: bool_, builtins.int: int64, builtins.float: None}
 
 
 def as_dtype(wanted: Any) -> dtype:
-    """The dtype that a dtype, NumPy dtype, name or Python type means; TypeError for those that tensors do not have."""
+    """The dtype that a dtype, NumPy dtype, name or Python type means; TypeError for those that tensors do not have, and
+    NotImplementedError for PyTorch's among them."""
     if isinstance(wanted, dtype):
         return wanted
     if isinstance(wanted, type):
@@ -85,10 +125,18 @@ def as_dtype(wanted: Any) -> dtype:
         if isinstance(of_type := getattr(wanted, "dtype", None), dtype):  # compat.FloatTensor and its like
             return of_type
     try:
-        found = _BY_NAME.get(wanted if isinstance(wanted, str) else np.dtype(wanted).name)
+        name = (
+            wanted
+            if isinstance(wanted, str)
+            else wanted.name
+            if type(wanted) is absent_dtype
+            else np.dtype(wanted).name
+        )
     except TypeError:
-        found = None
-    if found is None:
+        name = ""
+    if (absent := _ABSENT.get(name)) is not None:
+        raise NotImplementedError(f"dtype: there is no {absent.name} here; write {absent.instead}")
+    if (found := _BY_NAME.get(name)) is None:
         raise TypeError(f"dtype: tensors are float32, float64, int64, int32, uint8 or bool, not {wanted!r}")
     return found
 

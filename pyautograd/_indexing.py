@@ -8,6 +8,7 @@ the rest. As in PyTorch, and unlike NumPy, an int beside arrays selects first an
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,26 @@ class _MaskOfAll(NamedTuple):
     positions: np.ndarray[Any, Any]
 
 
+def _of_bytes(item: Any) -> bool:
+    return isinstance(item, Tensor) and item.dtype.name == "uint8"
+
+
+def check_target(key: Any) -> None:
+    """IndexError for a mask of uint8, which PyTorch reads by, with a warning, and does not write by."""
+    if any(map(_of_bytes, key if isinstance(key, tuple) else (key,))):
+        raise IndexError("setitem: a uint8 tensor is no mask to write by; write .bool(), or .long() for positions")
+
+
 def _as_index_array(item: Any) -> Any:
     """The array that an index is, or None for ints, slices and None. In a recorded step a tensor stays a tensor."""
     if isinstance(item, Tensor):
+        if item.dtype.name == "int32":
+            item = item.long()
+        elif _of_bytes(item):
+            warnings.warn(
+                "index: a uint8 tensor is taken for a mask; write .bool(), or .long() for positions", stacklevel=2
+            )
+            item = item.bool()
         if item.dtype.name == "int64" and is_recording():
             return item
         if item.ndim == 0 and item.dtype.name == "int64":

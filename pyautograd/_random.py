@@ -12,8 +12,9 @@ from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Tensor
 from pyautograd._creation import chosen
 from pyautograd._device import check_device
-from pyautograd._dtype import int64
+from pyautograd._dtype import int32, int64, uint8
 from pyautograd._generator import Generator, state_of
+from pyautograd._promotion import iinfo
 
 __all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
 
@@ -93,13 +94,14 @@ def randint(
 ) -> Tensor:
     """Integers from [low, high), or from [0, high) as `randint(high, size)`.
 
-    **Raises** as `empty`, and ValueError for an empty range.
+    **Raises** as `empty`, and ValueError for an empty range, or one that does not fit into the dtype.
 
     >>> import pyautograd
     >>> pyautograd.randint(0, 10, (4,)).shape
     (4,)
     """
     check_device(device)
+    wanted = chosen(dtype, int64)
     if size is None:
         low, high, size = 0, low, high
     elif low is None or high is None:
@@ -107,10 +109,12 @@ def randint(
     low, high = _arguments.integer("randint", "low", low), _arguments.integer("randint", "high", high)
     if high <= low:
         raise ValueError(f"randint: no integers from {low} to {high}")
+    if wanted in (uint8, int32) and not (iinfo(wanted).min <= low and high - 1 <= iinfo(wanted).max):
+        raise ValueError(f"randint: integers from {low} to {high - 1} do not fit into {wanted.name}")
     made = _filled(
         "randint", lib.pa_fill_integers, int64, _dims.sizes("randint", (size,), "size"), generator, low, high
     )
-    return made if dtype is None else made.to(dtype)
+    return made.to(wanted)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:

@@ -12,7 +12,7 @@ from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._dims import Dims
-from pyautograd._dtype import get_default_dtype
+from pyautograd._dtype import get_default_dtype, uint8
 from pyautograd._shape import picked
 
 __all__ = [
@@ -295,8 +295,9 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     tensor([ True, False])
     """
     if isinstance(dim, tuple | list) and not dim:
-        return apply(_ops.ne, input, 0)
-    return apply(_ops.gt, _reduced(_ops.sum, "any", apply(_ops.ne, input, 0), dim, keepdim, None, False), 0)
+        return _truth(input, apply(_ops.ne, input, 0))
+    count = _reduced(_ops.sum, "any", apply(_ops.ne, input, 0), dim, keepdim, None, False)
+    return _truth(input, apply(_ops.gt, count, 0))
 
 
 @named
@@ -309,8 +310,14 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     tensor([False,  True])
     """
     if isinstance(dim, tuple | list) and not dim:
-        return apply(_ops.ne, input, 0)
-    return apply(_ops.eq, _reduced(_ops.sum, "all", apply(_ops.eq, input, 0), dim, keepdim, None, False), 0)
+        return _truth(input, apply(_ops.ne, input, 0))
+    count = _reduced(_ops.sum, "all", apply(_ops.eq, input, 0), dim, keepdim, None, False)
+    return _truth(input, apply(_ops.eq, count, 0))
+
+
+def _truth(input: Tensor, found: Tensor) -> Tensor:
+    """Bools, of uint8 as 0 and 1 in uint8, which masks once were."""
+    return found.to(uint8) if isinstance(input, Tensor) and input.dtype is uint8 else found
 
 
 @named

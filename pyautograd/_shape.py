@@ -13,7 +13,7 @@ from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._array_like import from_numpy
 from pyautograd._core import Tensor, apply
-from pyautograd._dtype import int64
+from pyautograd._dtype import int32, int64
 from pyautograd._rows import plain
 
 __all__ = [
@@ -376,17 +376,19 @@ def unbind(input: Tensor, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
 
 
 def _positions(name: str, index: Any, size: int) -> Tensor:
-    """An int64 tensor of positions along an axis of a size; as in PyTorch they do not count from the end."""
+    """An int32 or int64 tensor of positions along an axis of a size; as in PyTorch they do not count from the end."""
     positions = _arguments.tensor(name, "index", index)
+    if positions.dtype is int32:
+        positions = positions.to(int64)
     if positions.dtype is not int64:
-        raise TypeError(f"{name}: index must be int64, not {positions.dtype.name}")
+        raise TypeError(f"{name}: index must be int64 or int32, not {positions.dtype.name}")
     _arguments.within(name, positions, size)
     return positions
 
 
 @named
 def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
-    """The slices at the positions of a 1-D int64 `index` along an axis.
+    """The slices at the positions of a 1-D `index`, int64 or int32, along an axis.
 
     **Raises** IndexError for one out of range, TypeError for a mask.
 
@@ -409,7 +411,7 @@ def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
 def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
     """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on.
 
-    `index` is int64 and has as many axes as the input, and no other axis that is longer. **Returns** its shape.
+    `index` is int64 or int32, has as many axes as the input, and no other axis that is longer. **Returns** its shape.
     **Raises** IndexError for a position out of range, ValueError for another shape, TypeError for another dtype.
 
     >>> import pyautograd

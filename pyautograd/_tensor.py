@@ -27,7 +27,7 @@ from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
 from pyautograd._hooks import RemovableHandle, add_hook
-from pyautograd._indexing import getitem, setitem_in_step
+from pyautograd._indexing import check_target, getitem, setitem_in_step
 from pyautograd._install import install_methods
 from pyautograd._rows import whole
 
@@ -213,6 +213,16 @@ class Tensor(TensorMethods):
         """
         return self.dtype.itemsize
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return self.numel() * self.dtype.itemsize
+
     def stride(self, dim: int | None = None) -> Any:
         """Steps in memory between neighbours along each axis, in elements, or along one axis.
 
@@ -259,6 +269,24 @@ class Tensor(TensorMethods):
         (True, False)
         """
         return self.dtype.is_floating_point
+
+    def is_signed(self) -> bool:
+        """Of a dtype that has negative numbers?
+
+        >>> import pyautograd
+        >>> pyautograd.arange(2).is_signed(), pyautograd.arange(2).byte().is_signed()
+        (True, False)
+        """
+        return self.dtype.is_signed
+
+    def is_complex(self) -> bool:
+        """False: there are no complex numbers here.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).is_complex()
+        False
+        """
+        return self.dtype.is_complex
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -520,6 +548,8 @@ class Tensor(TensorMethods):
                 "flow through writes in place: build the tensor with cat, stack or where, or write under no_grad()"
             )
         _core.check_write(self, "setitem")
+        if type(key) is not int:
+            check_target(key)
         with _grad_mode.no_grad():
             if _core.is_recording():
                 setitem_in_step(self, key, value)

@@ -17,7 +17,7 @@ from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
 from pyautograd._core import apply, is_recording
 from pyautograd._creation import arange, zeros_like
-from pyautograd._dtype import int64
+from pyautograd._dtype import int32, int64, uint8
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
@@ -148,7 +148,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """The rows of `weight` at the positions `input`; no gradient flows to the row `padding_idx`.
 
-    **Arguments:** `input`: int64 of shape (...); `weight`: (rows, width). **Returns** (..., width). **Raises**
+    **Arguments:** `input`: int64 or int32 of shape (...); `weight`: (rows, width). **Returns** (..., width). **Raises**
     TypeError for positions of another dtype, IndexError for one out of range, ValueError for a weight without two axes
     or a `padding_idx` that is no row.
 
@@ -161,6 +161,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     except AttributeError:
         fits = False
     if not fits:
+        if isinstance(input, Tensor) and input.dtype is int32:
+            return embedding(input.to(int64), weight, padding_idx)
         _check_int64("embedding", "input", input)
         shape = _arguments.tensor("embedding", "weight", weight).shape
         raise ValueError(f"embedding: weight must have two axes; its shape is {shape}")
@@ -479,11 +481,11 @@ def cross_entropy(
 ) -> Tensor:
     """Mean of -ln softmax(input)[target].
 
-    **Arguments:** `input`: logits, (N, C), (C,) or (N, C, ...); `target`: classes, int64 of shape (N,), () or (N, ...),
-    those equal to `ignore_index` left out, or probabilities of the input's shape; `weight`: (C,), a factor a class, the
-    mean is then a weighted one. **Returns** a 0-d tensor, with "none" one loss a target. **Raises** ValueError for
-    shapes that do not fit or a `label_smoothing` outside of [0, 1], IndexError for a class out of range, TypeError for
-    a target of another dtype.
+    **Arguments:** `input`: logits, (N, C), (C,) or (N, C, ...); `target`: classes, int64 or uint8 of shape (N,), () or
+    (N, ...), those equal to `ignore_index` left out, or probabilities of the input's shape; `weight`: (C,), a factor a
+    class, the mean is then a weighted one. **Returns** a 0-d tensor, with "none" one loss a target. **Raises**
+    ValueError for shapes that do not fit or a `label_smoothing` outside of [0, 1], IndexError for a class out of range,
+    TypeError for a target of another dtype.
 
     >>> import pyautograd as pa
     >>> round(pa.nn.functional.cross_entropy(pa.zeros(2, 4), pa.tensor([0, 3])).item(), 4)
@@ -498,6 +500,8 @@ def cross_entropy(
     target = _arguments.tensor("cross_entropy", "target", target)
     if not 0.0 <= _arguments.number("cross_entropy", "label_smoothing", label_smoothing) <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing must be between 0 and 1, not {label_smoothing}")
+    if target.dtype is uint8:
+        return cross_entropy(input, target.to(int64), weight, ignore_index, reduction, label_smoothing)
     if target.dtype is not int64:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, classes, shape = _rows_and_classes("cross_entropy", input, target)
@@ -537,12 +541,14 @@ def nll_loss(
 ) -> Tensor:
     """Mean of -input[target]: `cross_entropy` of log-probabilities.
 
-    Shapes, result and what it **raises** are those of `cross_entropy`; targets are int64 classes alone.
+    Shapes, result and what it **raises** are those of `cross_entropy`; targets are classes alone, int64 or uint8.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.nll_loss(pa.tensor([[-1.0, -2.0], [-3.0, -4.0]]), pa.tensor([0, 1])).item()
     2.5
     """
+    if isinstance(target, Tensor) and target.dtype is uint8:
+        target = target.to(int64)
     _check_int64("nll_loss", "target", target)
     ignore_index = operator.index(ignore_index)  # not every object that is an index compares with a Tensor
     rows, classes, shape = _rows_and_classes("nll_loss", input, target)

@@ -56,6 +56,8 @@ OPTIONS: dict[str, list[Any]] = {
 # Arguments for what cannot be called with those that the names of its parameters stand for
 CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.arange": [(4,), (1, 9, 2), (0.5, 2.0, 0.25)],
+    "pa.can_cast": [(pa.int64, pa.uint8)],
+    "pa.promote_types": [(pa.int32, pa.uint8)],
     "pa.full": [((2, 3), pa.tensor(0.5)), ((2,), pa.tensor(3)), ((2,), 7)],
     "pa.where": [(matrix() > 0.3, matrix(), probabilities()[:, :1]), (matrix() > 0.3, matrix(), 0.5)],
     "pa.tensor": [(matrix(),), ([0.5, pa.tensor(0.25)],), ([1, 2],)],

@@ -19,7 +19,7 @@ ROWS = [4, 6, 5, 1, 9, 2, 0, 12]
 # What gives a number of rows away, takes a part of them, makes rows that are not alike, or has its weight in two rows
 REFUSED = {
     *(f"{prefix}.{name}" for prefix in ("pa", "Tensor") for name in ("chunk", "tril", "triu", "unbind")),
-    *(f"Tensor.{name}" for name in ("__iter__", "tolist", "numel", "nelement", "shape", "size")),
+    *(f"Tensor.{name}" for name in ("__iter__", "tolist", "numel", "nelement", "nbytes", "shape", "size")),
     *(f"init.{name}_" for name in ("eye", "kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform")),
     *(f"{prefix}.{name}" for prefix in ("pa", "Tensor") for name in (
         "scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put",
