@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyautograd import _core, _grad_mode, _updates
+from pyautograd import _core, _updates
 from pyautograd._batch import rows_of
 from pyautograd._core import Node, TraceError, is_traced_scalar
 from pyautograd._guards import StepGuards
 from pyautograd._puts import Outputs, Put
 from pyautograd._rows import Bounds
 from pyautograd._signature import NUMBER, Call
-from pyautograd._structure import Constant, flatten, outline, rebuild
+from pyautograd._structure import Constant, outline, rebuild
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
@@ -62,11 +62,9 @@ class Recorded(NamedTuple):
 
 
 def run_eagerly(function: Callable[..., Any], call: Call) -> Any:
-    """What a function returns, as a program would give it."""
-    outputs: list[Any] = []
+    """What a function returns for the arguments of a program."""
     with call.with_tensors() as (args, kwargs):
-        structure = flatten(function(*args, **kwargs), outputs, Node)
-    return rebuild(structure, iter([_as_given(output, _is_live(output)) for output in outputs]))
+        return function(*args, **kwargs)
 
 
 def record(
@@ -262,19 +260,11 @@ def _references(objects: list[Any]) -> list[int]:
     return [sys.getrefcount(objects[i]) for i in range(len(objects))]
 
 
-def _is_live(output: Any) -> bool:
-    """Has a tensor a history that a backward can go through?"""
-    return bool(output.requires_grad and (output.is_leaf or output._prev))
-
-
 def _as_given(output: Any, is_live: bool) -> Any:
-    """A result of the eager step as a program gives it: the caller's own, with the history that it has, or none."""
-    with _grad_mode.set_grad_enabled(is_live):
-        if isinstance(output, Value):
-            given: Any = output * 1.0 if is_live else Value(output.data)
-        else:
-            given = output.clone() if is_live else output.detach().clone()
-            given.requires_grad = output.requires_grad if output.is_leaf else is_live
+    """A result of the eager step as a program gives it: without the history that a backward has freed."""
+    if is_live or output.is_leaf:
+        return output
+    given: Any = Value(output.data) if isinstance(output, Value) else output.detach()
     if output.grad is not None:
         given.grad = output.grad
     return given

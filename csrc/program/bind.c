@@ -384,20 +384,26 @@ static pa_status new_result_gradient(pa_program *p, const pa_result *r, pa_node 
     return PA_OK;
 }
 
-/* The argument or captured tensor whose memory a buffer is. */
-static pa_node *tensor_at(const pa_program *p, pa_node *const *in, int32_t buffer) {
-    for (int32_t i = 0; i < p->n_inputs; i++)
-        if (p->inputs[i].buffer == buffer) return in[i];
-    int32_t i = 0;
-    while (p->captured[i].buffer != buffer) i++;
-    return pa_captured_node(&p->captured[i], in);
-}
-
 static pa_status new_view(const pa_program *p, pa_node *const *in, const pa_result *r, pa_node **out) {
     const pa_node *like = p->nodes[r->node];
-    pa_node *base = tensor_at(p, in, r->buffer);
+    pa_node *base = final_tensor(p, in, r->buffer);
     return pa_node_view(base, like->dtype, like->ndim, pa_node_shape(like), pa_node_strides(like),
                         p->offset_of[r->node], out);
+}
+
+/* The first of several in one memory brings it, the others find it there. */
+static pa_status new_in_memory(pa_program *p, int32_t i, pa_node **results) {
+    const pa_result *r = &p->results[i];
+    const pa_node *like = p->nodes[r->node];
+    const pa_buffer *buffer = &p->buffers[r->buffer];
+    pa_storage *memory = r->memory == i ? NULL : pa_node_storage(results[r->memory]);
+    if (memory == NULL) PA_TRY(pa_storage_new(buffer->bytes, &memory));
+    pa_status status = pa_node_over(like->dtype, like->ndim, pa_node_shape(like), pa_node_strides(like), memory,
+                                    memory->data + p->offset_of[r->node], &results[i]);
+    if (r->memory == i && status == PA_OK && buffer->kind == PA_BUFFER_RESULT)
+        pa_program_rebind(p, r->buffer, memory->data);
+    if (r->memory == i) pa_storage_release(memory);
+    return status;
 }
 
 pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **results) {
@@ -416,22 +422,35 @@ pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **re
             PA_TRY(new_view(p, in, r, &results[i]));
             continue;
         }
-        if (r->is_value)
+        bool shares = r->memory >= 0 && in != NULL;
+        if (shares)
+            PA_TRY(new_in_memory(p, i, results));
+        else if (r->is_value)
             PA_TRY(pa_value_new(0, &results[i]));
         else
             PA_TRY(pa_node_new_like(like, &results[i]));
-        if (!r->copied) pa_program_rebind(p, r->buffer, pa_node_data(results[i]));
+        if (!r->copied && !shares) pa_program_rebind(p, r->buffer, pa_node_data(results[i]));
         if (r->requires_grad) results[i]->flags |= PA_REQUIRES_GRAD;
         if (r->gradient >= 0) PA_TRY(new_result_gradient(p, r, results[i]));
     }
     return PA_OK;
 }
 
-void pa_program_copy_results(const pa_program *p, bool puts_alone, pa_node *const *results) {
-    for (int32_t i = 0; i < p->n_results; i++)
-        if (p->results[i].copied &&
-            (puts_alone ? p->results[i].is_put : !p->results[i].is_place && !p->results[i].is_view)) {
-            const pa_node *from = p->nodes[p->results[i].node];
+/* Of one memory it is the first that has it filled. */
+static void copy_memory(const pa_program *p, int32_t i, pa_node *result) {
+    const pa_buffer *buffer = &p->buffers[p->results[i].buffer];
+    if (p->results[i].memory == i && buffer->kind != PA_BUFFER_RESULT)
+        memcpy(pa_node_storage(result)->data, buffer->at, buffer->bytes);
+}
+
+void pa_program_copy_results(const pa_program *p, bool is_run, pa_node *const *results) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_result *r = &p->results[i];
+        const pa_node *from = p->nodes[r->node];
+        bool is_wanted = is_run ? r->is_put : !r->is_place && !r->is_view;
+        if (is_wanted && r->memory >= 0 && !is_run)
+            copy_memory(p, i, results[i]);
+        else if (is_wanted && r->copied)
             pa_node_gather(from, from->dtype, pa_node_data(results[i]));
-        }
+    }
 }

@@ -31,10 +31,11 @@ bool pa_program_exchange(pa_program *p, int32_t captured, pa_node *node);
 /* Binds arguments, captured tensors and their gradients. */
 pa_status pa_program_bind(pa_program *p, int n, pa_node *const *in, const double *numbers);
 
-/* Makes the results, and binds those that the step writes itself; copies the others, or the puts alone, when it has run.
-   A result that is a place is what stands there, where there are arguments, and else a copy. */
+/* Makes the results, and binds those that the step writes itself; copies the others when it has run. A result that is a
+   place is what stands there, and results share memory, where there are arguments; in a run puts alone are copied, each
+   to its own memory. */
 pa_status pa_program_new_results(pa_program *p, pa_node *const *in, pa_node **results);
-void pa_program_copy_results(const pa_program *p, bool puts_alone, pa_node *const *results);
+void pa_program_copy_results(const pa_program *p, bool is_run, pa_node *const *results);
 
 /* The gradients that the step made become the captured tensors'; or are released, where it failed. */
 void pa_program_commit(pa_program *p, pa_node *const *in);

@@ -111,7 +111,17 @@ static bool is_over_values(const pa_log *log) {
 
 /* ---- compiling ---- */
 
-/* Straight-line code gives a history to Values, by a sweep for each; else, the step is taken op by op. */
+/* Straight-line code makes each result by itself. */
+static bool share_memory(int n, pa_node *const *outputs) {
+    for (int i = 0; i < n; i++) {
+        const pa_storage *storage = pa_node_storage(outputs[i]);
+        for (int k = 0; k < i && storage != NULL; k++)
+            if (pa_node_storage(outputs[k]) == storage) return true;
+    }
+    return false;
+}
+
+/* It gives a history to Values, by a sweep for each; else, the step is taken op by op. */
 static pa_status has_histories_of_values(const pa_log *log, int n, pa_node *const *outputs, bool *fits) {
     enum { MOST_SWEEPS = 64 };
     bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
@@ -163,7 +173,7 @@ static pa_status compile(pa_program *p, const pa_log *log, const pa_log *other, 
                          pa_node *const *outputs) {
     bool fits = false;
     PA_TRY(has_histories_of_values(log, n_outputs, outputs, &fits));
-    bool over_values = is_over_values(log) && fits && other == NULL;
+    bool over_values = is_over_values(log) && fits && other == NULL && !share_memory(n_outputs, outputs);
     PA_TRY(over_values ? pa_lower_values(p, log, n_outputs, outputs)
                        : pa_lower_tensors(p, log, other, n_outputs, outputs));
     bind_values(p);

@@ -176,6 +176,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
     pa_result *r = &l->p->results[i];
     *r = (pa_result){.is_number = pa_is_traced_number(output),
                      .is_value = (output->flags & PA_IS_VALUE) != 0,
+                     .memory = -1,
                      .gradient = -1,
                      .carried = -1,
                      .number = -1,

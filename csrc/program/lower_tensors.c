@@ -274,6 +274,29 @@ static void find_writes(pa_lowering *l) {
     }
 }
 
+/* A place, or memory of one: a fresh one only where the plain call makes it. */
+static bool is_of_place(const pa_buffer *b) {
+    return b->kind == PA_BUFFER_INPUT || b->kind == PA_BUFFER_CAPTURED || b->kind == PA_BUFFER_GRADIENT ||
+           b->kind == PA_BUFFER_ENTRY_GRADIENT;
+}
+
+static bool is_own(const pa_result *r) { return !r->is_number && !r->is_value && !r->is_place && !r->is_view; }
+
+/* Results that share memory in the plain call do so in a program: they look at one buffer now, before any pass. One that
+   is not contiguous looks at its own in the same way. */
+static void find_shared_memory(pa_program *p) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        pa_result *r = &p->results[i];
+        if (!is_own(r)) continue;
+        if (!pa_node_is_contiguous(p->nodes[r->node])) r->memory = i;
+        for (int32_t k = 0; k < i; k++) {
+            if (p->results[k].buffer != r->buffer || !is_own(&p->results[k])) continue;
+            r->memory = p->results[k].memory = k;
+            break;
+        }
+    }
+}
+
 static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
     pa_program *p = l->p;
     for (int i = 0; i < n; i++) {
@@ -292,10 +315,10 @@ static pa_status lower_results(pa_lowering *l, int n, pa_node *const *outputs) {
         r->is_gradient = is_whole && (b->kind == PA_BUFFER_GRADIENT || b->kind == PA_BUFFER_ENTRY_GRADIENT) &&
                          !r->is_value && !r->is_number;
         r->is_place = r->is_place || r->is_gradient;
-        r->is_view = !r->is_number && !r->is_value && !r->is_place &&
-                     (b->kind == PA_BUFFER_INPUT || b->kind == PA_BUFFER_CAPTURED);
+        r->is_view = is_own(r) && is_of_place(b);
         PA_TRY(pa_lower_result_gradient(l, variable, r));
     }
+    find_shared_memory(p);
     return PA_OK;
 }
 

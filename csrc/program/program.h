@@ -155,7 +155,8 @@ typedef struct pa_result {
     bool copied;      /* a view, an input, a parameter: its elements are gathered at the end */
     bool is_place;    /* an argument or a captured tensor itself, or, */
     bool is_gradient; /* the gradient of one itself, as the step finds it or leaves it */
-    bool is_view;     /* of an argument or a captured tensor */
+    bool is_view;     /* of one of these */
+    int32_t memory;   /* the first of several results that lie in one memory, in which it lies too; -1: in its own */
     bool is_put;      /* goes into a place of the world */
     bool is_number, is_value;
     bool requires_grad;              /* a leaf that the step makes */

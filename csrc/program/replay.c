@@ -38,18 +38,12 @@ static pa_status run_long_step(pa_program *p, int n, pa_node *const *in, pa_hold
 
 /* Of a step that has failed on its way, what it may have put into places before is the caller's; nothing else is. */
 static void keep_puts(const pa_program *p, pa_node **results) {
+    if (p->failed != NULL) pa_program_copy_results(p, false, results);
+    if (p->failed != NULL) pa_history_settle(p, results);
     for (int32_t i = 0; i < p->n_results; i++) {
-        const pa_result *r = &p->results[i];
-        if (results[i] == NULL || (p->failed != NULL && r->is_put && r->part < 0)) continue;
+        if (results[i] == NULL || (p->failed != NULL && p->results[i].is_put)) continue;
         pa_node_release(results[i]);
         results[i] = NULL;
-    }
-    if (p->failed == NULL) return;
-    for (int32_t i = 0; i < p->n_results; i++) {
-        const pa_result *r = &p->results[i];
-        const pa_node *from = p->nodes[r->node];
-        if (results[i] != NULL && r->copied && !r->is_place && !r->is_view)
-            pa_node_gather(from, from->dtype, pa_node_data(results[i]));
     }
 }
 
@@ -338,11 +332,37 @@ static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t fir
     return check_order(e, first, pa_node_shape(e->data[0])[0]);
 }
 
+/* Is it a tensor of the world, or a view of one, and not one of those that only move from place to place? */
+static bool lasts(const pa_program *p, int32_t result) {
+    const pa_result *r = &p->results[result];
+    for (int32_t k = 0; k < p->n_results; k++)
+        if (p->results[k].carried >= 0 && p->captured[p->results[k].carried].result == result) return false;
+    return (r->is_view || r->is_place) && p->buffers[r->buffer].kind != PA_BUFFER_INPUT;
+}
+
+/* A run makes what it puts anew, each in a memory of its own. */
+static bool puts_are_apart(const pa_program *p) {
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_result *r = &p->results[i];
+        if (r->is_put && lasts(p, i)) return false;
+        for (int32_t k = 0; k < i && r->is_put; k++) {
+            const pa_result *other = &p->results[k];
+            bool shares = r->is_view ? other->buffer == r->buffer : r->memory >= 0 && other->memory == r->memory;
+            if (other->is_put && shares) return false;
+        }
+    }
+    return true;
+}
+
 const char *pa_program_run_obstacle(const pa_program *p) {
     if (p->n_hosts > 0) return "the step calls Python, which may look at what each step leaves";
     for (int32_t i = 0; i < p->n_captured; i++)
         if (p->captured[i].input >= 0) return "the step writes into an argument, or makes a gradient of one";
     if (p->shares_gradients) return "the step makes a tensor the gradient of another";
+    if (!puts_are_apart(p)) return "the step puts tensors into places that share memory with others";
+    for (int32_t i = 0; i < p->n_results; i++)
+        if (p->results[i].is_put && p->results[i].part >= 0)
+            return "the step puts a tensor with a history into a place";
     return is_steady(p) ? NULL : "a step leaves gradients or tensors in other places than where it finds them";
 }
 

@@ -76,7 +76,10 @@ static PyObject *recording_leak(PyObject *self, PyObject *known) {
 
 static PyObject *recording_release_outputs(PyObject *self, PyObject *Py_UNUSED(unused)) {
     const pa_recording_object *r = (pa_recording_object *)self;
-    for (int i = 0; i < r->n_outputs; i++) r->outputs[i]->flags &= (uint16_t)~PA_BORN_RECORDING;
+    for (int i = 0; i < r->n_outputs; i++) {
+        unsigned stands_for_numbers = pa_is_traced_number(r->outputs[i]) ? 0 : PA_TRACED_SCALAR;
+        r->outputs[i]->flags &= (uint16_t)~(PA_BORN_RECORDING | stands_for_numbers);
+    }
     Py_RETURN_NONE;
 }
 

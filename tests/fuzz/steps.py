@@ -118,6 +118,11 @@ STATEMENTS = table(r"""
 1 | |4 10  |      | with pa.no_grad():\n {=V} = ({V} + {=}).tanh()
 2 | |4     |      | {=v} = Value(({v}).tanh().data)
 1 | |2     |      | {=v}.data = {v}.data * 0.5
+1 |X|4 12  |      | {new} = ({X} * 1.0).detach()\n{=X} = {new}
+1 |X|4 12  |      | {new} = ({X} * 1.0).detach()\n{=V} = {new}[1]
+1 |X|4 12  |      | {new} = ({X} * 1.0).detach()\n{=X} = {new}\n{=V} = {new}[0]
+1 |S|5 12  |log   | {new} = {S} * 1.0\nlog.append({new}.detach())
+1 | |4 12  |      | {=V} = {X}[0].detach()
 2 | |2     |      | {=V}.mul_(0.5)
 2 | |2     |      | {=X}[0] = {V}.detach()
 1 | |2     |      | {=V}[1:] += {S}.detach()
@@ -180,7 +185,6 @@ TRAINING = table(r"""
 """)
 
 
-# A view of a place comes as a fresh tensor: only sums and products of parts of places are returned
 RETURNS = table(r"""
 8 | |12    |      | {loss}
 3 | |12    |T     | {loss}, {X} * 1.0
@@ -192,6 +196,11 @@ RETURNS = table(r"""
 1 | |7     |      | {loss}, {loss}.item()
 1 | |7     |      | {"loss": {loss}, "twice": {loss}.item() * 2.0}
 1 | |6     |      | {loss}, {f} * 2.0
+1 | |12    |T     | (a := {loss}), a.detach()
+1 | |12    |T     | {loss}, (a := {X} * 1.0), a.view(-1), a[1:]
+1 | |12    |T     | {loss}, *({X} * 1.0).chunk(2)
+1 | |12    |T     | {loss}, [{X}[:2], {X}.T, {V}[1:]]
+1 | |12    |T     | {loss}, {=X}.detach(), {=V}[::2]
 1 | |12    |T     | Out({loss}, {X} * 1.0)
 1 | |12    |T     | collections.OrderedDict(loss={loss}, h={X} * 1.0)
 1 | |12    |v     | {loss}, [{v}, {v}]
