@@ -120,6 +120,10 @@ MEANING: dict[str, Any] = {
     "SIN": math.sin, "COS": math.cos, "TANH": math.tanh, "ERF": math.erf,
     "SIGMOID": lambda x: 1 / (1 + math.exp(-x)),
     "SOFTPLUS_TAIL": lambda x: math.log1p(math.exp(-abs(x))),
+    "TRUNC": math.trunc, "EXP2": math.exp2, "LOG2": math.log2, "LOG10": math.log10, "TAN": math.tan,
+    "ASIN": math.asin, "ACOS": math.acos, "ATAN": math.atan, "ATAN2": math.atan2, "SINH": math.sinh, "COSH": math.cosh,
+    "ASINH": math.asinh, "ACOSH": math.acosh, "ATANH": math.atanh, "HYPOT": math.hypot, "ERFC": math.erfc,
+    "AND": lambda x, y: x and y, "SOFTPLUS": lambda x: math.log1p(math.exp(x)),
     "GELU_INNER": lambda x: 0.7978845608028654 * (x + 0.044715 * x * x * x),
 }  # fmt: skip
 
@@ -142,18 +146,20 @@ def shown(numbers: list[float]) -> str:
 
 
 def results(row: Row) -> tuple[list[list[float]], list[float]]:
-    """Three numbers for each operand, and what the row makes of them."""
+    """The first three numbers for each operand on which the op is defined, and what the row makes of them."""
     parameters = [float(parameter.partition("=")[2]) for parameter in row.parameters]
     b = [[2.0, 0.5 if row.kind == "COMPARE" else 0.25, -1.0]] if row.is_binary else []
-    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75]):  # the first where the op is defined
+    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75], [1.0, 1.5, 3.0]):
         try:
             operands = [a, *b]
-            return operands, [
+            found = [
                 evaluate(row.forward, dict(zip("AB", numbers)) | dict(zip("PQ", parameters)))
                 for numbers in zip(*operands)
             ]
         except ValueError:
             continue
+        if not any(0 < abs(number) < 1e-3 for number in found):  # four digits show the others
+            return operands, found
     raise ValueError(f"{row.name}: not defined on any of the examples")
 
 
@@ -361,8 +367,13 @@ def representation(row: Row) -> str:
     )
 
 
+def _order(name: str) -> tuple[bool, list[str | int]]:
+    """As ruff sorts names: those in capitals first, and numbers within them by their size."""
+    return not name.isupper(), [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def exported(names: list[str]) -> str:
-    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    listed = ", ".join(f'"{name}"' for name in sorted(names, key=_order))
     if len(listed) < 106:
         return f"__all__ = [{listed}]\n"
     lines = textwrap.indent(textwrap.fill(f"{listed},", 112), "    ")

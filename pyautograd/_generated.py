@@ -12,9 +12,12 @@ from pyautograd import _ops
 from pyautograd._core import Node, Tensor, Value, apply
 
 __all__ = [
-    "abs", "ceil", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "ge", "gt", "le", "leaky_relu", "log",
-    "log1p", "log_sigmoid", "lt", "maximum", "minimum", "mul", "ne", "neg", "reciprocal", "relu", "round",
-    "sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "tanh",
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "celu", "cos", "cosh", "div", "elu",
+    "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hypot", "le", "leaky_relu", "log", "log1p", "log2", "log10", "log_sigmoid", "logaddexp", "lt",
+    "maximum", "minimum", "mish", "mul", "ne", "neg", "reciprocal", "relu", "round", "selu", "sigmoid", "sign",
+    "silu", "sin", "sinh", "softplus", "softshrink", "softsign", "sqrt", "square", "tan", "tanh", "tanhshrink",
+    "trunc",
 ]  # fmt: skip
 
 
@@ -386,6 +389,360 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return apply(_ops.softplus, input, beta, threshold)
 
 
+def trunc(input: Tensor) -> Tensor:
+    """Elementwise a without its fraction.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
+    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.trunc(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.,  0.,  3.])
+    """
+    return apply(_ops.trunc, input)
+
+
+def exp2(input: Tensor) -> Tensor:
+    """Elementwise 2^a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.exp2(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.3536, 1.4142, 8.0000])
+    """
+    return apply(_ops.exp2, input)
+
+
+def log2(input: Tensor) -> Tensor:
+    """Elementwise log2 a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.log2(pa.tensor([0.5, 1.0, 3.0]))
+    tensor([-1.0000,  0.0000,  1.5850])
+    """
+    return apply(_ops.log2, input)
+
+
+def log10(input: Tensor) -> Tensor:
+    """Elementwise log10 a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.log10(pa.tensor([0.5, 1.0, 3.0]))
+    tensor([-0.3010,  0.0000,  0.4771])
+    """
+    return apply(_ops.log10, input)
+
+
+def tan(input: Tensor) -> Tensor:
+    """Elementwise tan a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.tan(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-14.1014,   0.5463,  -0.1425])
+    """
+    return apply(_ops.tan, input)
+
+
+def asin(input: Tensor) -> Tensor:
+    """Elementwise arc sine a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.asin(pa.tensor([0.25, 0.5, 0.75]))
+    tensor([0.2527, 0.5236, 0.8481])
+    """
+    return apply(_ops.asin, input)
+
+
+def acos(input: Tensor) -> Tensor:
+    """Elementwise arc cosine a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.acos(pa.tensor([0.25, 0.5, 0.75]))
+    tensor([1.3181, 1.0472, 0.7227])
+    """
+    return apply(_ops.acos, input)
+
+
+def atan(input: Tensor) -> Tensor:
+    """Elementwise arc tangent a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.atan(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.9828,  0.4636,  1.2490])
+    """
+    return apply(_ops.atan, input)
+
+
+def atan2(input: Any, other: Any) -> Tensor:
+    """Elementwise the angle of the point (b, a).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.atan2(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-0.6435,  1.1071,  1.8925])
+    """
+    return apply(_ops.atan2, input, other)
+
+
+def sinh(input: Tensor) -> Tensor:
+    """Elementwise sinh a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.sinh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-2.1293,  0.5211, 10.0179])
+    """
+    return apply(_ops.sinh, input)
+
+
+def cosh(input: Tensor) -> Tensor:
+    """Elementwise cosh a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.cosh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([ 2.3524,  1.1276, 10.0677])
+    """
+    return apply(_ops.cosh, input)
+
+
+def asinh(input: Tensor) -> Tensor:
+    """Elementwise inverse of sinh.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.asinh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.1948,  0.4812,  1.8184])
+    """
+    return apply(_ops.asinh, input)
+
+
+def acosh(input: Tensor) -> Tensor:
+    """Elementwise inverse of cosh.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.acosh(pa.tensor([1.0, 1.5, 3.0]))
+    tensor([0.0000, 0.9624, 1.7627])
+    """
+    return apply(_ops.acosh, input)
+
+
+def atanh(input: Tensor) -> Tensor:
+    """Elementwise inverse of tanh.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.atanh(pa.tensor([0.25, 0.5, 0.75]))
+    tensor([0.2554, 0.5493, 0.9730])
+    """
+    return apply(_ops.atanh, input)
+
+
+def hypot(input: Any, other: Any) -> Tensor:
+    """Elementwise sqrt(a^2 + b^2).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.hypot(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([2.5000, 0.5590, 3.1623])
+    """
+    return apply(_ops.hypot, input, other)
+
+
+def logaddexp(input: Any, other: Any) -> Tensor:
+    """Elementwise ln(e^a + e^b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.logaddexp(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([2.0298, 1.0759, 3.0181])
+    """
+    return apply(_ops.logaddexp, input, other)
+
+
+def erfc(input: Tensor) -> Tensor:
+    """Elementwise 1 - erf a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.erfc(pa.tensor([0.25, 0.5, 0.75]))
+    tensor([0.7237, 0.4795, 0.2888])
+    """
+    return apply(_ops.erfc, input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """Elementwise min(max(a, min_val), max_val).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.hardtanh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    return apply(_ops.hardtanh, input, min_val, max_val)
+
+
+def hardsigmoid(input: Tensor) -> Tensor:
+    """Elementwise min(max(a + 3, 0), 6) / 6.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.hardsigmoid(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.2500, 0.5833, 1.0000])
+    """
+    return apply(_ops.hardsigmoid, input)
+
+
+def hardswish(input: Tensor) -> Tensor:
+    """Elementwise a min(max(a + 3, 0), 6) / 6.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.hardswish(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.3750,  0.2917,  3.0000])
+    """
+    return apply(_ops.hardswish, input)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Elementwise a if |a| > lambd else 0.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.hardshrink(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.5000,  0.0000,  3.0000])
+    """
+    return apply(_ops.hardshrink, input, lambd)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Elementwise a moved towards 0 by lambd, and 0 where |a| <= lambd.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.softshrink(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.0000,  0.0000,  2.5000])
+    """
+    return apply(_ops.softshrink, input, lambd)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """Elementwise a - tanh a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.tanhshrink(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.5949,  0.0379,  2.0049])
+    """
+    return apply(_ops.tanhshrink, input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """Elementwise a / (1 + |a|).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.softsign(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.6000,  0.3333,  0.7500])
+    """
+    return apply(_ops.softsign, input)
+
+
+def selu(input: Tensor) -> Tensor:
+    """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.selu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.3658,  0.5254,  3.1521])
+    """
+    return apply(_ops.selu, input)
+
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.celu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.7769,  0.5000,  3.0000])
+    """
+    return apply(_ops.celu, input, alpha)
+
+
+def mish(input: Tensor) -> Tensor:
+    """Elementwise a tanh(ln(1 + e^a)).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.mish(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.2981,  0.3752,  2.9865])
+    """
+    return apply(_ops.mish, input)
+
+
 def eq(input: Any, other: Any) -> Tensor:
     """Elementwise a == b.
 
@@ -503,6 +860,33 @@ class TensorMethods(Node):
     tanh = tanh
     silu = silu
     softplus = softplus
+    trunc = trunc
+    exp2 = exp2
+    log2 = log2
+    log10 = log10
+    tan = tan
+    asin = asin
+    acos = acos
+    atan = atan
+    atan2 = atan2
+    sinh = sinh
+    cosh = cosh
+    asinh = asinh
+    acosh = acosh
+    atanh = atanh
+    hypot = hypot
+    logaddexp = logaddexp
+    erfc = erfc
+    hardtanh = hardtanh
+    hardsigmoid = hardsigmoid
+    hardswish = hardswish
+    hardshrink = hardshrink
+    softshrink = softshrink
+    tanhshrink = tanhshrink
+    softsign = softsign
+    selu = selu
+    celu = celu
+    mish = mish
     eq = eq
     ne = ne
     lt = lt
@@ -849,6 +1233,263 @@ class ValueMethods(Node):
         """
         return apply_value(_ops.bce, self, other)
 
+    def trunc(self) -> Value:
+        """a without its fraction.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).trunc():.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.trunc, self)
+
+    def exp2(self) -> Value:
+        """2^a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).exp2():.4f}"
+        '1.4142'
+        """
+        return apply_value(_ops.exp2, self)
+
+    def log2(self) -> Value:
+        """log2 a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.0).log2():.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.log2, self)
+
+    def log10(self) -> Value:
+        """log10 a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.0).log10():.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.log10, self)
+
+    def tan(self) -> Value:
+        """tan a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).tan():.4f}"
+        '0.5463'
+        """
+        return apply_value(_ops.tan, self)
+
+    def asin(self) -> Value:
+        """arc sine a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).asin():.4f}"
+        '0.5236'
+        """
+        return apply_value(_ops.asin, self)
+
+    def acos(self) -> Value:
+        """arc cosine a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).acos():.4f}"
+        '1.0472'
+        """
+        return apply_value(_ops.acos, self)
+
+    def atan(self) -> Value:
+        """arc tangent a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).atan():.4f}"
+        '0.4636'
+        """
+        return apply_value(_ops.atan, self)
+
+    def atan2(self, other: Any) -> Value:
+        """the angle of the point (b, a).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).atan2(0.25):.4f}"
+        '1.1071'
+        """
+        return apply_value(_ops.atan2, self, other)
+
+    def sinh(self) -> Value:
+        """sinh a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).sinh():.4f}"
+        '0.5211'
+        """
+        return apply_value(_ops.sinh, self)
+
+    def cosh(self) -> Value:
+        """cosh a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).cosh():.4f}"
+        '1.1276'
+        """
+        return apply_value(_ops.cosh, self)
+
+    def asinh(self) -> Value:
+        """inverse of sinh.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).asinh():.4f}"
+        '0.4812'
+        """
+        return apply_value(_ops.asinh, self)
+
+    def acosh(self) -> Value:
+        """inverse of cosh.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(1.5).acosh():.4f}"
+        '0.9624'
+        """
+        return apply_value(_ops.acosh, self)
+
+    def atanh(self) -> Value:
+        """inverse of tanh.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).atanh():.4f}"
+        '0.5493'
+        """
+        return apply_value(_ops.atanh, self)
+
+    def hypot(self, other: Any) -> Value:
+        """sqrt(a^2 + b^2).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).hypot(0.25):.4f}"
+        '0.5590'
+        """
+        return apply_value(_ops.hypot, self, other)
+
+    def logaddexp(self, other: Any) -> Value:
+        """ln(e^a + e^b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).logaddexp(0.25):.4f}"
+        '1.0759'
+        """
+        return apply_value(_ops.logaddexp, self, other)
+
+    def erfc(self) -> Value:
+        """1 - erf a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).erfc():.4f}"
+        '0.4795'
+        """
+        return apply_value(_ops.erfc, self)
+
+    def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Value:
+        """min(max(a, min_val), max_val).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).hardtanh():.4f}"
+        '0.5000'
+        """
+        return apply_value(_ops.hardtanh, self, min_val, max_val)
+
+    def hardsigmoid(self) -> Value:
+        """min(max(a + 3, 0), 6) / 6.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).hardsigmoid():.4f}"
+        '0.5833'
+        """
+        return apply_value(_ops.hardsigmoid, self)
+
+    def hardswish(self) -> Value:
+        """a min(max(a + 3, 0), 6) / 6.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).hardswish():.4f}"
+        '0.2917'
+        """
+        return apply_value(_ops.hardswish, self)
+
+    def hardshrink(self, lambd: float = 0.5) -> Value:
+        """a if |a| > lambd else 0.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).hardshrink():.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.hardshrink, self, lambd)
+
+    def softshrink(self, lambd: float = 0.5) -> Value:
+        """a moved towards 0 by lambd, and 0 where |a| <= lambd.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).softshrink():.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.softshrink, self, lambd)
+
+    def tanhshrink(self) -> Value:
+        """a - tanh a.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).tanhshrink():.4f}"
+        '0.0379'
+        """
+        return apply_value(_ops.tanhshrink, self)
+
+    def softsign(self) -> Value:
+        """a / (1 + |a|).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).softsign():.4f}"
+        '0.3333'
+        """
+        return apply_value(_ops.softsign, self)
+
+    def selu(self) -> Value:
+        """1.0507 a if a > 0 else 1.7581 (e^a - 1).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).selu():.4f}"
+        '0.5254'
+        """
+        return apply_value(_ops.selu, self)
+
+    def celu(self, alpha: float = 1.0) -> Value:
+        """a if a > 0 else alpha (e^(a/alpha) - 1).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).celu():.4f}"
+        '0.5000'
+        """
+        return apply_value(_ops.celu, self, alpha)
+
+    def mish(self) -> Value:
+        """a tanh(ln(1 + e^a)).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).mish():.4f}"
+        '0.3752'
+        """
+        return apply_value(_ops.mish, self)
+
 
 # What ops send back to their operands a; b; c, given the gradient g of their result y.
 RULES = {
@@ -892,6 +1533,33 @@ RULES = {
     "hinge": "-g b where p - a b > 0, else 0; -g a where p - a b > 0, else 0",
     "bce_with_logits": "g (sigmoid(a) - b); -g a",
     "bce": "g (a - b) / max((1 - a) a, 1e-12); g (max(ln(1 - a), -100) - max(ln(a), -100))",
+    "trunc": "0",
+    "exp2": "0.6931 g y",
+    "log2": "g / (0.6931 a)",
+    "log10": "g / (2.303 a)",
+    "tan": "g (1 + y^2)",
+    "asin": "g / sqrt(1 - a^2)",
+    "acos": "-g / sqrt(1 - a^2)",
+    "atan": "g / (1 + a^2)",
+    "atan2": "g b / (a^2 + b^2) unless a^2 + b^2 = 0; -g a / (a^2 + b^2) unless a^2 + b^2 = 0",
+    "sinh": "g cosh(a)",
+    "cosh": "g sinh(a)",
+    "asinh": "g / sqrt(1 + a^2)",
+    "acosh": "g / sqrt(a^2 - 1)",
+    "atanh": "g / (1 - a^2)",
+    "hypot": "g (a / y); g (b / y)",
+    "logaddexp": "g sigmoid(a - b); g sigmoid(b - a)",
+    "erfc": "-2/sqrt(pi) g e^(-a^2)",
+    "hardtanh": "g unless a >= q unless a <= p",
+    "hardsigmoid": "g / 6 where |a| < 3, else 0",
+    "hardswish": "g (a / 3 + 0.5) where |a| < 3, else g unless a < 0",
+    "hardshrink": "g unless |a| <= p",
+    "softshrink": "g unless |a| <= p",
+    "tanhshrink": "g tanh(a)^2",
+    "softsign": "g / (1 + |a|)^2",
+    "selu": "1.758 g e^a where a <= 0, else 1.051 g",
+    "celu": "g e^(a / p) where a <= 0, else g",
+    "mish": "g (tanh(softplus(a)) + a sigmoid(a) (1 - tanh(softplus(a))^2))",
     "where": "nothing; g where a; g where not a",
     "matmul": "g b^T; a^T g",
     "linear": "g b; g^T a; the sum of g over the rows",

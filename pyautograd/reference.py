@@ -734,6 +734,129 @@ def _gelu_inner(x: float) -> float:
     return 0.7978845608028654 * (x + 0.044715 * (x * x * x))  # sqrt(2 / pi)
 
 
+# Ops that need no more than two formulas: how the number is computed from the operands, and what each operand gets of
+# the gradient g. The result is y; further numbers are the op's parameters.
+
+
+def _of_one(name: str, value: Callable[..., float], to_a: Callable[..., float], **parameters: float) -> Any:
+    @_derivative(name)
+    def vjp(out: Value) -> None:
+        out._a.grad += to_a(out.grad, out._a.data, out.data, *out._extra)
+
+    def op(a: Value, *given: Number, **named: Number) -> Value:
+        extra = tuple(map(float, (parameters | dict(zip(parameters, given)) | named).values()))
+        out = _node(value(a.data, *extra), a, None, vjp)
+        out._extra = extra
+        return out
+
+    return op
+
+
+def _of_two(
+    name: str, value: Callable[..., float], to_a: Callable[..., float], to_b: Callable[..., float], symbol: str = ""
+) -> Any:
+    @_derivative(name, symbol)
+    def vjp(out: Value) -> None:
+        a, b, g, y = out._a, out._b, out.grad, out.data
+        x, z = a.data, b.data
+        a.grad += to_a(g, x, z, y)
+        b.grad += to_b(g, x, z, y)
+
+    def op(a: Value, other: Operand) -> Value:
+        b = other if isinstance(other, Value) else Value(other)
+        return _node(value(a.data, b.data), a, b, vjp)
+
+    return op
+
+
+_trunc = _of_one("trunc", lambda a: _whole(math.trunc, a), lambda g, a, y: 0.0)
+_exp2 = _of_one("exp2", lambda a: _or_inf(math.exp2, a), lambda g, a, y: g * (y * 0.6931471805599453))
+_log2 = _of_one(
+    "log2", lambda a: math.log2(a) if a > 0.0 else _ln(a), lambda g, a, y: _divide(g, a * 0.6931471805599453)
+)
+_log10 = _of_one(
+    "log10", lambda a: math.log10(a) if a > 0.0 else _ln(a), lambda g, a, y: _divide(g, a * 2.302585092994046)
+)
+_tan = _of_one("tan", lambda a: _or_nan(math.tan, a), lambda g, a, y: g * (1.0 + y * y))
+_asin = _of_one("asin", lambda a: _or_nan(math.asin, a), lambda g, a, y: _divide(g, _root(1.0 - a * a)))
+_acos = _of_one("acos", lambda a: _or_nan(math.acos, a), lambda g, a, y: -_divide(g, _root(1.0 - a * a)))
+_atan = _of_one("atan", math.atan, lambda g, a, y: g / (1.0 + a * a))
+_atan2 = _of_two(
+    "atan2",
+    math.atan2,
+    lambda g, a, b, y: _divide(g * b, a * a + b * b) if a * a + b * b else 0.0,
+    lambda g, a, b, y: -_divide(g * a, a * a + b * b) if a * a + b * b else 0.0,
+)
+_sinh = _of_one("sinh", lambda a: _or_inf(math.sinh, a), lambda g, a, y: g * _or_inf(math.cosh, a))
+_cosh = _of_one("cosh", lambda a: _or_inf(math.cosh, a), lambda g, a, y: g * _or_inf(math.sinh, a))
+_asinh = _of_one("asinh", math.asinh, lambda g, a, y: g / _root(1.0 + a * a))
+_acosh = _of_one("acosh", lambda a: _or_nan(math.acosh, a), lambda g, a, y: _divide(g, _root(a * a - 1.0)))
+_atanh = _of_one(
+    "atanh",
+    lambda a: math.copysign(math.inf, a) if abs(a) == 1.0 else _or_nan(math.atanh, a),
+    lambda g, a, y: _divide(g, 1.0 - a * a),
+)
+_hypot = _of_two("hypot", math.hypot, lambda g, a, b, y: g * _divide(a, y), lambda g, a, b, y: g * _divide(b, y))
+_logaddexp = _of_two(
+    "logaddexp",
+    lambda a, b: a + 0.6931471805599453 if a == b else _larger(a, b) + math.log1p(math.exp(-abs(a - b))),
+    lambda g, a, b, y: g * _logistic(a - b),
+    lambda g, a, b, y: g * _logistic(b - a),
+)
+_erfc = _of_one("erfc", math.erfc, lambda g, a, y: -(g * (1.1283791670955126 * math.exp(-(a * a)))))  # 2 / sqrt(pi)
+
+_hardtanh = _of_one(
+    "hardtanh",
+    lambda a, low, high: _smaller(_larger(a, low), high),
+    lambda g, a, y, low, high: 0.0 if a <= low or a >= high else g,
+    min_val=-1.0,
+    max_val=1.0,
+)
+_hardsigmoid = _of_one(
+    "hardsigmoid",
+    lambda a: _smaller(_larger(a + 3.0, 0.0), 6.0) / 6.0,
+    lambda g, a, y: g / 6.0 if abs(a) < 3.0 else 0.0,
+)
+_hardswish = _of_one(
+    "hardswish",
+    lambda a: a * _smaller(_larger(a + 3.0, 0.0), 6.0) / 6.0,
+    lambda g, a, y: g * (a / 3.0 + 0.5) if abs(a) < 3.0 else 0.0 if a < 0.0 else g,
+)
+_hardshrink = _of_one(
+    "hardshrink",
+    lambda a, p: 0.0 if abs(a) <= p else a,
+    lambda g, a, y, p: 0.0 if abs(a) <= p else g,
+    lambd=0.5,
+)
+_softshrink = _of_one(
+    "softshrink",
+    lambda a, p: 0.0 if abs(a) <= p else a - _sign_of(a) * p,
+    lambda g, a, y, p: 0.0 if abs(a) <= p else g,
+    lambd=0.5,
+)
+_tanhshrink = _of_one("tanhshrink", lambda a: a - math.tanh(a), lambda g, a, y: g * (math.tanh(a) * math.tanh(a)))
+_softsign = _of_one("softsign", lambda a: a / (1.0 + abs(a)), lambda g, a, y: g / ((1.0 + abs(a)) * (1.0 + abs(a))))
+_selu = _of_one(
+    "selu",
+    lambda a: 1.0507009873554805 * a if a > 0.0 else 1.7580993408473766 * _e_to_minus_1(a),
+    lambda g, a, y: g * (1.7580993408473766 * _e_to(a)) if a <= 0.0 else g * 1.0507009873554805,
+)
+_celu = _of_one(
+    "celu",
+    lambda a, p: a if a > 0.0 else p * _e_to_minus_1(_divide(a, p)),
+    lambda g, a, y, p: g * _e_to(_divide(a, p)) if a <= 0.0 else g,
+    alpha=1.0,
+)
+
+
+def _mish_slope(g: float, a: float, y: float) -> float:
+    t = math.tanh(_softplus_of(a))
+    return g * (t + a * _logistic(a) * (1.0 - t * t))
+
+
+_mish = _of_one("mish", lambda a: a * math.tanh(_softplus_of(a)), _mish_slope)
+
+
 # Losses: a the prediction, b the target
 
 
@@ -837,6 +960,25 @@ def _sine(x: float) -> float:
 
 def _cosine(x: float) -> float:
     return math.cos(x) if math.isfinite(x) else math.nan
+
+
+def _or_nan(function: Callable[..., float], *operands: float) -> float:
+    try:
+        return function(*operands)
+    except ValueError:
+        return math.nan
+
+
+def _or_inf(function: Callable[[float], float], x: float) -> float:
+    """For functions that grow without bound, to the left with the sign of an odd function."""
+    try:
+        return function(x)
+    except OverflowError:
+        return -math.inf if function is math.sinh and x < 0.0 else math.inf
+
+
+def _softplus_of(x: float) -> float:
+    return _larger(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 def _logistic(x: float) -> float:
@@ -946,6 +1088,11 @@ class Value(_Node):
     relu, leaky_relu, elu = _relu, _leaky_relu, _elu
     sigmoid, log_sigmoid, tanh = _sigmoid, _log_sigmoid, _tanh
     silu, softplus, gelu, gelu_tanh = _silu, _softplus, _gelu, _gelu_tanh
+    trunc, exp2, log2, log10, erfc = _trunc, _exp2, _log2, _log10, _erfc
+    tan, asin, acos, atan, atan2, hypot, logaddexp = _tan, _asin, _acos, _atan, _atan2, _hypot, _logaddexp
+    sinh, cosh, asinh, acosh, atanh = _sinh, _cosh, _asinh, _acosh, _atanh
+    hardtanh, hardsigmoid, hardswish, hardshrink = _hardtanh, _hardsigmoid, _hardswish, _hardshrink
+    softshrink, tanhshrink, softsign, selu, celu, mish = _softshrink, _tanhshrink, _softsign, _selu, _celu, _mish
     squared_error, bce, bce_with_logits = _squared_error, _bce, _bce_with_logits
 
 

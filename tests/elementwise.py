@@ -17,7 +17,9 @@ PARAMETERS = {
 # Where a row is defined and smooth, if that is not everywhere
 DOMAINS = {
     "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
-    "pow": (0.3, 3.0), "bce": (0.1, 0.9),
+    "pow": (0.3, 3.0), "bce": (0.1, 0.9), "log2": (0.1, 3.0), "log10": (0.1, 3.0), "tan": (-1.2, 1.2),
+    "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0), "atanh": (-0.9, 0.9), "atan2": (0.3, 3.0),
+    "hypot": (0.3, 3.0),
 }  # fmt: skip
 
 

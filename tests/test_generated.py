@@ -14,9 +14,9 @@ from pyautograd._generated import RULES
 PACKAGE = Path(pyautograd.__file__).parent
 TABLE = PACKAGE.parent / "csrc" / "ops.def"
 MORE = """
-UNARY(softsign, "softsign", "a / (1 + |a|)", ACTIVATION(Softsign), PARAMS(), READS_A, DIV(A, ADD(ONE, ABS(A))),
+UNARY(squash, "squash", "a / (1 + |a|)", ACTIVATION(Squash), PARAMS(), READS_A, DIV(A, ADD(ONE, ABS(A))),
       DIV(G, MUL(ADD(ONE, ABS(A)), ADD(ONE, ABS(A)))))
-UNARY(hardshrink, "hardshrink", "a if |a| > p else 0", ACTIVATION_INPLACE(Hardshrink), PARAMS("lambd=0.5"), READS_A,
+UNARY(cutoff, "cutoff", "a if |a| > p else 0", ACTIVATION_INPLACE(Cutoff), PARAMS("lambd=0.5"), READS_A,
       SELECT(GT(ABS(A), P), A, ZERO), SELECT(GT(ABS(A), P), G, ZERO))
 """
 
@@ -39,28 +39,28 @@ def test_the_generated_files_are_fresh() -> None:
 def test_a_row_becomes_function_methods_activation_module_and_rule() -> None:
     files = generate(TABLE.read_text() + MORE)
     core, functional, modules = files.values()
-    assert '"softsign"' in core.partition("]")[0]
-    function = body(core, "softsign")
+    assert '"squash"' in core.partition("]")[0]
+    function = body(core, "squash")
     assert ast.unparse(function.args) == "input: Tensor"
     assert ast.get_docstring(function).splitlines()[0] == "Elementwise a / (1 + |a|)."
-    assert ">>> pa.softsign(pa.tensor([-1.5, 0.5, 3.0]))\ntensor([-0.6000,  0.3333,  0.7500])" in ast.get_docstring(
+    assert ">>> pa.squash(pa.tensor([-1.5, 0.5, 3.0]))\ntensor([-0.6000,  0.3333,  0.7500])" in ast.get_docstring(
         function
     )
-    assert "softsign = softsign" in ast.unparse(body(core, "TensorMethods"))
-    assert "return apply_value(_ops.softsign, self)" in ast.unparse(body(core, "ValueMethods"))
-    assert '"softsign": "g / (1 + |a|)^2",' in core
-    assert '"softsign"' in functional
-    assert body(modules, "Softsign")
+    assert "squash = squash" in ast.unparse(body(core, "TensorMethods"))
+    assert "return apply_value(_ops.squash, self)" in ast.unparse(body(core, "ValueMethods"))
+    assert '"squash": "g / (1 + |a|)^2",' in core
+    assert '"squash"' in functional
+    assert body(modules, "Squash")
 
 
 def test_parameters_stand_in_every_signature() -> None:
     core, functional, modules = generate(TABLE.read_text() + MORE).values()
-    assert ast.unparse(body(core, "hardshrink").args) == "input: Tensor, lambd: float=0.5"
-    assert "Elementwise a if |a| > lambd else 0." in ast.get_docstring(body(core, "hardshrink"))
-    assert "def hardshrink(self, lambd: float=0.5)" in ast.unparse(body(core, "ValueMethods"))
-    assert ast.unparse(body(functional, "hardshrink").args) == "input: Tensor, lambd: float=0.5, inplace: bool=False"
-    assert "def __init__(self, lambd: float=0.5, inplace: bool=False)" in ast.unparse(body(modules, "Hardshrink"))
-    assert "apply(_ops.hardshrink, input, self.lambd)" in ast.unparse(body(modules, "Hardshrink"))
+    assert ast.unparse(body(core, "cutoff").args) == "input: Tensor, lambd: float=0.5"
+    assert "Elementwise a if |a| > lambd else 0." in ast.get_docstring(body(core, "cutoff"))
+    assert "def cutoff(self, lambd: float=0.5)" in ast.unparse(body(core, "ValueMethods"))
+    assert ast.unparse(body(functional, "cutoff").args) == "input: Tensor, lambd: float=0.5, inplace: bool=False"
+    assert "def __init__(self, lambd: float=0.5, inplace: bool=False)" in ast.unparse(body(modules, "Cutoff"))
+    assert "apply(_ops.cutoff, input, self.lambd)" in ast.unparse(body(modules, "Cutoff"))
 
 
 @pytest.mark.parametrize(

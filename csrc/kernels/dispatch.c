@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-extern const pa_kernels pa_kernels_baseline, pa_kernels_avx2, pa_kernels_avx512;
+extern const pa_kernels pa_kernels_baseline;
+extern pa_kernels pa_kernels_avx2, pa_kernels_avx512;
 
 const pa_kernels *pa_k = &pa_kernels_baseline;
 uint64_t pa_fpmode_bits = PA_FPMODE_FLUSH;
@@ -14,15 +15,29 @@ uint64_t pa_fpmode_bits = PA_FPMODE_FLUSH;
 static const char *const names[] = {"baseline", "avx2", "avx512"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
+#if defined(__x86_64__) && defined(__GNUC__)
+/* A table with the baseline's loops for the rows that are compiled for nothing else. */
+static const pa_kernels *completed(pa_kernels *table) {
+    for (int op = 0; op < PA_OP_COUNT; op++) {
+        for (int dtype = 0; dtype < PA_DTYPE_COUNT; dtype++)
+            if (table->forward[op][dtype] == NULL) table->forward[op][dtype] = pa_kernels_baseline.forward[op][dtype];
+        for (int i = 0; i < 2 * PA_MAX_OPERANDS; i++)
+            if (table->gradient[op][i / 2][i % 2] == NULL)
+                table->gradient[op][i / 2][i % 2] = pa_kernels_baseline.gradient[op][i / 2][i % 2];
+    }
+    return table;
+}
+#endif
+
 static const pa_kernels *find(const char *name) {
     if (strcmp(name, "baseline") == 0) return &pa_kernels_baseline;
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();
     if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &pa_kernels_avx2;
+        return completed(&pa_kernels_avx2);
     if (strcmp(name, "avx512") == 0 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
-        return &pa_kernels_avx512;
+        return completed(&pa_kernels_avx512);
 #endif
     return NULL;
 }

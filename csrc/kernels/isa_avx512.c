@@ -10,6 +10,8 @@
 #include <immintrin.h>
 
 #define ISA avx512
+#define ISA_TABLE pa_kernels
+#define WITHOUT_RARE_ROWS
 #define ISA_VECTOR_BYTES 64
 #define ISA_FMA 1
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ISA baseline
+#define ISA_TABLE const pa_kernels
 #define ISA_VECTOR_BYTES 16
 #ifdef __aarch64__
 #define ISA_FMA 1

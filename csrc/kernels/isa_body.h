@@ -3,6 +3,7 @@
    The including file turns the instruction set on (and off again after), and defines
 
        ISA                  its name, without quotes: the suffix of every function
+       ISA_TABLE            the type of the table; where WITHOUT_RARE_ROWS is defined, dispatch.c completes it
        ISA_VECTOR_BYTES     16, 32 or 64: the vectors that compilers will make of the loops
        ISA_FMA              1 where fma() is one instruction, else 0 (clang does not define __FMA__ under a pragma)
 
@@ -129,7 +130,7 @@ enum {
 #define GRADIENT(operand, formula_probe, name)                                                                         \
     [operand] = {SECOND(formula_probe, FN(name##_f32), ~), SECOND(formula_probe, FN(name##_f64), ~)}
 
-const pa_kernels FN(pa_kernels) = {
+ISA_TABLE FN(pa_kernels) = {
     .name = ISA_TEXT(ISA),
     .forward =
         {

@@ -12,6 +12,7 @@
 #define MUL(x, y) ((x) * (y))
 #define DIV(x, y) ((x) / (y))
 #define NEG(x) (-(x))
+#define SOFTPLUS(x) ADD(MAX(x, ZERO), SOFTPLUS_TAIL(x))
 #define GELU_INNER(x) MUL(NUMBER(0.7978845608028654), ADD(x, MUL(NUMBER(0.044715), MUL(x, MUL(x, x)))))
 #endif
 

@@ -44,4 +44,23 @@
 #define ERF COST_OF_CALL
 #define SIGMOID COST_OF_CALL
 #define TANH COST_OF_CALL
+#define SOFTPLUS(x) (SOFTPLUS_TAIL(x) + 2)
 #define GELU_INNER(x) ((x) + 5)
+#define TRUNC COST_1
+
+/* libm's, a number at a time: a padded group would compute its zeros too */
+#define EXP2 COST_1
+#define LOG2 COST_1
+#define LOG10 COST_1
+#define TAN COST_1
+#define ASIN COST_1
+#define ACOS COST_1
+#define ATAN COST_1
+#define SINH COST_1
+#define COSH COST_1
+#define ASINH COST_1
+#define ACOSH COST_1
+#define ATANH COST_1
+#define ERFC COST_1
+#define ATAN2 COST_2
+#define HYPOT COST_2

@@ -19,6 +19,7 @@
 #define FLOOR(x) (x)
 #define CEIL(x) (x)
 #define ROUND(x) (x)
+#define TRUNC(x) (x)
 #define BITAND(x, y) ((T)((x) & (y)))
 #define BITOR(x, y) ((T)((x) | (y)))
 #define BITXOR(x, y) ((T)((x) ^ (y)))

@@ -126,6 +126,15 @@ PA_MATH double pa_ceil_f64(double x) {
     return pa_copysign_f64(r + pa_select_f64(r < x, 1, 0), x);
 }
 
+PA_MATH float pa_trunc_f32(float x) {
+    float r = pa_round_f32(x);
+    return pa_copysign_f32(r - pa_select_f32(fabsf(r) > fabsf(x), pa_copysign_f32(1, x), 0), x);
+}
+PA_MATH double pa_trunc_f64(double x) {
+    double r = pa_round_f64(x);
+    return pa_copysign_f64(r - pa_select_f64(fabs(r) > fabs(x), pa_copysign_f64(1, x), 0), x);
+}
+
 /* ---- float: exponentials ---- */
 
 #define PA_LOG2E_F32 0x1.715476p+0f

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from pyautograd import _ops
 from pyautograd._core import Tensor, apply
-from pyautograd._generated import sigmoid, tanh
+from pyautograd._generated import hardshrink, sigmoid, softshrink, softsign, tanh, tanhshrink
 
-__all__ = ["elu", "leaky_relu", "relu", "sigmoid", "silu", "tanh"]
+__all__ = [
+    "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "selu",
+    "sigmoid", "silu", "softshrink", "softsign", "tanh", "tanhshrink",
+]  # fmt: skip
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -62,3 +65,83 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     tensor([-0.2736,  0.3112,  2.8577])
     """
     return apply(_ops.silu, input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """Elementwise min(max(a, min_val), max_val). `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.hardtanh(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    return apply(_ops.hardtanh, input, min_val, max_val)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """Elementwise min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.hardsigmoid(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.2500, 0.5833, 1.0000])
+    """
+    return apply(_ops.hardsigmoid, input)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Elementwise a min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.hardswish(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.3750,  0.2917,  3.0000])
+    """
+    return apply(_ops.hardswish, input)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1). `inplace` changes nothing: the result is always a new
+    tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.selu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.3658,  0.5254,  3.1521])
+    """
+    return apply(_ops.selu, input)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1). `inplace` changes nothing: the result is always a new
+    tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.celu(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.7769,  0.5000,  3.0000])
+    """
+    return apply(_ops.celu, input, alpha)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Elementwise a tanh(ln(1 + e^a)). `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.mish(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.2981,  0.3752,  2.9865])
+    """
+    return apply(_ops.mish, input)

@@ -10,7 +10,10 @@ from pyautograd._arguments import named
 from pyautograd._core import Tensor, apply
 from pyautograd.nn._module import Module
 
-__all__ = ["ELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
+__all__ = [
+    "CELU", "ELU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "Mish", "ReLU",
+    "SiLU", "Sigmoid", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
+]  # fmt: skip
 
 
 class ReLU(Module):
@@ -132,6 +135,225 @@ class SiLU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return apply(_ops.silu, input)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardtanh(Module):
+    """Elementwise min(max(a, min_val), max_val). `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Hardtanh()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+
+    @named
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.min_val = min_val
+        self.max_val = max_val
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.hardtanh, input, self.min_val, self.max_val)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+
+
+class Hardsigmoid(Module):
+    """Elementwise min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Hardsigmoid()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.2500, 0.5833, 1.0000])
+    """
+
+    @named
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.hardsigmoid, input)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardswish(Module):
+    """Elementwise a min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Hardswish()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.3750,  0.2917,  3.0000])
+    """
+
+    @named
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.hardswish, input)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardshrink(Module):
+    """Elementwise a if |a| > lambd else 0.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Hardshrink()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.5000,  0.0000,  3.0000])
+    """
+
+    @named
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.hardshrink, input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"lambd={self.lambd}"
+
+
+class Softshrink(Module):
+    """Elementwise a moved towards 0 by lambd, and 0 where |a| <= lambd.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Softshrink()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.0000,  0.0000,  2.5000])
+    """
+
+    @named
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.softshrink, input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"lambd={self.lambd}"
+
+
+class Tanhshrink(Module):
+    """Elementwise a - tanh a.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Tanhshrink()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.5949,  0.0379,  2.0049])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.tanhshrink, input)
+
+
+class Softsign(Module):
+    """Elementwise a / (1 + |a|).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Softsign()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.6000,  0.3333,  0.7500])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.softsign, input)
+
+
+class SELU(Module):
+    """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1). `inplace` changes nothing: the result is always a new
+    tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.SELU()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-1.3658,  0.5254,  3.1521])
+    """
+
+    @named
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.selu, input)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class CELU(Module):
+    """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1). `inplace` changes nothing: the result is always a new
+    tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.CELU()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.7769,  0.5000,  3.0000])
+    """
+
+    @named
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.celu, input, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class Mish(Module):
+    """Elementwise a tanh(ln(1 + e^a)). `inplace` changes nothing: the result is always a new tensor.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.Mish()(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([-0.2981,  0.3752,  2.9865])
+    """
+
+    @named
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return apply(_ops.mish, input)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""

@@ -13,7 +13,13 @@ import pyautograd as pa
 from pyautograd import _ops, reference
 from pyautograd.scalar import Value
 
-PIECEWISE = {"floor", "ceil", "round", "sign"}  # their gradient is 0, which differences across a step would not show
+PIECEWISE = {
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+    "trunc",
+}  # their gradient is 0, which differences across a step would not show
 
 UNARY_SHAPES = [(), (1,), (5,), (0,), (2, 3), (2, 0, 3), (1, 17, 2)]
 BINARY_SHAPES = [
