@@ -27,6 +27,7 @@ from pyautograd import (
     _paths,
     _promotion,
     _random,
+    _rearrange,
     _reduce,
     _scatter,
     _shape,
@@ -49,6 +50,7 @@ from pyautograd._memory import *
 from pyautograd._order import *
 from pyautograd._promotion import *
 from pyautograd._random import *
+from pyautograd._rearrange import *
 from pyautograd._reduce import *
 from pyautograd._scatter import *
 from pyautograd._shape import *
@@ -74,6 +76,7 @@ __all__ += _memory.__all__
 __all__ += _order.__all__
 __all__ += _promotion.__all__
 __all__ += _random.__all__
+__all__ += _rearrange.__all__
 __all__ += _reduce.__all__
 __all__ += _scatter.__all__
 __all__ += _shape.__all__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -13,16 +14,19 @@ from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._array_like import from_numpy
 from pyautograd._core import Tensor, apply
+from pyautograd._dtype import dtype as Dtype
 from pyautograd._dtype import int32, int64
 from pyautograd._rows import plain
 
 __all__ = [
-    "broadcast_to", "cat", "chunk", "concat", "expand", "expand_as", "flatten", "gather", "index_select", "movedim",
-    "permute", "ravel", "repeat", "reshape", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "tril", "triu",
-    "unbind", "unsqueeze", "view", "view_as",
+    "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat",
+    "chunk", "concat", "concatenate", "diagonal", "dsplit", "expand", "expand_as", "flatten", "gather", "hsplit",
+    "index_select", "moveaxis", "movedim", "narrow", "numel", "permute", "ravel", "repeat", "reshape", "select",
+    "split", "split_with_sizes", "squeeze", "stack", "swapaxes", "swapdims", "t", "tensor_split", "transpose", "tril",
+    "triu", "unbind", "unflatten", "unsqueeze", "view", "view_as", "vsplit",
 ]  # fmt: skip
 
-_RESHAPE, _PERMUTE, _EXPAND = range(3)
+_RESHAPE, _PERMUTE, _EXPAND, _SLICE, _DIAGONAL, _UNFOLD = range(6)  # as in pa_view_kind (csrc/kernels/ops.h)
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
@@ -39,7 +43,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
-    """As `reshape`, but never a copy. **Raises** as it does, and ValueError where strides do not allow a view.
+    """As `reshape`, but never a copy. **Raises** as it does, ValueError where strides do not allow a view, and
+    NotImplementedError for a dtype: its bytes are not seen as another's; `to` converts.
 
     >>> import pyautograd
     >>> x = pyautograd.zeros(2, 2)
@@ -48,6 +53,8 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0., 0.],
             [0., 1.]])
     """
+    if shape and isinstance(shape[0], Dtype):
+        raise NotImplementedError(f"view: bytes are not seen as {shape[0].name}; to({shape[0].name}) converts them")
     return apply(_ops.view, input, (_RESHAPE, *_dims.sizes("view", shape)))
 
 
@@ -99,6 +106,28 @@ def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tenso
     return transpose(input, axis0, axis1)
 
 
+def swapdims(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
+    """The same as `transpose`; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3).swapdims(0, 1).shape
+    (3, 2)
+    """
+    return transpose(input, dim0, dim1)
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """Matrices (..., n, m) transposed, a 0-d tensor as it is; a view. **Raises** ValueError for a vector.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3, 4).adjoint().shape
+    (2, 4, 3)
+    """
+    if _dims.ndim("adjoint", input) == 1:
+        raise ValueError(f"adjoint: a tensor of shape {input.shape} is no matrix")
+    return transpose(input, -2, -1) if input.ndim else input
+
+
 def t(input: Tensor) -> Tensor:
     """A matrix transposed, as a view; a vector or a 0-d tensor as it is. **Raises** ValueError for more than two axes.
 
@@ -135,6 +164,16 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     for place, axis in sorted(zip(places, taken, strict=True)):
         order.insert(place, axis)
     return apply(_ops.view, input, (_PERMUTE, *order[:axes]))
+
+
+def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """The same as `movedim`; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 3, 4).moveaxis(0, -1).shape
+    (3, 4, 2)
+    """
+    return movedim(input, source, destination)
 
 
 @named
@@ -186,6 +225,36 @@ def flatten(input: Tensor, start_dim: SupportsIndex = 0, end_dim: SupportsIndex 
     return _core.reshape(input, (*shape[:first], middle, *shape[last + 1 :]))
 
 
+@named
+def unflatten(input: Tensor, dim: SupportsIndex, sizes: Any) -> Tensor:
+    """An axis as several, of sizes of which one may be -1; a view. **Raises** IndexError for an axis that is not there,
+    ValueError for sizes that do not fit.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 12).unflatten(1, (3, -1)).shape
+    (2, 3, 4)
+    """
+    at = _dims.axis("unflatten", input, dim)
+    parts = list(_dims.sizes("unflatten", (sizes,), "sizes"))
+    whole = input.shape[at]
+    if parts.count(-1) == 1:
+        rest = -math.prod(parts)
+        parts[parts.index(-1)] = whole // rest if rest else 0
+    if not parts or min(parts) < 0 or math.prod(parts) != whole:
+        raise ValueError(f"unflatten: sizes {sizes} for an axis of size {whole} of shape {input.shape}")
+    return _core.reshape(input, (*input.shape[:at], *parts, *input.shape[at + 1 :]))
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.numel(pyautograd.ones(2, 3))
+    6
+    """
+    return math.prod(_arguments.tensor("numel", "input", input).shape)
+
+
 def ravel(input: Tensor) -> Tensor:
     """All elements along one axis. **Raises** TypeError for what is no Tensor.
 
@@ -229,6 +298,87 @@ def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
     return expand(input, *shape)
 
 
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that tensors of these shapes broadcast to; an int is a shape of one axis.
+
+    **Raises** ValueError where they do not broadcast.
+
+    >>> import pyautograd
+    >>> pyautograd.broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
+    each = [_dims.sizes("broadcast_shapes", (shape,), "shapes") for shape in shapes]
+    axes = max(map(len, each), default=0)
+    result = [1] * axes
+    for shape in each:
+        for axis, size in enumerate(shape, axes - len(shape)):
+            if size != 1 and result[axis] != 1 and size != result[axis]:
+                raise ValueError(f"broadcast_shapes: {', '.join(map(str, each))} do not broadcast: axis {axis - axes}")
+            result[axis] = size if size != 1 else result[axis]
+    if min(result, default=0) < 0:
+        raise ValueError(f"broadcast_shapes: a negative size in {', '.join(map(str, each))}")
+    return tuple(result)
+
+
+def listed(name: str, tensors: tuple[Any, ...]) -> list[Tensor]:
+    """Tensors that were given one by one, or as one sequence."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
+    return [_arguments.tensor(name, f"tensors[{i}]", each) for i, each in enumerate(given)]
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Tensors expanded to the shape that they broadcast to; views. **Raises** ValueError where they do not.
+
+    >>> import pyautograd
+    >>> a, b = pyautograd.broadcast_tensors(pyautograd.ones(2, 1), pyautograd.zeros(3))
+    >>> a.shape, b.shape
+    ((2, 3), (2, 3))
+    """
+    given = listed("broadcast_tensors", tensors)
+    shape = broadcast_shapes(*(each.shape for each in given))
+    return tuple([expand(each, shape) for each in given])
+
+
+def _at_least(name: str, tensors: tuple[Any, ...], grown: Any) -> Any:
+    """`grown` applied to one tensor, or to each of several."""
+    given = listed(name, tensors)
+    several = len(tensors) != 1 or isinstance(tensors[0], tuple | list)
+    return tuple([grown(each) for each in given]) if several else grown(given[0])
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """A 0-d tensor with an axis, others as they are; of several tensors a tuple. **Raises** TypeError for what is no
+    Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.atleast_1d(pyautograd.tensor(1.0)).shape
+    (1,)
+    """
+    return _at_least("atleast_1d", tensors, lambda x: x if x.ndim else _core.reshape(x, (1,)))
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """A 0-d tensor as (1, 1), a 1-D one as a row (1, n), others as they are; of several tensors a tuple. **Raises**
+    TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.atleast_2d(pyautograd.ones(3)).shape
+    (1, 3)
+    """
+    return _at_least("atleast_2d", tensors, lambda x: x if x.ndim >= 2 else _core.reshape(x, (1, math.prod(x.shape))))
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """A 0-d tensor as (1, 1, 1), a 1-D one as (1, n, 1), a 2-D one as (n, m, 1), others as they are; of several tensors
+    a tuple. **Raises** TypeError for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.atleast_3d(pyautograd.ones(3)).shape
+    (1, 3, 1)
+    """
+    return _at_least("atleast_3d", tensors, lambda x: x if x.ndim >= 3 else unsqueeze(atleast_2d(x), -1))
+
+
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """The tensor so many times along each axis, copied. **Raises** ValueError for fewer numbers than axes or a negative
     one.
@@ -253,7 +403,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return result
 
 
-def _several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
+def several(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
     """A list of at least one tensor; one tensor is no list of its rows."""
     if isinstance(tensors, _core.Node):
         raise _arguments.wrong(name, "tensors", "a sequence of Tensors", tensors)
@@ -275,7 +425,7 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     (3, 2)
     """
     if type(tensors) is not list or not tensors:
-        tensors = _several("cat", tensors)
+        tensors = several("cat", tensors)
     at = _dims.axis("cat", tensors[0], dim)
     return apply(_ops.cat, tensors, (at,))
 
@@ -290,6 +440,16 @@ def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     return cat(tensors, dim)
 
 
+def concatenate(tensors: Sequence[Tensor], dim: SupportsIndex | None = None, axis: SupportsIndex = 0) -> Tensor:
+    """The same as `cat`; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.concatenate([pyautograd.zeros(1), pyautograd.ones(2)])
+    tensor([0., 1., 1.])
+    """
+    return cat(tensors, axis if dim is None else dim)
+
+
 @named
 def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis; their dtypes promote.
@@ -301,7 +461,7 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    tensors = _several("stack", tensors)
+    tensors = several("stack", tensors)
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, _core.Node):
             tensor = tensors[i] = _arguments.tensor("stack", f"tensors[{i}]", tensor)
@@ -311,6 +471,91 @@ def stack(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     at = _dims.one("stack", dim, len(shape) + 1)
     wider = (*shape[:at], 1, *shape[at:])
     return apply(_ops.cat, [_core.reshape(tensor, wider) for tensor in tensors], (at,))
+
+
+def sliced(input: Tensor, at: int, start: int, step: int, length: int) -> Tensor:
+    """A view of so many elements along an axis, a step, which may be negative, from one another."""
+    triples: list[int] = []
+    for axis, size in enumerate(input.shape):
+        triples += (start, step, length) if axis == at else (0, 1, size)
+    return apply(_ops.view, input, (_SLICE, *triples))
+
+
+@named
+def narrow(input: Tensor, dim: SupportsIndex, start: Any, length: SupportsIndex) -> Tensor:
+    """A view of so many elements along an axis, from `start` on, which may count from the end.
+
+    **Raises** IndexError for an axis or a start that is not there, ValueError for a length that does not fit.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    at = _dims.axis("narrow", input, dim)
+    if not input.ndim:
+        raise ValueError("narrow: a 0-d tensor has no axis to narrow")
+    start, length = _arguments.integer("narrow", "start", start), _arguments.integer("narrow", "length", length)
+    size = input.shape[at]
+    if not -size <= start <= size:
+        raise IndexError(f"narrow: start {start} of an axis of size {size}")
+    start = start + size if start < 0 else start
+    if length < 0 or start + length > size:
+        raise ValueError(f"narrow: {length} elements from {start} on of an axis of size {size}")
+    return sliced(input, at, start, 1, length)
+
+
+@named
+def select(input: Tensor, dim: SupportsIndex, index: SupportsIndex) -> Tensor:
+    """A view of the slice at a position along an axis, without that axis. **Raises** IndexError for an axis or a
+    position that is not there.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])
+    """
+    at = _dims.axis("select", input, dim)
+    if not input.ndim:
+        raise IndexError("select: a 0-d tensor has no axis to select from")
+    position, size = _arguments.integer("select", "index", index), input.shape[at]
+    if not -size <= position < size:
+        raise IndexError(f"select: index {position} of an axis of size {size}")
+    return sliced(input, at, position + size if position < 0 else position, 1, -1)
+
+
+@named
+def diagonal(input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, dim2: SupportsIndex = 1) -> Tensor:
+    """The diagonal of the axes dim1 and dim2 as the last axis, `offset` columns right of the main one; a view.
+
+    **Raises** IndexError for an axis that is not there, ValueError for one named twice.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(9).reshape(3, 3).diagonal(1)
+    tensor([1, 5])
+    """
+    axes = _dims.ndim("diagonal", input)
+    one, two = _dims.one("diagonal", dim1, axes, "dim1"), _dims.one("diagonal", dim2, axes, "dim2")
+    if one == two:
+        raise ValueError(f"diagonal: axes {dim1} and {dim2} are the same axis of shape {input.shape}")
+    return apply(_ops.view, input, (_DIAGONAL, _arguments.integer("diagonal", "offset", offset), one, two))
+
+
+@named
+def unfold(input: Tensor, dimension: SupportsIndex, size: SupportsIndex, step: SupportsIndex) -> Tensor:
+    """Windows of so many elements along an axis, each a step from the last, as a new last axis; a view.
+
+    **Raises** IndexError for an axis that is not there, ValueError for a window larger than the axis, or a step below
+    1.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    at = _dims.axis("unfold", input, dimension, more=not input.ndim)
+    size, step = _arguments.integer("unfold", "size", size), _arguments.integer("unfold", "step", step)
+    if not input.ndim:
+        return unfold(_core.reshape(input, (1,)), 0, size, step)[0]
+    return apply(_ops.view, input, (_UNFOLD, at, size, step))
 
 
 @named
@@ -325,7 +570,9 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: Supp
     [[0, 1], [2, 3], [4]]
     """
     at = _dims.axis("split", tensor, dim)
-    size = tensor.shape[at] if tensor.ndim else 1
+    if not tensor.ndim:
+        raise ValueError("split: a 0-d tensor has no axis to split")
+    size = tensor.shape[at]
     if isinstance(split_size_or_sections, tuple | list):
         sections = list(_dims.sizes("split", (split_size_or_sections,), "split_size_or_sections"))
         if sum(sections) != size or min(sections, default=0) < 0:
@@ -337,7 +584,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: Supp
         sections = [min(step, size - start) for start in range(0, size, step or 1)] or [0]
     pieces, start = [], 0
     for length in sections:
-        pieces.append(tensor[(slice(None),) * at + (slice(start, start + length),)])
+        pieces.append(sliced(tensor, at, start, 1, length))
         start += length
     return tuple(pieces)
 
@@ -360,6 +607,93 @@ def chunk(input: Tensor, chunks: int, dim: SupportsIndex = 0) -> tuple[Tensor, .
     return split(input, max(1, -(-size // chunks)), dim)
 
 
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """Views of the tensor cut along an axis into pieces of these sizes. **Raises** as `split`.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(5).split_with_sizes([2, 3])]
+    [[0, 1], [2, 3, 4]]
+    """
+    return split(input, list(_dims.sizes("split_with_sizes", (split_sizes,), "split_sizes")), dim)
+
+
+@named
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
+    """Views of the tensor cut along an axis: into so many pieces, the first of which may have an element more, or at
+    the positions given, as NumPy's array_split.
+
+    **Raises** ValueError for less than one piece and for a 0-d tensor, IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(5).tensor_split(2)]
+    [[0, 1, 2], [3, 4]]
+    >>> [part.tolist() for part in pyautograd.arange(5).tensor_split((1, 3))]
+    [[0], [1, 2], [3, 4]]
+    """
+    at = _dims.axis("tensor_split", input, dim)
+    if not input.ndim:
+        raise ValueError("tensor_split: a 0-d tensor has no axis to split")
+    size, given = input.shape[at], indices_or_sections
+    if isinstance(given, Tensor) and given.ndim:
+        given = given.tolist()
+    if isinstance(given, tuple | list):
+        bounds = [0, *_dims.sizes("tensor_split", (given,), "indices_or_sections"), size]
+        bounds = [max(0, min(size, bound + size if bound < 0 else bound)) for bound in bounds]
+    else:
+        n = _arguments.integer("tensor_split", "indices_or_sections", given)
+        if n <= 0:
+            raise ValueError(f"tensor_split: {n} pieces")
+        bounds = [i * (size // n) + min(i, size % n) for i in range(n)] + [size]
+    return tuple(
+        [
+            sliced(input, at, start if stop > start else 0, 1, max(0, stop - start))
+            for start, stop in itertools.pairwise(bounds)
+        ]
+    )
+
+
+def _split_along(name: str, input: Tensor, indices_or_sections: Any, dim: int, axes: int) -> tuple[Tensor, ...]:
+    if _dims.ndim(name, input) < axes:
+        raise ValueError(f"{name}: a tensor of shape {input.shape} has fewer than {axes} axes")
+    if not isinstance(indices_or_sections, tuple | list):
+        n, size = _arguments.integer(name, "indices_or_sections", indices_or_sections), input.shape[dim]
+        if n <= 0 or size % n:
+            raise ValueError(f"{name}: {n} equal pieces of an axis of size {size}")
+    return tensor_split(input, indices_or_sections, dim)
+
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """The columns split, as `tensor_split` does, a vector along its only axis, into pieces of one size or at positions.
+
+    **Raises** ValueError for a 0-d tensor, or a number of pieces that does not divide the axis.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(4).reshape(2, 2).hsplit(2)]
+    [[[0], [2]], [[1], [3]]]
+    """
+    return _split_along("hsplit", input, indices_or_sections, min(1, _dims.ndim("hsplit", input) - 1), 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """The rows split, as `hsplit` splits columns; of a tensor with at least two axes. **Raises** as `hsplit`.
+
+    >>> import pyautograd
+    >>> [part.tolist() for part in pyautograd.arange(4).reshape(2, 2).vsplit(2)]
+    [[[0, 1]], [[2, 3]]]
+    """
+    return _split_along("vsplit", input, indices_or_sections, 0, 2)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """The third axis split, as `hsplit` splits columns. **Raises** as `hsplit`.
+
+    >>> import pyautograd
+    >>> [part.shape for part in pyautograd.ones(2, 1, 4).dsplit([1])]
+    [(2, 1, 1), (2, 1, 3)]
+    """
+    return _split_along("dsplit", input, indices_or_sections, 2, 3)
+
+
 @named
 def unbind(input: Tensor, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     """Views of the slices along an axis. **Raises** IndexError for an axis that is not there.
@@ -372,7 +706,7 @@ def unbind(input: Tensor, dim: SupportsIndex = 0) -> tuple[Tensor, ...]:
     at = _dims.axis("unbind", input, dim)
     if not input.ndim:
         raise IndexError("unbind: a 0-d tensor has no axis to take apart")
-    return tuple(input[(slice(None),) * at + (i,)] for i in range(input.shape[at]))
+    return tuple([sliced(input, at, i, 1, -1) for i in range(input.shape[at])])
 
 
 def _positions(name: str, index: Any, size: int) -> Tensor:

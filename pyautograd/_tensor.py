@@ -15,6 +15,7 @@ import numpy as np
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _order as O
+from pyautograd import _rearrange as A
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
 from pyautograd._array_like import as_tensor, tensor
@@ -131,10 +132,18 @@ class Tensor(TensorMethods):
         O.nonzero, O.argwhere, O.masked_select, O.unique, O.unique_consecutive,
     )  # fmt: skip
     matmul, mm, mv, bmm, dot, outer = R.matmul, R.mm, R.mv, R.bmm, R.dot, R.outer
-    reshape, view, view_as, permute, transpose, swapaxes, t = (
-        S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.t,
+    reshape, view, view_as, permute, transpose, swapaxes, swapdims, t, adjoint = (
+        S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.swapdims, S.t, S.adjoint,
     )  # fmt: skip
-    squeeze, unsqueeze, flatten, ravel, movedim = S.squeeze, S.unsqueeze, S.flatten, S.ravel, S.movedim
+    squeeze, unsqueeze, flatten, unflatten, ravel, movedim, moveaxis = (
+        S.squeeze, S.unsqueeze, S.flatten, S.unflatten, S.ravel, S.movedim, S.moveaxis,
+    )  # fmt: skip
+    narrow, select, diagonal, unfold, split_with_sizes, tensor_split, hsplit, vsplit, dsplit = (
+        S.narrow, S.select, S.diagonal, S.unfold, S.split_with_sizes, S.tensor_split, S.hsplit, S.vsplit, S.dsplit,
+    )  # fmt: skip
+    flip, fliplr, flipud, roll, rot90, tile, repeat_interleave, diag, diag_embed, diagflat = (
+        A.flip, A.fliplr, A.flipud, A.roll, A.rot90, A.tile, A.repeat_interleave, A.diag, A.diag_embed, A.diagflat,
+    )  # fmt: skip
     expand, expand_as, repeat, broadcast_to = S.expand, S.expand_as, S.repeat, S.broadcast_to
     split, chunk, unbind, index_select, gather, tril, triu = (
         S.split, S.chunk, S.unbind, S.index_select, S.gather, S.tril, S.triu,
@@ -167,7 +176,16 @@ class Tensor(TensorMethods):
     @property
     def mT(self) -> Tensor:
         """The last two axes swapped."""
-        return S.transpose(self, -2, -1)
+        return S.adjoint(self)
+
+    mH = mT  # noqa: N815
+
+    @property
+    def H(self) -> Tensor:
+        """A matrix transposed, as `T`; a 0-d tensor as it is. **Raises** ValueError for other numbers of axes."""
+        if self.ndim not in (0, 2):
+            raise ValueError(f"H: a tensor of shape {self.shape} is no matrix; use mT or adjoint()")
+        return self.T
 
     @property
     def device(self) -> device:
@@ -190,6 +208,25 @@ class Tensor(TensorMethods):
 
     nelement = numel
 
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """The same elements in the shape of another tensor. **Raises** as `reshape`.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(6).reshape_as(pyautograd.zeros(2, 3)).shape
+        (2, 3)
+        """
+        return S.reshape(self, _arguments.tensor("reshape_as", "other", other).shape)
+
+    def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
+        """Memory seen through any strides is what a Tensor does not show. **Raises** NotImplementedError.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(4).as_strided((2,), (1,))
+        Traceback (most recent call last):
+        NotImplementedError: as_strided: write slices, permute, expand, diagonal or unfold
+        """
+        raise NotImplementedError("as_strided: write slices, permute, expand, diagonal or unfold")
+
     @property
     def size(self) -> Any:
         """`t.size()` is the shape, `t.size(dim)` one of its sizes."""
@@ -203,6 +240,8 @@ class Tensor(TensorMethods):
         2
         """
         return self.ndim
+
+    ndimension = dim
 
     def element_size(self) -> int:
         """Bytes of an element.
@@ -380,13 +419,16 @@ class Tensor(TensorMethods):
         """
         return apply(_ops.cast, self, (self.dtype.code,))
 
-    def contiguous(self) -> Tensor:
-        """The tensor itself if it is contiguous, else a contiguous copy.
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """The tensor itself if it is contiguous, else a contiguous copy. **Raises** NotImplementedError for channels
+        last.
 
         >>> import pyautograd
         >>> pyautograd.ones(2, 3).T.contiguous().is_contiguous()
         True
         """
+        if "channels_last" in str(memory_format):
+            raise NotImplementedError(f"contiguous: tensors are row-major, not {memory_format}; use permute")
         return self if self.is_contiguous() else self.clone()
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:

@@ -126,10 +126,11 @@ pa_scratch_fn pa_softmax_scratch, pa_logsumexp_scratch, pa_cross_entropy_scratch
 
 /* ---- view.c: call->ints = {kind, …}
         reshape: the new shape; permute: the old axis of each new one; expand: the new shape;
-        slice: start, step, length for each axis of the operand, length -1 for an integer that drops the axis
+        slice: start, step, length for each axis of the operand, length -1 for an integer that drops the axis;
+        diagonal: offset and two axes; unfold: axis, size and step of the windows
         node: ints[0..7] strides and ints[8] offset in the operand's logical order, which its gradient has; ints[9] kind
         cast: ints = {dtype} ---- */
-enum pa_view_kind { PA_VIEW_RESHAPE, PA_VIEW_PERMUTE, PA_VIEW_EXPAND, PA_VIEW_SLICE };
+enum pa_view_kind { PA_VIEW_RESHAPE, PA_VIEW_PERMUTE, PA_VIEW_EXPAND, PA_VIEW_SLICE, PA_VIEW_DIAGONAL, PA_VIEW_UNFOLD };
 pa_shape_fn pa_view_shape, pa_cast_shape;
 pa_forward_fn pa_view_forward, pa_cast_forward;
 pa_backward_fn pa_view_backward, pa_cast_backward;

@@ -1,4 +1,4 @@
-/* Views (reshape, permute, expand, slice) and casts.
+/* Views (reshape, permute, expand, slice, diagonal, unfold) and casts.
 
    A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have
    were the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
@@ -107,6 +107,14 @@ static pa_status expand(const pa_call *call, pa_spec *spec, const int64_t *wante
     return PA_OK;
 }
 
+/* An axis more, of so many elements that are a step of each kind apart. */
+static void append(pa_spec *spec, int64_t size, int64_t stride, int64_t logical) {
+    spec->shape[spec->ndim] = size;
+    spec->strides[spec->ndim] = stride;
+    spec->ints[spec->ndim] = logical;
+    spec->ndim++;
+}
+
 static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triples, int n_triples) {
     const pa_node *a = call->in[0];
     int64_t logical[PA_MAX_NDIM];
@@ -125,11 +133,51 @@ static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triple
             spec->ints[LOGICAL_OFFSET] += start * logical[axis];
         }
         if (length < 0) continue;
-        spec->shape[spec->ndim] = length;
-        spec->strides[spec->ndim] = step * a->array->strides[axis];
-        spec->ints[spec->ndim] = step * logical[axis];
-        spec->ndim++;
+        append(spec, length, step * a->array->strides[axis], step * logical[axis]);
     }
+    return PA_OK;
+}
+
+static pa_status diagonal(const pa_call *call, pa_spec *spec, const int64_t *arguments, int n) {
+    const pa_node *a = call->in[0];
+    int64_t logical[PA_MAX_NDIM];
+    PA_FAIL_IF(n != 3 || arguments[1] == arguments[2], PA_VALUE, "diagonal: two axes of a tensor of shape %s",
+               pa_node_shape_text(a));
+    for (int i = 1; i < 3; i++)
+        PA_FAIL_IF(arguments[i] < 0 || arguments[i] >= a->ndim, PA_INDEX, "diagonal: axis %lld of shape %s",
+                   (long long)arguments[i], pa_node_shape_text(a));
+    const int64_t *shape = a->array->shape, *strides = a->array->strides;
+    int one = (int)arguments[1], two = (int)arguments[2];
+    pa_row_major(a->ndim, shape, logical);
+    for (int i = 0; i < a->ndim; i++)
+        if (i != one && i != two) append(spec, shape[i], strides[i], logical[i]);
+    int64_t offset = arguments[0] < -shape[one] ? -shape[one] : arguments[0] > shape[two] ? shape[two] : arguments[0];
+    int64_t down = offset < 0 ? -offset : 0, right = offset < 0 ? 0 : offset;
+    int64_t rows = shape[one] - down, columns = shape[two] - right, length = rows < columns ? rows : columns;
+    append(spec, length, strides[one] + strides[two], logical[one] + logical[two]);
+    if (length == 0) return PA_OK;
+    spec->offset = down * strides[one] + right * strides[two];
+    spec->ints[LOGICAL_OFFSET] = down * logical[one] + right * logical[two];
+    return PA_OK;
+}
+
+static pa_status unfold(const pa_call *call, pa_spec *spec, const int64_t *arguments, int n) {
+    const pa_node *a = call->in[0];
+    int64_t logical[PA_MAX_NDIM];
+    PA_FAIL_IF(a->ndim == PA_MAX_NDIM, PA_VALUE, "unfold: a tensor of shape %s has no room for another axis",
+               pa_node_shape_text(a));
+    PA_FAIL_IF(n != 3 || arguments[0] < 0 || arguments[0] >= a->ndim, PA_INDEX, "unfold: an axis of shape %s",
+               pa_node_shape_text(a));
+    int64_t axis = arguments[0], size = arguments[1], step = arguments[2], room = a->array->shape[axis];
+    PA_FAIL_IF(size < 0 || size > room || step <= 0, PA_VALUE,
+               "unfold: windows of %lld every %lld of shape %s, axis %lld", (long long)size, (long long)step,
+               pa_node_shape_text(a), (long long)axis);
+    pa_row_major(a->ndim, a->array->shape, logical);
+    for (int i = 0; i < a->ndim; i++) {
+        int64_t by = i == axis ? step : 1, count = i == axis ? (room - size) / step + 1 : a->array->shape[i];
+        append(spec, count, by * a->array->strides[i], by * logical[i]);
+    }
+    append(spec, size, a->array->strides[axis], logical[axis]);
     return PA_OK;
 }
 
@@ -144,6 +192,8 @@ pa_status pa_view_shape(const pa_call *call, pa_spec *spec) {
     case PA_VIEW_RESHAPE: return reshape(call, spec, arguments, n);
     case PA_VIEW_PERMUTE: return permute(call, spec, arguments, n);
     case PA_VIEW_EXPAND: return expand(call, spec, arguments, n);
+    case PA_VIEW_DIAGONAL: return diagonal(call, spec, arguments, n);
+    case PA_VIEW_UNFOLD: return unfold(call, spec, arguments, n);
     default: return slice(call, spec, arguments, n / 3);
     }
 }

@@ -21,6 +21,7 @@ from pyautograd._dtype import int32, int64, uint8
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
+from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
@@ -30,7 +31,7 @@ from pyautograd.nn._generated_functional import *
 __all__ = [
     "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
     "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear", "log_softmax",
-    "logsigmoid", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss", "softmax", "softplus",
+    "logsigmoid", "mse_loss", "nll_loss", "one_hot", "pad", "smooth_l1_loss", "softmax", "softplus",
 ]  # fmt: skip
 __all__ += _generated_functional.__all__
 
@@ -612,3 +613,33 @@ def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int
     if reduction == "mean":
         return apply(_ops.div, loss.sum(), norm)
     return _reduce(loss.reshape(shape) if reduction == "none" else loss, reduction)
+
+
+@named
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
+    """Elements added around, two numbers for each axis from the last one on: how many before and how many after; where
+    they are negative, so many are cut off.
+
+    **Arguments:** `input`: a Tensor of any shape. `mode`: "constant", with `value` or 0; or, of the last one to three
+    axes behind one or two others, "reflect" without the edge, "replicate" the edge, or "circular". **Raises**
+    ValueError for other modes and for numbers that do not fit, NotImplementedError for other axes.
+
+    >>> import pyautograd
+    >>> from pyautograd.nn import functional as F
+    >>> F.pad(pyautograd.tensor([[1, 2]]), (1, 0), value=7)
+    tensor([[7, 1, 2]])
+    >>> F.pad(pyautograd.tensor([[1, 2, 3]]), (2, 2), mode="reflect")
+    tensor([[3, 2, 1, 2, 3, 2, 1]])
+    """
+    widths = _dims.sizes("pad", (pad,), "pad")
+    if len(widths) % 2 or len(widths) > 2 * input.ndim:
+        raise ValueError(f"pad: {len(widths)} numbers {widths} for a tensor of shape {input.shape}")
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise ValueError(f"pad: mode must be constant, reflect, replicate or circular, not {mode!r}")
+    if mode == "constant":
+        return padded(input, widths, mode, 0 if value is None else value)
+    if value is not None:
+        raise ValueError(f"pad: mode {mode} takes no value")
+    if len(widths) not in (2, 4, 6) or input.ndim - len(widths) // 2 not in (1, 2):
+        raise NotImplementedError(f"pad: {mode} pads one to three axes behind one or two others, not {input.shape}")
+    return padded(input, widths, mode, value)

@@ -51,6 +51,7 @@ OPTIONS: dict[str, list[Any]] = {
     "descending": [True], "largest": [False], "right": [True], "side": ["right"], "invert": [True], "dx": [0.5],
     "sorter": [pa.tensor([1, 0])],
     "include_self": [False], "reduce": ["add", "multiply"],
+    "offset": [1, -1],
 }  # fmt: skip
 
 # Arguments for what cannot be called with those that the names of its parameters stand for
@@ -106,9 +107,21 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         "matmul": [(matrix(), matrix().T), (matrix(), pa.ones(3))],
         "__matmul__": [(matrix(), matrix().T)], "__rmatmul__": [(matrix(), matrix().T)],
         "bmm": [(matrix().reshape(1, 2, 3), matrix().reshape(1, 3, 2))], "dot": [(pa.ones(3), pa.ones(3))],
-        "__and__": [(classes(), classes())], "__or__": [(matrix() > 0.3, matrix() > 0.5)],
+        "narrow": [(matrix(), 1, 1, 2)], "select": [(matrix(), 1, -1)], "unflatten": [(matrix(), 1, (3, 1))],
+        "unfold": [(matrix(), 1, 2, 1), (matrix(), 0, 1, 1)], "split_with_sizes": [(matrix(), [1, 2], 1)],
+        "tensor_split": [(matrix(), 2, 1), (matrix(), (1,), 1)], "hsplit": [(matrix(), 3)],
+        "vsplit": [(matrix(), 1)], "dsplit": [(matrix().reshape(2, 1, 3), 3)],
+        "roll": [(matrix(), 1), (matrix(), 1, 1)],
+        "repeat_interleave": [(matrix(), 2), (matrix(), 2, 0), (matrix(), 2, 1)],
+        "rot90": [(matrix(),), (matrix(), 2)],
+        "combinations": [(matrix()[0], 2)], "__and__": [(classes(), classes())],
+        "__or__": [(matrix() > 0.3, matrix() > 0.5)],
         "__xor__": [(classes(), classes())],
     }.items() for prefix in ("pa", "Tensor")},
+    **{f"pa.{name}": [(matrix(), matrix())]
+       for name in ("broadcast_tensors", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag")},
+    "pa.meshgrid": [(pa.ones(2), pa.ones(3))], "pa.cartesian_prod": [(pa.ones(2), pa.ones(3))],
+    "F.pad": [(matrix(), (1, 2)), (matrix(), (1, 0), "circular"), (matrix(), (1, 1), "reflect")],
     **{f"F.{name}": [(probabilities(), probabilities())]
        for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")},
 }  # fmt: skip
@@ -118,6 +131,7 @@ OUTSIDE = {
     "pa.compile", "pa.load", "pa.save", "pa.get_num_threads", "pa.set_num_threads", "pa.device", "pa.isa",
     "pa.set_default_dtype", "pa.get_default_dtype", "pa.set_flush_denormal", "pa.empty_cache", "pa.memory_stats",
     "pa.is_tensor", "pa.is_grad_enabled", "pa.set_rng_state", "pa.empty", "pa.empty_like", "init.calculate_gain",
+    "Tensor.as_strided",
     "Tensor.data_ptr", "Tensor.__len__", "nn.Module", "nn.ModuleList", "nn.ModuleDict", "nn.Parameter",
     "Tensor.cuda", *(f"pa.{name}" for name in pa.compat.__all__),
 }  # fmt: skip
