@@ -14,7 +14,7 @@ BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyaut
 C_FILES := $(CORE) $(GLUE) $(filter-out %.def,$(HEADERS)) $(wildcard tests/c/*.[ch])
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo ops test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
+.PHONY: demo ops names mutations test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
 
 # ---- for users ----
 
@@ -70,6 +70,14 @@ test: pyautograd/_core.abi3.so
 ops:
 	$(PYTHON) csrc/ops.py
 
+# PyTorch's names and which of them are here, from PyTorch as it is installed
+names: .venv/oracle/ready
+	.venv/oracle/bin/python tests/pytorch/names.py
+
+# Does a test fail for each derivative formula with one thing in it changed? A quarter of an hour and more.
+mutations: .venv/dev/ready
+	$(DEV)/python tests/mutations.py
+
 # Wrong arguments for every public callable, for SECONDS
 sweep: pyautograd/_core.abi3.so
 	$(DEV)/python tests/bad_arguments.py --seconds $(SECONDS) --seed $(SEED)
@@ -124,6 +132,7 @@ test-wheel: smoke
 # PyTorch as the oracle, and the tests that compare with micrograd and scikit-learn
 oracle: .venv/oracle/ready
 	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/test_bench.py tests/test_datasets.py tests/values
+	.venv/oracle/bin/python tests/pytorch/names.py --check
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle

@@ -1,6 +1,7 @@
 """Every elementwise row of the op table: values and gradients against the reference engine and central differences,
 over shapes that broadcast, are empty, are 0-d, are transposed. A new row is tested by existing."""
 
+import itertools
 import math
 
 import numpy as np
@@ -74,8 +75,10 @@ def test_the_gradient_of_steps_is_zero(name: str) -> None:
 @pytest.mark.parametrize("shapes", [((), (), ()), ((3,), (3,), (3,)), ((2, 1), (3,), ()), ((0,), (1,), ())], ids=str)
 def test_the_gradients_of_where_are_central_differences(shapes: tuple[tuple[int, ...], ...]) -> None:
     rng = np.random.default_rng(5)
-    mask = pa.tensor(rng.uniform(size=shapes[0]) > 0.5)
-    check_gradients(lambda a, b: pa.where(mask, a, b), *(rng.normal(size=s) for s in shapes[1:]))
+    mask = pa.tensor(np.arange(math.prod(shapes[0])).reshape(shapes[0]) % 2 == 0)
+    operands = [rng.normal(size=s) for s in shapes[1:]]
+    check_gradients(lambda a, b: pa.where(mask, a, b), *operands)
+    check_gradients(lambda a, b: pa.where(~mask, a, b), *operands)
 
 
 def reference_result(name: str, numbers: list[float]) -> tuple[float, list[float]]:
@@ -131,6 +134,31 @@ def test_tensors_equal_the_reference_engine(name: str) -> None:
         assert math.isclose(result[i].item(), expected, rel_tol=1e-14, abs_tol=1e-300)
         for each, gradient in zip(leaves, gradients, strict=True):
             assert math.isclose(each.grad[i].item(), gradient, rel_tol=1e-13, abs_tol=1e-15)
+
+
+SPECIAL = (-2.0, -1.0, -0.5, -0.0, 0.0, 0.5, 0.9, 1.0, 2.0, 25.0)
+
+
+@pytest.mark.parametrize("name", IN_REFERENCE)
+def test_values_and_gradients_at_kinks_and_ties_equal_the_reference_engine(name: str) -> None:
+    tried = 0
+    for numbers in itertools.product(SPECIAL, repeat=ROWS[name].operands):
+        try:
+            expected, gradients = reference_result(name, list(numbers))
+        except (ArithmeticError, ValueError):  # not defined there
+            continue
+        leaves = [leaf(number) for number in numbers]
+        result = call(name, *leaves)
+        result.backward()
+        found = [result.item(), *(each.grad.item() for each in leaves)]
+        np.testing.assert_allclose(found, [expected, *gradients], rtol=1e-13, atol=1e-15, err_msg=str(numbers))
+        tried += 1
+    assert tried >= 4
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, -1.0, 0.5])
+def test_the_gradient_of_a_power_is_right_for_each_exponent(exponent: float) -> None:
+    check_gradients(lambda a: pa.pow(a, exponent), np.random.default_rng(0).uniform(0.5, 2.0, 5))
 
 
 @pytest.mark.parametrize("name", [*ONE, *TWO])
