@@ -31,6 +31,7 @@ from pyautograd import (
     _reduce,
     _scatter,
     _shape,
+    _statistics,
     _tensor,
     _value,
     autograd,
@@ -54,6 +55,7 @@ from pyautograd._rearrange import *
 from pyautograd._reduce import *
 from pyautograd._scatter import *
 from pyautograd._shape import *
+from pyautograd._statistics import *
 from pyautograd._tensor import *
 from pyautograd._value import *
 from pyautograd._version import __version__
@@ -80,6 +82,7 @@ __all__ += _rearrange.__all__
 __all__ += _reduce.__all__
 __all__ += _scatter.__all__
 __all__ += _shape.__all__
+__all__ += _statistics.__all__
 __all__ += _tensor.__all__
 __all__ += _value.__all__
 

@@ -79,7 +79,7 @@ def probability(function: str, given: float) -> None:
 # As in pa_check (csrc/kernels/ops.h)
 _CHECKED = (
     "cross_entropy", "nll_loss", "one_hot", "gather", "index_select", "index", "binary_cross_entropy: input",
-    "binary_cross_entropy: target",
+    "binary_cross_entropy: target", "quantile: q", "bernoulli: probabilities", "multinomial",
 )  # fmt: skip
 _NOTHING_IGNORED = -(2**63)
 

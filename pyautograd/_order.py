@@ -6,7 +6,6 @@ All that sorts is stable, and NaN is larger than every number. Results whose sha
 
 from __future__ import annotations
 
-import builtins
 import operator
 from collections.abc import Callable
 from typing import Any, SupportsIndex
@@ -34,10 +33,12 @@ def along(input: Tensor, at: int, start: int | None, stop: int | None) -> Tensor
     return input[(slice(None),) * at + (slice(start, stop),)]
 
 
-def ordered(name: str, input: Tensor, dim: Any, descending: bool = False, k: int | None = None) -> tuple[int, Tensor]:
+def ordered(
+    name: str, input: Tensor, dim: Any, descending: bool = False, k: int | None = None, flag: str = "descending"
+) -> tuple[int, Tensor]:
     """The axis as an int, and the positions that sort along it, or the first k of them."""
     at = _dims.axis(name, input, dim)
-    return at, apply(_ops.argsort, input, (at, builtins.bool(descending), -1 if k is None else k))
+    return at, apply(_ops.argsort, input, (at, _arguments.flag(name, flag, descending), -1 if k is None else k))
 
 
 # ---- order ----
@@ -101,7 +102,7 @@ def topk(
     at, k = _dims.axis("topk", input, dim), _arguments.integer("topk", "k", k)
     if not 0 <= k <= _size(input, at):
         raise ValueError(f"topk: k {k} of {_size(input, at)} elements along axis {at} of shape {input.shape}")
-    order = ordered("topk", input, at, largest, k)[1]
+    order = ordered("topk", input, at, largest, k, "largest")[1]
     return ValuesAndIndices(picked(input, at, order), order)
 
 
@@ -245,6 +246,8 @@ def _strips(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: Any) -> tuple[
     at = _dims.axis(name, y, dim)
     if not y.ndim:
         raise ValueError(f"{name}: a 0-d tensor has no neighbours")
+    if y.dtype is bool_:
+        raise TypeError(f"{name}: takes numbers, not bool (of shape {y.shape})")
     both = along(y, at, 1, None) + along(y, at, None, -1)
     if x is None:
         return at, both * ((1.0 if dx is None else dx) / 2)
@@ -261,7 +264,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: Suppor
     """The integral along an axis by the trapezoidal rule: over points `x`, or points with the distance `dx`, 1 if not
     given.
 
-    **Raises** ValueError for a 0-d tensor and shapes that do not fit, TypeError where both are given.
+    **Raises** ValueError for a 0-d tensor and shapes that do not fit, TypeError where both are given, and for bools.
 
     >>> import pyautograd
     >>> pyautograd.trapezoid(pyautograd.tensor([0.0, 1.0, 4.0]), pyautograd.tensor([0.0, 1.0, 3.0]))
@@ -298,11 +301,8 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, 
 
 
 def _searched(name: str, sequence: Any, values: Any, right: bool) -> Tensor:
-    if not isinstance(values, Tensor):
-        values = as_tensor(values)
-    elif values.dtype is not sequence.dtype:
-        raise TypeError(f"{name}: {values.dtype.name} among sorted {sequence.dtype.name}; convert one of them")
-    return apply(_ops.searchsorted, sequence, values, (right,))
+    values = values if isinstance(values, Tensor) else as_tensor(values)
+    return apply(_ops.searchsorted, sequence, values, (_arguments.flag(name, "right", right),))
 
 
 @named
@@ -313,7 +313,7 @@ def searchsorted(
     `right=True` or `side="right"`, no larger. `sorter` is the order that sorts a sequence that is not.
 
     The sequence has one axis, or all but the last are as those of `input`. **Raises** ValueError for other shapes and
-    another side, TypeError for dtypes that differ.
+    another side.
 
     >>> import pyautograd
     >>> pyautograd.searchsorted(pyautograd.tensor([1.0, 3.0, 5.0]), pyautograd.tensor([3.0, 6.0]))
@@ -333,7 +333,7 @@ def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
     """The bucket (int64) that each element falls into: bucket i ends with boundaries[i], which belongs to it, or with
     `right=True` to the next.
 
-    **Raises** ValueError for boundaries that have not one axis, TypeError for dtypes that differ.
+    **Raises** ValueError for boundaries that have not one axis.
 
     >>> import pyautograd
     >>> pyautograd.bucketize(pyautograd.tensor([0.5, 1.0, 2.5]), pyautograd.tensor([1.0, 2.0]))
@@ -348,7 +348,7 @@ def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Is each element among the test elements? With `invert`, is it not? Either may be a number.
 
-    **Raises** TypeError where neither is a Tensor.
+    **Raises** TypeError where neither is a Tensor, and for bools.
 
     >>> import pyautograd
     >>> pyautograd.isin(pyautograd.tensor([1, 2, 3]), pyautograd.tensor([1, 3]))
@@ -357,6 +357,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise _arguments.wrong("isin", "elements", "a Tensor", elements)
     elements, tests = (each if isinstance(each, Tensor) else as_tensor(each) for each in (elements, test_elements))
+    if bool_ in (elements.dtype, tests.dtype):
+        raise TypeError(f"isin: takes numbers, not {elements.dtype.name} among {tests.dtype.name}")
     tests = reshape(tests, (-1,))
     if tests.shape[0] == 0:
         found = apply(_ops.lt, elements, elements)  # of nothing
@@ -364,7 +366,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
         known = msort(tests)
         places = apply(_ops.searchsorted, known, elements, (False,)).clamp(max=tests.shape[0] - 1)
         found = apply(_ops.eq, known[places], elements)
-    return ~found if invert else found
+    return ~found if _arguments.flag("isin", "invert", invert) else found
 
 
 # ---- results whose shape depends on the numbers ----
@@ -431,6 +433,18 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 _Found = Tensor | tuple[Tensor, ...]
 
 
+def _slices(name: str, input: Tensor, dim: Any) -> tuple[int | None, np.ndarray[Any, Any]]:
+    """The axis of slices that are compared, None for elements, and the numbers."""
+    _of_numbers(name, _WITH_MASKS)
+    at = None if dim is None else _dims.axis(name, input, dim)
+    array = np.asarray(_arguments.tensor(name, "input", input).detach())
+    if at is not None and not array.ndim:
+        raise IndexError(f"{name}: a 0-d tensor has no axis to take apart")
+    if at is not None and not array.size and array.shape[at]:
+        raise ValueError(f"{name}: the slices along axis {at} of shape {array.shape} are empty")
+    return at, array
+
+
 @named
 def unique(
     input: Tensor,
@@ -448,9 +462,7 @@ def unique(
     >>> pyautograd.tensor([3, 1, 3]).unique(return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
-    _of_numbers("unique", _WITH_MASKS)
-    at = None if dim is None else _dims.axis("unique", input, dim)
-    array = np.asarray(_arguments.tensor("unique", "input", input).detach())
+    at, array = _slices("unique", input, dim)
     found, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=at, equal_nan=False)
     inverse = inverse.reshape(array.shape if at is None else (-1,))
     return _chosen(found, inverse, counts, return_inverse, return_counts)
@@ -472,11 +484,9 @@ def unique_consecutive(
     >>> pyautograd.tensor([1, 1, 2, 1]).unique_consecutive()
     tensor([1, 2, 1])
     """
-    _of_numbers("unique_consecutive", _WITH_MASKS)
-    at = None if dim is None else _dims.axis("unique_consecutive", input, dim)
-    array = np.asarray(_arguments.tensor("unique_consecutive", "input", input).detach())
-    rows = array.reshape(-1) if at is None else np.moveaxis(np.atleast_1d(array), at, 0)
-    differs = (rows[1:] != rows[:-1]).reshape(max(len(rows) - 1, 0), -1).any(1)
+    at, array = _slices("unique_consecutive", input, dim)
+    rows = array.reshape(-1) if at is None else np.moveaxis(array, at, 0)
+    differs = (rows[1:] != rows[:-1]).any(tuple(range(1, rows.ndim)))
     first = np.concatenate([[True], differs])[: len(rows)]
     found = rows[first] if at is None else np.moveaxis(rows[first], 0, at)
     counts = np.diff(np.append(np.flatnonzero(first), len(rows)))

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyautograd import _arguments, _core, _dims
+from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._array_like import leaf
 from pyautograd._c import check, lib, node_pointer
-from pyautograd._core import Tensor
+from pyautograd._core import Tensor, apply
 from pyautograd._creation import chosen
 from pyautograd._device import check_device
-from pyautograd._dtype import int32, int64, uint8
+from pyautograd._dtype import float64, get_default_dtype, int32, int64, uint8
 from pyautograd._generator import Generator, state_of
+from pyautograd._order import cumsum, topk
 from pyautograd._promotion import iinfo
 
-__all__ = ["normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
+__all__ = ["bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
 
 
 def _filled(
@@ -154,3 +155,61 @@ def randn_like(
     (2, 3)
     """
     return randn(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+@named
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that an element is, or with probability `p` for every one, else 0; in the input's dtype.
+    No gradient flows through it.
+
+    **Raises** ValueError for a probability outside of [0, 1], TypeError for probabilities that are no floats.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([0.0, 1.0]).bernoulli()
+    tensor([0., 1.])
+    """
+    if p is not None:
+        _arguments.probability("bernoulli", p)
+    elif not input.dtype.is_floating_point:
+        raise TypeError(f"bernoulli: probabilities are floats, not {input.dtype.name} (of shape {input.shape})")
+    else:
+        _arguments.within("bernoulli: probabilities", input, 1)
+    dtype = input.dtype if input.dtype.is_floating_point else get_default_dtype()
+    drawn = rand(input.shape, generator=generator, dtype=dtype)
+    return apply(_ops.lt, drawn, input.detach() if p is None else p).to(input.dtype)
+
+
+@named
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Positions (int64) drawn with the probabilities that a row is proportional to: (num_samples,) of one axis, (n,
+    num_samples) of n rows; without `replacement` none is drawn twice.
+
+    **Raises** ValueError for probabilities that are negative, not finite or all 0, other numbers of axes, less than one
+    sample, and more than there are without replacement; TypeError for integers.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([0.0, 1.0, 0.0]).multinomial(2, replacement=True)
+    tensor([1, 1])
+    """
+    num_samples = _arguments.integer("multinomial", "num_samples", num_samples)
+    if not input.dtype.is_floating_point:
+        raise TypeError(f"multinomial: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
+    if input.ndim not in (1, 2):
+        raise ValueError(f"multinomial: probabilities of shape {input.shape}; they have one or two axes")
+    size = input.shape[-1]
+    if num_samples < 1 or (num_samples > size and not replacement):
+        raise ValueError(f"multinomial: {num_samples} samples of {size}")
+    weights = input.detach().to(float64)
+    sums = cumsum(weights, -1)
+    total = sums[..., size - 1 :]
+    valid = (weights >= 0).all(-1, True) & (total > 0) & (total < float("inf"))
+    _arguments.within("multinomial", valid.long(), 2, low=1)
+    if replacement:
+        shape = (*input.shape[:-1], num_samples)
+        drawn = rand(shape, generator=generator, dtype=float64)
+        return apply(_ops.searchsorted, sums / total, drawn, (True,))
+    # The first of exponential clocks with these rates, and the next ones
+    clocks = -apply(_ops.log1p, -rand(input.shape, generator=generator, dtype=float64))
+    return topk(weights / clocks.clamp(min=1e-300), num_samples).indices

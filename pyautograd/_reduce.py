@@ -12,20 +12,28 @@ from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._dims import Dims
-from pyautograd._dtype import get_default_dtype, uint8
+from pyautograd._dtype import as_dtype, get_default_dtype, uint8
 from pyautograd._shape import picked
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "bmm", "dot", "log_softmax", "logsumexp", "matmul", "max",
-    "mean", "min", "mm", "mv", "norm", "outer", "prod", "softmax", "std", "sum", "var",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "bmm", "cdist", "count_nonzero", "dist", "dot",
+    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "mm", "mv", "nanmean", "nansum", "norm", "outer",
+    "prod", "softmax", "std", "std_mean", "sum", "var", "var_mean",
 ]  # fmt: skip
 
 
 class ValuesAndIndices(NamedTuple):
-    """What `max` and `min` along one axis give."""
+    """What choosing along one axis gives: the elements, and where they stand."""
 
     values: Tensor
     indices: Tensor
+
+
+class MinAndMax(NamedTuple):
+    """What `aminmax` gives."""
+
+    min: Tensor
+    max: Tensor
 
 
 def _keep(name: str, keepdim: bool) -> bool:
@@ -196,26 +204,177 @@ def std(
     return _reduced(_ops.std, "std", input, dim, keepdim, axis, keepdims, 1 if correction is None else correction)
 
 
-@named
-def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The p-norm of the elements over the axes `dim`, p 1, 2, inf or -inf; the gradient at the zero vector is 0.
-
-    **Raises** as `sum`, TypeError for integers, ValueError for another p.
+def std_mean(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`std` and `mean`, whose arguments they take. **Raises** as `var`.
 
     >>> import pyautograd
-    >>> pyautograd.tensor([3.0, 4.0]).norm()
-    tensor(5.)
+    >>> pyautograd.std_mean(pyautograd.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
     """
+    deviation = std(input, dim, unbiased, keepdim, correction=correction, axis=axis, keepdims=keepdims)
+    return deviation, mean(input, None if type(dim) is bool else dim, keepdim, axis=axis, keepdims=keepdims)
+
+
+def var_mean(
+    input: Tensor,
+    dim: Dims | bool = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Dims = None,
+    keepdims: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`var` and `mean`, whose arguments they take. **Raises** as `var`.
+
+    >>> import pyautograd
+    >>> pyautograd.var_mean(pyautograd.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    variance = var(input, dim, unbiased, keepdim, correction=correction, axis=axis, keepdims=keepdims)
+    return variance, mean(input, None if type(dim) is bool else dim, keepdim, axis=axis, keepdims=keepdims)
+
+
+@named
+def norm(
+    input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, dtype: Any = None
+) -> Tensor:
+    """The p-norm of the elements over the axes `dim`: the largest size for inf, the smallest for -inf, how many are not
+    0 for 0, and (sum |a|^p)^(1/p) for others, of which "fro" is 2. The gradient at the zero vector is 0. With `dtype`
+    the elements are converted first.
+
+    **Raises** as `sum`, TypeError for integers, ValueError for inf and -inf of no elements and for other texts,
+    NotImplementedError for the nuclear norm.
+
+    >>> import pyautograd
+    >>> x = pyautograd.tensor([3.0, 4.0])
+    >>> x.norm(), x.norm(1), x.norm(float("inf"))
+    (tensor(5.), tensor(7.), tensor(4.))
+    """
+    if dtype is not None:
+        if input.dtype.is_floating_point and as_dtype(dtype).code < input.dtype.code:
+            raise TypeError(f"norm: dtype {as_dtype(dtype).name} is narrower than the input's {input.dtype.name}")
+        input = input.to(dtype)
     if not input.dtype.is_floating_point:
         raise TypeError(f"norm: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
-    if p in (2, "fro"):
+    if p is None or p in (2, "fro"):
         return _reduced(_ops.norm, "norm", input, dim, keepdim, None, False)
+    if p == "nuc":
+        raise NotImplementedError("norm: the nuclear norm is not there; sum the singular values of the matrix")
+    if isinstance(p, str):
+        raise ValueError(f'norm: p is a number or "fro", not {p!r}')
+    if p == 0:
+        return _reduced(_ops.sum, "norm", apply(_ops.ne, input, 0).to(input.dtype), dim, keepdim, None, False)
     sizes = apply(_ops.abs, input)
     if p == 1:
         return _reduced(_ops.sum, "norm", sizes, dim, keepdim, None, False)
     if p in (math.inf, -math.inf):
         return _reduced(_ops.max if p == math.inf else _ops.min, "norm", sizes, dim, keepdim, None, False)
-    raise ValueError(f"norm: p is 1, 2, inf or -inf, not {p!r}")
+    powers = _away_from_zero(sizes, p) if 0 < p < 2 else sizes**p
+    return _away_from_zero(_reduced(_ops.sum, "norm", powers, dim, keepdim, None, False), 1 / p)
+
+
+def _away_from_zero(input: Tensor, exponent: float) -> Tensor:
+    """A power whose gradient is 0 at 0, and not infinite."""
+    if exponent < 0:
+        return input**exponent  # type: ignore[no-any-return]
+    zero = apply(_ops.eq, input, 0)
+    return apply(_ops.where, zero, 0.0, apply(_ops.where, zero, 1.0, input) ** exponent)
+
+
+@named
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of all elements of input - other, which broadcast. **Raises** as `norm`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([3.0, 4.0]).dist(pyautograd.zeros(2))
+    tensor(5.)
+    """
+    return norm(apply(_ops.sub, input, other), _arguments.number("dist", "p", p))
+
+
+@named
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p-norms of the differences of every row of x1 (..., n, m) and every row of x2 (..., k, m): (..., n, k).
+
+    They are taken from the differences, whatever `compute_mode` says. **Raises** ValueError for other shapes, TypeError
+    for integers.
+
+    >>> import pyautograd
+    >>> pyautograd.cdist(pyautograd.zeros(1, 2), pyautograd.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
+    """
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ValueError(f"cdist: shapes {x1.shape} and {x2.shape}; they have rows of one length")
+    for each in (x1, x2):
+        if not each.dtype.is_floating_point:
+            raise TypeError(f"cdist: takes float32 or float64, not {each.dtype.name} (of shape {each.shape})")
+    rows, others = (reshape(x1, (*x1.shape[:-1], 1, x1.shape[-1])), reshape(x2, (*x2.shape[:-2], 1, *x2.shape[-2:])))
+    return norm(apply(_ops.sub, rows, others), _arguments.number("cdist", "p", p), -1)
+
+
+def _without_nans(name: str, input: Tensor) -> Tensor:
+    input = _arguments.tensor(name, "input", input)
+    return apply(_ops.where, apply(_ops.ne, input, input), 0, input) if input.dtype.is_floating_point else input
+
+
+@named
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The `sum` of the elements that are numbers; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1.0, float("nan"), 2.0]).nansum()
+    tensor(3.)
+    """
+    return sum(_without_nans("nansum", input), dim, _keep("nansum", keepdim), dtype=dtype)
+
+
+@named
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The `mean` of the elements that are numbers, NaN where there are none; it **raises** the same.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1.0, float("nan"), 2.0]).nanmean()
+    tensor(1.5000)
+    """
+    numbers, keepdim = _without_nans("nanmean", input), _keep("nanmean", keepdim)
+    for each in (numbers.dtype, numbers.dtype if dtype is None else as_dtype(dtype)):
+        if not each.is_floating_point:
+            raise TypeError(f"nanmean: takes float32 or float64, not {each.name} (of shape {input.shape})")
+    counts = sum(apply(_ops.eq, input, input), dim, keepdim)
+    return apply(_ops.div, sum(numbers, dim, keepdim, dtype=dtype), counts)
+
+
+@named
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
+    """How many elements are not zero over the axes `dim` (int64); NaN is not. **Raises** as `sum`.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([[0.0, 2.0], [1.0, 3.0]]).count_nonzero(dim=0)
+    tensor([1, 2])
+    """
+    return sum(apply(_ops.ne, input, 0), dim)
+
+
+@named
+def aminmax(input: Tensor, *, dim: SupportsIndex | None = None, keepdim: bool = False) -> MinAndMax:
+    """`amin` and `amax` along an axis, or of the whole tensor; **raises** as these.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([2.0, 1.0, 3.0]).aminmax()
+    MinAndMax(min=tensor(1.), max=tensor(3.))
+    """
+    at = None if dim is None else _dims.axis("aminmax", input, dim)
+    return MinAndMax(amin(input, at, keepdim), amax(input, at, keepdim))
 
 
 @named

@@ -15,9 +15,11 @@ import numpy as np
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _order as O
+from pyautograd import _random as D
 from pyautograd import _rearrange as A
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
+from pyautograd import _statistics as N
 from pyautograd._array_like import as_tensor, tensor
 from pyautograd._c import check, lib, node_pointer, refuse_in_step
 from pyautograd._core import Node, apply, is_traced_scalar
@@ -125,6 +127,10 @@ class Tensor(TensorMethods):
     sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
     max, min, amax, amin, argmax, argmin, any, all = R.max, R.min, R.amax, R.amin, R.argmax, R.argmin, R.any, R.all
     softmax, log_softmax, logsumexp = R.softmax, R.log_softmax, R.logsumexp
+    nansum, nanmean, count_nonzero, aminmax, dist = R.nansum, R.nanmean, R.count_nonzero, R.aminmax, R.dist
+    median, nanmedian, mode, quantile, nanquantile = N.median, N.nanmedian, N.mode, N.quantile, N.nanquantile
+    bernoulli, multinomial = D.bernoulli, D.multinomial
+    cov, corrcoef, histc, bincount = N.cov, N.corrcoef, N.histc, N.bincount
     sort, argsort, topk, kthvalue, msort, cumsum, cumprod, cummax, cummin, diff = (
         O.sort, O.argsort, O.topk, O.kthvalue, O.msort, O.cumsum, O.cumprod, O.cummax, O.cummin, O.diff,
     )  # fmt: skip

@@ -118,7 +118,8 @@ RIGHT: dict[str, Callable[[], Any]] = {
     "requires_grad": lambda: True, "running_mean": lambda: pa.zeros(3), "running_var": lambda: pa.ones(3),
     "key": lambda: 0, "wanted": lambda: pa.float32, "root": lambda: (scalar.Value(1.0) * 2), "x": lambda: [1.0, 2.0],
     "tensor": matrix, "vector": lambda: pa.ones(6), "closure": lambda: None, "args": lambda: matrix(),
-    "device": lambda: "cpu", "dtype": lambda: pa.float32, "k": lambda: 2, "boundaries": lambda: pa.tensor([0.3, 0.6]),
+    "device": lambda: "cpu", "dtype": lambda: pa.float32, "k": lambda: 2, "q": lambda: 0.4,
+    "num_samples": lambda: 2, "boundaries": lambda: pa.tensor([0.3, 0.6]),
     "sorted_sequence": lambda: pa.tensor([0.3, 0.6]),
 }  # fmt: skip
 FIRST_OF = {"mm": (2, 3), "mv": (2, 3), "dot": (3,), "outer": (3,), "bmm": (1, 2, 3)}

@@ -17,7 +17,10 @@ static const struct {
                       [PA_CHECK_INDEX_SELECT] = {"index_select", "index"},
                       [PA_CHECK_INDEX] = {"index", "position"},
                       [PA_CHECK_BCE_INPUT] = {"binary_cross_entropy", "input"},
-                      [PA_CHECK_BCE_TARGET] = {"binary_cross_entropy", "target"}};
+                      [PA_CHECK_BCE_TARGET] = {"binary_cross_entropy", "target"},
+                      [PA_CHECK_QUANTILE] = {"quantile", "q"},
+                      [PA_CHECK_BERNOULLI] = {"bernoulli", "probabilities"},
+                      [PA_CHECK_MULTINOMIAL] = {"multinomial", "finite from 0 on, and some above 0"}};
 
 pa_status pa_check_shape(const pa_call *call, pa_spec *spec) {
     PA_FAIL_IF(call->n_ints != 4 || call->ints[0] < 0 || call->ints[0] >= PA_CHECKS, PA_VALUE, "check: no such check");
@@ -32,6 +35,7 @@ static pa_status fail_int(const int64_t *ints, int64_t number) {
     if (strcmp(what, "class") == 0)
         return pa_fail(PA_INDEX, "%s: class %lld is out of range: there are %lld classes, from 0", op,
                        (long long)number, (long long)ints[2]);
+    if (ints[0] == PA_CHECK_MULTINOMIAL) return pa_fail(PA_VALUE, "%s: the probabilities of a row are %s", op, what);
     return pa_fail(PA_INDEX, "%s: %s %lld is out of range at an axis of size %lld", op, what, (long long)number,
                    (long long)ints[2]);
 }

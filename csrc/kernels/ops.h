@@ -158,6 +158,9 @@ typedef enum pa_check {
     PA_CHECK_INDEX,
     PA_CHECK_BCE_INPUT,
     PA_CHECK_BCE_TARGET,
+    PA_CHECK_QUANTILE,
+    PA_CHECK_BERNOULLI,
+    PA_CHECK_MULTINOMIAL,
     PA_CHECKS
 } pa_check;
 pa_shape_fn pa_check_shape;

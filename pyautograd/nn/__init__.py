@@ -12,6 +12,7 @@ from pyautograd._tensor import Parameter
 from pyautograd.nn import (
     _activation,
     _container,
+    _distance,
     _dropout,
     _embedding,
     _generated_modules,
@@ -26,6 +27,7 @@ from pyautograd.nn import (
 )
 from pyautograd.nn._activation import *
 from pyautograd.nn._container import *
+from pyautograd.nn._distance import *
 from pyautograd.nn._dropout import *
 from pyautograd.nn._embedding import *
 from pyautograd.nn._generated_modules import *
@@ -38,6 +40,7 @@ from pyautograd.nn._norm import *
 __all__ = ["Parameter", "functional", "init", "utils"]
 __all__ += _activation.__all__
 __all__ += _container.__all__
+__all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _embedding.__all__
 __all__ += _generated_modules.__all__

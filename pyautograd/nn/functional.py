@@ -26,12 +26,14 @@ from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
 from pyautograd.nn import _generated_functional
+from pyautograd.nn._distance import cosine_similarity, normalize, pairwise_distance, pdist
 from pyautograd.nn._generated_functional import *
 
 __all__ = [
-    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
-    "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear", "log_softmax",
-    "logsigmoid", "mse_loss", "nll_loss", "one_hot", "pad", "smooth_l1_loss", "softmax", "softplus",
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
+    "dropout", "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear",
+    "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
+    "smooth_l1_loss", "softmax", "softplus",
 ]  # fmt: skip
 __all__ += _generated_functional.__all__
 

@@ -49,6 +49,7 @@ OPTIONS: dict[str, list[Any]] = {
     "eps": [0.1], "norm_type": [1.0, float("inf")], "copy": [True], "rtol": [0.5], "num_classes": [3],
     "nonlinearity": ["tanh"], "gradient": [matrix()], "inplace": [True], "generator": [pa.Generator()],
     "descending": [True], "largest": [False], "right": [True], "side": ["right"], "invert": [True], "dx": [0.5],
+    "interpolation": ["lower", "midpoint"], "replacement": [True],
     "sorter": [pa.tensor([1, 0])],
     "include_self": [False], "reduce": ["add", "multiply"],
     "offset": [1, -1],
@@ -104,6 +105,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         "take_along_dim": [(matrix(), positions(), 1), (matrix(), classes())],
         "max": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "min": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
+        "histc": [(matrix(), 4, 0.2, 0.9)],
         "matmul": [(matrix(), matrix().T), (matrix(), pa.ones(3))],
         "__matmul__": [(matrix(), matrix().T)], "__rmatmul__": [(matrix(), matrix().T)],
         "bmm": [(matrix().reshape(1, 2, 3), matrix().reshape(1, 3, 2))], "dot": [(pa.ones(3), pa.ones(3))],
@@ -147,6 +149,8 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "Tensor.__getitem__ with a mask": (r"index that is a mask.*where\(", (matrix(), positions().bool())),
     **{f"{prefix}.{name}": (rf"{name}.*where\(", (matrix(),))
        for name in ("nonzero", "argwhere", "unique", "unique_consecutive") for prefix in ("pa", "Tensor")},
+    **{f"{prefix}.bincount": (r"bincount.*one_hot\(", (classes(),)) for prefix in ("pa", "Tensor")},
+    "Tensor.histc without bounds": ("histc.*give it min and max", (matrix(),)),
     **{f"{prefix}.masked_select": (r"masked_select.*where\(", (matrix(), matrix() > 0.3))
        for prefix in ("pa", "Tensor")},
     "Tensor.register_hook": ("register_hook.*backward of an", (pa.ones(2, requires_grad=True), abs)),
@@ -340,7 +344,8 @@ def test_what_a_program_cannot_hold_is_refused_and_named(name: str) -> None:
 
 CALLED_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Embedding": (positions(),), "nn.MLP": (probabilities(),), "nn.CrossEntropyLoss": (probabilities(), classes()),
-    "nn.NLLLoss": (probabilities(), classes()),
+    "nn.NLLLoss": (probabilities(), classes()), "nn.CosineSimilarity": (matrix(), matrix() * 0.5),
+    "nn.PairwiseDistance": (matrix(), matrix() * 0.5),
 }  # fmt: skip
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),

@@ -101,7 +101,7 @@ def test_places_among_sorted_numbers_are_numpys(right: bool) -> None:
     wanted = np.stack([np.searchsorted(row, each, side) for row, each in zip(rows, numbers)])  # type: ignore[call-overload]
     found = pa.searchsorted(pa.tensor(rows.T.copy()).T, pa.tensor(numbers), right=right)
     assert (found.numpy() == wanted).all()
-    assert pa.searchsorted(pa.tensor([1, 3]), 2).item() == 1
+    assert pa.searchsorted(pa.tensor([1, 3]), 2).item() == pa.searchsorted(pa.tensor([1, 3]), 1.5).item() == 1
 
 
 def test_what_is_out_of_range_says_so() -> None:
@@ -114,7 +114,6 @@ def test_what_is_out_of_range_says_so() -> None:
         ("diff: n 1 of shape", ValueError, lambda: pa.tensor(1.0).diff()),
         (r"bucketize: boundaries of shape \(2, 3\)", ValueError, lambda: pa.bucketize(x, x)),
         ("searchsorted: numbers of shape", ValueError, lambda: pa.searchsorted(x, pa.zeros(3))),
-        ("searchsorted: float64 among sorted float32", TypeError, lambda: pa.searchsorted(x[0], x.double())),
         ("searchsorted: side 'up'", ValueError, lambda: pa.searchsorted(x[0], x, side="up")),
         ("masked_select: the mask must be bool", TypeError, lambda: x.masked_select(x)),
     ):

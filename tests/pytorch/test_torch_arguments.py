@@ -107,6 +107,12 @@ POOLS: dict[str, list[Maker]] = {
     "pos_weight": [plain(None), tensor((3,))], "training": plains(False), "inplace": plains(False),
     "normalized_shape": plains((3,), (2, 3), (2,), (), 3, [3]), "eps": plains(1e-5, 0.1, 1.0),
     "padding_idx": plains(None, 0, 7), "momentum": plains(0.1),
+    "k": plains(1, 2, 0, -1, 5, True, 1.0), "q": plains(0.5, 0, 1, 0.3, 1.5, -0.1, "a"), "descending": FLAGS,
+    "largest": FLAGS, "right": FLAGS, "side": plains("left", "right", "a", None), "bins": plains(3, 1, 0, -1, 2.0),
+    "minlength": plains(0, 9, -1), "dx": plains(0.5, 2, "a"), "invert": FLAGS,
+    "boundaries": [lambda t: t.tensor([-0.5, 0.25, 0.5]), lambda t: t.tensor([0, 1]), tensor((2, 3))],
+    "sorted_sequence": [lambda t: t.tensor([-0.5, 0.25, 0.5]), lambda t: t.tensor([0, 1]), tensor((2, 3))],
+    "y": TENSORS, "x1": TENSORS, "x2": TENSORS, "elements": TENSORS, "test_elements": TENSORS,
     "running_mean": [plain(None), tensor((3,))], "running_var": [plain(None), lambda t: t.ones(3)],
 }  # fmt: skip
 BY_FUNCTION: dict[tuple[str, str], list[Maker]] = {
@@ -124,6 +130,7 @@ LEFT_OUT = {
     "set_rng_state", "set_num_threads", "get_num_threads", "set_default_dtype", "no_grad", "enable_grad",
     "inference_mode", "data_ptr", "numpy", "int", "type", "set_grad_enabled", "tensor", "as_tensor", "is_tensor",
     "Generator", "set_flush_denormal", "broadcast_tensors",
+    "multinomial", "bernoulli",
 }  # fmt: skip
 
 # Functions, what PyTorch says (or "differs"), and why it is answered here nevertheless.
@@ -132,6 +139,7 @@ EXCEPTIONS: list[tuple[str, str, str]] = [
     (r".*", r"unexpected keyword argument", "methods of Tensor call some parameters by other names"),
     (r"\.?(log_)?softmax", r"missing 1 required positional", "the last axis is the default"),
     (r"\.?(sum|mean|prod)", r"missing 1 required positional", "keepdim without dim keeps all axes, as in NumPy"),
+    (r"\.?(nan)?median", r"missing 1 required|must be int, not NoneType", "None is the whole tensor, as in sum"),
     (r".*", r"got \(.*keepdim=bool", "keepdim without dim keeps all axes, as in NumPy"),
     (r".*(zeros|ones|broadcast_to|\.view)", r"missing 1 required positional|got \(\)", "no sizes are the shape ()"),
     (r"reshape|broadcast_to", r"must be tuple of ints|takes \d positional", "sizes may be given one by one"),
