@@ -17,7 +17,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Tensor, apply, reshape
-from pyautograd._dtype import bool_
+from pyautograd._dtype import bool_, int32
 from pyautograd._reduce import ValuesAndIndices
 from pyautograd._shape import broadcast_to, cat, picked
 
@@ -300,17 +300,24 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, 
 # ---- places among sorted numbers ----
 
 
-def _searched(name: str, sequence: Any, values: Any, right: bool) -> Tensor:
+def _searched(name: str, sequence: Any, values: Any, right: bool, out_int32: bool) -> Tensor:
     values = values if isinstance(values, Tensor) else as_tensor(values)
-    return apply(_ops.searchsorted, sequence, values, (_arguments.flag(name, "right", right),))
+    found = apply(_ops.searchsorted, sequence, values, (_arguments.flag(name, "right", right),))
+    return found.to(int32) if _arguments.flag(name, "out_int32", out_int32) else found
 
 
 @named
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None, sorter: Tensor | None = None
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
-    """How many elements of the sorted last axis are less than each of `input` (int64), which may be a number; with
-    `right=True` or `side="right"`, no larger. `sorter` is the order that sorts a sequence that is not.
+    """How many elements of the sorted last axis are less than each of `input` (int64, or int32), which may be a number;
+    with `right=True` or `side="right"`, no larger. `sorter` is the order that sorts a sequence that is not.
 
     The sequence has one axis, or all but the last are as those of `input`. **Raises** ValueError for other shapes and
     another side.
@@ -325,13 +332,13 @@ def searchsorted(
         if sorter.shape != sorted_sequence.shape:
             raise ValueError(f"searchsorted: a sorter of shape {sorter.shape} for shape {sorted_sequence.shape}")
         sorted_sequence = sorted_sequence.gather(-1, sorter)
-    return _searched("searchsorted", sorted_sequence, input, right or side == "right")
+    return _searched("searchsorted", sorted_sequence, input, right or side == "right", out_int32)
 
 
 @named
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
-    """The bucket (int64) that each element falls into: bucket i ends with boundaries[i], which belongs to it, or with
-    `right=True` to the next.
+def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The bucket (int64, or int32) that each element falls into: bucket i ends with boundaries[i], which belongs to it,
+    or with `right=True` to the next.
 
     **Raises** ValueError for boundaries that have not one axis.
 
@@ -341,7 +348,7 @@ def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
     """
     if _dims.ndim("bucketize", boundaries, "boundaries") != 1:
         raise ValueError(f"bucketize: boundaries of shape {boundaries.shape}; they have one axis")
-    return _searched("bucketize", boundaries, input, right)
+    return _searched("bucketize", boundaries, input, right, out_int32)
 
 
 @named

@@ -24,8 +24,7 @@ ZEROS = np.zeros((2, 3))
 SIGNED = np.array([[3.0, -4.0], [0.0, 0.0], [0.0, -2.0]])
 DISTINCT = [VECTOR, CUBE, SCALAR, VECTOR.astype(np.float32)]
 FLOATS = [VECTOR, MATRIX, CUBE, SCALAR, MATRIX.astype(np.float32)]
-ANY = [*FLOATS, WHOLE, BOOLS]
-INTEGERS = [WHOLE, BOOLS]
+ANY = [*FLOATS, WHOLE, BOOLS, WHOLE.astype(np.int32), (WHOLE + 3).astype(np.uint8)]
 EMPTY = np.zeros((2, 0))
 
 # A name, a function of (torch or this package, its nn.functional, a tensor), and the tensors
@@ -58,6 +57,7 @@ CASES: dict[str, tuple[Any, list[np.ndarray]]] = {
     "searchsorted right": (lambda t, f, x: t.searchsorted(t.sort(x)[0], x, right=True), [VECTOR, MATRIX, WHOLE]),
     "searchsorted sorter": (lambda t, f, x: t.searchsorted(x, x, sorter=x.argsort(), side="right"), [VECTOR, MATRIX]),
     "bucketize": (lambda t, f, x: t.bucketize(x, t.msort(x.reshape(-1))), [VECTOR, MATRIX, SCALAR, WHOLE]),
+    "searchsorted int32": (lambda t, f, x: t.searchsorted(t.sort(x)[0], x, out_int32=True), [VECTOR, WHOLE]),
     "isin": (lambda t, f, x: t.isin(x, x[:1]), [VECTOR, MATRIX, WHOLE, NANS]),
     "isin inverted": (lambda t, f, x: t.isin(x, 1, invert=True), [WHOLE]),
     "isin nothing": (lambda t, f, x: t.isin(x, x[:0]), [WHOLE, MATRIX, NANS]),
