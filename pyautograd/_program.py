@@ -33,7 +33,8 @@ class Program:
         self.seen = {call.leaf_names[slot]: number for slot, number in recorded.seen.items()}
         self._names = call.names
         self._appended = call.lists_appended_to
-        self._results, self._given, self._puts = recorded.results, recorded.given, recorded.puts
+        self._results, self._given = recorded.results, recorded.given
+        self._puts, self._passing = recorded.puts, recorded.passing
         self._updates = recorded.updates
         self._guards = recorded.guards
         self._states = [update.plan.names for update in recorded.updates]
@@ -79,7 +80,9 @@ class Program:
         every = {*given, *(i for put in puts for i in put.results)}
         self._program.set_given(given if in_c else tuple(sorted(every)))
         self._program.set_puts(tuple([put.row() for put in puts]) if in_c else ())
-        self._program.set_state(tuple({i for put in puts for i in put.results}), not in_c)
+        self._fails_in_c = in_c and not self._passing
+        stored = {i for put in [*puts, *self._passing] for i in put.results}
+        self._program.set_state(tuple(stored), not in_c, not self._fails_in_c)
         self._obstacle = None  # to a run
         if first_member(results) is not LEAF:
             self._obstacle = "the step's first result is not what it has computed"
@@ -87,7 +90,7 @@ class Program:
             self._obstacle = "the step appends containers to lists, or writes into its arguments"
         elif not all(_is_tuple(put.structure) for put in puts):
             self._obstacle = "the step puts new lists or dicts into places"
-        self.is_quick = self._is_direct and not self._guards.has_tensor_options
+        self.is_quick = self._is_direct and self._fails_in_c and not self._guards.has_tensor_options
 
     def _set_update(self, k: int, plan: Any) -> None:
         addresses = (int(ffi.cast("intptr_t", each)) for each in (plan.params, plan.state, plan.steps, plan.hyper))
@@ -126,7 +129,12 @@ class Program:
         """The results; NotImplemented for other arguments, Ellipsis where something else has changed."""
         if self._guards.has_tensor_options:
             self._guards.prepare()
-        found = self._program.call(args, kwargs)
+        try:
+            found = self._program.call(args, kwargs)
+        except BaseException:
+            if not self._fails_in_c:
+                self._put_before_failure(Call(args, kwargs, *self._appended).containers)
+            raise
         if found is NotImplemented or found is ... or self._is_direct:
             return found
         outputs = list(found) if isinstance(found, tuple) else [found]
@@ -136,6 +144,19 @@ class Program:
         for put in self._puts:
             self._put(put, outputs, containers)
         return rebuild(self._results, iter([outputs[i] for i in self._given]))
+
+    def _put_before_failure(self, containers: list[Any]) -> None:
+        """Puts what a step had put that has failed on its way, if one has."""
+        failed = self._program.take_failed()
+        if failed is None:
+            return
+        entry, made = failed
+        for put in [*self._puts, *self._passing]:
+            if put.since <= entry <= put.until:
+                self._put(put, list(made), containers)
+        if self._passing:  # it stands on what it leaves at its end
+            self.is_dead = True
+            self._program.retire()
 
     def _put(self, put: Put, outputs: list[Any], containers: list[Any]) -> None:
         """Puts something that is more than one tensor, as C does with that: what stood there is what now does."""
@@ -158,6 +179,7 @@ class Program:
             if outputs is not None:
                 for put in self._puts:
                     self._put(put, list(outputs), [])
+            self._put_before_failure([])
 
     @property
     def steps_done(self) -> int:

@@ -9,6 +9,7 @@ All that comes out of a step, what it returns and what it puts, are its outputs:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,11 +32,16 @@ class Outputs:
         """The structure of something that comes out, and which outputs are its leaves."""
         found: list[Any] = []
         structure = flatten(value, found, Node)
+        return structure, self.add(found)
+
+    def add(self, leaves: Iterable[Any]) -> tuple[int, ...]:
+        """Which outputs they are from now on."""
+        found = list(leaves)
         for leaf in found:
             if id(leaf) not in self._numbers:
                 self._numbers[id(leaf)] = len(self.leaves)
                 self.leaves.append(leaf)
-        return structure, tuple([self._numbers[id(leaf)] for leaf in found])
+        return tuple([self._numbers[id(leaf)] for leaf in found])
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Put:
     member: int = -1  # of the sequence that the guard is about
     list: Any = field(default=None, compare=False)  # that it is appended to
     position: int = field(default=-1, compare=False)  # of what was appended, in the recorded call
-    since: int = field(default=LATE, compare=False)  # it is there when the step comes to this entry of the log
+    since: int = field(default=LATE, compare=False)  # it is there when the step comes to this entry of the log,
+    until: int = field(default=LATE, compare=False)  # and to those up to this one
 
     @property
     def is_leaf(self) -> bool:
@@ -85,15 +92,6 @@ class Put:
         where = self.place, self.container, self.guard, self.member, self.position, self.structure
         return *where, *[id(outputs.leaves[i]) for i in self.results]
 
-    def known_since(self, seen_at: list[tuple[int, set[Any]]], outputs: Outputs) -> Put:
-        """With the first entry of the log at which it was there, of those with what was there at each."""
-        mine, since = self.identity(outputs), LATE
-        for entry, seen in reversed(seen_at):
-            if mine not in seen:
-                break
-            since = entry
-        return replace(self, since=since)
-
     def settle(self, outputs: list[Any], guards: Any, containers: list[Any]) -> None:
         """Puts it there once more, after a recorded call: numbers in the place of what stood for them."""
         if self.position < 0:
@@ -113,6 +111,43 @@ class Put:
             containers[self.container].append(value)
         else:
             set_member(containers[self.container], self.key, value)
+
+
+class Sights:
+    """What the step has stored by each entry of its log that may fail at a replay."""
+
+    def __init__(self) -> None:
+        self._at: list[tuple[int, dict[tuple[Any, ...], tuple[Put, Outputs]]]] = []
+
+    def note(self, entry: int, puts: list[Put], outputs: Outputs) -> None:
+        """What stands in places when the step has come to an entry."""
+        self._at.append((entry, {put.identity(outputs): (put, outputs) for put in puts}))
+
+    def dated(self, puts: list[Put], outputs: Outputs) -> list[Put]:
+        """The puts with the first entry at which each was there."""
+        found = []
+        for put in puts:
+            mine, since = put.identity(outputs), LATE
+            for entry, seen in reversed(self._at):
+                if mine not in seen:
+                    break
+                since = entry
+            found.append(replace(put, since=since))
+        return found
+
+    def passing(self, puts: list[Put], outputs: Outputs) -> list[Put]:
+        """Those that were in places and are no longer: outputs too, for a program that fails meanwhile."""
+        last = {put.identity(outputs) for put in puts}
+        found: dict[tuple[Any, ...], Put] = {}
+        for entry, seen in self._at:
+            for mine, (put, then) in seen.items():
+                if mine in found:
+                    found[mine] = replace(found[mine], until=entry)
+                elif mine not in last:
+                    results = outputs.add([then.leaves[i] for i in put.results])
+                    found[mine] = replace(put, results=results, since=entry, until=entry)
+        self._at.clear()
+        return list(found.values())
 
 
 def snapshot(container: Any) -> Any:

@@ -14,7 +14,7 @@ from pyautograd import _core, _updates
 from pyautograd._batch import rows_of
 from pyautograd._core import Node, TraceError, is_traced_scalar
 from pyautograd._guards import StepGuards
-from pyautograd._puts import Outputs, Put
+from pyautograd._puts import Outputs, Put, Sights
 from pyautograd._rows import Bounds
 from pyautograd._signature import NUMBER, Call
 from pyautograd._structure import Constant, outline, rebuild
@@ -29,6 +29,7 @@ class Recorded(NamedTuple):
     results: Any  # their structure
     given: tuple[int, ...]  # the outputs that are the leaves of the results
     puts: list[Put]
+    passing: list[Put]  # what it has put into places and then replaced
     updates: list[_updates.Update]
     guards: StepGuards
     numbers: frozenset[str]  # the places into which it has put a number
@@ -82,12 +83,11 @@ def record(
                     sizes = bounds.make
                     _core.record_beside(beside.log, sizes)
                 call.begin()
-                seen_at: list[tuple[int, set[Any]]] = []
+                sights = Sights()
 
-                def watch(entry: int, seen_at: Any = seen_at) -> None:
+                def watch(entry: int, sights: Any = sights) -> None:
                     so_far = Outputs()
-                    stored, _ = _stored(guards, call, so_far)
-                    seen_at.append((entry, {put.identity(so_far) for put in stored}))
+                    sights.note(entry, _stored(guards, call, so_far)[0], so_far)
 
                 _core.record_watch(watch)
                 try:
@@ -95,17 +95,19 @@ def record(
                     results, given = outputs.take(returned)
                 finally:  # also where the step raises: what it has stored stays
                     puts, problem = _stored(guards, call, outputs)
-                    puts = [put.known_since(seen_at, outputs) for put in puts]
+                    puts = sights.dated(puts, outputs)
+            passing = sights.passing(puts, outputs)
             log = _core.record_stop(tuple(outputs.leaves))
         except BaseException:
             with _core.paused():
                 _store_numbers(outputs, puts, guards, call)
+            _core.record_hand_out(tuple(outputs.leaves))
             raise
         finally:
             _updates.stop()
     del args, kwargs, returned  # so that what the step alone should hold dies before leaks are looked for
     problem = problem or _leak(log, outputs, puts)
-    log.release_outputs()
+    _core.record_hand_out(tuple(outputs.leaves))
     obstacle = guards.set_places(log, puts)
     result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
     problem = problem or _handed_on(log, call) or _read_too_soon(log, puts, guards, call)
@@ -121,7 +123,7 @@ def record(
     )
     return (
         result,
-        Recorded(log, results, given, puts, updates, guards, numbers, seen, obstacle, call.signature, bounds),
+        Recorded(log, results, given, puts, passing, updates, guards, numbers, seen, obstacle, call.signature, bounds),
         problem,
     )
 

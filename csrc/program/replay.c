@@ -158,6 +158,17 @@ static void restore_puts(const pa_program *p, const carries *all, pa_node *const
     }
 }
 
+/* And what that one had made of them. */
+static pa_status keep_failed(const pa_program *p, pa_node *const *results, pa_node **failed) {
+    pa_program_copy_results(p, true, results);
+    for (int32_t i = 0; i < p->n_results; i++) {
+        if (!p->results[i].is_put) continue;
+        PA_TRY(p->results[i].is_value ? pa_value_new(0, &failed[i]) : pa_node_new_like(results[i], &failed[i]));
+        memcpy(pa_node_data(failed[i]), pa_node_data(results[i]), pa_node_bytes(results[i]));
+    }
+    return PA_OK;
+}
+
 /* Has a leaf a gradient when a step has ended? */
 static bool leaves_gradient(const pa_captured *c) {
     return c->gradient == PA_GRADIENT_AS_FOUND ? c->entry_present : c->gradient >= 0;
@@ -388,9 +399,9 @@ static pa_status begin_run(pa_program *p, run *r, pa_hold *hold) {
 }
 
 pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, int64_t count, double *losses,
-                         pa_node **results, int64_t *done) {
+                         pa_node **results, pa_node **failed, int64_t *done) {
     *done = 0;
-    for (int32_t i = 0; i < p->n_results; i++) results[i] = NULL;
+    for (int32_t i = 0; i < p->n_results; i++) results[i] = failed[i] = NULL;
     PA_TRY(check_data(p, epochs, first));
     if (count == 0) return PA_OK;
     PA_TRY(pa_program_occupy(p));
@@ -403,6 +414,7 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
         pa_hold_begin(&hold);
         status = make_steps(p, &r, first, count, losses, done);
         pa_hold_end(&hold);
+        if (p->failed != NULL && keep_failed(p, results, failed) != PA_OK) status = PA_MEMORY;
         if (*done > 0) {
             restore_puts(p, &r.carries, results);
             pa_program_commit(p, epochs->data);

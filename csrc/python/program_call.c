@@ -107,26 +107,59 @@ static PyObject *give_results(pa_program_object *p) {
     return tuple;
 }
 
-/* The step has failed on its way: what it had put before stands. */
-static bool put_before_failure(pa_program_object *p) {
-    const pa_program *of = p->program;
-    for (int32_t i = 0; i < p->n_puts; i++) {
-        const pa_put *to = &p->puts[i];
-        pa_node *node = p->results[to->result];
-        if (to->since > of->failed->entry) continue;
-        if (p->made[to->result] == NULL && node == NULL) continue;
-        if (p->made[to->result] == NULL) {
-            p->results[to->result] = NULL;
-            p->made[to->result] = wrap_result(&of->results[to->result], node);
+/* The objects of what a step had made that has failed, in p->made. */
+static bool make_failed_results(pa_program_object *p, pa_node **nodes) {
+    bool all = true;
+    for (int32_t i = 0; i < p->program->n_results; i++) {
+        pa_node *node = nodes[i];
+        nodes[i] = NULL;
+        p->made[i] = node == NULL ? NULL : wrap_result(&p->program->results[i], node);
+        all = all && (node == NULL || p->made[i] != NULL);
+    }
+    return all;
+}
+
+static PyObject *tuple_of_made(const pa_program_object *p) {
+    PyObject *all = PyTuple_New(p->program->n_results);
+    for (int32_t i = 0; i < p->program->n_results; i++)
+        pa_tuple_put(&all, i, Py_NewRef(p->made[i] == NULL ? Py_None : p->made[i]));
+    return all;
+}
+
+static bool leave_to_python(PyObject **to, PyObject *left) {
+    PyObject *before = *to;
+    *to = left;
+    Py_XDECREF(before);
+    return left != NULL;
+}
+
+/* Captured tensors in whose places others have been put, in all or in those that are there at an entry of the log. */
+static void exchange_put(pa_program_object *p, int32_t entry) {
+    for (int32_t i = 0; i < p->program->n_bound; i++) {
+        int32_t next = p->program->captured[i].next;
+        for (int32_t k = 0; k < p->n_puts && next >= 0; k++) {
+            if (p->puts[k].result != next || p->puts[k].since > entry) continue;
+            if (!pa_program_exchange(p->program, i, pa_handle_node(p->made[next]))) p->retired = true;
+            break;
         }
-        if (p->made[to->result] == NULL || put_one(p, to) < 0) return false;
     }
-    for (int32_t i = 0; i < of->n_bound; i++) {
-        int32_t next = of->captured[i].next;
-        if (next >= 0 && p->made[next] != NULL && !pa_program_exchange(p->program, i, pa_handle_node(p->made[next])))
-            p->retired = true;
+}
+
+static bool put_before(pa_program_object *p, int32_t entry) {
+    if (p->fails_in_python) {
+        PyObject *made = tuple_of_made(p);
+        return leave_to_python(&p->failed, made == NULL ? NULL : Py_BuildValue("(iN)", (int)entry, made));
     }
+    for (int32_t i = 0; i < p->n_puts; i++)
+        if (p->puts[i].since <= entry && put_one(p, &p->puts[i]) < 0) return false;
+    exchange_put(p, entry);
     return true;
+}
+
+/* A step has failed on its way: what it had put before stands. */
+static void leave_failure(pa_program_object *p, pa_node **results) {
+    if (!make_failed_results(p, results) || !put_before(p, p->program->failed->entry)) p->retired = true;
+    drop_results(p);
 }
 
 static PyObject *fail(pa_program_object *p, pa_status status) {
@@ -134,11 +167,7 @@ static PyObject *fail(pa_program_object *p, pa_status status) {
     if (p->program->failed == NULL) return NULL;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    memset(p->made, 0, (size_t)p->program->n_results * sizeof *p->made);
-    if (!put_before_failure(p)) p->retired = true;
-    drop_results(p);
-    for (int32_t i = 0; i < p->program->n_results; i++)
-        if (p->results[i] != NULL) pa_node_release(p->results[i]);
+    leave_failure(p, p->results);
     PyErr_Restore(type, value, traceback);
     return NULL;
 }
@@ -256,25 +285,21 @@ static bool leave(pa_program_object *p, const char *notes) {
     for (int64_t k = 0; bytes > 0 && k + 1 < p->steps_done; k++)
         if (!append_notes(p, notes + (size_t)k * bytes)) return false;
     if (!make_results(p)) return false;
-    if (!p->puts_by_python) return put_results(p);
-    PyObject *all = PyTuple_New(p->program->n_results);
-    for (int32_t i = 0; i < p->program->n_results; i++) pa_tuple_put(&all, i, Py_NewRef(p->made[i]));
-    PyObject *before = p->left;
-    p->left = all;
-    Py_XDECREF(before);
-    return all != NULL;
+    return p->puts_by_python ? leave_to_python(&p->left, tuple_of_made(p)) : put_results(p);
 }
 
 static PyObject *run_noted(pa_program_object *p, const pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
                            double *losses) {
-    pa_status status = pa_program_run(p->program, epochs, first, count, losses, p->results, &p->steps_done);
-    if (p->steps_done == 0) return status == PA_OK ? PyLong_FromLong(0) : pa_raise(status);
+    pa_status status =
+        pa_program_run(p->program, epochs, first, count, losses, p->results, p->failed_results, &p->steps_done);
+    if (p->steps_done == 0 && status == PA_OK) return PyLong_FromLong(0);
     PyObject *type, *value, *traceback;
     if (status != PA_OK) pa_raise(status);
     PyErr_Fetch(&type, &value, &traceback);
-    bool done = leave(p, epochs->notes);
-    drop_results(p);
+    bool done = p->steps_done == 0 || leave(p, epochs->notes);
+    if (p->steps_done > 0) drop_results(p);
     if (status == PA_OK) return done ? PyLong_FromLongLong(p->steps_done) : NULL;
+    if (p->program->failed != NULL) leave_failure(p, p->failed_results);
     PyErr_Restore(type, value, traceback); /* which is more to the point than one of the puts */
     return NULL;
 }

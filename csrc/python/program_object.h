@@ -32,13 +32,15 @@ typedef struct pa_program_object {
     pa_put *puts;
     size_t puts_room;
     int32_t n_puts;
-    bool puts_by_python;
+    bool puts_by_python, fails_in_python;
     PyObject *known; /* of each container among the arguments, which one the guards are about it is, or None; or NULL */
-    PyObject *left;  /* of a run whose puts are Python's to make: all results of its last step; or NULL */
+    /* Where puts are Python's to make: all results of the last step of a run, and the entry at which a step has failed
+       with those results that it had made; or NULL */
+    PyObject *left, *failed;
     bool retired;
     uint32_t calling; /* pa_process while a call is under way: guards, and the making of results, may run Python */
-    pa_node **results;
-    PyObject **made; /* of the call under way: the objects of results */
+    pa_node **results, **failed_results; /* of the call under way, and of a step of a run that has failed */
+    PyObject **made;                     /* the objects of results */
     int64_t steps_done;
 } pa_program_object;
 

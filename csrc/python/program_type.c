@@ -26,6 +26,7 @@ static int program_clear(PyObject *self) {
     Py_CLEAR(p->guards);
     Py_CLEAR(p->known);
     Py_CLEAR(p->left);
+    Py_CLEAR(p->failed);
     for (int32_t i = 0; i < p->n_puts; i++) Py_CLEAR(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) {
         p->program->updates[k].hyper = NULL;
@@ -45,6 +46,7 @@ static int program_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(p->guards);
     Py_VISIT(p->known);
     Py_VISIT(p->left);
+    Py_VISIT(p->failed);
     for (int32_t i = 0; i < p->n_puts; i++) Py_VISIT(p->puts[i].key);
     for (int32_t k = 0; p->plans != NULL && k < p->program->n_updates; k++) Py_VISIT(p->plans[k]);
     for (int32_t k = 0; owns_hosts(p) && k < p->program->n_hosts; k++)
@@ -61,6 +63,7 @@ static void program_dealloc(PyObject *self) {
         size_t results = (size_t)p->program->n_results + 1;
         pa_mem_free_array(p->plans, (size_t)p->program->n_updates + 1, sizeof *p->plans);
         pa_mem_free_array(p->results, results, sizeof *p->results);
+        pa_mem_free_array(p->failed_results, results, sizeof *p->failed_results);
         pa_mem_free_array(p->made, results, sizeof *p->made);
         pa_mem_free_array(p->given, (size_t)p->n_given + 1, sizeof *p->given);
         pa_mem_free_array(p->puts, p->puts_room, sizeof *p->puts);
@@ -114,8 +117,10 @@ static PyObject *program_new(PyTypeObject *type, PyObject *arguments, PyObject *
         self->plans = pa_mem_alloc_array(updates, sizeof *self->plans);
         if (self->plans != NULL) memset(self->plans, 0, updates * sizeof *self->plans);
         self->results = pa_mem_alloc_array(results, sizeof *self->results);
+        self->failed_results = pa_mem_alloc_array(results, sizeof *self->failed_results);
         self->made = pa_mem_alloc_array(results, sizeof *self->made);
-        if (self->plans == NULL || self->results == NULL || self->made == NULL) status = PA_MEMORY;
+        bool is_made = self->results != NULL && self->failed_results != NULL && self->made != NULL;
+        if (self->plans == NULL || !is_made) status = PA_MEMORY;
     }
     PyObject_GC_Track((PyObject *)self);
     if (status == PA_OK) return (PyObject *)self;
@@ -220,9 +225,11 @@ static PyObject *program_set_puts(PyObject *self, PyObject *puts) {
 static PyObject *program_set_state(PyObject *self, PyObject *arguments) {
     pa_program_object *p = (pa_program_object *)self;
     PyObject *results;
-    int by_python;
-    if (!PyArg_ParseTuple(arguments, "O!p:set_state", &PyTuple_Type, &results, &by_python)) return NULL;
+    int by_python, fails_in_python;
+    if (!PyArg_ParseTuple(arguments, "O!pp:set_state", &PyTuple_Type, &results, &by_python, &fails_in_python))
+        return NULL;
     p->puts_by_python = by_python;
+    p->fails_in_python = fails_in_python;
     for (Py_ssize_t i = 0; i < PyTuple_Size(results); i++) {
         Py_ssize_t result = PyLong_AsSsize_t(PyTuple_GetItem(results, i));
         if (result < 0 || result >= p->program->n_results)
@@ -235,11 +242,19 @@ static PyObject *program_set_state(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+/* What it holds there, or None. */
+static PyObject *take(PyObject **held) {
+    PyObject *taken = *held == NULL ? Py_NewRef(Py_None) : *held;
+    *held = NULL;
+    return taken;
+}
+
 static PyObject *program_take_left(PyObject *self, PyObject *Py_UNUSED(unused)) {
-    pa_program_object *p = (pa_program_object *)self;
-    PyObject *left = p->left == NULL ? Py_NewRef(Py_None) : p->left;
-    p->left = NULL;
-    return left;
+    return take(&((pa_program_object *)self)->left);
+}
+
+static PyObject *program_take_failed(PyObject *self, PyObject *Py_UNUSED(unused)) {
+    return take(&((pa_program_object *)self)->failed);
 }
 
 static PyObject *program_set_guards(PyObject *self, PyObject *guards) {
@@ -423,10 +438,13 @@ static PyMethodDef program_methods[] = {
               "Which guarded container each one among the arguments is; None for none."),
     PA_METHOD("set_given", program_set_given, METH_O, "($self, results, /)",
               "Which results the caller gets, in order."),
-    PA_METHOD("set_state", program_set_state, METH_VARARGS, "($self, results, by_python, /)",
-              "Results that are put into places; by_python: by whoever takes what is left of a run."),
+    PA_METHOD("set_state", program_set_state, METH_VARARGS, "($self, results, by_python, fails_in_python, /)",
+              "Results that are put into places; by_python: by whoever takes what is left of a run; fails_in_python: "
+              "by whoever takes what a step has made that has failed."),
     PA_METHOD("take_left", program_take_left, METH_NOARGS, "($self, /)",
               "All results of the last step of a run whose puts are Python's to make, once; or None."),
+    PA_METHOD("take_failed", program_take_failed, METH_NOARGS, "($self, /)",
+              "Where a step has failed whose puts are Python's to make: its entry and its results, once; or None."),
     PA_METHOD("set_puts", program_set_puts, METH_O, "($self, puts, /)",
               "Where results go: rows (result, guard, member, key, container)."),
     PA_METHOD("set_guards", program_set_guards, METH_O, "($self, guards, /)", "What must hold at each call."),

@@ -74,15 +74,6 @@ static PyObject *recording_leak(PyObject *self, PyObject *known) {
     return leaks ? PyUnicode_FromString(text) : Py_NewRef(Py_None);
 }
 
-static PyObject *recording_release_outputs(PyObject *self, PyObject *Py_UNUSED(unused)) {
-    const pa_recording_object *r = (pa_recording_object *)self;
-    for (int i = 0; i < r->n_outputs; i++) {
-        unsigned stands_for_numbers = pa_is_traced_number(r->outputs[i]) ? 0 : PA_TRACED_SCALAR;
-        r->outputs[i]->flags &= (uint16_t)~(PA_BORN_RECORDING | stands_for_numbers);
-    }
-    Py_RETURN_NONE;
-}
-
 static PyObject *recording_is_place(PyObject *self, PyObject *handle) {
     const pa_log *log = ((pa_recording_object *)self)->log;
     return PyBool_FromLong(pa_is_handle(handle) && pa_log_is_place(log, pa_handle_node(handle)));
@@ -147,8 +138,6 @@ static PyMethodDef recording_methods[] = {
         "is none."),
     PA_METHOD("leak", recording_leak, METH_O, "($self, known, /)",
               "A tensor of the step, other than those known, that something outside still holds, or None."),
-    PA_METHOD("release_outputs", recording_release_outputs, METH_NOARGS, "($self, /)",
-              "The outputs are the world's: another recording finds them there."),
     PA_METHOD("is_place", recording_is_place, METH_O, "($self, handle, /)",
               "Is it an argument or a captured tensor itself, the gradient of one, or a view?"),
     PA_METHOD("live", recording_live, METH_NOARGS, "($self, /)",
@@ -277,6 +266,18 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
     return (PyObject *)made;
 }
 
+static PyObject *record_hand_out(PyObject *Py_UNUSED(module), PyObject *outputs) {
+    if (!PyTuple_Check(outputs)) return PyErr_Format(PyExc_TypeError, "record_hand_out: a tuple of tensors is wanted");
+    for (Py_ssize_t i = 0; i < PyTuple_Size(outputs); i++) {
+        PyObject *output = PyTuple_GetItem(outputs, i);
+        pa_node *node = pa_is_handle(output) ? pa_handle_node(output) : NULL;
+        if (node == NULL) continue;
+        unsigned stands_for_numbers = pa_is_traced_number(node) ? 0 : PA_TRACED_SCALAR;
+        node->flags &= (uint16_t)~(PA_BORN_RECORDING | stands_for_numbers);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *is_traced_scalar(PyObject *Py_UNUSED(module), PyObject *object) {
     return PyBool_FromLong(pa_is_handle(object) && pa_is_traced_number(pa_handle_node(object)));
 }
@@ -295,6 +296,8 @@ static PyMethodDef functions[] = {
     PA_METHOD("record_watch", record_watch, METH_O, "(watcher, /)",
               "Have a function called, which is not held, with each entry of the log that may fail at a replay."),
     PA_METHOD("record_stop", record_stop, METH_O, "(outputs, /)", "The Recording of the step."),
+    PA_METHOD("record_hand_out", record_hand_out, METH_O, "(outputs, /)",
+              "The outputs of a step are the world's: another recording finds them there."),
     PA_METHOD("is_traced_scalar", is_traced_scalar, METH_O, "(object, /)",
               "Does it stand for a Python float while a step is recorded?"),
     PA_METHOD("is_recording", is_recording, METH_NOARGS, "()", "Is this thread recording?"),

@@ -74,7 +74,7 @@ static void places_are_carried_from_step_to_step(void) {
     const float *x = (const float *)(const void *)pa_node_data(s.x);
     pa_epochs epochs = {.n = 1, .data = &s.x, .batch = BATCH, .steps = ROWS / BATCH};
     double losses[7], expected[7];
-    pa_node *results[3];
+    pa_node *results[3], *failed[3];
     int64_t done = 0;
     for (int k = 0; k < 7; k++) {
         expected[k] = 0;
@@ -86,7 +86,7 @@ static void places_are_carried_from_step_to_step(void) {
         memcpy(a, b, sizeof a);
         memcpy(b, next, sizeof b);
     }
-    CHECK_OK(pa_program_run(s.program, &epochs, 0, 7, losses, results, &done));
+    CHECK_OK(pa_program_run(s.program, &epochs, 0, 7, losses, results, failed, &done));
     CHECK(done == 7 && memcmp(losses, expected, sizeof losses) == 0);
     CHECK(holds(results[1], a) && holds(results[2], b));
     const float first[] = {0, 1, 2};
@@ -107,13 +107,13 @@ static void rows_come_in_the_order_that_is_drawn(void) {
     pa_epochs epochs = {
         .n = 1, .data = &s.x, .batch = BATCH, .steps = ROWS / BATCH, .order = order, .shuffle = &stream};
     double losses[4];
-    pa_node *results[3];
+    pa_node *results[3], *failed[3];
     int64_t done = 0;
-    CHECK_OK(pa_program_run(s.program, &epochs, 0, 3, losses, results, &done));
+    CHECK_OK(pa_program_run(s.program, &epochs, 0, 3, losses, results, failed, &done));
     CHECK(done == 3 && stream.counter == again.counter); /* drawn once, where the epoch began */
     for (int i = 0; i < 3; i++) pa_node_release(results[i]);
     ((int64_t *)(void *)pa_node_data(order))[0] = ROWS;
-    CHECK(pa_program_run(s.program, &epochs, 1, 1, losses, results, &done) == PA_INDEX && done == 0);
+    CHECK(pa_program_run(s.program, &epochs, 1, 1, losses, results, failed, &done) == PA_INDEX && done == 0);
     pa_node_release(order);
     swap_step_close(&s);
 }
@@ -123,12 +123,12 @@ static void a_run_survives_the_failure_of_each_allocation(void) {
     swap_step_open(&s);
     pa_epochs epochs = {.n = 1, .data = &s.x, .batch = BATCH, .steps = ROWS / BATCH};
     double losses[3];
-    pa_node *results[3];
+    pa_node *results[3], *failed[3];
     int64_t done = 0;
     pa_status status = PA_MEMORY;
     for (int64_t n = 0; status != PA_OK && n < 1000; n++) {
         pa_mem.fail_after = n;
-        status = pa_program_run(s.program, &epochs, 0, 3, losses, results, &done);
+        status = pa_program_run(s.program, &epochs, 0, 3, losses, results, failed, &done);
         pa_mem.fail_after = -1;
         CHECK(status == PA_OK || (status == PA_MEMORY && done == 0 && results[2] == NULL));
     }
