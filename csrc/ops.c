@@ -22,6 +22,7 @@ const pa_op_info pa_op_table[PA_OP_COUNT] = {
 #define COMPARE(name, symbol, words, effects, ...) ROW(name, symbol, words, PA_COMPARISON, 2, 0, effects, PA_BOOL)
 #define LOGIC1(name, symbol, words, effects, ...) ROW(name, symbol, words, PA_LOGIC, 1, 0, effects, PA_BOOL)
 #define LOGIC2(name, symbol, words, effects, ...) ROW(name, symbol, words, PA_LOGIC, 2, 0, effects, PA_BOOL)
+#define LOGIC2_INT(name, symbol, words, effects, ...) ROW(name, symbol, words, PA_LOGIC, 2, 0, effects, PA_UINT8)
 #define TENSOR(name, symbol, words, rule, operands, effects, ...)                                                      \
     ROW(name, symbol, words, PA_WHOLE, operands, 0, effects, PA_BOOL)
 #include "ops.def"

@@ -52,7 +52,11 @@ class Row:
 
     @property
     def has_function(self) -> bool:
-        return self.kind == "COMPARE" or self.python.startswith(("FUNCTION", "ACTIVATION"))
+        return self.kind == "COMPARE" or self.is_logic or self.python.startswith(("FUNCTION", "ACTIVATION"))
+
+    @property
+    def is_logic(self) -> bool:
+        return self.kind in ("LOGIC1", "LOGIC2")
 
     @property
     def has_value_method(self) -> bool:
@@ -64,7 +68,7 @@ class Row:
 
     @property
     def is_binary(self) -> bool:
-        return self.kind in ("BINARY", "COMPARE")
+        return self.kind in ("BINARY", "COMPARE", "LOGIC2")
 
     @property
     def parameter_names(self) -> list[str]:
@@ -123,6 +127,8 @@ MEANING: dict[str, Any] = {
     "TRUNC": math.trunc, "EXP2": math.exp2, "LOG2": math.log2, "LOG10": math.log10, "TAN": math.tan,
     "ASIN": math.asin, "ACOS": math.acos, "ATAN": math.atan, "ATAN2": math.atan2, "SINH": math.sinh, "COSH": math.cosh,
     "ASINH": math.asinh, "ACOSH": math.acosh, "ATANH": math.atanh, "HYPOT": math.hypot, "ERFC": math.erfc,
+    "BITAND": operator.and_, "BITOR": operator.or_, "BITXOR": operator.xor, "BITNOT": operator.invert,
+    "SHIFT_LEFT": operator.lshift, "SHIFT_RIGHT": operator.rshift,
     "AND": lambda x, y: x and y, "SOFTPLUS": lambda x: math.log1p(math.exp(x)),
     "GELU_INNER": lambda x: 0.7978845608028654 * (x + 0.044715 * x * x * x),
 }  # fmt: skip
@@ -133,9 +139,9 @@ def evaluate(formula: ast.expr, operands: dict[str, float]) -> float:
     return eval(ast.unparse(formula), MEANING | operands)
 
 
-def shown(numbers: list[float]) -> str:
+def shown(numbers: list[float], as_ints: bool) -> str:
     """What `repr` makes of a tensor of these numbers."""
-    if all(isinstance(number, bool) for number in numbers):
+    if as_ints or all(isinstance(number, bool) for number in numbers):
         texts = [str(number) for number in numbers]
     elif all(number == int(number) for number in numbers):
         texts = [f"{number:.0f}." for number in numbers]
@@ -147,6 +153,9 @@ def shown(numbers: list[float]) -> str:
 
 def results(row: Row) -> tuple[list[list[float]], list[float]]:
     """The first three numbers for each operand on which the op is defined, and what the row makes of them."""
+    if row.is_logic:
+        whole: list[list[float]] = [[6, 5, -3], [3, 1, 2]][: 1 + row.is_binary]
+        return whole, [evaluate(row.forward, dict(zip("AB", numbers))) for numbers in zip(*whole)]
     parameters = [float(parameter.partition("=")[2]) for parameter in row.parameters]
     b = [[2.0, 0.5 if row.kind == "COMPARE" else 0.25, -1.0]] if row.is_binary else []
     for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75], [1.0, 1.5, 3.0]):
@@ -167,7 +176,7 @@ def example(row: Row, call: str) -> str:
     """A call of the function on three numbers and what it returns; `call` has `{}` for the operands."""
     operands, found = results(row)
     given = ", ".join(f"pa.tensor({numbers})" for numbers in operands)
-    return f">>> import pyautograd as pa\n>>> {call.format(given)}\n{shown(found)}"
+    return f">>> import pyautograd as pa\n>>> {call.format(given)}\n{shown(found, row.is_logic)}"
 
 
 def example_of_value(row: Row) -> str:
@@ -278,6 +287,16 @@ IGNORED = "`inplace` changes nothing: the result is always a new tensor."
 
 def contract(row: Row) -> str:
     """Shapes, dtypes and errors of a function."""
+    if row.is_logic:
+        given = (
+            "`input`, a, and `other`, b: Tensors of shapes that broadcast" if row.is_binary else "`input`, a: a Tensor"
+        )
+        kinds, others = ("integers", "bools and floats") if row.lowest else ("integers and bools", "floats")
+        return (
+            f"**Arguments:** {given}; {kinds}. **Returns** a Tensor of the {'broadcast' if row.is_binary else 'same'} "
+            "shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError for "
+            f"{others}."
+        )
     if not row.is_binary:
         return (
             "**Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; "

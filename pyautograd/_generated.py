@@ -12,7 +12,8 @@ from pyautograd import _ops
 from pyautograd._core import Node, Tensor, Value, apply
 
 __all__ = [
-    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "celu", "cos", "cosh", "div", "elu",
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "celu", "cos", "cosh", "div", "elu",
     "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "hardshrink", "hardsigmoid", "hardswish",
     "hardtanh", "hypot", "le", "leaky_relu", "log", "log1p", "log2", "log10", "log_sigmoid", "logaddexp", "lt",
     "maximum", "minimum", "mish", "mul", "ne", "neg", "reciprocal", "relu", "round", "selu", "sigmoid", "sign",
@@ -827,6 +828,89 @@ def ge(input: Any, other: Any) -> Tensor:
     return apply(_ops.ge, input, other)
 
 
+def bitwise_and(input: Any, other: Any) -> Tensor:
+    """Elementwise a and b, bit by bit.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers and bools. **Returns** a
+    Tensor of the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises**
+    TypeError for floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_and(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([2, 1, 0])
+    """
+    return apply(_ops.bitwise_and, input, other)
+
+
+def bitwise_or(input: Any, other: Any) -> Tensor:
+    """Elementwise a or b, bit by bit.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers and bools. **Returns** a
+    Tensor of the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises**
+    TypeError for floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_or(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([ 7,  5, -1])
+    """
+    return apply(_ops.bitwise_or, input, other)
+
+
+def bitwise_xor(input: Any, other: Any) -> Tensor:
+    """Elementwise a xor b, bit by bit.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers and bools. **Returns** a
+    Tensor of the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises**
+    TypeError for floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_xor(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([ 5,  4, -1])
+    """
+    return apply(_ops.bitwise_xor, input, other)
+
+
+def bitwise_not(input: Tensor) -> Tensor:
+    """Elementwise not a, bit by bit.
+
+    **Arguments:** `input`, a: a Tensor; integers and bools. **Returns** a Tensor of the same shape, of the promoted
+    dtype; results that do not fit into it wrap around. **Raises** TypeError for floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_not(pa.tensor([6, 5, -3]))
+    tensor([-7, -6,  2])
+    """
+    return apply(_ops.bitwise_not, input)
+
+
+def bitwise_left_shift(input: Any, other: Any) -> Tensor:
+    """Elementwise a 2^b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
+    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
+    for bools and floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_left_shift(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([ 48,  10, -12])
+    """
+    return apply(_ops.bitwise_left_shift, input, other)
+
+
+def bitwise_right_shift(input: Any, other: Any) -> Tensor:
+    """Elementwise the largest integer <= a / 2^b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
+    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
+    for bools and floats.
+
+    >>> import pyautograd as pa
+    >>> pa.bitwise_right_shift(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([ 0,  2, -1])
+    """
+    return apply(_ops.bitwise_right_shift, input, other)
+
+
 class TensorMethods(Node):
     """The functions as methods of Tensor."""
 
@@ -893,6 +977,12 @@ class TensorMethods(Node):
     le = le
     gt = gt
     ge = ge
+    bitwise_and = bitwise_and
+    bitwise_or = bitwise_or
+    bitwise_xor = bitwise_xor
+    bitwise_not = bitwise_not
+    bitwise_left_shift = bitwise_left_shift
+    bitwise_right_shift = bitwise_right_shift
 
 
 apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers

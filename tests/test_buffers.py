@@ -13,7 +13,10 @@ import pytest
 import pyautograd as pa
 from pyautograd import Tensor, Value
 
-DTYPES = {"bool": "?", "int64": "l" if struct.calcsize("l") == 8 else "q", "float32": "f", "float64": "d"}
+DTYPES = {
+    "bool": "?", "uint8": "B", "int32": "i", "int64": "l" if struct.calcsize("l") == 8 else "q", "float32": "f",
+    "float64": "d",
+}  # fmt: skip
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": lambda t: t,
     "transposed": lambda t: t.T,

@@ -107,6 +107,7 @@ def test_attributes_that_lead_back_are_copied_once():
 TENSORS = {
     "Tensor": lambda: pa.tensor([1.0, 2.0], requires_grad=True),
     "integers": lambda: pa.arange(3),
+    "bytes": lambda: pa.arange(3).byte(),
     "0-d": lambda: pa.tensor(1.5, dtype=pa.float64),
     "Parameter": lambda: nn.Parameter(pa.ones(2)),
     "subclass": lambda: NamedTensor([1.0, 2.0], "m", requires_grad=True),

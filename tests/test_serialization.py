@@ -12,6 +12,7 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import nn, optim
+from pyautograd._dtype import DTYPES
 
 
 def same(a, b):
@@ -29,7 +30,7 @@ def same(a, b):
 CASES = {
     "state dict": nn.MLP(2, [4, 1]).state_dict(),
     "tensor": pa.arange(6).reshape(2, 3),
-    "dtypes": {str(dtype): pa.ones(2, 2).to(dtype) for dtype in (pa.float32, pa.float64, pa.int64, pa.bool)},
+    "dtypes": {each.name: pa.tensor([[3.5, 200.0]]).to(each) for each in DTYPES},
     "shapes": [pa.zeros(0), pa.tensor(3.5), pa.zeros(2, 0, 3), pa.ones(2, 3).T],
     "plain": {"a": 1, "b": 2.5, "c": None, "d": True, "e": "text", "f": [1, (2, 3)], "g": {}, "h": float("inf")},
     "arrays": {"x": np.arange(3, dtype=np.int16), "y": np.float32(1.5)},

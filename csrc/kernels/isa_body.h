@@ -146,6 +146,7 @@ ISA_TABLE FN(pa_kernels) = {
 #define COMPARE UNARY_BOOL
 #define LOGIC1(name, ...) [PA_OP_##name] = {INTS(name)},
 #define LOGIC2 LOGIC1
+#define LOGIC2_INT(name, ...) [PA_OP_##name] = {[PA_INT64] = FN(forward_##name##_i64)},
 #include "../ops.def"
         },
     .gradient =

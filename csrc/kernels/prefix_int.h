@@ -24,3 +24,5 @@
 #define BITOR(x, y) ((T)((x) | (y)))
 #define BITXOR(x, y) ((T)((x) ^ (y)))
 #define BITNOT(x) ((T)((x) ^ ALL_BITS))
+#define SHIFT_LEFT(x, n) pa_shift_left_i64(x, n)
+#define SHIFT_RIGHT(x, n) pa_shift_right_i64(x, n)

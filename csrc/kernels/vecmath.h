@@ -76,6 +76,12 @@ PA_MATH int64_t pa_pow_i64(int64_t x, int64_t n) {
     return (int64_t)result;
 }
 
+/* By more places than there are, or by a negative number, all bits go. */
+PA_MATH int64_t pa_shift_left_i64(int64_t x, int64_t n) {
+    return (uint64_t)n < 64 ? (int64_t)((uint64_t)x << (n & 63)) : 0;
+}
+PA_MATH int64_t pa_shift_right_i64(int64_t x, int64_t n) { return x >> ((uint64_t)n < 64 ? n & 63 : 63); }
+
 /* One instruction, and NaN passes. */
 PA_MATH float pa_at_most_f32(float x, float bound) { return bound < x ? bound : x; }
 

@@ -97,6 +97,10 @@ static PyObject *slot_matmul(PyObject *l, PyObject *r) { return binary_of_tensor
 static PyObject *slot_and(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_and, l, r); }
 static PyObject *slot_or(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_or, l, r); }
 static PyObject *slot_xor(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_xor, l, r); }
+static PyObject *slot_left_shift(PyObject *l, PyObject *r) { return binary_of_tensors(PA_OP_bitwise_left_shift, l, r); }
+static PyObject *slot_right_shift(PyObject *l, PyObject *r) {
+    return binary_of_tensors(PA_OP_bitwise_right_shift, l, r);
+}
 static PyObject *slot_negative(PyObject *a) { return unary(PA_OP_neg, a); }
 static PyObject *slot_absolute(PyObject *a) { return unary(PA_OP_abs, a); }
 static PyObject *slot_invert(PyObject *a) { return unary(PA_OP_bitwise_not, a); }
@@ -217,6 +221,8 @@ static PyObject *slot_ipower(PyObject *l, PyObject *r, PyObject *modulus) {
 static PyObject *slot_iand(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_and, l, r); }
 static PyObject *slot_ior(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_or, l, r); }
 static PyObject *slot_ixor(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_xor, l, r); }
+static PyObject *slot_ileft_shift(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_left_shift, l, r); }
+static PyObject *slot_iright_shift(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_right_shift, l, r); }
 
 /* Tensors compare element by element, Values by identity. */
 static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
@@ -303,6 +309,8 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_divmod, slot_whole_division},
     {Py_nb_power, slot_power},
     {Py_nb_matrix_multiply, slot_matmul},
+    {Py_nb_lshift, slot_left_shift},
+    {Py_nb_rshift, slot_right_shift},
     {Py_nb_and, slot_and},
     {Py_nb_or, slot_or},
     {Py_nb_xor, slot_xor},
@@ -319,6 +327,8 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_inplace_multiply, slot_imultiply},
     {Py_nb_inplace_true_divide, slot_idivide},
     {Py_nb_inplace_power, slot_ipower},
+    {Py_nb_inplace_lshift, slot_ileft_shift},
+    {Py_nb_inplace_rshift, slot_iright_shift},
     {Py_nb_inplace_and, slot_iand},
     {Py_nb_inplace_or, slot_ior},
     {Py_nb_inplace_xor, slot_ixor},

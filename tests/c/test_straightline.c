@@ -252,6 +252,12 @@ static bool has_pole(pa_op op) {
            op == PA_OP_log;
 }
 
+/* Shifts are of integers alone. */
+static bool is_over_numbers(pa_op op) {
+    const pa_op_info *info = &pa_op_table[op];
+    return info->family != PA_WHOLE && (info->family != PA_LOGIC || pa_k->forward[op][PA_BOOL] != NULL);
+}
+
 /* Any op of any numbers, NaN and infinities included; gradients of them. */
 static void write_any(int ops, bool few_numbers) {
     static const double parameters[] = {2, 0.5, -1, 3, 1, -0.5};
@@ -262,7 +268,7 @@ static void write_any(int ops, bool few_numbers) {
         pa_op op = (pa_op)(1 + draw(PA_OP_COUNT - 1));
         if (draw(2) == 0) op = draw(2) ? PA_OP_add : PA_OP_mul;
         const pa_op_info *info = &pa_op_table[op];
-        if (info->family == PA_WHOLE) continue;
+        if (!is_over_numbers((pa_op)op)) continue;
         pa_register in[3];
         for (int k = 0; k < 3; k++) in[k] = (pa_register)(now.n - 1 - (int)draw(draw(3) ? 10 : (uint32_t)now.n));
         for (int k = 0; k < 3; k++)
@@ -297,7 +303,7 @@ static void packs_of_every_op_give_the_numbers_of_their_ops(void) {
     bool held = true;
     for (int op = 1; op < PA_OP_COUNT && held; op++) {
         const pa_op_info *info = &pa_op_table[op];
-        if (info->family == PA_WHOLE) continue;
+        if (!is_over_numbers((pa_op)op)) continue;
         for (int pattern = 0; pattern < 3 && held; pattern++) {
             start();
             pa_register first = leaf(draw_number());

@@ -19,7 +19,7 @@ import pytest
 from bad_arguments import OPERATORS, classes, matrix, probabilities, right
 
 import pyautograd as pa
-from pyautograd import Tensor, TraceError, Value, nn
+from pyautograd import Tensor, TraceError, Value, _ops, nn
 from pyautograd._structure import flatten, rebuild
 from pyautograd.nn import functional as F
 
@@ -58,6 +58,8 @@ OPTIONS: dict[str, list[Any]] = {
 # Arguments for what cannot be called with those that the names of its parameters stand for
 CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.arange": [(4,), (1, 9, 2), (0.5, 2.0, 0.25)],
+    **{f"{prefix}.{row.name}": [(positions(), positions())[: row.operands]]
+       for row in _ops.table.values() if row.family == "logic" for prefix in ("pa", "Tensor")},
     "pa.can_cast": [(pa.int64, pa.uint8)],
     "pa.promote_types": [(pa.int32, pa.uint8)],
     "pa.full": [((2, 3), pa.tensor(0.5)), ((2,), pa.tensor(3)), ((2,), 7)],

@@ -202,7 +202,7 @@ def test_shapes_that_do_not_broadcast_are_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, row in _ops.table.items() if row.family == "comparison"])
-@pytest.mark.parametrize("dtype", [pa.bool, pa.int64, pa.float32, pa.float64], ids=str)
+@pytest.mark.parametrize("dtype", [pa.bool, pa.uint8, pa.int32, pa.int64, pa.float32, pa.float64], ids=str)
 def test_a_comparison_is_numpys_and_gives_bools(name: str, dtype: pa.dtype) -> None:
     a = pa.tensor([[0, 1, 2], [2, 1, 0]]).to(dtype)
     b = pa.tensor([1, 1, 0]).to(dtype)

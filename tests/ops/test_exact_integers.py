@@ -43,6 +43,7 @@ ONE: dict[str, tuple[Function, Function]] = {
     "floor": (lambda a: a.floor(), lambda a: a),
     "ceil": (lambda a: a.ceil(), lambda a: a),
     "round": (lambda a: a.round(), lambda a: a),
+    "trunc": (lambda a: a.trunc(), lambda a: a),
     "relu": (lambda a: a.relu(), lambda a: max(a, 0)),
     "bitwise_not": (lambda a: ~a, lambda a: ~a),
 }
@@ -56,6 +57,8 @@ TWO: dict[str, tuple[Function, Function]] = {
     "bitwise_and": (operator.and_, operator.and_),
     "bitwise_or": (operator.or_, operator.or_),
     "bitwise_xor": (operator.xor, operator.xor),
+    "bitwise_left_shift": (operator.lshift, lambda a, n: a << n if n in range(64) else 0),
+    "bitwise_right_shift": (operator.rshift, lambda a, n: a >> (n if n in range(64) else 63)),
     **{name: (getattr(operator, name), getattr(operator, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
 }
 
@@ -271,3 +274,139 @@ def test_steps_over_values_keep_integers_exact() -> None:
         assert got[0] == wanted[0] and got[6].data == wanted[6].data
         assert [each.tolist() for each in got[1:6]] == [each.tolist() for each in wanted[1:6]]
     assert compiled.programs
+
+
+# ---- int32 and uint8, which are computed in int64 and narrowed ----
+
+NARROW = {
+    "int32": [n for n in INTEGERS if n in range(-(2**31), 2**31)],
+    "uint8": [0, 1, 2, 3, 7, 16, 100, 127, 128, 129, 200, 253, 254, 255],
+}
+
+
+def layouts(numbers: list[int], dtype: str) -> list[pa.Tensor]:
+    """All pairs as tensors that broadcast, and over several blocks, strided and not."""
+    column = pa.tensor(numbers, dtype=dtype).reshape(-1, 1)
+    many, reverse = (pa.tensor(each * (3000 // len(numbers)), dtype=dtype) for each in (numbers, numbers[::-1]))
+    return [column, column.T, many, reverse, pa.stack([many, many], 1)[:, 0], many[:0], many[1]]
+
+
+def narrowed(result: pa.Tensor, as_int64: pa.Tensor) -> None:
+    np.testing.assert_array_equal(result.numpy(), as_int64.numpy().astype(result.numpy().dtype))
+
+
+def same_as_int64(function: Function, *operands: pa.Tensor) -> pa.Tensor:
+    """A result, called and compiled, is that of int64 with the bits left out that do not fit."""
+    wanted, result, step = function(*(each.long() for each in operands)), function(*operands), pa.compile(function)
+    for found in (result, step(*operands), step(*operands)):
+        assert found.dtype is result.dtype
+        narrowed(found, wanted)
+    return result
+
+
+@pytest.mark.parametrize("name", [*ONE, "pow"])
+@pytest.mark.parametrize("dtype", NARROW)
+def test_one_narrow_integer_wraps_around(name: str, dtype: str, isa: str) -> None:
+    function = ONE[name][0] if name in ONE else lambda a: a**3
+    for x in layouts(NARROW[dtype], dtype):
+        assert same_as_int64(function, x).dtype.name == dtype
+
+
+@pytest.mark.parametrize("name", [*TWO, "pow"])
+@pytest.mark.parametrize("dtype", NARROW)
+def test_two_narrow_integers_wrap_around(name: str, dtype: str, isa: str) -> None:
+    function = TWO[name][0] if name in TWO else operator.pow
+    column, row, many, reverse, strided, empty, single = layouts(NARROW[dtype], dtype)
+    pairs = [
+        (column, row), (row, column), (many, reverse), (strided, many), (many, single), (single, strided),
+        (empty, single), (single, single),
+    ]  # fmt: skip
+    for a, b in pairs:
+        kept = same_as_int64(function, a, b).dtype
+        assert kept is (pa.bool if name in ("eq", "ne", "lt", "le", "gt", "ge") else a.dtype)
+
+
+WHOLE_NARROW: dict[str, Function] = {
+    **{name: functions[0] for name, functions in WHOLE.items() if name != "check"},
+    "sum": lambda a, b: b.sum(),  # in int64
+    "sum along": lambda a, b: pa.stack([a, b], 1).sum(0),
+    "prod": lambda a, b: b.prod(),
+    "clamp": lambda a, b: b.clamp(3, 100),
+    "all and any": lambda a, b: pa.stack([b.bool().any(), b.bool().all()]),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_NARROW)
+@pytest.mark.parametrize("dtype", NARROW)
+def test_whole_tensors_of_narrow_integers_wrap_around(name: str, dtype: str, isa: str) -> None:
+    numbers = [NARROW[dtype][i % len(NARROW[dtype])] for i in range(len(INTEGERS))]
+    shuffled = [numbers[i] for i in SHUFFLED]
+    same_as_int64(WHOLE_NARROW[name], pa.tensor(numbers, dtype=dtype), pa.tensor(shuffled, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_narrow_integers_of_two_dtypes_meet_in_the_wider(dtype: str) -> None:
+    bytes_ = pa.tensor(NARROW["uint8"], dtype="uint8").reshape(-1, 1)
+    others = pa.tensor(NARROW[dtype], dtype=dtype)
+    assert same_as_int64(lambda a, b: a * b - a, bytes_, others).dtype.name == dtype
+    assert (bytes_ + others.long()).dtype is pa.int64
+    assert (bytes_ * 0.5).dtype is (others / 2).dtype is pa.float32
+    np.testing.assert_array_equal((bytes_ * 0.5).numpy(), bytes_.numpy() * np.float32(0.5))
+
+
+def test_a_number_beside_narrow_integers_is_narrowed_first() -> None:
+    x = pa.tensor([1, 44, 200], dtype=pa.uint8)
+    for function in (operator.add, operator.sub, operator.mul, operator.eq, operator.lt, operator.and_):
+        wanted = function(x, pa.tensor(44, dtype=pa.uint8)).tolist()
+        assert function(x, 300).tolist() == function(x, pa.tensor(300)).tolist() == wanted
+        assert pa.compile(lambda a, f=function: f(a, 300))(x).tolist() == wanted
+    for refused in (lambda: x.clamp(max=300), lambda: pa.where(x > 3, x, -300), lambda: pa.maximum(x, 256)):
+        with pytest.raises(ValueError, match="does not fit into a tensor of uint8"):
+            refused()
+
+
+def test_a_step_narrows_between_its_ops() -> None:
+    def step(a: pa.Tensor, b: pa.Tensor, x: pa.Tensor) -> tuple[pa.Tensor, ...]:
+        wrapped = (a * b + 100) * a - b  # each wraps around before the next sees it
+        return wrapped, wrapped.abs() > 50, wrapped / 3, wrapped * x, (wrapped.sum() + 1).item(), wrapped.float().relu()
+
+    for dtype in NARROW:
+        a = pa.tensor(NARROW[dtype] * 200, dtype=dtype)
+        b, x = pa.tensor(a.tolist()[::-1], dtype=dtype), pa.linspace(0.0, 1.0, a.numel())
+        compiled = pa.compile(step)
+        for _ in range(3):
+            for found, wanted in zip(compiled(a, b, x), step(a, b, x), strict=True):
+                if not isinstance(wanted, pa.Tensor):
+                    assert type(found) is int and found == wanted
+                    continue
+                assert found.dtype is wanted.dtype
+                np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+        assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_gradients_flow_past_narrow_integers(dtype: str) -> None:
+    factors = pa.tensor([3, 5, 200], dtype=dtype)
+    x = pa.tensor([[0.5], [2.0]], dtype=pa.float64, requires_grad=True)
+    (x * factors + pa.where(factors > 4, x, factors)).sum().backward()
+    assert x.grad.tolist() == [[210.0], [210.0]]
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("int32", -(2**31), 2**31 - 1), ("uint8", 0, 255)])
+def test_numbers_that_do_not_fit_are_not_written(dtype: str, low: int, high: int) -> None:
+    x = pa.tensor([1, 2], dtype=dtype)
+    for number in (high + 1, low - 300, 2**70, float("nan"), float(high) + 0.5, -float("inf")):
+        for write in (x.fill_, lambda n: pa.full((1,), n, dtype=dtype), lambda n: x.masked_fill(x == 1, n)):
+            with pytest.raises(ValueError, match=f"does not fit into a tensor of {dtype}"):
+                write(number)
+    assert x.tolist() == [1, 2]
+    assert x.fill_(high).tolist() == [high] * 2 and x.fill_(low).tolist() == [low] * 2
+
+
+def test_floats_become_narrow_integers_without_their_fraction() -> None:
+    x = pa.tensor([1.9, -1.9, 255.9, 256.0, 3e9, -3e9, float("nan")], dtype=pa.float64)
+    assert x.int().tolist() == x.float().int().tolist()[:4] + [2**31 - 1, -(2**31), 0]
+    assert x.byte().tolist() == [1, 255, 255, 0, 3_000_000_000 % 256, -3_000_000_000 % 256, 0]
+    assert pa.tensor([2**31, 2**32 + 5, -1]).int().tolist() == [-(2**31), 5, -1]
+    assert pa.tensor([2**31, 2**32 + 5, -1]).byte().tolist() == [0, 5, 255]
+    assert pa.tensor([0, 1, 256]).int().bool().tolist() == [False, True, True]

@@ -81,6 +81,8 @@ BINARY: dict[str, Callable[[Any, Any, Any], Any]] = {
     "&": lambda t, a, b: a & b,
     "|": lambda t, a, b: a | b,
     "^": lambda t, a, b: a ^ b,
+    "<<": lambda t, a, b: a << b,
+    ">>": lambda t, a, b: a >> b,
     "maximum": lambda t, a, b: t.maximum(a, b),
     "minimum": lambda t, a, b: t.minimum(a, b),
     "where": lambda t, a, b: t.where(t.tensor([True, False, True]), a, b),
@@ -100,7 +102,7 @@ BINARY: dict[str, Callable[[Any, Any, Any], Any]] = {
     "logical_or": lambda t, a, b: t.logical_or(a, b),
     "add alpha": lambda t, a, b: t.add(a, b, alpha=0.5),
     "mse_loss": lambda t, a, b: t.nn.functional.mse_loss(a, b.expand(a.shape), reduction="none"),
-    **{symbol: in_place(symbol) for symbol in ("+=", "-=", "*=", "/=", "**=", "&=", "|=", "^=")},
+    **{symbol: in_place(symbol) for symbol in ("+=", "-=", "*=", "/=", "**=", "&=", "|=", "^=", "<<=", ">>=")},
 }
 TAKES_NUMBERS = {"maximum", "minimum", "logical_and", "logical_or"}  # PyTorch's take tensors alone
 BOTH_ARE_TENSORS = {"cat", "stack", "cat with nothing", "outer", "linear", "mse_loss", "copy_"}
