@@ -31,6 +31,10 @@ static pa_status no_custom_backward(pa_node *node) {
     return pa_fail(PA_UNSUPPORTED, "%s: there is no Python here to run its backward", pa_op_table[node->op].name);
 }
 
+static pa_status no_custom_gradients(pa_node *node, pa_node *PA_UNUSED(upstream), pa_node **PA_UNUSED(gradients)) {
+    return no_custom_backward(node);
+}
+
 static bool never_same(void *PA_UNUSED(a), void *PA_UNUSED(b)) { return false; }
 static pa_status no_host(void *PA_UNUSED(program), void *PA_UNUSED(host), bool PA_UNUSED(keeps_history),
                          int PA_UNUSED(n), pa_node *const *PA_UNUSED(in), int PA_UNUSED(n_out),
@@ -42,7 +46,9 @@ static pa_status no_host_backward(void *PA_UNUSED(program), void *PA_UNUSED(host
     return no_custom_backward(node);
 }
 
-static pa_status no_hooks(pa_node *PA_UNUSED(node), bool PA_UNUSED(accumulated)) { return PA_OK; }
+static pa_status no_hooks(pa_node *PA_UNUSED(node), bool PA_UNUSED(accumulated), pa_node **PA_UNUSED(gradient)) {
+    return PA_OK;
+}
 
 static void *nowhere(int *line) {
     *line = 0;
@@ -62,6 +68,7 @@ pa_hooks pa_hook = {.retain_object = retain_nothing,
                     .interrupted = never_interrupted,
                     .custom_backward = no_custom_backward,
                     .hooked_gradient = no_hooks,
+                    .custom_gradients = no_custom_gradients,
                     .same_host = never_same,
                     .call_host = no_host,
                     .call_host_backward = no_host_backward,

@@ -156,8 +156,11 @@ typedef struct pa_hooks {
     void (*enter_python)(void *token);           /* take it back */
     bool (*interrupted)(void);                   /* was there a signal? takes the GIL itself */
     pa_status (*custom_backward)(pa_node *node); /* run a backward written in Python; takes the GIL itself */
-    /* Hands a Tensor's hooks its gradient, which they may replace; or, once it is in .grad, the Tensor. Takes the GIL. */
-    pa_status (*hooked_gradient)(pa_node *node, bool accumulated);
+    /* Hands a Tensor's hooks its gradient, which they may replace; or, once it is in .grad, the Tensor. Takes the GIL. The
+       gradient is a sweep's, or the node in *gradient, held. */
+    pa_status (*hooked_gradient)(pa_node *node, bool accumulated, pa_node **gradient);
+    /* The same with history: the gradients that it returns, held, NULL for None. */
+    pa_status (*custom_gradients)(pa_node *node, pa_node *upstream, pa_node **gradients);
     bool (*same_host)(void *a, void *b); /* do two host calls do the same? */
     /* Calls Python, in that grad mode, with copies of the operands, and copies what it returns into the results. `program`:
        its owner */

@@ -26,7 +26,7 @@ COLUMNS = {
     "COMPARE": "name symbol words effects forward",
     "LOGIC1": "name symbol words effects forward",
     "LOGIC2": "name symbol words effects forward",
-    "TENSOR": "name symbol words rule operands effects shape forward backward scratch",
+    "TENSOR": "name symbol words rule operands effects shape forward backward graph scratch",
 }
 HEADER = '"""{}\n\nWritten by `make ops` from csrc/ops.def: edit the table, not this file.\n"""\n'
 NEWLINE = "\n"

@@ -8,7 +8,10 @@
        commit    leaves take or add their gradients; the graph is freed unless it is to be kept
 
    Until the commit nothing that the user can see has changed, so a backward written in Python may raise and a signal
-   may stop a long sweep without harm. */
+   may stop a long sweep without harm.
+
+   Where the gradients are to be differentiated again, nothing is reserved: the walk goes over the same tape, with a node
+   for each gradient (derivatives.h). */
 #ifndef PA_TAPE_H
 #define PA_TAPE_H
 
@@ -29,6 +32,7 @@ void pa_tape_free(pa_tape *tape);
 typedef struct pa_backward_options {
     const pa_node *gradient; /* upstream gradient of the root, or NULL for 1 */
     bool retain_graph;       /* a Value's graph is kept whatever this says */
+    bool create_graph;       /* gradients are nodes with a history of their own */
     int n_inputs;            /* > 0: autograd.grad. Gradients of these alone are made, into `results` (NULL where */
     pa_node *const *inputs;  /* the root does not depend on them), and no leaf changes */
     pa_node **results;

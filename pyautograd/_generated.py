@@ -1667,6 +1667,7 @@ RULES = {
     "logsumexp": "g softmax(a)",
     "cross_entropy": "g (softmax(a) - onehot(b)) / N",
     "view": "g in the shape of a, added at the place seen",
+    "unview": "g at the places",
     "cast": "g in the dtype of a",
     "cat": "the part of g at the operand's place",
     "index": "g added to the rows taken",

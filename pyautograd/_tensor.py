@@ -620,9 +620,11 @@ class Tensor(TensorMethods):
         """Differentiate: every leaf that this tensor depends on gets (or adds to) its `.grad`.
 
         **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element.
-        `retain_graph`: keep the graph, so that it can be differentiated again. **Raises** RuntimeError for a tensor
-        that is no scalar when no gradient is given, without history, whose graph was freed, or where something saved
-        was modified in place, NotImplementedError for `create_graph`. When it raises, no `.grad` has changed.
+        `retain_graph`: keep the graph, so that it can be differentiated again. `create_graph`: gradients get a history
+        of their own, and so can be differentiated; the leaves then hold one another through their `.grad`, until that
+        is set to None. **Raises** RuntimeError for a tensor that is no scalar when no gradient is given, without
+        history, whose graph was freed, or where something saved was modified in place. When it raises, no `.grad` has
+        changed.
 
         >>> import pyautograd
         >>> x = pyautograd.tensor(3.0, requires_grad=True)
@@ -630,11 +632,9 @@ class Tensor(TensorMethods):
         >>> x.grad
         tensor(6.)
         """
-        if create_graph:
-            raise NotImplementedError("backward: create_graph=True, gradients of gradients, is not there yet")
         if gradient is not None and not isinstance(gradient, Tensor):
             gradient = tensor(gradient, dtype=self.dtype)
-        _core.backward(self, gradient, bool(retain_graph))
+        _core.backward(self, gradient, bool(create_graph if retain_graph is None else retain_graph), bool(create_graph))
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Each backward calls `hook(gradient)` when this tensor's gradient is there, before it goes further.

@@ -83,7 +83,7 @@ class Value(ValueMethods):
         >>> a.grad
         6.0
         """
-        _core.backward(self, None, True)
+        _core.backward(self, None, True, False)
 
     def __getstate__(self) -> Any:
         """The attributes set on it, but for a `_backward`: a leaf's is never run."""

@@ -11,7 +11,7 @@ const pa_op_functions pa_op_function[PA_OP_COUNT] = {
 #define COMPARE(name, ...) ELEMENTWISE(name, NULL)
 #define LOGIC1 COMPARE
 #define LOGIC2 COMPARE
-#define TENSOR(name, symbol, words, rule, operands, effects, shape, forward, backward, scratch)                        \
+#define TENSOR(name, symbol, words, rule, operands, effects, shape, forward, backward, graph, scratch)                 \
     [PA_OP_##name] = {shape, forward, backward, scratch},
 #include "../ops.def"
 #undef ELEMENTWISE

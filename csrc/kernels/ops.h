@@ -128,12 +128,24 @@ pa_scratch_fn pa_softmax_scratch, pa_logsumexp_scratch, pa_cross_entropy_scratch
         reshape: the new shape; permute: the old axis of each new one; expand: the new shape;
         slice: start, step, length for each axis of the operand, length -1 for an integer that drops the axis;
         diagonal: offset and two axes; unfold: axis, size and step of the windows
-        node: ints[0..7] strides and ints[8] offset in the operand's logical order, which its gradient has; ints[9] kind
+        place: an offset, and length and stride for each axis, in an operand that is contiguous
+        node: ints[0..7] strides and ints[8] offset in the operand's logical order, which its gradient has; ints[9] kind;
+        ints[10] the axes of a permutation, 4 bits each
+        unview: a, b: a added up at the places of a view of b, 0 elsewhere; ints = {offset, strides…} in b's logical order
         cast: ints = {dtype} ---- */
-enum pa_view_kind { PA_VIEW_RESHAPE, PA_VIEW_PERMUTE, PA_VIEW_EXPAND, PA_VIEW_SLICE, PA_VIEW_DIAGONAL, PA_VIEW_UNFOLD };
-pa_shape_fn pa_view_shape, pa_cast_shape;
-pa_forward_fn pa_view_forward, pa_cast_forward;
-pa_backward_fn pa_view_backward, pa_cast_backward;
+enum pa_view_kind {
+    PA_VIEW_RESHAPE,
+    PA_VIEW_PERMUTE,
+    PA_VIEW_EXPAND,
+    PA_VIEW_SLICE,
+    PA_VIEW_DIAGONAL,
+    PA_VIEW_UNFOLD,
+    PA_VIEW_PLACE
+};
+enum pa_view_ints { PA_VIEW_OFFSET = PA_MAX_NDIM, PA_VIEW_KIND, PA_VIEW_AXES };
+pa_shape_fn pa_view_shape, pa_unview_shape, pa_cast_shape;
+pa_forward_fn pa_view_forward, pa_unview_forward, pa_cast_forward;
+pa_backward_fn pa_view_backward, pa_unview_backward, pa_cast_backward;
 bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *strides); /* reshape without a copy? */
 
 /* ---- index.c: cat: ints = {axis}

@@ -1,15 +1,15 @@
-/* Views (reshape, permute, expand, slice, diagonal, unfold) and casts.
+/* Views (reshape, permute, expand, slice, diagonal, unfold, place), their adjoint and casts.
 
    A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have
    were the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
 
-       gradient of operand [offset + sum i_k stride_k]  +=  gradient of view [i_1 … i_n]  */
+       gradient of operand [offset + sum i_k stride_k]  +=  gradient of view [i_1 … i_n]
+
+   As an op that is unview, whose own gradient is a view again: by these strides, of an operand that is contiguous. */
 #include <string.h>
 
 #include "ops.h"
 #include "stream.h"
-
-enum { LOGICAL_OFFSET = PA_MAX_NDIM, VIEW_KIND = PA_MAX_NDIM + 1 };
 
 /* Strides under which `shape` reads the node's memory in the same order; false where only a copy can. Walks both shapes
    from the back, a run of axes that are contiguous with one another at a time. */
@@ -80,6 +80,7 @@ static pa_status permute(const pa_call *call, pa_spec *spec, const int64_t *axes
                    "permute: axes %s are no permutation of the axes of shape %s", pa_shape_text(ndim, axes),
                    pa_node_shape_text(a));
         seen |= 1u << axes[i];
+        spec->ints[PA_VIEW_AXES] |= axes[i] << 4 * i;
         spec->shape[i] = a->array->shape[axes[i]];
         spec->strides[i] = a->array->strides[axes[i]];
         spec->ints[i] = logical[axes[i]];
@@ -130,7 +131,7 @@ static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triple
                    pa_node_shape_text(a));
         if (count > 0) {
             spec->offset += start * a->array->strides[axis];
-            spec->ints[LOGICAL_OFFSET] += start * logical[axis];
+            spec->ints[PA_VIEW_OFFSET] += start * logical[axis];
         }
         if (length < 0) continue;
         append(spec, length, step * a->array->strides[axis], step * logical[axis]);
@@ -157,7 +158,7 @@ static pa_status diagonal(const pa_call *call, pa_spec *spec, const int64_t *arg
     append(spec, length, strides[one] + strides[two], logical[one] + logical[two]);
     if (length == 0) return PA_OK;
     spec->offset = down * strides[one] + right * strides[two];
-    spec->ints[LOGICAL_OFFSET] = down * logical[one] + right * logical[two];
+    spec->ints[PA_VIEW_OFFSET] = down * logical[one] + right * logical[two];
     return PA_OK;
 }
 
@@ -181,19 +182,44 @@ static pa_status unfold(const pa_call *call, pa_spec *spec, const int64_t *argum
     return PA_OK;
 }
 
+/* Does every place that strides and an offset reach lie within numel elements? */
+static bool is_within(int64_t numel, int ndim, const int64_t *shape, const int64_t *strides, int64_t offset) {
+    int64_t first = offset, last = offset;
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] == 0) return true;
+        *(strides[i] < 0 ? &first : &last) += (shape[i] - 1) * strides[i];
+    }
+    return first >= 0 && last < numel;
+}
+
+static pa_status place(const pa_call *call, pa_spec *spec, const int64_t *places, int ndim) {
+    const pa_node *a = call->in[0];
+    spec->ndim = ndim;
+    spec->offset = spec->ints[PA_VIEW_OFFSET] = places[0];
+    for (int i = 0; i < ndim && i < PA_MAX_NDIM; i++) {
+        spec->shape[i] = places[1 + 2 * i];
+        spec->strides[i] = spec->ints[i] = places[2 + 2 * i];
+    }
+    PA_FAIL_IF(ndim > PA_MAX_NDIM || !pa_node_is_contiguous(a) ||
+                   !is_within(pa_node_numel(a), ndim, spec->shape, spec->strides, spec->offset),
+               PA_VALUE, "view: no such places in a tensor of shape %s", pa_node_shape_text(a));
+    return PA_OK;
+}
+
 pa_status pa_view_shape(const pa_call *call, pa_spec *spec) {
     const int64_t *arguments = call->ints + 1;
     int n = call->n_ints - 1;
     PA_FAIL_IF(n < 0, PA_VALUE, "view: no kind");
     spec->dtype = call->in[0]->dtype;
     spec->is_view = true;
-    spec->ints[VIEW_KIND] = call->ints[0];
+    spec->ints[PA_VIEW_KIND] = call->ints[0];
     switch (call->ints[0]) {
     case PA_VIEW_RESHAPE: return reshape(call, spec, arguments, n);
     case PA_VIEW_PERMUTE: return permute(call, spec, arguments, n);
     case PA_VIEW_EXPAND: return expand(call, spec, arguments, n);
     case PA_VIEW_DIAGONAL: return diagonal(call, spec, arguments, n);
     case PA_VIEW_UNFOLD: return unfold(call, spec, arguments, n);
+    case PA_VIEW_PLACE: return place(call, spec, arguments, (n - 1) / 2);
     default: return slice(call, spec, arguments, n / 3);
     }
 }
@@ -209,16 +235,79 @@ pa_status pa_view_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_dtype dtype = node->dtype;
     int64_t numel = pa_node_numel(node), size = (int64_t)pa_dtype_size(dtype);
     const int64_t *ints = node->array->ints;
-    if (ints[VIEW_KIND] == PA_VIEW_RESHAPE) {
+    if (ints[PA_VIEW_KIND] == PA_VIEW_RESHAPE) {
         pa_add_or_copy(dtype, target, dtype, gradient, numel, accumulate);
         return PA_OK;
     }
     if (!accumulate) memset(target, 0, (size_t)pa_node_numel(parent) * (size_t)size);
     if (numel == 0) return PA_OK;
     pa_stream stream;
-    pa_stream_open(&stream, target + ints[LOGICAL_OFFSET] * size, dtype, node->ndim, pa_node_shape(node), ints,
+    pa_stream_open(&stream, target + ints[PA_VIEW_OFFSET] * size, dtype, node->ndim, pa_node_shape(node), ints,
                    node->ndim, pa_node_shape(node));
     pa_stream_add(&stream, dtype, gradient, numel);
+    return PA_OK;
+}
+
+pa_status pa_unview_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *like = call->in[1];
+    PA_FAIL_IF(call->n_ints != 1 + a->ndim, PA_VALUE, "unview: %d numbers for shape %s", call->n_ints,
+               pa_node_shape_text(a));
+    PA_FAIL_IF(!is_within(pa_node_numel(like), a->ndim, pa_node_shape(a), call->ints + 1, call->ints[0]), PA_VALUE,
+               "unview: shape %s has no such place for shape %s", pa_node_shape_text(like), pa_node_shape_text(a));
+    spec->dtype = a->dtype;
+    spec->ndim = like->ndim;
+    for (int i = 0; i < like->ndim; i++) spec->shape[i] = pa_node_shape(like)[i];
+    spec->ints[PA_VIEW_OFFSET] = call->ints[0];
+    for (int i = 0; i < a->ndim; i++) spec->ints[i] = call->ints[1 + i];
+    return PA_OK;
+}
+
+/* A stream over the places in contiguous memory in the shape of the result. */
+static void open_places(pa_stream *stream, const pa_node *node, void *memory) {
+    const pa_node *a = pa_node_parent(node, 0);
+    int64_t offset = node->array->ints[PA_VIEW_OFFSET] * (int64_t)pa_dtype_size(node->dtype);
+    pa_stream_open(stream, (char *)memory + offset, node->dtype, a->ndim, pa_node_shape(a), node->array->ints, a->ndim,
+                   pa_node_shape(a));
+}
+
+static void add_stream(pa_stream *from, pa_stream *to, pa_dtype dtype, int64_t numel) {
+    enum { BLOCK = 256 };
+    _Alignas(64) char block[BLOCK * sizeof(double)];
+    for (int64_t n; numel > 0; numel -= n) {
+        n = numel < BLOCK ? numel : BLOCK;
+        pa_stream_read(from, dtype, block, n);
+        pa_stream_add(to, dtype, block, n);
+    }
+}
+
+pa_status pa_unview_forward(pa_node *node, void *PA_UNUSED(scratch)) {
+    const pa_node *a = pa_node_parent(node, 0);
+    memset(pa_node_data(node), 0, pa_node_bytes(node));
+    if (pa_node_numel(a) == 0) return PA_OK;
+    pa_stream from, to;
+    pa_stream_open_node(&from, a, a);
+    open_places(&to, node, pa_node_data(node));
+    add_stream(&from, &to, node->dtype, pa_node_numel(a));
+    return PA_OK;
+}
+
+pa_status pa_unview_backward(pa_node *node, void *PA_UNUSED(scratch)) {
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    void *like = pa_gradient_target(node, 1, &accumulate);
+    if (like != NULL && !accumulate) memset(like, 0, pa_node_bytes(node)); /* its numbers do not matter */
+    void *target = pa_gradient_target(node, 0, &accumulate);
+    if (target == NULL || pa_node_numel(a) == 0) return PA_OK;
+    pa_stream from, to;
+    int64_t strides[PA_MAX_NDIM];
+    open_places(&from, node, (void *)(uintptr_t)pa_gradient(node));
+    if (!accumulate) {
+        pa_stream_read(&from, node->dtype, target, pa_node_numel(a));
+        return PA_OK;
+    }
+    pa_row_major(a->ndim, pa_node_shape(a), strides);
+    pa_stream_open(&to, target, node->dtype, a->ndim, pa_node_shape(a), strides, a->ndim, pa_node_shape(a));
+    add_stream(&from, &to, node->dtype, pa_node_numel(a));
     return PA_OK;
 }
 

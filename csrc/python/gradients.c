@@ -43,20 +43,22 @@ static PyObject *hook(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
 }
 
 static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
-    if (!pa_has_arguments(n, 3, 3, "backward")) return NULL;
-    int retain = PyObject_IsTrue(arguments[2]);
-    pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "backward"), *gradient = NULL;
+    if (!pa_has_arguments(n, 4, 4, "backward")) return NULL;
+    int retain = PyObject_IsTrue(arguments[2]), create = PyObject_IsTrue(arguments[3]);
+    pa_node *root = retain < 0 || create < 0 ? NULL : pa_read_handle(arguments[0], "backward"), *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[1] != Py_None && (gradient = pa_read_handle(arguments[1], "backward: gradient")) == NULL) return NULL;
-    pa_backward_options options = {
-        .gradient = gradient, .retain_graph = retain, .detect_anomaly = pa_graph.detects_anomaly};
+    pa_backward_options options = {.gradient = gradient,
+                                   .retain_graph = retain,
+                                   .create_graph = create,
+                                   .detect_anomaly = pa_graph.detects_anomaly};
     return pa_none_or_raise(pa_backward(root, &options));
 }
 
 static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
-    if (!pa_has_arguments(n, 4, 4, "grad")) return NULL;
-    int retain = PyObject_IsTrue(arguments[3]);
-    pa_node *root = retain < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
+    if (!pa_has_arguments(n, 5, 5, "grad")) return NULL;
+    int retain = PyObject_IsTrue(arguments[3]), create = PyObject_IsTrue(arguments[4]);
+    pa_node *root = retain < 0 || create < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
     if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "grad: a tuple of inputs is wanted");
@@ -70,6 +72,7 @@ static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
         if ((inputs[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
     pa_backward_options options = {.gradient = gradient,
                                    .retain_graph = retain,
+                                   .create_graph = create,
                                    .n_inputs = (int)count,
                                    .inputs = inputs,
                                    .results = results,
@@ -121,11 +124,11 @@ static PyObject *tape(PyObject *Py_UNUSED(module), PyObject *object) {
 static PyMethodDef functions[] = {
     PA_METHOD("attach", attach, METH_FASTCALL, "(output, inputs, backward, name, /)",
               "Make a new tensor the result of an op whose backward is in Python."),
-    PA_METHOD("backward", backward, METH_FASTCALL, "(root, gradient, retain_graph, /)",
+    PA_METHOD("backward", backward, METH_FASTCALL, "(root, gradient, retain_graph, create_graph, /)",
               "Add the gradients of the root to the leaves' .grad; gradient is the root's own, None for 1."),
     PA_METHOD("hook", hook, METH_FASTCALL, "(tensor, hooks, /)",
               "Have an object called with the gradient of a tensor, and with the tensor once its .grad has it."),
-    PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, /)",
+    PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, create_graph, /)",
               "A tuple of the inputs' gradients, None where the root does not depend on one."),
     PA_METHOD("tape", tape, METH_O, "(root, /)",
               "Every node that reaches the root: leaves first, then results in the order of their birth."),

@@ -141,6 +141,53 @@ pa_status pa_run_function_backward(pa_node *node, PyObject *function, PyObject *
     return status;
 }
 
+/* What an autograd.Function returned for operand i, held; NULL where that is None. */
+static pa_status given_gradient(const pa_node *node, int i, PyObject *returned, pa_node **out) {
+    if (returned == Py_None) return PA_OK;
+    int found = pa_as_node(returned, out);
+    if (found < 0) return PA_PYTHON;
+    PA_FAIL_IF(found == 0, PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
+    PA_FAIL_IF(!pa_same_shape(*out, pa_node_parent(node, i)), PA_VALUE,
+               "backward: gradient %d of an autograd.Function has shape %s, its input %s", i, pa_node_shape_text(*out),
+               pa_node_shape_text(pa_node_parent(node, i)));
+    return PA_OK;
+}
+
+/* With its result for a third argument, the backward computes with history. */
+static pa_status run_with_history(pa_node *node, PyObject *function, pa_node *upstream, pa_node **gradients) {
+    PyObject *given = pa_wrap(pa_node_retain(upstream)), *result = pa_wrap(pa_node_retain(node)), *returned = NULL;
+    if (given != NULL && result != NULL)
+        returned = PyObject_CallFunctionObjArgs(function, given, Py_None, result, NULL);
+    Py_XDECREF(given);
+    Py_XDECREF(result);
+    if (returned == NULL) return PA_PYTHON;
+    pa_status status = PA_OK;
+    if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
+        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
+                         node->n_parents);
+    for (int i = 0; status == PA_OK && i < node->n_parents; i++)
+        status = given_gradient(node, i, PyTuple_GetItem(returned, i), &gradients[i]);
+    for (int i = 0; status != PA_OK && i < node->n_parents; i++) {
+        if (gradients[i] != NULL) pa_node_release(gradients[i]);
+        gradients[i] = NULL;
+    }
+    Py_DECREF(returned);
+    return status;
+}
+
+static pa_status hook_custom_gradients(pa_node *node, pa_node *upstream, pa_node **gradients) {
+    PA_TRY(pa_record_refuse("create_graph=True through an autograd.Function",
+                            "its forward is a call of Python, whose tensors the step does not know; write it as a "
+                            "function of ops instead"));
+    PyObject *dict = pa_node_dict(node);
+    PyObject *function = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
+    if (function == NULL) return PA_OK;
+    Py_INCREF(function);
+    pa_status status = run_with_history(node, function, upstream, gradients);
+    Py_DECREF(function);
+    return status;
+}
+
 /* What it does is no part of a step that is being recorded, but that it was done, and what for. */
 static pa_status run_unrecorded(pa_node *node, PyObject *function) {
     bool given[PA_MAX_FUNCTION_INPUTS];
@@ -177,47 +224,53 @@ static pa_status hook_custom_backward(pa_node *node) {
 /* ---- hooks of tensors ---- */
 
 /* Puts what hooks have returned for a tensor's gradient in its place. */
-static pa_status replace_gradient(pa_node *node, PyObject *returned) {
+static pa_status replace_gradient(pa_node *node, PyObject *returned, pa_node **held) {
     if (returned == Py_None) return PA_OK;
     pa_node *gradient = NULL;
     int found = pa_as_node(returned, &gradient);
     if (found < 0) return PA_PYTHON;
     if (found == 0) return pa_fail(PA_TYPE, "backward: a hook returned no tensor");
     pa_status status = PA_OK;
-    if (pa_same_shape(gradient, node))
+    if (pa_same_shape(gradient, node) && held != NULL) {
+        pa_node *before = *held;
+        *held = gradient;
+        gradient = before;
+    } else if (pa_same_shape(gradient, node)) {
         pa_node_gather(gradient, node->dtype, node->grad_data);
-    else
+    } else {
         status = pa_fail(PA_VALUE, "backward: a hook returned a gradient of shape %s for a tensor of shape %s",
                          pa_node_shape_text(gradient), pa_node_shape_text(node));
+    }
     pa_node_release(gradient);
     return status;
 }
 
 /* The hooks stand in an object that is called with what they are to look at. */
-static pa_status call_hooks(pa_node *node, PyObject *hooks, bool accumulated) {
-    pa_node *given = node;
-    if (accumulated)
-        pa_node_retain(node);
-    else
+static pa_status call_hooks(pa_node *node, PyObject *hooks, bool accumulated, pa_node **gradient) {
+    pa_node *given = gradient != NULL ? *gradient : node;
+    if (accumulated || gradient != NULL) {
+        pa_node_retain(given);
+    } else {
         PA_TRY(pa_node_new_like(node, &given));
-    if (!accumulated) memcpy(pa_node_data(given), node->grad_data, pa_node_bytes(node));
+        memcpy(pa_node_data(given), node->grad_data, pa_node_bytes(node));
+    }
     PyObject *handle = pa_wrap(given);
     PyObject *returned =
         handle == NULL ? NULL : PyObject_CallFunctionObjArgs(hooks, handle, accumulated ? Py_True : Py_False, NULL);
     Py_XDECREF(handle);
-    pa_status status = returned == NULL ? PA_PYTHON : replace_gradient(node, returned);
+    pa_status status = returned == NULL ? PA_PYTHON : replace_gradient(node, returned, gradient);
     Py_XDECREF(returned);
     return status;
 }
 
-static pa_status hook_hooked_gradient(pa_node *node, bool accumulated) {
+static pa_status hook_hooked_gradient(pa_node *node, bool accumulated, pa_node **gradient) {
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *dict = pa_node_dict(node);
     PyObject *hooks = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_hooks");
     pa_status status = PA_OK;
     if (hooks != NULL) {
         Py_INCREF(hooks);
-        status = call_hooks(node, hooks, accumulated);
+        status = call_hooks(node, hooks, accumulated, gradient);
         Py_DECREF(hooks);
     }
     PyGILState_Release(state);
@@ -267,6 +320,7 @@ int pa_hooks_ready(PyObject *module) {
                          .interrupted = hook_interrupted,
                          .custom_backward = hook_custom_backward,
                          .hooked_gradient = hook_hooked_gradient,
+                         .custom_gradients = hook_custom_gradients,
                          .same_host = pa_hook_same_host,
                          .call_host = pa_hook_call_host,
                          .call_host_backward = pa_hook_call_host_backward,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyautograd import _arguments, _core
 from pyautograd._core import Node, is_traced_scalar
-from pyautograd._creation import zeros
+from pyautograd._creation import as_tensor, zeros, zeros_like
 from pyautograd._grad_mode import (
     detect_anomaly,
     enable_grad,
@@ -47,6 +47,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
+@enable_grad()
 def _one_root(op: str, outputs: Any, upstream: Any) -> tuple[Tensor, Tensor | None]:
     """Several outputs with their upstream gradients as one scalar root: the sum of their products."""
     if isinstance(outputs, Node):
@@ -76,22 +77,31 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of outputs with respect to inputs (leaves or results), returned and not accumulated.
 
     **Arguments:** `grad_outputs`: upstream gradients, of the outputs' shapes; 1 for outputs of one element.
-    **Returns** a tuple with a tensor for each input. **Raises** RuntimeError for an input that does not require grad,
-    or that the outputs do not depend on (with `allow_unused=True` its gradient is None), NotImplementedError for
-    `create_graph`.
+    `create_graph`: the gradients get a history of their own, so that they can be differentiated again, to any order.
+    `materialize_grads`: zeros, not None, for an input that the outputs do not depend on. **Returns** a tuple with a
+    tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not
+    depend on (with `allow_unused=True` its gradient is None), ValueError for `materialize_grads` with
+    `allow_unused=False`, NotImplementedError for `is_grads_batched`.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
-    >>> pyautograd.autograd.grad((x ** 3).sum(), x)
-    (tensor([ 3., 12.]),)
+    >>> (first,) = pyautograd.autograd.grad((x ** 3).sum(), x, create_graph=True)
+    >>> first.detach()
+    tensor([ 3., 12.])
+    >>> pyautograd.autograd.grad(first.sum(), x)
+    (tensor([ 6., 12.]),)
     """
-    if create_graph:
-        raise NotImplementedError("grad: create_graph=True, gradients of gradients, is not there yet")
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched is vmap, which is not there; call grad for each row")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True gives zeros for unused inputs, which allow_unused=False refuses")
     wanted = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
     for i, each in enumerate(wanted):
         if not isinstance(each, Tensor):
@@ -101,8 +111,14 @@ def grad(
     root, gradient = _one_root("grad", outputs, grad_outputs)
     if not isinstance(root, Tensor):
         raise TypeError(f"grad: outputs are Tensors, not {type(root).__name__}; a Value has .backward()")
-    found = _core.grad(root, wanted, gradient, bool(retain_graph) or bool(not allow_unused))
+    if gradient is not None and not isinstance(gradient, Tensor):
+        gradient = as_tensor(gradient, dtype=root.dtype)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    # A call that raises for an unused input leaves the graph as it was.
+    found = _core.grad(root, wanted, gradient, bool(retain_graph) or not allow_unused, bool(create_graph))
     unused = [i for i, each in enumerate(found) if each is None]
+    if unused and materialize_grads:
+        return tuple(zeros_like(x) if each is None else each for x, each in zip(wanted, found, strict=True))
     if unused and not allow_unused:
         raise RuntimeError(
             f"grad: the outputs do not depend on input {unused[0]} of shape {wanted[unused[0]].shape}; "
@@ -138,7 +154,9 @@ class _Context:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
         self._saved: list[tuple[Tensor | None, int]] = []
+        self._saved_outputs: dict[int, int] = {}  # which of the saved tensors are outputs, and which
         self._outputs: list[tuple[tuple[int, ...], Any]] = []  # shapes and dtypes
+        self._output: tuple[int, Tensor] | None = None  # while a backward with history runs: whose it is
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later write in place to one of them is noticed there."""
@@ -146,17 +164,29 @@ class _Context:
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
-        """The tensors kept. **Raises** RuntimeError when one was modified in place since."""
+        """The tensors kept. **Raises** RuntimeError when one was modified in place since, and under `create_graph`
+        NotImplementedError for another output than the one that the gradient comes from."""
         for i, (tensor, version) in enumerate(self._saved):
             if tensor is not None and tensor._version != version:
                 raise RuntimeError(
                     f"backward: saved tensor {i} of shape {tensor.shape} was modified in place since it was saved"
                 )
-        return tuple(tensor for tensor, _ in self._saved)
+        saved = [tensor for tensor, _ in self._saved]
+        if self._output is not None:
+            own, output = self._output
+            for i, which in self._saved_outputs.items():
+                if which != own:
+                    raise NotImplementedError(
+                        f"backward: create_graph=True with output {which} saved for the backward of output {own}; "
+                        "save inputs, and compute it from them"
+                    )
+                saved[i] = output
+        return tuple(saved)
 
     def _forget_history(self, outputs: list[Tensor]) -> None:
         """Saved outputs would keep themselves alive; what they share memory with does not."""
-        kept = {id(output) for output in outputs}
+        kept = {id(output): i for i, output in enumerate(outputs)}
+        self._saved_outputs = {i: kept[id(tensor)] for i, (tensor, _) in enumerate(self._saved) if id(tensor) in kept}
         self._saved = [
             (tensor.detach() if tensor is not None and id(tensor) in kept else tensor, version)
             for tensor, version in self._saved
@@ -379,13 +409,20 @@ class _Backward:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __call__(self, upstream: Tensor, context: _Context | None = None) -> tuple[Any, ...]:
+    def __call__(
+        self, upstream: Tensor, context: _Context | None = None, output: Tensor | None = None
+    ) -> tuple[Any, ...]:
+        """With history where the output is given, of which this is the share."""
         ctx = context or self._applied.context
+        ctx._output = output if output is None else (self._which, output)
         all_upstream = [
             upstream if i == self._which else zeros(shape, dtype=dtype) for i, (shape, dtype) in enumerate(ctx._outputs)
         ]
-        with no_grad():
-            returned = self._applied.function.backward(ctx, *all_upstream)
+        try:
+            with set_grad_enabled(output is not None):
+                returned = self._applied.function.backward(ctx, *all_upstream)
+        finally:
+            ctx._output = None
         gradients = returned if isinstance(returned, tuple) else (returned,)
         if len(gradients) != self._n:
             raise RuntimeError(f"{self.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import pyautograd as pa
 from pyautograd import _ops
+from pyautograd._core import apply
 from pyautograd.nn import functional as F
 
 PASSES = ["constants", "common", "dead", "fuse", "plan"]
@@ -21,6 +22,11 @@ def put_rows(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
     changed = pa.zeros_like(a)
     changed[pa.tensor([2, 0])] = b.detach()
     return changed * a
+
+
+def placed(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
+    """a at the places of b[1:, ::2]."""
+    return apply(_ops.table["unview"].number, a, b, (5, 5, 2))
 
 
 # Each: the op's name, a function of float tensors, their shapes.
@@ -46,6 +52,7 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "logsumexp": (lambda a: a.logsumexp(1), [(4, 5)]),
     "cross_entropy": (lambda a: F.cross_entropy(a, pa.tensor([0, 2, 1]), label_smoothing=0.1), [(3, 4)]),
     "view": (lambda a: a.T[1:, ::2].unsqueeze(0).expand(2, -1, -1).reshape(-1), [(4, 5)]),
+    "unview": (placed, [(2, 3), (3, 5)]),
     "cast": (lambda a: a.T.clone() + a.double().T.float(), [(4, 5)]),
     "cat": (lambda a, b: pa.cat([a, b, a], 1), [(3, 2), (3, 4)]),
     "index": (lambda a: a[pa.tensor([2, 0, 2])], [(3, 4)]),

@@ -1,0 +1,227 @@
+"""Gradients with a history of their own are those of the sweep, and their gradients those of central differences."""
+
+from collections.abc import Callable
+from typing import Any
+
+import elementwise
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import _ops
+from pyautograd.autograd import grad
+
+F = pa.nn.functional
+
+Call = Callable[..., pa.Tensor]
+
+# Functions of the rows on whole tensors, with the shapes of their operands
+WHOLE: dict[str, list[tuple[Call, tuple[tuple[int, ...], ...]]]] = {
+    "matmul": [
+        (pa.matmul, ((2, 3), (3, 4))), (pa.matmul, ((3,), (3,))), (pa.matmul, ((3,), (3, 2))),
+        (pa.matmul, ((2, 3), (3,))), (pa.matmul, ((2, 2, 3), (3, 2))), (pa.matmul, ((3, 2), (2, 1, 2, 3))),
+        (pa.matmul, ((3,), (2, 3, 2))), (pa.matmul, ((2, 2, 3), (3,))), (pa.matmul, ((0, 3), (3, 2))),
+    ],
+    "linear": [
+        (F.linear, ((2, 3), (4, 3), (4,))), (F.linear, ((2, 2, 3), (4, 3))), (F.linear, ((3,), (2, 3), (2,))),
+        (F.linear, ((0, 3), (2, 3), (2,))),
+    ],
+    "sum": [
+        (lambda a: a.sum(1), ((2, 3),)), (lambda a: a.sum(), ((),)), (lambda a: a.sum((0, 2), True), ((2, 3, 2),)),
+    ],
+    "mean": [(lambda a: a.mean(0), ((2, 3),)), (lambda a: a.mean(), ((3,),)), (lambda a: a.mean(-1, True), ((2, 3),))],
+    "prod": [
+        (lambda a: a.prod(), ((5,),)), (lambda a: a.prod(0), ((3, 2),)), (lambda a: a.prod(1, True), ((2, 4),)),
+        (lambda a: (a * pa.tensor([1.0, 0.0, 1.0, 2.0])).prod(), ((4,),)),
+        (lambda a: a.prod(), ((),)), (lambda a: a.prod(), ((0,),)),
+    ],
+    "max": [(lambda a: a.amax(1), ((2, 3),)), (lambda a: pa.cat([a, a]).amax(), ((3,),))],
+    "min": [(lambda a: a.amin(0, True), ((2, 3),)), (lambda a: a.min(), ((),))],
+    "var": [(lambda a: a.var(), ((4,),)), (lambda a: a.var(1, correction=0, keepdim=True), ((2, 3),))],
+    "std": [(lambda a: a.std(), ((4,),)), (lambda a: a.std(0, correction=0), ((3, 2),))],
+    "norm": [(lambda a: a.norm(), ((4,),)), (lambda a: a.norm(dim=1), ((2, 3),))],
+    "cumsum": [(lambda a: a.cumsum(1), ((2, 3),))],
+    "softmax": [(lambda a: a.softmax(0), ((2, 3),)), (lambda a: a.softmax(-1), ((2, 3),))],
+    "log_softmax": [(lambda a: a.log_softmax(1), ((2, 3),))],
+    "logsumexp": [(lambda a: a.logsumexp(0), ((2, 3),)), (lambda a: a.logsumexp(1, True), ((2, 3),))],
+    "cross_entropy": [
+        (lambda a: F.cross_entropy(a, pa.tensor([1, 0])), ((2, 3),)),
+        (lambda a: F.cross_entropy(a, pa.tensor([1, -100, 2]), label_smoothing=0.2), ((3, 3),)),
+        (lambda a: F.cross_entropy(a, pa.tensor(1)), ((3,),)),
+    ],
+    "view": [
+        (lambda a: a.reshape(3, 2), ((2, 3),)), (lambda a: a.T.reshape(6), ((2, 3),)),
+        (lambda a: a.permute(2, 0, 1), ((2, 3, 2),)), (lambda a: a.expand(2, 3), ((3,),)),
+        (lambda a: a[1:, ::2], ((3, 4),)), (lambda a: a[1], ((3, 4),)), (lambda a: a[:, 1, None], ((2, 3),)),
+        (lambda a: a[0:0], ((3,),)), (lambda a: a.T[1:].T[0], ((2, 3),)),
+        (lambda a: a.diagonal(1), ((3, 3),)), (lambda a: a.unfold(1, 2, 1), ((2, 4),)),
+    ],
+    "unview": [(lambda a: _first_gradient(lambda x: (x[1:] ** 2).sum(), a), ((3,),))],
+    "cast": [(lambda a: a.to(pa.float32).to(pa.float64) * a, ((3,),))],
+    "cat": [(lambda a, b: pa.cat([a, b], 1), ((2, 1), (2, 2))), (lambda a, b: pa.stack([a, b]), ((2,), (2,)))],
+    "index": [
+        (lambda a: a[pa.tensor([0, 2, 2])], ((3, 2),)), (lambda a: F.embedding(pa.tensor([[1, 0]]), a), ((2, 2),)),
+    ],
+    "index_add": [(lambda a: _first_gradient(lambda x: (x[pa.tensor([0, 2, 0])] ** 2).sum(), a), ((3,),))],
+    "put": [(lambda a, b: _put(a, b), ((2, 3), (2,)))],
+}  # fmt: skip
+
+
+def _first_gradient(f: Call, a: pa.Tensor) -> pa.Tensor:
+    """A gradient as a function: it leads through the ops that only gradients are made of."""
+    (found,) = grad(f(a), a, create_graph=True)
+    return found
+
+
+def _put(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
+    return pa._core.apply(_ops.table["put"].number, a, pa.tensor([4, 1]), b)
+
+
+CASES: list[tuple[str, Call, tuple[np.ndarray, ...]]] = []
+for _name, _row in elementwise.ROWS.items():
+    for _shapes in ((((2, 3),) * 3), ((2, 1), (1, 3), (3,)), ((), (), ()), ((0, 2), (2,), ())):
+        _operands = elementwise.draw(_name, *_shapes[: _row.operands])
+        if _name == "where":
+            CASES.append((_name, lambda a, b, c: pa.where(a > 0.2, b, c) * b, tuple(_operands)))
+        else:
+            CASES.append((_name, lambda *operands, name=_name: elementwise.call(name, *operands), tuple(_operands)))
+for _name, _calls in WHOLE.items():
+    for _call, _shapes in _calls:
+        _rng = np.random.default_rng([len(_name), len(_shapes), 3])
+        CASES.append((_name, _call, tuple(_rng.uniform(0.3, 2.0, shape) for shape in _shapes)))
+
+
+def leaves(arrays: tuple[np.ndarray, ...]) -> list[pa.Tensor]:
+    return [pa.tensor(a, dtype=pa.float64, requires_grad=True) for a in arrays]
+
+
+def gradients(call: Call, operands: list[pa.Tensor], create_graph: bool) -> list[pa.Tensor]:
+    """Of a loss whose upstream gradients are all different."""
+    out = call(*operands)
+    weights = pa.tensor(np.linspace(0.5, 1.5, out.numel()).reshape(out.shape), dtype=out.dtype)
+    found = grad((out * weights).sum(), operands, create_graph=create_graph, allow_unused=True, retain_graph=True)
+    return [pa.zeros_like(x) if each is None else each for x, each in zip(operands, found, strict=True)]
+
+
+@pytest.mark.parametrize("name, call, arrays", CASES, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(CASES)])
+def test_gradients_with_history_are_those_of_the_sweep(name: str, call: Call, arrays: tuple[np.ndarray, ...]) -> None:
+    operands = leaves(arrays)
+    for swept, built in zip(gradients(call, operands, False), gradients(call, operands, True), strict=True):
+        assert swept.shape == built.shape and swept.dtype == built.dtype
+        np.testing.assert_allclose(built.detach().numpy(), swept.numpy(), rtol=1e-13, atol=1e-14)
+
+
+def directional(call: Call, operands: list[pa.Tensor], create_graph: bool) -> tuple[pa.Tensor, list[pa.Tensor]]:
+    """A sum of all gradients, weighted, and its own gradients."""
+    found = gradients(call, operands, True)
+    terms = [(g * pa.tensor(np.cos(np.arange(g.numel())).reshape(g.shape))).sum() for g in found]
+    total = sum(terms[1:], terms[0])
+    if not total.requires_grad:
+        return total, [pa.zeros_like(x) for x in operands]
+    second = grad(total, operands, create_graph=create_graph, allow_unused=True)
+    return total, [pa.zeros_like(x) if each is None else each for x, each in zip(operands, second, strict=True)]
+
+
+@pytest.mark.parametrize("name, call, arrays", CASES, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(CASES)])
+def test_second_derivatives_are_central_differences_of_the_first(
+    name: str, call: Call, arrays: tuple[np.ndarray, ...]
+) -> None:
+    if name == "cast":
+        return  # differences see the steps of float32
+    _, second = directional(call, leaves(arrays), False)
+    for k, of_operand in enumerate(second):
+        for at in np.ndindex(arrays[k].shape):
+            ends = []
+            for step in (1e-5, -1e-5):
+                moved = [a.copy() for a in arrays]
+                moved[k][at] += step
+                ends.append(float(directional(call, leaves(tuple(moved)), False)[0].item()))
+            assert of_operand[at].item() == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=2e-5, abs=2e-6)
+
+
+def test_every_row_that_a_gradient_flows_through_is_tried() -> None:
+    made_elsewhere = {"neuron", "custom", "local_grads", "program", "program_result", "dropout"}
+    without = {"argmax", "argmin", "argsort", "argcummax", "searchsorted", "check"}
+    whole = {row.name for row in _ops.table.values() if row.family == "whole"}
+    assert whole - made_elsewhere - without <= WHOLE.keys()
+
+
+@pytest.mark.parametrize(
+    "f, third", [(pa.exp, np.exp), (pa.sin, lambda x: -np.cos(x)), (lambda x: x**4, lambda x: 24 * x)]
+)
+def test_third_derivatives(f: Call, third: Callable[[Any], Any]) -> None:
+    x = pa.tensor([0.3, 1.2], dtype=pa.float64, requires_grad=True)
+    y = f(x)
+    for _ in range(3):
+        (y,) = grad(y.sum(), x, create_graph=True)
+    np.testing.assert_allclose(y.detach().numpy(), third(x.detach().numpy()), rtol=1e-13)
+
+
+def test_backward_leaves_gradients_with_a_history() -> None:
+    x = pa.tensor([1.0, 2.0], requires_grad=True)
+    (x**3).sum().backward(create_graph=True)
+    first = x.grad
+    assert first is not None and first.requires_grad
+    (first * first).sum().backward(create_graph=True)  # 9 x^4: 36 x^3
+    assert x.grad is not None and x.grad.tolist() == [3 + 36.0, 12 + 288.0]
+    x.grad = None
+
+
+def test_leaves_get_tensors_of_their_own() -> None:
+    a, b = pa.ones(2, requires_grad=True), pa.ones(2, requires_grad=True)
+    (a + b).sum().backward(create_graph=True)
+    assert a.grad is not None and b.grad is not None
+    with pa.no_grad():
+        a.grad.mul_(2)
+    assert a.grad.tolist() == [2.0, 2.0] and b.grad.tolist() == [1.0, 1.0]
+
+
+def test_an_upstream_gradient_with_a_history_is_differentiated_too() -> None:
+    x, v = pa.tensor([2.0], requires_grad=True), pa.tensor([3.0], requires_grad=True)
+    (g,) = grad(x * x, x, grad_outputs=v, create_graph=True)
+    assert grad(g, v)[0].tolist() == [4.0]
+
+
+def test_functions_in_python_are_differentiated_through_their_backward() -> None:
+    class Exp(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: pa.Tensor) -> pa.Tensor:
+            result = x.exp()
+            ctx.save_for_backward(result)
+            return result
+
+        @staticmethod
+        def backward(ctx: Any, upstream: pa.Tensor) -> pa.Tensor:
+            return upstream * ctx.saved_tensors[0]
+
+    x = pa.tensor([0.5], dtype=pa.float64, requires_grad=True)
+    y = Exp.apply(x)
+    for _ in range(3):
+        (y,) = grad(y, x, create_graph=True)
+        assert y.item() == pytest.approx(np.exp(0.5))
+
+
+def test_a_graph_that_fails_leaves_gradients_as_they_were() -> None:
+    x = pa.tensor([1.0, 2.0], requires_grad=True)
+    x.grad = pa.tensor([5.0, 5.0])
+    y = (x * x).sum()
+    with pytest.raises(RuntimeError, match="shape"):
+        (x * x).backward(create_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [7.0, 9.0]
+    with pytest.raises(RuntimeError, match="was freed"):
+        y.backward(create_graph=True)
+    assert x.grad.tolist() == [7.0, 9.0]
+
+
+def test_unused_inputs() -> None:
+    x, z = pa.ones(2, requires_grad=True), pa.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="do not depend on input 1"):
+        grad(x.sum(), (x, z), create_graph=True)
+    assert grad(x.sum(), (x, z), create_graph=True, allow_unused=True)[1] is None
+    zeros = grad(x.sum(), (x, z), materialize_grads=True)[1]
+    assert zeros is not None and zeros.tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="allow_unused=False"):
+        grad(x.sum(), (x, z), allow_unused=False, materialize_grads=True)
+    with pytest.raises(NotImplementedError, match="is_grads_batched"):
+        grad(x.sum(), x, is_grads_batched=True)
