@@ -25,6 +25,7 @@ from pyautograd import (
     _memory,
     _order,
     _paths,
+    _products,
     _promotion,
     _random,
     _rearrange,
@@ -49,6 +50,7 @@ from pyautograd._grad_mode import *
 from pyautograd._host import *
 from pyautograd._memory import *
 from pyautograd._order import *
+from pyautograd._products import *
 from pyautograd._promotion import *
 from pyautograd._random import *
 from pyautograd._rearrange import *
@@ -61,8 +63,10 @@ from pyautograd._value import *
 from pyautograd._version import __version__
 
 __all__ = [
-    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "compat", "compile", "datasets", "load",
-    "nn", "optim", "plot", "reference", "save", "scalar", "utils",
+    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
+    "cholesky_solve", "compat", "compile", "datasets", "det", "inverse", "linalg", "load", "logdet", "matrix_power",
+    "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet", "svd", "triangular_solve",
+    "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -75,6 +79,7 @@ __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _host.__all__
 __all__ += _memory.__all__
+__all__ += _products.__all__
 __all__ += _order.__all__
 __all__ += _promotion.__all__
 __all__ += _random.__all__
@@ -87,13 +92,28 @@ __all__ += _tensor.__all__
 __all__ += _value.__all__
 
 if TYPE_CHECKING:
-    from pyautograd import bench, datasets, nn, optim, plot, reference, scalar, utils
+    from pyautograd import bench, datasets, linalg, nn, optim, plot, reference, scalar, utils
     from pyautograd._compile import CompiledStep, compile
+    from pyautograd._matrices import (
+        cholesky,
+        cholesky_inverse,
+        cholesky_solve,
+        inverse,
+        logdet,
+        pinverse,
+        qr,
+        svd,
+        triangular_solve,
+    )
     from pyautograd._serialization import load, save
+    from pyautograd.linalg import det, matrix_power, slogdet
     from pyautograd.nn import MLP
 
 _LAZY = {
     "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
+    **dict.fromkeys(("det", "matrix_power", "slogdet"), "linalg"),
+    **dict.fromkeys(("cholesky", "cholesky_inverse", "cholesky_solve", "inverse", "logdet"), "_matrices"),
+    **dict.fromkeys(("pinverse", "qr", "svd", "triangular_solve"), "_matrices"),
 }  # fmt: skip
 _COMPAT = (
     "BoolTensor", "DoubleTensor", "FloatTensor", "LongTensor", "Size", "accelerator", "amp",
@@ -105,7 +125,7 @@ _COMPAT = (
 __all__ += _COMPAT
 _LAZY |= dict.fromkeys(_COMPAT, "compat")
 _paths.install()
-_MODULES = {"bench", "compat", "datasets", "nn", "optim", "plot", "reference", "scalar", "utils"}
+_MODULES = {"bench", "compat", "datasets", "linalg", "nn", "optim", "plot", "reference", "scalar", "utils"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,10 +6,17 @@ about 50 ns to each death, so the types are C's own, and a class statement only 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+def late(module: str) -> Any:
+    """A module of the package above the caller's, imported when a method needs it."""
+    return importlib.import_module(f"pyautograd.{module}")
+
 
 _OF_THE_STATEMENT = {"__dict__", "__weakref__", "__slots__", "__qualname__", "__static_attributes__", "__firstlineno__"}
 

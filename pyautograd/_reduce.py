@@ -13,6 +13,7 @@ from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._dims import Dims
 from pyautograd._dtype import as_dtype, get_default_dtype, uint8
+from pyautograd._install import late
 from pyautograd._shape import picked
 
 __all__ = [
@@ -249,11 +250,10 @@ def norm(
     input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, dtype: Any = None
 ) -> Tensor:
     """The p-norm of the elements over the axes `dim`: the largest size for inf, the smallest for -inf, how many are not
-    0 for 0, and (sum |a|^p)^(1/p) for others, of which "fro" is 2. The gradient at the zero vector is 0. With `dtype`
-    the elements are converted first.
+    0 for 0, and (sum |a|^p)^(1/p) for others, of which "fro" is 2; "nuc" is the sum of the singular values of a matrix
+    in two axes. The gradient at the zero vector is 0. With `dtype` the elements are converted first.
 
-    **Raises** as `sum`, TypeError for integers, ValueError for inf and -inf of no elements and for other texts,
-    NotImplementedError for the nuclear norm.
+    **Raises** as `sum`, TypeError for integers, ValueError for inf and -inf of no elements and for other texts.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([3.0, 4.0])
@@ -269,7 +269,9 @@ def norm(
     if p is None or p in (2, "fro"):
         return _reduced(_ops.norm, "norm", input, dim, keepdim, None, False)
     if p == "nuc":
-        raise NotImplementedError("norm: the nuclear norm is not there; sum the singular values of the matrix")
+        return late("linalg").matrix_norm(  # type: ignore[no-any-return]
+            input, "nuc", (-2, -1) if dim is None and input.ndim == 2 else dim, keepdim
+        )
     if isinstance(p, str):
         raise ValueError(f'norm: p is a number or "fro", not {p!r}')
     if p == 0:

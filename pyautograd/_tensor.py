@@ -15,6 +15,7 @@ import numpy as np
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _order as O
+from pyautograd import _products as P
 from pyautograd import _random as D
 from pyautograd import _rearrange as A
 from pyautograd import _reduce as R
@@ -32,6 +33,7 @@ from pyautograd._generator import state_of as stream_state
 from pyautograd._hooks import RemovableHandle, add_hook
 from pyautograd._indexing import check_target, getitem, setitem_in_step
 from pyautograd._install import install_methods
+from pyautograd._products import MatrixMethods
 from pyautograd._rows import whole
 
 __all__ = ["Tensor", "is_tensor"]
@@ -97,7 +99,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
 
 
 @install_methods(_core.Tensor)
-class Tensor(TensorMethods):
+class Tensor(TensorMethods, MatrixMethods):
     """An n-d array of float32, float64, int64, int32, uint8 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
@@ -138,6 +140,8 @@ class Tensor(TensorMethods):
         O.nonzero, O.argwhere, O.masked_select, O.unique, O.unique_consecutive,
     )  # fmt: skip
     matmul, mm, mv, bmm, dot, outer = R.matmul, R.mm, R.mv, R.bmm, R.dot, R.outer
+    addmm, addmv, addr, baddbmm, addbmm = P.addmm, P.addmv, P.addr, P.baddbmm, P.addbmm
+    inner, vdot, ger, kron, cross, trace = P.inner, P.vdot, P.ger, P.kron, P.cross, P.trace
     reshape, view, view_as, permute, transpose, swapaxes, swapdims, t, adjoint = (
         S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.swapdims, S.t, S.adjoint,
     )  # fmt: skip

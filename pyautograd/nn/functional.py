@@ -21,6 +21,7 @@ from pyautograd._dtype import int32, int64, uint8
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
+from pyautograd._products import einsum
 from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
@@ -30,7 +31,8 @@ from pyautograd.nn._distance import cosine_similarity, normalize, pairwise_dista
 from pyautograd.nn._generated_functional import *
 
 __all__ = [
-    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
+    "batch_norm", "bilinear",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
     "dropout", "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear",
     "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
     "smooth_l1_loss", "softmax", "softplus",
@@ -615,6 +617,28 @@ def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int
     if reduction == "mean":
         return apply(_ops.div, loss.sum(), norm)
     return _reduce(loss.reshape(shape) if reduction == "none" else loss, reduction)
+
+
+@named
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """sum_ij input1_i weight_kij input2_j + bias_k.
+
+    **Arguments:** `input1` (..., n) and `input2` (..., m), alike but for the last axis, `weight` (out, n, m), `bias`
+    (out,). **Returns** (..., out). **Raises** ValueError for shapes that do not fit.
+
+    >>> import pyautograd
+    >>> from pyautograd.nn import functional as F
+    >>> F.bilinear(pyautograd.ones(5, 2), pyautograd.ones(5, 3), pyautograd.ones(4, 2, 3)).shape
+    (5, 4)
+    """
+    fits = input1.shape[:-1] == input2.shape[:-1] and weight.shape[1:] == input1.shape[-1:] + input2.shape[-1:]
+    if not fits or (bias is not None and bias.shape != weight.shape[:1]):
+        raise ValueError(
+            f"bilinear: inputs of shapes {input1.shape} and {input2.shape} and a weight of shape {weight.shape}"
+            + ("" if bias is None else f" and a bias of shape {bias.shape}")
+        )
+    result = einsum("...i,kij,...j->...k", input1, weight, input2)
+    return result if bias is None else result + bias
 
 
 @named

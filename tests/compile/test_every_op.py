@@ -24,6 +24,10 @@ from pyautograd._structure import flatten, rebuild
 from pyautograd.nn import functional as F
 
 
+def square() -> Tensor:
+    return pa.tensor([[2.0, 0.5], [0.5, 1.5]])
+
+
 class Call(NamedTuple):
     """One way to call something: `make` gives the function, a new one for each world."""
 
@@ -125,6 +129,29 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     **{f"pa.{name}": [(matrix(), matrix())]
        for name in ("broadcast_tensors", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag")},
     "pa.meshgrid": [(pa.ones(2), pa.ones(3))], "pa.cartesian_prod": [(pa.ones(2), pa.ones(3))],
+    **{f"{prefix}.{name}": [(square(),)] for prefix in ("pa", "linalg", "Tensor") for name in (
+        "inv", "inverse", "det", "slogdet", "logdet", "cholesky", "cholesky_inverse", "eigh", "eigvalsh", "pinv",
+        "pinverse", "qr", "svd", "svdvals", "cond", "matrix_rank", "matrix_norm", "norm", "diagonal", "vander", "trace",
+    )},
+    **{f"{prefix}.{name}": [(square(), square())] for prefix in ("pa", "linalg", "Tensor") for name in (
+        "solve", "solve_triangular", "lstsq", "vecdot", "matmul", "cholesky_solve", "triangular_solve",
+        "inner", "tensordot",
+    )},
+    **{f"{prefix}.matrix_power": [(square(), 3), (square(), -1)] for prefix in ("pa", "linalg", "Tensor")},
+    **{f"{prefix}.cross": [(matrix(), matrix() * matrix())] for prefix in ("pa", "linalg", "Tensor")},
+    **{f"{prefix}.{name}": [(pa.ones(2), *operands)] for prefix in ("pa", "Tensor") for name, operands in {
+        "addmm": (matrix(), matrix().T), "addmv": (matrix(), pa.ones(3)), "addr": (pa.ones(2), pa.ones(2)),
+        "addbmm": (pa.ones(4, 2, 3), pa.ones(4, 3, 2)), "baddbmm": (pa.ones(4, 2, 3), pa.ones(4, 3, 2)),
+    }.items()},
+    "Tensor.vdot": [(pa.ones(3), pa.ones(3))], "pa.vdot": [(pa.ones(3), pa.ones(3))],
+    "pa.ger": [(pa.ones(2), pa.ones(3))], "Tensor.ger": [(pa.ones(2), pa.ones(3))],
+    "pa.chain_matmul": [(matrix(), matrix().T, square())], "linalg.multi_dot": [((matrix(), matrix().T, square()),)],
+    "pa.einsum": [("ij,jk->ik", matrix(), matrix().T), ("ij->j", matrix()), ("ij,ij->i", matrix(), matrix()),
+                  ("ii,ij->j", square(), matrix())],
+    "linalg.vector_norm": [(matrix(),), (matrix(), 1), (matrix(), 3, 1)],
+    "linalg.tensorinv": [(square().reshape(2, 2, 1), 1)],
+    "linalg.tensorsolve": [(square().reshape(2, 1, 2), pa.ones(2, 1))],
+    "F.bilinear": [(matrix(), matrix(), pa.ones(4, 3, 3), pa.ones(4))],
     "F.pad": [(matrix(), (1, 2)), (matrix(), (1, 0), "circular"), (matrix(), (1, 1), "reflect")],
     **{f"F.{name}": [(probabilities(), probabilities())]
        for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")},
@@ -194,6 +221,8 @@ def _attribute(name: str, x: Tensor) -> Any:
 
 FUNCTIONS = {
     **dict(exported(pa, "pa")), **dict(exported(F, "F")), **dict(exported(nn.init, "init")),
+    **dict(exported(pa.linalg, "linalg")),
+    "linalg.solve_triangular": functools.partial(pa.linalg.solve_triangular, upper=True),
     **dict(exported(nn.utils, "utils")), **dict(methods()),
 }  # fmt: skip
 MODULES = {f"nn.{name}": getattr(nn, name) for name in nn.__all__ if inspect.isclass(getattr(nn, name))}
@@ -345,13 +374,14 @@ def test_what_a_program_cannot_hold_is_refused_and_named(name: str) -> None:
 # ---- layers, activations and losses ----
 
 CALLED_WITH: dict[str, tuple[Any, ...]] = {
-    "nn.Embedding": (positions(),), "nn.MLP": (probabilities(),), "nn.CrossEntropyLoss": (probabilities(), classes()),
+    "nn.Bilinear": (matrix(), matrix()), "nn.Embedding": (positions(),),
+    "nn.MLP": (probabilities(),), "nn.CrossEntropyLoss": (probabilities(), classes()),
     "nn.NLLLoss": (probabilities(), classes()), "nn.CosineSimilarity": (matrix(), matrix() * 0.5),
     "nn.PairwiseDistance": (matrix(), matrix() * 0.5),
 }  # fmt: skip
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),
-    "nn.MLP": (2, [4, 1]),
+    "nn.MLP": (2, [4, 1]), "nn.Bilinear": (3, 3, 4), "nn.Unflatten": (1, (3, 1)),
 }  # fmt: skip
 
 
