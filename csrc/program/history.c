@@ -57,18 +57,20 @@ static void add_operand(const pa_program *p, pa_part *part, const uses *u, pa_op
     if (o.gradient >= 0 || o.buffer >= 0) part->operands[part->n_operands++] = o;
 }
 
+static size_t operands_room(const pa_program *p) { return (size_t)(p->n_captured + p->n_inputs + p->n_results) + 1; }
+
 static pa_status find_operands(const pa_program *p, pa_part *part, const uses *u) {
-    part->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *part->operands);
+    part->operands = pa_mem_alloc_array(operands_room(p), sizeof *part->operands);
     if (part->operands == NULL) return PA_MEMORY;
     for (int32_t i = 0; i < p->n_inputs; i++) {
-        pa_operand o = {.input = i, .captured = -1, .buffer = p->inputs[i].buffer, .gradient = -1};
+        pa_operand o = {.input = i, .captured = -1, .result = -1, .buffer = p->inputs[i].buffer, .gradient = -1};
         for (int32_t c = 0; c < p->n_captured; c++)
             if (p->captured[c].input == i) o.gradient = p->captured[c].handed;
         if (!p->inputs[i].is_number) add_operand(p, part, u, o);
     }
     for (int32_t c = 0; c < p->n_captured; c++) {
         const pa_captured *each = &p->captured[c];
-        pa_operand o = {.input = -1, .captured = c, .buffer = each->buffer, .gradient = each->handed};
+        pa_operand o = {.input = -1, .captured = c, .result = -1, .buffer = each->buffer, .gradient = each->handed};
         if (each->input < 0) add_operand(p, part, u, o);
     }
     return PA_OK;
@@ -136,14 +138,18 @@ void pa_history_place(pa_program *p) {
     }
 }
 
-/* The operands of a Value: captured tensors, whose numbers may be others by then, `handed` being what they were. */
+/* The operands of a Value: results, and captured tensors, whose numbers may be others by then, `handed` being what they
+   were. */
 static pa_status find_leaves(const pa_program *p, pa_part *part) {
-    part->operands = pa_mem_alloc_array((size_t)(p->n_captured + p->n_inputs) + 1, sizeof *part->operands);
+    part->operands = pa_mem_alloc_array(operands_room(p), sizeof *part->operands);
     if (part->operands == NULL) return PA_MEMORY;
-    for (int32_t k = 0; k < part->n_operands; k++)
-        for (int32_t c = 0; c < p->n_captured; c++)
-            if (p->captured[c].handed == p->pool[part->captured + k])
-                part->operands[k] = (pa_operand){.input = p->captured[c].input, .captured = c};
+    for (int32_t k = 0; k < part->n_operands; k++) {
+        int32_t found = p->pool[part->captured + k];
+        part->operands[k] = (pa_operand){.input = -1, .captured = -1, .result = found < 0 ? -1 - found : -1};
+        for (int32_t c = 0; c < p->n_captured && found >= 0; c++)
+            if (p->captured[c].handed == found)
+                part->operands[k] = (pa_operand){.input = p->captured[c].input, .captured = c, .result = -1};
+    }
     return PA_OK;
 }
 
@@ -171,9 +177,8 @@ pa_status pa_pass_history(pa_program *p) {
 
 void pa_history_free(pa_program *p) {
     pa_history *h = &p->history;
-    size_t operands = (size_t)(p->n_captured + p->n_inputs) + 1;
     for (int32_t k = 0; k < h->n_parts; k++)
-        pa_mem_free_array(h->parts[k].operands, operands, sizeof *h->parts[k].operands);
+        pa_mem_free_array(h->parts[k].operands, operands_room(p), sizeof *h->parts[k].operands);
     pa_mem_free_array(h->parts, (size_t)h->n_parts, sizeof *h->parts);
     pa_mem_free_array(h->savers, (size_t)p->n_nodes + 1, sizeof *h->savers);
     pa_mem_free_array(h->present_room, (size_t)p->n_buffers + 1, sizeof *h->present_room);
@@ -322,7 +327,9 @@ static pa_status new_pending(pa_program *p, const pa_part *part, pa_storage **ou
     return PA_OK;
 }
 
-static pa_node *operand_node(const pa_program *p, const pa_operand *operand, pa_node *const *in) {
+static pa_node *operand_node(const pa_program *p, const pa_operand *operand, pa_node *const *in,
+                             pa_node *const *results) {
+    if (operand->result >= 0) return results[operand->result];
     return operand->input >= 0 ? in[operand->input] : p->captured[operand->captured].node;
 }
 
@@ -331,7 +338,7 @@ static pa_status new_call_node(pa_program *p, const pa_part *part, pa_node *cons
     size_t n = (size_t)part->n_operands;
     pa_node **parents = pa_mem_alloc_array(n + 1, sizeof *parents);
     if (parents == NULL) return PA_MEMORY;
-    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in);
+    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in, NULL);
     int64_t stride = 0;
     pa_status status = pa_node_over(part->dtype, 1, &part->numel, &stride, p->memory, p->memory->data, out);
     if (status == PA_OK) {
@@ -349,26 +356,33 @@ static pa_status attach(const pa_result *result, pa_node *call, pa_node *node) {
     node->array->ints[0] = result->upstream;
     node->array->ints[1] = result->upstream_came;
     PA_TRY(pa_node_link(node, PA_OP_program_result, 1, &call));
-    node->flags = (uint16_t)((node->flags & ~PA_PURE) | PA_REQUIRES_GRAD);
+    node->flags =
+        (uint16_t)((node->flags & ~PA_PURE) | PA_REQUIRES_GRAD | (result->retains_grad ? PA_RETAINS_GRAD : 0));
     return PA_OK;
 }
 
 /* A Value over those that it depends on, with room for its local gradients. */
-static pa_status attach_value(const pa_program *p, const pa_part *part, pa_node *const *in, pa_node *node) {
+static pa_status attach_value(const pa_program *p, const pa_part *part, pa_node *const *in, pa_node *const *results,
+                              pa_node *node) {
     size_t n = (size_t)part->n_operands;
     pa_node **parents = pa_mem_alloc_array(n + 1, sizeof *parents);
     if (parents == NULL) return PA_MEMORY;
-    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in);
+    for (size_t k = 0; k < n; k++) parents[k] = operand_node(p, &part->operands[k], in, results);
     pa_status status = pa_node_need_array(node);
     if (status == PA_OK && n > 0) status = pa_node_link(node, PA_OP_local_grads, (int)n, parents);
-    for (size_t k = 0; k < n; k++) node->flags &= (uint16_t)(parents[k]->flags | ~PA_PURE);
+    for (size_t k = 0; k < n; k++) {
+        bool is_result = part->operands[k].result >= 0; /* which need not be older, as of a pure history it is */
+        node->flags &= (uint16_t)(is_result ? ~PA_PURE : parents[k]->flags | ~PA_PURE);
+    }
     pa_mem_free_array(parents, n + 1, sizeof *parents);
     return status;
 }
 
+/* Parts stand in the order in which the step has computed them. */
 static pa_status attach_values(const pa_program *p, pa_node *const *in, pa_node *const *results) {
-    for (int32_t r = 0; r < p->n_results; r++)
-        if (p->results[r].part >= 0) PA_TRY(attach_value(p, &p->history.parts[p->results[r].part], in, results[r]));
+    for (int32_t part = 0; part < p->history.n_parts; part++)
+        for (int32_t r = 0; r < p->n_results; r++)
+            if (p->results[r].part == part) PA_TRY(attach_value(p, &p->history.parts[part], in, results, results[r]));
     return PA_OK;
 }
 

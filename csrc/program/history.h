@@ -12,8 +12,8 @@
    Results that share nothing but arguments and captured tensors are parts, each with a node and a backward of its own:
    what a backward frees is what the plain call's frees.
 
-   A Value that a step over Values gives is a node of op local_grads over the Values that it depends on: the step computes
-   its local gradients with it, and nothing is kept.
+   A Value that a step over Values gives is a node of op local_grads over the Values that it depends on, other results
+   among them: the step computes its local gradients with it, and nothing is kept.
 
    A result to which no gradient comes is as if it were not there: instructions that only it would reach do not run,
    and operands that only it would reach get no gradient. */

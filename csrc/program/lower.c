@@ -63,6 +63,7 @@ pa_status pa_lowering_begin(pa_lowering *l, pa_program *p, const pa_log *log, in
                                        .gradient = PA_GRADIENT_AS_FOUND,
                                        .base = (int32_t)v,
                                        .found = -1,
+                                       .result = -1,
                                        .made_by = -1,
                                        .requires_grad = log->variables[v].requires_grad,
                                        .ever_requires_grad = log->variables[v].requires_grad};

@@ -21,6 +21,7 @@ typedef struct pa_lowered {
     int32_t base;     /* of tensors: what it is a view of, or itself */
     int32_t found;    /* of tensors: the buffer of what the last autograd.grad found for it, or -1 */
     int32_t hidden;   /* of tensors: the first of the nodes between local gradients and their result */
+    int32_t result;   /* of Values: the result with a history, or leaf, that it is; -1: none */
     int32_t made_by;  /* the entry of its op, where history was kept; -1: it is a leaf */
     bool written;     /* of tensors: something writes its memory; of Values: the step has set its number */
     bool gradient_is_read;

@@ -82,22 +82,32 @@ static void join_parts(const pa_program *p, int32_t *of, int32_t *parts) {
     }
 }
 
-/* A leaf that the step makes and returns would get no gradient from what else it returns: it is no operand. */
-static pa_status check_own_leaves(const pa_program *p, const int32_t *of, int32_t n_outputs, pa_node *const *outputs) {
+/* Would a backward outside leave a gradient at a result, which is no leaf of the program? */
+static bool keeps_gradient(const pa_result *r, const int32_t *of, const pa_node *output) {
+    bool is_own_leaf = of[r->node] == NO_HISTORY && !r->is_place && pa_node_requires_grad(output);
+    return is_own_leaf || (r->part >= 0 && (r->is_value || output->flags & PA_RETAINS_GRAD));
+}
+
+/* Such a one gets none from what else the step returns: it is no operand. */
+static pa_status check_kept_gradients(const pa_program *p, const int32_t *of, int32_t n_outputs,
+                                      pa_node *const *outputs) {
     for (int32_t n = 0; n < p->n_nodes; n++)
         for (int k = 0; k < p->nodes[n]->n_parents && of[n] >= 0; k++)
             for (int32_t r = 0; r < n_outputs; r++)
                 PA_FAIL_IF(pa_node_parent(p->nodes[n], k) == p->nodes[p->results[r].node] &&
-                               of[p->results[r].node] == NO_HISTORY && !p->results[r].is_place &&
-                               pa_node_requires_grad(outputs[r]),
+                               keeps_gradient(&p->results[r], of, outputs[r]),
                            PA_UNSUPPORTED,
-                           "compile: a leaf of shape %s that the step makes, and returns beside what depends on it; "
+                           "compile: a %s of shape %s that the step makes, and returns beside what depends on it; "
                            "make it outside and give it as an argument, or return it detached",
+                           pa_node_is_leaf(outputs[r]) ? "leaf"
+                           : p->results[r].is_value    ? "Value"
+                                                       : "tensor with retain_grad()",
                            pa_node_shape_text(outputs[r]));
     return PA_OK;
 }
 
-static pa_status assign_parts(pa_lowering *l, const bool *live, int32_t n, int32_t *of, int32_t *parts) {
+static pa_status assign_parts(pa_lowering *l, const bool *live, int32_t n, pa_node *const *outputs, int32_t *of,
+                              int32_t *parts) {
     pa_program *p = l->p;
     int32_t all = 0;
     for (int32_t k = 0; k < p->n_nodes; k++)
@@ -112,6 +122,7 @@ static pa_status assign_parts(pa_lowering *l, const bool *live, int32_t n, int32
             all++;
         }
         p->results[r].part = *of_result;
+        p->results[r].retains_grad = (outputs[r]->flags & PA_RETAINS_GRAD) != 0;
     }
     if (all == 0) return PA_OK;
     join_parts(p, of, parts);
@@ -127,8 +138,8 @@ static pa_status find_parts(pa_lowering *l, int32_t n, pa_node *const *outputs) 
     int32_t *of = pa_lower_new_gradients(l), *parts = pa_mem_alloc_array(room, sizeof *parts);
     pa_status status = live == NULL || of == NULL || parts == NULL ? PA_MEMORY : PA_OK;
     if (status == PA_OK) status = pa_log_find_live(l->log, n, outputs, live);
-    if (status == PA_OK) status = assign_parts(l, live, n, of, parts);
-    if (status == PA_OK) status = check_own_leaves(l->p, of, n, outputs);
+    if (status == PA_OK) status = assign_parts(l, live, n, outputs, of, parts);
+    if (status == PA_OK) status = check_kept_gradients(l->p, of, n, outputs);
     pa_mem_free_array(live, room, sizeof *live);
     pa_mem_free_array(parts, room, sizeof *parts);
     pa_lower_free_gradients(l, of);

@@ -489,62 +489,58 @@ static pa_status store_results(pa_scalars *l, int n, pa_node *const *outputs) {
 
 /* ---- results with a history ---- */
 
-static bool is_operand(const pa_scalars *l, int32_t variable) {
-    return wants_gradient(l, variable) && pa_lower_outlives(&l->lowering, variable);
+/* What a history ends at: what is not made here, and other results. */
+static bool is_operand(const pa_scalars *l, int32_t variable, int32_t root) {
+    bool is_result = l->variables[variable].result >= 0 && variable != root;
+    return is_result || (wants_gradient(l, variable) && pa_lower_outlives(&l->lowering, variable));
 }
 
-static pa_status store_jacobian(pa_scalars *l, pa_part *part, int32_t root) {
-    pa_program *p = l->p;
-    int32_t one, n = 0;
+/* The gradients that come from a Value to its operands. */
+static pa_status sweep_history(pa_scalars *l, int32_t root) {
+    int32_t one;
     PA_TRY(pa_scalar_constant(l, 1, &one));
     for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
     *gradient_at(l, element(l, root, 0)) = one;
     for (const pa_entry *e = l->log->entries + l->log->n_entries; e-- > l->log->entries;)
-        if (e->tracked) PA_TRY(backward_op(l, e));
+        if (e->tracked && !is_operand(l, e->out, root)) PA_TRY(backward_op(l, e));
+    return PA_OK;
+}
+
+static pa_status store_jacobian(pa_scalars *l, pa_part *part, int32_t root) {
+    pa_program *p = l->p;
+    int32_t n = 0;
+    PA_TRY(sweep_history(l, root));
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++)
-        n += is_operand(l, v) && *gradient_at(l, element(l, v, 0)) >= 0;
+        n += is_operand(l, v, root) && *gradient_at(l, element(l, v, 0)) >= 0;
     PA_TRY(pa_program_new_targets(p, n, &part->captured));
     PA_TRY(pa_program_new_buffer(p, PA_BUFFER_ARENA, (size_t)n * sizeof(double) + 1, &part->jacobian));
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
-        int32_t captured, found = is_operand(l, v) ? *gradient_at(l, element(l, v, 0)) : -1;
+        int32_t found = is_operand(l, v, root) ? *gradient_at(l, element(l, v, 0)) : -1;
+        int32_t captured = -1 - l->variables[v].result;
         if (found < 0) continue;
-        PA_TRY(pa_lower_captured(&l->lowering, v, &captured));
-        p->captured[captured].handed = p->pool[part->captured + part->n_operands] = captured;
+        if (l->variables[v].result < 0) {
+            PA_TRY(pa_lower_captured(&l->lowering, v, &captured));
+            p->captured[captured].handed = captured;
+        }
+        p->pool[part->captured + part->n_operands] = captured;
         PA_TRY(pa_scalar_store(l, found, part->jacobian, PA_FLOAT64, part->n_operands++ * (int64_t)sizeof(double)));
     }
     return PA_OK;
 }
 
-/* A Value that the step makes and returns would get no gradient from what else it returns: it is no operand. */
-static pa_status check_own_leaf(const pa_scalars *l, const pa_node *output) {
-    const pa_log *log = l->log;
-    int32_t variable = pa_log_find(log, output);
-    if (!pa_node_requires_grad(output) || log->variables[variable].kind <= PA_VARIABLE_CAPTURED ||
-        l->variables[variable].made_by >= 0)
-        return PA_OK;
-    for (const pa_entry *e = log->entries; e < log->entries + log->n_entries; e++)
-        for (int k = 0; k < e->n && e->tracked; k++)
-            PA_FAIL_IF(log->operands[e->operands + k] == variable, PA_UNSUPPORTED,
-                       "compile: a Value that the step makes, and returns beside what has a history; make it outside "
-                       "and give it as an argument, or return its number");
-    return PA_OK;
-}
-
 /* A Value is one op over those that it depends on: the step computes its local gradients with it. */
-static pa_status store_history(pa_scalars *l, int n, pa_node *const *outputs, const bool *live) {
-    int32_t parts = 0;
-    for (int i = 0; i < n; i++) parts += live[i];
+static pa_status store_history(pa_scalars *l, int32_t parts, const bool *live) {
     if (parts == 0) return PA_OK;
-    for (int i = 0; i < n; i++) PA_TRY(check_own_leaf(l, outputs[i]));
     PA_TRY(pa_history_new_parts(l->p, parts));
     parts = 0;
-    for (int i = 0; i < n; i++) {
-        if (!live[i]) continue;
+    for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
+        int32_t result = l->variables[v].result;
+        if (result < 0 || !live[result]) continue;
         size_t room = l->n + 8;
         l->gradient = pa_mem_alloc_array(room, sizeof *l->gradient);
         if (l->gradient == NULL) return PA_MEMORY;
-        l->p->results[i].part = parts;
-        pa_status status = store_jacobian(l, &l->p->history.parts[parts++], pa_log_find(l->log, outputs[i]));
+        l->p->results[result].part = parts;
+        pa_status status = store_jacobian(l, &l->p->history.parts[parts++], v);
         pa_mem_free_array(l->gradient, room, sizeof *l->gradient);
         l->gradient = NULL;
         PA_TRY(status);
@@ -556,8 +552,16 @@ static pa_status lower_history(pa_scalars *l, int n, pa_node *const *outputs) {
     bool *live = pa_mem_alloc_array((size_t)n + 1, sizeof *live);
     if (live == NULL) return PA_MEMORY;
     pa_status status = pa_log_find_live(l->log, n, outputs, live);
-    for (int i = 0; i < n && status == PA_OK; i++) live[i] = live[i] && !l->p->results[i].is_place;
-    if (status == PA_OK) status = store_history(l, n, outputs, live);
+    int32_t parts = 0;
+    for (int32_t i = 0; i < n && status == PA_OK; i++) {
+        int32_t v = pa_log_find(l->log, outputs[i]);
+        live[i] = live[i] && !l->p->results[i].is_place;
+        bool is_leaf = l->variables[v].made_by < 0 && l->log->variables[v].kind > PA_VARIABLE_CAPTURED &&
+                       outputs[i]->flags & PA_IS_VALUE && pa_node_requires_grad(outputs[i]);
+        if (live[i] || is_leaf) l->variables[v].result = i;
+        parts += live[i];
+    }
+    if (status == PA_OK) status = store_history(l, parts, live);
     pa_mem_free_array(live, (size_t)n + 1, sizeof *live);
     return status;
 }

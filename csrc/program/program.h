@@ -160,6 +160,7 @@ typedef struct pa_result {
     bool is_put;      /* goes into a place of the world */
     bool is_number, is_value;
     bool requires_grad;              /* a leaf that the step makes */
+    bool retains_grad;               /* no leaf, and keeps its gradient all the same */
     int32_t gradient;                /* buffer of what becomes its gradient, or -1 */
     bool is_noted;                   /* appended to a list: `run` notes those of every step */
     int32_t carried;                 /* of a put: the captured tensor whose place it takes; -1: none */
@@ -186,12 +187,12 @@ typedef struct pa_host {
     bool keeps_history; /* the grad mode in which it is called */
 } pa_host;
 
-/* What a program's backward reads, or hands a gradient to: an argument or a captured tensor. */
+/* What a program's backward reads, or hands a gradient to: an argument or a captured tensor, or another result. */
 typedef struct pa_operand {
-    int32_t input, captured; /* which; -1: it is none */
-    int32_t buffer;          /* of its data, where the backward reads them, or -1 */
-    int32_t gradient;        /* the buffer of what goes on to it, or -1 */
-    size_t scratch;          /* where that is made if the caller's graph has a gradient already, which it is added to */
+    int32_t input, captured, result; /* which; -1: it is none; a result among Values alone */
+    int32_t buffer;                  /* of its data, where the backward reads them, or -1 */
+    int32_t gradient;                /* the buffer of what goes on to it, or -1 */
+    size_t scratch; /* where that is made if the caller's graph has a gradient already, which it is added to */
 } pa_operand;
 
 /* Results that share what they are computed of, beyond arguments and captured tensors, and the backward from them. */
@@ -205,7 +206,7 @@ typedef struct pa_part {
     int32_t n_operands;
     size_t scratch_bytes;
     /* Of a step over Values: the buffer of d result / d operand, which the step itself computes; else -1. The operands'
-       numbers when they were captured stand in the pool until the program is compiled. */
+       numbers when they were captured stand in the pool until the program is compiled, and -1 - r for result r. */
     int32_t jacobian, captured;
 } pa_part;
 

@@ -12,6 +12,7 @@ from pyautograd import Tensor, nn, optim
 from pyautograd._draw import draw_dot
 from pyautograd._trace import trace
 from pyautograd.nn import functional as F
+from pyautograd.scalar import Value
 
 
 def numbers(model: nn.Module) -> list[Any]:
@@ -278,8 +279,6 @@ def test_values_have_a_history() -> None:
 
 
 def test_values_as_arguments_get_gradients() -> None:
-    from pyautograd.scalar import Value
-
     compiled = pa.compile(lambda a, b: a * b + a.tanh())
     for i in range(5):
         a, b = Value(0.5 * i), Value(2.0)
@@ -341,17 +340,55 @@ def test_a_leaf_that_the_step_makes_and_returns_is_refused() -> None:
             compiled(pa.ones(3))
 
 
-def test_a_value_that_the_step_makes_and_returns_is_refused() -> None:
-    from pyautograd.scalar import Value
+def test_a_result_that_retains_its_gradient_gets_it_from_outside() -> None:
+    def function(x: Tensor) -> Tensor:
+        h = x * w
+        h.retain_grad()
+        return h
 
-    def function(x: float) -> Any:
-        v = Value(x)
-        return v, v * w
+    w, compiled = pa.tensor([1.0, 2.0], requires_grad=True), pa.compile(function)
+    for _ in range(4):
+        h = compiled(pa.ones(2))
+        h.square().sum().backward()
+        assert h.grad is not None and h.grad.tolist() == [2.0, 4.0]
 
-    w, compiled = Value(2.0), pa.compile(function)
-    with pytest.raises(pa.TraceError, match="makes"):
+
+def test_beside_what_depends_on_it_one_that_retains_its_gradient_is_refused() -> None:
+    def function(x: Tensor) -> Any:
+        h = x * w
+        h.retain_grad()
+        return h, h.sum()
+
+    w, compiled = pa.ones(3, requires_grad=True), pa.compile(function)
+    with pytest.raises(pa.TraceError, match="retain_grad"):
         for _ in range(3):
-            compiled(0.5)
+            compiled(pa.ones(3))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_values_get_gradients_from_what_depends_on_them(last: bool) -> None:
+    def function(x: float) -> Any:
+        made = Value(x)
+        first = made * w
+        second = first * first + made
+        results = [second, first, made, (second * first).tanh()]
+        return results if last else results[::-1]
+
+    def course(step: Any) -> list[list[float]]:
+        found = []
+        for k in range(6):
+            results = step(0.5 * k)
+            results[k % 4].backward()
+            (results[(k + 1) % 4] * 2.0).backward()
+            found.append([*[each.data for each in results], *[each.grad for each in results], w.grad])
+        return found
+
+    w = Value(2.0)
+    compiled = pa.compile(function)
+    replayed = course(compiled)
+    assert compiled.programs[0].describe()["kind"] != "tensors"
+    w = Value(2.0)
+    assert replayed == [pytest.approx(each) for each in course(function)]
 
 
 def test_threads_with_models_of_their_own_train_as_alone() -> None:
@@ -387,8 +424,6 @@ def test_a_result_of_a_compiled_call_can_be_traced_and_drawn() -> None:
 
 
 def test_many_values_have_histories_of_their_own() -> None:
-    from pyautograd.scalar import Value
-
     def function(a: Any, b: Any, k: float) -> Any:
         h = (w * a).tanh() + k
         return h, [h * b, (b + 1).relu()], b, Value(k) * 2
