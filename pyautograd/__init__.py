@@ -116,7 +116,7 @@ _LAZY = {
     **dict.fromkeys(("pinverse", "qr", "svd", "triangular_solve"), "_matrices"),
 }  # fmt: skip
 _COMPAT = (
-    "BoolTensor", "DoubleTensor", "FloatTensor", "LongTensor", "Size", "accelerator", "amp",
+    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size", "accelerator", "amp",
     "are_deterministic_algorithms_enabled", "autocast", "backends", "cuda", "get_default_device",
     "get_float32_matmul_precision", "get_num_interop_threads", "jit", "mps", "random", "set_default_device",
     "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads", "typename",

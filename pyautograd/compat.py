@@ -29,11 +29,11 @@ from pyautograd._tensor import Tensor, sized
 from pyautograd._version import __version__
 
 __all__ = [
-    "BoolTensor", "DoubleTensor", "FloatTensor", "LongTensor", "Size", "Variable", "accelerator", "amp",
-    "are_deterministic_algorithms_enabled", "autocast", "backends", "cuda", "get_default_device",
-    "get_float32_matmul_precision", "get_num_interop_threads", "jit", "mps", "random", "register",
-    "set_default_device", "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads",
-    "typename", "use_deterministic_algorithms", "version",
+    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size", "Variable",
+    "accelerator", "amp", "are_deterministic_algorithms_enabled", "autocast", "backends", "cuda",
+    "get_default_device", "get_float32_matmul_precision", "get_num_interop_threads", "jit", "mps", "random",
+    "register", "set_default_device", "set_default_tensor_type", "set_float32_matmul_precision",
+    "set_num_interop_threads", "typename", "use_deterministic_algorithms", "version",
 ]  # fmt: skip
 
 
@@ -112,6 +112,28 @@ class LongTensor(metaclass=_TensorType):
     """
 
     dtype = _dtype.int64
+
+
+class IntTensor(metaclass=_TensorType):
+    """As FloatTensor, of int32; **raises** as it does.
+
+    >>> import pyautograd as pa
+    >>> pa.IntTensor([1, 2])
+    tensor([1, 2], dtype=int32)
+    """
+
+    dtype = _dtype.int32
+
+
+class ByteTensor(metaclass=_TensorType):
+    """As FloatTensor, of uint8; **raises** as it does.
+
+    >>> import pyautograd as pa
+    >>> pa.ByteTensor([1, 255])
+    tensor([  1, 255], dtype=uint8)
+    """
+
+    dtype = _dtype.uint8
 
 
 class BoolTensor(metaclass=_TensorType):

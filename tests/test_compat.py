@@ -71,7 +71,14 @@ def test_another_package_of_a_name_stays() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [(pa.FloatTensor, pa.float32), (pa.DoubleTensor, pa.float64), (pa.LongTensor, pa.int64), (pa.BoolTensor, pa.bool)],
+    [
+        (pa.FloatTensor, pa.float32),
+        (pa.DoubleTensor, pa.float64),
+        (pa.LongTensor, pa.int64),
+        (pa.IntTensor, pa.int32),
+        (pa.ByteTensor, pa.uint8),
+        (pa.BoolTensor, pa.bool),
+    ],
 )
 def test_a_tensor_type_makes_converts_and_recognises(kind: Any, dtype: Any) -> None:
     made = kind([[1, 0], [0, 1]])
@@ -82,9 +89,8 @@ def test_a_tensor_type_makes_converts_and_recognises(kind: Any, dtype: Any) -> N
     assert isinstance(made, kind)
     assert pa.ones(2).type(kind).dtype is dtype
     assert pa.ones(2).type(made.type()).dtype is dtype
-    assert [
-        each for each in (pa.FloatTensor, pa.DoubleTensor, pa.LongTensor, pa.BoolTensor) if isinstance(made, each)
-    ] == [kind]
+    kinds = (pa.FloatTensor, pa.DoubleTensor, pa.LongTensor, pa.IntTensor, pa.ByteTensor, pa.BoolTensor)
+    assert [each for each in kinds if isinstance(made, each)] == [kind]
 
 
 def test_tensor_of_ints_is_a_shape_and_of_a_list_its_numbers() -> None:

@@ -14,8 +14,9 @@ from threads import in_threads, interrupt_while_in_use
 
 import pyautograd
 from pyautograd import Tensor, Value, nn, optim, scalar
+from pyautograd.utils.data import DataLoader, TensorDataset
 
-from .training import Training, numbers_of
+from .training import Training, numbers_of, train
 
 
 def make(compiled: bool = True, **options: Any) -> tuple[Any, nn.Module, optim.Optimizer]:
@@ -141,6 +142,29 @@ def test_data_may_have_any_layout() -> None:
     readonly.flags.writeable = False
     third, _, _ = make()
     assert third.run(readonly[::-1], y.numpy().astype(np.int16), batch_size=16, epochs=3).shape == (21,)
+
+
+def test_images_of_bytes_are_read_where_they_stand() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (90, 4, 4)).astype(np.uint8)
+    labels = images[:, 0, 0].astype(np.int64) % 3
+
+    def make(compiled: bool) -> Any:
+        pyautograd.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3))
+        optimizer = optim.Adam(model.parameters(), lr=0.02)
+
+        def step(x: Tensor, y: Tensor) -> Tensor:
+            assert x.dtype is pyautograd.uint8
+            return train(model, optimizer, x.float() / 255, y)
+
+        return pyautograd.compile(step) if compiled else step
+
+    step = make(False)
+    loader = DataLoader(TensorDataset(pyautograd.from_numpy(images), pyautograd.from_numpy(labels)), batch_size=20)
+    expected = [step(x, y).item() for _ in range(2) for x, y in loader]
+    for data in ((images, labels), (pyautograd.from_numpy(images), labels), (images[::-1][::-1], labels)):
+        losses = make(True).run(*data, batch_size=20, epochs=2, shuffle=False)
+        np.testing.assert_allclose(losses, expected, rtol=1e-6)
 
 
 def test_the_ragged_batch_is_a_program_of_its_own() -> None:
