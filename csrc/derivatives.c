@@ -59,6 +59,11 @@ pa_node *pa_graph_gradient(pa_builder *b, pa_node *node, int i, pa_node *g) {
     return pa_build_fit(b, graphs[node->op](b, node, i, g), pa_node_parent(node, i));
 }
 
+pa_node *pa_graph_tangent(pa_builder *b, pa_node *node, int i, pa_node *t) {
+    if (t->dtype != node->dtype) t = pa_build_cast(b, t, (pa_dtype)node->dtype);
+    return b->status == PA_OK ? elementwise_graph(b, node, i, t) : NULL;
+}
+
 pa_node *pa_no_graph(pa_builder *PA_UNUSED(b), pa_node *PA_UNUSED(node), int PA_UNUSED(i), pa_node *PA_UNUSED(g)) {
     return NULL;
 }

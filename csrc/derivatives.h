@@ -12,7 +12,10 @@
    no gradient, or where the builder has failed. */
 pa_node *pa_graph_gradient(pa_builder *b, pa_node *node, int i, pa_node *g);
 
-/* The same of one row; broadcast shapes and other dtypes are made to fit afterwards. */
+/* What a tangent of operand i adds to that of an elementwise node, in a shape that broadcasts to the node's. */
+pa_node *pa_graph_tangent(pa_builder *b, pa_node *node, int i, pa_node *t);
+
+/* A gradient of one row; broadcast shapes and other dtypes are made to fit afterwards. */
 typedef pa_node *pa_graph_fn(pa_builder *b, pa_node *node, int i, pa_node *g);
 
 pa_graph_fn pa_no_graph;      /* of a row that nothing is sent through */

@@ -81,7 +81,7 @@ static pa_status check_versions(const pa_node *node) {
     return PA_OK;
 }
 
-static pa_status check_tape(const pa_tape *tape) {
+pa_status pa_tape_check(const pa_tape *tape) {
     for (size_t i = 0; i < tape->n_nodes; i++) {
         PA_FAIL_IF(tape->nodes[i]->flags & PA_BUSY, PA_RUNTIME,
                    "backward: another one, in another thread or around this one, is running through this graph");
@@ -608,7 +608,7 @@ static void end_walk(graph_walk *w) {
 }
 
 static pa_status run_walk(graph_walk *w, pa_node *root) {
-    PA_TRY(check_tape(&w->tape));
+    PA_TRY(pa_tape_check(&w->tape));
     PA_TRY(begin_walk(w));
     pa_hold_begin(&w->hold);
     PA_TRY(seed_walk(w, root));
@@ -653,7 +653,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
     s.options = options;
     PA_TRY(pa_tape_list(root, false, &s.tape));
     pa_node_retain(root);
-    pa_status status = check_tape(&s.tape);
+    pa_status status = pa_tape_check(&s.tape);
     if (status == PA_OK) {
         status = reserve(&s, root);
         if (status == PA_OK) {

@@ -29,6 +29,9 @@ typedef struct pa_tape {
 pa_status pa_tape_list(pa_node *root, bool every_leaf, pa_tape *tape);
 void pa_tape_free(pa_tape *tape);
 
+/* Fails where the graph was freed, is in use elsewhere, or what a backward reads was modified in place since. */
+pa_status pa_tape_check(const pa_tape *tape);
+
 typedef struct pa_backward_options {
     const pa_node *gradient; /* upstream gradient of the root, or NULL for 1 */
     bool retain_graph;       /* a Value's graph is kept whatever this says */

@@ -64,9 +64,9 @@ from pyautograd._version import __version__
 
 __all__ = [
     "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
-    "cholesky_solve", "compat", "compile", "datasets", "det", "inverse", "linalg", "load", "logdet", "matrix_power",
-    "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet", "svd", "triangular_solve",
-    "utils",
+    "cholesky_solve", "compat", "compile", "datasets", "det", "func", "inverse", "linalg", "load", "logdet",
+    "matrix_power", "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet", "svd",
+    "triangular_solve", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -92,7 +92,7 @@ __all__ += _tensor.__all__
 __all__ += _value.__all__
 
 if TYPE_CHECKING:
-    from pyautograd import bench, datasets, linalg, nn, optim, plot, reference, scalar, utils
+    from pyautograd import bench, datasets, func, linalg, nn, optim, plot, reference, scalar, utils
     from pyautograd._compile import CompiledStep, compile
     from pyautograd._matrices import (
         cholesky,
@@ -125,7 +125,7 @@ _COMPAT = (
 __all__ += _COMPAT
 _LAZY |= dict.fromkeys(_COMPAT, "compat")
 _paths.install()
-_MODULES = {"bench", "compat", "datasets", "linalg", "nn", "optim", "plot", "reference", "scalar", "utils"}
+_MODULES = {"bench", "compat", "datasets", "func", "linalg", "nn", "optim", "plot", "reference", "scalar", "utils"}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 import pyautograd as pa
-from pyautograd import autograd, datasets, linalg, nn, optim, reference, scalar
+from pyautograd import autograd, datasets, func, linalg, nn, optim, reference, scalar
 from pyautograd.nn import functional, init
 from pyautograd.optim import lr_scheduler
 from pyautograd.utils import data
@@ -51,7 +51,10 @@ ALLOWED = (TypeError, ValueError, IndexError, KeyError, RuntimeError, NotImpleme
 UNBOUNDED = ("scalar.", "reference.", "datasets.")  # make as many objects of Python as they are asked to
 MISSING_NAMES = {"get_submodule", "get_parameter"}  # a name that is not there is an AttributeError, as in PyTorch
 
-MODULES = [pa, nn, functional, linalg, init, nn.utils, optim, lr_scheduler, data, autograd, scalar, reference, datasets]
+MODULES = [
+    pa, nn, functional, linalg, init, nn.utils, optim, lr_scheduler, data, autograd, autograd.functional, func, scalar,
+    reference, datasets,
+]  # fmt: skip
 LEFT_OUT = {
     "bench", "demo", "plot",  # programs
     "MLP.fit",  # trains

@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include "../apply.h"
+#include "../forward.h"
 #include "../record.h"
 #include "../scalar.h"
 #include "../tape.h"
@@ -90,6 +91,70 @@ done:
     return tuple;
 }
 
+/* The nodes of a tuple of handles; false with an exception set. */
+static bool read_handles(PyObject *tuple, const char *what, pa_node ***out, Py_ssize_t *n) {
+    *out = NULL;
+    if (!PyTuple_Check(tuple)) return PyErr_Format(PyExc_TypeError, "%s: a tuple is wanted", what) != NULL;
+    *n = PyTuple_Size(tuple);
+    *out = pa_mem_alloc_array((size_t)*n + 1, sizeof **out);
+    if (*out == NULL) return pa_raise(PA_MEMORY) != NULL;
+    for (Py_ssize_t i = 0; i < *n; i++)
+        if (((*out)[i] = pa_read_handle(PyTuple_GetItem(tuple, i), what)) == NULL) return false;
+    return true;
+}
+
+static PyObject *forward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
+    if (!pa_has_arguments(n, 4, 4, "forward")) return NULL;
+    pa_node **lists[3] = {NULL}, **found = NULL;
+    Py_ssize_t counts[3] = {0};
+    PyObject *tuple = NULL;
+    int create = PyObject_IsTrue(arguments[3]);
+    bool taken = create >= 0;
+    for (int i = 0; i < 3 && taken; i++) taken = read_handles(arguments[i], "forward", &lists[i], &counts[i]);
+    if (taken && counts[1] != counts[2]) {
+        PyErr_SetString(PyExc_ValueError, "forward: a tangent for each input is wanted");
+        taken = false;
+    }
+    size_t room = (size_t)counts[0] + 1;
+    if (taken && (found = pa_mem_alloc_array(room, sizeof *found)) == NULL) taken = pa_raise(PA_MEMORY) != NULL;
+    if (taken) {
+        pa_forward_options options = {.n_inputs = (int)counts[1],
+                                      .n_outputs = (int)counts[0],
+                                      .inputs = lists[1],
+                                      .tangents = lists[2],
+                                      .outputs = lists[0],
+                                      .create_graph = create};
+        pa_status status = pa_forward(&options, found);
+        tuple = status == PA_OK ? PyTuple_New(counts[0]) : pa_raise(status);
+        for (Py_ssize_t i = 0; i < counts[0] && status == PA_OK; i++)
+            pa_tuple_put(&tuple, i, found[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(found[i]));
+    }
+    pa_mem_free_array(found, room, sizeof *found);
+    for (int i = 0; i < 3; i++) pa_mem_free_array(lists[i], (size_t)counts[i] + 1, sizeof **lists);
+    return tuple;
+}
+
+/* Does a gradient of the root reach a leaf that is none of these? */
+static PyObject *reaches_beyond(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
+    if (!pa_has_arguments(n, 2, 2, "reaches_beyond")) return NULL;
+    pa_node *root = pa_read_handle(arguments[0], "reaches_beyond");
+    if (root == NULL) return NULL;
+    if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "reaches_beyond: a tuple is wanted");
+    pa_tape listed;
+    pa_status status = pa_tape_list(root, false, &listed);
+    if (status != PA_OK) return pa_raise(status);
+    bool beyond = false;
+    for (size_t i = 0; i < listed.n_leaves && !beyond; i++) {
+        beyond = pa_node_requires_grad(listed.leaves[i]);
+        for (Py_ssize_t k = 0; k < PyTuple_Size(arguments[1]) && beyond; k++) {
+            PyObject *known = PyTuple_GetItem(arguments[1], k);
+            beyond = !pa_is_handle(known) || pa_handle_node(known) != listed.leaves[i];
+        }
+    }
+    pa_tape_free(&listed);
+    return PyBool_FromLong(beyond);
+}
+
 /* Lists everything that reaches the root, its neurons opened. */
 static pa_status list_opened(pa_node *root, pa_tape *tape) {
     PA_TRY(pa_tape_list(root, true, tape));
@@ -130,6 +195,10 @@ static PyMethodDef functions[] = {
               "Have an object called with the gradient of a tensor, and with the tensor once its .grad has it."),
     PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, create_graph, /)",
               "A tuple of the inputs' gradients, None where the root does not depend on one."),
+    PA_METHOD("forward", forward, METH_FASTCALL, "(outputs, inputs, tangents, create_graph, /)",
+              "A tuple of the outputs' tangents, None where none reaches one."),
+    PA_METHOD("reaches_beyond", reaches_beyond, METH_FASTCALL, "(root, leaves, /)",
+              "Does a gradient of the root reach another leaf than these?"),
     PA_METHOD("tape", tape, METH_O, "(root, /)",
               "Every node that reaches the root: leaves first, then results in the order of their birth."),
     {NULL, NULL, 0, NULL},

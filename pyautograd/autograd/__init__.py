@@ -25,19 +25,26 @@ from pyautograd._host import Template, check_arguments, copied, operands_of
 from pyautograd._tensor import Tensor
 
 if TYPE_CHECKING:
-    from pyautograd.autograd._gradcheck import GradcheckError, gradcheck
+    from pyautograd.autograd import functional
+    from pyautograd.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
     from pyautograd.compat import Variable
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
-    "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
+    "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled",
 ]  # fmt: skip
 
-_LAZY = {"GradcheckError": "autograd._gradcheck", "Variable": "compat", "gradcheck": "autograd._gradcheck"}
+_LAZY = {
+    "GradcheckError": "autograd._gradcheck", "Variable": "compat", "gradcheck": "autograd._gradcheck",
+    "gradgradcheck": "autograd._gradcheck",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """What is rarely used is imported when it is."""
+    if name == "functional":
+        return importlib.import_module("pyautograd.autograd.functional")
     if name in _LAZY:
         return getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'pyautograd.autograd' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Derivatives compared with central differences: `gradcheck`.
+"""Derivatives compared with central differences: `gradcheck` and `gradgradcheck`.
 
 A Jacobian is taken of each output in each input, a column for each element of the output, so that a report can name the
 elements whose derivative is wrong.
@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd import _core
+from pyautograd._arguments import tensor
 from pyautograd._dtype import float64
+from pyautograd._random import randn
 from pyautograd._tensor import Tensor
 from pyautograd.autograd import grad
 
-__all__ = ["GradcheckError", "gradcheck"]
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
 Jacobian = np.ndarray[Any, Any]  # rows are an input's elements, columns an output's
 
@@ -38,8 +41,8 @@ def _outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
     return [each for each in _tuple(func(*inputs)) if isinstance(each, Tensor) and each.dtype.is_floating_point]
 
 
-def _numbers(tensor: Tensor) -> np.ndarray[Any, Any]:
-    return np.array(np.asarray(tensor.detach()), dtype=np.float64).ravel()
+def _numbers(x: Tensor) -> np.ndarray[Any, Any]:
+    return np.array(np.asarray(x.detach()), dtype=np.float64).ravel()
 
 
 def _checked(name: str, inputs: Any) -> tuple[tuple[Any, ...], list[int]]:
@@ -89,18 +92,33 @@ def _analytical(output: Tensor, inputs: list[Tensor]) -> list[Jacobian]:
     return found
 
 
-def _named(tensor: Tensor, flat: int) -> str:
-    return str(tuple(int(i) for i in np.unravel_index(flat, tensor.shape)))
+def _along(outputs: list[Tensor], inputs: list[Tensor]) -> list[list[Jacobian]]:
+    """Of each output in each input, by a forward for each element of the input."""
+    found = [[np.zeros((x.numel(), y.numel())) for x in inputs] for y in outputs]
+    for k, x in enumerate(inputs):
+        for row in range(x.numel()):
+            tangent = np.zeros(x.numel())
+            tangent[row] = 1
+            seed = Tensor(tangent.reshape(x.shape), dtype=x.dtype)
+            for j, pushed in enumerate(_core.forward(tuple(outputs), (x,), (seed,), False)):
+                if pushed is not None:
+                    found[j][k][row] = _numbers(pushed)
+    return found
+
+
+def _named(x: Tensor, flat: int) -> str:
+    return str(tuple(int(i) for i in np.unravel_index(flat, x.shape)))
 
 
 def _faults(
     func: Callable[..., Any], inputs: tuple[Any, ...], wanted: list[int], eps: float, atol: float, rtol: float,
-    nondet_tol: float,
+    nondet_tol: float, forward: bool,
 ) -> Iterator[str]:  # fmt: skip
     """In words, what does not agree."""
-    outputs = _outputs(func, inputs)
-    found = [_analytical(output, [inputs[i] for i in wanted]) for output in outputs]
-    again = [_analytical(output, [inputs[i] for i in wanted]) for output in outputs]
+    outputs, leaves = _outputs(func, inputs), [inputs[i] for i in wanted]
+    found, again = (
+        _along(outputs, leaves) if forward else [_analytical(output, leaves) for output in outputs] for _ in range(2)
+    )
     for place, i in enumerate(wanted):
         numerical = _numerical(func, inputs, i, eps) or [np.zeros((0, output.numel())) for output in outputs]
         for j, output in enumerate(outputs):
@@ -150,7 +168,8 @@ def gradcheck(
 
     **Arguments:** `func`: takes the inputs, returns a tensor or a tuple of them. `inputs`: a tensor or a tuple of
     arguments; those tensors that require grad are differentiated in, and should be float64. Derivatives agree within
-    `atol + rtol * |numerical|`; a second backward within `nondet_tol` of the first. `fast_mode`, `masked`,
+    `atol + rtol * |numerical|`; a second backward within `nondet_tol` of the first. `check_backward_ad`,
+    `check_forward_ad`: which mode is looked at. `fast_mode`, `masked`,
     `check_undefined_grad` and `check_grad_dtypes` are taken and make no difference. **Returns** True; False where it
     does not agree and `raise_exception` is off. **Raises** GradcheckError naming input, output, element and both
     numbers; ValueError where no input requires grad, or one has elements that share memory; NotImplementedError for
@@ -179,8 +198,58 @@ def gradcheck(
     batched = {"check_batched_grad": check_batched_grad, "check_batched_forward_grad": check_batched_forward_grad}
     _refuse("gradcheck", batched)
     given, wanted = _checked("gradcheck", inputs)
-    faults = _faults(func, given, wanted, eps, atol, rtol, nondet_tol) if check_backward_ad else iter(())
+    modes = [mode for mode, wants in ((False, check_backward_ad), (True, check_forward_ad)) if wants]
+    faults = (fault for mode in modes for fault in _faults(func, given, wanted, eps, atol, rtol, nondet_tol, mode))
     fault = next(faults, None)
     if fault is not None and raise_exception:
         raise GradcheckError(f"gradcheck: {fault}")
     return fault is None
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
+) -> bool:
+    """Are second derivatives right: `gradcheck` of the gradients of `func(*inputs)`, in inputs and upstream gradients?
+
+    **Arguments:** as of `gradcheck`; `grad_outputs`: upstream gradients of the outputs' shapes, drawn from a normal
+    distribution where none are given. **Returns** and **raises** as `gradcheck`.
+
+    >>> import pyautograd as pa
+    >>> x = pa.tensor([0.5, 2.0], dtype=pa.float64, requires_grad=True)
+    >>> pa.autograd.gradgradcheck(pa.tanh, x)
+    True
+    """
+    _refuse("gradgradcheck", {"check_batched_grad": check_batched_grad})
+    given, wanted = _checked("gradgradcheck", inputs)
+    if grad_outputs is None:
+        upstream = [randn(*each.shape, dtype=each.dtype, requires_grad=True) for each in _outputs(func, given)]
+    else:
+        vectors = [tensor("gradgradcheck", f"grad_outputs[{i}]", each) for i, each in enumerate(_tuple(grad_outputs))]
+        upstream = [each.detach().requires_grad_() for each in vectors]
+
+    def gradients(*moved: Any) -> tuple[Any, ...]:
+        outputs = _outputs(func, moved[: len(given)])
+        pairs = [pair for pair in zip(outputs, moved[len(given) :], strict=True) if pair[0].requires_grad]
+        outputs, vectors = map(list, zip(*pairs, strict=True))
+        return grad(outputs, [moved[i] for i in wanted], vectors, create_graph=True, materialize_grads=True)
+
+    return gradcheck(
+        gradients, (*given, *upstream), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        nondet_tol=nondet_tol, check_backward_ad=check_rev_over_rev, check_forward_ad=check_fwd_over_rev,
+    )  # fmt: skip
