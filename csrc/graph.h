@@ -70,10 +70,10 @@ typedef struct pa_array {
     int64_t ints[PA_MAX_NDIM + 4];
     pa_node **parents;                  /* where there are more than two; behind them room for local gradients */
     uint32_t versions[PA_MAX_OPERANDS]; /* of the operands when the op was applied */
+    int32_t line;                       /* under detect_anomaly: of the user's code that applied the op */
+    void *code;                         /* which is this code object, held */
     pa_storage *saved;                  /* what forward keeps for backward: a mask, positions, probabilities */
     pa_node *grad;                      /* accumulated gradient of a leaf, or a retained one */
-    void *code; /* under detect_anomaly: the user's code object that applied the op, held, and its line */
-    int32_t line;
 } pa_array;
 
 struct pa_node {

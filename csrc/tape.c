@@ -155,7 +155,7 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
     if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
     s->cost += pa_node_cost(node);
     if (node->op == PA_OP_custom) s->runs_python = true;
-    if (pa_node_is_hooked(node)) s->hooked = true;
+    s->hooked |= pa_node_is_hooked(node);
     for (int i = 0; i < node->n_parents; i++) {
         pa_node *parent = pa_node_parent(node, i);
         if (!(parent->flags & PA_LISTED) || !pa_node_requires_grad(parent) || parent->flags & PA_IS_VALUE ||
@@ -186,7 +186,7 @@ static pa_status reserve_leaf(sweep *s, size_t i) {
         return PA_OK;
     }
     PA_TRY(pa_node_need_array(leaf));
-    if (pa_node_is_hooked(leaf)) s->hooked = true;
+    s->hooked |= pa_node_is_hooked(leaf);
     pa_storage *buffer = NULL;
     PA_TRY(reserve_buffer(s, pa_node_bytes(leaf), &buffer));
     leaf->grad_data = buffer->data;
@@ -289,7 +289,7 @@ static pa_status run_nodes(sweep *s, bool released, pa_fpmode *mode) {
     for (size_t i = 0; i < s->tape.n_nodes; i++) {
         pa_node *node = s->tape.nodes[i];
         if (!(node->flags & PA_GRAD_FILLED)) continue; /* no gradient came */
-        if (pa_node_is_hooked(node)) PA_TRY(run_hooks(node, mode));
+        if (s->hooked && pa_node_is_hooked(node)) PA_TRY(run_hooks(node, mode));
         if (!is_wanted(node)) continue; /* none goes further */
         pa_fpmode_flush(mode, pa_backward_flushes(node));
         if (node->flags & PA_IS_VALUE && node->op != PA_OP_program_result) {
