@@ -153,6 +153,10 @@ MAKERS: dict[str, Callable[[], object]] = {
     "a choice of Values": lambda: pyautograd.where(scalar.Value(1.0), scalar.Value(2.0), scalar.Value(3.0)).backward(),
     "a Value of children": lambda: scalar.Value(1.0, [scalar.Value(2.0)] * 5, "made").backward(),
     "softplus of a Value": lambda: scalar.Value(1.0).softplus(2.0, 10.0).backward(),
+    "a hooked gradient": lambda: hooked(leaf() * 2),
+    "tangents": lambda: pyautograd.func.jvp(lambda x: (x @ x).softmax(1) + Twice.apply(x), (leaf(),), (leaf(),)),
+    "a Hessian": lambda: pyautograd.func.hessian(lambda x: (x.sum(0) * x).prod())(leaf()[0].detach()),
+    "a product with a Hessian": lambda: pyautograd.func.hvp(lambda x: x.cumsum(0).var(), (leaf(),), (leaf(),)),
     "stacked Values": lambda: pyautograd.stack([scalar.Value(1.0), scalar.Value(2.0)]).sum().backward(),
 }
 
@@ -163,6 +167,11 @@ def leaf() -> Any:
 
 def retain(result: Any) -> None:
     result.retain_grad()
+    result.sum().backward()
+
+
+def hooked(result: Any) -> None:
+    result.register_hook(lambda gradient: gradient * 2)
     result.sum().backward()
 
 
