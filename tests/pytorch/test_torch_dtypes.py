@@ -379,3 +379,72 @@ def test_what_is_made_with_a_dtype_is_pytorchs(name: str, dtype: str) -> None:
         assert ours is None
     else:
         assert_same(ours, theirs, name)
+
+
+OF_INTEGERS: dict[str, Callable[[Any, Any], Any]] = {
+    **{
+        name: lambda t, a, name=name: getattr(t, name)(a)  # type: ignore[misc]
+        for name in (
+            "msort", "unique", "unique_consecutive", "nonzero", "argwhere", "diff", "diag", "trunc", "count_nonzero",
+            "aminmax", "nansum", "median", "mode", "std_mean", "quantile", "tan", "log2", "erfc", "bitwise_not",
+        )
+    },
+    **{
+        name: lambda t, a, name=name: getattr(t, name)(a, 0)  # type: ignore[misc]
+        for name in ("cumsum", "cumprod", "cummax", "cummin", "sort", "softmax", "roll", "unbind")
+    },
+    **{
+        name: lambda t, a, name=name: getattr(t, name)(a, t.flip(a, (0,)))  # type: ignore[misc]
+        for name in (
+            "isin", "inner", "outer", "kron", "dot", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift",
+            "bitwise_right_shift", "atan2", "isclose",
+        )
+    },
+    "cumsum in its dtype": lambda t, a: t.cumsum(a, 0, dtype=a.dtype),
+    "argsort": lambda t, a: t.argsort(a, stable=True),
+    "topk": lambda t, a: t.topk(a, 2),
+    "kthvalue": lambda t, a: t.kthvalue(a, 2),
+    "counts": lambda t, a: t.unique(a, return_inverse=True, return_counts=True),
+    "masked_select": lambda t, a: t.masked_select(a, a > 5),
+    "searchsorted": lambda t, a: t.searchsorted(t.msort(a), a),
+    "bucketize": lambda t, a: t.bucketize(a, t.msort(a)),
+    "repeat_interleave": lambda t, a: t.repeat_interleave(a, 2),
+    "addmm": lambda t, a: t.addmm(a.reshape(1, -1), a[:1].reshape(1, 1), a.reshape(1, -1)),
+    "einsum": lambda t, a: t.einsum("i,j->ij", a, a),
+    "tensordot": lambda t, a: t.tensordot(a, a, 1),
+    "cross": lambda t, a: t.cross(a[:3], a[1:4], dim=0),
+    "pad": lambda t, a: t.nn.functional.pad(a, (1, 2), value=7),
+    "unfold": lambda t, a: a.unfold(0, 2, 1),
+    "block_diag": lambda t, a: t.block_diag(a, a),
+    "vstack": lambda t, a: t.vstack([a, a.float()]),
+    "scatter": lambda t, a: a.scatter(0, t.tensor([1, 0]).int(), a[:2]),
+    "scatter a number": lambda t, a: a.scatter(0, t.tensor([1, 0]), 7),
+    "scatter_add": lambda t, a: a.scatter_add(0, t.tensor([1, 1, 1]), a[:3]),
+    "scatter_reduce": lambda t, a: [
+        a.scatter_reduce(0, t.tensor([1, 1, 0]), a[:3], how) for how in ("sum", "prod", "amax", "amin", "mean")
+    ],
+    "index_add": lambda t, a: a.index_add(0, t.tensor([0, 0]).int(), a[:2], alpha=3),
+    "index_copy": lambda t, a: a.index_copy(0, t.tensor([0, 2]), a[:2]),
+    "index_fill": lambda t, a: a.index_fill(0, t.tensor([0, 2]), 7),
+    "index_fill with what does not fit": lambda t, a: a.index_fill(0, t.tensor([0, 2]), 2**40),
+    "index_put": lambda t, a: a.index_put((t.tensor([0, 0]),), a[:2], accumulate=True),
+    "take_along_dim": lambda t, a: t.take_along_dim(a, t.tensor([0, 2]), 0),
+    "masked_scatter": lambda t, a: a.masked_scatter(a > 5, a),
+}  # fmt: skip
+
+
+def members(result: Any) -> list[Any]:
+    return [each for member in result for each in members(member)] if isinstance(result, tuple | list) else [result]
+
+
+@pytest.mark.parametrize("name", OF_INTEGERS)
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_functions_of_integers_give_pytorchs(name: str, dtype: str) -> None:
+    numbers = {"uint8": [200, 3, 255, 7], "int32": [-2147483647, 5, 40000, -3], "int64": [2**40, -5, 3, 7]}[dtype]
+    ours = outcome(OF_INTEGERS[name], pa, pa.tensor(numbers, dtype=getattr(pa, dtype)))
+    theirs = outcome(OF_INTEGERS[name], torch, torch.tensor(numbers, dtype=getattr(torch, dtype)))
+    if theirs is None:
+        assert ours is None
+    else:
+        for mine, wanted in zip(members(ours), members(theirs), strict=True):
+            assert_same(mine, wanted, name)
