@@ -17,7 +17,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Tensor, apply, reshape
-from pyautograd._dtype import bool_, int32
+from pyautograd._dtype import bool_, int32, int64, uint8
 from pyautograd._reduce import ValuesAndIndices
 from pyautograd._shape import broadcast_to, cat, picked
 
@@ -241,6 +241,11 @@ def diff(
     return result
 
 
+def _unwrapping(input: Tensor) -> Tensor:
+    """In a dtype in which the sum of two elements fits."""
+    return input.to(int64) if input.dtype in (uint8, int32) else input
+
+
 def _strips(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: Any) -> tuple[int, Tensor]:
     """The axis, and the areas between neighbours along it."""
     at = _dims.axis(name, y, dim)
@@ -248,12 +253,13 @@ def _strips(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: Any) -> tuple[
         raise ValueError(f"{name}: a 0-d tensor has no neighbours")
     if y.dtype is bool_:
         raise TypeError(f"{name}: takes numbers, not bool (of shape {y.shape})")
+    y = _unwrapping(y)
     both = along(y, at, 1, None) + along(y, at, None, -1)
     if x is None:
         return at, both * ((1.0 if dx is None else dx) / 2)
     if dx is not None:
         raise TypeError(f"{name}: x and dx say the same thing; give one of them")
-    x = _arguments.tensor(name, "x", x)
+    x = _unwrapping(_arguments.tensor(name, "x", x))
     if x.ndim == 1:
         x = reshape(x, (-1,) + (1,) * (y.ndim - 1 - at))
     return at, both * diff(x, dim=at - y.ndim) / 2.0

@@ -119,3 +119,9 @@ def test_what_is_out_of_range_says_so() -> None:
     ):
         with pytest.raises(error, match=match):
             call()
+
+
+def test_areas_under_bytes_do_not_wrap_around() -> None:
+    y = pa.tensor([200, 3, 255, 7], dtype=pa.uint8)
+    assert pa.trapezoid(y).item() == 361.5
+    assert pa.trapezoid(y, y.flip(0)).item() == (203 * 248 - 258 * 252 + 262 * 197) / 2
