@@ -12,6 +12,8 @@ from pyautograd import _arguments
 from pyautograd import _shape as S
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Tensor
+from pyautograd._creation import eye
+from pyautograd._dtype import bool_
 from pyautograd._elementwise import where
 from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._rearrange import diag_embed
@@ -92,24 +94,33 @@ def _lapack(name: str, function: Callable[..., Any], *tensors: Tensor, **options
     return as_tensor(np.asarray(found, dtype, order="C"))
 
 
-def _current(function: Callable[..., Any], saved: Any, *inputs: Tensor) -> Any:
-    """A result as backward needs it: as it was saved, or with a history where gradients of gradients are asked for."""
-    return function(*inputs) if is_grad_enabled() and any(each.requires_grad for each in inputs) else saved
+def _keep(ctx: Any, A: Tensor, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Several outputs of one op, kept for `_kept`."""
+    ctx.save_for_backward(A)
+    ctx.set_materialize_grads(False)  # each output has a backward of its own
+    ctx.found = [each.clone() for each in found]
+    return found
+
+
+def _kept(ctx: Any, again: Callable[[Tensor], tuple[Tensor, ...]]) -> Any:
+    """The outputs as backward needs them: as they were, or with a history where gradients of gradients are asked
+    for."""
+    (A,) = ctx.saved_tensors
+    return again(A) if is_grad_enabled() and A.requires_grad else ctx.found
 
 
 class Inv(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor) -> Tensor:
         inverse: Tensor = _lapack("inv", np.linalg.inv, A)
-        ctx.save_for_backward(A, inverse)
+        ctx.save_for_backward(inverse)
         return inverse
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
-        A, saved = ctx.saved_tensors
-        inverse = _current(Inv.apply, saved, A).mT
-        return -(inverse @ upstream @ inverse)
+        (inverse,) = ctx.saved_tensors
+        return -(inverse.mT @ upstream @ inverse.mT)
 
 
 class Solve(Function):
@@ -118,14 +129,13 @@ class Solve(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor, B: Tensor) -> Tensor:
         solution: Tensor = _lapack("solve", np.linalg.solve, A, B)
-        ctx.save_for_backward(A, B, solution)
+        ctx.save_for_backward(A, solution)
         return solution
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
-        A, B, saved = ctx.saved_tensors
-        solution = _current(Solve.apply, saved, A, B)
+        A, solution = ctx.saved_tensors
         to_b = Solve.apply(A.mT, upstream)
         return -(to_b @ solution.mT), to_b
 
@@ -142,14 +152,12 @@ class Pinv(Function):
 
         found: Tensor = _lapack("pinv", inverse, A)
         ctx.save_for_backward(A, found)
-        ctx.tolerances = atol, rtol
         return found
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
-        A, saved = ctx.saved_tensors
-        X = _current(lambda a: Pinv.apply(a, *ctx.tolerances), saved, A)
+        A, X = ctx.saved_tensors
         G = upstream.mT
         outside = G @ X @ X.mT - A @ (X @ (G @ X @ X.mT))
         inside = X.mT @ X @ G
@@ -172,15 +180,16 @@ def _cofactors(A: Tensor) -> Any:
 class Det(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor) -> Tensor:
-        ctx.save_for_backward(A)
-        return _lapack("det", np.linalg.det, A)  # type: ignore[no-any-return]
+        determinant: Tensor = _lapack("det", np.linalg.det, A)
+        ctx.save_for_backward(A, determinant)
+        return determinant
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
-        (A,) = ctx.saved_tensors
-        cofactors = _current(lambda a: Inv.apply(a).mT * _spread(Det.apply(a)), None, A)
-        return _spread(upstream) * (_cofactors(A) if cofactors is None else cofactors)
+        A, determinant = ctx.saved_tensors
+        has_history = is_grad_enabled() and A.requires_grad
+        return _spread(upstream) * (Inv.apply(A).mT * _spread(determinant) if has_history else _cofactors(A))
 
 
 def _spread(numbers: Tensor) -> Tensor:
@@ -192,26 +201,26 @@ class SLogDet(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(A)
+        ctx.set_materialize_grads(False)
         return _lapack("slogdet", lambda array: tuple(np.linalg.slogdet(array)), A)  # type: ignore[no-any-return]
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
-        upstream = given[1]
-        return _spread(upstream) * Inv.apply(ctx.saved_tensors[0]).mT
+    def backward(ctx: Any, *given: Any) -> Any:
+        upstream = given[1]  # the sign has no gradient
+        return None if upstream is None else _spread(upstream) * Inv.apply(ctx.saved_tensors[0]).mT
 
 
 class Cholesky(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor) -> Tensor:
         factor: Tensor = _lapack("cholesky", np.linalg.cholesky, A)
-        ctx.save_for_backward(A, factor)
+        ctx.save_for_backward(factor)
         return factor
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
-        A, saved = ctx.saved_tensors
-        factor = _current(Cholesky.apply, saved, A)
+        (factor,) = ctx.saved_tensors
         lower = S.tril(factor.mT @ upstream)
         inner = (lower + S.tril(lower, -1).mT) * 0.5
         inverse = Inv.apply(factor)
@@ -219,26 +228,28 @@ class Cholesky(Function):
 
 
 def _gaps(numbers: Tensor) -> Tensor:
-    """1 / (x_j - x_i) at i, j, and 0 where they are equal, as on the diagonal: what depends on directions that equal
-    numbers leave open has no derivative, and for all else the term is 0."""
+    """1 / (x_j - x_i) at i, j, and 0 on the diagonal. Where two are equal, what depends on their directions has no
+    derivative."""
     gaps = numbers[..., None, :] - numbers[..., None]
-    return where(gaps == 0, 0.0, 1 / where(gaps == 0, 1.0, gaps))
+    distances: Tensor = where(eye(numbers.shape[-1], dtype=bool_), float("inf"), gaps)
+    return 1 / distances  # type: ignore[no-any-return]
+
+
+def _turned(x: Tensor) -> Any:
+    return x - x.mT
 
 
 class Eigh(Function):
     @staticmethod
-    def forward(ctx: Any, A: Tensor, UPLO: Any) -> tuple[Tensor, Tensor]:
-        values, vectors = _lapack("eigh", lambda array: tuple(np.linalg.eigh(array, UPLO)), A)
-        ctx.save_for_backward(A, values, vectors)
+    def forward(ctx: Any, A: Tensor, UPLO: Any) -> tuple[Tensor, ...]:
         ctx.triangle = UPLO
-        return values, vectors
+        return _keep(ctx, A, _lapack("eigh", lambda array: tuple(np.linalg.eigh(array, UPLO)), A))
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         to_values, to_vectors = given
-        A, *saved = ctx.saved_tensors
-        values, vectors = _current(lambda a: Eigh.apply(a, ctx.triangle), saved, A)
-        inner = diag_embed(to_values) + (vectors.mT @ to_vectors) * _gaps(values)
+        values, vectors = _kept(ctx, lambda A: Eigh.apply(A, ctx.triangle))
+        inner = diag_embed(to_values) if to_vectors is None else _turned(vectors.mT @ to_vectors) * _gaps(values) * 0.5
         return vectors @ inner @ vectors.mT, None
 
 
@@ -246,47 +257,44 @@ class SVD(Function):
     """With `full` all of U and Vh; what they have beyond the smaller ones is arbitrary, and has no gradient."""
 
     @staticmethod
-    def forward(ctx: Any, A: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
-        found = _lapack("svd", lambda array: tuple(np.linalg.svd(array, full_matrices=full)), A)
-        ctx.save_for_backward(A, *found)
+    def forward(ctx: Any, A: Tensor, full: bool) -> tuple[Tensor, ...]:
         ctx.full = full
-        return found  # type: ignore[no-any-return]
+        return _keep(ctx, A, _lapack("svd", lambda array: tuple(np.linalg.svd(array, full_matrices=full)), A))
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
-        A, *saved = ctx.saved_tensors
-        left, sizes, right = _current(lambda a: SVD.apply(a, ctx.full), saved, A)
+    def backward(ctx: Any, *given: Any) -> Any:
+        left, sizes, right = _kept(ctx, lambda A: SVD.apply(A, ctx.full))
         to_left, to_sizes, to_right = given
         k = sizes.shape[-1]
         if ctx.full:
-            left, right, to_left, to_right = left[..., :k], right[..., :k, :], to_left[..., :k], to_right[..., :k, :]
-        gaps = _gaps(sizes * sizes)
-        turned_left, turned_right = left.mT @ to_left, right @ to_right.mT
-        inner = diag_embed(to_sizes) + (turned_left - turned_left.mT) * gaps * sizes[..., None, :]
-        inner = inner + sizes[..., None] * ((turned_right - turned_right.mT) * gaps)
-        found: Tensor = left @ inner @ right
-        rows, columns = A.shape[-2:]
-        if rows > columns:
-            outside = to_left / sizes[..., None, :]
-            found = found + (outside - left @ (left.mT @ outside)) @ right
-        elif columns > rows:
-            outside = to_right / sizes[..., None]
-            found = found + left @ (outside - (outside @ right.mT) @ right)
+            left, right = left[..., :k], right[..., :k, :]
+            to_left = None if to_left is None else to_left[..., :k]
+            to_right = None if to_right is None else to_right[..., :k, :]
+        if to_sizes is not None:
+            return left @ diag_embed(to_sizes) @ right, None
+        gaps, rows, columns = _gaps(sizes * sizes), left.shape[-2], right.shape[-1]
+        if to_left is not None:
+            found = left @ (_turned(left.mT @ to_left) * gaps * sizes[..., None, :]) @ right
+            if rows > columns:
+                outside = to_left / sizes[..., None, :]
+                found = found + (outside - left @ (left.mT @ outside)) @ right
+        else:
+            found = left @ (sizes[..., None] * (_turned(right @ to_right.mT) * gaps)) @ right
+            if columns > rows:
+                outside = to_right / sizes[..., None]
+                found = found + left @ (outside - (outside @ right.mT) @ right)
         return found, None
 
 
 class QR(Function):
     @staticmethod
-    def forward(ctx: Any, A: Tensor, mode: Any) -> tuple[Tensor, Tensor]:
-        found = _lapack("qr", lambda array: tuple(np.linalg.qr(array, mode=mode)), A)
-        ctx.save_for_backward(A, *found)
-        return found  # type: ignore[no-any-return]
+    def forward(ctx: Any, A: Tensor, mode: Any) -> tuple[Tensor, ...]:
+        return _keep(ctx, A, _lapack("qr", lambda array: tuple(np.linalg.qr(array, mode=mode)), A))
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> Any:
+    def backward(ctx: Any, *given: Any) -> Any:
         to_q, to_r = given
-        A, *saved = ctx.saved_tensors
-        Q, R = _current(lambda a: QR.apply(a, "reduced"), saved, A)
-        inner = R @ to_r.mT - to_q.mT @ Q
-        symmetric = S.tril(inner) + S.tril(inner, -1).mT
-        return Solve.apply(R, (to_q + Q @ symmetric).mT).mT, None
+        Q, R = _kept(ctx, lambda A: QR.apply(A, "reduced"))
+        inner = -(to_q.mT @ Q) if to_r is None else R @ to_r.mT
+        symmetric = Q @ (S.tril(inner) + S.tril(inner, -1).mT)
+        return Solve.apply(R, (symmetric if to_q is None else to_q + symmetric).mT).mT, None

@@ -257,8 +257,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> D.EighResult:
     """The eigenvalues of symmetric matrices, from the smallest on, and eigenvectors in the columns.
 
     Only the lower triangle is read, or with UPLO="U" the upper one. **Returns** a named tuple (eigenvalues,
-    eigenvectors). **Raises** ValueError for what is not square. Losses may not depend on the signs of the vectors, nor
-    on how those of equal eigenvalues are turned.
+    eigenvectors). **Raises** ValueError for what is not square. Losses may not depend on the signs of the vectors; the
+    gradient of vectors of equal eigenvalues is not a number.
 
     >>> import pyautograd
     >>> pyautograd.linalg.eigh(pyautograd.tensor([[2.0, 1.0], [1.0, 2.0]])).eigenvalues.round()
@@ -284,8 +284,8 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 
     **Returns** a named tuple (U, S, Vh); with full_matrices=False U has the shape (..., n, k) and Vh (..., k, m), k
     being the smaller of n and m. **Raises** ValueError for what is no matrix, and for another driver than PyTorch's.
-    Losses may not depend on the signs of the vectors, nor on how those of equal singular values are turned; of what U
-    and Vh have beyond k there is no gradient.
+    Losses may not depend on the signs of the vectors; the gradient of vectors of equal singular values is not a number,
+    and of what U and Vh have beyond k there is none.
 
     >>> import pyautograd
     >>> pyautograd.linalg.svd(pyautograd.tensor([[0.0, 2.0], [1.0, 0.0]])).S

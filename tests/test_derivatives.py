@@ -225,3 +225,23 @@ def test_unused_inputs() -> None:
         grad(x.sum(), (x, z), allow_unused=False, materialize_grads=True)
     with pytest.raises(NotImplementedError, match="is_grads_batched"):
         grad(x.sum(), x, is_grads_batched=True)
+
+
+def test_a_function_may_ask_for_none_instead_of_zeros() -> None:
+    given = []
+
+    class Parts(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(False)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, *upstream):
+            given.append([each is None for each in upstream])
+            return sum(each * factor for each, factor in zip(upstream, (2, 3)) if each is not None)
+
+    x = pa.ones(2, requires_grad=True)
+    Parts.apply(x)[1].sum().backward()
+    assert given == [[True, False]]
+    assert x.grad.tolist() == [3.0, 3.0]

@@ -163,11 +163,16 @@ class _Context:
         self._saved: list[tuple[Tensor | None, int]] = []
         self._saved_outputs: dict[int, int] = {}  # which of the saved tensors are outputs, and which
         self._outputs: list[tuple[tuple[int, ...], Any]] = []  # shapes and dtypes
+        self._materializes = True
         self._output: tuple[int, Tensor] | None = None  # while a backward with history runs: whose it is
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later write in place to one of them is noticed there."""
         self._saved = [(tensor, 0 if tensor is None else tensor._version) for tensor in tensors]
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether `backward` gets zeros, or None, for the outputs that no gradient reaches."""
+        self._materializes = value
 
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
@@ -391,7 +396,8 @@ def _alias(arg: Any) -> Any:
 
 
 class _Backward:
-    """One output's share of a Function's backward: the others' upstream gradients are zero, and shares add up."""
+    """One output's share of a Function's backward: the others' upstream gradients are zero or None, and shares add
+    up."""
 
     def __init__(self, applied: _Applied, n: int, inputs: list[int], which: int) -> None:
         self._applied, self._n, self._inputs, self._which = applied, n, inputs, which
@@ -422,8 +428,9 @@ class _Backward:
         """With history where the output is given, of which this is the share."""
         ctx = context or self._applied.context
         ctx._output = output if output is None else (self._which, output)
-        all_upstream = [
-            upstream if i == self._which else zeros(shape, dtype=dtype) for i, (shape, dtype) in enumerate(ctx._outputs)
+        all_upstream: list[Any] = [
+            upstream if i == self._which else zeros(shape, dtype=dtype) if ctx._materializes else None
+            for i, (shape, dtype) in enumerate(ctx._outputs)
         ]
         try:
             with set_grad_enabled(output is not None):

@@ -1,4 +1,4 @@
-"""One expression over pyautograd and over PyTorch: values, dtypes, gradients and errors beside one another."""
+"""One expression over pyautograd and over PyTorch: values, dtypes, first and second gradients, and errors."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,12 @@ def close(a, b, tolerance):
         return
     assert tuple(a.shape) == tuple(b.shape)
     assert a.dtype.name == str(b.dtype).removeprefix("torch.")
-    np.testing.assert_allclose(a.detach().numpy(), b.detach().resolve_neg().numpy(), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(force=True), rtol=tolerance, atol=tolerance)
 
 
-def compare(expression, arrays, tolerance=1e-12):
-    """What an expression of a module and tensors gives, and the gradient of a weighted sum of it, on both sides; where
-    PyTorch raises, pyautograd raises too."""
+def compare(expression, arrays, tolerance=1e-12, order=2):
+    """What an expression of a module and tensors gives, the gradients of a weighted sum of it, and of a weighted
+    sum of these, on both sides; where PyTorch raises, pyautograd raises too."""
     ours, theirs = tensors(arrays)
     try:
         wanted = listed(expression(torch, *theirs))
@@ -51,9 +51,22 @@ def compare(expression, arrays, tolerance=1e-12):
     pairs = [(a, b, rng.normal(size=b.shape)) for a, b in zip(found, wanted) if getattr(b, "requires_grad", False)]
     if not pairs:
         return
-    sum((a * pa.tensor(w)).sum() for a, b, w in pairs).backward()
-    sum((b * torch.tensor(w)).sum() for a, b, w in pairs).backward()
-    for o, t in zip(ours, theirs):
-        assert (o.grad is None) == (t.grad is None)
-        if t.grad is not None:
-            close(o.grad, t.grad, 100 * tolerance)
+    ours, theirs = [x for x in ours if x.requires_grad], [x for x in theirs if x.requires_grad]
+    ours_sum = sum((a * pa.tensor(w)).sum() for a, b, w in pairs)
+    theirs_sum = sum((b * torch.tensor(w)).sum() for a, b, w in pairs)
+    gradients = pa.autograd.grad(ours_sum, ours, create_graph=True, allow_unused=True)
+    expected = torch.autograd.grad(theirs_sum, theirs, create_graph=True, allow_unused=True)
+    seconds = []
+    for a, b in zip(gradients, expected):
+        assert (a is None) == (b is None)
+        if b is not None:
+            close(a, b, 100 * tolerance)
+            seconds += [(a, b, rng.normal(size=b.shape))] if b.requires_grad else []
+    if not seconds or order == 1:
+        return
+    if any(a.requires_grad for a, _, _ in seconds):
+        sum((a * pa.tensor(w)).sum() for a, b, w in seconds).backward()
+    sum((b * torch.tensor(w)).sum() for a, b, w in seconds).backward()
+    for a, b in zip(ours, theirs):
+        if b.grad is not None:
+            close(pa.zeros_like(a) if a.grad is None else a.grad, b.grad, 1e4 * tolerance)
