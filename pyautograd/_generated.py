@@ -1673,7 +1673,6 @@ RULES = {
     "index": "g added to the rows taken",
     "put": "g, 0 at the positions; none; g at the positions",
     "index_add": "g; none; the rows of g at the positions",
-    "dropout": "g / (1 - p) where kept, else 0",
     "custom": "what its backward returns",
     "local_grads": "g times the local gradient given for the operand",
     "program": "what the step's backward finds",

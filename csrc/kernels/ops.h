@@ -178,10 +178,9 @@ typedef enum pa_check {
 pa_shape_fn pa_check_shape;
 pa_forward_fn pa_check_forward;
 
-/* ---- random.c: dropout: params = {p}; the mask is kept in array->saved, one byte an element ---- */
-pa_shape_fn pa_dropout_shape;
-pa_forward_fn pa_dropout_forward;
-pa_backward_fn pa_dropout_backward;
+/* ---- random.c: dropout_mask: params = {p} ---- */
+pa_shape_fn pa_dropout_mask_shape;
+pa_forward_fn pa_dropout_mask_forward;
 
 /* ---- custom.c ---- */
 pa_shape_fn pa_custom_shape;

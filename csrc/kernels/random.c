@@ -1,4 +1,4 @@
-/* Random streams, what is drawn from them, and dropout.
+/* Random streams, what is drawn from them, and the masks of dropout.
 
        number i = mix(seed + (i + 1) golden)        i = counter … counter + n - 1 for a fill of n elements
 
@@ -202,7 +202,7 @@ pa_status pa_random_permutation(pa_random_state *stream, pa_node *node) {
 
 /* ---- dropout ---- */
 
-pa_status pa_dropout_shape(const pa_call *call, pa_spec *spec) {
+pa_status pa_dropout_mask_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
     double p = call->n_params > 0 ? call->params[0] : 0.5;
     PA_TRY(pa_check_float(call));
@@ -214,52 +214,25 @@ pa_status pa_dropout_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-/* out (+)= keep ? scale in : 0; out may be in. */
-static void apply_mask(pa_dtype dtype, void *out, const void *in, const uint8_t *keep, double scale, int64_t n,
-                       bool accumulate) {
-    if (dtype == PA_FLOAT32) {
-        float *to = out, s = (float)scale;
-        const float *from = in;
-        if (accumulate)
-            for (int64_t i = 0; i < n; i++) to[i] += keep[i] ? s * from[i] : 0;
-        else
-            for (int64_t i = 0; i < n; i++) to[i] = keep[i] ? s * from[i] : 0;
-    } else {
-        double *to = out;
-        const double *from = in;
-        if (accumulate)
-            for (int64_t i = 0; i < n; i++) to[i] += keep[i] ? scale * from[i] : 0;
-        else
-            for (int64_t i = 0; i < n; i++) to[i] = keep[i] ? scale * from[i] : 0;
-    }
-}
-
-pa_status pa_dropout_forward(pa_node *node, void *PA_UNUSED(scratch)) {
-    const pa_node *a = pa_node_parent(node, 0);
-    pa_array *array = node->array;
-    int64_t n = pa_node_numel(a);
-    double p = array->params[0];
-    PA_TRY(pa_node_save(node, (size_t)n));
-    uint8_t *keep = array->saved->data;
+pa_status pa_dropout_mask_forward(pa_node *node, void *PA_UNUSED(scratch)) {
+    int64_t n = pa_node_numel(node);
+    double p = node->array->params[0];
+    const double scale = 1 / (1 - p);
+    const float scale_f32 = (float)scale;
     const uint64_t bound = (uint64_t)(p * 0x1p32); /* 32 bits decide: two elements a number */
     uint64_t start = take(pa_random_here(), (n + 1) / 2);
-    for (int64_t i = 0; i + 1 < n; i += 2) {
+    float *f32 = (float *)(void *)pa_node_data(node);
+    double *f64 = (double *)(void *)pa_node_data(node);
+    for (int64_t i = 0; i < n; i += 2) {
         uint64_t bits = number(start, (uint64_t)(i / 2));
-        keep[i] = (bits >> 32) >= bound;
-        keep[i + 1] = (bits & 0xffffffffu) >= bound;
+        bool first = (bits >> 32) >= bound, second = (bits & 0xffffffffu) >= bound, pair = i + 1 < n;
+        if (node->dtype == PA_FLOAT32) {
+            f32[i] = first ? scale_f32 : 0;
+            if (pair) f32[i + 1] = second ? scale_f32 : 0;
+        } else {
+            f64[i] = first ? scale : 0;
+            if (pair) f64[i + 1] = second ? scale : 0;
+        }
     }
-    if (n % 2 == 1) keep[n - 1] = (number(start, (uint64_t)(n / 2)) >> 32) >= bound;
-    char *out = pa_node_data(node);
-    pa_node_gather(a, a->dtype, out);
-    apply_mask(a->dtype, out, out, keep, 1 / (1 - p), n, false);
-    return PA_OK;
-}
-
-pa_status pa_dropout_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    bool accumulate;
-    void *dx = pa_gradient_target(node, 0, &accumulate);
-    if (dx == NULL) return PA_OK;
-    apply_mask(node->dtype, dx, pa_gradient(node), node->array->saved->data, 1 / (1 - node->array->params[0]),
-               pa_node_numel(node), accumulate);
     return PA_OK;
 }

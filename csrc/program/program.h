@@ -318,7 +318,7 @@ static inline char *pa_buffer_at(const pa_program *p, int32_t buffer) { return p
 /* Says that a result is a put. `before`: what its place has held, NULL where the step does not read it. */
 void pa_program_set_put(pa_program *p, int32_t result, const pa_node *before);
 
-/* Bytes that ops keep from run to run, such as a dropout's mask; known once it has run. */
+/* Bytes that ops keep from run to run, such as a cross-entropy's probabilities; known once it has run. */
 size_t pa_program_saved_bytes(const pa_program *p);
 
 #endif

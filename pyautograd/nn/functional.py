@@ -115,7 +115,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         return input
     if p == 1.0:
         return apply(_ops.mul, input, 0.0)
-    return apply(_ops.dropout, input, (), (p,))
+    return apply(_ops.mul, input, apply(_ops.dropout_mask, input, (), (p,)))
 
 
 def _check_int64(name: str, argument: str, given: Tensor) -> None:

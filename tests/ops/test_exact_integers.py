@@ -119,7 +119,7 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
     ),
 }
 OF_FLOATS = {
-    "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout", "neuron",
+    "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout_mask", "neuron",
     "local_grads", "custom", "leaf", "program", "program_result",
 }  # fmt: skip
 
