@@ -63,8 +63,40 @@ static pa_status apply_to_numbers(const pa_call *call, pa_node **out) {
 
 /* ---- calls ---- */
 
+/* A comparison of Values, or a choice by one: a number, and while a step is recorded a Value of 1 or 0, which stays
+   right when the numbers change. */
+static pa_node *compare_values(pa_builder *b, const pa_call *call) {
+    pa_node *x = call->in[0], *y = call->in[1], *out = NULL;
+    if (pa_recording() == NULL) {
+        pa_status status = pa_apply(call, &out);
+        out = pa_builder_take(b, status, out);
+        return out == NULL ? NULL : pa_build_int(b, pa_node_number(out) != 0);
+    }
+    bool swapped = call->op == PA_OP_lt || call->op == PA_OP_ge,
+         inverted = swapped ? call->op == PA_OP_ge : call->op == PA_OP_le;
+    if (call->op == PA_OP_bitwise_and) return pa_build(b, PA_OP_mul, x, y, NULL);
+    pa_node *sign = pa_build(b, PA_OP_sign, pa_build(b, PA_OP_sub, swapped ? y : x, swapped ? x : y, NULL), NULL, NULL);
+    if (call->op == PA_OP_ne || call->op == PA_OP_eq)
+        out = pa_build(b, PA_OP_abs, sign, NULL, NULL);
+    else
+        out = pa_build(b, PA_OP_maximum, sign, pa_build_number(b, 0), NULL);
+    inverted = inverted || call->op == PA_OP_eq;
+    return inverted ? pa_build(b, PA_OP_sub, pa_build_number(b, 1), out, NULL) : out;
+}
+
+static bool is_among_values(const pa_call *call) {
+    bool any = false;
+    for (int i = 0; i < call->n; i++) {
+        if (!(call->in[i]->flags & PA_IS_VALUE) && !pa_is_number(call->in[i])) return false;
+        any = any || call->in[i]->flags & PA_IS_VALUE;
+    }
+    return any;
+}
+
 pa_node *pa_build_call(pa_builder *b, const pa_call *call) {
     if (b->status != PA_OK) return NULL;
+    int family = pa_op_table[call->op].family;
+    if ((family == PA_COMPARISON || family == PA_LOGIC) && is_among_values(call)) return compare_values(b, call);
     bool numbers = pa_op_table[call->op].family != PA_WHOLE;
     for (int i = 0; i < call->n; i++) numbers = numbers && pa_is_number(call->in[i]);
     pa_node *out = NULL;
@@ -89,6 +121,13 @@ pa_node *pa_build_select(pa_builder *b, pa_node *c, pa_node *y, pa_node *z) {
     if (b->status != PA_OK) return NULL;
     if (pa_is_number(c)) return pa_node_number(c) != 0 ? y : z;
     return pa_build(b, PA_OP_where, c, y, z);
+}
+
+pa_node *pa_build_value(pa_builder *b, double number) {
+    pa_node *node = NULL;
+    if (b->status != PA_OK) return NULL;
+    pa_status status = pa_value_new(number, &node);
+    return pa_builder_take(b, status, node);
 }
 
 /* ---- shapes ---- */
@@ -172,6 +211,8 @@ pa_node *pa_build_sum(pa_builder *b, pa_node *x, int64_t axes, bool keepdim) {
 
 pa_node *pa_build_fit(pa_builder *b, pa_node *x, const pa_node *like) {
     if (b->status != PA_OK || x == NULL) return NULL;
+    if (like->flags & PA_IS_VALUE && x->flags & PA_IS_VALUE) return x;
+    if (like->flags & PA_IS_VALUE && pa_is_number(x)) return pa_build_value(b, pa_node_number(x));
     const int64_t *shape = pa_node_shape(like);
     int lead = x->ndim - like->ndim;
     int64_t axes = 0;

@@ -30,7 +30,8 @@ pa_node *pa_build_ints(pa_builder *b, pa_op op, pa_node *x, int n_ints, const in
 pa_node *pa_build_param(pa_builder *b, pa_op op, pa_node *x, double param);
 
 pa_node *pa_build_number(pa_builder *b, double number);
-pa_node *pa_build_int(pa_builder *b, int64_t number); /* may be a size, which follows from the rows of a batch */
+pa_node *pa_build_int(pa_builder *b, int64_t number);  /* may be a size, which follows from the rows of a batch */
+pa_node *pa_build_value(pa_builder *b, double number); /* a Value, a leaf */
 bool pa_is_number(const pa_node *node);
 
 /* y where c is not 0, else z. */

@@ -489,7 +489,9 @@ static pa_status begin_walk(graph_walk *w) {
 static pa_status seed_walk(graph_walk *w, pa_node *root) {
     pa_builder *b = &w->builder;
     pa_node *seed = (pa_node *)(uintptr_t)w->options->gradient, *one = NULL;
-    if (seed == NULL) {
+    if (root->flags & PA_IS_VALUE) {
+        seed = seed == NULL ? pa_build_value(b, 1.0) : seed;
+    } else if (seed == NULL) {
         double number = 1.0;
         pa_status status = pa_node_new_like(root, &one);
         seed = pa_builder_take(b, status, one);
@@ -623,6 +625,20 @@ static pa_status run_walk(graph_walk *w, pa_node *root) {
     return PA_OK;
 }
 
+/* Neurons are gone through node by node. */
+static pa_status list_opened(pa_node *root, pa_tape *tape) {
+    PA_TRY(pa_tape_list(root, false, tape));
+    bool opened = false;
+    pa_status status = PA_OK;
+    for (size_t i = 0; i < tape->n_nodes && status == PA_OK; i++) {
+        opened = opened || tape->nodes[i]->op == PA_OP_neuron;
+        status = pa_value_open_neuron(tape->nodes[i]);
+    }
+    if (status == PA_OK && !opened) return PA_OK;
+    pa_tape_free(tape);
+    return status == PA_OK ? pa_tape_list(root, false, tape) : status;
+}
+
 static pa_status differentiate_to_graph(pa_node *root, const pa_backward_options *options) {
     PA_TRY(check_root(root, options));
     PA_TRY(pa_recording() != NULL && options->detect_anomaly
@@ -631,13 +647,13 @@ static pa_status differentiate_to_graph(pa_node *root, const pa_backward_options
     graph_walk w;
     memset(&w, 0, sizeof w);
     w.options = options;
-    PA_TRY(pa_tape_list(root, false, &w.tape));
+    PA_TRY(list_opened(root, &w.tape));
     pa_node_retain(root);
     bool enabled = pa_grad_enable(true);
     pa_status status = run_walk(&w, root);
     pa_grad_enable(enabled);
     end_walk(&w);
-    if (status == PA_OK && !options->retain_graph) free_graph(&w.tape);
+    if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) free_graph(&w.tape);
     pa_hold_free(&w.hold);
     pa_tape_free(&w.tape);
     pa_node_release(root);

@@ -19,11 +19,38 @@ from pyautograd._draw import draw_dot
 from pyautograd._trace import trace
 from pyautograd._value import Value
 
-__all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "draw_dot", "trace"]
+__all__ = ["MLP", "Layer", "Module", "Neuron", "Value", "draw_dot", "grad", "trace"]
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def grad(
+    output: Value, inputs: Value | Sequence[Value], create_graph: bool = False, allow_unused: bool = False
+) -> tuple[Value | None, ...]:
+    """d output / d input for each input, as new Values; no `.grad` changes.
+
+    **Arguments:** `create_graph`: the results have a history of their own, so that they can be differentiated again, to
+    any order. **Raises** TypeError for what is no Value, RuntimeError for an input that the output does not depend on
+    (with `allow_unused=True` its gradient is None), NotImplementedError where a Value has a `_backward` or local
+    gradients of its own.
+
+    >>> x = Value(2.0)
+    >>> (slope,) = grad(x ** 3, x, create_graph=True)
+    >>> (curvature,) = grad(slope, x)
+    >>> slope.data, curvature.data
+    (12.0, 12.0)
+    """
+    wanted = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
+    for each in (output, *wanted):
+        if not isinstance(each, Value):
+            raise TypeError(f"grad: a {type(each).__name__} is no Value; tensors have autograd.grad")
+    found = _core.grad(output, wanted, None, True, True)
+    unused = [i for i, each in enumerate(found) if each is None]
+    if unused and not allow_unused:
+        raise RuntimeError(f"grad: the output does not depend on input {unused[0]}; pass allow_unused=True for None")
+    return found if create_graph else tuple(None if each is None else Value(each.data) for each in found)
 
 
 class Module:
