@@ -6,8 +6,8 @@
 
 #include "kernels/reduce.h"
 
-static pa_node *pa_build_power(pa_builder *b, pa_node *x, pa_node *p) {
-    return b->status == PA_OK ? pa_build_param(b, PA_OP_power, x, pa_node_number(p)) : NULL;
+static pa_node *with_number(pa_builder *b, pa_op op, pa_node *x, pa_node *p) {
+    return b->status == PA_OK ? pa_build_param(b, op, x, pa_node_number(p)) : NULL;
 }
 
 #include "prefix_graph.h"

@@ -9,9 +9,11 @@ tests/test_generated.py finds it fresh.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import operator
 import re
+import statistics
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -46,6 +48,7 @@ class Row:
     python: str  # FUNCTION and so on
     module: str  # the class in nn; "" for none
     parameters: tuple[str, ...]  # "negative_slope=0.01"
+    may_fail: bool
     forward: ast.expr
     gradients: tuple[ast.expr, ...]
     rule: str  # of a TENSOR row
@@ -106,6 +109,7 @@ def _row(call: ast.expr) -> Row:
         "" if python is None else ast.unparse(python).partition("(")[0],
         ast.unparse(python.args[0]) if isinstance(python, ast.Call) else "",
         tuple(ast.literal_eval(each) for each in parameters.args) if isinstance(parameters, ast.Call) else (),
+        "MAY_FAIL" in ast.unparse(column["effects"]),
         column["forward"],
         tuple(column[operand] for operand in "abc" if operand in column),
         ast.literal_eval(column["rule"]) if "rule" in column else "",
@@ -127,8 +131,12 @@ MEANING: dict[str, Any] = {
     "TRUNC": math.trunc, "EXP2": math.exp2, "LOG2": math.log2, "LOG10": math.log10, "TAN": math.tan,
     "ASIN": math.asin, "ACOS": math.acos, "ATAN": math.atan, "ATAN2": math.atan2, "SINH": math.sinh, "COSH": math.cosh,
     "ASINH": math.asinh, "ACOSH": math.acosh, "ATANH": math.atanh, "HYPOT": math.hypot, "ERFC": math.erfc,
+    "COPYSIGN": math.copysign, "FLOOR_DIVIDE": operator.floordiv, "FMOD": math.fmod,
+    "REMAINDER": lambda x, y: x - y * math.floor(x / y),
+    "ERFINV": lambda x: statistics.NormalDist().inv_cdf((x + 1) / 2) / math.sqrt(2), "LGAMMA": math.lgamma,
+    "DIGAMMA": lambda x: (math.lgamma(x + 1e-5) - math.lgamma(x - 1e-5)) / 2e-5,
     "BITAND": operator.and_, "BITOR": operator.or_, "BITXOR": operator.xor, "BITNOT": operator.invert,
-    "SHIFT_LEFT": operator.lshift, "SHIFT_RIGHT": operator.rshift,
+    "SHIFT_LEFT": operator.lshift, "SHIFT_RIGHT": operator.rshift, "GCD": math.gcd,
     "AND": lambda x, y: x and y, "SOFTPLUS": lambda x: math.log1p(math.exp(x)),
     "GELU_INNER": lambda x: 0.7978845608028654 * (x + 0.044715 * x * x * x),
 }  # fmt: skip
@@ -157,10 +165,11 @@ def results(row: Row) -> tuple[list[list[float]], list[float]]:
         whole: list[list[float]] = [[6, 5, -3], [3, 1, 2]][: 1 + row.is_binary]
         return whole, [evaluate(row.forward, dict(zip("AB", numbers))) for numbers in zip(*whole)]
     parameters = [float(parameter.partition("=")[2]) for parameter in row.parameters]
-    b = [[2.0, 0.5 if row.kind == "COMPARE" else 0.25, -1.0]] if row.is_binary else []
-    for a in ([-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75], [1.0, 1.5, 3.0]):
+    firsts = [[-1.5, 0.5, 3.0], [0.5, 1.0, 3.0], [0.25, 0.5, 0.75], [1.0, 1.5, 3.0]]
+    seconds = [[2.0, 0.5 if row.kind == "COMPARE" else 0.25, -1.0], [2.0, 0.25, 1.0]]
+    for second, first in itertools.product(seconds, firsts):
+        operands = [first, second] if row.is_binary else [first]
         try:
-            operands = [a, *b]
             found = [
                 evaluate(row.forward, dict(zip("AB", numbers)) | dict(zip("PQ", parameters)))
                 for numbers in zip(*operands)
@@ -306,7 +315,7 @@ def contract(row: Row) -> str:
     return (
         "**Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor "
         f"of the broadcast shape, {dtype}. **Raises** ValueError for shapes that do not broadcast, TypeError for what "
-        "is neither."
+        f"is neither{', RuntimeError where integers are divided by zero' if row.may_fail else ''}."
     )
 
 

@@ -17,8 +17,8 @@ from pyautograd._dtype import dtype as Dtype
 from pyautograd._generated import *  # pickles find them here
 
 __all__ = [
-    "add", "allclose", "clamp", "clip", "gelu", "isclose", "isfinite", "isinf", "isnan", "logical_and", "logical_not",
-    "logical_or", "masked_fill", "pow", "rsqrt", "sub", "where",
+    "add", "allclose", "clamp", "clip", "div", "gelu", "isclose", "isfinite", "isinf", "isnan", "logical_and",
+    "logical_not", "logical_or", "masked_fill", "polygamma", "pow", "rsqrt", "sub", "where",
 ]  # fmt: skip
 
 
@@ -73,6 +73,32 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     tensor([-9., -8.])
     """
     return apply(_ops.sub, input, other if is_one(alpha) else scaled("sub", input, other, alpha))
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Elementwise a / b; with rounding_mode="floor" or "trunc" a whole number, of gradient 0, which integers keep.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape and the promoted dtype; without rounding, integers and bools become the default float. **Raises**
+    ValueError for shapes that do not broadcast and for another mode, TypeError for what is neither, RuntimeError where
+    integers are divided by zero and rounded.
+
+    >>> import pyautograd as pa
+    >>> pa.div(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-0.7500,  2.0000, -3.0000])
+    >>> pa.div(pa.tensor([7, -7]), 2, rounding_mode="trunc")
+    tensor([ 3, -3])
+    """
+    if rounding_mode is None:
+        return apply(_ops.div, input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode != "trunc":
+        raise ValueError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}')
+    rest = fmod(input, other)
+    if rest.dtype.is_floating_point:
+        return trunc(apply(_ops.div, input, other))
+    return floor_divide(apply(_ops.sub, input, rest), other)
 
 
 def pow(input: Any, exponent: Any) -> Tensor:
@@ -151,6 +177,22 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     if approximate not in ("none", "tanh"):
         raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
     return apply(_ops.gelu if approximate == "none" else _ops.gelu_tanh, input)
+
+
+@named
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """Elementwise derivative n + 1 of ln Gamma(a): `digamma` for n = 0.
+
+    **Arguments:** `n`: an int; `input`: a Tensor of any shape. **Returns** a Tensor of its shape; integers become the
+    default float. **Raises** ValueError for a negative n, TypeError for what is no int and no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.polygamma(1, pyautograd.tensor([1.0, 2.0]))
+    tensor([1.6449, 0.6449])
+    """
+    if _arguments.integer("polygamma", "n", n) < 0:
+        raise ValueError(f"polygamma: n must not be negative, and is {n}")
+    return apply(_ops.polygamma, input, n)
 
 
 def where(condition: Tensor, input: Any, other: Any) -> Tensor:

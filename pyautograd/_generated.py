@@ -13,12 +13,12 @@ from pyautograd._core import Node, Tensor, Value, apply
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift",
-    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "celu", "cos", "cosh", "div", "elu",
-    "eq", "erf", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hypot", "le", "leaky_relu", "log", "log1p", "log2", "log10", "log_sigmoid", "logaddexp", "lt",
-    "maximum", "minimum", "mish", "mul", "ne", "neg", "reciprocal", "relu", "round", "selu", "sigmoid", "sign",
-    "silu", "sin", "sinh", "softplus", "softshrink", "softsign", "sqrt", "square", "tan", "tanh", "tanhshrink",
-    "trunc",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "celu", "copysign", "cos", "cosh",
+    "digamma", "elu", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "gcd",
+    "ge", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hypot", "le", "leaky_relu", "lgamma", "log",
+    "log1p", "log2", "log10", "log_sigmoid", "logaddexp", "lt", "maximum", "minimum", "mish", "mul", "ne", "neg",
+    "reciprocal", "relu", "remainder", "round", "selu", "sigmoid", "sign", "silu", "sin", "sinh", "softplus",
+    "softshrink", "softsign", "sqrt", "square", "tan", "tanh", "tanhshrink", "trunc", "xlogy",
 ]  # fmt: skip
 
 
@@ -34,20 +34,6 @@ def mul(input: Any, other: Any) -> Tensor:
     tensor([-3.0000,  0.1250, -3.0000])
     """
     return apply(_ops.mul, input, other)
-
-
-def div(input: Any, other: Any) -> Tensor:
-    """Elementwise a / b.
-
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
-
-    >>> import pyautograd as pa
-    >>> pa.div(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
-    tensor([-0.7500,  2.0000, -3.0000])
-    """
-    return apply(_ops.div, input, other)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -614,6 +600,118 @@ def erfc(input: Tensor) -> Tensor:
     return apply(_ops.erfc, input)
 
 
+def xlogy(input: Any, other: Any) -> Tensor:
+    """Elementwise a ln b, 0 where a = 0.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.xlogy(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, 1.0]))
+    tensor([-1.0397, -0.6931,  0.0000])
+    """
+    return apply(_ops.xlogy, input, other)
+
+
+def copysign(input: Any, other: Any) -> Tensor:
+    """Elementwise |a| with the sign of b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.copysign(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([ 1.5000,  0.5000, -3.0000])
+    """
+    return apply(_ops.copysign, input, other)
+
+
+def erfinv(input: Tensor) -> Tensor:
+    """Elementwise inverse of erf.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.erfinv(pa.tensor([0.25, 0.5, 0.75]))
+    tensor([0.2253, 0.4769, 0.8134])
+    """
+    return apply(_ops.erfinv, input)
+
+
+def lgamma(input: Tensor) -> Tensor:
+    """Elementwise ln |Gamma(a)|.
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.lgamma(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([0.8600, 0.5724, 0.6931])
+    """
+    return apply(_ops.lgamma, input)
+
+
+def digamma(input: Tensor) -> Tensor:
+    """Elementwise derivative of ln Gamma(a).
+
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
+    bools become the default float. **Raises** TypeError for what is neither.
+
+    >>> import pyautograd as pa
+    >>> pa.digamma(pa.tensor([-1.5, 0.5, 3.0]))
+    tensor([ 0.7032, -1.9635,  0.9228])
+    """
+    return apply(_ops.digamma, input)
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """Elementwise floor(a / b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
+    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
+    divided by zero.
+
+    >>> import pyautograd as pa
+    >>> pa.floor_divide(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-1.,  2., -3.])
+    """
+    return apply(_ops.floor_divide, input, other)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """Elementwise a - b floor(a / b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
+    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
+    divided by zero.
+
+    >>> import pyautograd as pa
+    >>> pa.remainder(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([0.5000, 0.0000, 0.0000])
+    """
+    return apply(_ops.remainder, input, other)
+
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """Elementwise a - b trunc(a / b).
+
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
+    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
+    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
+    divided by zero.
+
+    >>> import pyautograd as pa
+    >>> pa.fmod(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
+    tensor([-1.5000,  0.0000,  0.0000])
+    """
+    return apply(_ops.fmod, input, other)
+
+
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Elementwise min(max(a, min_val), max_val).
 
@@ -911,13 +1009,26 @@ def bitwise_right_shift(input: Any, other: Any) -> Tensor:
     return apply(_ops.bitwise_right_shift, input, other)
 
 
+def gcd(input: Any, other: Any) -> Tensor:
+    """Elementwise the greatest common divisor of a and b.
+
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
+    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
+    for bools and floats.
+
+    >>> import pyautograd as pa
+    >>> pa.gcd(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
+    tensor([3, 1, 1])
+    """
+    return apply(_ops.gcd, input, other)
+
+
 class TensorMethods(Node):
     """The functions as methods of Tensor."""
 
     __slots__ = ()
 
     mul = mul
-    div = div
     maximum = maximum
     minimum = minimum
     neg = neg
@@ -961,6 +1072,14 @@ class TensorMethods(Node):
     hypot = hypot
     logaddexp = logaddexp
     erfc = erfc
+    xlogy = xlogy
+    copysign = copysign
+    erfinv = erfinv
+    lgamma = lgamma
+    digamma = digamma
+    floor_divide = floor_divide
+    remainder = remainder
+    fmod = fmod
     hardtanh = hardtanh
     hardsigmoid = hardsigmoid
     hardswish = hardswish
@@ -983,6 +1102,7 @@ class TensorMethods(Node):
     bitwise_not = bitwise_not
     bitwise_left_shift = bitwise_left_shift
     bitwise_right_shift = bitwise_right_shift
+    gcd = gcd
 
 
 apply_value: Callable[..., Value] = apply  # type: ignore[assignment]  # what it makes of Values and numbers
@@ -1482,6 +1602,88 @@ class ValueMethods(Node):
         """
         return apply_value(_ops.erfc, self)
 
+    def xlogy(self, other: Any) -> Value:
+        """a ln b, 0 where a = 0.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).xlogy(0.25):.4f}"
+        '-0.6931'
+        """
+        return apply_value(_ops.xlogy, self, other)
+
+    def copysign(self, other: Any) -> Value:
+        """|a| with the sign of b.
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).copysign(0.25):.4f}"
+        '0.5000'
+        """
+        return apply_value(_ops.copysign, self, other)
+
+    def erfinv(self) -> Value:
+        """inverse of erf.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).erfinv():.4f}"
+        '0.4769'
+        """
+        return apply_value(_ops.erfinv, self)
+
+    def lgamma(self) -> Value:
+        """ln |Gamma(a)|.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).lgamma():.4f}"
+        '0.5724'
+        """
+        return apply_value(_ops.lgamma, self)
+
+    def digamma(self) -> Value:
+        """derivative of ln Gamma(a).
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).digamma():.4f}"
+        '-1.9635'
+        """
+        return apply_value(_ops.digamma, self)
+
+    def floor_divide(self, other: Any) -> Value:
+        """floor(a / b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).floor_divide(0.25):.4f}"
+        '2.0000'
+        """
+        return apply_value(_ops.floor_divide, self, other)
+
+    def remainder(self, other: Any) -> Value:
+        """a - b floor(a / b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).remainder(0.25):.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.remainder, self, other)
+
+    def fmod(self, other: Any) -> Value:
+        """a - b trunc(a / b).
+
+        **Raises** TypeError for what is no Value and no number.
+
+        >>> from pyautograd.scalar import Value
+        >>> f"{Value(0.5).fmod(0.25):.4f}"
+        '0.0000'
+        """
+        return apply_value(_ops.fmod, self, other)
+
     def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Value:
         """min(max(a, min_val), max_val).
 
@@ -1640,6 +1842,15 @@ RULES = {
     "hypot": "g (a / y); g (b / y)",
     "logaddexp": "g sigmoid(a - b); g sigmoid(b - a)",
     "erfc": "-2/sqrt(pi) g e^(-a^2)",
+    "xlogy": "g ln(b) unless a = 0 and b <= 0; g a / b",
+    "copysign": "g sign(a) sign(y); 0",
+    "erfinv": "sqrt(pi)/2 g e^(y^2)",
+    "lgamma": "g digamma(a)",
+    "digamma": "g polygamma(1, a)",
+    "polygamma": "g polygamma(p + 1, a)",
+    "floor_divide": "0; 0",
+    "remainder": "g; -g floor(a / b)",
+    "fmod": "g; -g trunc(a / b)",
     "hardtanh": "g unless a >= q unless a <= p",
     "hardsigmoid": "g / 6 where |a| < 3, else 0",
     "hardswish": "g (a / 3 + 0.5) where |a| < 3, else g unless a < 0",

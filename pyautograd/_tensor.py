@@ -122,7 +122,7 @@ class Tensor(TensorMethods, MatrixMethods):
         _core.exchange(self, sized("Tensor", data, "float32" if dtype is None else dtype, **keywords))
 
     # Functions, reductions and views are methods too
-    add, sub, pow, rsqrt, gelu = E.add, E.sub, E.pow, E.rsqrt, E.gelu
+    add, sub, div, pow, rsqrt, gelu = E.add, E.sub, E.div, E.pow, E.rsqrt, E.gelu
     clamp, clip, masked_fill = E.clamp, E.clip, E.masked_fill
     logical_and, logical_or, logical_not = E.logical_and, E.logical_or, E.logical_not
     isnan, isinf, isfinite, isclose, allclose = E.isnan, E.isinf, E.isfinite, E.isclose, E.allclose
@@ -163,6 +163,15 @@ class Tensor(TensorMethods, MatrixMethods):
     index_add, index_copy, index_fill = _scatter.index_add, _scatter.index_copy, _scatter.index_fill
     index_put, index_reduce, masked_scatter = _scatter.index_put, _scatter.index_reduce, _scatter.masked_scatter
     put, take, take_along_dim = _scatter.put, _scatter.take, _scatter.take_along_dim
+
+    def polygamma(self, n: int) -> Tensor:
+        """`polygamma(n, self)`. **Raises** as that.
+
+        >>> import pyautograd
+        >>> pyautograd.tensor([1.0, 2.0]).polygamma(1)
+        tensor([1.6449, 0.6449])
+        """
+        return E.polygamma(n, self)
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """The element where the condition holds, else `other`; all three broadcast.

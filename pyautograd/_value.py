@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyautograd import _core, _ops
 from pyautograd._core import apply
-from pyautograd._elementwise import gelu
+from pyautograd._elementwise import gelu, polygamma
 from pyautograd._generated import ValueMethods
 from pyautograd._install import install_methods
 from pyautograd._tensor import state_of
@@ -113,6 +113,15 @@ class Value(ValueMethods):
         0.3457
         """
         return gelu(self, approximate)  # type: ignore[arg-type, return-value]
+
+    def polygamma(self, n: int) -> Value:
+        """Derivative n + 1 of ln Gamma(a). **Raises** ValueError for a negative n, TypeError for what is no int.
+
+        >>> from pyautograd.scalar import Value
+        >>> round(Value(1.0).polygamma(1).data, 4)
+        1.6449
+        """
+        return polygamma(n, self)  # type: ignore[arg-type, return-value]
 
     def clamp(self, min: float = float("-inf"), max: float = float("inf")) -> Value:
         """min(max(a, min), max); the gradient passes within the bounds, these included.

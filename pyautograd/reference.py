@@ -804,6 +804,137 @@ _logaddexp = _of_two(
     lambda g, a, b, y: g * _logistic(b - a),
 )
 _erfc = _of_one("erfc", math.erfc, lambda g, a, y: -(g * (1.1283791670955126 * math.exp(-(a * a)))))  # 2 / sqrt(pi)
+_xlogy = _of_two(
+    "xlogy",
+    lambda a, b: 0.0 if a == 0.0 and b == b else a * _ln(b),
+    lambda g, a, b, y: 0.0 if a == 0.0 and b <= 0.0 else g * _ln(b),
+    lambda g, a, b, y: _divide(g * a, b),
+)
+_copysign = _of_two(
+    "copysign", math.copysign, lambda g, a, b, y: g * (_sign_of(a) * _sign_of(y)), lambda g, a, b, y: 0.0
+)
+_floor_divide = _of_two(
+    "floor_divide", lambda a, b: _floored(a, b), lambda g, a, b, y: 0.0, lambda g, a, b, y: 0.0, "//"
+)
+_remainder = _of_two(
+    "remainder", lambda a, b: _rest(a, b), lambda g, a, b, y: g, lambda g, a, b, y: -(g * _floored(a, b)), "%"
+)
+_fmod = _of_two(
+    "fmod",
+    lambda a, b: _or_nan(math.fmod, a, b),
+    lambda g, a, b, y: g,
+    lambda g, a, b, y: -(g * _whole(math.trunc, _divide(a, b))),
+)
+
+
+def _floored(a: float, b: float) -> float:
+    """The whole quotient, towards -inf."""
+    if b == 0.0:
+        return _divide(a, b)
+    rest = _or_nan(math.fmod, a, b)
+    quotient = (a - rest) / b - float(rest != 0.0 and (rest < 0.0) != (b < 0.0))
+    return math.copysign(0.0, a / b) if quotient == 0.0 else _whole(round, quotient)
+
+
+def _rest(a: float, b: float) -> float:
+    """What a whole quotient leaves, with the sign of the divisor."""
+    rest = _or_nan(math.fmod, a, b)
+    return rest + b if rest != 0.0 and (rest < 0.0) != (b < 0.0) else rest
+
+
+def _inverse_erf(x: float) -> float:
+    """Giles' approximation (2010), and steps of Halley's method."""
+    a = abs(x)
+    if not a < 1.0:
+        return math.copysign(math.inf, x) if a == 1.0 else math.nan
+    w = -math.log((1.0 - a) * (1.0 + a))
+    is_tail = w >= 5.0
+    if not is_tail:
+        w -= 2.5
+        p = [2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503]
+        p += [-0.00417768164, 0.246640727, 1.50140941]
+    else:
+        w = math.sqrt(w) - 3.0
+        p = [-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613]
+        p += [0.00943887047, 1.00167406, 2.83297682]
+    y = _polynomial(p, w) * a
+    for _ in range(5 if is_tail else 2):
+        error = math.erf(y) - a if a < 0.5 else (1.0 - a) - math.erfc(y)
+        step = error / (1.1283791670955126 * math.exp(-(y * y)))  # 2 / sqrt(pi)
+        y -= step / (1.0 + y * step)
+    return math.copysign(y, x)
+
+
+_erfinv = _of_one("erfinv", _inverse_erf, lambda g, a, y: g * (0.886226925452758 * _e_to(y * y)))  # sqrt(pi) / 2
+
+
+def _digamma_of(x: float) -> float:
+    """Up to 10 by its recurrence, from there by its asymptotic series; left of 0 by reflection."""
+    if x == 0.0:
+        return math.copysign(math.inf, -x)
+    result = 0.0
+    if x < 0.0:
+        whole = _whole(round, x)
+        if x == whole:
+            return math.nan
+        result = -(3.141592653589793 / math.tan(3.141592653589793 * (x - whole)))
+        x = 1.0 - x
+    while x < 10.0:
+        result -= 1.0 / x
+        x += 1.0
+    z = _divide(1.0, x * x)
+    return result + (_ln(x) - _divide(0.5, x) - z * _polynomial(_DIGAMMA, z))
+
+
+_DIGAMMA = [
+    8.33333333333333333333e-2,
+    -2.10927960927960927961e-2,
+    7.57575757575757575758e-3,
+    -4.16666666666666666667e-3,
+]
+_DIGAMMA += [3.96825396825396825397e-3, -8.33333333333333333333e-3, 8.33333333333333333333e-2]
+
+
+def _zeta(s: float, x: float) -> float:
+    """The sum of (x + k)^-s over k >= 0, for x > 0: by its terms up to 10, from there by Euler and Maclaurin."""
+    sum = 0.0
+    while x < 10.0:
+        sum += _pow_of(x, -s)
+        x += 1.0
+    power, factor = _pow_of(x, -s), s
+    sum += _pow_of(x, 1.0 - s) / (s - 1.0) + 0.5 * power
+    for k, coefficient in enumerate(_BERNOULLI):
+        power /= x
+        sum += coefficient * factor * power
+        factor *= (s + (2 * k + 1)) * (s + (2 * k + 2))
+        power /= x
+    return sum
+
+
+_BERNOULLI = [8.333333333333333e-2, -1.388888888888889e-3, 3.306878306878307e-5, -8.267195767195767e-7]  # B(2k) / (2k)!
+_BERNOULLI += [2.08767569878681e-8, -5.284190138687493e-10, 1.338253653068468e-11, -3.389680296322583e-13]
+_BERNOULLI += [8.586062056277845e-15, -2.174868698558062e-16]
+
+
+def _polygamma_of(x: float, n: float) -> float:
+    """(-1)^(n+1) n! zeta(n + 1, x), n a whole number."""
+    if n == 0.0:
+        return _digamma_of(x)
+    s, sign, whole = n + 1.0, 1.0 if math.fmod(n, 2.0) == 1.0 else -1.0, _whole(math.floor, x)
+    if x <= 0.0 and x == whole:
+        return sign * math.inf
+    factorial = math.prod(map(float, range(2, min(int(n), 171) + 1)))
+    if x > 0.0:
+        return sign * (factorial * _zeta(s, x))
+    left = _zeta(s, whole + 1.0 - x) - _zeta(s, 1.0 - x)
+    return sign * (factorial * (_zeta(s, x - whole) + sign * left))
+
+
+_lgamma = _of_one(
+    "lgamma", lambda a: _or_nan(math.lgamma, a) if a > 0.0 or a % 1.0 else math.inf, lambda g, a, y: g * _digamma_of(a)
+)
+_digamma = _of_one("digamma", _digamma_of, lambda g, a, y: g * _polygamma_of(a, 1.0))
+_polygamma = _of_one("polygamma", _polygamma_of, lambda g, a, y, n: g * _polygamma_of(a, n + 1.0), n=0.0)
 
 _hardtanh = _of_one(
     "hardtanh",
@@ -977,6 +1108,13 @@ def _or_inf(function: Callable[[float], float], x: float) -> float:
         return -math.inf if function is math.sinh and x < 0.0 else math.inf
 
 
+def _polynomial(coefficients: Sequence[float], x: float) -> float:
+    y = 0.0
+    for coefficient in coefficients:
+        y = coefficient + y * x
+    return y
+
+
 def _softplus_of(x: float) -> float:
     return _larger(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
@@ -1090,6 +1228,8 @@ class Value(_Node):
     silu, softplus, gelu, gelu_tanh = _silu, _softplus, _gelu, _gelu_tanh
     trunc, exp2, log2, log10, erfc = _trunc, _exp2, _log2, _log10, _erfc
     tan, asin, acos, atan, atan2, hypot, logaddexp = _tan, _asin, _acos, _atan, _atan2, _hypot, _logaddexp
+    xlogy, copysign, floor_divide, remainder, fmod = _xlogy, _copysign, _floor_divide, _remainder, _fmod
+    erfinv, lgamma, digamma, polygamma = _erfinv, _lgamma, _digamma, _polygamma
     sinh, cosh, asinh, acosh, atanh = _sinh, _cosh, _asinh, _acosh, _atanh
     hardtanh, hardsigmoid, hardswish, hardshrink = _hardtanh, _hardsigmoid, _hardswish, _hardshrink
     softshrink, tanhshrink, softsign, selu, celu, mish = _softshrink, _tanhshrink, _softsign, _selu, _celu, _mish

@@ -61,10 +61,11 @@ LEFT_OUT = {
     "set_num_threads",  # takes any positive number
     "Value.__init_subclass__", "Value.__subclasshook__",
 }  # fmt: skip
-OPERATORS = """__abs__ __add__ __and__ __bool__ __call__ __contains__ __deepcopy__ __eq__ __float__ __format__ __ge__
-__getitem__ __gt__ __iadd__ __imul__ __index__ __int__ __invert__ __isub__ __iter__ __itruediv__ __le__ __len__ __lt__
-__matmul__ __mul__ __ne__ __neg__ __or__ __pow__ __radd__ __repr__ __rmatmul__ __rmul__ __rpow__ __rsub__ __rtruediv__
-__setitem__ __sub__ __truediv__ __xor__""".split()  # noqa: SIM905
+OPERATORS = """__abs__ __add__ __and__ __bool__ __call__ __contains__ __deepcopy__ __divmod__
+__eq__ __float__ __floordiv__ __format__ __ge__ __getitem__ __gt__ __iadd__ __imul__ __index__
+__int__ __invert__ __isub__ __iter__ __itruediv__ __le__ __len__ __lshift__ __lt__ __matmul__
+__mod__ __mul__ __ne__ __neg__ __or__ __pow__ __radd__ __repr__ __rmatmul__ __rmul__ __rpow__
+__rshift__ __rsub__ __rtruediv__ __setitem__ __sub__ __truediv__ __xor__""".split()  # noqa: SIM905
 
 
 class Evil:

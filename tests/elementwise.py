@@ -11,7 +11,7 @@ ROWS = {row.name: row for row in _ops.table.values() if row.family == "elementwi
 # Other numbers than the defaults, or for rows that have none
 PARAMETERS = {
     "power": (3.0,), "leaky_relu": (0.1,), "elu": (1.5,), "softplus": (1.2, 20.0), "clamp": (-0.7, 0.9),
-    "huber": (0.8,), "hinge": (1.0,),
+    "huber": (0.8,), "hinge": (1.0,), "polygamma": (2.0,),
 }  # fmt: skip
 
 # Where a row is defined and smooth, if that is not everywhere
@@ -19,7 +19,8 @@ DOMAINS = {
     "log": (0.1, 3.0), "log1p": (-0.8, 3.0), "sqrt": (0.1, 3.0), "reciprocal": (0.3, 3.0), "div": (0.3, 3.0),
     "pow": (0.3, 3.0), "bce": (0.1, 0.9), "log2": (0.1, 3.0), "log10": (0.1, 3.0), "tan": (-1.2, 1.2),
     "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0), "atanh": (-0.9, 0.9), "atan2": (0.3, 3.0),
-    "hypot": (0.3, 3.0),
+    "hypot": (0.3, 3.0), "remainder": (0.3, 3.0), "fmod": (0.3, 3.0), "floor_divide": (0.3, 3.0), "erfinv": (-0.9, 0.9),
+    "lgamma": (0.3, 3.0), "digamma": (0.3, 3.0), "polygamma": (0.3, 3.0), "xlogy": (0.3, 3.0), "copysign": (0.3, 3.0),
 }  # fmt: skip
 
 

@@ -125,7 +125,8 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
                "%s: takes bool and integers, not %s, shape %s", info->name, pa_dtype_name(dtype),
                pa_shape_text(spec->ndim, spec->shape));
     bool numbers = are_numbers(call->n, call->in), has_bool = dtype == PA_BOOL && !numbers;
-    bool counts = (info->family == PA_ELEMENTWISE && !skip) || call->op == PA_OP_bitwise_not;
+    bool counts =
+        (info->family == PA_ELEMENTWISE && !skip) || call->op == PA_OP_bitwise_not || info->lowest == PA_UINT8;
     if (dtype == PA_BOOL && numbers && counts) dtype = PA_INT64; /* as True + True and ~True */
     for (int i = 0; call->op == PA_OP_sub && !numbers && i < call->n; i++)
         has_bool = has_bool || call->in[i]->dtype == PA_BOOL;
@@ -217,9 +218,29 @@ static pa_status forward_narrow(pa_node *node, pa_dtype dtype) {
     return PA_OK;
 }
 
+/* Integers are not divided by zero. */
+static pa_status refuse_zeros(const pa_node *node) {
+    enum { BLOCK = 256 };
+    const pa_node *divisor = pa_node_parent(node, 1);
+    int64_t block[BLOCK];
+    pa_stream stream;
+    pa_stream_open_node(&stream, divisor, divisor);
+    for (int64_t left = pa_node_numel(node) > 0 ? pa_node_numel(divisor) : 0, n; left > 0; left -= n) {
+        n = left < BLOCK ? left : BLOCK;
+        pa_stream_read(&stream, PA_INT64, (char *)block, n);
+        for (int64_t i = 0; i < n; i++)
+            PA_FAIL_IF(block[i] == 0, PA_RUNTIME, "%s: integers of shape %s are divided by zero",
+                       pa_op_table[node->op].name, pa_node_shape_text(pa_node_parent(node, 0)));
+    }
+    return PA_OK;
+}
+
 pa_status pa_elementwise_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_dtype dtype = (pa_dtype)node->array->ints[0];
-    if (pa_dtype_is_narrow(dtype)) return forward_narrow(node, dtype);
+    if (!pa_dtype_is_float(dtype)) {
+        if (pa_op_table[node->op].effects & MAY_FAIL) PA_TRY(refuse_zeros(node));
+        if (pa_dtype_is_narrow(dtype)) return forward_narrow(node, dtype);
+    }
     pa_map_fn *loop = pa_k->forward[node->op][dtype];
     const double *params = node->array->params;
     int64_t numel = pa_node_numel(node);

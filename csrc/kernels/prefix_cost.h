@@ -47,6 +47,7 @@
 #define SOFTPLUS(x) (SOFTPLUS_TAIL(x) + 2)
 #define GELU_INNER(x) ((x) + 5)
 #define TRUNC COST_1
+#define COPYSIGN COST_2
 
 /* libm's, a number at a time: a padded group would compute its zeros too */
 #define EXP2 COST_1
@@ -62,5 +63,12 @@
 #define ACOSH COST_1
 #define ATANH COST_1
 #define ERFC COST_1
+#define ERFINV COST_1
+#define LGAMMA COST_1
+#define DIGAMMA COST_1
+#define POLYGAMMA COST_2
+#define FMOD COST_2
+#define REMAINDER COST_2
+#define FLOOR_DIVIDE COST_2
 #define ATAN2 COST_2
 #define HYPOT COST_2

@@ -1,5 +1,6 @@
 /* The prefix macros of ops.def over double, with libm: for 0-d Values and for float64 loops. prefix_none.h takes them
    back. */
+#include "special.h"
 #include "vecmath.h"
 
 #define NUMBER(x) ((double)(x))
@@ -40,5 +41,13 @@
 #define ACOSH(x) acosh(x)
 #define ATANH(x) atanh(x)
 #define ERFC(x) erfc(x)
+#define ERFINV(x) pa_erfinv(x)
+#define LGAMMA(x) lgamma(x)
+#define DIGAMMA(x) pa_digamma(x)
+#define POLYGAMMA(n, x) pa_polygamma(n, x)
+#define COPYSIGN(x, y) pa_copysign_f64(x, y)
+#define FMOD(x, y) fmod(x, y)
+#define REMAINDER(x, y) pa_remainder_f64(x, y)
+#define FLOOR_DIVIDE(x, y) pa_floor_divide_f64(x, y)
 #define ATAN2(x, y) atan2(x, y)
 #define HYPOT(x, y) hypot(x, y)

@@ -2,6 +2,7 @@
 
    POWER, SIN and COS read `easy`, a bool in scope that is a constant where it stands: the exponent is a constant, no
    angle is beyond PA_TRIG_BOUND_F32 (elementwise.inc sees to it). */
+#include "special.h"
 #include "vecmath.h"
 
 #define NUMBER(x) ((float)(x))
@@ -29,6 +30,9 @@
 #define SIGMOID(x) pa_sigmoidf(x)
 #define TANH(x) pa_tanhf(x)
 #define TRUNC(x) pa_trunc_f32(x)
+#define COPYSIGN(x, y) pa_copysign_f32(x, y)
+#define REMAINDER(x, y) pa_remainder_f32(x, y)
+#define FLOOR_DIVIDE(x, y) pa_floor_divide_f32(x, y)
 
 /* Of the rare functions: libm's, rounded once. */
 #define EXP2(x) ((float)exp2((double)(x)))
@@ -44,5 +48,10 @@
 #define ACOSH(x) ((float)acosh((double)(x)))
 #define ATANH(x) ((float)atanh((double)(x)))
 #define ERFC(x) ((float)erfc((double)(x)))
+#define ERFINV(x) ((float)pa_erfinv((double)(x)))
+#define LGAMMA(x) ((float)lgamma((double)(x)))
+#define DIGAMMA(x) ((float)pa_digamma((double)(x)))
+#define POLYGAMMA(n, x) ((float)pa_polygamma((double)(n), (double)(x)))
+#define FMOD(x, y) ((float)fmod((double)(x), (double)(y)))
 #define ATAN2(x, y) ((float)atan2((double)(x), (double)(y)))
 #define HYPOT(x, y) ((float)hypot((double)(x), (double)(y)))

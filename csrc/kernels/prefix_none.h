@@ -40,6 +40,17 @@
 #undef ACOSH
 #undef ATANH
 #undef ERFC
+#undef ERFINV
+#undef LGAMMA
+#undef DIGAMMA
+#undef POLYGAMMA
+#undef COPYSIGN
+#undef FMOD
+#undef REMAINDER
+#undef FLOOR_DIVIDE
+#undef SHIFT_LEFT
+#undef SHIFT_RIGHT
+#undef GCD
 #undef ATAN2
 #undef HYPOT
 #undef SELECT

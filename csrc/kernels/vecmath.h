@@ -82,6 +82,27 @@ PA_MATH int64_t pa_shift_left_i64(int64_t x, int64_t n) {
 }
 PA_MATH int64_t pa_shift_right_i64(int64_t x, int64_t n) { return x >> ((uint64_t)n < 64 ? n & 63 : 63); }
 
+/* Whole divisions; of what has no quotient, which callers refuse, 0. The smallest number by -1 wraps around. */
+PA_MATH int64_t pa_fmod_i64(int64_t x, int64_t y) { return y == 0 || y == -1 ? 0 : x % y; }
+PA_MATH int64_t pa_remainder_i64(int64_t x, int64_t y) {
+    int64_t rest = pa_fmod_i64(x, y);
+    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+}
+PA_MATH int64_t pa_floor_divide_i64(int64_t x, int64_t y) {
+    if (y == 0) return 0;
+    if (y == -1) return (int64_t)(0 - (uint64_t)x);
+    return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+PA_MATH int64_t pa_gcd_i64(int64_t x, int64_t y) {
+    uint64_t a = x < 0 ? 0 - (uint64_t)x : (uint64_t)x, b = y < 0 ? 0 - (uint64_t)y : (uint64_t)y;
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return (int64_t)a;
+}
+
 /* One instruction, and NaN passes. */
 PA_MATH float pa_at_most_f32(float x, float bound) { return bound < x ? bound : x; }
 

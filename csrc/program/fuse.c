@@ -25,6 +25,7 @@ static void make_map(const pa_program *p, pa_instruction *i) {
     if (pa_op_table[node->op].family == PA_WHOLE) return;
     pa_dtype dtype = (pa_dtype)node->array->ints[0];
     if (pa_dtype_is_narrow(dtype)) return;
+    if (!pa_dtype_is_float(dtype) && pa_op_table[node->op].effects & MAY_FAIL) return;
     for (int k = 0; k < node->n_parents; k++)
         if (!is_direct(pa_node_parent(node, k), node, dtype)) return;
     i->kind = PA_DO_MAP;

@@ -290,11 +290,30 @@ static PyObject *slot_index(PyObject *self) {
     return slot_int(self);
 }
 
-/* Tensors have no // and %; a traced scalar says what to write instead. */
-static PyObject *slot_whole_division(PyObject *left, PyObject *right) {
+static bool is_tensor(PyObject *object) {
+    return pa_is_handle(object) && !pa_is_value(object) && !pa_is_traced_scalar(object);
+}
+
+/* Values have none of these; neither has a traced scalar alone, which says what to write instead. */
+static PyObject *tensor_binary(pa_op op, PyObject *left, PyObject *right) {
+    if (is_tensor(left) || is_tensor(right)) return binary_general(op, left, right);
     PyObject *number = pa_is_traced_scalar(left) ? left : right;
-    pa_status status = pa_is_traced_scalar(number) ? pa_record_refuse_read(pa_handle_node(number), "// or %") : PA_OK;
-    return status == PA_OK ? Py_NewRef(Py_NotImplemented) : pa_raise(status);
+    if (!pa_is_traced_scalar(number)) return Py_NewRef(Py_NotImplemented);
+    return pa_raise(pa_record_refuse_read(pa_handle_node(number), "// or %"));
+}
+
+static PyObject *slot_floor_divide(PyObject *l, PyObject *r) { return tensor_binary(PA_OP_floor_divide, l, r); }
+static PyObject *slot_remainder(PyObject *l, PyObject *r) { return tensor_binary(PA_OP_remainder, l, r); }
+static PyObject *slot_ifloor_divide(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_floor_divide, l, r); }
+static PyObject *slot_iremainder(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_remainder, l, r); }
+
+static PyObject *slot_divmod(PyObject *left, PyObject *right) {
+    PyObject *quotient = slot_floor_divide(left, right);
+    if (quotient == NULL || quotient == Py_NotImplemented) return quotient;
+    PyObject *rest = slot_remainder(left, right), *both = rest == NULL ? NULL : PyTuple_Pack(2, quotient, rest);
+    Py_DECREF(quotient);
+    Py_XDECREF(rest);
+    return both;
 }
 
 const PyType_Slot pa_operator_slots[] = {
@@ -304,9 +323,9 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_subtract, slot_subtract},
     {Py_nb_multiply, slot_multiply},
     {Py_nb_true_divide, slot_divide},
-    {Py_nb_floor_divide, slot_whole_division},
-    {Py_nb_remainder, slot_whole_division},
-    {Py_nb_divmod, slot_whole_division},
+    {Py_nb_floor_divide, slot_floor_divide},
+    {Py_nb_remainder, slot_remainder},
+    {Py_nb_divmod, slot_divmod},
     {Py_nb_power, slot_power},
     {Py_nb_matrix_multiply, slot_matmul},
     {Py_nb_lshift, slot_left_shift},
@@ -326,6 +345,8 @@ const PyType_Slot pa_operator_slots[] = {
     {Py_nb_inplace_subtract, slot_isubtract},
     {Py_nb_inplace_multiply, slot_imultiply},
     {Py_nb_inplace_true_divide, slot_idivide},
+    {Py_nb_inplace_floor_divide, slot_ifloor_divide},
+    {Py_nb_inplace_remainder, slot_iremainder},
     {Py_nb_inplace_power, slot_ipower},
     {Py_nb_inplace_lshift, slot_ileft_shift},
     {Py_nb_inplace_rshift, slot_iright_shift},

@@ -48,6 +48,7 @@ OPTIONS: dict[str, list[Any]] = {
     "approximate": ["tanh"], "alpha": [2.0], "p": [1, 0.3, float("inf"), 1.0], "diagonal": [1], "equal_nan": [True],
     "padding_idx": [0], "training": [True], "momentum": [None, 0.3], "affine": [False], "bias": [False],
     "track_running_stats": [False], "negative_slope": [0.3], "threshold": [0.5], "elementwise_affine": [False],
+    "rounding_mode": ["trunc", "floor"],
     "min": [0.3], "max": [0.4], "a": [0.5], "b": [2.0], "steps": [3], "requires_grad": [True], "std": [2.0],
     "gain": [2.0], "mode": ["fan_out"], "pos_weight": [pa.tensor([2.0, 0.5])], "weight": [pa.tensor([0.25, 0.75])],
     "eps": [0.1], "norm_type": [1.0, float("inf")], "copy": [True], "rtol": [0.5], "num_classes": [3],
@@ -109,6 +110,11 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         "masked_scatter": [(matrix(), positions().bool(), probabilities())],
         "put": [(matrix(), classes(), pa.ones(2)), (matrix(), classes(), pa.ones(2), True)],
         "take_along_dim": [(matrix(), positions(), 1), (matrix(), classes())],
+        **{name: [(classes() + 5, classes())] for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")},
+        **{name: [(classes(), 2)]
+           for name in ("bitwise_left_shift", "bitwise_right_shift", "__lshift__", "__rshift__")},
+        "bitwise_not": [(classes(),)], "floor_divide": [(matrix(), 0.3), (classes(), 2), (classes(), classes() + 1)],
+        "remainder": [(matrix(), 0.3), (classes(), 2)], "fmod": [(matrix(), 0.3), (classes(), 2)],
         "max": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "min": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "histc": [(matrix(), 4, 0.2, 0.9)],
@@ -446,7 +452,7 @@ def test_a_method_of_values_is_compiled_as_it_is_called(name: str) -> None:
         try:
             result = getattr(a, name)()
         except TypeError:
-            result = getattr(a, name)(b)
+            result = getattr(a, name)(2 if name == "polygamma" else b)
         if isinstance(result, Value) and not result.is_leaf:
             result.backward()
         number = result.data if isinstance(result, Value) else result

@@ -3,6 +3,7 @@
 import bisect
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,10 @@ def power(a: int, n: int) -> int:
     return pow(a, n, 2**64)
 
 
+def not_zero(b: Any) -> Any:
+    return b + (b == 0)
+
+
 Function = Callable[..., Any]
 ONE: dict[str, tuple[Function, Function]] = {
     "neg": (lambda a: -a, lambda a: -a),
@@ -59,6 +64,10 @@ TWO: dict[str, tuple[Function, Function]] = {
     "bitwise_xor": (operator.xor, operator.xor),
     "bitwise_left_shift": (operator.lshift, lambda a, n: a << n if n in range(64) else 0),
     "bitwise_right_shift": (operator.rshift, lambda a, n: a >> (n if n in range(64) else 63)),
+    "floor_divide": (lambda a, b: a // not_zero(b), lambda a, b: a // not_zero(b)),
+    "remainder": (lambda a, b: a % not_zero(b), lambda a, b: a % not_zero(b)),
+    "fmod": (lambda a, b: pa.fmod(a, not_zero(b)), lambda a, b: abs(a) % abs(not_zero(b)) * (-1 if a < 0 else 1)),
+    "gcd": (pa.gcd, math.gcd),
     **{name: (getattr(operator, name), getattr(operator, name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
 }
 

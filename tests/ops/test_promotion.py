@@ -18,7 +18,10 @@ NUMBERS = {"bool": True, "int64": 3, "float32": 1.5}
 OPERANDS = [*itertools.product(DTYPES, ("dims", "0-d")), *((dtype, "number") for dtype in NUMBERS)]
 # The rows by what they do to integers and bools; all others compute them in the default float.
 KEEPS_BOOLS = {"add", "mul", "maximum", "minimum", "sign", "where"}
-KEEPS_INTEGERS = {"sub", "neg", "abs", "square", "pow", "floor", "ceil", "round", "trunc", "relu"}
+KEEPS_INTEGERS = {
+    "sub", "neg", "abs", "square", "pow", "floor", "ceil", "round", "trunc", "relu", "floor_divide", "remainder",
+    "fmod", "bitwise_left_shift", "bitwise_right_shift", "gcd",
+}  # fmt: skip
 Operand = tuple[str, str]
 
 
@@ -48,7 +51,7 @@ def expected(name: str, *operands: Operand) -> str | None:
         return None
     family = _ops.table[name].family
     if family == "logic":
-        return None if CATEGORY[dtype] == 2 or (dtype == "bool" and "shift" in name) else dtype
+        return None if CATEGORY[dtype] == 2 or (dtype == "bool" and name in KEEPS_INTEGERS) else dtype
     if family == "comparison":
         return "bool"
     if name in KEEPS_INTEGERS:

@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch")
 TF = torch.nn.functional
 
 EDGES = [
-    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 2.0, -2.0, 0.3, -6.7, 20.0, -20.0, 100.0, -100.0, 800.0, -800.0, 1e-15,
-    -1e-15, 1e30, -1e30, math.inf, -math.inf, math.nan,
+    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 2.0, -2.0, 0.3, -6.7, 20.0, -20.0, 100.0, -100.0, 800.0, -800.0, 1e-8,
+    -1e-8, 1e15, -1e15, math.inf, -math.inf, math.nan,
 ]  # fmt: skip
 
 # By name in both namespaces, with further arguments
-MATHS_OF_ONE = """trunc exp2 log2 log10 tan asin acos atan sinh cosh asinh acosh atanh erfc""".split()  # noqa: SIM905
-MATHS_OF_TWO = """atan2 hypot logaddexp""".split()  # noqa: SIM905
+MATHS_OF_ONE = """trunc exp2 log2 log10 tan asin acos atan sinh cosh asinh acosh atanh erfc erfinv lgamma""".split()  # noqa: SIM905
+MATHS_OF_TWO = """atan2 hypot logaddexp remainder fmod xlogy""".split()  # noqa: SIM905
 ACTIVATIONS = [
     ("hardtanh", ()), ("hardtanh", (-2.0, 0.3)), ("hardsigmoid", ()), ("hardswish", ()), ("hardshrink", ()),
     ("hardshrink", (0.7,)), ("softshrink", ()), ("softshrink", (0.7,)), ("tanhshrink", ()), ("softsign", ()),
@@ -66,3 +66,41 @@ def test_activations_are_pytorchs(name, arguments, dtype, rtol) -> None:
     loose, atol = OTHERWISE.get(name, (1e-8 if name == "celu" else 0.0, 0.0))
     finite = np.isfinite(EDGES) if name == "softsign" else slice(None)
     compared(call(F), call(TF), [np.array(EDGES, dtype)], max(rtol, loose), max(atol, 1e-40), finite)
+
+
+WHOLE = [7, -7, 5, -5, 2**62, -(2**63), 1, -1, 0]
+
+
+@pytest.mark.parametrize("mode", ["floor", "trunc"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int32])
+def test_rounded_quotients_are_pytorchs(mode, dtype) -> None:
+    numbers = [x for x in EDGES if math.isfinite(x)] if np.dtype(dtype).kind == "f" else [x % 1000 - 500 for x in WHOLE]
+    a, b = np.repeat(np.array(numbers, dtype), len(numbers)), np.tile(np.array(numbers, dtype), len(numbers))
+    a, b = a[b != 0], b[b != 0]
+    out = pa.div(pa.tensor(a), pa.tensor(b), rounding_mode=mode)
+    expected = torch.div(torch.tensor(a), torch.tensor(b), rounding_mode=mode)
+    assert str(out.dtype).split(".")[-1] == str(expected.dtype).split(".")[-1]
+    np.testing.assert_allclose(out.numpy(), expected.numpy(), rtol=1e-6 if dtype is np.float32 else 1e-12)
+
+
+def test_integers_are_divided_and_shifted_as_pytorchs() -> None:
+    a, b = np.repeat(WHOLE, len(WHOLE)), np.tile(WHOLE, len(WHOLE))
+    for name in ("bitwise_left_shift", "bitwise_right_shift"):
+        assert (
+            getattr(pa, name)(pa.tensor(a), pa.tensor(b)).tolist()
+            == getattr(torch, name)(torch.tensor(a), torch.tensor(b)).tolist()
+        ), name
+    a, b = a[(b != 0) & (b != -1)], b[(b != 0) & (b != -1)]  # the smallest number by -1 stops a processor
+    a, b = a[(a > -(2**63)) & (b > -(2**63))], b[(a > -(2**63)) & (b > -(2**63))]
+    for name in ("remainder", "fmod", "floor_divide", "gcd"):
+        assert (
+            getattr(pa, name)(pa.tensor(a), pa.tensor(b)).tolist()
+            == getattr(torch, name)(torch.tensor(a), torch.tensor(b)).tolist()
+        ), name
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_polygamma_is_pytorchs(n) -> None:
+    x = np.array([0.1, 0.5, 1.3, 2.0, 7.7, 30.0, -0.4, -3.3])
+    rtol = 1e-8 if n < 2 else 1e-12  # the trigamma function of PyTorch has no more
+    compared(lambda t: pa.polygamma(n, t), lambda t: torch.polygamma(n, t), [x], rtol, 0.0)

@@ -18,9 +18,9 @@ OPERATORS_OF_TENSORS = {
     *(
         f"__{side}{name}__"
         for side in ("", "r")
-        for name in ("and", "or", "xor", "lshift", "rshift", "matmul", "floordiv", "mod", "divmod")
+        for name in ("and", "or", "xor", "matmul", "floordiv", "mod", "divmod", "lshift", "rshift")
     ),
-    *(f"__i{name}__" for name in ("and", "or", "xor", "lshift", "rshift", "pow")),
+    *(f"__i{name}__" for name in ("and", "or", "xor", "pow", "floordiv", "mod", "lshift", "rshift")),
     *("__invert__", "__index__", "__bool__", "__iadd__", "__isub__", "__imul__", "__itruediv__"),
 }
 # What a class statement leaves, of CPython 3.13 too, and a note of copyreg's
