@@ -50,6 +50,15 @@ EXPRESSIONS = table(r"""
 1 |X|   |      | {X} - {X}.mean(0)
 1 |X|   |      | F.leaky_relu({X}, 0.125)
 1 |X| 13|      | F.dropout({X}, 0.25)
+.5|X|   |      | {X}.cumsum(0)
+.5|X|   |      | {X}.sort(1).values
+.5|X|   |      | {X}.flip(0)
+.5|X|   |      | F.gelu({X})
+.5|X|   |      | {X}.sinh().clamp(-3, 3)
+.5|V|   |      | {X}.norm(dim=0)
+.5|V|   |      | {X}.median(0).values
+.5|W|   |      | ({W} @ {W}).tril()
+.5|S|   |      | {X}.logsumexp((0, 1))
 2 |X|   |net   | net({X})
 2 |V|   |      | {V} * {V}
 2 |V|   |      | {V} + {S}
@@ -147,8 +156,10 @@ STATEMENTS = table(r"""
 2 |X|10    |      | {new} = {X}.detach()
 1 |V|10    |      | {new} = {V}.detach().requires_grad_()
 1 |v|10    |      | with pa.no_grad():\n {new} = {v}
+1 |W|10    |psT   | {new} = pa.autograd.grad(({X} @ w).tanh().sum() + {S} * w.sum(), w, create_graph=True)[0]
+1 |v|10    |psv   | {new} = pa.autograd.grad(({v} * p0).tanh(), p0, create_graph=True)[0]
 1 |v|10    |      | {new} = ({v}).detach()
-1 |v|10    |      | {new} = cube({v}.tanh())
+1 |v|10    |      | {new} = tripled({v}.tanh())
 1 |S|6     |sched | {new} = {S} * sched.get_last_lr()[0]
 1 |S|6     |optT  | {new} = {S} * opt.param_groups[0]['lr']
 1 |S|8     |sched | {new} = {S} * (sched.last_epoch + 1)
@@ -177,6 +188,7 @@ TRAINING = table(r"""
 2||2|psT| loss.backward()
 1||6|optT| opt.zero_grad(); loss.backward()\nwith pa.no_grad():\n for p in ps: p -= opt.param_groups[0]['lr'] * p.grad
 1||10|psT| for p, g in zip(ps, pa.autograd.grad(loss, ps)): p.data.sub_(g * {f})
+1||10|psT| gs = pa.autograd.grad(loss, ps, create_graph=True)\nsum([(g * g).sum() for g in gs]).backward()
 2||2|emaT| opt.zero_grad(); loss.backward(); opt.step()\nfor e, p in zip(ema, ps): e.mul_(.9).add_(p.detach() * .1)
 1||4|emaT| opt.zero_grad(); loss.backward()\nfor i, p in enumerate(ps): ema[i] = .9 * ema[i] + .1 * p.detach()
 3||2|psv| for p in ps: p.grad = 0.0\nloss.backward()\nfor p in ps: p.data -= {f} * p.grad
@@ -252,6 +264,8 @@ ARGUMENTS = [
     (0.2, "T", "h", "V:h['h']", ["hd"], ["{'h': data({n}, N)}", "{'h': {=V}}"]),
     (0.2, "T", "many", "V:many[0] V:many[1]", ["[data({n}, N), data({n}, N)]"],
      ["[hd['h'], hd['h']]", "(data({n}, N), data({n}, N))"]),
+    (0.2, "T", "batch", "V:batch.h f:batch.rate", ["Batch(data({n}, N), {k})"],
+     ["Batch({=V}, 0.5)", "Frozen(data({n}, N), {k})"]),
     (0.4, "Tv", "lr", "f:lr", ["{k}"], ["0.375"]),
     (0.2, "Tv", "flag", "", ["True"], ["False", "2"]),
     (0.5, "v", "u", "f:u", ["{k}"], ["1.0"]),
@@ -261,7 +275,8 @@ ARGUMENTS = [
     (0.6, "v", "col", "T:col", ["data({n}, B)"], ["rows({n}, B)", "data({n}, 2)"]),
 ]  # fmt: skip
 
-COLUMNS = {"x": "data({n}, 12, N)", "y": "data({n}, 12, N)", "t": "classes({n}, 12, N)", "col": "data({n}, 12)"}
+# With so many rows, {r}: of a training by `run`, or of a call of a step with a free batch axis
+COLUMNS = {"x": "data({n}, {r}, N)", "y": "data({n}, {r}, N)", "t": "classes({n}, {r}, N)", "col": "data({n}, {r})"}
 
 # Between calls
 CHANGES = table(r"""
@@ -315,6 +330,7 @@ CHANGES = table(r"""
 """)
 AROUND = [
     (10, "", "{}"), (0.2, "10", "with pa.autograd.detect_anomaly(): {}"),
+    (0.3, "13", "in_thread(lambda: (pa.manual_seed(3), {}))"),
     (0.2, "10", "with pa.no_grad(): {}"), (0.1, "10", "with pa.inference_mode(): {}"),
 ]  # fmt: skip
 TENSORS = ["w = data(3, N, N).requires_grad_()", "b = data(4, N).requires_grad_()"]
@@ -370,6 +386,7 @@ class Case(NamedTuple):
     seed: int
     dtype: str
     layout: str
+    compiled: str
     arguments: str
     world: list
     step: list
@@ -387,7 +404,8 @@ class Case(NamedTuple):
         ]
         levels = lambda line: len(line) - len(line.lstrip())
         body = "\n".join(" " * (indent + 4 * levels(each)) + each.lstrip() for each in [*bound, *body] or ["pass"])
-        return [*self.world, f"{header.format(self.arguments)}\n{body}{footer}", *self.after]
+        lines = [*self.world, f"{header.format(self.arguments)}\n{body}{footer}", *self.after]
+        return [re.sub(r"\bcompiled\b", self.compiled, each) for each in lines]
 
     def goes_backward(self):
         return any("backward()" in each or "autograd.grad(" in each for each in self.step)
@@ -415,6 +433,7 @@ class Writer:
         self.style = self.rng.choices(["T", "v", "col"], [7, 2, 1])[0]
         self.layout = self.rng.choices(list(LAYOUTS), [4, 2, 2, 2 if self.style == "T" else 0])[0]
         self.dtype = self.rng.choices(["float64", "float32"], [3, 1])[0]
+        self.rows_are_free = self.some(0.15)
         self.kind = "T" if self.style == "T" else "v"  # columns are of Values too
         self.has = {self.kind}
         self.lines = {1, 2}
@@ -552,7 +571,9 @@ class Writer:
         ]
         if self.kind == "T":
             self.world += ["t0, t1 = classes(1, B, N), classes(2, B, N)", "base = data(9, B + 1, N)",
-                           "leaf = data(8, B, N).requires_grad_()", "hd = {'h': data(7, N)}"]  # fmt: skip
+                           "leaf = data(8, B, N).requires_grad_()", "hd = {'h': data(7, N)}",
+                           "Batch = dataclasses.make_dataclass('Batch', ['h', 'rate'])",
+                           "Frozen = dataclasses.make_dataclass('Frozen', ['h', 'rate'], frozen=True)"]  # fmt: skip
         else:
             self.world.append("a0 = Value(0.875)")
 
@@ -605,10 +626,14 @@ class Writer:
 
     def call(self, i):
         strange = self.rng.randrange(len(self.arguments)) if i > 2 and self.some(0.25) else -1
+        rows = self.rng.choice(["2", "5", "8"]) if self.rows_are_free and self.some(0.5) else None
         given = []
         for k, row in enumerate(self.arguments):
+            text = self.rng.choice(row[5] if k == strange else row[4])
+            if rows is not None and row[2] in COLUMNS:
+                text = COLUMNS[row[2]].replace("{r}", rows)
             try:
-                text = self.fill(self.rng.choice(row[5] if k == strange else row[4]))
+                text = self.fill(text)
             except LookupError:
                 text = self.fill(row[4][0])
             self.lines |= {9} if "rows" in text else {11} if "leaf" in text else set()
@@ -619,7 +644,7 @@ class Writer:
 
     def whole(self):
         """A training by `run`."""
-        given = [self.fill(COLUMNS[row[2]]) for row in self.arguments]
+        given = [self.fill(COLUMNS[row[2]].replace("{r}", "12")) for row in self.arguments]
         is_random = 13 in self.lines or "Dropout" in "".join(self.world)
         draws = "seed" if not is_random and self.some(0.4) else "shuffle"
         self.lines |= {13} if draws == "seed" else set()
@@ -638,5 +663,6 @@ def write(seed):
     writer.make_step()
     script = writer.make_script()
     names = ", ".join(row[2] for row in writer.arguments)
-    return Case(seed, writer.dtype, writer.layout, names, writer.world, writer.step, writer.after, script,
+    compiled = "free_rows" if writer.rows_are_free else "compiled"
+    return Case(seed, writer.dtype, writer.layout, compiled, names, writer.world, writer.step, writer.after, script,
                 frozenset(writer.lines))  # fmt: skip

@@ -7,6 +7,7 @@ Case: world, step, script ──▶ Side(plain)    ──┐ after each line: ex
 import collections
 import copy
 import dataclasses
+import functools
 import linecache
 import math
 import os
@@ -18,6 +19,7 @@ import types
 import warnings
 
 import numpy as np
+from programs import namespace
 from running import MismatchError, shortest
 
 import pyautograd as pa
@@ -31,29 +33,6 @@ TOLERANCE = {"float32": 2e-4, "float64": 1e-9}  # sums are taken in another orde
 
 class RefusedError(Exception):
     """A TraceError, by its kind."""
-
-
-class Cube(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, upstream):
-        (x,) = ctx.saved_tensors
-        return x * x * 3.0 * upstream
-
-
-def cube(a):
-    """An op of Values that is written as a closure, micrograd's way."""
-    out = Value(a.data**3, (a,), "cube")
-
-    def _backward():
-        a.grad += 3.0 * a.data**2 * out.grad
-
-    out._backward = _backward
-    return out
 
 
 def data(seed, *shape):
@@ -104,11 +83,13 @@ class Side:
         self.results, self.replays, self.stream, self.seen_by_callbacks = [], 0, (7, 0), []
         self.module = types.ModuleType("case")
         self.names = vars(self.module)
+        self.names.update(namespace(pa))
         self.names.update(
-            pa=pa, nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, pickle=pickle,
-            Value=Value, collections=collections, SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses,
-            MLP=pa.scalar.MLP, Cube=Cube, cube=cube, data=data, classes=classes, rows=rows, cell=cell,
+            nn=nn, optim=optim, F=F, np=np, math=math, copy=copy, pickle=pickle,
+            collections=collections, SimpleNamespace=types.SimpleNamespace, dataclasses=dataclasses,
+            MLP=pa.scalar.MLP, data=data, classes=classes, rows=rows, cell=cell,
             compiled=pa.compile if is_compiled else lambda function: function,
+            free_rows=functools.partial(pa.compile, dynamic_batch=True) if is_compiled else lambda function: function,
             call=self.call, run=self.run, pull=self.pull, scribble=self.scribble, __warningregistry__={},
         )  # fmt: skip
         self.known = set(self.names)
