@@ -139,6 +139,11 @@ def _called(function: Callable[..., Any], args: Any, kwargs: Any, call: Call) ->
         return function(*args, **kwargs)
     except AttributeError as error:
         name = str(error.name)
+        if is_traced_scalar(error.obj) and hasattr(float, name):
+            raise TraceError(
+                f".{name} of a number that a program has as a tensor: of a float argument write float(x).{name}, which "
+                "makes a program for each, or do it outside of the step"
+            ) from error
         if not call.arrays or not isinstance(error.obj, Tensor) or not hasattr(np.ndarray, name):
             raise
         raise TraceError(

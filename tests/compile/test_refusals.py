@@ -51,6 +51,14 @@ def test_what_needs_an_actual_number_is_refused(function: Callable[[Tensor], Any
     refused(pyautograd.compile(function), pyautograd.tensor([1.0, 2.0]))
 
 
+def test_methods_of_floats_name_what_gives_python_the_number() -> None:
+    step = pyautograd.compile(lambda x, lr: x * lr if lr.is_integer() else x)
+    with pytest.raises(TraceError, match=r"float\(x\)\.is_integer"):
+        step(pyautograd.ones(1), 0.5)
+    step = pyautograd.compile(lambda x, lr: x * lr if float(lr).is_integer() else x)
+    assert [step(pyautograd.ones(1), lr).item() for lr in (0.5, 2.0, 3.0) * 3] == [1.0, 2.0, 3.0] * 3
+
+
 @pytest.mark.parametrize(
     "function",
     [
