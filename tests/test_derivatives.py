@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import _ops
+from pyautograd import _ops, func
 from pyautograd.autograd import grad
 
 F = pa.nn.functional
@@ -120,6 +120,26 @@ def directional(call: Call, operands: list[pa.Tensor], create_graph: bool) -> tu
         return total, [pa.zeros_like(x) for x in operands]
     second = grad(total, operands, create_graph=create_graph, allow_unused=True)
     return total, [pa.zeros_like(x) if each is None else each for x, each in zip(operands, second, strict=True)]
+
+
+@pytest.mark.parametrize("name, call, arrays", CASES, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(CASES)])
+def test_forward_mode_gives_what_reverse_mode_does_and_so_do_its_gradients(
+    name: str, call: Call, arrays: tuple[np.ndarray, ...]
+) -> None:
+    tangents = tuple(pa.tensor(np.cos(np.arange(a.size)).reshape(a.shape)) for a in arrays)
+
+    def along(*operands: pa.Tensor) -> pa.Tensor:
+        out, product = func.jvp(call, operands, tangents)
+        assert product.shape == out.shape and product.dtype == out.dtype
+        weights = pa.tensor(np.linspace(0.5, 1.5, out.numel()).reshape(out.shape), dtype=out.dtype)
+        return (product * weights).sum()
+
+    total, second = directional(call, leaves(arrays), False)
+    alone = along(*[pa.tensor(a) for a in arrays])
+    assert not alone.requires_grad and alone.item() == pytest.approx(total.item(), rel=1e-6, abs=1e-10)
+    found = func.grad(along, tuple(range(len(arrays))))(*[pa.tensor(a) for a in arrays])
+    for forward, reverse in zip(found, second, strict=True):
+        np.testing.assert_allclose(forward.numpy(), reverse.numpy(), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("name, call, arrays", CASES, ids=[f"{name}-{i}" for i, (name, *_) in enumerate(CASES)])
