@@ -25,13 +25,13 @@ from pyautograd._host import Template, check_arguments, copied, operands_of
 from pyautograd._tensor import Tensor
 
 if TYPE_CHECKING:
-    from pyautograd.autograd import functional
+    from pyautograd.autograd import forward_ad, functional
     from pyautograd.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
     from pyautograd.compat import Variable
 
 __all__ = [
-    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
-    "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
+    "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional",
+    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
     "set_grad_enabled",
 ]  # fmt: skip
 
@@ -43,8 +43,8 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """What is rarely used is imported when it is."""
-    if name == "functional":
-        return importlib.import_module("pyautograd.autograd.functional")
+    if name in ("forward_ad", "functional"):
+        return importlib.import_module(f"pyautograd.autograd.{name}")
     if name in _LAZY:
         return getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'pyautograd.autograd' has no attribute {name!r}")
