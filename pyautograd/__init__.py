@@ -65,7 +65,8 @@ from pyautograd._version import __version__
 __all__ = [
     "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
     "cholesky_solve", "compat", "compile", "datasets", "det", "func", "inverse", "linalg", "load", "logdet",
-    "matrix_power", "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet", "svd",
+    "matrix_exp", "matrix_power", "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet",
+    "svd",
     "triangular_solve", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
@@ -106,12 +107,12 @@ if TYPE_CHECKING:
         triangular_solve,
     )
     from pyautograd._serialization import load, save
-    from pyautograd.linalg import det, matrix_power, slogdet
+    from pyautograd.linalg import det, matrix_exp, matrix_power, slogdet
     from pyautograd.nn import MLP
 
 _LAZY = {
     "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
-    **dict.fromkeys(("det", "matrix_power", "slogdet"), "linalg"),
+    **dict.fromkeys(("det", "matrix_exp", "matrix_power", "slogdet"), "linalg"),
     **dict.fromkeys(("cholesky", "cholesky_inverse", "cholesky_solve", "inverse", "logdet"), "_matrices"),
     **dict.fromkeys(("pinverse", "qr", "svd", "triangular_solve"), "_matrices"),
 }  # fmt: skip

@@ -298,3 +298,30 @@ class QR(Function):
         inner = -(to_q.mT @ Q) if to_r is None else R @ to_r.mT
         symmetric = Q @ (S.tril(inner) + S.tril(inner, -1).mT)
         return Solve.apply(R, (symmetric if to_q is None else to_q + symmetric).mT).mT, None
+
+
+def _exponential(array: Any) -> Any:
+    """The Taylor series of matrices that are halved until it converges in 18 terms, squared as often."""
+    size = np.abs(array).sum(-2).max(initial=0)
+    halvings = max(0, int(np.ceil(np.log2(size / 0.5)))) if 0.5 < size < np.inf else 0
+    scaled = array / 2.0**halvings
+    identity = found = np.eye(array.shape[-1], dtype=array.dtype)
+    for term in range(18, 0, -1):
+        found = identity + scaled @ found / term
+    for _ in range(halvings):
+        found = found @ found
+    return found
+
+
+class MatrixExp(Function):
+    @staticmethod
+    def forward(ctx: Any, A: Tensor) -> Tensor:
+        ctx.save_for_backward(A)
+        return _lapack("matrix_exp", _exponential, A)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *given: Any) -> Any:
+        (upstream,), (A,) = given, ctx.saved_tensors
+        n = A.shape[-1]  # the derivative stands beside the exponentials of a triangle of blocks
+        rows = S.cat([A.mT, upstream], -1), S.cat([upstream * 0, A.mT], -1)
+        return MatrixExp.apply(S.cat(rows, -2))[..., :n, n:]

@@ -525,3 +525,12 @@ class MatrixMethods:
         tensor([1., 1.])
         """
         return late("_matrices").svd(self, some, compute_uv)
+
+    def matrix_exp(self: Any) -> Tensor:
+        """The exponential of square matrices. **Raises** as `linalg.matrix_exp`.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(1, 1).matrix_exp()
+        tensor([[1.]])
+        """
+        return late("linalg").matrix_exp(self)  # type: ignore[no-any-return]

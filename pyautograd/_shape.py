@@ -29,7 +29,7 @@ __all__ = [
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE, _DIAGONAL, _UNFOLD = range(6)  # as in pa_view_kind (csrc/kernels/ops.h)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, shape: Any, *more: Any) -> Tensor:
     """The same elements in another shape, one size may be -1; a view where strides allow it, else of a copy.
 
     **Raises** ValueError naming both shapes when the elements do not fit.
@@ -39,7 +39,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return _core.reshape(input, _dims.sizes("reshape", shape))
+    return _core.reshape(input, _dims.sizes("reshape", (shape, *more), "shape"))
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -68,7 +68,7 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
     return view(input, _arguments.tensor("view_as", "other", other).shape)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, dims: Any, *more: Any) -> Tensor:
     """The axes in another order; a view. **Raises** ValueError for what is no order of all axes, IndexError for one
     that is not there.
 
@@ -77,7 +77,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     (4, 2, 3)
     """
     axes = _dims.ndim("permute", input)
-    order = (_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", dims, "dims"))
+    order = (_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", (dims, *more), "dims"))
     return apply(_ops.view, input, (_PERMUTE, *order))
 
 
@@ -265,7 +265,7 @@ def ravel(input: Tensor) -> Tensor:
     return _core.reshape(input, (math.prod(_arguments.tensor("ravel", "input", input).shape),))
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, size: Any, *more: Any) -> Tensor:
     """Axes of size 1 (and new ones in front) seen as larger, without a copy; -1 keeps a size.
 
     **Raises** ValueError where the sizes do not fit.
@@ -275,7 +275,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return apply(_ops.view, input, (_EXPAND, *_dims.sizes("expand", sizes, "sizes")))
+    return apply(_ops.view, input, (_EXPAND, *_dims.sizes("expand", (size, *more), "size")))
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -288,14 +288,14 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, _arguments.tensor("expand_as", "other", other).shape)
 
 
-def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
+def broadcast_to(input: Tensor, size: Any, *more: Any) -> Tensor:
     """The same as `expand`; it **raises** the same.
 
     >>> import pyautograd
     >>> pyautograd.ones(3).broadcast_to(2, 3).shape
     (2, 3)
     """
-    return expand(input, *shape)
+    return expand(input, size, *more)
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
@@ -379,7 +379,7 @@ def atleast_3d(*tensors: Any) -> Any:
     return _at_least("atleast_3d", tensors, lambda x: x if x.ndim >= 3 else unsqueeze(atleast_2d(x), -1))
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, repeats: Any, *more: Any) -> Tensor:
     """The tensor so many times along each axis, copied. **Raises** ValueError for fewer numbers than axes or a negative
     one.
 
@@ -388,14 +388,14 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    times = _dims.sizes("repeat", repeats, "repeats")
+    times = _dims.sizes("repeat", (repeats, *more), "repeats")
     if len(times) < _dims.ndim("repeat", input) or min(times, default=0) < 0:
         raise ValueError(f"repeat: repeats {times} for a tensor of shape {input.shape}")
     shape = (1,) * (len(times) - input.ndim) + input.shape
     spread = [part for size in shape for part in (1, size)]
     wide = [part for n, size in zip(times, shape, strict=True) for part in (n, size)]
     if len(wide) <= 8:
-        tiled = expand(_core.reshape(input, tuple(spread)), *wide)
+        tiled = expand(_core.reshape(input, tuple(spread)), tuple(wide))
         return _core.reshape(tiled, tuple(n * size for n, size in zip(times, shape, strict=True)))
     result = _core.reshape(input, shape)
     for axis, n in enumerate(times):

@@ -190,7 +190,7 @@ class Tensor(TensorMethods, MatrixMethods):
     @property
     def T(self) -> Tensor:
         """The axes in reverse order."""
-        return S.permute(self, *reversed(range(self.ndim)))
+        return S.permute(self, tuple(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> Tensor:

@@ -26,7 +26,7 @@ from pyautograd._grad_mode import is_grad_enabled
 
 __all__ = [
     "LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
-    "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
+    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
     "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
@@ -361,6 +361,18 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         n >>= 1
         A = A @ A if n else A
     return result  # type: ignore[return-value]
+
+
+@named
+def matrix_exp(A: Tensor) -> Tensor:
+    """The exponential of square matrices, I + A + A^2 / 2 + A^3 / 6 + … **Raises** ValueError for what is not square.
+
+    >>> import pyautograd
+    >>> pyautograd.linalg.matrix_exp(pyautograd.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
+    return D.MatrixExp.apply(D.matrices("matrix_exp", A, square=True))  # type: ignore[no-any-return]
 
 
 @named

@@ -16,7 +16,7 @@ from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
 from pyautograd._core import apply, is_recording
-from pyautograd._creation import arange, zeros_like
+from pyautograd._creation import arange, zeros, zeros_like
 from pyautograd._dtype import int32, int64, uint8
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
@@ -33,9 +33,9 @@ from pyautograd.nn._generated_functional import *
 __all__ = [
     "batch_norm", "bilinear",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "cross_entropy",
-    "dropout", "embedding", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear",
+    "dropout", "embedding", "fold", "gelu", "hinge_loss", "huber_loss", "kl_div", "l1_loss", "layer_norm", "linear",
     "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
-    "smooth_l1_loss", "softmax", "softplus",
+    "smooth_l1_loss", "softmax", "softplus", "unfold",
 ]  # fmt: skip
 __all__ += _generated_functional.__all__
 
@@ -639,6 +639,71 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         )
     result = einsum("...i,kij,...j->...k", input1, weight, input2)
     return result if bias is None else result + bias
+
+
+def _patches(name: str, image: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Tensor:
+    """Windows over the last two axes (..., rows, columns, height, width), a view of the padded image."""
+    given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
+    pairs = [_dims.sizes(name, (x if isinstance(x, tuple | list) else (x, x),), key) for key, x in given.items()]
+    if not all(len(pair) == 2 for pair in pairs) or min(map(min, pairs)) < 0 or 0 in pairs[0] + pairs[1] + pairs[3]:
+        raise ValueError(f"{name}: windows {given}; each is an int or two")
+    rows, columns = pairs[2]
+    windows = padded(image, (columns, columns, rows, rows), "constant", 0)
+    for size, step, _, apart in zip(*pairs, strict=True):
+        span = step * (size - 1) + 1
+        if span > windows.shape[-2]:
+            raise ValueError(f"{name}: windows {given} of images of shape {image.shape}")
+        windows = windows.unfold(-2, span, apart)[..., ::step]
+    return windows
+
+
+@named
+def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+    """Windows of images as columns.
+
+    **Arguments:** `input` (N, C, H, W) or (C, H, W); the others are ints, or two of them for rows and columns.
+    **Returns** (N, C times the size of a window, number of windows). **Raises** ValueError for windows that do not fit.
+
+    >>> import pyautograd
+    >>> from pyautograd.nn import functional as F
+    >>> F.unfold(pyautograd.ones(1, 2, 5, 5), 3).shape
+    (1, 18, 9)
+    """
+    if input.ndim == 3:
+        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
+    if input.ndim != 4:
+        raise ValueError(f"unfold: input of shape {input.shape}; it takes (N, C, H, W) or (C, H, W)")
+    windows = _patches("unfold", input, kernel_size, dilation, padding, stride).permute(0, 1, 4, 5, 2, 3)
+    n, c, height, width, rows, columns = windows.shape
+    return windows.reshape(n, c * height * width, rows * columns)
+
+
+@named
+def fold(
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
+    """Images out of windows as columns, which add up where they overlap.
+
+    **Arguments:** `input` (N, C times the size of a window, number of windows), or without N; `output_size`: rows and
+    columns of the images; the others as for `unfold`. **Returns** (N, C, rows, columns). **Raises** ValueError for
+    shapes that do not fit.
+
+    >>> import pyautograd
+    >>> from pyautograd.nn import functional as F
+    >>> F.fold(pyautograd.ones(1, 4, 2), (2, 3), 2)
+    tensor([[[[1., 2., 1.],
+              [1., 2., 1.]]]])
+    """
+    if input.ndim == 2:
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+    size = _dims.sizes("fold", (output_size if isinstance(output_size, tuple | list) else (output_size,) * 2,))
+    places = arange(1, math.prod(size) + 1).reshape(1, 1, *size)  # 0 is the padding
+    taken = unfold(places, kernel_size, dilation, padding, stride)[0]
+    if input.ndim != 3 or input.shape[-1] != taken.shape[1] or input.shape[1] % taken.shape[0]:
+        raise ValueError(f"fold: input of shape {input.shape}, and windows of images of {size} are {taken.shape}")
+    n, c = input.shape[0], input.shape[1] // taken.shape[0]
+    sums = zeros(n, c, places.numel() + 1, dtype=input.dtype)
+    return sums.index_add(2, taken.reshape(-1), input.reshape(n, c, taken.numel()))[..., 1:].reshape(n, c, *size)
 
 
 @named

@@ -137,7 +137,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.meshgrid": [(pa.ones(2), pa.ones(3))], "pa.cartesian_prod": [(pa.ones(2), pa.ones(3))],
     **{f"{prefix}.{name}": [(square(),)] for prefix in ("pa", "linalg", "Tensor") for name in (
         "inv", "inverse", "det", "slogdet", "logdet", "cholesky", "cholesky_inverse", "eigh", "eigvalsh", "pinv",
-        "pinverse", "qr", "svd", "svdvals", "cond", "matrix_rank", "matrix_norm", "norm", "diagonal", "vander", "trace",
+        "pinverse", "matrix_exp", "qr", "svd", "svdvals", "cond", "matrix_rank", "matrix_norm", "norm", "diagonal",
+        "vander", "trace",
     )},
     **{f"{prefix}.{name}": [(square(), square())] for prefix in ("pa", "linalg", "Tensor") for name in (
         "solve", "solve_triangular", "lstsq", "vecdot", "matmul", "cholesky_solve", "triangular_solve",
@@ -158,6 +159,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "linalg.tensorinv": [(square().reshape(2, 2, 1), 1)],
     "linalg.tensorsolve": [(square().reshape(2, 1, 2), pa.ones(2, 1))],
     "F.bilinear": [(matrix(), matrix(), pa.ones(4, 3, 3), pa.ones(4))],
+    "F.unfold": [(pa.ones(2, 3, 4, 5), 2), (pa.ones(2, 3, 4, 5), (2, 3), 1, 1, 2)],
+    "F.fold": [(pa.ones(2, 12, 6), (3, 4), 2)],
     "F.pad": [(matrix(), (1, 2)), (matrix(), (1, 0), "circular"), (matrix(), (1, 1), "reflect")],
     **{f"F.{name}": [(probabilities(), probabilities())]
        for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")},

@@ -133,6 +133,8 @@ OF_MATRICES = {
     "matrix_power": [(lambda m, a, n=n: m.linalg.matrix_power(a, n), [A, BATCH, TALL, EMPTY])
         for n in (-2, -1, 1, 2, 3, 6)] + [(lambda m, a: m.linalg.matrix_power(a.detach(), 0), [A, BATCH])]
         + [(lambda m, a: a.matrix_power(3), [A])],
+    "matrix_exp": [(lambda m, a: m.linalg.matrix_exp(a), [A, 9 * A, BATCH, TALL, np.zeros((2, 2))]),
+                   (lambda m, a: a.matrix_exp(), [A])],
     "rank": [(lambda m, a: m.linalg.matrix_rank(a), [A, SINGULAR, TALL, WIDE, EMPTY, V]),
         (lambda m, a: m.linalg.matrix_rank(a, rtol=0.5), [A, WIDE]),
              (lambda m, a: m.linalg.matrix_rank(a, tol=1.0), [A]),

@@ -76,6 +76,9 @@ OF_ONE = {
     "atleast": [lambda m, x: m.atleast_1d(x), lambda m, x: m.atleast_2d(x), lambda m, x: m.atleast_3d(x),
                 lambda m, x: m.atleast_2d(x, x), lambda m, x: m.atleast_3d([x, x])],
     "tril": [lambda m, x: x.tril(1), lambda m, x: m.triu(x, -1)],
+    "keywords": [lambda m, x: m.permute(x, dims=(1, 0)), lambda m, x: m.reshape(x, shape=(-1,)),
+                 lambda m, x: x.expand(size=(2, *x.shape)), lambda m, x: x.repeat(repeats=(2, 1, 1)),
+                 lambda m, x: m.broadcast_to(x, size=(2, *x.shape)), lambda m, x: m.tile(x, dims=(2,))],
     "combinations": [lambda m, x: m.combinations(x), lambda m, x: m.combinations(x, r=3),
                      lambda m, x: m.combinations(x, 2, True),
                      lambda m, x: m.combinations(x, 0), lambda m, x: m.combinations(x, 7)],
@@ -114,6 +117,11 @@ OF_SEVERAL = [
     (lambda m, x: m.repeat_interleave(x), [np.array([1, 0, 2])]),
 ]  # fmt: skip
 
+IMAGES = rng.normal(size=(2, 3, 5, 6))
+WINDOWS = [
+    {"kernel_size": 2}, {"kernel_size": (2, 3), "padding": 1}, {"kernel_size": 3, "stride": 2}, {"kernel_size": 9},
+    {"kernel_size": 2, "dilation": 2, "stride": (1, 2), "padding": (0, 1)}, {"kernel_size": (1, 2, 3)},
+]  # fmt: skip
 PADDED = [(2, 5), (3, 2, 5), (2, 3, 4, 5), (2, 3, 4, 3, 4)]
 WIDTHS = [(1, 2), (2, 0), (1, 1, 2, 1), (-1, 2), (0, 0), (-2, -1, 1, 1), (1, 2, 1, 0, 2, 1), (9, 0)]
 
@@ -136,6 +144,14 @@ def test_padding_with_what_is_there_is_pytorchs(mode) -> None:
     for shape in PADDED:
         for widths in WIDTHS:
             compare(lambda m, x, widths=widths: F(m).pad(x, widths, mode), [rng.normal(size=shape)])
+
+
+@pytest.mark.parametrize("options", WINDOWS, ids=str)
+def test_windows_of_images_and_their_sums_are_pytorchs(options) -> None:
+    compare(lambda m, x: F(m).unfold(x, **options), [IMAGES])
+    compare(lambda m, x: F(m).unfold(x, **options), [IMAGES[0]])
+    compare(lambda m, x: F(m).fold(F(m).unfold(x, **options), (5, 6), **options), [IMAGES])
+    compare(lambda m, x: F(m).fold(x, (5, 6), **options), [IMAGES])
 
 
 VIEWS = [
