@@ -22,6 +22,7 @@ from pyautograd import (
     _generator,
     _grad_mode,
     _host,
+    _maths,
     _memory,
     _order,
     _paths,
@@ -48,6 +49,7 @@ from pyautograd._generated import *
 from pyautograd._generator import *
 from pyautograd._grad_mode import *
 from pyautograd._host import *
+from pyautograd._maths import *
 from pyautograd._memory import *
 from pyautograd._order import *
 from pyautograd._products import *
@@ -79,6 +81,7 @@ __all__ += _generated.__all__
 __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _host.__all__
+__all__ += _maths.__all__
 __all__ += _memory.__all__
 __all__ += _products.__all__
 __all__ += _order.__all__

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
+from pyautograd import _maths as M
 from pyautograd import _order as O
 from pyautograd import _products as P
 from pyautograd import _random as D
@@ -126,6 +127,21 @@ class Tensor(TensorMethods, MatrixMethods):
     clamp, clip, masked_fill = E.clamp, E.clip, E.masked_fill
     logical_and, logical_or, logical_not = E.logical_and, E.logical_or, E.logical_not
     isnan, isinf, isfinite, isclose, allclose = E.isnan, E.isinf, E.isfinite, E.isclose, E.allclose
+    absolute, addcdiv, addcmul, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, clamp_max, clamp_min = (
+        M.absolute, M.addcdiv, M.addcmul, M.arccos, M.arccosh, M.arcsin, M.arcsinh, M.arctan, M.arctan2, M.arctanh,
+        M.clamp_max, M.clamp_min,
+    )  # fmt: skip
+    deg2rad, divide, equal, fix, float_power, fmax, fmin, frac, greater, greater_equal, heaviside, isneginf = (
+        M.deg2rad, M.divide, M.equal, M.fix, M.float_power, M.fmax, M.fmin, M.frac, M.greater, M.greater_equal,
+        M.heaviside, M.isneginf,
+    )  # fmt: skip
+    isposinf, isreal, lcm, ldexp, lerp, less, less_equal, logaddexp2, logical_xor, logit, multiply, nan_to_num = (
+        M.isposinf, M.isreal, M.lcm, M.ldexp, M.lerp, M.less, M.less_equal, M.logaddexp2, M.logical_xor, M.logit,
+        M.multiply, M.nan_to_num,
+    )  # fmt: skip
+    negative, not_equal, positive, rad2deg, rsub, sgn, signbit, sinc, subtract, true_divide = (
+        M.negative, M.not_equal, M.positive, M.rad2deg, M.rsub, M.sgn, M.signbit, M.sinc, M.subtract, M.true_divide,
+    )  # fmt: skip
     sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
     max, min, amax, amin, argmax, argmin, any, all = R.max, R.min, R.amax, R.amin, R.argmax, R.argmin, R.any, R.all
     softmax, log_softmax, logsumexp = R.softmax, R.log_softmax, R.logsumexp

@@ -8,7 +8,7 @@ from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout"]
 
 
 class Dropout(Module):
@@ -33,3 +33,17 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class AlphaDropout(Dropout):
+    """While training, sets elements to the limit of SELU with probability `p`, so that mean and variance stay.
+
+    Any shape to the same. **Raises** ValueError unless 0 <= p <= 1.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.AlphaDropout(0.5).eval()(pa.ones(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.alpha_dropout(input, self.p, self.training)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import operator
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +25,10 @@ from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
-from pyautograd.nn import _generated_functional
+from pyautograd.nn import _functional_activations, _generated_functional
 from pyautograd.nn._distance import cosine_similarity, normalize, pairwise_distance, pdist
+from pyautograd.nn._functional_activations import *
+from pyautograd.nn._functional_activations import implicit_dim
 from pyautograd.nn._generated_functional import *
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
     "smooth_l1_loss", "softmax", "softplus", "unfold",
 ]  # fmt: skip
+__all__ += _functional_activations.__all__
 __all__ += _generated_functional.__all__
 
 
@@ -67,7 +69,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     >>> pa.nn.functional.softmax(pa.zeros(2, 4), dim=1).tolist()[0]
     [0.25, 0.25, 0.25, 0.25]
     """
-    return _softmax(input, _implicit_dim("softmax", input) if dim is None else dim, dtype)
+    return _softmax(input, implicit_dim("softmax", input) if dim is None else dim, dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
@@ -79,7 +81,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     >>> pa.nn.functional.log_softmax(pa.tensor([1000.0, 0.0]), dim=0).tolist()
     [0.0, -1000.0]
     """
-    return _log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+    return _log_softmax(input, implicit_dim("log_softmax", input) if dim is None else dim, dtype)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -92,11 +94,6 @@ def logsigmoid(input: Tensor) -> Tensor:
     tensor([-200.0000,   -0.6931])
     """
     return apply(_ops.log_sigmoid, input)
-
-
-def _implicit_dim(name: str, input: Tensor) -> int:
-    warnings.warn(f"{name}: without dim, PyTorch's old choice of it is taken; give dim=", UserWarning, stacklevel=3)
-    return 0 if _dims.ndim(name, input) in (0, 1, 3) else 1
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

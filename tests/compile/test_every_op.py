@@ -79,7 +79,9 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "F.embedding": [(positions(), probabilities())],
     "F.batch_norm": [(matrix(), pa.zeros(3), pa.ones(3), pa.ones(3), pa.ones(3), True),
                      (matrix(), pa.zeros(3), pa.ones(3))],
-    "F.one_hot": [(positions(), 3)],
+    "F.one_hot": [(positions(), 3)], "F.glu": [(matrix(), 0)], "F.softmin": [(matrix(), 0)],
+    "F.prelu": [(matrix(), pa.tensor([0.25])), (matrix(), pa.tensor([0.25, 0.5, 0.75]))],
+    "F.gumbel_softmax": [(matrix(),), (matrix(), 0.5, True)], "F.threshold": [(matrix(), 0.3, 0.6)],
     "F.softmax": [(matrix(), 0)], "F.log_softmax": [(matrix(), 1)],
     "F.cross_entropy": [(probabilities(), classes()), (probabilities(), probabilities()),
                         (pa.stack([matrix(), matrix()]), positions())],
@@ -115,6 +117,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
            for name in ("bitwise_left_shift", "bitwise_right_shift", "__lshift__", "__rshift__")},
         "bitwise_not": [(classes(),)], "floor_divide": [(matrix(), 0.3), (classes(), 2), (classes(), classes() + 1)],
         "remainder": [(matrix(), 0.3), (classes(), 2)], "fmod": [(matrix(), 0.3), (classes(), 2)],
+        "lcm": [(classes() + 5, classes())], "lerp": [(matrix(), matrix() * 2, 0.3), (matrix(), pa.ones(3), matrix())],
         "max": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "min": [(matrix(),), (matrix(), 1), (matrix(), 0, True), (matrix(), matrix() * 0.5)],
         "histc": [(matrix(), 4, 0.2, 0.9)],
@@ -391,6 +394,7 @@ CALLED_WITH: dict[str, tuple[Any, ...]] = {
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),
     "nn.MLP": (2, [4, 1]), "nn.Bilinear": (3, 3, 4), "nn.Unflatten": (1, (3, 1)),
+    "nn.GLU": (0,), "nn.Softmin": (0,), "nn.Threshold": (0.3, 0.6),
 }  # fmt: skip
 
 
