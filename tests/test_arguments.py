@@ -115,7 +115,7 @@ def test_gather_and_index_select_take_int64_positions_from_zero() -> None:
             getattr(X, name)(0, index)
         with pytest.raises(IndexError, match=f"{name}: index 2 is out of range"):
             getattr(X, name)(0, index + 3)
-        with pytest.raises(TypeError, match=f"{name}: index must be int64, not bool"):
+        with pytest.raises(TypeError, match=f"{name}: index must be int64 or int32, not bool"):
             getattr(X, name)(0, index == 0)
     assert X.index_select(0, pa.tensor(1)).tolist() == [[3, 4, 9]]
     with pytest.raises(IndexError, match="index_select: index of shape"):

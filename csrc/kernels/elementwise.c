@@ -222,12 +222,14 @@ static pa_status forward_narrow(pa_node *node, pa_dtype dtype) {
 static pa_status refuse_zeros(const pa_node *node) {
     enum { BLOCK = 256 };
     const pa_node *divisor = pa_node_parent(node, 1);
-    int64_t block[BLOCK];
+    int64_t block[BLOCK], narrow[BLOCK];
+    pa_dtype dtype = (pa_dtype)node->array->ints[0];
     pa_stream stream;
     pa_stream_open_node(&stream, divisor, divisor);
     for (int64_t left = pa_node_numel(node) > 0 ? pa_node_numel(divisor) : 0, n; left > 0; left -= n) {
         n = left < BLOCK ? left : BLOCK;
-        pa_stream_read(&stream, PA_INT64, (char *)block, n);
+        pa_stream_read(&stream, dtype, narrow, n); /* 256 is 0 beside uint8 */
+        pa_k->convert[dtype][PA_INT64](block, narrow, 1, n);
         for (int64_t i = 0; i < n; i++)
             PA_FAIL_IF(block[i] == 0, PA_RUNTIME, "%s: integers of shape %s are divided by zero",
                        pa_op_table[node->op].name, pa_node_shape_text(pa_node_parent(node, 0)));

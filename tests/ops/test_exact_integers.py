@@ -129,7 +129,7 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
 }
 OF_FLOATS = {
     "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout_mask", "neuron",
-    "local_grads", "custom", "leaf", "program", "program_result",
+    "local_grads", "custom", "leaf", "program", "program_result", "unview",
 }  # fmt: skip
 
 
@@ -369,6 +369,9 @@ def test_a_number_beside_narrow_integers_is_narrowed_first() -> None:
         wanted = function(x, pa.tensor(44, dtype=pa.uint8)).tolist()
         assert function(x, 300).tolist() == function(x, pa.tensor(300)).tolist() == wanted
         assert pa.compile(lambda a, f=function: f(a, 300))(x).tolist() == wanted
+    for divided in (lambda: x // 256, lambda: x % pa.tensor(512), lambda: pa.compile(lambda a: a // 256)(x)):
+        with pytest.raises(RuntimeError, match="divided by zero"):
+            divided()
     for refused in (lambda: x.clamp(max=300), lambda: pa.where(x > 3, x, -300), lambda: pa.maximum(x, 256)):
         with pytest.raises(ValueError, match="does not fit into a tensor of uint8"):
             refused()
