@@ -10,7 +10,6 @@ from typing import Any
 from pyautograd import _core
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Node
-from pyautograd._grad_mode import no_grad
 
 __all__ = ["RemovableHandle"]
 
@@ -56,7 +55,8 @@ class RemovableHandle:
 
 
 class GradientHooks:
-    """The hooks of a tensor, in the order of their registration; the engine calls this."""
+    """The hooks of a tensor, in the order of their registration; the engine calls this, without history but where
+    gradients get one."""
 
     def __init__(self) -> None:
         self._of_gradient: dict[int, Callable[[Any], Any]] = {}
@@ -65,18 +65,17 @@ class GradientHooks:
     def __call__(self, given: Any, accumulated: bool) -> Any:
         """The gradient that hooks have made of the one given, None where they left it; or the tensor is shown."""
         made = None
-        with no_grad():
-            for hook in list((self._of_accumulated if accumulated else self._of_gradient).values()):
-                returned = hook(given)
-                if accumulated or returned is None:
-                    continue
-                if not isinstance(returned, Node):
-                    raise TypeError(f"backward: a hook returned a {type(returned).__name__}, not a tensor")
-                if returned.shape != given.shape:
-                    raise RuntimeError(
-                        f"backward: a hook returned a gradient of shape {returned.shape} for one of {given.shape}"
-                    )
-                made = given = returned
+        for hook in list((self._of_accumulated if accumulated else self._of_gradient).values()):
+            returned = hook(given)
+            if accumulated or returned is None:
+                continue
+            if not isinstance(returned, Node):
+                raise TypeError(f"backward: a hook returned a {type(returned).__name__}, not a tensor")
+            if returned.shape != given.shape:
+                raise RuntimeError(
+                    f"backward: a hook returned a gradient of shape {returned.shape} for one of {given.shape}"
+                )
+            made = given = returned
         return made
 
     def _remove_hook(self, id: int) -> None:

@@ -157,6 +157,8 @@ MAKERS: dict[str, Callable[[], object]] = {
     "tangents": lambda: pyautograd.func.jvp(lambda x: (x @ x).softmax(1) + Twice.apply(x), (leaf(),), (leaf(),)),
     "a Hessian": lambda: pyautograd.func.hessian(lambda x: (x.sum(0) * x).prod())(leaf()[0].detach()),
     "a product with a Hessian": lambda: pyautograd.func.hvp(lambda x: x.cumsum(0).var(), (leaf(),), (leaf(),)),
+    "gradients with a history": lambda: penalise(leaf()),
+    "slopes of Values": lambda: scalar.grad(scalar.Neuron(2)([x := scalar.Value(1.0), 2.0]).tanh(), x, True),
     "stacked Values": lambda: pyautograd.stack([scalar.Value(1.0), scalar.Value(2.0)]).sum().backward(),
 }
 
@@ -168,6 +170,21 @@ def leaf() -> Any:
 def retain(result: Any) -> None:
     result.retain_grad()
     result.sum().backward()
+
+
+def penalise(x: Any) -> None:
+    """What fails leaves the gradient as it was: none, or that of the first backward."""
+    try:
+        y = (x[1:] ** 3).prod(0).sum()
+        y.backward(create_graph=True)
+        first = x.grad
+        try:
+            (first * first).sum().backward(create_graph=True)
+        except MemoryError:
+            assert x.grad is first
+            raise
+    finally:
+        x.grad = None  # it holds the leaf, whose gradient it is
 
 
 def hooked(result: Any) -> None:

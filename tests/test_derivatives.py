@@ -221,6 +221,63 @@ def test_functions_in_python_are_differentiated_through_their_backward() -> None
         assert y.item() == pytest.approx(np.exp(0.5))
 
 
+def test_a_backward_may_refuse_to_be_differentiated() -> None:
+    class Cube(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: pa.Tensor) -> pa.Tensor:
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        @pa.autograd.once_differentiable
+        def backward(ctx: Any, upstream: pa.Tensor) -> pa.Tensor:
+            return 3 * ctx.saved_tensors[0] ** 2 * upstream
+
+    x = pa.tensor([2.0], requires_grad=True)
+    (slope,) = grad(Cube.apply(x), x, create_graph=True)
+    assert slope.tolist() == [12.0] == grad(Cube.apply(x), x)[0].tolist()
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.backward()
+
+
+def test_dropout_and_hooks_are_part_of_the_graph() -> None:
+    x = pa.ones(50, requires_grad=True)
+    y = F.dropout(x * x, 0.5)
+    (first,) = grad((y * y).sum(), x, create_graph=True)  # m^2 x^4
+    (second,) = grad(first.sum(), x)
+    np.testing.assert_allclose(second.numpy(), 12 * y.detach().numpy() ** 2)
+    z = x * 1
+    z.register_hook(lambda g: g * x)
+    (first,) = grad(z.sum(), x, create_graph=True)
+    assert grad(first.sum(), x)[0].tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize("call", [lambda a: a.std(), lambda a: a.norm(), lambda a: a.norm(dim=1).sum()])
+def test_roots_at_0_have_derivatives_0(call: Call) -> None:
+    x = pa.zeros(2, 3, requires_grad=True)
+    (first,) = grad(call(x), x, create_graph=True)
+    assert first.tolist() == [[0.0] * 3] * 2
+    assert not grad(first.sum(), x)[0].isnan().any().item()
+
+
+@pytest.mark.parametrize("name", elementwise.ROWS)
+def test_special_values_are_those_of_the_sweep(name: str) -> None:
+    special = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e300, 1e-300, 25.0])
+    grid = np.meshgrid(*[special] * elementwise.ROWS[name].operands, indexing="ij")
+    operands = leaves(tuple(grid))
+    if name == "where":
+        return
+    out = elementwise.call(name, *operands)
+    with np.errstate(all="ignore"):
+        swept, built = (
+            grad(out, operands, pa.ones_like(out), create_graph=create, retain_graph=True, allow_unused=True)
+            for create in (False, True)
+        )
+        for a, b in zip(swept, built, strict=True):
+            if a is not None and b is not None:
+                np.testing.assert_allclose(b.detach().numpy(), a.numpy(), rtol=1e-13)
+
+
 def test_a_graph_that_fails_leaves_gradients_as_they_were() -> None:
     x = pa.tensor([1.0, 2.0], requires_grad=True)
     x.grad = pa.tensor([5.0, 5.0])

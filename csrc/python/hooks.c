@@ -255,8 +255,10 @@ static pa_status call_hooks(pa_node *node, PyObject *hooks, bool accumulated, pa
         memcpy(pa_node_data(given), node->grad_data, pa_node_bytes(node));
     }
     PyObject *handle = pa_wrap(given);
+    bool enabled = pa_grad_enable(gradient != NULL);
     PyObject *returned =
         handle == NULL ? NULL : PyObject_CallFunctionObjArgs(hooks, handle, accumulated ? Py_True : Py_False, NULL);
+    pa_grad_enable(enabled);
     Py_XDECREF(handle);
     pa_status status = returned == NULL ? PA_PYTHON : replace_gradient(node, returned, gradient);
     Py_XDECREF(returned);

@@ -27,17 +27,18 @@ from pyautograd._tensor import Tensor
 if TYPE_CHECKING:
     from pyautograd.autograd import forward_ad, functional
     from pyautograd.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
+    from pyautograd.autograd._once import once_differentiable
     from pyautograd.compat import Variable
 
 __all__ = [
     "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional",
-    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly",
-    "set_grad_enabled",
+    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "once_differentiable",
+    "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 _LAZY = {
     "GradcheckError": "autograd._gradcheck", "Variable": "compat", "gradcheck": "autograd._gradcheck",
-    "gradgradcheck": "autograd._gradcheck",
+    "gradgradcheck": "autograd._gradcheck", "once_differentiable": "autograd._once",
 }  # fmt: skip
 
 
