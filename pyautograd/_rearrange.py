@@ -50,6 +50,7 @@ def _flipped(input: Tensor, axes: Sequence[int]) -> Tensor:
     return input
 
 
+@named
 def flip(input: Tensor, dims: Any, *more: Any) -> Tensor:
     """The elements in reverse order along each of the axes `dims`, copied.
 
@@ -70,6 +71,7 @@ def _flip_axis(name: str, input: Tensor, axis: int) -> Tensor:
     return flip(input, axis)
 
 
+@named
 def fliplr(input: Tensor) -> Tensor:
     """The columns in reverse order, copied. **Raises** ValueError for fewer than two axes.
 
@@ -81,6 +83,7 @@ def fliplr(input: Tensor) -> Tensor:
     return _flip_axis("fliplr", input, 1)
 
 
+@named
 def flipud(input: Tensor) -> Tensor:
     """The rows in reverse order, copied. **Raises** ValueError for a 0-d tensor.
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import _core, _updates, nn, optim
+from pyautograd import _core, _recording, _updates, nn, optim
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -339,3 +339,17 @@ def test_gradients_of_grad_are_looked_at_for_anomalies_too() -> None:
     a = pa.tensor([0.0], requires_grad=True)
     with pa.autograd.detect_anomaly(), pytest.raises(FloatingPointError, match="sqrt"):
         pa.autograd.grad(a.sqrt().sum(), a)
+
+
+def test_an_interrupt_while_a_step_is_watched_is_raised_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def note(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_recording.Sights, "note", note)
+    step, model = make_step()
+    before = model.weight.detach().clone()
+    with pytest.raises(KeyboardInterrupt):
+        step(x)
+    assert (model.weight == before).all()  # raised behind backward(), before the update
+    monkeypatch.undo()
+    assert [step(x).item() for _ in range(3)]

@@ -73,10 +73,36 @@ int pa_warn(const char *message) {
     return status;
 }
 
+static int raise_again(void *error) {
+    PyErr_SetObject((PyObject *)Py_TYPE((PyObject *)error), error);
+    Py_DECREF((PyObject *)error);
+    return -1;
+}
+
+/* A log that memory ran out for says so when it ends. What else is raised, an interrupt above all, is raised again once the
+   op is done in whose course it came. */
+static void defer_error(void) {
+    if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear();
+        pa_recording()->status = PA_MEMORY;
+        return;
+    }
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (error != NULL && Py_AddPendingCall(raise_again, error) != 0) {
+        PyErr_Restore(type, error, traceback);
+        PyErr_WriteUnraisable(NULL);
+        return;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+}
+
 static void hook_come_to(void *watcher, size_t entry) {
     PyObject *index = PyLong_FromSize_t(entry);
     PyObject *done = index == NULL ? NULL : PyObject_CallFunctionObjArgs(watcher, index, NULL);
-    if (done == NULL) PyErr_WriteUnraisable(watcher);
+    if (done == NULL) defer_error();
     Py_XDECREF(index);
     Py_XDECREF(done);
 }

@@ -127,7 +127,7 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
         lambda a, b: [min(max(x, -(2**53) - 1), 2**53 + 1) for x in a],
     ),
 }
-OF_FLOATS = {
+OF_FLOATS = {  # or, as unview, of gradients
     "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout_mask", "neuron",
     "local_grads", "custom", "leaf", "program", "program_result", "unview",
 }  # fmt: skip
