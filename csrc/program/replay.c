@@ -343,12 +343,13 @@ static pa_status check_data(const pa_program *p, const pa_epochs *e, int64_t fir
     return check_order(e, first, pa_node_shape(e->data[0])[0]);
 }
 
-/* Is it a tensor of the world, or a view of one, and not one of those that only move from place to place? */
+/* Is it a tensor of the world, or a view of one, as rows of the data in order are, and not one of those that only move
+   from place to place? */
 static bool lasts(const pa_program *p, int32_t result) {
     const pa_result *r = &p->results[result];
     for (int32_t k = 0; k < p->n_results; k++)
         if (p->results[k].carried >= 0 && p->captured[p->results[k].carried].result == result) return false;
-    return (r->is_view || r->is_place) && p->buffers[r->buffer].kind != PA_BUFFER_INPUT;
+    return r->is_view || r->is_place;
 }
 
 /* A run makes what it puts anew, each in a memory of its own. */
@@ -358,8 +359,7 @@ static bool puts_are_apart(const pa_program *p) {
         if (r->is_put && lasts(p, i)) return false;
         for (int32_t k = 0; k < i && r->is_put; k++) {
             const pa_result *other = &p->results[k];
-            bool shares = r->is_view ? other->buffer == r->buffer : r->memory >= 0 && other->memory == r->memory;
-            if (other->is_put && shares) return false;
+            if (other->is_put && r->memory >= 0 && other->memory == r->memory) return false;
         }
     }
     return true;

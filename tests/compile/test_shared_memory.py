@@ -125,6 +125,19 @@ def test_backward_reads_what_it_needs_whatever_becomes_of_shared_results() -> No
         assert weight.grad is not None and weight.grad.tolist() == [0.0, 0.0]
 
 
+def test_rows_that_run_stores_are_the_data() -> None:
+    w, rows = World(row=pa.zeros(2)), pa.arange(12.0).view(6, 2)
+
+    @pa.compile
+    def step(x: Tensor) -> Tensor:
+        w.row = x[0]
+        return x.sum()
+
+    step.run(rows, batch_size=2, epochs=2, shuffle=False)
+    w.row.zero_()
+    assert rows[4].tolist() == [0.0, 0.0]
+
+
 def test_what_run_stores_shares_memory() -> None:
     def trained(is_compiled: bool) -> list[Any]:
         w = World(a=pa.zeros(2, 2), b=pa.zeros(2), log=[])
