@@ -167,12 +167,12 @@ def _basis(tensor: Tensor) -> list[Tensor]:
 def _stacked(rows: list[Tensor], shape: tuple[int, ...], x: Tensor) -> Tensor:
     """Of an output of a shape in x: a row for each element of the output."""
     if not rows:
-        return x.new_zeros(*shape, *x.shape)
-    return (rows[0] if len(rows) == 1 else stack(rows)).reshape(*shape, *x.shape)
+        return x.new_zeros((*shape, *x.shape))
+    return (rows[0] if len(rows) == 1 else stack(rows)).reshape((*shape, *x.shape))
 
 
 def _columns(columns: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
     """Of y in x: a column for each element of x."""
     if not columns:
-        return y.new_zeros(*y.shape, *x.shape)
-    return stack(columns, -1).reshape(*y.shape, *x.shape)
+        return y.new_zeros((*y.shape, *x.shape))
+    return stack(columns, -1).reshape((*y.shape, *x.shape))

@@ -238,7 +238,7 @@ def gradgradcheck(
     _refuse("gradgradcheck", {"check_batched_grad": check_batched_grad})
     given, wanted = _checked("gradgradcheck", inputs)
     if grad_outputs is None:
-        upstream = [randn(*each.shape, dtype=each.dtype, requires_grad=True) for each in _outputs(func, given)]
+        upstream = [randn(each.shape, dtype=each.dtype, requires_grad=True) for each in _outputs(func, given)]
     else:
         vectors = [tensor("gradgradcheck", f"grad_outputs[{i}]", each) for i, each in enumerate(_tuple(grad_outputs))]
         upstream = [each.detach().requires_grad_() for each in vectors]
