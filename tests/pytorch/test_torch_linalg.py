@@ -196,6 +196,7 @@ SOLVED = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("i", range(len(PRODUCTS)))
 def test_a_product_is_pytorchs(i) -> None:
     compare(*PRODUCTS[i])
