@@ -224,11 +224,10 @@ class StepGuards:
             return None
         moved = _Moves()
         for guard, place in enumerate(self._places):
-            if not self.rows.holds(guard):
-                if guard in self._refreshes:
-                    self.rows.rearm(guard)
-                elif not self._is_alike(guard, moved):
-                    return place
+            if guard in self._refreshes:  # which a program made of it has still to hear of
+                continue
+            if not self.rows.holds(guard) and not self._is_alike(guard, moved):
+                return place
         return None if moved.differ() else "which places hold the same tensor"
 
     def arm(self) -> None:

@@ -119,6 +119,25 @@ def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
 
 
+def test_a_call_that_raises_leaves_the_optimiser_as_it_was() -> None:
+    w = pa.ones(4, requires_grad=True)
+    optimizer = optim.Adam([w], lr=0.5)
+
+    @pa.compile(dynamic_batch=True)
+    def step(x: Tensor) -> None:
+        optimizer.zero_grad()
+        (x + pa.zeros(3, 4) + w).sum().backward()
+        optimizer.step()
+
+    for k, rows in enumerate([3, 3, 5, 3, 3]):
+        if rows == 5:
+            with pytest.raises(ValueError):
+                step(pa.ones(rows, 4))
+        else:
+            step(pa.ones(rows, 4))
+        assert optimizer.state[w]["step"].item() == k + (k < 2)
+
+
 def test_inference_has_one_program_for_any_number_of_rows() -> None:
     check_same(inference(mlp), floats(3))
 
