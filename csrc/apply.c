@@ -51,7 +51,12 @@ static pa_status make_node(const pa_call *call, const pa_spec *spec, pa_node **o
         memcpy(node->array->ints, spec->ints, sizeof spec->ints);
         status = pa_node_link(node, call->op, call->n, call->in);
     }
-    if (status != PA_OK) pa_node_release(node);
+    if (status != PA_OK) {
+        pa_node_release(node);
+    } else if (spec->is_view) {
+        node->array->is_cut = !pa_grad_enabled();
+        pa_node_join(node, call->in[0], pa_grad_enabled());
+    }
     return status;
 }
 
@@ -150,6 +155,7 @@ pa_status pa_apply_local_grads(pa_node *node, int n, pa_node *const *parents, co
 
 pa_status pa_detach(pa_node *node, pa_node **out) {
     PA_TRY(pa_node_view(node, node->dtype, node->ndim, pa_node_shape(node), pa_node_strides(node), 0, out));
+    pa_node_join(*out, node, false);
     if (pa_recording() == NULL) return PA_OK;
     (*out)->flags |= node->flags & (PA_TRACED_SCALAR | PA_WEAK_SCALAR);
     pa_record_entry(PA_ENTRY_ALIAS, 1, &node, *out);

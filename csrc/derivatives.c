@@ -299,6 +299,17 @@ pa_node *pa_unview_graph(pa_builder *b, pa_node *node, int i, pa_node *g) {
     return i == 0 ? pa_build_place(b, g, pa_node_parent(node, 0), node->array->ints) : NULL;
 }
 
+pa_node *pa_written_graph(pa_builder *b, pa_node *node, int i, pa_node *g) {
+    const pa_node *source = pa_node_parent(node, 1);
+    pa_node *there = pa_build_place(b, g, source, node->array->ints);
+    if (i == 1) return there;
+    int64_t ints[1 + PA_MAX_NDIM] = {node->array->ints[PA_VIEW_OFFSET]};
+    memcpy(ints + 1, node->array->ints, (size_t)source->ndim * sizeof *ints);
+    pa_node *in[2] = {there, pa_node_parent(node, 0)};
+    return SUB(g, pa_build_call(
+                      b, &(pa_call){.op = PA_OP_unview, .n = 2, .in = in, .n_ints = 1 + source->ndim, .ints = ints}));
+}
+
 pa_node *pa_cast_graph(pa_builder *PA_UNUSED(b), pa_node *PA_UNUSED(node), int PA_UNUSED(i), pa_node *g) { return g; }
 
 pa_node *pa_cat_graph(pa_builder *b, pa_node *node, int i, pa_node *g) {

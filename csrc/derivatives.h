@@ -24,7 +24,7 @@ pa_graph_fn pa_matmul_graph, pa_linear_graph;
 pa_graph_fn pa_sum_graph, pa_mean_graph, pa_prod_graph, pa_extremum_graph, pa_var_graph, pa_std_graph, pa_norm_graph;
 pa_graph_fn pa_cumsum_graph;
 pa_graph_fn pa_softmax_graph, pa_log_softmax_graph, pa_logsumexp_graph, pa_cross_entropy_graph;
-pa_graph_fn pa_view_graph, pa_unview_graph, pa_cast_graph, pa_cat_graph;
+pa_graph_fn pa_view_graph, pa_unview_graph, pa_written_graph, pa_cast_graph, pa_cat_graph;
 pa_graph_fn pa_index_graph, pa_index_add_graph, pa_put_graph;
 
 #endif

@@ -222,12 +222,30 @@ static inline void drop_parents(pa_node *node, pa_node **pending) {
     }
 }
 
+void pa_node_join(pa_node *view, pa_node *base, bool is_family) {
+    static uint32_t families;
+    if (base->array == NULL || base->array->storage != view->array->storage) return; /* a copy of a Value's number */
+    if (base->array->next == NULL) base->array->next = base->array->previous = base;
+    view->array->next = base->array->next;
+    view->array->previous = base;
+    base->array->next->array->previous = view;
+    base->array->next = view;
+    view->array->family = is_family ? base->array->family : ++families;
+}
+
+static void leave_family(pa_array *array) {
+    if (array->next == NULL) return;
+    array->next->array->previous = array->previous;
+    array->previous->array->next = array->next;
+}
+
 /* What only some nodes have: an array, the attributes of an object that is no more. */
 static void free_extras(pa_node *node, pa_node **pending) {
     pa_array *array = node->array;
     if (array != NULL) {
         pa_storage_release(array->storage);
         pa_storage_release(array->saved);
+        leave_family(array);
         if (array->grad != NULL) drop(array->grad, pending);
         if (array->code != NULL) release_object(array->code, pending);
         pa_mem_free(array, sizeof *array);

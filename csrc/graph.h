@@ -30,6 +30,7 @@ typedef struct pa_storage {
     int32_t refs;
     uint32_t version; /* grows with every write in place */
     int32_t readers;  /* running without the GIL on these bytes */
+    int32_t exports;  /* arrays and other buffers over these bytes */
     bool writer;
     size_t bytes;
     void *data;
@@ -74,6 +75,9 @@ typedef struct pa_array {
     void *code;                         /* which is this code object, held */
     pa_storage *saved;                  /* what forward keeps for backward: a mask, positions, probabilities */
     pa_node *grad;                      /* accumulated gradient of a leaf, or a retained one */
+    pa_node *next, *previous;           /* the ring of the nodes over one memory; NULL where it is alone */
+    uint32_t family;                    /* of those in the ring: which are views of one another */
+    bool is_cut;                        /* a view that was made while no history was kept */
 } pa_array;
 
 struct pa_node {
@@ -266,6 +270,10 @@ pa_status pa_node_need_storage(pa_node *node);
    where the scalar ops read it: what looks like a view of a Value has a copy. */
 pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides,
                        int64_t offset, pa_node **out);
+
+/* Puts a node over another's memory into its ring, and, unless it is cut or detached, into its family: a write with
+   history through one of them is part of the history of all. */
+void pa_node_join(pa_node *view, pa_node *base, bool is_family);
 
 /* ---- reading a node ---- */
 static inline char *pa_node_data(const pa_node *node) {

@@ -310,7 +310,7 @@ static bool is_constant(const pa_log *log, const pa_node *node) {
     int32_t variable = pa_log_find(log, node);
     for (size_t i = log->n_entries; i-- > 0 && variable >= 0;) {
         const pa_entry *e = &log->entries[i];
-        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
+        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && pa_op_is_view((pa_op)e->op));
         if (views && e->out == variable) variable = log->operands[e->operands];
     }
     return variable >= 0 && log->variables[variable].kind == PA_VARIABLE_CONSTANT && !is_written(log, node) &&

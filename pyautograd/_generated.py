@@ -1880,6 +1880,7 @@ RULES = {
     "view": "g in the shape of a, added at the place seen",
     "unview": "g at the places",
     "cast": "g in the dtype of a",
+    "written": "g, 0 at the place; g at the place",
     "cat": "the part of g at the operand's place",
     "index": "g added to the rows taken",
     "put": "g, 0 at the positions; none; g at the positions",

@@ -62,7 +62,7 @@ def _as_index_array(item: Any) -> Any:
                 "write where(mask, x, other), masked_fill(mask, value), or a sum with weights",
             )
         item = np.asarray(item.detach())
-    elif isinstance(item, list | range):
+    elif isinstance(item, list | tuple | range):
         item = np.asarray(item, dtype=np.int64 if len(item) == 0 else None)
     elif isinstance(item, bool | np.bool_):
         item = np.asarray(item)
@@ -251,6 +251,27 @@ def setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
     values = apply(_ops.cast, _without_leading_axes(value, positions.ndim), (tensor.dtype.code,))
     changed = apply(_ops.put, tensor, positions, broadcast_to(values, positions.shape))
     _core.copy_into(tensor, changed, "setitem")
+
+
+def setitem_with_history(tensor: Tensor, key: Any, value: Any) -> None:
+    """`tensor[key] = value` where a gradient flows: into a view, or where arrays pick the elements by `put`."""
+    if tensor.is_leaf and tensor.requires_grad:
+        _core.check_write(tensor, "setitem")
+    value = value if isinstance(value, Node) else as_tensor(value, dtype=tensor.dtype)
+    items = key if isinstance(key, tuple) else (key,)
+    is_mask = isinstance(key, Tensor) and key.dtype.name == "bool"
+    if is_mask and (is_recording() or value.ndim <= tensor.ndim - key.ndim):
+        mask, value = _mask_and_value(tensor, key, value)
+        changed: Tensor = where(mask, apply(_ops.cast, value, (tensor.dtype.code,)), tensor)
+    elif any(isinstance(item, bool | np.bool_) or _as_index_array(item) is not None for item in items):
+        positions = positions_of(tensor, key)
+        values = apply(_ops.cast, _without_leading_axes(value, positions.ndim), (tensor.dtype.code,))
+        changed = apply(_ops.put, tensor, positions, broadcast_to(values, positions.shape))
+    else:
+        seen = getitem(tensor, key)
+        _core.assign(seen, _without_leading_axes(value, seen.ndim), "setitem", False)
+        return
+    _core.assign(tensor, changed, "setitem", True)
 
 
 def positions_of(tensor: Tensor, key: Any) -> Tensor:

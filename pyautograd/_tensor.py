@@ -31,8 +31,10 @@ from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, fl
 from pyautograd._generated import TensorMethods
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
+from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle, add_hook
-from pyautograd._indexing import check_target, getitem, setitem_in_step
+from pyautograd._in_place import IN_PLACE, in_place
+from pyautograd._indexing import check_target, getitem, setitem_in_step, setitem_with_history
 from pyautograd._install import install_methods
 from pyautograd._products import MatrixMethods
 from pyautograd._rows import whole
@@ -619,14 +621,16 @@ class Tensor(TensorMethods, MatrixMethods):
         return getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if isinstance(value, Node) and value.requires_grad and _grad_mode.is_grad_enabled():
-            raise RuntimeError(
-                f"setitem: a value that requires grad is written into a tensor of shape {self.shape}; gradients do not "
-                "flow through writes in place: build the tensor with cat, stack or where, or write under no_grad()"
-            )
-        _core.check_write(self, "setitem")
         if type(key) is not int:
             check_target(key)
+        if (
+            is_grad_enabled()
+            and self.dtype.is_floating_point
+            and (self.requires_grad or (isinstance(value, Node) and value.requires_grad))
+        ):
+            setitem_with_history(self, key, value)
+            return
+        _core.check_write(self, "setitem")
         with _grad_mode.no_grad():
             if _core.is_recording():
                 setitem_in_step(self, key, value)
@@ -771,14 +775,17 @@ class Tensor(TensorMethods, MatrixMethods):
         return _core.in_place(_ops.div, self, other)
 
     def _overwrite(self, source: Any, what: str) -> Tensor:
+        if isinstance(source, Tensor) and is_grad_enabled() and (source.requires_grad or self.requires_grad):
+            return _core.assign(self, source, what, False)
+        if self.requires_grad and is_grad_enabled() and not self.is_leaf:
+            return _core.assign(self, as_tensor(source, dtype=self.dtype), what, False)
         _core.copy_into(self, source, what)
         return self
 
     def copy_(self, source: Any) -> Tensor:
         """Overwrite the elements with another tensor's, broadcast and converted.
 
-        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, and for a source that does, ValueError
-        for shapes that do not fit.
+        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit.
 
         >>> import pyautograd
         >>> pyautograd.zeros(2, 2).copy_(pyautograd.tensor([1, 2]))
@@ -808,19 +815,32 @@ class Tensor(TensorMethods, MatrixMethods):
         """
         return self._overwrite(0, "zero_")
 
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Overwrite the elements with themselves, kept within bounds. **Raises** as `copy_`, and ValueError without a
-        bound.
+    def fill_diagonal_(self, fill_value: Any, wrap: builtins.bool = False) -> Tensor:
+        """Overwrite the elements whose indices are all the same with a number.
+
+        Of a matrix with more rows than columns, `wrap` begins anew below. **Raises** as `copy_`, ValueError for fewer
+        than two axes, or more of different sizes.
 
         >>> import pyautograd
-        >>> pyautograd.tensor([-1.0, 0.5]).clamp_(min=0)
-        tensor([0.0000, 0.5000])
+        >>> pyautograd.zeros(2, 3).fill_diagonal_(7)
+        tensor([[7., 0., 0.],
+                [0., 7., 0.]])
         """
-        clamped = E.clamp(self.detach(), min, max)
-        if clamped.dtype.code > self.dtype.code and not self.dtype.is_floating_point:
-            made, own = clamped.dtype.name, self.dtype.name
-            raise TypeError(f"clamp_: the bounds make {made} of a tensor of dtype {own}, shape {self.shape}")
-        return self._overwrite(clamped, "clamp_")
+        shape = self.shape
+        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+            raise ValueError(f"fill_diagonal_: a tensor of shape {shape} has no diagonal")
+        if not self.is_contiguous():
+            return self._overwrite(self.clone().fill_diagonal_(fill_value, wrap), "fill_diagonal_")
+        step = builtins.sum(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        end = self.numel() if wrap else builtins.min(shape) * math.prod(shape[1:])
+        self.view(-1)[: whole(end, "fill_diagonal_") : whole(step, "fill_diagonal_")].fill_(fill_value)
+        return self
+
+    for _name in IN_PLACE:
+        _function = locals().get(_name) or getattr(TensorMethods, _name, None)
+        if _function is not None:
+            locals()[f"{_name}_"] = in_place(_name, _function)
+    del _name, _function
 
     def _fill_random(self, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
         _core.check_write(self, what)

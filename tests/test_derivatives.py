@@ -64,6 +64,7 @@ WHOLE: dict[str, list[tuple[Call, tuple[tuple[int, ...], ...]]]] = {
     ],
     "index_add": [(lambda a: _first_gradient(lambda x: (x[pa.tensor([0, 2, 0])] ** 2).sum(), a), ((3,),))],
     "put": [(lambda a, b: _put(a, b), ((2, 3), (2,)))],
+    "written": [(lambda a, b: _overwritten(a, b), ((2, 3), (2,))), (lambda a, b: _overwritten(a.T, b), ((2, 2), (2,)))],
 }  # fmt: skip
 
 
@@ -75,6 +76,14 @@ def _first_gradient(f: Call, a: pa.Tensor) -> pa.Tensor:
 
 def _put(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
     return pa._core.apply(_ops.table["put"].number, a, pa.tensor([4, 1]), b)
+
+
+def _overwritten(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
+    a = a * a
+    column = a[:, 1]
+    column.mul_(b)
+    a[0, 0] = b[1]
+    return a * column.sum()
 
 
 CASES: list[tuple[str, Call, tuple[np.ndarray, ...]]] = []

@@ -132,6 +132,7 @@ pa_scratch_fn pa_softmax_scratch, pa_logsumexp_scratch, pa_cross_entropy_scratch
         node: ints[0..7] strides and ints[8] offset in the operand's logical order, which its gradient has; ints[9] kind;
         ints[10] the axes of a permutation, 4 bits each
         unview: a, b: a added up at the places of a view of b, 0 elsewhere; ints = {offset, strides…} in b's logical order
+        written: a contiguous, b of its dtype; ints = {offset, strides…} of b's shape in a; the memory is a's
         cast: ints = {dtype} ---- */
 enum pa_view_kind {
     PA_VIEW_RESHAPE,
@@ -143,9 +144,10 @@ enum pa_view_kind {
     PA_VIEW_PLACE
 };
 enum pa_view_ints { PA_VIEW_OFFSET = PA_MAX_NDIM, PA_VIEW_KIND, PA_VIEW_AXES };
-pa_shape_fn pa_view_shape, pa_unview_shape, pa_cast_shape;
+pa_shape_fn pa_view_shape, pa_unview_shape, pa_written_shape, pa_cast_shape;
 pa_forward_fn pa_view_forward, pa_unview_forward, pa_cast_forward;
-pa_backward_fn pa_view_backward, pa_unview_backward, pa_cast_backward;
+pa_backward_fn pa_view_backward, pa_unview_backward, pa_written_backward, pa_cast_backward;
+pa_scratch_fn pa_written_scratch;
 bool pa_can_view(const pa_node *node, int ndim, const int64_t *shape, int64_t *strides); /* reshape without a copy? */
 
 /* ---- index.c: cat: ints = {axis}
@@ -200,6 +202,9 @@ typedef struct pa_composite {
     double cost; /* as pa_node_cost counts */
 } pa_composite;
 static inline const pa_composite *pa_node_composite(const pa_node *node) { return node->array->saved->data; }
+
+/* Is the result over the memory of operand 0? */
+static inline bool pa_op_is_view(pa_op op) { return op == PA_OP_view || op == PA_OP_written; }
 
 /* The functions of every op, elementwise ones included. */
 typedef struct pa_op_functions {

@@ -1,4 +1,4 @@
-/* Views (reshape, permute, expand, slice, diagonal, unfold, place), their adjoint and casts.
+/* Views (reshape, permute, expand, slice, diagonal, unfold, place), their adjoint, what is written over, and casts.
 
    A view is kept twice: by the strides it has in the operand's memory, for its data, and by the strides it would have
    were the operand contiguous, for the gradient, which always is. With those, one backward serves every kind of view:
@@ -262,9 +262,8 @@ pa_status pa_unview_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-/* A stream over the places in contiguous memory in the shape of the result. */
-static void open_places(pa_stream *stream, const pa_node *node, void *memory) {
-    const pa_node *a = pa_node_parent(node, 0);
+/* A stream over the places of an operand in contiguous memory in the shape of the result. */
+static void open_places(pa_stream *stream, const pa_node *node, const pa_node *a, void *memory) {
     int64_t offset = node->array->ints[PA_VIEW_OFFSET] * (int64_t)pa_dtype_size(node->dtype);
     pa_stream_open(stream, (char *)memory + offset, node->dtype, a->ndim, pa_node_shape(a), node->array->ints, a->ndim,
                    pa_node_shape(a));
@@ -286,7 +285,7 @@ pa_status pa_unview_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     if (pa_node_numel(a) == 0) return PA_OK;
     pa_stream from, to;
     pa_stream_open_node(&from, a, a);
-    open_places(&to, node, pa_node_data(node));
+    open_places(&to, node, a, pa_node_data(node));
     add_stream(&from, &to, node->dtype, pa_node_numel(a));
     return PA_OK;
 }
@@ -300,7 +299,7 @@ pa_status pa_unview_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     if (target == NULL || pa_node_numel(a) == 0) return PA_OK;
     pa_stream from, to;
     int64_t strides[PA_MAX_NDIM];
-    open_places(&from, node, (void *)(uintptr_t)pa_gradient(node));
+    open_places(&from, node, a, (void *)(uintptr_t)pa_gradient(node));
     if (!accumulate) {
         pa_stream_read(&from, node->dtype, target, pa_node_numel(a));
         return PA_OK;
@@ -308,6 +307,65 @@ pa_status pa_unview_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     pa_row_major(a->ndim, pa_node_shape(a), strides);
     pa_stream_open(&to, target, node->dtype, a->ndim, pa_node_shape(a), strides, a->ndim, pa_node_shape(a));
     add_stream(&from, &to, node->dtype, pa_node_numel(a));
+    return PA_OK;
+}
+
+/* ---- written: the numbers are there already, and the gradient of what they replaced is 0 ---- */
+
+/* May two indices reach one place? Not where each stride is beyond all that the smaller ones reach. */
+static bool may_overlap(int ndim, const int64_t *shape, const int64_t *strides) {
+    for (int i = 0; i < ndim; i++) {
+        int64_t reach = 0, own = strides[i] < 0 ? -strides[i] : strides[i];
+        for (int k = 0; k < ndim; k++) {
+            int64_t stride = strides[k] < 0 ? -strides[k] : strides[k];
+            bool smaller = stride < own || (stride == own && k > i);
+            if (smaller && shape[k] > 1) reach += (shape[k] - 1) * stride;
+        }
+        if (shape[i] > 1 && own <= reach) return true;
+    }
+    return false;
+}
+
+pa_status pa_written_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1];
+    PA_FAIL_IF(call->n_ints != 1 + b->ndim || b->dtype != a->dtype || !pa_node_is_contiguous(a) ||
+                   !is_within(pa_node_numel(a), b->ndim, pa_node_shape(b), call->ints + 1, call->ints[0]),
+               PA_VALUE, "written: shape %s has no place for shape %s", pa_node_shape_text(a), pa_node_shape_text(b));
+    PA_FAIL_IF(may_overlap(b->ndim, pa_node_shape(b), call->ints + 1), PA_RUNTIME,
+               "written: elements of a view of shape %s share memory; clone() it first", pa_node_shape_text(b));
+    spec->dtype = a->dtype;
+    spec->is_view = true;
+    spec->ndim = a->ndim;
+    for (int i = 0; i < a->ndim; i++) spec->shape[i] = a->array->shape[i];
+    pa_row_major(a->ndim, spec->shape, spec->strides);
+    for (int i = 0; i < b->ndim; i++) spec->ints[i] = call->ints[1 + i];
+    spec->ints[PA_VIEW_OFFSET] = call->ints[0];
+    return PA_OK;
+}
+
+size_t pa_written_scratch(const pa_node *node) { return pa_node_bytes(node); }
+
+/* The scratch is what goes to b, and then what goes to a. */
+pa_status pa_written_backward(pa_node *node, void *scratch) {
+    static const double zeros[128];
+    char *g = node->grad_data;
+    int64_t n = pa_node_numel(pa_node_parent(node, 1)), block = (int64_t)(sizeof zeros / pa_dtype_size(node->dtype));
+    const pa_node *b = pa_node_parent(node, 1);
+    pa_stream place;
+    bool adds = false;
+    char *db = pa_gradient_target(node, 1, &adds);
+    if (db != NULL) {
+        open_places(&place, node, b, g);
+        pa_stream_read(&place, node->dtype, scratch, n);
+        pa_add_or_copy(node->dtype, db, node->dtype, scratch, n, adds);
+    }
+    char *da = pa_gradient_target(node, 0, &adds);
+    if (da == NULL) return PA_OK;
+    char *left = adds ? scratch : da;
+    memcpy(left, g, pa_node_bytes(node));
+    open_places(&place, node, b, left);
+    for (int64_t i = 0; i < n; i += block) pa_stream_write(&place, node->dtype, zeros, n - i < block ? n - i : block);
+    if (adds) pa_add_or_copy(node->dtype, da, node->dtype, left, pa_node_numel(node), true);
     return PA_OK;
 }
 

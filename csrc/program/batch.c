@@ -56,7 +56,7 @@ static pa_status rules_of_entries(pa_lowering *l, const pa_log *other, pa_rows r
         pa_size_rule *rule = &p->batch->rules[at];
         if (e->kind == PA_ENTRY_OP && e->op != PA_OP_custom) { /* whose shape its forward gives */
             rule->kind = PA_SIZE_OP;
-            rule->is_view = e->op == PA_OP_view && p->buffer_of[at] == p->buffer_of[first];
+            rule->is_view = pa_op_is_view((pa_op)e->op) && p->buffer_of[at] == p->buffer_of[first];
             PA_TRY(add_functions(p->batch, rows, e->n_ints, other->ints + before->ints, l->log->ints + e->ints, rule));
         } else if (e->kind == PA_ENTRY_ALIAS && first < at) {
             *rule = (pa_size_rule){.kind = PA_SIZE_LIKE, .like = first};

@@ -135,8 +135,9 @@ static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
         return lower_local_grads(l, entry);
     }
     for (int i = 0; i < entry->n; i++) PA_TRY(pa_lower_need_node(l, in[i]));
-    bool is_made = entry->op == PA_OP_view || entry->op == PA_OP_custom; /* a custom op's by its forward, a host call */
-    if (entry->op == PA_OP_view)
+    bool is_made =
+        pa_op_is_view((pa_op)entry->op) || entry->op == PA_OP_custom; /* a custom op's by its forward, a host call */
+    if (pa_op_is_view((pa_op)entry->op))
         PA_TRY(lower_view(l, entry->out, in[0]));
     else if (!is_made)
         PA_TRY(pa_lower_result_node(l, entry->out));
@@ -264,7 +265,7 @@ static void find_writes(pa_lowering *l) {
         const int32_t *in = log->operands + e->operands;
         bool sweeps = e->kind == PA_ENTRY_BACKWARD || e->kind == PA_ENTRY_GRAD;
         if (sweeps && e->n_ints > 0) l->p->checks_gradients = true;
-        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && e->op == PA_OP_view);
+        bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && pa_op_is_view((pa_op)e->op));
         if (views && shares_memory(log->variables[e->out].node, log->variables[in[0]].node))
             l->variables[e->out].base = l->variables[in[0]].base;
         if (e->out < 0 && (e->kind == PA_ENTRY_WRITE || e->kind == PA_ENTRY_SET_VALUE || e->kind == PA_ENTRY_FILL))

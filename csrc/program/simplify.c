@@ -207,7 +207,7 @@ static bool may_merge(const pa_program *p, const pa_instruction *i, const int32_
     const pa_node *node = p->nodes[i->node];
     int32_t buffer = p->buffer_of[i->node];
     return !pa_node_requires_grad(node) && p->buffers[buffer].kind == PA_BUFFER_ARENA && writes[buffer] == 1 &&
-           node->op != PA_OP_view;
+           !pa_op_is_view((pa_op)node->op);
 }
 
 static bool same_computed(const pa_program *p, const computed *a, const computed *b) {

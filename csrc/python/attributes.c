@@ -255,6 +255,7 @@ static PyObject *get_data_pointer(PyObject *self, void *Py_UNUSED(closure)) {
     pa_status status = pa_record_refuse_read(node, "numpy");
     if (status == PA_OK) status = pa_node_need_storage(node); /* a view cannot share a number that stands in its node */
     node->flags |= PA_IS_VIEW;
+    if (status == PA_OK) pa_node_storage(node)->exports++; /* for good: who has the address is not known */
     return status == PA_OK ? PyLong_FromVoidPtr(pa_node_data(node)) : pa_raise(status);
 }
 

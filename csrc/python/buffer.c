@@ -89,12 +89,14 @@ int pa_buffer_get(PyObject *self, Py_buffer *view, int flags) {
         return -1;
     }
     export->storage = pa_storage_retain(node->array->storage);
+    export->storage->exports++;
     view->obj = owner;
     return 0;
 }
 
 void pa_buffer_release(PyObject *Py_UNUSED(owner), Py_buffer *view) {
     pa_export *export = view->internal;
+    export->storage->exports--;
     pa_storage_release(export->storage);
     PyMem_Free(export);
 }

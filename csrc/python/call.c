@@ -5,7 +5,7 @@
 #include "parts.h"
 
 #include "convert.h"
-#include "operators.h"
+#include "in_place.h"
 
 #include "../apply.h"
 
@@ -123,6 +123,23 @@ static PyObject *in_place(PyObject *Py_UNUSED(module), PyObject *const *argument
                         (PyObject *)Py_TYPE(arguments[1]), (PyObject *)Py_TYPE(arguments[2]));
 }
 
+static PyObject *assign(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
+    if (!pa_has_arguments(n, 4, 4, "assign")) return NULL;
+    const char *what = PyUnicode_AsUTF8AndSize(arguments[2], NULL);
+    if (what == NULL || pa_read_handle(arguments[0], what) == NULL) return NULL;
+    pa_node *source = pa_read_handle(arguments[1], what);
+    if (source == NULL) return NULL;
+    pa_node_retain(source);
+    pa_status status = pa_assign(arguments[0], source, what, arguments[3] == Py_True);
+    pa_node_release(source);
+    return status == PA_OK ? Py_NewRef(arguments[0]) : pa_raise(status);
+}
+
+static PyObject *is_shared(PyObject *Py_UNUSED(module), PyObject *object) {
+    const pa_node *node = pa_read_handle(object, "is_shared");
+    return node == NULL ? NULL : PyBool_FromLong(pa_is_shared(node));
+}
+
 /* A reshape that copies only where strides cannot say it. */
 static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 2, 2, "reshape")) return NULL;
@@ -155,6 +172,9 @@ static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments
 static PyMethodDef functions[] = {
     PA_METHOD("apply", apply, METH_FASTCALL, "(op, /, *operands_and_parameters)", "The op's result."),
     PA_METHOD("in_place", in_place, METH_FASTCALL, "(op, target, other, /)", "target op= other."),
+    PA_METHOD("assign", assign, METH_FASTCALL, "(target, source, what, fresh, /)",
+              "target := source, with its history."),
+    PA_METHOD("is_shared", is_shared, METH_O, "(tensor, /)", "Do others see its memory?"),
     PA_METHOD("reshape", reshape, METH_FASTCALL, "(tensor, shape, /)", "A view where possible, else of a copy."),
     {NULL, NULL, 0, NULL},
 };

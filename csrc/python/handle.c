@@ -38,8 +38,7 @@ static void take_dict(pa_handle *handle) {
     pa_handle_track((PyObject *)handle);
 }
 
-/* The node's handle, unless it has none or that is dying: members of a subclass die first, and Python may see that. */
-static PyObject *live_handle(const pa_node *node) {
+PyObject *pa_live_handle(const pa_node *node) {
     if (node->flags & PA_DICT_ONLY || node->handle == NULL || Py_REFCNT((PyObject *)node->handle) == 0) return NULL;
     return node->handle;
 }
@@ -58,7 +57,7 @@ static void give_back(PyObject *handle, PyTypeObject *type) {
 static pa_handle *allocate_handle(const pa_node *node, PyTypeObject *type) {
     /* a subclass may have slots of its own behind the handle, which must be cleared */
     PyObject *handle = is_exact(type) ? (PyObject *)PyObject_GC_New(pa_handle, type) : PyType_GenericAlloc(type, 0);
-    if (handle == NULL || live_handle(node) == NULL) return (pa_handle *)handle;
+    if (handle == NULL || pa_live_handle(node) == NULL) return (pa_handle *)handle;
     if (PyObject_GC_IsTracked(handle)) PyObject_GC_UnTrack(handle);
     give_back(handle, type);
     return NULL;
@@ -71,7 +70,7 @@ static inline PyObject *new_handle(pa_node *node, PyTypeObject *type) {
         handle = idle.handle[--idle.n];
         PyObject_Init((PyObject *)handle, type);
     } else if ((handle = allocate_handle(node, type)) == NULL) {
-        PyObject *live = Py_XNewRef(live_handle(node));
+        PyObject *live = Py_XNewRef(pa_live_handle(node));
         pa_node_release(node);
         return live;
     }
@@ -87,7 +86,7 @@ static inline PyObject *new_handle(pa_node *node, PyTypeObject *type) {
 PyObject *pa_handle_new(pa_node *node, PyTypeObject *type) { return new_handle(node, type); }
 
 PyObject *pa_wrap(pa_node *node) {
-    PyObject *live = live_handle(node);
+    PyObject *live = pa_live_handle(node);
     if (live != NULL) {
         pa_node_release(node); /* the handle has a reference of its own */
         return Py_NewRef(live);

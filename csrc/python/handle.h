@@ -49,6 +49,10 @@ static inline PyObject *pa_wrap_or_raise(pa_status status, pa_node **node) {
     return status == PA_OK ? pa_wrap(*node) : pa_raise(status);
 }
 
+/* The node's handle, borrowed, unless it has none or that is dying: members of a subclass die first, and Python may see
+   that. */
+PyObject *pa_live_handle(const pa_node *node);
+
 /* Where a node's Python attributes are, borrowed; NULL when it has none. */
 PyObject *pa_node_dict(const pa_node *node);
 

@@ -1,10 +1,10 @@
 /* The operators of handles, as slots of the handle type: arithmetic on Values in the fewest steps, everything else
-   through pa_apply; operators in place; comparison, truth and conversion to Python numbers.
+   through pa_apply; comparison, truth and conversion to Python numbers.
 
        a * b ── slot_multiply ── arithmetic ─┬─ two Values ──▶ pa_value_binary        one node, one handle
                                              └─ binary ─┬─ a Value and a number ──▶ the same
                                                         └─ binary_general ──▶ pa_apply */
-#include "operators.h"
+#include "in_place.h"
 
 #include <stdio.h>
 
@@ -134,81 +134,6 @@ static PyObject *slot_power(PyObject *left, PyObject *right, PyObject *modulus) 
     if (!pa_dtype_is_float(a->dtype) && !pa_dtype_is_float(dtype)) return binary_general(PA_OP_pow, left, right);
     pa_call call = {.op = PA_OP_power, .n = 1, .in = &a, .n_params = 1, .params = &p};
     return pa_wrap_or_raise(pa_apply(&call, &out), &out);
-}
-
-/* A node whose handle moves on keeps the backward that was written for it in Python, and its hooks: it takes its own
-   copy of the __dict__ that has them. -1 with an exception set. */
-static int leave_backward(pa_node *node, PyObject *dict) {
-    node->handle = NULL;
-    if ((node->op != PA_OP_custom && !pa_node_is_hooked(node)) || dict == NULL) return 0;
-    PyObject *own = PyDict_Copy(dict);
-    if (own == NULL) return -1;
-    node->handle = own;
-    node->flags |= PA_DICT_ONLY;
-    static const char *const names[] = {"_backward_function", "_custom_op", "_backward_hooks"};
-    for (int i = 0; i < 3; i++)
-        if (PyDict_GetItemString(dict, names[i]) != NULL && PyDict_DelItemString(dict, names[i]) < 0) return -1;
-    return 0;
-}
-
-/* A tracked result in place: the handle moves on to the node of the result, and everyone who has the handle sees it.
-   The old node keeps its number for those who read it. Views would not see the change, so there must be none. */
-static PyObject *move_on(pa_op op, PyObject *target, pa_node *source) {
-    pa_node *old = pa_handle_node(target), *node = NULL;
-    const char *name = pa_op_table[op].name;
-    const pa_storage *storage = pa_node_storage(old);
-    if (pa_node_is_leaf(old) && pa_node_requires_grad(old)) return pa_raise(pa_node_begin_write(old, name));
-    if (old->flags & PA_IS_VIEW || (storage != NULL && storage->refs > 1))
-        return pa_raise(
-            pa_fail(PA_RUNTIME,
-                    "%s: a tensor of shape %s that shares memory with others cannot be changed in place while a "
-                    "gradient flows; write x = x %s y",
-                    name, pa_node_shape_text(old), pa_op_table[op].symbol));
-    pa_node_retain(old);
-    pa_status status = pa_apply_binary(op, old, source, &node);
-    bool moved = pa_handle_node(target) != old;
-    pa_node_release(old); /* the handle has it, if it still is the handle's */
-    if (status == PA_OK && moved) {
-        pa_node_release(node);
-        status = pa_fail(PA_RUNTIME, "%s: another thread has changed this tensor in place meanwhile", name);
-    }
-    if (status != PA_OK) return pa_raise(status);
-    if (!pa_same_shape(node, old) || node->dtype != old->dtype) {
-        status = pa_fail(PA_VALUE, "%s: a result of shape %s, %s does not fit in place into shape %s, %s", name,
-                         pa_node_shape_text(node), pa_dtype_name(node->dtype), pa_node_shape_text(old),
-                         pa_dtype_name(old->dtype));
-        pa_node_release(node);
-        return pa_raise(status);
-    }
-    if (leave_backward(old, ((pa_handle *)target)->dict) < 0) {
-        old->handle = target;
-        pa_node_release(node);
-        return NULL;
-    }
-    node->flags |= old->flags & PA_RETAINS_GRAD;
-    node->handle = target;
-    ((pa_handle *)target)->node = node;
-    pa_node_release(old);
-    return Py_NewRef(target);
-}
-
-PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other) {
-    if (!pa_is_handle(target) || pa_is_value(target)) return Py_NewRef(Py_NotImplemented);
-    if (pa_is_traced_scalar(target)) return Py_NewRef(Py_NotImplemented); /* a number's x += y makes a new number */
-    pa_node *source = NULL;
-    int found = pa_as_node(other, &source);
-    if (found < 0) return NULL;
-    if (found == 0) return Py_NewRef(Py_NotImplemented);
-    pa_node *node = pa_handle_node(target);
-    PyObject *result = NULL;
-    if (pa_grad_enabled() && (pa_node_requires_grad(node) || pa_node_requires_grad(source))) {
-        result = move_on(op, target, source);
-    } else {
-        pa_status status = pa_apply_in_place(op, node, source);
-        result = status == PA_OK ? Py_NewRef(target) : pa_raise(status);
-    }
-    pa_node_release(source);
-    return result;
 }
 
 static PyObject *slot_iadd(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_add, l, r); }

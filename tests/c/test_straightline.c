@@ -246,10 +246,11 @@ static void the_passes_change_no_number(void) {
     CHECK(held);
 }
 
-/* Ops, or gradients of ops, that make an infinity of a zero, whose sign the zero's decides. */
+/* Ops, or gradients of ops, in which the sign of a zero decides that of more: of an infinity, of a number. */
 static bool has_pole(pa_op op) {
     return op == PA_OP_div || op == PA_OP_reciprocal || op == PA_OP_pow || op == PA_OP_power || op == PA_OP_sqrt ||
-           op == PA_OP_log;
+           op == PA_OP_log || op == PA_OP_copysign || op == PA_OP_atan2 || op == PA_OP_floor_divide ||
+           op == PA_OP_remainder;
 }
 
 /* Shifts are of integers alone. */

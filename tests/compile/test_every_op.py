@@ -169,6 +169,13 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
        for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")},
 }  # fmt: skip
 
+CALLS |= {f"{name}_": calls for name, calls in CALLS.items() if hasattr(Tensor, f"{name[7:]}_")}
+CALLS |= {
+    "Tensor.addmm_": [(matrix(), pa.ones(2, 2), pa.ones(2, 3))], "Tensor.addr_": [(matrix(), pa.ones(2), pa.ones(3))],
+    "Tensor.addbmm_": [(matrix(), pa.ones(1, 2, 2), pa.ones(1, 2, 3))],
+    "Tensor.baddbmm_": [(pa.ones(1, 2, 3), pa.ones(1, 2, 2), pa.ones(1, 2, 3))],
+}  # fmt: skip
+
 # No computation on the tensors of a step: settings, files, what makes or asks about objects
 OUTSIDE = {
     "pa.compile", "pa.load", "pa.save", "pa.get_num_threads", "pa.set_num_threads", "pa.device", "pa.isa",

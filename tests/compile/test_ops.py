@@ -57,6 +57,7 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "cat": (lambda a, b: pa.cat([a, b, a], 1), [(3, 2), (3, 4)]),
     "index": (lambda a: a[pa.tensor([2, 0, 2])], [(3, 4)]),
     "put": (lambda a, b: put_rows(a, b), [(4, 3), (2, 3)]),
+    "written": (lambda a, b: overwritten_rows(a, b), [(4, 3), (2, 3)]),
     "index_add": (lambda a, b: a.index_add(0, pa.tensor([2, 0, 2]), b.T), [(4, 3), (3, 3)]),
     "check": (lambda a: F.binary_cross_entropy(a.sigmoid(), (a > 0).float()), [(3, 4)]),
     "dropout_mask": (lambda a: F.dropout(a, 0.4), [(6, 7)]),
@@ -75,6 +76,14 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "bitwise_not": (lambda a: pa.where(~(a > 0), a, 2 * a), [(3, 4)]),
 }
 ELEMENTWISE = [name for name in ROWS if name != "where"]
+
+
+def overwritten_rows(a: pa.Tensor, b: pa.Tensor) -> pa.Tensor:
+    a = a * 1
+    part = a[1:3]
+    part.mul_(b)
+    a[3] = b[0]
+    return part.sum(0) * a
 
 
 def test_every_op_of_the_table_is_compiled_here() -> None:

@@ -129,7 +129,7 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
 }
 OF_FLOATS = {  # or, as unview, of gradients
     "mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp", "cross_entropy", "dropout_mask", "neuron",
-    "local_grads", "custom", "leaf", "program", "program_result", "unview",
+    "local_grads", "custom", "leaf", "program", "program_result", "unview", "written",
 }  # fmt: skip
 
 
