@@ -45,7 +45,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     >>> pa.nn.functional.threshold(pa.tensor([-1.5, 0.5, 3.0]), 1.0, 20.0)
     tensor([20., 20.,  3.])
     """
-    return where(input <= threshold, value, input)
+    return where(input <= threshold, value, input).to(input.dtype)
 
 
 @named
