@@ -297,13 +297,15 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """Elementwise ln(a / (1 - a)), of a kept between eps and 1 - eps if that is given.
 
     **Returns** a Tensor of the input's shape; integers become the default float. **Raises** TypeError for what is no
-    Tensor.
+    Tensor, ValueError for an eps that is not in [0, 0.5].
 
     >>> import pyautograd
     >>> pyautograd.logit(pyautograd.tensor([0.25, 0.5]))
     tensor([-1.0986,  0.0000])
     """
     if eps is not None:
+        if not 0 <= eps <= 0.5:
+            raise ValueError(f"logit: eps must be between 0 and 0.5, not {eps}")
         input = clamp(input, eps, 1 - eps)
     return log(input) - log1p(mul(input, -1.0))  # type: ignore[no-any-return]
 

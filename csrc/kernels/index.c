@@ -297,7 +297,7 @@ pa_status pa_put_backward(pa_node *node, void *scratch) {
     PA_TRY(check_places(node, &axes));
     bool adds_a = false, adds_c = false;
     char *da = pa_gradient_target(node, 0, &adds_a), *dc = pa_gradient_target(node, 2, &adds_c);
-    if (da != NULL) memcpy(left, g, pa_node_bytes(node));
+    if (da != NULL && pa_node_numel(node) > 0) memcpy(left, g, pa_node_bytes(node));
     pa_walk walk = {{0}, {0}};
     for (int64_t i = 0, n = pa_node_numel(b); i < n; i++, pa_walk_next(&walk, &axes, axes.n)) {
         int64_t at = positions[walk.at[0]] * (int64_t)size;
