@@ -83,6 +83,7 @@ class StepGuards:
             for value in group.values()
             if isinstance(value, Node)
         ]
+        self._given: set[int] = set()  # ids of tensors in places of a program for which they are arguments too
         self.has_tensor_options = bool(self._tensor_options)
 
     def found(self) -> set[int]:
@@ -207,6 +208,7 @@ class StepGuards:
             spots = self._spots_of(leaf)
             if any(spot[1:] != (-1, ()) for spot in spots):
                 themselves[slot] = leaf
+                self._given.add(id(leaf))
                 continue
             for spot in spots:
                 self.rows.accept(spot.guard, object)
@@ -281,6 +283,8 @@ class StepGuards:
         places = {id(self._expected_at(spots[0])): len(spots) for _, spots in self._spots.values()}
         if len(places) < len(self._spots) or not moved.differ() or news & (places.keys() - moved.moves.keys()):
             return False  # which places hold the same is no longer as it was
+        if self._given & moved.moves.keys():
+            return False  # the program stands on an argument's being there
         if updated & (news | moved.moves.keys()):
             return False  # of its parameters an optimiser has a list of its own
         if any(places.get(key) != n for key, (_, _, n) in moved.moves.items()) or not moved.exchange(exchange):

@@ -26,6 +26,7 @@ __all__ = [
     "triu", "unbind", "unflatten", "unsqueeze", "view", "view_as", "vsplit",
 ]  # fmt: skip
 
+_MOST_PIECES = 100_000  # more of them would be empty, and there is not the time to make any number
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE, _DIAGONAL, _UNFOLD = range(6)  # as in pa_view_kind (csrc/kernels/ops.h)
 
 
@@ -641,8 +642,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: SupportsIndex = 0
         bounds = [max(0, min(size, bound + size if bound < 0 else bound)) for bound in bounds]
     else:
         n = _arguments.integer("tensor_split", "indices_or_sections", given)
-        if n <= 0:
-            raise ValueError(f"tensor_split: {n} pieces")
+        if not 0 < n <= max(size, _MOST_PIECES):
+            raise ValueError(f"tensor_split: {n} pieces of an axis of size {size}")
         bounds = [i * (size // n) + min(i, size % n) for i in range(n)] + [size]
     return tuple(
         [

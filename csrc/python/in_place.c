@@ -36,17 +36,17 @@ static bool flows(const pa_node *target, const pa_node *source) {
 
 /* ---- handles that take another node ---- */
 
-/* A node whose handle moves on keeps the backward that was written for it in Python: it takes its own copy of the
-   __dict__ that has it. -1 with an exception set. */
+/* A node whose handle moves on keeps the backward that was written for it in Python, and its hooks: it takes its own
+   copy of the __dict__ that has them. -1 with an exception set. */
 static int leave_backward(pa_node *node, PyObject *dict) {
     node->handle = NULL;
-    if (node->op != PA_OP_custom || dict == NULL) return 0;
+    if ((node->op != PA_OP_custom && !pa_node_is_hooked(node)) || dict == NULL) return 0;
     PyObject *own = PyDict_Copy(dict);
     if (own == NULL) return -1;
     node->handle = own;
     node->flags |= PA_DICT_ONLY;
-    static const char *const names[] = {"_backward_function", "_custom_op"};
-    for (int i = 0; i < 2; i++)
+    static const char *const names[] = {"_backward_function", "_custom_op", "_backward_hooks"};
+    for (int i = 0; i < 3; i++)
         if (PyDict_GetItemString(dict, names[i]) != NULL && PyDict_DelItemString(dict, names[i]) < 0) return -1;
     return 0;
 }

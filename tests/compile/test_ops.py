@@ -73,6 +73,7 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "bitwise_xor": (lambda a, b: pa.where((a > 0) ^ (b > 0), a, b), [(3, 4), (3, 4)]),
     "bitwise_left_shift": (lambda a, b: a * (a.long() << b.int()), [(3, 4), (4,)]),
     "bitwise_right_shift": (lambda a, b: a * ((100 * a).int() >> b.byte()), [(3, 4), (4,)]),
+    "gcd": (lambda a, b: a * pa.gcd((9 * a).int(), (6 * b).int()), [(3, 4), (4,)]),
     "bitwise_not": (lambda a: pa.where(~(a > 0), a, 2 * a), [(3, 4)]),
 }
 ELEMENTWISE = [name for name in ROWS if name != "where"]

@@ -104,6 +104,21 @@ def test_a_write_into_one_shows_where_it_does_in_the_plain_call(function: Step, 
         np.testing.assert_equal(ours, theirs)
 
 
+def test_an_argument_that_stood_in_a_place_is_stored_again() -> None:
+    first, second, places = pa.ones(2), pa.zeros(2), [pa.ones(2) * 9]
+
+    @pa.compile
+    def step(h: Tensor, lr: float) -> None:
+        places[0] = h
+
+    for h in (first, first, first):
+        step(h, 0.5)
+    step(second, lr=0.5)
+    for h in (first, second, second, first, first, second):
+        step(h, 0.5)
+        assert places[0] is h
+
+
 def test_free_rows_share_memory_too() -> None:
     step = pa.compile(lambda x: (h := x * 2, h[1:], h.T), dynamic_batch=True)
     for rows in (2, 5, 3, 9, 4):
