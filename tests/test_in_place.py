@@ -1,5 +1,6 @@
 """A write in place is part of the graph, is refused, or is found by backward; views and arrays stay valid."""
 
+import contextlib
 import gc
 
 import numpy as np
@@ -331,3 +332,12 @@ def test_a_model_trains_through_a_buffer():
             p.copy_(value)
     compiled = pa.compile(step)
     assert [compiled(x).item() for _ in range(5)] == plain and plain[-1] < plain[0]
+
+
+def test_a_view_whose_graph_was_freed_is_written_to_or_refused() -> None:
+    x = pa.ones(3, requires_grad=True)
+    y = (x * 2)[:]
+    y.sum().backward()
+    with contextlib.suppress(RuntimeError, NotImplementedError):
+        y -= x
+        assert y.tolist() == [1, 1, 1]

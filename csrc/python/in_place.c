@@ -138,8 +138,9 @@ static bool has_all(const pa_node *node, const family *f) {
     return true;
 }
 
+/* A backward that has freed the graph leaves no parents. */
 static bool views_parent(const pa_node *node) {
-    return pa_op_is_view((pa_op)node->op) && pa_node_parent(node, 0)->array != NULL &&
+    return pa_op_is_view((pa_op)node->op) && node->n_parents > 0 && pa_node_parent(node, 0)->array != NULL &&
            pa_node_parent(node, 0)->array->storage == node->array->storage;
 }
 

@@ -22,6 +22,10 @@ FLOAT32 = np.dtype(np.float32)
 MOST_READ = 3  # operands whose versions are kept
 
 
+class NotModelledError(Exception):
+    """A write with a history into memory that others see: no program has one, as the oracle's tape stays in place."""
+
+
 def grad_enabled():
     return getattr(_mode, "enabled", True)
 
@@ -67,6 +71,8 @@ class Node:
 
     def begin_write(self):
         if grad_enabled() and self.requires_grad:
+            if not self.is_leaf:
+                raise NotModelledError
             raise RuntimeError("requires grad")
         if self.array.size and any(
             stride == 0 and size > 1 for stride, size in zip(self.array.strides, self.array.shape)
@@ -412,7 +418,7 @@ class Tensor(Handle):
 
     def __setitem__(self, key, value):
         if grad_enabled() and isinstance(value, Handle) and value.requires_grad:
-            raise RuntimeError("a value that requires grad")
+            raise NotModelledError
         self.node.begin_write()
         key = tuple(plain(k) for k in key) if isinstance(key, tuple) else plain(key)
         self.node.array[key] = np.array(plain(value))
@@ -529,10 +535,12 @@ class Tensor(Handle):
         if old.is_leaf and old.requires_grad:
             raise RuntimeError("a leaf that requires grad")
         if old.is_view or old.memory.is_shared():
-            raise RuntimeError("shares memory")
+            raise NotModelledError
         new = op(self, other).node
-        if new.array.shape != old.array.shape or new.array.dtype != old.array.dtype:
+        if new.array.shape != old.array.shape:
             raise ValueError("does not fit")
+        if new.array.dtype != old.array.dtype:
+            raise NotModelledError
         new.retains_grad, new.note, new.handle = old.retains_grad, old.note, old.handle
         old.handle = lambda: None
         if old.op != "custom":
@@ -556,7 +564,9 @@ class Tensor(Handle):
 
     def _overwrite(self, source):
         if grad_enabled() and isinstance(source, Handle) and source.requires_grad:
-            raise RuntimeError("a source that requires grad")
+            raise NotModelledError
+        if grad_enabled() and self.requires_grad and self.node.is_leaf:
+            raise RuntimeError("a leaf that requires grad")
         array = np.asarray(plain(source))
         try:
             array = np.broadcast_to(array, self.shape)

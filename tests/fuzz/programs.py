@@ -46,8 +46,11 @@ class Writer:
             line = self.statement()
             if line is None:
                 continue
+            try:
+                execute(line, self.names)
+            except oracle.NotModelledError:
+                continue
             lines.append(line)
-            execute(line, self.names)
         return lines
 
     # What there is

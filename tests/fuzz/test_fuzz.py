@@ -86,7 +86,7 @@ def test_a_step_that_keeps_a_float_is_found_and_shortened(monkeypatch):
     monkeypatch.setattr(pyautograd, "compile", compile)
     world, step = ["x0 = data(1, 3)", "x1 = data(2, 3)"], ["z1 = x + 1.0", "return x * lr"]
     script = ["call(step, x0, 0.5)", "pa.rand(3)", "call(step, x0, 0.25)"]
-    case = steps.Case(0, "float64", "global", "x, lr", world, step, [], script, frozenset())
+    case = steps.Case(0, "float64", "global", "compiled", "x, lr", world, step, [], script, frozenset())
 
     def fails(parts):
         kind, text = worlds.outcome_here(case.of(parts))
