@@ -238,7 +238,7 @@ def trunc_normal_(
     # float32 rounds some numbers to the ends, where the inverse is infinite.
     drawn = np.clip(low + (high - low) * tensor.detach().numpy().astype(np.float64), 1e-300, 1 - 2**-53)
     inverse = np.fromiter(map(standard.inv_cdf, drawn.ravel().tolist()), np.float64, drawn.size)
-    return _fill(tensor, np.clip(mean + std * inverse, a, b).reshape(drawn.shape))
+    return _fill(tensor, np.clip(mean + std * inverse.reshape(drawn.shape), a, b))
 
 
 @named
@@ -268,7 +268,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 def _fill(target: Tensor, values: np.ndarray[Any, Any]) -> Tensor:
     with no_grad():
-        return target.copy_(_tensor(np.ascontiguousarray(values, np.float64)))
+        return target.copy_(_tensor(np.asarray(values, np.float64, order="C")))
 
 
 def _shape(tensor: Tensor) -> str:

@@ -103,3 +103,7 @@ def test_parameters_become_a_vector_and_a_vector_parameters() -> None:
     assert net.fc1.weight.requires_grad
     with pytest.raises(ValueError, match="14 elements"):
         nn.utils.vector_to_parameters(pa.ones(13), net.parameters())
+
+
+def test_a_number_is_drawn_from_a_truncated_normal_distribution() -> None:
+    assert abs(nn.init.trunc_normal_(pa.zeros(()), std=0.1).item()) <= 2
