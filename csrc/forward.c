@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "backward.h"
 #include "derivatives.h"
 #include "table.h"
 

@@ -1,17 +1,7 @@
-/* The tape: the nodes that reach a root in topological order, and the backward sweep over them.
+/* The tape: the nodes that reach a root in topological order, and the leaves among them.
 
-   A sweep that is not a pure graph of Values goes in four steps, of which only the first two can fail:
-
-       list      walk the birth list back from the root, marking parents; check what the backward reads
-       reserve   gradient buffers (planned, so that one serves many nodes), scratch, the leaves' gradient nodes
-       sweep     each node's backward, upstream gradients first
-       commit    leaves take or add their gradients; the graph is freed unless it is to be kept
-
-   Until the commit nothing that the user can see has changed, so a backward written in Python may raise and a signal
-   may stop a long sweep without harm.
-
-   Where the gradients are to be differentiated again, nothing is reserved: the walk goes over the same tape, with a node
-   for each gradient (derivatives.h). */
+   It is listed by a walk back along the birth list, which marks parents. What a backward does with it stands in
+   backward.h and gradient_graph.h, what forward mode does in forward.h. */
 #ifndef PA_TAPE_H
 #define PA_TAPE_H
 
@@ -27,10 +17,22 @@ typedef struct pa_tape {
 
 /* Lists what reaches `root` and needs a gradient; with every_leaf, leaves that need none too (to draw and to trace). */
 pa_status pa_tape_list(pa_node *root, bool every_leaf, pa_tape *tape);
+/* The same with each neuron written out as the nodes that it stands for. */
+pa_status pa_tape_list_opened(pa_node *root, bool every_leaf, pa_tape *tape);
 void pa_tape_free(pa_tape *tape);
+
+/* Node i of all: the leaves come first. */
+static inline size_t pa_tape_count(const pa_tape *tape) { return tape->n_leaves + tape->n_nodes; }
+static inline pa_node *pa_tape_node(const pa_tape *tape, size_t i) {
+    return i < tape->n_leaves ? tape->leaves[i] : tape->nodes[i - tape->n_leaves];
+}
 
 /* Fails where the graph was freed, is in use elsewhere, or what a backward reads was modified in place since. */
 pa_status pa_tape_check(const pa_tape *tape);
+pa_status pa_check_freed(const pa_node *node);
+
+/* Tensors let go of their parents, as without retain_graph; Values keep theirs. */
+void pa_tape_free_graph(pa_tape *tape);
 
 typedef struct pa_backward_options {
     const pa_node *gradient; /* upstream gradient of the root, or NULL for 1 */
@@ -41,7 +43,5 @@ typedef struct pa_backward_options {
     pa_node **results;
     bool detect_anomaly; /* fail where a backward makes a NaN or an infinity */
 } pa_backward_options;
-
-pa_status pa_backward(pa_node *root, const pa_backward_options *options);
 
 #endif

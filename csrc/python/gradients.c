@@ -5,10 +5,10 @@
 #include "host.h"
 
 #include "../apply.h"
+#include "../backward.h"
 #include "../forward.h"
 #include "../record.h"
 #include "../scalar.h"
-#include "../tape.h"
 
 static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
     if (!pa_has_arguments(n, 4, 4, "attach")) return NULL;
@@ -155,25 +155,11 @@ static PyObject *reaches_beyond(PyObject *Py_UNUSED(module), PyObject *const *ar
     return PyBool_FromLong(beyond);
 }
 
-/* Lists everything that reaches the root, its neurons opened. */
-static pa_status list_opened(pa_node *root, pa_tape *tape) {
-    PA_TRY(pa_tape_list(root, true, tape));
-    bool opened = false;
-    pa_status status = PA_OK;
-    for (size_t i = 0; i < tape->n_nodes && status == PA_OK; i++) {
-        opened = opened || tape->nodes[i]->op == PA_OP_neuron;
-        status = pa_value_open_neuron(tape->nodes[i]);
-    }
-    if (status == PA_OK && !opened) return PA_OK;
-    pa_tape_free(tape);
-    return status == PA_OK ? pa_tape_list(root, true, tape) : status;
-}
-
 static PyObject *tape(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *root = pa_read_handle(object, "tape");
     if (root == NULL) return NULL;
     pa_tape listed;
-    pa_status status = list_opened(root, &listed);
+    pa_status status = pa_tape_list_opened(root, true, &listed);
     if (status != PA_OK) return pa_raise(status);
     size_t total = listed.n_leaves + listed.n_nodes;
     PyObject *list = PyList_New((Py_ssize_t)total);

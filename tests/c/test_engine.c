@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "apply.h"
+#include "backward.h"
 #include "check.h"
 #include "kernels/kernels.h"
 #include "scalar.h"
-#include "tape.h"
 
 enum { MILLION = 1000000 };
 
