@@ -1,18 +1,26 @@
-"""Methods that write their result into the tensor: `x.exp_()` is `x.exp()`, written over x.
-
-Each is made from the function of its name. Where a gradient flows the write is part of the graph
+"""Methods that write into the tensor. Where a gradient flows the write is part of the graph
 (csrc/python/in_place.c).
+
+Most are made from the function of their name: `x.exp_()` is `x.exp()`, written over x. The others stand here.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
-from pyautograd import _core
+from pyautograd import _core, _ops
+from pyautograd._array_like import as_tensor
+from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, Tensor
+from pyautograd._creation import empty_like
+from pyautograd._elementwise import is_one, scaled
+from pyautograd._generator import Generator
+from pyautograd._generator import state_of as stream_state
 from pyautograd._grad_mode import is_grad_enabled
+from pyautograd._rows import whole
 
 # Functions of which there is a method that writes, and what else its example is given
 IN_PLACE = {
@@ -82,3 +90,135 @@ def in_place(of: str, function: Callable[..., Any]) -> Callable[..., Any]:
         >>> x = pyautograd.{_EXAMPLES_OF.get(of, "tensor([0.25, 0.5])")}.{name}({example})
         """
     return method
+
+
+class InPlaceMethods:
+    """Methods that write and are made from no function."""
+
+    def add_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+        """self += alpha other.
+
+        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit,
+        TypeError for a result that does not fit into this one's dtype.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).add_(pyautograd.ones(2), alpha=0.5)
+        tensor([1.5000, 1.5000])
+        """
+        return _core.in_place(_ops.add, self, other if is_one(alpha) else scaled("add_", self, other, alpha))
+
+    def sub_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
+        """self -= alpha other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).sub_(0.5)
+        tensor([0.5000, 0.5000])
+        """
+        return _core.in_place(_ops.sub, self, other if is_one(alpha) else scaled("sub_", self, other, alpha))
+
+    def mul_(self: Any, other: Any) -> Tensor:
+        """self *= other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).mul_(3)
+        tensor([3., 3.])
+        """
+        return _core.in_place(_ops.mul, self, other)
+
+    def div_(self: Any, other: Any) -> Tensor:
+        """self /= other. **Raises** as `add_`.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).div_(2)
+        tensor([0.5000, 0.5000])
+        """
+        return _core.in_place(_ops.div, self, other)
+
+    def _overwrite(self: Any, source: Any, what: str) -> Tensor:
+        if isinstance(source, Tensor) and is_grad_enabled() and (source.requires_grad or self.requires_grad):
+            return _core.assign(self, source, what, False)
+        if self.requires_grad and is_grad_enabled() and not self.is_leaf:
+            return _core.assign(self, as_tensor(source, dtype=self.dtype), what, False)
+        _core.copy_into(self, source, what)
+        return self
+
+    def copy_(self: Any, source: Any) -> Tensor:
+        """Overwrite the elements with another tensor's, broadcast and converted.
+
+        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(2, 2).copy_(pyautograd.tensor([1, 2]))
+        tensor([[1., 2.],
+                [1., 2.]])
+        """
+        return self._overwrite(source, "copy_")
+
+    def fill_(self: Any, value: Any) -> Tensor:
+        """Overwrite every element with a number. **Raises** as `copy_`, and ValueError for a tensor with axes, or what
+        does not fit.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(2).fill_(7)
+        tensor([7., 7.])
+        """
+        if isinstance(value, Tensor) and value.ndim:
+            raise ValueError(f"fill_: a number is wanted, not a tensor of shape {value.shape}; use copy_")
+        return self._overwrite(value, "fill_")
+
+    def zero_(self: Any) -> Tensor:
+        """Overwrite every element with 0.
+
+        >>> import pyautograd
+        >>> pyautograd.ones(2).zero_()
+        tensor([0., 0.])
+        """
+        return self._overwrite(0, "zero_")
+
+    def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Tensor:
+        """Overwrite the elements whose indices are all the same with a number.
+
+        Of a matrix with more rows than columns, `wrap` begins anew below. **Raises** as `copy_`, ValueError for fewer
+        than two axes, or more of different sizes.
+
+        >>> import pyautograd
+        >>> pyautograd.zeros(2, 3).fill_diagonal_(7)
+        tensor([[7., 0., 0.],
+                [0., 7., 0.]])
+        """
+        shape = self.shape
+        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+            raise ValueError(f"fill_diagonal_: a tensor of shape {shape} has no diagonal")
+        if not self.is_contiguous():
+            return self._overwrite(self.clone().fill_diagonal_(fill_value, wrap), "fill_diagonal_")
+        step = sum(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        end = self.numel() if wrap else min(shape) * math.prod(shape[1:])
+        self.view(-1)[: whole(end, "fill_diagonal_") : whole(step, "fill_diagonal_")].fill_(fill_value)
+        return self
+
+    def _fill_random(self: Any, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
+        _core.check_write(self, what)
+        if self.is_contiguous():
+            check(fill(stream_state(what, generator), node_pointer(self), *bounds))
+            _core.bump_version(self)
+            return self
+        return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)
+
+    def uniform_(self: Any, a: Any = 0.0, b: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with draws from [a, b). **Raises** as `copy_`, ValueError where a > b, TypeError for integers.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).uniform_(2, 3) >= 2).all())
+        True
+        """
+        return self._fill_random("uniform_", lib.pa_fill_uniform, generator, a, b)
+
+    def normal_(self: Any, mean: Any = 0.0, std: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with draws from the normal distribution. **Raises** as `copy_`, ValueError for a negative
+        deviation, TypeError for integers.
+
+        >>> import pyautograd
+        >>> pyautograd.empty(2).normal_(mean=5.0, std=0.0)
+        tensor([5., 5.])
+        """
+        return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)

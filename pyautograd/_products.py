@@ -434,7 +434,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[2.0, 1.0], [0.0, 4.0]]).det()
         tensor(8.)
         """
-        return late("linalg").det(self)  # type: ignore[no-any-return]
+        return late("linalg").det(self)
 
     def slogdet(self: Any) -> Any:
         """The sign of the determinant of square matrices and the logarithm of its size. **Raises** as `linalg.slogdet`.
@@ -452,7 +452,7 @@ class MatrixMethods:
         >>> pyautograd.eye(2).logdet()
         tensor(0.)
         """
-        return late("_matrices").logdet(self)  # type: ignore[no-any-return]
+        return late("_matrices").logdet(self)
 
     def inverse(self: Any) -> Tensor:
         """The inverse of square matrices. **Raises** as `pyautograd.inverse`.
@@ -461,7 +461,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[2.0]]).inverse()
         tensor([[0.5000]])
         """
-        return late("_matrices").inverse(self)  # type: ignore[no-any-return]
+        return late("_matrices").inverse(self)
 
     def pinverse(self: Any, rcond: float = 1e-15) -> Tensor:
         """The pseudoinverse of matrices. **Raises** as `pyautograd.pinverse`.
@@ -470,7 +470,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[2.0]]).pinverse()
         tensor([[0.5000]])
         """
-        return late("_matrices").pinverse(self, rcond)  # type: ignore[no-any-return]
+        return late("_matrices").pinverse(self, rcond)
 
     def matrix_power(self: Any, n: int) -> Tensor:
         """Square matrices multiplied n times with themselves. **Raises** as `linalg.matrix_power`.
@@ -479,7 +479,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[2.0]]).matrix_power(3)
         tensor([[8.]])
         """
-        return late("linalg").matrix_power(self, n)  # type: ignore[no-any-return]
+        return late("linalg").matrix_power(self, n)
 
     def cholesky(self: Any, upper: bool = False) -> Tensor:
         """The Cholesky factor of symmetric positive definite matrices. **Raises** as `pyautograd.cholesky`.
@@ -488,7 +488,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[4.0]]).cholesky()
         tensor([[2.]])
         """
-        return late("_matrices").cholesky(self, upper)  # type: ignore[no-any-return]
+        return late("_matrices").cholesky(self, upper)
 
     def cholesky_inverse(self: Any, upper: bool = False) -> Tensor:
         """The inverse of a matrix of which this is the Cholesky factor. **Raises** as `pyautograd.cholesky_inverse`.
@@ -497,7 +497,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[2.0]]).cholesky_inverse()
         tensor([[0.2500]])
         """
-        return late("_matrices").cholesky_inverse(self, upper)  # type: ignore[no-any-return]
+        return late("_matrices").cholesky_inverse(self, upper)
 
     def cholesky_solve(self: Any, L: Tensor, upper: bool = False) -> Tensor:
         """The X of A X = self, given the Cholesky factor L of A. **Raises** as `pyautograd.cholesky_solve`.
@@ -506,7 +506,7 @@ class MatrixMethods:
         >>> pyautograd.tensor([[4.0]]).cholesky_solve(pyautograd.tensor([[2.0]]))
         tensor([[1.]])
         """
-        return late("_matrices").cholesky_solve(self, L, upper)  # type: ignore[no-any-return]
+        return late("_matrices").cholesky_solve(self, L, upper)
 
     def qr(self: Any, some: bool = True) -> Any:
         """The matrices Q and R whose product it is. **Raises** as `pyautograd.qr`.
@@ -533,4 +533,4 @@ class MatrixMethods:
         >>> pyautograd.zeros(1, 1).matrix_exp()
         tensor([[1.]])
         """
-        return late("linalg").matrix_exp(self)  # type: ignore[no-any-return]
+        return late("linalg").matrix_exp(self)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
+from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _maths as M
 from pyautograd import _order as O
@@ -23,19 +23,18 @@ from pyautograd import _reduce as R
 from pyautograd import _shape as S
 from pyautograd import _statistics as N
 from pyautograd._array_like import as_tensor, tensor
-from pyautograd._c import check, lib, node_pointer, refuse_in_step
-from pyautograd._core import Node, apply, is_traced_scalar
-from pyautograd._creation import empty_like, ones, zeros
-from pyautograd._device import check_device, device
-from pyautograd._dtype import DTYPES, TENSOR_TYPES, as_dtype, bool_, float32, float64, int32, int64, uint8
+from pyautograd._conversions import ConversionMethods
+from pyautograd._core import Node, is_traced_scalar
+from pyautograd._creation import zeros
+from pyautograd._device import device
+from pyautograd._dtype import DTYPES
 from pyautograd._generated import TensorMethods
-from pyautograd._generator import Generator
-from pyautograd._generator import state_of as stream_state
 from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle, add_hook
-from pyautograd._in_place import IN_PLACE, in_place
+from pyautograd._in_place import IN_PLACE, InPlaceMethods, in_place
 from pyautograd._indexing import check_target, getitem, setitem_in_step, setitem_with_history
 from pyautograd._install import install_methods
+from pyautograd._printing import check_read, formatted, text_of
 from pyautograd._products import MatrixMethods
 from pyautograd._rows import whole
 
@@ -43,7 +42,6 @@ __all__ = ["Tensor", "is_tensor"]
 
 
 _CPU = device("cpu")
-_MAX_DEFERRED = 4096  # elements of a tensor that tolist() makes deferred numbers of
 
 
 def _plain(value: Any) -> Any:
@@ -64,35 +62,6 @@ def sized(name: str, args: tuple[Any, ...], dtype: Any, **keywords: Any) -> Tens
     return tensor(*args or ((),), dtype=dtype, **keywords)
 
 
-def _refuse_text(number: Tensor) -> None:
-    """A float argument, whose number Python may have, is likely to be printed, which a program would not do again."""
-    if is_traced_scalar(number):
-        refuse_in_step("the text of a float", "print or format it outside, or in a function given to host_call")
-
-
-def _check_read(tensor: Tensor, what: str) -> None:
-    """TraceError where a recorded step does not know the numbers that are asked for."""
-    if _core.is_recording():
-        check(lib.pa_step_check_read(node_pointer(tensor), what.encode()))
-
-
-def _elements(array: np.ndarray[Any, Any]) -> str:
-    """The elements in brackets: whole floats as `2.`, others with four digits."""
-    options: dict[str, Any] = {"separator": ", ", "prefix": "tensor("}
-    if array.dtype.kind == "f":
-        finite = array[np.isfinite(array)]
-        if bool((finite != np.trunc(finite)).any()):
-            options |= {"precision": 4, "floatmode": "fixed"}
-        elif np.abs(finite).max(initial=0) < 1e7:
-            width = builtins.max((len(_whole(x)) for x in array.flat), default=0)
-            options["formatter"] = {"float_kind": lambda x: _whole(x).rjust(width)}
-    return np.array2string(array, threshold=1000, **options)
-
-
-def _whole(x: float) -> str:
-    return f"{x:.0f}." if math.isfinite(x) else str(x)
-
-
 def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
     """What `__getstate__` gives: the attributes and slots set on a node, but for those of its op."""
     state = object.__getstate__(node)
@@ -102,7 +71,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
 
 
 @install_methods(_core.Tensor)
-class Tensor(TensorMethods, MatrixMethods):
+class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
     """An n-d array of float32, float64, int64, int32, uint8 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
@@ -378,242 +347,16 @@ class Tensor(TensorMethods, MatrixMethods):
         return bool(self.eq(item).any())
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        _check_read(self, "round")
+        check_read(self, "round")
         if is_traced_scalar(self):  # of which Python may have the number
             return round(float(self), ndigits)
         raise TypeError("round: Python's numbers are rounded by it, of a Tensor x.round() and x.item() are")
 
     def __repr__(self) -> str:
-        _check_read(self, "repr")
-        _refuse_text(self)
-        parts = [_elements(np.asarray(self.detach()))]
-        if self.dtype not in (float32, int64, bool_):
-            parts.append(f"dtype={self.dtype.name}")
-        if self.is_leaf:
-            if self.requires_grad:
-                parts.append("requires_grad=True")
-        else:
-            parts.append(f"grad_fn={self.grad_fn}")
-        return f"tensor({', '.join(parts)})"
+        return text_of(self)
 
     def __format__(self, spec: str) -> str:
-        if not spec or self.numel() != 1:
-            return format(repr(self), spec)
-        _check_read(self, "format")
-        _refuse_text(self)
-        return format(self.item(), spec)
-
-    # Out to Python and NumPy
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
-        """For those who take no buffers; NumPy asks for it where a buffer is refused, and so gets the reason."""
-        with memoryview(self) as view:  # type: ignore[arg-type]
-            data = (self._data_pointer, False)
-            return {
-                "shape": view.shape,
-                "typestr": self.dtype.numpy.str,
-                "data": data,
-                "strides": view.strides,
-                "version": 3,
-            }
-
-    def numpy(self) -> np.ndarray[Any, Any]:
-        """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad: `detach()` first.
-
-        >>> import pyautograd
-        >>> t = pyautograd.zeros(2)
-        >>> t.numpy()[0] = 3
-        >>> t
-        tensor([3., 0.])
-        """
-        return np.asarray(self)
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers; a number for a 0-d tensor.
-
-        >>> import pyautograd
-        >>> pyautograd.arange(4).reshape(2, 2).tolist()
-        [[0, 1], [2, 3]]
-        """
-        if not _core.is_recording() or not lib.pa_step_hides(node_pointer(self)):
-            return np.asarray(self.detach()).tolist()
-        if self.numel() > _MAX_DEFERRED:
-            _check_read(self, "tolist")
-        return [row.tolist() for row in self] if self.ndim else self.item()
-
-    # Copies and conversions
-
-    def clone(self) -> Tensor:
-        """A contiguous copy, through which gradients flow.
-
-        >>> import pyautograd
-        >>> x = pyautograd.zeros(2)
-        >>> y = x.clone()
-        >>> y[0] = 1
-        >>> x
-        tensor([0., 0.])
-        """
-        return apply(_ops.cast, self, (self.dtype.code,))
-
-    def contiguous(self, memory_format: Any = None) -> Tensor:
-        """The tensor itself if it is contiguous, else a contiguous copy. **Raises** NotImplementedError for channels
-        last.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2, 3).T.contiguous().is_contiguous()
-        True
-        """
-        if "channels_last" in str(memory_format):
-            raise NotImplementedError(f"contiguous: tensors are row-major, not {memory_format}; use permute")
-        return self if self.is_contiguous() else self.clone()
-
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
-        """In another dtype, or in a tensor's; the tensor itself where it has it, unless `copy`.
-
-        **Raises** TypeError for a dtype that tensors do not have, RuntimeError for another device than "cpu".
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1, 2]).to(pyautograd.float64)
-        tensor([1., 2.], dtype=float64)
-        """
-        for arg in args:
-            if isinstance(arg, Tensor):
-                dtype = arg.dtype
-            elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
-                device = arg
-            else:
-                dtype = arg
-        check_device(device)
-        wanted = self.dtype if dtype is None else as_dtype(dtype)
-        if wanted is self.dtype and not copy:
-            return self
-        return apply(_ops.cast, self, (wanted.code,))
-
-    def type(self, dtype: Any = None) -> Any:
-        """In another dtype, which a tensor type such as `LongTensor` or its name may stand for; without, the name of
-        that of the tensor. **Raises** as `to`.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1.5, 2.5]).type(pyautograd.int64)
-        tensor([1, 2])
-        >>> pyautograd.ones(2).type()
-        'torch.FloatTensor'
-        """
-        if dtype is None:
-            return TENSOR_TYPES[self.dtype]
-        return self.to(dtype)
-
-    def cuda(self, *args: Any, **keywords: Any) -> Tensor:
-        """**Raises** RuntimeError: there is no GPU here. Scripts that ask `cuda.is_available()` first run.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).cuda()
-        Traceback (most recent call last):
-        RuntimeError: device: tensors live on the cpu; there is no 'cuda' here
-        """
-        check_device("cuda")
-        return self
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """In the dtype of another tensor. **Raises** TypeError for what is no Tensor.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1, 2]).type_as(pyautograd.ones(1))
-        tensor([1., 2.])
-        """
-        return self.to(_arguments.tensor("type_as", "other", other).dtype)
-
-    def float(self) -> Tensor:
-        """As float32.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1, 2]).float()
-        tensor([1., 2.])
-        """
-        return self.to(float32)
-
-    def double(self) -> Tensor:
-        """As float64.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1.0]).double()
-        tensor([1.], dtype=float64)
-        """
-        return self.to(float64)
-
-    def long(self) -> Tensor:
-        """As int64; fractions are cut off.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1.9, -1.9]).long()
-        tensor([ 1, -1])
-        """
-        return self.to(int64)
-
-    def int(self) -> Tensor:
-        """As int32; fractions are cut off, and larger integers keep their low 32 bits.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1.9, -1.9]).int()
-        tensor([ 1, -1], dtype=int32)
-        """
-        return self.to(int32)
-
-    def byte(self) -> Tensor:
-        """As uint8; fractions are cut off, and larger integers keep their low 8 bits.
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([1.9, 257.0, -1.0]).byte()
-        tensor([  1,   1, 255], dtype=uint8)
-        """
-        return self.to(uint8)
-
-    def bool(self) -> Tensor:
-        """As bool: is it nonzero?
-
-        >>> import pyautograd
-        >>> pyautograd.tensor([0.0, 0.5]).bool()
-        tensor([False,  True])
-        """
-        return self.to(bool_)
-
-    def cpu(self) -> Tensor:
-        """The tensor itself.
-
-        >>> import pyautograd
-        >>> x = pyautograd.ones(2)
-        >>> x.cpu() is x
-        True
-        """
-        return self
-
-    def new_tensor(self, data: Any) -> Tensor:
-        """A tensor of data in this one's dtype. **Raises** as `tensor`.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(1).new_tensor([1, 2])
-        tensor([1., 2.])
-        """
-        return tensor(data, dtype=self.dtype)
-
-    def new_zeros(self, *size: Any) -> Tensor:
-        """Zeros of a shape in this one's dtype. **Raises** as `zeros`.
-
-        >>> import pyautograd
-        >>> pyautograd.arange(3).new_zeros(2)
-        tensor([0, 0])
-        """
-        return zeros(*size, dtype=self.dtype)
-
-    def new_ones(self, *size: Any) -> Tensor:
-        """Ones of a shape in this one's dtype. **Raises** as `ones`.
-
-        >>> import pyautograd
-        >>> pyautograd.arange(3).new_ones(2)
-        tensor([1, 1])
-        """
-        return ones(*size, dtype=self.dtype)
+        return formatted(self, spec)
 
     # Indexing
 
@@ -733,141 +476,11 @@ class Tensor(TensorMethods, MatrixMethods):
         self.requires_grad = False
         return self
 
-    # In place: under no_grad, on .data, or on tensors that no gradient flows through
-
-    def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
-        """self += alpha other.
-
-        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit,
-        TypeError for a result that does not fit into this one's dtype.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).add_(pyautograd.ones(2), alpha=0.5)
-        tensor([1.5000, 1.5000])
-        """
-        return _core.in_place(_ops.add, self, other if E.is_one(alpha) else E.scaled("add_", self, other, alpha))
-
-    def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
-        """self -= alpha other. **Raises** as `add_`.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).sub_(0.5)
-        tensor([0.5000, 0.5000])
-        """
-        return _core.in_place(_ops.sub, self, other if E.is_one(alpha) else E.scaled("sub_", self, other, alpha))
-
-    def mul_(self, other: Any) -> Tensor:
-        """self *= other. **Raises** as `add_`.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).mul_(3)
-        tensor([3., 3.])
-        """
-        return _core.in_place(_ops.mul, self, other)
-
-    def div_(self, other: Any) -> Tensor:
-        """self /= other. **Raises** as `add_`.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).div_(2)
-        tensor([0.5000, 0.5000])
-        """
-        return _core.in_place(_ops.div, self, other)
-
-    def _overwrite(self, source: Any, what: str) -> Tensor:
-        if isinstance(source, Tensor) and is_grad_enabled() and (source.requires_grad or self.requires_grad):
-            return _core.assign(self, source, what, False)
-        if self.requires_grad and is_grad_enabled() and not self.is_leaf:
-            return _core.assign(self, as_tensor(source, dtype=self.dtype), what, False)
-        _core.copy_into(self, source, what)
-        return self
-
-    def copy_(self, source: Any) -> Tensor:
-        """Overwrite the elements with another tensor's, broadcast and converted.
-
-        **Raises** RuntimeError for a leaf that requires grad, outside `no_grad`, ValueError for shapes that do not fit.
-
-        >>> import pyautograd
-        >>> pyautograd.zeros(2, 2).copy_(pyautograd.tensor([1, 2]))
-        tensor([[1., 2.],
-                [1., 2.]])
-        """
-        return self._overwrite(source, "copy_")
-
-    def fill_(self, value: Any) -> Tensor:
-        """Overwrite every element with a number. **Raises** as `copy_`, and ValueError for a tensor with axes, or what
-        does not fit.
-
-        >>> import pyautograd
-        >>> pyautograd.zeros(2).fill_(7)
-        tensor([7., 7.])
-        """
-        if isinstance(value, Tensor) and value.ndim:
-            raise ValueError(f"fill_: a number is wanted, not a tensor of shape {value.shape}; use copy_")
-        return self._overwrite(value, "fill_")
-
-    def zero_(self) -> Tensor:
-        """Overwrite every element with 0.
-
-        >>> import pyautograd
-        >>> pyautograd.ones(2).zero_()
-        tensor([0., 0.])
-        """
-        return self._overwrite(0, "zero_")
-
-    def fill_diagonal_(self, fill_value: Any, wrap: builtins.bool = False) -> Tensor:
-        """Overwrite the elements whose indices are all the same with a number.
-
-        Of a matrix with more rows than columns, `wrap` begins anew below. **Raises** as `copy_`, ValueError for fewer
-        than two axes, or more of different sizes.
-
-        >>> import pyautograd
-        >>> pyautograd.zeros(2, 3).fill_diagonal_(7)
-        tensor([[7., 0., 0.],
-                [0., 7., 0.]])
-        """
-        shape = self.shape
-        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
-            raise ValueError(f"fill_diagonal_: a tensor of shape {shape} has no diagonal")
-        if not self.is_contiguous():
-            return self._overwrite(self.clone().fill_diagonal_(fill_value, wrap), "fill_diagonal_")
-        step = builtins.sum(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-        end = self.numel() if wrap else builtins.min(shape) * math.prod(shape[1:])
-        self.view(-1)[: whole(end, "fill_diagonal_") : whole(step, "fill_diagonal_")].fill_(fill_value)
-        return self
-
     for _name in IN_PLACE:
         _function = locals().get(_name) or getattr(TensorMethods, _name, None)
         if _function is not None:
             locals()[f"{_name}_"] = in_place(_name, _function)
     del _name, _function
-
-    def _fill_random(self, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
-        _core.check_write(self, what)
-        if self.is_contiguous():
-            check(fill(stream_state(what, generator), node_pointer(self), *bounds))
-            _core.bump_version(self)
-            return self
-        return self._overwrite(empty_like(self)._fill_random(what, fill, generator, *bounds), what)
-
-    def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Overwrite with draws from [a, b). **Raises** as `copy_`, ValueError where a > b, TypeError for integers.
-
-        >>> import pyautograd
-        >>> bool((pyautograd.empty(9).uniform_(2, 3) >= 2).all())
-        True
-        """
-        return self._fill_random("uniform_", lib.pa_fill_uniform, generator, a, b)
-
-    def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Generator | None = None) -> Tensor:
-        """Overwrite with draws from the normal distribution. **Raises** as `copy_`, ValueError for a negative
-        deviation, TypeError for integers.
-
-        >>> import pyautograd
-        >>> pyautograd.empty(2).normal_(mean=5.0, std=0.0)
-        tensor([5., 5.])
-        """
-        return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)
 
     # Pickling and copying
 
