@@ -22,6 +22,8 @@ from pyautograd import (
     _generator,
     _grad_mode,
     _host,
+    _indexing,
+    _joins,
     _maths,
     _memory,
     _order,
@@ -49,6 +51,8 @@ from pyautograd._generated import *
 from pyautograd._generator import *
 from pyautograd._grad_mode import *
 from pyautograd._host import *
+from pyautograd._indexing import *
+from pyautograd._joins import *
 from pyautograd._maths import *
 from pyautograd._memory import *
 from pyautograd._order import *
@@ -81,6 +85,8 @@ __all__ += _generated.__all__
 __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _host.__all__
+__all__ += _indexing.__all__
+__all__ += _joins.__all__
 __all__ += _maths.__all__
 __all__ += _memory.__all__
 __all__ += _products.__all__

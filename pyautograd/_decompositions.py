@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyautograd import _arguments
-from pyautograd import _shape as S
+from pyautograd import _joins as J
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Tensor
 from pyautograd._creation import eye
 from pyautograd._dtype import bool_
 from pyautograd._elementwise import where
 from pyautograd._grad_mode import is_grad_enabled
-from pyautograd._rearrange import diag_embed
+from pyautograd._rearrange import diag_embed, tril
 from pyautograd.autograd import Function
 
 
@@ -221,8 +221,8 @@ class Cholesky(Function):
     def backward(ctx: Any, *given: Any) -> Any:
         (upstream,) = given
         (factor,) = ctx.saved_tensors
-        lower = S.tril(factor.mT @ upstream)
-        inner = (lower + S.tril(lower, -1).mT) * 0.5
+        lower = tril(factor.mT @ upstream)
+        inner = (lower + tril(lower, -1).mT) * 0.5
         inverse = Inv.apply(factor)
         return inverse.mT @ inner @ inverse
 
@@ -296,7 +296,7 @@ class QR(Function):
         to_q, to_r = given
         Q, R = _kept(ctx, lambda A: QR.apply(A, "reduced"))
         inner = -(to_q.mT @ Q) if to_r is None else R @ to_r.mT
-        symmetric = Q @ (S.tril(inner) + S.tril(inner, -1).mT)
+        symmetric = Q @ (tril(inner) + tril(inner, -1).mT)
         return Solve.apply(R, (symmetric if to_q is None else to_q + symmetric).mT).mT, None
 
 
@@ -323,5 +323,5 @@ class MatrixExp(Function):
     def backward(ctx: Any, *given: Any) -> Any:
         (upstream,), (A,) = given, ctx.saved_tensors
         n = A.shape[-1]  # the derivative stands beside the exponentials of a triangle of blocks
-        rows = S.cat([A.mT, upstream], -1), S.cat([upstream * 0, A.mT], -1)
-        return MatrixExp.apply(S.cat(rows, -2))[..., :n, n:]
+        rows = J.cat([A.mT, upstream], -1), J.cat([upstream * 0, A.mT], -1)
+        return MatrixExp.apply(J.cat(rows, -2))[..., :n, n:]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pyautograd import _core
 from pyautograd._creation import eye, ones_like, zeros_like
 from pyautograd._grad_mode import enable_grad, is_grad_enabled
-from pyautograd._shape import stack
+from pyautograd._joins import stack
 from pyautograd._structure import flatten, rebuild
 from pyautograd._tensor import Tensor
 from pyautograd.autograd import grad

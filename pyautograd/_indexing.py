@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import operator
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from pyautograd import _arguments, _core, _ops
+from pyautograd import _arguments, _core, _dims, _ops
+from pyautograd._arguments import named
 from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Node, Tensor, apply, is_recording, reshape
 from pyautograd._creation import arange
+from pyautograd._dtype import int32, int64
 from pyautograd._elementwise import where
 from pyautograd._rows import Rows, plain
 from pyautograd._shape import broadcast_to
+
+__all__ = [
+    "gather", "index_select",
+]  # fmt: skip
 
 _RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
 _FULL = slice(None)
@@ -294,3 +300,64 @@ def _mask_and_value(tensor: Tensor, mask: Tensor, value: Tensor) -> tuple[Tensor
     if value.ndim > behind:
         refuse_in_step("setitem with a mask and a value for each element picked", "write where(mask, other, x)")
     return reshape(mask, (*mask.shape, *(1,) * behind)), value
+
+
+def _positions(name: str, index: Any, size: int) -> Tensor:
+    """An int32 or int64 tensor of positions along an axis of a size; as in PyTorch they do not count from the end."""
+    positions = _arguments.tensor(name, "index", index)
+    if positions.dtype is int32:
+        positions = positions.to(int64)
+    if positions.dtype is not int64:
+        raise TypeError(f"{name}: index must be int64 or int32, not {positions.dtype.name}")
+    _arguments.within(name, positions, size)
+    return positions
+
+
+@named
+def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
+    """The slices at the positions of a 1-D `index`, int64 or int32, along an axis.
+
+    **Raises** IndexError for one out of range, TypeError for a mask.
+
+    >>> import pyautograd
+    >>> pyautograd.arange(6).reshape(2, 3).index_select(1, pyautograd.tensor([2, 0]))
+    tensor([[2, 0],
+            [5, 3]])
+    """
+    at = _dims.axis("index_select", input, dim)
+    positions = _positions("index_select", index, input.shape[at] if input.ndim else 1)
+    if positions.ndim > 1:
+        raise IndexError(f"index_select: index of shape {positions.shape} has more than one axis")
+    positions = positions.reshape(-1)
+    if not input.ndim:
+        return _core.reshape(input.reshape(1)[positions], ())
+    return input[(slice(None),) * at + (positions,)]
+
+
+@named
+def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
+    """out[i][j][k] = input[index[i][j][k]][j][k] for dim = 0, and so on.
+
+    `index` is int64 or int32, has as many axes as the input, and no other axis that is longer. **Returns** its shape.
+    **Raises** IndexError for a position out of range, ValueError for another shape, TypeError for another dtype.
+
+    >>> import pyautograd
+    >>> scores = pyautograd.tensor([[0.1, 0.9], [0.8, 0.2]])
+    >>> scores.gather(1, pyautograd.tensor([[1], [0]]))
+    tensor([[0.9000],
+            [0.8000]])
+    """
+    at = _dims.axis("gather", input, dim)
+    positions = _positions("gather", index, input.shape[at] if input.ndim else 1)
+    others = zip(
+        positions.shape[:at] + positions.shape[at + 1 :], input.shape[:at] + input.shape[at + 1 :], strict=False
+    )
+    if positions.ndim != input.ndim or any(size > room for size, room in others):
+        raise ValueError(f"gather: an index of shape {positions.shape} for a tensor of shape {input.shape}")
+    return picked(input, at, positions)
+
+
+def picked(input: Tensor, at: int, positions: Tensor) -> Tensor:
+    """`gather` at positions that are known to be right."""
+    grid = np.ogrid[tuple(slice(plain(size)) for size in positions.shape)] if positions.ndim else ()
+    return input[tuple(positions if axis == at else np.asarray(places) for axis, places in enumerate(grid))]

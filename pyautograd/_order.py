@@ -18,8 +18,10 @@ from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Tensor, apply, reshape
 from pyautograd._dtype import bool_, int32, int64, uint8
+from pyautograd._indexing import picked
+from pyautograd._joins import cat
 from pyautograd._reduce import ValuesAndIndices
-from pyautograd._shape import broadcast_to, cat, picked
+from pyautograd._shape import broadcast_to
 
 __all__ = [
     "argsort", "argwhere", "bucketize", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "isin",

@@ -11,8 +11,9 @@ from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._elementwise import scaled
 from pyautograd._install import late
+from pyautograd._joins import stack, unbind
 from pyautograd._reduce import dot, matmul, outer
-from pyautograd._shape import broadcast_tensors, diagonal, expand, listed, permute, stack, unbind
+from pyautograd._shape import broadcast_tensors, diagonal, expand, listed, permute
 
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "einsum", "ger", "inner", "kron",

@@ -1,5 +1,5 @@
-"""Copies in another order or another place: flips, rolls, repeats, stacks, diagonals, grids and pads; each that takes
-one tensor is also a method of Tensor. They are made of views and joins, through which gradients flow back."""
+"""Copies in another order or another place: flips, rolls, repeats, diagonals, triangles, grids and pads; each that
+takes one tensor is also a method of Tensor. They are made of views and joins, through which gradients flow back."""
 
 from __future__ import annotations
 
@@ -16,29 +16,25 @@ from pyautograd._c import refuse_in_step
 from pyautograd._core import Tensor, apply
 from pyautograd._creation import full
 from pyautograd._dtype import bool_
+from pyautograd._joins import cat, stack
 from pyautograd._rows import plain
 from pyautograd._shape import (
     atleast_1d,
     atleast_2d,
-    atleast_3d,
-    cat,
     expand,
     flatten,
     listed,
     movedim,
-    repeat,
     reshape,
-    several,
     sliced,
-    stack,
     transpose,
     unsqueeze,
 )
 from pyautograd._shape import diagonal as diagonal_of
 
 __all__ = [
-    "block_diag", "cartesian_prod", "column_stack", "combinations", "diag", "diag_embed", "diagflat", "dstack", "flip",
-    "fliplr", "flipud", "hstack", "meshgrid", "repeat_interleave", "roll", "rot90", "row_stack", "tile", "vstack",
+    "block_diag", "cartesian_prod", "combinations", "diag", "diag_embed", "diagflat", "flip", "fliplr", "flipud",
+    "meshgrid", "repeat", "repeat_interleave", "roll", "rot90", "tile", "tril", "triu",
 ]  # fmt: skip
 
 
@@ -145,6 +141,30 @@ def rot90(input: Tensor, k: SupportsIndex = 1, dims: Any = (0, 1)) -> Tensor:
     return (transpose(turned, *axes) if turns % 2 else turned).clone()
 
 
+def repeat(input: Tensor, repeats: Any, *more: Any) -> Tensor:
+    """The tensor so many times along each axis, copied. **Raises** ValueError for fewer numbers than axes or a negative
+    one.
+
+    >>> import pyautograd
+    >>> pyautograd.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    times = _dims.sizes("repeat", (repeats, *more), "repeats")
+    if len(times) < _dims.ndim("repeat", input) or min(times, default=0) < 0:
+        raise ValueError(f"repeat: repeats {times} for a tensor of shape {input.shape}")
+    shape = (1,) * (len(times) - input.ndim) + input.shape
+    spread = [part for size in shape for part in (1, size)]
+    wide = [part for n, size in zip(times, shape, strict=True) for part in (n, size)]
+    if len(wide) <= 8:
+        tiled = expand(reshape(input, tuple(spread)), tuple(wide))
+        return reshape(tiled, tuple(n * size for n, size in zip(times, shape, strict=True)))
+    result = reshape(input, shape)
+    for axis, n in enumerate(times):
+        result = cat([result] * n, axis)
+    return result
+
+
 def tile(input: Tensor, dims: Any, *more: Any) -> Tensor:
     """The tensor so many times along each axis, copied; missing numbers in front are 1. **Raises** ValueError for a
     negative one.
@@ -213,61 +233,6 @@ def _counts(repeats: Tensor) -> Any:
 
 
 # ---- joins ----
-
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors one below the other, vectors as rows. **Raises** as `cat`.
-
-    >>> import pyautograd
-    >>> pyautograd.vstack([pyautograd.zeros(2), pyautograd.ones(2)])
-    tensor([[0., 0.],
-            [1., 1.]])
-    """
-    return cat([atleast_2d(each) for each in several("vstack", tensors)], 0)
-
-
-def row_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """The same as `vstack`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.row_stack([pyautograd.zeros(2), pyautograd.ones(2)]).shape
-    (2, 2)
-    """
-    return vstack(tensors)
-
-
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors side by side, along the second axis, or vectors along their only one. **Raises** as `cat`.
-
-    >>> import pyautograd
-    >>> pyautograd.hstack([pyautograd.zeros(2, 1), pyautograd.ones(2, 2)])
-    tensor([[0., 1., 1.],
-            [0., 1., 1.]])
-    """
-    given = [atleast_1d(each) for each in several("hstack", tensors)]
-    return cat(given, min(1, given[0].ndim - 1))
-
-
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors behind one another, along the third axis. **Raises** as `cat`.
-
-    >>> import pyautograd
-    >>> pyautograd.dstack([pyautograd.zeros(2, 3), pyautograd.ones(2, 3)]).shape
-    (2, 3, 2)
-    """
-    return cat([atleast_3d(each) for each in several("dstack", tensors)], 2)
-
-
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors side by side, vectors as columns. **Raises** as `cat`.
-
-    >>> import pyautograd
-    >>> pyautograd.column_stack([pyautograd.zeros(2), pyautograd.ones(2)])
-    tensor([[0., 1.],
-            [0., 1.]])
-    """
-    given = [atleast_1d(each) for each in several("column_stack", tensors)]
-    return hstack([unsqueeze(each, 1) if each.ndim == 1 else each for each in given])
 
 
 def _zeros(*shape: int) -> Tensor:
@@ -422,6 +387,43 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 
 # ---- pads ----
+
+
+def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
+    diagonal = _arguments.integer(name, "diagonal", diagonal)
+    if _dims.ndim(name, input) < 2:
+        raise ValueError(f"{name}: a tensor of shape {input.shape} is no matrix")
+    rows, columns = np.ogrid[: input.shape[-2], : input.shape[-1]]
+    keep = columns - rows <= diagonal if name == "tril" else columns - rows >= diagonal
+    return apply(_ops.where, from_numpy(keep), input, False)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of matrices (..., n, m), zeros above the `diagonal`, of which 0 is the main one and 1 the next
+    above.
+
+    **Raises** ValueError for fewer than two axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 2).tril()
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    return _triangle("tril", input, diagonal)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of matrices (..., n, m), zeros below the `diagonal`, of which 0 is the main one and 1 the next
+    above.
+
+    **Raises** ValueError for fewer than two axes.
+
+    >>> import pyautograd
+    >>> pyautograd.ones(2, 2).triu(1)
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
+    return _triangle("triu", input, diagonal)
 
 
 def _edge(mode: str, input: Tensor, axis: int, n: int, after: bool) -> Tensor:

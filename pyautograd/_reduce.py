@@ -13,8 +13,8 @@ from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._dims import Dims
 from pyautograd._dtype import as_dtype, get_default_dtype, uint8
+from pyautograd._indexing import picked
 from pyautograd._install import late
-from pyautograd._shape import picked
 
 __all__ = [
     "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "bmm", "cdist", "count_nonzero", "dist", "dot",

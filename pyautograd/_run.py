@@ -26,8 +26,8 @@ from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._generator import Generator, state_of, stream_of, word
 from pyautograd._guards import StepGuards
+from pyautograd._indexing import index_select
 from pyautograd._program import Program
-from pyautograd._shape import index_select
 from pyautograd._signature import TensorSpec
 from pyautograd._snapshot import Snapshot
 from pyautograd._structure import LEAF, Constant, first_member, flatten

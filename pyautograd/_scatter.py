@@ -20,9 +20,9 @@ from pyautograd._creation import ones_like, zeros, zeros_like
 from pyautograd._dtype import bool_, int32, int64
 from pyautograd._elementwise import masked_fill, where
 from pyautograd._grad_mode import no_grad
-from pyautograd._indexing import positions_of
+from pyautograd._indexing import picked, positions_of
 from pyautograd._rows import plain
-from pyautograd._shape import broadcast_to, picked
+from pyautograd._shape import broadcast_to
 
 __all__ = [
     "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "masked_scatter", "put", "scatter",

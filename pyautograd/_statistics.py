@@ -14,9 +14,10 @@ from pyautograd._core import Tensor, apply, reshape
 from pyautograd._creation import arange
 from pyautograd._dtype import bool_, float32, get_default_dtype
 from pyautograd._elementwise import isnan, where
+from pyautograd._indexing import picked
 from pyautograd._order import along, at_positions, diff, msort, ordered
 from pyautograd._reduce import ValuesAndIndices, amax
-from pyautograd._shape import movedim, picked
+from pyautograd._shape import movedim
 
 __all__ = ["bincount", "corrcoef", "cov", "histc", "median", "mode", "nanmedian", "nanquantile", "quantile"]
 

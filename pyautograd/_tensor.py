@@ -14,6 +14,8 @@ import numpy as np
 
 from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _scatter
 from pyautograd import _elementwise as E
+from pyautograd import _indexing as I
+from pyautograd import _joins as J
 from pyautograd import _maths as M
 from pyautograd import _order as O
 from pyautograd import _products as P
@@ -136,14 +138,14 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
         S.squeeze, S.unsqueeze, S.flatten, S.unflatten, S.ravel, S.movedim, S.moveaxis,
     )  # fmt: skip
     narrow, select, diagonal, unfold, split_with_sizes, tensor_split, hsplit, vsplit, dsplit = (
-        S.narrow, S.select, S.diagonal, S.unfold, S.split_with_sizes, S.tensor_split, S.hsplit, S.vsplit, S.dsplit,
+        S.narrow, S.select, S.diagonal, S.unfold, J.split_with_sizes, J.tensor_split, J.hsplit, J.vsplit, J.dsplit,
     )  # fmt: skip
     flip, fliplr, flipud, roll, rot90, tile, repeat_interleave, diag, diag_embed, diagflat = (
         A.flip, A.fliplr, A.flipud, A.roll, A.rot90, A.tile, A.repeat_interleave, A.diag, A.diag_embed, A.diagflat,
     )  # fmt: skip
-    expand, expand_as, repeat, broadcast_to = S.expand, S.expand_as, S.repeat, S.broadcast_to
+    expand, expand_as, repeat, broadcast_to = S.expand, S.expand_as, A.repeat, S.broadcast_to
     split, chunk, unbind, index_select, gather, tril, triu = (
-        S.split, S.chunk, S.unbind, S.index_select, S.gather, S.tril, S.triu,
+        J.split, J.chunk, J.unbind, I.index_select, I.gather, A.tril, A.triu,
     )  # fmt: skip
 
     scatter, scatter_add, scatter_reduce = _scatter.scatter, _scatter.scatter_add, _scatter.scatter_reduce

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyautograd import _arguments, _dims, _ops
 from pyautograd import _decompositions as D
+from pyautograd import _joins as J
 from pyautograd import _products as P
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
@@ -23,6 +24,7 @@ from pyautograd._creation import eye, full, ones
 from pyautograd._decompositions import LinAlgError
 from pyautograd._generated import maximum
 from pyautograd._grad_mode import is_grad_enabled
+from pyautograd._rearrange import tril, triu
 
 __all__ = [
     "LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
@@ -105,7 +107,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     if _same_dtype("solve_triangular", A, B).ndim < 2:
         raise ValueError(f"solve_triangular: B of shape {B.shape} is no matrix")
     unit = int(_arguments.flag("solve_triangular", "unitriangular", unitriangular))
-    triangle = S.triu(A, unit) if _arguments.flag("solve_triangular", "upper", upper) else S.tril(A, -unit)
+    triangle = triu(A, unit) if _arguments.flag("solve_triangular", "upper", upper) else tril(A, -unit)
     if unit:
         triangle = triangle + eye(A.shape[-1], dtype=A.dtype)
     return solve(triangle, B, left=left)
@@ -335,7 +337,7 @@ def qr(A: Tensor, mode: str = "reduced") -> D.QRResult:
         return D.QRResult(full((0,), 0.0, dtype=A.dtype), qr(A).R)
     if tracked and columns > rows:
         first = qr(A[..., :rows])
-        return D.QRResult(first.Q, S.cat([first.R, first.Q.mT @ A[..., rows:]], -1))
+        return D.QRResult(first.Q, J.cat([first.R, first.Q.mT @ A[..., rows:]], -1))
     return D.QRResult(*D.QR.apply(A, mode))
 
 
@@ -590,4 +592,4 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     powers = [ones(*column.shape, dtype=column.dtype), column]
     while len(powers) < n:
         powers.append(powers[-1] * column)
-    return S.cat(powers, -1)
+    return J.cat(powers, -1)

@@ -15,10 +15,11 @@ from pyautograd._core import Tensor, apply
 from pyautograd._creation import zeros_like
 from pyautograd._elementwise import where
 from pyautograd._generated import hardtanh, leaky_relu
+from pyautograd._joins import chunk
 from pyautograd._random import rand_like
 from pyautograd._reduce import argmax, softmax
 from pyautograd._scatter import scatter
-from pyautograd._shape import chunk, unsqueeze
+from pyautograd._shape import unsqueeze
 
 __all__ = ["alpha_dropout", "glu", "gumbel_softmax", "prelu", "relu6", "rrelu", "softmin", "threshold"]
 

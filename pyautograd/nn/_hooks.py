@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle
-from pyautograd._shape import cat
+from pyautograd._joins import cat
 from pyautograd._tensor import Tensor
 
 in_use = False  # was a hook ever registered here?

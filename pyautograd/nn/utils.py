@@ -9,7 +9,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._grad_mode import no_grad
-from pyautograd._shape import cat
+from pyautograd._joins import cat
 from pyautograd._tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyautograd._array_like import tensor
 from pyautograd._dtype import float64
-from pyautograd._shape import stack
+from pyautograd._joins import stack
 from pyautograd._tensor import Tensor
 
 __all__ = ["default_collate"]
