@@ -36,6 +36,9 @@ class BuildExt(build_ext):
             changed = max(newest_header, Path(source).stat().st_mtime)
             if not self.force and Path(target).exists() and Path(target).stat().st_mtime > changed:
                 return [target]
+            # The compiler of programs has no loops over elements: -O3 makes it larger and no faster.
+            level = "-O2" if {"program", "straightline"} & set(Path(source).parts) else "-O3"
+            options["extra_postargs"] = [level, *options.get("extra_postargs", [])]
             return compile_files([source], **options)
 
         def compile_side_by_side(sources: list[str], **options: Any) -> list[str]:

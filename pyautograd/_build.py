@@ -47,7 +47,18 @@ PREAMBLE = """
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 """
 
-FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+# setup.py chooses the optimisation level of each file. Nothing throws, so that tables for unwinding the stack, a
+# twentieth of the module, serve no one but debuggers.
+FLAGS = [
+    "-std=c11",
+    "-g0",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+]
 
 
 def compile_options() -> tuple[list[str], list[str], list[tuple[str, str]]]:
