@@ -28,6 +28,7 @@ from pyautograd import (
     _memory,
     _order,
     _paths,
+    _printing,
     _products,
     _promotion,
     _random,
@@ -56,6 +57,7 @@ from pyautograd._joins import *
 from pyautograd._maths import *
 from pyautograd._memory import *
 from pyautograd._order import *
+from pyautograd._printing import *
 from pyautograd._products import *
 from pyautograd._promotion import *
 from pyautograd._random import *
@@ -89,6 +91,7 @@ __all__ += _indexing.__all__
 __all__ += _joins.__all__
 __all__ += _maths.__all__
 __all__ += _memory.__all__
+__all__ += _printing.__all__
 __all__ += _products.__all__
 __all__ += _order.__all__
 __all__ += _promotion.__all__

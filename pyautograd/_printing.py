@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from pyautograd import _core
 from pyautograd._c import check, lib, node_pointer, refuse_in_step
 from pyautograd._core import Tensor, is_traced_scalar
-from pyautograd._dtype import bool_, float32, int64
+from pyautograd._dtype import bool_, get_default_dtype, int64
+
+__all__ = ["set_printoptions"]
 
 
 def check_read(tensor: Tensor, what: str) -> None:
@@ -25,36 +28,114 @@ def _refuse_text(number: Tensor) -> None:
         refuse_in_step("the text of a float", "print or format it outside, or in a function given to host_call")
 
 
-def _elements(array: np.ndarray[Any, Any]) -> str:
-    """The elements in brackets: whole floats as `2.`, others with four digits."""
-    options: dict[str, Any] = {"separator": ", ", "prefix": "tensor("}
-    if array.dtype.kind == "f":
-        finite = array[np.isfinite(array)]
-        if bool((finite != np.trunc(finite)).any()):
-            options |= {"precision": 4, "floatmode": "fixed"}
-        elif np.abs(finite).max(initial=0) < 1e7:
-            width = max((len(_whole(x)) for x in array.flat), default=0)
-            options["formatter"] = {"float_kind": lambda x: _whole(x).rjust(width)}
-    return np.array2string(array, threshold=1000, **options)
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors are written from here on. None leaves an option as it is, and `sci_mode` to the numbers.
+
+    **Arguments:** `precision`: digits behind the point (4). `threshold`: how many elements are written out before
+    `edgeitems` (3) at each end stand for them (1000). `linewidth` (80). `profile`: "default", "short" or "full" to
+    start from. `sci_mode`: whether floats have exponents. **Raises** ValueError for another profile.
+
+    >>> import pyautograd as pa
+    >>> pa.set_printoptions(precision=2)
+    >>> pa.tensor([0.12345, 12.0])
+    tensor([ 0.12, 12.00])
+    >>> pa.set_printoptions(profile="default")
+    """
+    if profile is not None:
+        if profile not in _PROFILES:
+            raise ValueError(f"set_printoptions: profile must be one of {', '.join(_PROFILES)}, not {profile!r}")
+        _options.update(_PROFILES["default"], **_PROFILES[profile])
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    _options.update({name: value for name, value in given.items() if value is not None}, sci_mode=sci_mode)
 
 
-def _whole(x: float) -> str:
-    return f"{x:.0f}." if math.isfinite(x) else str(x)
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "edgeitems": 2},
+    "full": {"threshold": math.inf},
+}
+_options: dict[str, Any] = _PROFILES["default"] | {"sci_mode": None}
+
+
+def _writer(shown: np.ndarray[Any, Any]) -> tuple[Callable[[Any], str], int]:
+    """What writes one element, and the width that it pads to: all elements are written alike.
+
+    Whole floats are `2.`, others have digits behind the point, and an exponent where their sizes differ much.
+    """
+    if shown.dtype.kind != "f":
+        width = max((len(str(x)) for x in shown.flat), default=1)
+        return lambda x: str(x).rjust(width), width
+    counted = shown[np.isfinite(shown) & (shown != 0)].astype(np.float64)
+    spec, mark = ".0f", "."
+    if counted.size:
+        least, most = float(np.abs(counted).min()), float(np.abs(counted).max())
+        scientific = _options["sci_mode"]
+        if scientific is None:
+            scientific = most / least > 1000 or most > 1e8 or least < 1e-4
+        if scientific or (counted != np.trunc(counted)).any():
+            spec, mark = f".{_options['precision']}{'e' if scientific else 'f'}", ""
+
+    def text(x: float) -> str:
+        return format(x, spec) + (mark if math.isfinite(x) else "")
+
+    width = max((len(text(x)) for x in counted), default=1)
+    return lambda x: text(x).rjust(width), width
+
+
+def _bracketed(
+    shown: np.ndarray[Any, Any], cut: tuple[bool, ...], indent: int, write: Callable[[Any], str], width: int
+) -> str:
+    """The elements in brackets, with dots in the middle of axes that were cut; the innermost fill lines."""
+    if not shown.ndim:
+        return write(shown.item())
+    innermost = shown.ndim == 1
+    parts = [_bracketed(part, cut[1:], indent + 1, write, width) for part in shown]
+    if cut[0]:
+        parts.insert(len(parts) // 2, " ..." if innermost and parts else "...")
+    per_line = max(1, (_options["linewidth"] - indent) // (width + 2)) if innermost else 1
+    lines = [", ".join(parts[i : i + per_line]) for i in range(0, len(parts), per_line)]
+    return "[" + ("," + "\n" * max(shown.ndim - 1, 1) + " " * (indent + 1)).join(lines) + "]"
+
+
+def _elements(array: np.ndarray[Any, Any], indent: int) -> str:
+    if not array.size:
+        return "[]"
+    edge = _options["edgeitems"]
+    cut = tuple(array.size > _options["threshold"] and n > 2 * edge for n in array.shape)
+    for axis, n in enumerate(array.shape):
+        if cut[axis]:
+            array = array.take([*range(edge), *range(n - edge, n)], axis)
+    return _bracketed(array, cut, indent, *_writer(array))
 
 
 def text_of(tensor: Tensor) -> str:
     """What `repr` gives. TraceError where a recorded step does not know the numbers."""
     check_read(tensor, "repr")
     _refuse_text(tensor)
-    parts = [_elements(np.asarray(tensor.detach()))]
-    if tensor.dtype not in (float32, int64, bool_):
-        parts.append(f"dtype={tensor.dtype.name}")
-    if tensor.is_leaf:
-        if tensor.requires_grad:
-            parts.append("requires_grad=True")
-    else:
-        parts.append(f"grad_fn={tensor.grad_fn}")
-    return f"tensor({', '.join(parts)})"
+    empty = not tensor.numel()
+    text = "tensor(" + _elements(np.asarray(tensor.detach()), len("tensor("))
+    told = []
+    if empty and tensor.ndim != 1:
+        told.append(f"size={tensor.shape}")
+    if tensor.dtype is not get_default_dtype() and (empty or tensor.dtype not in (int64, bool_)):
+        told.append(f"dtype={tensor.dtype.name}")
+    if not tensor.is_leaf:
+        told.append(f"grad_fn={tensor.grad_fn}")
+    elif tensor.requires_grad:
+        told.append("requires_grad=True")
+    column = len(text) - text.rfind("\n") + 1
+    for part in told:
+        fits = column + len(part) + 2 <= _options["linewidth"]
+        text += (", " if fits else ",\n" + " " * len("tensor(")) + part
+        column = len(part) + (column + 2 if fits else len("tensor("))
+    return text + ")"
 
 
 def formatted(tensor: Tensor, spec: str) -> str:

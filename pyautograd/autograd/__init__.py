@@ -85,6 +85,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -96,7 +97,7 @@ def grad(
     `materialize_grads`: zeros, not None, for an input that the outputs do not depend on. **Returns** a tuple with a
     tensor for each input. **Raises** RuntimeError for an input that does not require grad, or that the outputs do not
     depend on (with `allow_unused=True` its gradient is None), ValueError for `materialize_grads` with
-    `allow_unused=False`, NotImplementedError for `is_grads_batched`.
+    `allow_unused=False` and for `only_inputs=False`, NotImplementedError for `is_grads_batched`.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
@@ -106,6 +107,8 @@ def grad(
     >>> pyautograd.autograd.grad(first.sum(), x)
     (tensor([ 6., 12.]),)
     """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False is not taken; backward() accumulates the gradients of all leaves")
     if is_grads_batched:
         raise NotImplementedError("grad: is_grads_batched is vmap, which is not there; call grad for each row")
     if materialize_grads and allow_unused is False:

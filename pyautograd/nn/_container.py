@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -158,6 +159,13 @@ class ModuleList(_Positional):
 
     def __add__(self, modules: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *modules])
+
+    def _child_texts(self) -> Iterator[tuple[str, str]]:
+        first = 0
+        for text, run in itertools.groupby(map(repr, self)):
+            n = len(list(run))
+            yield (str(first), text) if n == 1 else (f"{first}-{first + n - 1}", f"{n} x {text}")
+            first += n
 
 
 class ModuleDict(Module):

@@ -33,6 +33,9 @@ class IncompatibleKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        return f"IncompatibleKeys{tuple(self)}" if any(self) else "<All keys matched successfully>"
+
 
 class _Holder:
     """Has the attributes of a module, where its `__dict__` does more than to give them."""
@@ -642,10 +645,13 @@ class Module(_Holder, _hooks.Hooked):
     def _get_name(self) -> str:
         return type(self).__name__
 
+    def _child_texts(self) -> Iterator[tuple[str, str]]:
+        return ((name, repr(module)) for name, module in self._modules.items())
+
     def __repr__(self) -> str:
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [f"({name}): {_indented(repr(value))}" for name, value in self._modules.items()]
+        child_lines = [f"({name}): {_indented(text)}" for name, text in self._child_texts()]
         if not child_lines and len(extra_lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(extra_lines + child_lines) + "\n)"

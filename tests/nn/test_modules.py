@@ -133,6 +133,9 @@ def test_repr_is_pytorchs() -> None:
         "  )\n"
         ")"
     )
+    folded = nn.ModuleList([nn.Tanh(), nn.Tanh(), nn.ReLU()])
+    assert repr(folded) == "ModuleList(\n  (0-1): 2 x Tanh()\n  (2): ReLU()\n)"
+    assert repr(folded.load_state_dict({})) == "<All keys matched successfully>"
 
 
 def test_call_passes_all_arguments_on() -> None:

@@ -1,5 +1,6 @@
 """The same expression gives the shape, dtype, values and gradients that it gives in PyTorch."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -263,3 +264,26 @@ def test_grad_of_inner_and_unused_tensors_is_pytorchs() -> None:
         assert x.grad is None
         with pytest.raises(RuntimeError):
             library.autograd.grad((x**2).sum(), [y])
+
+
+@pytest.mark.parametrize("options", [{}, {"precision": 2, "linewidth": 50}, {"sci_mode": True}, {"profile": "short"}])
+def test_the_text_of_a_tensor_is_pytorchs(options) -> None:
+    rng = np.random.default_rng(0)
+    drawn = [rng.normal(size=s) for s in [(), (1,), (23,), (2, 3), (2, 3, 9), (0, 3), (0,), (30, 40), (2, 7, 100)]]
+    arrays = [array for d in drawn for array in (d.astype("float32"), d * 1e5, d.round(), (d * 90).astype(int), d > 0)]
+    arrays += [
+        np.full(5, -0.0),
+        np.array([np.nan, 2, -np.inf]),
+        np.array([np.inf, 0.5]),
+        np.ones(3, bool),
+        np.array(1e9),
+    ]
+    for library in (pa, torch):
+        library.set_printoptions(**options)
+    try:
+        for array in arrays:
+            ours, theirs = (re.sub(r",\s+(?=[a-z])", ", ", repr(library.tensor(array))) for library in (pa, torch))
+            assert ours == theirs.replace("torch.", "")
+    finally:
+        for library in (pa, torch):
+            library.set_printoptions(profile="default")
