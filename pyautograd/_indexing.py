@@ -359,5 +359,6 @@ def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
 
 def picked(input: Tensor, at: int, positions: Tensor) -> Tensor:
     """`gather` at positions that are known to be right."""
-    grid = np.ogrid[tuple(slice(plain(size)) for size in positions.shape)] if positions.ndim else ()
-    return input[tuple(positions if axis == at else np.asarray(places) for axis, places in enumerate(grid))]
+    if input.ndim != 1:
+        positions = apply(_ops.linear_index, input, positions, (at,))
+    return apply(_ops.index, input, positions, (input.ndim,))

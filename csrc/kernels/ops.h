@@ -110,9 +110,11 @@ pa_backward_fn pa_no_backward;
 pa_scratch_fn pa_prod_scratch, pa_root_scratch;
 
 /* ---- order.c: cumsum: ints = {axis, from the back}; argsort: ints = {axis, descending, how many or -1 for all}
-        argcummax: ints = {axis, smallest}; searchsorted: a sorted along its last axis, ints = {count equal ones} ---- */
-pa_shape_fn pa_cumsum_shape, pa_argsort_shape, pa_argcummax_shape, pa_searchsorted_shape;
+        argcummax: ints = {axis, smallest}; searchsorted: a sorted along its last axis, ints = {count equal ones}
+        linear_index: ints = {axis}; b int64, no longer than a along the other axes ---- */
+pa_shape_fn pa_cumsum_shape, pa_argsort_shape, pa_argcummax_shape, pa_searchsorted_shape, pa_linear_index_shape;
 pa_forward_fn pa_cumsum_forward, pa_argsort_forward, pa_argcummax_forward, pa_searchsorted_forward;
+pa_forward_fn pa_linear_index_forward;
 pa_backward_fn pa_cumsum_backward;
 pa_scratch_fn pa_argsort_scratch, pa_searchsorted_scratch;
 

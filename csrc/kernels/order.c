@@ -1,10 +1,11 @@
-/* Order along one axis: running sums, positions in sorted order, positions of running extrema, places among sorted numbers.
+/* Order along one axis: running sums, positions in sorted order, positions of running extrema, places among sorted
+   numbers, and positions along the axis as positions in the whole array.
 
    Every line along the axis is read through a stream, so that any layout and dtype will do, floats as doubles and
    others as int64. What only compares does so with keys: integers in the order of the numbers, all NaNs one key above
    the others, the two zeros one key.
 
-       argsort        key, index │ key, index │ …   insertion for few, by the digits of the keys for many; both are stable
+       argsort        key, index │ key, index │ …   merged for few, by the digits of the keys for many; both are stable
        searchsorted   keys of one sorted line, and for each number a binary search */
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "stream.h"
 #include "walk.h"
 
-enum { BLOCK = 256, FEW = 64, DIGITS = 256 };
+enum { BLOCK = 256, RUN = 16, FEW = 64, MANY = 1000, DIGITS = 256 };
 
 /* ---- lines ---- */
 
@@ -85,28 +86,26 @@ pa_status pa_cumsum_shape(const pa_call *call, pa_spec *spec) {
     return PA_OK;
 }
 
-/* One line, from the front or from the back. */
-static void sum_line(pa_stream *from, pa_stream *to, int64_t n, bool accumulate) {
-    union {
-        double floats[BLOCK];
-        int64_t ints[BLOCK];
-    } block;
-    bool is_float = pa_dtype_is_float(from->dtype);
-    double total = 0;
-    uint64_t whole = 0;
-    for (int64_t left = n, some; left > 0; left -= some) {
-        some = left < BLOCK ? left : BLOCK;
-        pa_stream_read(from, is_float ? PA_FLOAT64 : PA_INT64, &block, some);
-        for (int64_t i = 0; i < some; i++) {
-            if (is_float)
-                block.floats[i] = total += block.floats[i];
-            else
-                block.ints[i] = (int64_t)(whole += (uint64_t)block.ints[i]);
-        }
-        if (accumulate)
-            pa_stream_add(to, PA_FLOAT64, &block, some);
-        else
-            pa_stream_write(to, is_float ? PA_FLOAT64 : PA_INT64, &block, some);
+/* One line of floats, summed in double. */
+#define SUM_LINE(T, name)                                                                                              \
+    static void sum_##name(const T *x, int64_t x_stride, T *y, int64_t y_stride, int64_t n, bool accumulate) {         \
+        double total = 0;                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            total += (double)x[i * x_stride];                                                                          \
+            y[i * y_stride] = accumulate ? y[i * y_stride] + (T)total : (T)total;                                      \
+        }                                                                                                              \
+    }
+SUM_LINE(float, f32)
+SUM_LINE(double, f64)
+
+static void sum_ints(char *in, pa_dtype from, int64_t x_stride, int64_t *y, int64_t y_stride, int64_t n) {
+    int64_t block[BLOCK];
+    uint64_t total = 0;
+    pa_stream stream;
+    pa_stream_open(&stream, in, from, 1, &n, &x_stride, 1, &n);
+    for (int64_t i = 0; i < n; i++) {
+        if (i % BLOCK == 0) pa_stream_read(&stream, PA_INT64, block, n - i < BLOCK ? n - i : BLOCK);
+        y[i * y_stride] = (int64_t)(total += (uint64_t)block[i % BLOCK]);
     }
 }
 
@@ -121,10 +120,13 @@ static void sum_lines(lines *l, pa_dtype from, char *in, pa_dtype to, char *out,
         l->stride[1] = -l->stride[1];
     }
     for (int64_t i = 0; i < l->count; i++) {
-        pa_stream source, target;
-        pa_stream_open(&source, in + walk.at[0] * in_size, from, 1, &l->n, &l->stride[0], 1, &l->n);
-        pa_stream_open(&target, out + walk.at[1] * out_size, to, 1, &l->n, &l->stride[1], 1, &l->n);
-        sum_line(&source, &target, l->n, accumulate);
+        void *x = in + walk.at[0] * in_size, *y = out + walk.at[1] * out_size;
+        if (from == PA_FLOAT32)
+            sum_f32(x, l->stride[0], y, l->stride[1], l->n, accumulate);
+        else if (from == PA_FLOAT64)
+            sum_f64(x, l->stride[0], y, l->stride[1], l->n, accumulate);
+        else
+            sum_ints(x, from, l->stride[0], y, l->stride[1], l->n);
         pa_walk_next(&walk, &l->starts, l->starts.n);
     }
 }
@@ -213,9 +215,35 @@ static item *sort_by_digits(item *items, item *other, int64_t n) {
     return items;
 }
 
+/* Sorts runs by insertion and merges them, two into one, through `other`. */
+static item *sort_by_merging(item *items, item *other, int64_t n) {
+    for (int64_t start = 0; start < n; start += RUN)
+        for (int64_t i = 1; i < RUN && start + i < n; i++) insert(items + start, i, i + 1);
+    for (int64_t width = RUN; width < n; width *= 2) {
+        for (int64_t start = 0; start < n; start += 2 * width) {
+            const item *a = items + start, *a_end = items + (start + width < n ? start + width : n), *b = a_end;
+            const item *b_end = items + (start + 2 * width < n ? start + 2 * width : n);
+            item *to = other + start;
+            while (a < a_end && b < b_end) {
+                bool second = b->key < a->key;
+                *to++ = *(second ? b : a);
+                b += second;
+                a += !second;
+            }
+            while (a < a_end) *to++ = *a++;
+            while (b < b_end) *to++ = *b++;
+        }
+        item *merged = other;
+        other = items;
+        items = merged;
+    }
+    return items;
+}
+
 /* The first k of n items in order; where it says. */
 static item *sorted(item *items, item *other, int64_t n, int64_t k) {
-    if (n > FEW && k > n / FEW && n <= UINT32_MAX) return sort_by_digits(items, other, n);
+    if (k > n / FEW)
+        return n > MANY && n <= UINT32_MAX ? sort_by_digits(items, other, n) : sort_by_merging(items, other, n);
     for (int64_t i = 1; k > 0 && i < n; i++) insert(items, i, k);
     return items;
 }
@@ -329,6 +357,49 @@ pa_status pa_searchsorted_forward(pa_node *node, void *scratch) {
             if (i % BLOCK == 0) read_keys(&numbers, is_float, wanted, each - i < BLOCK ? each - i : BLOCK);
             out[i] = count_below(keys, n, wanted[i % BLOCK], right);
         }
+    }
+    return PA_OK;
+}
+
+/* ---- linear_index: a lends its shape, b has positions along the axis ---- */
+
+pa_status pa_linear_index_shape(const pa_call *call, pa_spec *spec) {
+    const pa_node *a = call->in[0], *b = call->in[1];
+    PA_TRY(check_axis(call, spec));
+    PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "linear_index: positions are int64, not %s (of shape %s)",
+               pa_dtype_name(b->dtype), pa_node_shape_text(b));
+    bool fits = a->ndim == b->ndim;
+    for (int axis = 0; fits && axis < a->ndim; axis++)
+        fits = axis == spec->ints[0] || pa_node_shape(b)[axis] <= pa_node_shape(a)[axis];
+    PA_FAIL_IF(!fits, PA_VALUE, "linear_index: positions of shape %s in shape %s", pa_node_shape_text(b),
+               pa_node_shape_text(a));
+    if (b->ndim > 0) memcpy(spec->shape, pa_node_shape(b), (size_t)b->ndim * sizeof *spec->shape);
+    spec->dtype = PA_INT64;
+    return PA_OK;
+}
+
+/* A position out of range becomes -1, which nothing takes for an element. */
+pa_status pa_linear_index_forward(pa_node *node, void *PA_UNUSED(scratch)) {
+    const pa_node *a = pa_node_parent(node, 0), *b = pa_node_parent(node, 1);
+    const int64_t *positions = (const int64_t *)(const void *)pa_node_data(b);
+    int64_t place[PA_MAX_NDIM], *out = (int64_t *)(void *)pa_node_data(node), total = pa_node_numel(node);
+    int axis = (int)node->array->ints[0];
+    int64_t size = a->ndim > 0 ? pa_node_shape(a)[axis] : 1, step = 1;
+    pa_row_major(a->ndim, pa_node_shape(a), place);
+    if (a->ndim > 0) step = place[axis];
+    pa_axes axes = {.n = 0}; /* stride[0] over the positions, stride[1] over the rows of a */
+    for (int i = 0; i < b->ndim; i++)
+        pa_axes_add(&axes, pa_node_shape(b)[i], pa_node_strides(b)[i], i == axis ? 0 : place[i]);
+    int last = axes.n - 1;
+    int64_t n = last < 0 ? 1 : axes.shape[last];
+    int64_t stride = last < 0 ? 0 : axes.stride[0][last], row = last < 0 ? 0 : axes.stride[1][last];
+    pa_walk walk = {{0}, {0}};
+    for (int64_t done = 0; done < total; done += n, out += n) {
+        for (int64_t i = 0; i < n; i++) {
+            int64_t position = positions[walk.at[0] + i * stride];
+            out[i] = position < 0 || position >= size ? -1 : walk.at[1] + i * row + position * step;
+        }
+        pa_walk_next(&walk, &axes, last);
     }
     return PA_OK;
 }

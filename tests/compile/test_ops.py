@@ -47,6 +47,7 @@ WHOLE: dict[str, tuple[Callable[..., pa.Tensor], list[tuple[int, ...]]]] = {
     "argsort": (lambda a: a.sort(1).values, [(4, 5)]),
     "argcummax": (lambda a: a.cummax(1).values, [(4, 5)]),
     "searchsorted": (lambda a: pa.searchsorted(a, a), [(4, 5)]),
+    "linear_index": (lambda a: a.topk(2, 0, largest=False).values, [(4, 5)]),
     "softmax": (lambda a: a.softmax(0), [(4, 5)]),
     "log_softmax": (lambda a: a.log_softmax(1), [(4, 5)]),
     "logsumexp": (lambda a: a.logsumexp(1), [(4, 5)]),

@@ -112,6 +112,7 @@ WHOLE: dict[str, tuple[Function, Function]] = {  # of all integers and the same 
         lambda a, b: pa.searchsorted(a.msort(), b),
         lambda a, b: [bisect.bisect_left(sorted(a), x) for x in b],
     ),
+    "linear_index": (lambda a, b: b.reshape(1, -1).msort()[0], lambda a, b: b),
     "view": (lambda a, b: b.reshape(1, -1)[0, ::2], lambda a, b: b[::2]),
     "cast": (lambda a, b: b.clone(), lambda a, b: b),
     "cat": (lambda a, b: pa.cat([b, pa.tensor([True])]), lambda a, b: [*b, 1]),
