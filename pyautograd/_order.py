@@ -21,7 +21,7 @@ from pyautograd._dtype import bool_, int32, int64, uint8
 from pyautograd._indexing import picked
 from pyautograd._joins import cat
 from pyautograd._reduce import ValuesAndIndices
-from pyautograd._shape import broadcast_to
+from pyautograd._shape import broadcast_to, sliced
 
 __all__ = [
     "argsort", "argwhere", "bucketize", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "isin",
@@ -31,8 +31,11 @@ __all__ = [
 
 
 def along(input: Tensor, at: int, start: int | None, stop: int | None) -> Tensor:
-    """The slice of an axis."""
-    return input[(slice(None),) * at + (slice(start, stop),)]
+    """The slice of an axis, whose bounds may count from the end and lie within it."""
+    size = input.shape[at]
+    first, last = start or 0, size if stop is None else stop
+    first, last = first + size if first < 0 else first, last + size if last < 0 else last
+    return sliced(input, at, first, 1, max(last - first, 0))
 
 
 def ordered(

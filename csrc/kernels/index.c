@@ -173,6 +173,12 @@ static int64_t row_offset(const rows *r, int64_t position) {
 /* Asked by the backward too: an array over the positions' memory may have been written to since. */
 static pa_status check_positions(const rows *r, const pa_node *a, const int64_t *positions) {
     pa_walk walk = {{0}, {0}};
+    if (r->positions.n <= 1) { /* on one line, all at once */
+        int64_t stride = r->positions.n == 1 ? r->positions.stride[0][0] : 0;
+        bool fits = true;
+        for (int64_t i = 0; i < r->n; i++) fits &= (uint64_t)positions[i * stride] < (uint64_t)r->count;
+        if (fits) return PA_OK;
+    }
     for (int64_t i = 0; i < r->n; i++) {
         int64_t position = positions[walk.at[0]];
         PA_FAIL_IF(position < 0 || position >= r->count, PA_INDEX,
@@ -181,6 +187,22 @@ static pa_status check_positions(const rows *r, const pa_node *a, const int64_t 
         pa_walk_next(&walk, &r->positions, r->positions.n);
     }
     return PA_OK;
+}
+
+/* Rows of one element, `step` elements apart, at positions on one line. */
+static void pick_elements(char *out, const char *from, int64_t step, const int64_t *positions, int64_t stride,
+                          int64_t n, size_t size) {
+    switch (size) {
+    case 4:
+        for (int64_t i = 0; i < n; i++) memcpy(out + 4 * i, from + 4 * step * positions[i * stride], 4);
+        break;
+    case 8:
+        for (int64_t i = 0; i < n; i++) memcpy(out + 8 * i, from + 8 * step * positions[i * stride], 8);
+        break;
+    default:
+        for (int64_t i = 0; i < n; i++) out[i] = from[step * positions[i * stride]];
+        break;
+    }
 }
 
 pa_status pa_index_forward(pa_node *node, void *PA_UNUSED(scratch)) {
@@ -195,6 +217,11 @@ pa_status pa_index_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     const char *from = pa_node_data(a);
     char *out = pa_node_data(node);
     int64_t bytes = r.width * (int64_t)size;
+    if (r.width == 1 && r.leading.n <= 1 && r.positions.n <= 1) {
+        int64_t step = r.leading.n == 1 ? r.leading.stride[0][0] : 0;
+        pick_elements(out, from, step, positions, r.positions.n == 1 ? r.positions.stride[0][0] : 0, r.n, size);
+        return PA_OK;
+    }
     for (int64_t i = 0; i < r.n && bytes > 0; i++, out += bytes) {
         const char *row = from + row_offset(&r, positions[walk.at[0]]) * (int64_t)size;
         if (whole)

@@ -242,8 +242,10 @@ static item *sort_by_merging(item *items, item *other, int64_t n) {
 
 /* The first k of n items in order; where it says. */
 static item *sorted(item *items, item *other, int64_t n, int64_t k) {
-    if (k > n / FEW)
-        return n > MANY && n <= UINT32_MAX ? sort_by_digits(items, other, n) : sort_by_merging(items, other, n);
+    if (k > RUN && k > n / FEW) {
+        bool many = n > MANY && n <= UINT32_MAX;
+        return many ? sort_by_digits(items, other, n) : sort_by_merging(items, other, n);
+    }
     for (int64_t i = 1; k > 0 && i < n; i++) insert(items, i, k);
     return items;
 }
