@@ -6,7 +6,7 @@ floats take integers too, which become the default float; functions of numbers k
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -195,16 +195,32 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return apply(_ops.polygamma, input, n)
 
 
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """Elementwise `input` where the bool `condition` holds, else `other`; the three broadcast.
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 
-    **Raises** TypeError for a condition that is not bool, ValueError for shapes that do not broadcast.
+
+@overload
+def where(condition: Tensor, input: Any, other: Any) -> Tensor: ...
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """Elementwise `input` where the bool `condition` holds, else `other`; the three broadcast. The condition alone is
+    `nonzero(condition, as_tuple=True)`.
+
+    **Raises** TypeError for a condition that is not bool and for one choice alone, ValueError for shapes that do not
+    broadcast.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([-1.0, 2.0])
     >>> pyautograd.where(x > 0, x, 0.0)
     tensor([0., 2.])
     """
+    if input is None or other is None:
+        if input is not other:
+            raise TypeError("where: takes a condition alone, or with both input and other")
+        from pyautograd._order import nonzero
+
+        return nonzero(condition, as_tuple=True)
     return apply(_ops.where, condition, input, other)
 
 

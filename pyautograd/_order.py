@@ -17,16 +17,18 @@ from pyautograd._arguments import named
 from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._c import refuse_in_step
 from pyautograd._core import Tensor, apply, reshape
-from pyautograd._dtype import bool_, int32, int64, uint8
+from pyautograd._dtype import bool_, get_default_dtype, int32, int64, uint8
+from pyautograd._generated import logaddexp
 from pyautograd._indexing import picked
 from pyautograd._joins import cat
 from pyautograd._reduce import ValuesAndIndices
+from pyautograd._rows import whole
 from pyautograd._shape import broadcast_to, sliced
 
 __all__ = [
-    "argsort", "argwhere", "bucketize", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "isin",
-    "kthvalue", "masked_select", "msort", "nonzero", "searchsorted", "sort", "topk", "trapezoid", "trapz", "unique",
-    "unique_consecutive",
+    "argsort", "argwhere", "bucketize", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff",
+    "isin", "kthvalue", "logcumsumexp", "masked_select", "msort", "nonzero", "searchsorted", "sort", "topk",
+    "trapezoid", "trapz", "unique", "unique_consecutive",
 ]  # fmt: skip
 
 
@@ -158,9 +160,11 @@ def cumsum(input: Tensor, dim: SupportsIndex, *, dtype: Any = None) -> Tensor:
     return result if dtype is None else result.to(dtype)
 
 
-def doubled(input: Tensor, at: int, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def _doubled(name: str, input: Tensor, at: int, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """A running reduction by an associative function, in log n steps: after each, an element holds twice as many."""
-    step, size = 1, _size(input, at)
+    step, size = 1, whole(_size(input, at), name)
+    if size < 2:
+        return input.clone()
     while step < size:
         later = combine(along(input, at, None, size - step), along(input, at, step, None))
         input = cat([along(input, at, None, step), later], at)
@@ -184,7 +188,23 @@ def cumprod(input: Tensor, dim: SupportsIndex, *, dtype: Any = None) -> Tensor:
         input = input.to(dtype)
     elif not input.dtype.is_floating_point:
         input = input.long()
-    return doubled(input, at, operator.mul) if _size(input, at) > 1 else input.clone()
+    return _doubled("cumprod", input, at, operator.mul)
+
+
+@named
+def logcumsumexp(input: Tensor, dim: SupportsIndex) -> Tensor:
+    """ln of the sum of e^a over the elements up to each along an axis, without overflow; integers become the default
+    float.
+
+    **Raises** IndexError for an axis that is not there.
+
+    >>> import pyautograd
+    >>> pyautograd.zeros(3).logcumsumexp(0)
+    tensor([0.0000, 0.6931, 1.0986])
+    """
+    at = _dims.axis("logcumsumexp", input, dim)
+    floats = input if input.dtype.is_floating_point else input.to(get_default_dtype())
+    return _doubled("logcumsumexp", floats, at, logaddexp)
 
 
 def _running(name: str, input: Tensor, dim: Any, smallest: bool) -> ValuesAndIndices:

@@ -125,6 +125,7 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
     sort, argsort, topk, kthvalue, msort, cumsum, cumprod, cummax, cummin, diff = (
         O.sort, O.argsort, O.topk, O.kthvalue, O.msort, O.cumsum, O.cumprod, O.cummax, O.cummin, O.diff,
     )  # fmt: skip
+    logcumsumexp = O.logcumsumexp
     nonzero, argwhere, masked_select, unique, unique_consecutive = (
         O.nonzero, O.argwhere, O.masked_select, O.unique, O.unique_consecutive,
     )  # fmt: skip

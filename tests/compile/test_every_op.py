@@ -198,6 +198,7 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     **{f"{prefix}.{name}": (rf"{name}.*where\(", (matrix(),))
        for name in ("nonzero", "argwhere", "unique", "unique_consecutive") for prefix in ("pa", "Tensor")},
     **{f"{prefix}.bincount": (r"bincount.*one_hot\(", (classes(),)) for prefix in ("pa", "Tensor")},
+    "pa.where without a choice": ("nonzero.*where\\(", (matrix() > 0.3,)),
     "Tensor.histc without bounds": ("histc.*give it min and max", (matrix(),)),
     **{f"{prefix}.masked_select": (r"masked_select.*where\(", (matrix(), matrix() > 0.3))
        for prefix in ("pa", "Tensor")},

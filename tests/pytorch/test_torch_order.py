@@ -45,6 +45,8 @@ CASES: dict[str, tuple[Any, list[np.ndarray]]] = {
     "cumsum dtype": (lambda t, f, x: x.cumsum(-1, dtype=t.float64), ANY),
     "cumprod": (lambda t, f, x: t.cumprod(x, dim=-1), [*ANY, EMPTY]),
     "cumprod of zeros": (lambda t, f, x: t.cumprod(x, dim=-1), [SIGNED, ZEROS]),
+    "logcumsumexp": (lambda t, f, x: t.logcumsumexp(x, -1), [*FLOATS, np.array([-inf, -inf, 1.0, 900.0, 2.0])]),
+    "where": (lambda t, f, x: t.where(x > 0), ANY),
     "cummax": (lambda t, f, x: t.cummax(x, 0), [*ANY, NANS, EMPTY]),
     "cummin": (lambda t, f, x: x.cummin(dim=-1), [*ANY, NANS]),
     "diff": (lambda t, f, x: t.diff(x), [VECTOR, MATRIX, CUBE, WHOLE, BOOLS]),
