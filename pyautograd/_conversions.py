@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pyautograd import _arguments, _core, _ops
 from pyautograd._array_like import tensor
 from pyautograd._c import lib, node_pointer
 from pyautograd._core import Tensor, apply
-from pyautograd._creation import ones, zeros
+from pyautograd._creation import empty, full, ones, zeros
 from pyautograd._device import check_device
 from pyautograd._dtype import TENSOR_TYPES, as_dtype, bool_, float32, float64, int32, int64, uint8
 from pyautograd._printing import check_read
@@ -202,29 +203,51 @@ class ConversionMethods:
         """
         return self
 
-    def new_tensor(self: Any, data: Any) -> Tensor:
-        """A tensor of data in this one's dtype. **Raises** as `tensor`.
+    def new_tensor(self: Any, data: Any, *, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+        """A tensor of data in this one's dtype, unless another is given. **Raises** as `tensor`.
 
         >>> import pyautograd
         >>> pyautograd.ones(1).new_tensor([1, 2])
         tensor([1., 2.])
         """
-        return tensor(data, dtype=self.dtype)
+        return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_zeros(self: Any, *size: Any) -> Tensor:
-        """Zeros of a shape in this one's dtype. **Raises** as `zeros`.
+    def new_zeros(self: Any, *size: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+        """Zeros of a shape in this one's dtype, unless another is given. **Raises** as `zeros`.
 
         >>> import pyautograd
         >>> pyautograd.arange(3).new_zeros(2)
         tensor([0, 0])
         """
-        return zeros(*size, dtype=self.dtype)
+        return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
-    def new_ones(self: Any, *size: Any) -> Tensor:
-        """Ones of a shape in this one's dtype. **Raises** as `ones`.
+    def new_ones(self: Any, *size: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+        """Ones of a shape in this one's dtype, unless another is given. **Raises** as `ones`.
 
         >>> import pyautograd
         >>> pyautograd.arange(3).new_ones(2)
         tensor([1, 1])
         """
-        return ones(*size, dtype=self.dtype)
+        return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_full(
+        self: Any, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
+        """A tensor of a shape, every element `fill_value`, in this one's dtype, unless another is given. **Raises** as
+        `full`.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(3).new_full((2,), 7)
+        tensor([7, 7])
+        """
+        return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+    def new_empty(self: Any, *size: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
+        """A tensor of a shape in this one's dtype, unless another is given, whatever its memory holds. **Raises** as
+        `empty`.
+
+        >>> import pyautograd
+        >>> pyautograd.arange(3).new_empty(2).shape
+        (2,)
+        """
+        return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)

@@ -18,7 +18,8 @@ from pyautograd._dtype import dtype as Dtype
 from pyautograd._rows import plain
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like",
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
+    "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -186,6 +187,32 @@ def linspace(
     return tensor(numbers, dtype=chosen(dtype), device=device, requires_grad=requires_grad)
 
 
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`steps` powers of `base`, shape (steps,): their exponents go from `start` to `end`, both included. **Raises** as
+    `linspace`.
+
+    >>> import pyautograd
+    >>> pyautograd.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    count = _arguments.integer("logspace", "steps", steps)
+    if count < 0:
+        raise ValueError(f"logspace: {count} steps")
+    first, last = _arguments.number("logspace", "start", start), _arguments.number("logspace", "end", end)
+    with np.errstate(all="ignore"):
+        numbers = np.logspace(first, last, count, base=_arguments.number("logspace", "base", base))
+    return tensor(numbers, dtype=chosen(dtype), device=device, requires_grad=requires_grad)
+
+
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The (n, m) matrix with ones on its diagonal; m is n unless given. **Raises** as `empty`.
 
@@ -199,3 +226,35 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     if min(rows, columns) < 0:
         raise ValueError(f"eye: shape {(rows, columns)} is not possible")
     return tensor(np.eye(rows, columns), dtype=chosen(dtype), device=device, requires_grad=requires_grad)
+
+
+def _triangle(op: str, indices: Any, row: Any, col: Any, offset: Any, dtype: Any, device: Any) -> Tensor:
+    rows, columns, diagonal = (
+        _arguments.integer(op, name, each) for name, each in (("row", row), ("col", col), ("offset", offset))
+    )
+    if min(rows, columns) < 0:
+        raise ValueError(f"{op}: shape {(rows, columns)} is not possible")
+    return tensor(np.array(indices(rows, diagonal, columns)), dtype=chosen(dtype, int64), device=device)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The rows and the columns, shape (2, n) and int64 unless given, of the elements on and below a diagonal of a (row,
+    col) matrix, row by row. **Raises** ValueError for a negative size, TypeError for what is no int.
+
+    >>> import pyautograd
+    >>> pyautograd.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype, device)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """As `tril_indices`, of the elements on and above a diagonal. **Raises** as `tril_indices`.
+
+    >>> import pyautograd
+    >>> pyautograd.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
+    return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype, device)

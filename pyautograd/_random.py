@@ -17,7 +17,10 @@ from pyautograd._generator import Generator, state_of
 from pyautograd._order import cumsum, topk
 from pyautograd._promotion import iinfo
 
-__all__ = ["bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
+__all__ = [
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm",
+]  # fmt: skip
 
 
 def _filled(
@@ -155,6 +158,21 @@ def randn_like(
     (2, 3)
     """
     return randn(input.shape, generator=generator, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+@named
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, generator: Generator | None = None, dtype: Any = None
+) -> Tensor:
+    """Integers from [low, high), or from [0, high) as `randint_like(input, high)`, in the shape and, unless another is
+    given, the dtype of a tensor. **Raises** as `randint`.
+
+    >>> import pyautograd
+    >>> pyautograd.randint_like(pyautograd.zeros(2), 7, 8)
+    tensor([7., 7.])
+    """
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype)
 
 
 @named

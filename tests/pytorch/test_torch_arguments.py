@@ -125,7 +125,8 @@ BY_FUNCTION: dict[tuple[str, str], list[Maker]] = {
 
 # Not made from signatures: what is random, what has another meaning by design, and what is not a computation.
 LEFT_OUT = {
-    "compile", "load", "save", "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "normal", "empty",
+    "compile", "load", "save", "rand", "randn", "randint", "randperm", "rand_like", "randint_like", "randn_like",
+    "normal", "empty", "new_empty",
     "empty_like", "dropout", "from_numpy", "device", "dtype", "manual_seed", "seed", "initial_seed", "get_rng_state",
     "set_rng_state", "set_num_threads", "get_num_threads", "set_default_dtype", "no_grad", "enable_grad",
     "inference_mode", "data_ptr", "numpy", "int", "type", "set_grad_enabled", "tensor", "as_tensor", "is_tensor",
@@ -144,7 +145,7 @@ EXCEPTIONS: list[tuple[str, str, str]] = [
     (r".*", r"got \(.*keepdim=bool", "keepdim without dim keeps all axes, as in NumPy"),
     (r".*(zeros|ones|broadcast_to|\.view)", r"missing 1 required positional|got \(\)", "no sizes are the shape ()"),
     (r"reshape|broadcast_to", r"must be tuple of ints|takes \d positional", "sizes may be given one by one"),
-    (r"full", r"must be tuple of ints, not int", "one int is the shape of a vector"),
+    (r"\.?(new_)?full", r"must be tuple of ints, not int", "one int is the shape of a vector"),
     (r"arange", r"got \(\w+, .*step=", "a step may be given without a start"),
     (r".*norm", r"object of type 'numpy.int64' has no len", "an axis may be NumPy's int wherever it may be an int"),
     (r"\.?sub", r"with a bool tensor is not supported", "alpha times a bool is a number"),
