@@ -15,6 +15,7 @@ from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply
 from pyautograd._dtype import dtype as Dtype
 from pyautograd._generated import *  # pickles find them here
+from pyautograd._install import late
 
 __all__ = [
     "add", "allclose", "clamp", "clip", "div", "gelu", "isclose", "isfinite", "isinf", "isnan", "logical_and",
@@ -218,9 +219,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if input is None or other is None:
         if input is not other:
             raise TypeError("where: takes a condition alone, or with both input and other")
-        from pyautograd._order import nonzero
-
-        return nonzero(condition, as_tuple=True)
+        return late("_order").nonzero(condition, as_tuple=True)
     return apply(_ops.where, condition, input, other)
 
 
