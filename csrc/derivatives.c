@@ -256,6 +256,25 @@ static pa_node *counting(pa_builder *b, int64_t n) {
     return node;
 }
 
+/* softmax(a) as the forward has saved it, for a may have been written to since. The log of a step knows a alone. */
+static pa_node *saved_softmax(pa_builder *b, pa_node *node, pa_node *a, int64_t axis) {
+    pa_node *p = NULL;
+    if (b->status == PA_OK && pa_recording() != NULL && pa_node_version(a) != node->array->versions[0])
+        b->status = pa_fail(PA_RUNTIME,
+                            "backward: cross_entropy needs its operand 0 of shape %s as it was, but it was "
+                            "modified in place since",
+                            pa_node_shape_text(a));
+    if (b->status != PA_OK || pa_recording() != NULL) return pa_build_ints(b, PA_OP_softmax, a, 1, &axis);
+    pa_status status = pa_node_new_like(a, &p);
+    if (pa_builder_take(b, status, p) == NULL) return NULL;
+    memcpy(pa_node_data(p), node->array->saved->data, pa_node_bytes(p));
+    p->array->ints[0] = axis;
+    if (!pa_grad_enabled() || !pa_node_requires_grad(a)) return p;
+    b->status = pa_node_link(p, PA_OP_softmax, 1, &a);
+    p->flags |= PA_REQUIRES_GRAD;
+    return p;
+}
+
 pa_node *pa_cross_entropy_graph(pa_builder *b, pa_node *node, int i, pa_node *g) {
     if (i > 0) return NULL;
     pa_node *a = pa_node_parent(node, 0), *classes = pa_node_parent(node, 1);
@@ -267,7 +286,7 @@ pa_node *pa_cross_entropy_graph(pa_builder *b, pa_node *node, int i, pa_node *g)
     pa_node *rows = pa_build_sum(b, pa_build_cast(b, kept, dtype), ((int64_t)1 << a->ndim) - 1, false);
     pa_node *target = MUL(pa_build_cast(b, EQ(classes, counting(b, n)), dtype), NUMBER(1 - smoothing));
     if (smoothing > 0) target = ADD(target, NUMBER(smoothing / (double)n));
-    pa_node *p = pa_build_ints(b, PA_OP_softmax, a, 1, &axis);
+    pa_node *p = saved_softmax(b, node, a, axis);
     return SELECT(kept, MUL(DIV(g, rows), SUB(p, target)), ZERO);
 }
 

@@ -130,7 +130,7 @@ static pa_status begin(push *p) {
     memset(p->tapes, 0, bytes);
     p->room = (size_t)o->n_inputs;
     for (int k = 0; k < o->n_outputs; k++) {
-        PA_TRY(pa_tape_list(o->outputs[k], false, &p->tapes[k]));
+        PA_TRY(pa_tape_list_opened(o->outputs[k], false, true, &p->tapes[k]));
         PA_TRY(pa_tape_check(&p->tapes[k]));
         p->room += p->tapes[k].n_nodes;
     }

@@ -204,7 +204,7 @@ pa_status pa_gradient_graph(pa_node *root, const pa_backward_options *options) {
     graph_walk w;
     memset(&w, 0, sizeof w);
     w.options = options;
-    PA_TRY(pa_tape_list_opened(root, false, &w.tape));
+    PA_TRY(pa_tape_list_opened(root, false, true, &w.tape));
     pa_node_retain(root);
     bool enabled = pa_grad_enable(true);
     pa_status status = run_walk(&w, root);

@@ -46,13 +46,15 @@ pa_status pa_tape_list(pa_node *root, bool every_leaf, pa_tape *tape) {
     return status;
 }
 
-pa_status pa_tape_list_opened(pa_node *root, bool every_leaf, pa_tape *tape) {
+pa_status pa_tape_list_opened(pa_node *root, bool every_leaf, bool programs, pa_tape *tape) {
     PA_TRY(pa_tape_list(root, every_leaf, tape));
     bool opened = false;
     pa_status status = PA_OK;
-    for (size_t i = 0; i < tape->n_nodes && status == PA_OK; i++) {
-        opened = opened || tape->nodes[i]->op == PA_OP_neuron;
-        status = pa_value_open_neuron(tape->nodes[i]);
+    for (size_t i = tape->n_nodes; i-- > 0 && status == PA_OK;) { /* a program that goes is behind its last result */
+        pa_node *node = tape->nodes[i];
+        bool is_result = node->op == PA_OP_program_result && programs;
+        opened = opened || node->op == PA_OP_neuron || is_result;
+        status = is_result ? pa_node_composite(pa_node_parent(node, 0))->write_out(node) : pa_value_open_neuron(node);
     }
     if (status == PA_OK && !opened) return PA_OK;
     pa_tape_free(tape);

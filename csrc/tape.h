@@ -17,8 +17,8 @@ typedef struct pa_tape {
 
 /* Lists what reaches `root` and needs a gradient; with every_leaf, leaves that need none too (to draw and to trace). */
 pa_status pa_tape_list(pa_node *root, bool every_leaf, pa_tape *tape);
-/* The same with each neuron written out as the nodes that it stands for. */
-pa_status pa_tape_list_opened(pa_node *root, bool every_leaf, pa_tape *tape);
+/* The same with each neuron, and each program if that is asked for, written out as the nodes that it stands for. */
+pa_status pa_tape_list_opened(pa_node *root, bool every_leaf, bool programs, pa_tape *tape);
 void pa_tape_free(pa_tape *tape);
 
 /* Node i of all: the leaves come first. */

@@ -200,6 +200,7 @@ pa_scratch_fn pa_program_scratch;
 typedef struct pa_composite {
     pa_status (*check)(const pa_node *node); /* is what its backward reads as it was? */
     pa_backward_fn *backward;
+    pa_status (*write_out)(pa_node *result); /* makes a result of it that of the ordinary nodes which it stands for */
     size_t scratch;
     double cost; /* as pa_node_cost counts */
 } pa_composite;

@@ -19,6 +19,7 @@ typedef struct pa_pending {
     pa_storage **kept;  /* of each saver: what its forward saved */
     uint32_t *versions; /* of each operand */
     double *numbers;    /* of each float argument */
+    pa_node **copies;   /* of the program's nodes, once it is written out; else NULL */
     size_t bytes;
 } pa_pending;
 
@@ -188,9 +189,16 @@ void pa_history_free(pa_program *p) {
 
 static const pa_pending *pending_of(const pa_node *node) { return (const pa_pending *)pa_node_composite(node); }
 
+static void free_copies(const pa_program *p, pa_node **copies) {
+    for (int32_t n = 0; copies != NULL && n < p->n_nodes; n++)
+        if (copies[n] != NULL) pa_node_release(copies[n]);
+    pa_mem_free_array(copies, (size_t)p->n_nodes + 1, sizeof *copies);
+}
+
 static void let_go(void *owner) {
     pa_pending *pending = owner;
     pa_program *p = pending->program;
+    free_copies(p, pending->copies);
     for (int32_t k = 0; k < p->history.n_savers; k++) pa_storage_release(pending->kept[k]);
     pa_storage_release(pending->arena);
     pa_mem_free(pending, pending->bytes);
@@ -213,17 +221,25 @@ static pa_status check(const pa_node *node) {
     return PA_OK;
 }
 
-/* The program bound to the call again; `scratch` takes gradients that are added to others afterwards. */
-static void bind_call(const pa_node *node, const pa_pending *pending, char *scratch) {
+/* The program bound to what the call read. */
+static void bind_operands(const pa_node *node, const pa_pending *pending) {
     pa_program *p = pending->program;
-    pa_history *h = &p->history;
     for (int32_t i = 0; i < p->n_inputs; i++)
         if (p->inputs[i].is_number && p->inputs[i].buffer >= 0)
             pa_program_rebind(p, p->inputs[i].buffer, (char *)&pending->numbers[i]);
     for (int32_t k = 0; k < pending->part->n_operands; k++) {
         const pa_operand *o = &pending->part->operands[k];
+        if (o->buffer >= 0) pa_program_rebind(p, o->buffer, pa_node_data(pa_node_parent(node, k)));
+    }
+}
+
+/* And to the gradients that are made; `scratch` takes those that are added to others afterwards. */
+static void bind_gradients(const pa_node *node, const pa_pending *pending, char *scratch) {
+    pa_program *p = pending->program;
+    pa_history *h = &p->history;
+    for (int32_t k = 0; k < pending->part->n_operands; k++) {
+        const pa_operand *o = &pending->part->operands[k];
         pa_node *operand = pa_node_parent(node, k);
-        if (o->buffer >= 0) pa_program_rebind(p, o->buffer, pa_node_data(operand));
         if (o->gradient < 0) continue;
         /* Straight into the caller's graph, where nothing has come so far: noted by PA_GRAD_FILLED. */
         char *at = scratch + o->scratch;
@@ -271,7 +287,8 @@ static pa_status backward(pa_node *node, void *scratch) {
     pa_storage *arena = p->arena;
     if (arena != pending->arena) pa_program_move(p, pending->arena);
     swap_saved(pending);
-    bind_call(node, pending, scratch);
+    bind_operands(node, pending);
+    bind_gradients(node, pending, scratch);
     p->history.present = p->history.present_room;
     pa_status status = pa_program_execute_backward(p, pending->part);
     if (status == PA_OK) hand_on(node, pending, scratch);
@@ -280,6 +297,156 @@ static pa_status backward(pa_node *node, void *scratch) {
     if (arena != pending->arena) pa_program_move(p, arena);
     __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
     return status;
+}
+
+/* ---- a call written out ---- */
+
+/* The nodes behind a part's results through which a gradient flows, and their operands; and whether the backward reads
+   them, and the step makes them. */
+typedef struct behind {
+    bool *needed;
+    uses backward, forward;
+} behind;
+
+static pa_status find_behind(const pa_program *p, const pa_part *part, behind *b) {
+    size_t n = (size_t)p->n_buffers + 1;
+    b->needed = pa_mem_alloc_array((size_t)p->n_nodes + 1, sizeof(bool));
+    bool *flags = pa_mem_alloc_array(4 * n, sizeof *flags);
+    b->backward = (uses){flags, flags + n};
+    b->forward = (uses){flags + 2 * n, flags + 3 * n};
+    if (b->needed == NULL || flags == NULL) return PA_MEMORY;
+    memset(b->needed, 0, (size_t)p->n_nodes * sizeof(bool));
+    memset(flags, 0, 4 * n * sizeof *flags);
+    for (int32_t i = 0; i < p->history.split; i++) pa_instruction_visit(p, &p->code[i], note_use, &b->forward);
+    for (int32_t i = part->begin; i < part->end; i++) pa_instruction_visit(p, &p->code[i], note_use, &b->backward);
+    for (int32_t r = 0; r < p->n_results; r++)
+        if (p->results[r].part == part - p->history.parts) b->needed[p->results[r].node] = true;
+    for (int32_t k = p->n_nodes; k-- > 0;)
+        for (int i = 0; b->needed[k] && pa_node_requires_grad(p->nodes[k]) && i < p->nodes[k]->n_parents; i++)
+            b->needed[pa_node_parent(p->nodes[k], i)->mark] = true;
+    return PA_OK;
+}
+
+static void free_behind(const pa_program *p, const behind *b) {
+    pa_mem_free_array(b->needed, (size_t)p->n_nodes + 1, sizeof(bool));
+    pa_mem_free_array(b->backward.reads, 4 * ((size_t)p->n_buffers + 1), sizeof(bool));
+}
+
+/* The operand that a node of the program stands for; NULL where it stands for none. */
+static pa_node *operand_behind(const pa_node *call, const pa_pending *pending, int32_t n) {
+    const pa_program *p = pending->program;
+    int32_t buffer = p->buffer_of[n];
+    if (p->nodes[n]->n_parents > 0 || p->buffers[buffer].nodes != n) return NULL;
+    for (int32_t k = 0; k < pending->part->n_operands; k++) {
+        const pa_operand *o = &pending->part->operands[k];
+        int32_t its = o->input >= 0 ? p->inputs[o->input].buffer : p->captured[o->captured].buffer;
+        if (its == buffer) return pa_node_parent(call, k);
+    }
+    return NULL;
+}
+
+/* The numbers of a node of the program, where the backward reads them; else zeros, which nothing reads. */
+static pa_status copy_numbers(const pa_program *p, int32_t n, bool is_read, pa_node **out) {
+    const pa_node *node = p->nodes[n];
+    const int64_t strides[PA_MAX_NDIM] = {0};
+    if (!is_read)
+        return pa_node_over(node->dtype, node->ndim, node->array->shape, strides, p->memory, p->memory->data, out);
+    PA_TRY(pa_node_new_like(node, out));
+    pa_node_gather(node, node->dtype, pa_node_data(*out));
+    return PA_OK;
+}
+
+static pa_storage *saved_by(const pa_pending *pending, int32_t n) {
+    const pa_history *h = &pending->program->history;
+    for (int32_t k = 0; k < h->n_savers; k++)
+        if (h->savers[k] == n && pending->kept[k] != NULL) return pa_storage_retain(pending->kept[k]);
+    return NULL;
+}
+
+/* Gives a copy the history that its node has. */
+static pa_status link_copy(pa_node *call, const pa_pending *pending, pa_node *const *copies, int32_t n) {
+    const pa_node *node = pending->program->nodes[n];
+    pa_node *copy = copies[n];
+    size_t room = (size_t)node->n_parents;
+    PA_FAIL_IF(
+        node->op == PA_OP_custom, PA_UNSUPPORTED,
+        "create_graph: a compiled step with an autograd.Function or a function of LAPACK in it, outside of which "
+        "it is differentiated twice; take the gradient inside the step, or call what is not compiled");
+    PA_TRY(pa_node_need_array(copy));
+    pa_node **parents = pa_mem_alloc_array(room, sizeof *parents);
+    if (parents == NULL) return PA_MEMORY;
+    for (size_t i = 0; i < room; i++) {
+        parents[i] = copies[pa_node_parent(node, (int)i)->mark];
+        copy->flags |= parents[i]->flags & PA_REQUIRES_GRAD;
+    }
+    memcpy(copy->array->params, node->array->params, sizeof node->array->params);
+    memcpy(copy->array->ints, node->array->ints, sizeof node->array->ints);
+    pa_status status = pa_node_requires_grad(copy) ? pa_node_link(copy, (pa_op)node->op, (int)room, parents) : PA_OK;
+    for (size_t i = 0; i < room && i < PA_MAX_OPERANDS; i++) copy->array->versions[i] = pa_node_version(parents[i]);
+    pa_mem_free_array(parents, room, sizeof *parents);
+    if (status != PA_OK || !(copy->flags & PA_LISTED)) return status;
+    copy->array->saved = saved_by(pending, n);
+    pa_node_make_older_than(copy, call);
+    return PA_OK;
+}
+
+static pa_status copy_node(pa_node *call, const pa_pending *pending, const behind *b, pa_node **copies, int32_t n) {
+    const pa_program *p = pending->program;
+    int32_t buffer = p->buffer_of[n];
+    pa_node *operand = operand_behind(call, pending, n);
+    if (operand != NULL) copies[n] = pa_node_retain(operand);
+    if (operand != NULL) return PA_OK;
+    PA_TRY(copy_numbers(p, n, b->backward.reads[buffer], &copies[n]));
+    if (!pa_node_requires_grad(p->nodes[n]) || p->nodes[n]->n_parents == 0) return PA_OK;
+    PA_FAIL_IF(p->buffers[buffer].kind == PA_BUFFER_ARENA && !b->forward.writes[buffer], PA_UNSUPPORTED,
+               "create_graph: a compiled step with a Value in it that is given with its local gradients");
+    return link_copy(call, pending, copies, n);
+}
+
+static pa_status copy_nodes(pa_node *call, pa_pending *pending, pa_node **copies) {
+    pa_program *p = pending->program;
+    behind b = {0};
+    pa_status status = find_behind(p, pending->part, &b);
+    pa_storage *arena = p->arena;
+    if (arena != pending->arena) pa_program_move(p, pending->arena);
+    bind_operands(call, pending);
+    for (int32_t n = 0; n < p->n_nodes && status == PA_OK; n++)
+        if (b.needed[n]) status = copy_node(call, pending, &b, copies, n);
+    if (arena != pending->arena) pa_program_move(p, arena);
+    free_behind(p, &b);
+    return status;
+}
+
+/* A result becomes that of a graph of ordinary nodes, copies of the program's; those of several results are shared. What
+   the backward reads has its numbers in the arena: gradients of gradients read nothing else. */
+static pa_status write_out(pa_node *result) {
+    pa_node *call = pa_node_parent(result, 0);
+    pa_pending *pending = call->array->saved->data;
+    pa_program *p = pending->program;
+    PA_FAIL_IF((result->flags | call->flags) & PA_BUSY, PA_RUNTIME,
+               "backward: another one, in another thread or around this one, is running through this graph");
+    PA_TRY(check(call));
+    if (pending->copies == NULL) {
+        size_t room = (size_t)p->n_nodes + 1;
+        pa_node **copies = pa_mem_alloc_array(room, sizeof *copies);
+        if (copies == NULL) return PA_MEMORY;
+        memset(copies, 0, room * sizeof *copies);
+        pa_status status = pa_program_occupy(p);
+        if (status == PA_OK) {
+            status = copy_nodes(call, pending, copies);
+            __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
+        }
+        if (status != PA_OK) free_copies(p, copies);
+        PA_TRY(status);
+        pending->copies = copies;
+    }
+    for (const pa_result *r = p->results; r < p->results + p->n_results; r++)
+        if (r->part == pending->part - p->history.parts && r->upstream == result->array->ints[0])
+            result->parent[0] = pa_node_retain(pending->copies[r->node]);
+    result->op = PA_OP_cast;
+    result->array->ints[0] = result->dtype;
+    pa_node_release(call);
+    return PA_OK;
 }
 
 /* ---- a call ---- */
@@ -314,7 +481,7 @@ static pa_status new_pending(pa_program *p, const pa_part *part, pa_storage **ou
         pa_mem_free(pending, bytes);
         return status;
     }
-    *pending = (pa_pending){.composite = {check, backward, part->scratch_bytes, p->flops / 50},
+    *pending = (pa_pending){.composite = {check, backward, write_out, part->scratch_bytes, p->flops / 50},
                             .program = p,
                             .part = part,
                             .arena = pa_storage_retain(p->arena),

@@ -159,7 +159,7 @@ static PyObject *tape(PyObject *Py_UNUSED(module), PyObject *object) {
     pa_node *root = pa_read_handle(object, "tape");
     if (root == NULL) return NULL;
     pa_tape listed;
-    pa_status status = pa_tape_list_opened(root, true, &listed);
+    pa_status status = pa_tape_list_opened(root, true, false, &listed);
     if (status != PA_OK) return pa_raise(status);
     size_t total = listed.n_leaves + listed.n_nodes;
     PyObject *list = PyList_New((Py_ssize_t)total);
