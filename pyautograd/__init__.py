@@ -17,6 +17,7 @@ from pyautograd import (
     _creation,
     _device,
     _dtype,
+    _einsum,
     _elementwise,
     _generated,
     _generator,
@@ -47,6 +48,7 @@ from pyautograd._core import TraceError
 from pyautograd._creation import *
 from pyautograd._device import *
 from pyautograd._dtype import *
+from pyautograd._einsum import *
 from pyautograd._elementwise import *
 from pyautograd._generated import *
 from pyautograd._generator import *
@@ -82,6 +84,7 @@ __all__ += _blas.__all__
 __all__ += _creation.__all__
 __all__ += _device.__all__
 __all__ += _dtype.__all__
+__all__ += _einsum.__all__
 __all__ += _elementwise.__all__
 __all__ += _generated.__all__
 __all__ += _generator.__all__

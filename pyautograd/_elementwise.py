@@ -23,9 +23,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def is_one(alpha: Any) -> bool:
-    """Is a factor known to be 1? A traced scalar is not asked."""
-    return isinstance(alpha, int | float) and not isinstance(alpha, Node) and alpha == 1
+def is_number(factor: Any, wanted: int) -> bool:
+    """Is a factor known to be this number? A traced scalar is not asked."""
+    return isinstance(factor, int | float) and not isinstance(factor, Node) and factor == wanted
 
 
 def _is_float(given: Any) -> bool:
@@ -63,7 +63,7 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.add(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return apply(_ops.add, input, other if is_one(alpha) else scaled("add", input, other, alpha))
+    return apply(_ops.add, input, other if is_number(alpha, 1) else scaled("add", input, other, alpha))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -73,7 +73,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     >>> pyautograd.sub(pyautograd.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([-9., -8.])
     """
-    return apply(_ops.sub, input, other if is_one(alpha) else scaled("sub", input, other, alpha))
+    return apply(_ops.sub, input, other if is_number(alpha, 1) else scaled("sub", input, other, alpha))
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -154,14 +154,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return result if max is None else minimum(result, max)
 
 
-def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """The same as `clamp`, with its errors: **raises** ValueError when neither bound is given.
-
-    >>> import pyautograd
-    >>> pyautograd.clip(pyautograd.tensor([-2.0, 0.5]), min=0)
-    tensor([0.0000, 0.5000])
-    """
-    return clamp(input, min, max)
+clip = clamp
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

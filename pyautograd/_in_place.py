@@ -16,7 +16,7 @@ from pyautograd._array_like import as_tensor
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, Tensor
 from pyautograd._creation import empty_like
-from pyautograd._elementwise import is_one, scaled
+from pyautograd._elementwise import is_number, scaled
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
 from pyautograd._grad_mode import is_grad_enabled
@@ -105,7 +105,7 @@ class InPlaceMethods:
         >>> pyautograd.ones(2).add_(pyautograd.ones(2), alpha=0.5)
         tensor([1.5000, 1.5000])
         """
-        return _core.in_place(_ops.add, self, other if is_one(alpha) else scaled("add_", self, other, alpha))
+        return _core.in_place(_ops.add, self, other if is_number(alpha, 1) else scaled("add_", self, other, alpha))
 
     def sub_(self: Any, other: Any, *, alpha: float = 1) -> Tensor:
         """self -= alpha other. **Raises** as `add_`.
@@ -114,7 +114,7 @@ class InPlaceMethods:
         >>> pyautograd.ones(2).sub_(0.5)
         tensor([0.5000, 0.5000])
         """
-        return _core.in_place(_ops.sub, self, other if is_one(alpha) else scaled("sub_", self, other, alpha))
+        return _core.in_place(_ops.sub, self, other if is_number(alpha, 1) else scaled("sub_", self, other, alpha))
 
     def mul_(self: Any, other: Any) -> Tensor:
         """self *= other. **Raises** as `add_`.

@@ -22,13 +22,12 @@ from pyautograd._creation import arange
 from pyautograd._dtype import int32, int64
 from pyautograd._elementwise import where
 from pyautograd._rows import Rows, plain
-from pyautograd._shape import broadcast_to
+from pyautograd._shape import PERMUTE, SLICE, broadcast_to
 
 __all__ = [
     "gather", "index_select",
 ]  # fmt: skip
 
-_RESHAPE, _PERMUTE, _EXPAND, _SLICE = range(4)
 _FULL = slice(None)
 
 
@@ -177,7 +176,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
         triples = [*_slice_triple(key, shape[0], 0, shape)]
         for size in shape[1:]:
             triples += (0, 1, size)
-        return apply(_ops.view, tensor, (_SLICE, *triples))
+        return apply(_ops.view, tensor, (SLICE, *triples))
 
     is_positions = isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64"
     if is_positions and not is_recording():
@@ -212,7 +211,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
 
     view: Tensor = tensor
     if not has_arrays or any(triples[3 * i : 3 * i + 3] != [0, 1, size] for i, size in enumerate(shape)):
-        view = apply(_ops.view, tensor, (_SLICE, *triples))
+        view = apply(_ops.view, tensor, (SLICE, *triples))
     if view.shape != tuple(result_shape):
         view = reshape(view, tuple(result_shape))
     return _gather(view, arrays) if has_arrays else view
@@ -230,13 +229,13 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
         linear = from_numpy(_linear_positions(positions, sizes, tensor.shape))
     front = tensor
     if axes != list(range(len(axes))):
-        front = apply(_ops.view, tensor, (_PERMUTE, *axes, *rest))
+        front = apply(_ops.view, tensor, (PERMUTE, *axes, *rest))
     result = apply(_ops.index, front, linear, (len(axes),))
     neighbours = axes == list(range(axes[0], axes[0] + len(axes)))
     if neighbours and axes[0] > 0:
         lead, n_index = axes[0], linear.ndim
         order = [*range(n_index, n_index + lead), *range(n_index), *range(n_index + lead, result.ndim)]
-        result = apply(_ops.view, result, (_PERMUTE, *order)).contiguous()
+        result = apply(_ops.view, result, (PERMUTE, *order)).contiguous()
     return result
 
 

@@ -46,14 +46,7 @@ def cat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
     return apply(_ops.cat, tensors, (at,))
 
 
-def concat(tensors: Sequence[Tensor], dim: SupportsIndex = 0) -> Tensor:
-    """The same as `cat`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.concat([pyautograd.zeros(1), pyautograd.ones(2)])
-    tensor([0., 1., 1.])
-    """
-    return cat(tensors, dim)
+concat = cat
 
 
 def concatenate(tensors: Sequence[Tensor], dim: SupportsIndex | None = None, axis: SupportsIndex = 0) -> Tensor:
@@ -100,14 +93,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([atleast_2d(each) for each in several("vstack", tensors)], 0)
 
 
-def row_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """The same as `vstack`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.row_stack([pyautograd.zeros(2), pyautograd.ones(2)]).shape
-    (2, 2)
-    """
-    return vstack(tensors)
+row_stack = vstack
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:

@@ -1,5 +1,5 @@
-"""Reductions, products and softmax, each also a method of Tensor. `axis` and `keepdims` are NumPy's names for `dim`
-and `keepdim`."""
+"""Reductions and softmax, each also a method of Tensor. `axis` and `keepdims` are NumPy's names for `dim` and
+`keepdim`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pyautograd._indexing import picked
 from pyautograd._install import late
 
 __all__ = [
-    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "bmm", "cdist", "count_nonzero", "dist", "dot",
-    "log_softmax", "logsumexp", "matmul", "max", "mean", "min", "mm", "mv", "nanmean", "nansum", "norm", "outer",
-    "prod", "softmax", "std", "std_mean", "sum", "var", "var_mean",
+    "all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "cdist", "count_nonzero", "dist", "log_softmax",
+    "logsumexp", "max", "mean", "min", "nanmean", "nansum", "norm", "prod", "softmax", "std", "std_mean", "sum", "var",
+    "var_mean",
 ]  # fmt: skip
 
 
@@ -531,83 +531,3 @@ def log_softmax(input: Tensor, dim: SupportsIndex = -1, dtype: Any = None) -> Te
     if dtype is not None:
         input = _arguments.tensor("log_softmax", "input", input).to(dtype)
     return apply(_ops.log_softmax, input, (_dims.axis("log_softmax", input, dim),))
-
-
-def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """Matrix product over the last two axes, the others broadcast; vectors as in NumPy.
-
-    (..., n, k) and (..., k, m) to (..., n, m), in a dtype that both have. **Raises** ValueError naming both shapes,
-    TypeError for dtypes that differ.
-
-    >>> import pyautograd
-    >>> a = pyautograd.ones(2, 3)
-    >>> (a @ a.T).tolist()
-    [[3.0, 3.0], [3.0, 3.0]]
-    """
-    return apply(_ops.matmul, input, other)
-
-
-def _of_axes(name: str, tensors: tuple[Tensor, Tensor], axes: tuple[int, int]) -> None:
-    if (_dims.ndim(name, tensors[0]), _dims.ndim(name, tensors[1], "the second operand")) != axes:
-        raise ValueError(
-            f"{name}: shapes {tensors[0].shape} and {tensors[1].shape}; it takes {axes[0]} and {axes[1]} axes"
-        )
-
-
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """(n, k) times (k, m) to (n, m). **Raises** as `matmul`, and ValueError for other numbers of axes.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(2, 3).mm(pyautograd.ones(3, 4)).shape
-    (2, 4)
-    """
-    _of_axes("mm", (input, mat2), (2, 2))
-    return matmul(input, mat2)
-
-
-def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """(n, k) times (k,) to (n,). **Raises** as `matmul`, and ValueError for other numbers of axes.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(2, 3).mv(pyautograd.ones(3))
-    tensor([3., 3.])
-    """
-    _of_axes("mv", (input, vec), (2, 1))
-    return matmul(input, vec)
-
-
-def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """(batch, n, k) times (batch, k, m) to (batch, n, m). **Raises** as `matmul`, and ValueError for other numbers of
-    axes.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(5, 2, 3).bmm(pyautograd.ones(5, 3, 4)).shape
-    (5, 2, 4)
-    """
-    _of_axes("bmm", (input, mat2), (3, 3))
-    if input.shape[0] != mat2.shape[0]:
-        raise ValueError(f"bmm: shapes {input.shape} and {mat2.shape} have different batches")
-    return matmul(input, mat2)
-
-
-def dot(input: Tensor, other: Tensor) -> Tensor:
-    """(n,) times (n,), to a 0-d tensor. **Raises** as `matmul`, and ValueError for other numbers of axes.
-
-    >>> import pyautograd
-    >>> pyautograd.tensor([1.0, 2.0]).dot(pyautograd.tensor([3.0, 4.0]))
-    tensor(11.)
-    """
-    _of_axes("dot", (input, other), (1, 1))
-    return matmul(input, other)
-
-
-def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """(n,) and (m,) to (n, m), each product of two elements. **Raises** ValueError for other numbers of axes.
-
-    >>> import pyautograd
-    >>> pyautograd.tensor([1, 2]).outer(pyautograd.tensor([3, 4]))
-    tensor([[3, 4],
-            [6, 8]])
-    """
-    _of_axes("outer", (input, vec2), (1, 1))
-    return apply(_ops.mul, reshape(input, (-1, 1)), vec2)

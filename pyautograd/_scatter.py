@@ -18,7 +18,7 @@ from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._creation import ones_like, zeros, zeros_like
 from pyautograd._dtype import bool_, int32, int64
-from pyautograd._elementwise import masked_fill, where
+from pyautograd._elementwise import is_number, masked_fill, where
 from pyautograd._grad_mode import no_grad
 from pyautograd._indexing import picked, positions_of
 from pyautograd._rows import plain
@@ -258,7 +258,7 @@ def index_add(input: Tensor, dim: SupportsIndex, index: Tensor, source: Tensor, 
             [0., 0.]])
     """
     places, source = _rows_of("index_add", input, dim, index, source)
-    return _combined(input, places, source if alpha == 1 else (source * alpha).to(input.dtype))
+    return _combined(input, places, source if is_number(alpha, 1) else (source * alpha).to(input.dtype))
 
 
 @named

@@ -17,7 +17,7 @@ __all__ = [
     "view_as",
 ]  # fmt: skip
 
-_RESHAPE, _PERMUTE, _EXPAND, _SLICE, _DIAGONAL, _UNFOLD = range(6)  # as in pa_view_kind (csrc/kernels/ops.h)
+RESHAPE, PERMUTE, EXPAND, SLICE, DIAGONAL, UNFOLD = range(6)  # as in pa_view_kind (csrc/kernels/ops.h)
 
 
 def reshape(input: Tensor, shape: Any, *more: Any) -> Tensor:
@@ -46,7 +46,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """
     if shape and isinstance(shape[0], Dtype):
         raise NotImplementedError(f"view: bytes are not seen as {shape[0].name}; to({shape[0].name}) converts them")
-    return apply(_ops.view, input, (_RESHAPE, *_dims.sizes("view", shape)))
+    return apply(_ops.view, input, (RESHAPE, *_dims.sizes("view", shape)))
 
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def permute(input: Tensor, dims: Any, *more: Any) -> Tensor:
     """
     axes = _dims.ndim("permute", input)
     order = (_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", (dims, *more), "dims"))
-    return apply(_ops.view, input, (_PERMUTE, *order))
+    return apply(_ops.view, input, (PERMUTE, *order))
 
 
 def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
@@ -84,7 +84,10 @@ def transpose(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor
     a, b = _dims.one("transpose", dim0, axes, "dim0"), _dims.one("transpose", dim1, axes, "dim1")
     if axes:
         order[a], order[b] = b, a
-    return apply(_ops.view, input, (_PERMUTE, *order))
+    return apply(_ops.view, input, (PERMUTE, *order))
+
+
+swapdims = transpose
 
 
 def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tensor:
@@ -95,16 +98,6 @@ def swapaxes(input: Tensor, axis0: SupportsIndex, axis1: SupportsIndex) -> Tenso
     (3, 2)
     """
     return transpose(input, axis0, axis1)
-
-
-def swapdims(input: Tensor, dim0: SupportsIndex, dim1: SupportsIndex) -> Tensor:
-    """The same as `transpose`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(2, 3).swapdims(0, 1).shape
-    (3, 2)
-    """
-    return transpose(input, dim0, dim1)
 
 
 def adjoint(input: Tensor) -> Tensor:
@@ -129,7 +122,7 @@ def t(input: Tensor) -> Tensor:
     axes = _dims.ndim("t", input)
     if axes > 2:
         raise ValueError(f"t: a tensor of shape {input.shape} has more than 2 axes; use transpose or permute")
-    return apply(_ops.view, input, (_PERMUTE, *reversed(range(axes))))
+    return apply(_ops.view, input, (PERMUTE, *reversed(range(axes))))
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -154,17 +147,10 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [axis for axis in range(axes) if axis not in taken]
     for place, axis in sorted(zip(places, taken, strict=True)):
         order.insert(place, axis)
-    return apply(_ops.view, input, (_PERMUTE, *order[:axes]))
+    return apply(_ops.view, input, (PERMUTE, *order[:axes]))
 
 
-def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
-    """The same as `movedim`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(2, 3, 4).moveaxis(0, -1).shape
-    (3, 4, 2)
-    """
-    return movedim(input, source, destination)
+moveaxis = movedim
 
 
 @named
@@ -266,7 +252,10 @@ def expand(input: Tensor, size: Any, *more: Any) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return apply(_ops.view, input, (_EXPAND, *_dims.sizes("expand", (size, *more), "size")))
+    return apply(_ops.view, input, (EXPAND, *_dims.sizes("expand", (size, *more), "size")))
+
+
+broadcast_to = expand
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -277,16 +266,6 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     (2, 3)
     """
     return expand(input, _arguments.tensor("expand_as", "other", other).shape)
-
-
-def broadcast_to(input: Tensor, size: Any, *more: Any) -> Tensor:
-    """The same as `expand`; it **raises** the same.
-
-    >>> import pyautograd
-    >>> pyautograd.ones(3).broadcast_to(2, 3).shape
-    (2, 3)
-    """
-    return expand(input, size, *more)
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
@@ -375,7 +354,7 @@ def sliced(input: Tensor, at: int, start: int, step: int, length: int) -> Tensor
     triples: list[int] = []
     for axis, size in enumerate(input.shape):
         triples += (start, step, length) if axis == at else (0, 1, size)
-    return apply(_ops.view, input, (_SLICE, *triples))
+    return apply(_ops.view, input, (SLICE, *triples))
 
 
 @named
@@ -433,7 +412,7 @@ def diagonal(input: Tensor, offset: SupportsIndex = 0, dim1: SupportsIndex = 0, 
     one, two = _dims.one("diagonal", dim1, axes, "dim1"), _dims.one("diagonal", dim2, axes, "dim2")
     if one == two:
         raise ValueError(f"diagonal: axes {dim1} and {dim2} are the same axis of shape {input.shape}")
-    return apply(_ops.view, input, (_DIAGONAL, _arguments.integer("diagonal", "offset", offset), one, two))
+    return apply(_ops.view, input, (DIAGONAL, _arguments.integer("diagonal", "offset", offset), one, two))
 
 
 @named
@@ -452,4 +431,4 @@ def unfold(input: Tensor, dimension: SupportsIndex, size: SupportsIndex, step: S
     size, step = _arguments.integer("unfold", "size", size), _arguments.integer("unfold", "step", step)
     if not input.ndim:
         return unfold(_core.reshape(input, (1,)), 0, size, step)[0]
-    return apply(_ops.view, input, (_UNFOLD, at, size, step))
+    return apply(_ops.view, input, (UNFOLD, at, size, step))

@@ -30,6 +30,7 @@ from pyautograd._core import Node, is_traced_scalar
 from pyautograd._creation import zeros
 from pyautograd._device import device
 from pyautograd._dtype import DTYPES
+from pyautograd._einsum import inner
 from pyautograd._generated import TensorMethods
 from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle, add_hook
@@ -129,9 +130,9 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
     nonzero, argwhere, masked_select, unique, unique_consecutive = (
         O.nonzero, O.argwhere, O.masked_select, O.unique, O.unique_consecutive,
     )  # fmt: skip
-    matmul, mm, mv, bmm, dot, outer = R.matmul, R.mm, R.mv, R.bmm, R.dot, R.outer
+    matmul, mm, mv, bmm, dot, outer = P.matmul, P.mm, P.mv, P.bmm, P.dot, P.outer
     addmm, addmv, addr, baddbmm, addbmm = P.addmm, P.addmv, P.addr, P.baddbmm, P.addbmm
-    inner, vdot, ger, kron, cross, trace = P.inner, P.vdot, P.ger, P.kron, P.cross, P.trace
+    inner, vdot, ger, kron, cross, trace = inner, P.vdot, P.ger, P.kron, P.cross, P.trace
     reshape, view, view_as, permute, transpose, swapaxes, swapdims, t, adjoint = (
         S.reshape, S.view, S.view_as, S.permute, S.transpose, S.swapaxes, S.swapdims, S.t, S.adjoint,
     )  # fmt: skip

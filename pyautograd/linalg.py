@@ -24,6 +24,7 @@ from pyautograd._creation import eye, full, ones
 from pyautograd._decompositions import LinAlgError
 from pyautograd._generated import maximum
 from pyautograd._grad_mode import is_grad_enabled
+from pyautograd._products import matmul
 from pyautograd._rearrange import tril, triu
 
 __all__ = [
@@ -527,16 +528,6 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     product = P.multiplied("multi_dot", given)
     axes = [axis for axis, gone in ((0, row), (1, column)) if gone]
     return S.squeeze(product, tuple(axes)) if axes else product
-
-
-def matmul(input: Tensor, other: Tensor) -> Tensor:
-    """As `pyautograd.matmul`, whose errors it **raises**.
-
-    >>> import pyautograd
-    >>> pyautograd.linalg.matmul(pyautograd.ones(2, 3), pyautograd.ones(3))
-    tensor([3., 3.])
-    """
-    return R.matmul(input, other)
 
 
 @named

@@ -12,10 +12,10 @@ from pyautograd._c import refuse_in_step
 from pyautograd._core import apply, is_recording
 from pyautograd._creation import arange, zeros
 from pyautograd._dtype import int32, int64
+from pyautograd._einsum import einsum
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
-from pyautograd._products import einsum
 from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax

@@ -13,7 +13,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._core import apply
 from pyautograd._creation import arange
-from pyautograd._indexing import _SLICE
+from pyautograd._shape import SLICE
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._collate import convert, default_collate
 from pyautograd.utils.data._dataset import IterableDataset, Subset, TensorDataset
@@ -134,7 +134,7 @@ class DataLoader:
             order = rows[order]
         # The ops themselves: the checks of order[a:b] and t[index] would take longer than the copies.
         for start in range(0, n - n % size if self.drop_last else n, size):
-            index = apply(_ops.view, order, (_SLICE, start, 1, min(size, n - start)))
+            index = apply(_ops.view, order, (SLICE, start, 1, min(size, n - start)))
             yield [apply(_ops.index, t, index, (1,)) for t in tensors]
 
     def _read_batches(self) -> Iterator[Any]:
