@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _core
+from pyautograd import _arguments, _core
 from pyautograd._c import check, lib, node_pointer, refuse_in_step
 from pyautograd._core import Tensor, is_traced_scalar
 from pyautograd._dtype import bool_, get_default_dtype, int64
@@ -40,7 +40,8 @@ def set_printoptions(
 
     **Arguments:** `precision`: digits behind the point (4). `threshold`: how many elements are written out before
     `edgeitems` (3) at each end stand for them (1000). `linewidth` (80). `profile`: "default", "short" or "full" to
-    start from. `sci_mode`: whether floats have exponents. **Raises** ValueError for another profile.
+    start from. `sci_mode`: whether floats have exponents. **Raises** ValueError for another profile and for
+    negative numbers, TypeError for what is no number; the options then stay what they were.
 
     >>> import pyautograd as pa
     >>> pa.set_printoptions(precision=2)
@@ -48,12 +49,19 @@ def set_printoptions(
     tensor([ 0.12, 12.00])
     >>> pa.set_printoptions(profile="default")
     """
+    if profile not in (None, *_PROFILES):
+        raise ValueError(f"set_printoptions: profile must be one of {', '.join(_PROFILES)}, not {profile!r}")
+    ints = {"precision": precision, "edgeitems": edgeitems, "linewidth": linewidth}
+    given: dict[str, Any] = {
+        name: _arguments.integer("set_printoptions", name, value) for name, value in ints.items() if value is not None
+    }
+    if threshold is not None:
+        given["threshold"] = _arguments.number("set_printoptions", "threshold", threshold)
+    if min(given.values(), default=0) < 0:
+        raise ValueError(f"set_printoptions: none of {given} is negative")
     if profile is not None:
-        if profile not in _PROFILES:
-            raise ValueError(f"set_printoptions: profile must be one of {', '.join(_PROFILES)}, not {profile!r}")
         _options.update(_PROFILES["default"], **_PROFILES[profile])
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
-    _options.update({name: value for name, value in given.items() if value is not None}, sci_mode=sci_mode)
+    _options.update(given, sci_mode=sci_mode if sci_mode is None else bool(sci_mode))
 
 
 _PROFILES: dict[str, dict[str, Any]] = {

@@ -37,3 +37,13 @@ def test_options_hold_until_they_are_set_back() -> None:
     finally:
         pa.set_printoptions(profile="default")
     assert repr(pa.tensor([0.25, 3.0])) == "tensor([0.2500, 3.0000])"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": {}}, {"precision": -1}, {"linewidth": 0.5}, {"profile": "long", "precision": 1}]
+)
+def test_print_options_that_are_refused_change_none(wrong):
+    before = repr(pa.ones(2) / 3)
+    with pytest.raises((TypeError, ValueError), match="set_printoptions"):
+        pa.set_printoptions(**wrong)
+    assert repr(pa.ones(2) / 3) == before
