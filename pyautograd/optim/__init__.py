@@ -10,14 +10,16 @@
 >>> optimizer.step()
 """
 
-from pyautograd.optim import _adam, _optimizer, _rmsprop, _sgd, lr_scheduler
+from pyautograd.optim import _adam, _composed, _optimizer, _rmsprop, _sgd, lr_scheduler
 from pyautograd.optim._adam import *
+from pyautograd.optim._composed import *
 from pyautograd.optim._optimizer import *
 from pyautograd.optim._rmsprop import *
 from pyautograd.optim._sgd import *
 
 __all__ = ["lr_scheduler"]
 __all__ += _adam.__all__
+__all__ += _composed.__all__
 __all__ += _optimizer.__all__
 __all__ += _rmsprop.__all__
 __all__ += _sgd.__all__

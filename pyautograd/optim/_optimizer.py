@@ -32,6 +32,8 @@ __all__ = ["Optimizer"]
 
 Params: TypeAlias = Iterable[Any]
 
+_NUMBERS = ("step", "mu_product", "mu", "eta")  # what states have besides tensors of the parameter's shape
+
 _optim_zero_grad = lib.pa_optim_zero_grad
 _optim_step = lib.pa_optim_step
 
@@ -233,6 +235,51 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+class CheckedOptimizer(Optimizer):
+    """An optimiser that knows what its update needs, and takes no other's state dict."""
+
+    _counts_steps = True  # whether "step" is part of the state
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
+        """The state tensors, for C in its order; None for a place not in use."""
+        raise NotImplementedError
+
+    def _check_loaded(self, groups: list[dict[str, Any]], state: dict[Any, dict[str, Any]]) -> None:
+        for group in groups:
+            # Switches are younger than some checkpoints, and off in these.
+            wanted = {name for name, default in self.defaults.items() if not isinstance(default, (bool, type(None)))}
+            if missing := sorted(wanted - group.keys()):
+                raise ValueError(
+                    f"load_state_dict: a group lacks {', '.join(missing)}, which {type(self).__name__} needs: "
+                    "is it the state of another optimizer?"
+                )
+            names = [name for name in self._state_names({**self.defaults, **group}) if name is not None]
+            for param in group["params"]:
+                self._check_kept(names, state.get(param, {}))
+
+    def _check_kept(self, names: list[str], kept: dict[str, Any]) -> None:
+        """Is what is kept of a parameter whole? All of it after its first step; momentum begins when it is wanted."""
+        held = [name for name in names if kept.get(name) is not None]
+        for name in held:
+            if not isinstance(kept[name], Tensor):
+                raise ValueError(f"load_state_dict: the state {name} is a {type(kept[name]).__name__}, not a tensor")
+        if not self._counts_steps or not kept:
+            return
+        steps = kept.get("step")
+        try:
+            is_count = steps is not None and float(steps) == int(steps) >= 0
+        except (TypeError, ValueError, OverflowError):
+            is_count = False
+        if not is_count:
+            raise ValueError(f"load_state_dict: the state step is {steps!r}, not a number of steps")
+        if steps > 0 and len(held) < len(names):  # type: ignore[operator]
+            missing = ", ".join(name for name in names if name not in held)
+            raise ValueError(
+                f"load_state_dict: the state has no {missing}, which {type(self).__name__} needs: is it the state of "
+                "another optimizer?"
+            )
+
+
 class _Plan:
     """The C side of one group's update; see the module's docstring."""
 
@@ -255,22 +302,17 @@ class _Plan:
         self.waiting: list[int] = []
 
 
-class FusedOptimizer(Optimizer):
+class FusedOptimizer(CheckedOptimizer):
     """An optimiser whose update is a C kernel: one call a group.
 
     A subclass gives `_kind`, writes its hyper-parameters into a pa_hyper and names the state tensors that they need.
     """
 
     _kind: int
-    _counts_steps = True  # whether "step" is part of the state
     _plans: list[_Plan] | None = None
     _has_stepped = False
 
     def _write_hyper(self, hyper: Any, group: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    def _state_names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
-        """The state tensors in the order that C has them in; None for a place not in use."""
         raise NotImplementedError
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -428,41 +470,6 @@ class FusedOptimizer(Optimizer):
 
     # ---- copies ----
 
-    def _check_loaded(self, groups: list[dict[str, Any]], state: dict[Any, dict[str, Any]]) -> None:
-        for group in groups:
-            # Switches are younger than some checkpoints, and off in these.
-            wanted = {name for name, default in self.defaults.items() if not isinstance(default, (bool, type(None)))}
-            if missing := sorted(wanted - group.keys()):
-                raise ValueError(
-                    f"load_state_dict: a group lacks {', '.join(missing)}, which {type(self).__name__} needs: "
-                    "is it the state of another optimizer?"
-                )
-            names = [name for name in self._state_names({**self.defaults, **group}) if name is not None]
-            for param in group["params"]:
-                self._check_kept(names, state.get(param, {}))
-
-    def _check_kept(self, names: list[str], kept: dict[str, Any]) -> None:
-        """Is what is kept of a parameter whole? All of it after its first step; momentum begins when it is wanted."""
-        held = [name for name in names if kept.get(name) is not None]
-        for name in held:
-            if not isinstance(kept[name], Tensor):
-                raise ValueError(f"load_state_dict: the state {name} is a {type(kept[name]).__name__}, not a tensor")
-        if not self._counts_steps or not kept:
-            return
-        steps = kept.get("step")
-        try:
-            is_count = steps is not None and float(steps) == int(steps) >= 0
-        except (TypeError, ValueError, OverflowError):
-            is_count = False
-        if not is_count:
-            raise ValueError(f"load_state_dict: the state step is {steps!r}, not a number of steps")
-        if steps > 0 and len(held) < len(names):  # type: ignore[operator]
-            missing = ", ".join(name for name in names if name not in held)
-            raise ValueError(
-                f"load_state_dict: the state has no {missing}, which {type(self).__name__} needs: is it the state of "
-                "another optimizer?"
-            )
-
     def __getstate__(self) -> dict[str, Any]:
         self._sync()
         return {name: value for name, value in vars(self).items() if name != "_plans"}
@@ -512,7 +519,7 @@ def _like_param(name: str, value: Any, param: Any) -> Any:
     if not isinstance(value, Tensor):
         return deepcopy(value)
     value = value.detach().clone()
-    if name == "step" or not isinstance(param, Tensor):
+    if name in _NUMBERS or not isinstance(param, Tensor):
         return value
     if tuple(value.shape) != tuple(param.shape):
         raise ValueError(

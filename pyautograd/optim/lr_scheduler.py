@@ -7,153 +7,25 @@ from __future__ import annotations
 
 import math
 import types
-import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyautograd._arguments import named
-from pyautograd._core import TraceError, is_recording
+from pyautograd.optim._combined_schedules import ChainedScheduler, ReduceLROnPlateau, SequentialLR
+from pyautograd.optim._cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from pyautograd.optim._optimizer import Optimizer
+from pyautograd.optim._schedule import LRScheduler
 
-__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "StepLR"]
+__all__ = [
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
+    "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
+    "ReduceLROnPlateau", "SequentialLR", "StepLR",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-class LRScheduler:
-    """Base class of schedules: a subclass defines `get_lr`, from `last_epoch` and the groups' current lr.
-
-    `last_epoch` is the epoch to resume after; -1 starts anew and remembers each group's lr as its `initial_lr`.
-    **Raises** TypeError for what is no Optimizer, KeyError for resuming one that has no `initial_lr`.
-
-    >>> import pyautograd as pa
-    >>> class Inverse(pa.optim.lr_scheduler.LRScheduler):
-    ...     def get_lr(self):
-    ...         return [lr / (1 + self.last_epoch) for lr in self.base_lrs]
-    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-    >>> schedule = Inverse(optimizer)
-    >>> optimizer.step()
-    >>> schedule.step()
-    >>> optimizer.param_groups[0]["lr"]
-    0.5
-    """
-
-    @named
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-        self.optimizer = optimizer
-        fresh = [group for group in optimizer.param_groups if "initial_lr" not in group]
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming an optimizer: load the "
-                    "optimizer's state dict before"
-                )
-        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._step_count = 0
-        self._is_initial = True
-        try:
-            self.step()
-        except BaseException:
-            for group in fresh:
-                del group["initial_lr"]
-            raise
-        finally:
-            self._is_initial = False
-
-    def get_lr(self) -> list[float]:
-        """The lr of each group at `last_epoch`; a subclass defines it, and `step` calls it.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> pa.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5**epoch).get_lr()
-        [1.0]
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no get_lr")
-
-    def get_last_lr(self) -> list[float]:
-        """The lr of each group that the last step set.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> pa.optim.lr_scheduler.StepLR(optimizer, step_size=2).get_last_lr()
-        [1.0]
-        """
-        return list(self._last_lr)
-
-    def step(self) -> None:
-        """Moves on by one epoch (or whatever the caller counts); call it after the optimiser's step.
-
-        **Raises** TraceError in a compiled step, ValueError where the optimiser got further groups.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
-        >>> optimizer.step()
-        >>> schedule.step()
-        >>> schedule.get_last_lr()
-        [0.5]
-        """
-        if is_recording():
-            raise TraceError(
-                f"{type(self).__name__}.step() inside a compiled step: its numbers are Python's, so call it between "
-                "steps, e.g. in the callback of run()"
-            )
-        if self._step_count == 1 and not self.optimizer._has_stepped:
-            warnings.warn(
-                "lr_scheduler.step() before optimizer.step(): the first value of the schedule is skipped",
-                UserWarning,
-                stacklevel=2,
-            )
-        groups = self.optimizer.param_groups
-        self._step_count += 1
-        self.last_epoch += 1
-        try:
-            rates = self.get_lr()
-            if len(rates) != len(groups):
-                raise ValueError(
-                    f"{type(self).__name__}: a rate for each of {len(rates)} parameter groups, and the optimizer has "
-                    f"{len(groups)}; make the schedule after the last add_param_group"
-                )
-        except BaseException:
-            self._step_count -= 1
-            self.last_epoch -= 1
-            raise
-        for group, lr in zip(groups, rates, strict=True):
-            group["lr"] = lr
-        self._last_lr = self._current()
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that the schedule knows but the optimiser.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> pa.optim.lr_scheduler.StepLR(optimizer, step_size=2).state_dict()["last_epoch"]
-        0
-        """
-        return {name: value for name, value in vars(self).items() if name != "optimizer"}
-
-    @named
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave. **Raises** TypeError for what is no dict.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> schedule = pa.optim.lr_scheduler.StepLR(optimizer, step_size=2)
-        >>> schedule.load_state_dict({"last_epoch": 7})
-        >>> schedule.last_epoch
-        7
-        """
-        vars(self).update(state_dict)
-
-    def _current(self) -> list[float]:
-        return [group["lr"] for group in self.optimizer.param_groups]
 
 
 class StepLR(LRScheduler):
@@ -207,6 +79,142 @@ class ExponentialLR(LRScheduler):
         return [lr * self.gamma for lr in self._current()]
 
 
+class MultiStepLR(LRScheduler):
+    """Multiplies the lr by `gamma` at each of the epochs `milestones`. **Raises** as LRScheduler.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> lrs
+    [1.0, 0.5, 0.5, 0.25]
+    """
+
+    @named
+    def __init__(
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
+        self.milestones = Counter(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        return [lr * self.gamma ** self.milestones[self.last_epoch] for lr in self._current()]
+
+
+class ConstantLR(LRScheduler):
+    """The initial lr times `factor` until the epoch `total_iters`, from there on the initial lr.
+
+    **Raises** as LRScheduler, and ValueError for a factor outside of [0, 1].
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> lrs
+    [0.5, 0.5, 1.0, 1.0]
+    """
+
+    @named
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
+        if not 0 <= factor <= 1:
+            raise ValueError(f"ConstantLR: factor must be between 0 and 1, not {factor}")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return [lr * self.factor for lr in self._current()]
+        if self.last_epoch != self.total_iters:
+            return self._current()
+        return [lr * (1.0 / self.factor) for lr in self._current()]
+
+
+class LinearLR(LRScheduler):
+    """The initial lr times a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs: a warm-up.
+
+    **Raises** as LRScheduler, and ValueError unless 0 < start_factor <= 1 and 0 <= end_factor <= 1.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> lrs
+    [0.5, 0.75, 1.0, 1.0]
+    """
+
+    @named
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR: factors must be between 0 and 1, not {start_factor} and {end_factor}")
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return [lr * self.start_factor for lr in self._current()]
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._current()
+        way = self.end_factor - self.start_factor
+        ratio = 1.0 + way / (self.total_iters * self.start_factor + (self.last_epoch - 1) * way)
+        return [lr * ratio for lr in self._current()]
+
+
+class PolynomialLR(LRScheduler):
+    """The initial lr times (1 - epoch / total_iters)^power, down to 0 at the epoch `total_iters`.
+
+    **Raises** as LRScheduler.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = PolynomialLR(optimizer, total_iters=4, power=2.0)
+    >>> lrs = schedule.get_last_lr()
+    >>> for epoch in range(4):
+    ...     optimizer.step()
+    ...     schedule.step()
+    ...     lrs += schedule.get_last_lr()
+    >>> [round(lr, 4) for lr in lrs]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
+    """
+
+    @named
+    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        epoch, n = self.last_epoch, self.total_iters
+        if self._is_initial or epoch > n:
+            return self._current()
+        ratio = ((1.0 - epoch / n) / (1.0 - (epoch - 1) / n)) ** self.power
+        return [lr * ratio for lr in self._current()]
+
+
 class LambdaLR(LRScheduler):
     """The initial lr times `lr_lambda(epoch)`; a list gives each group a function of its own.
 
@@ -252,6 +260,27 @@ class LambdaLR(LRScheduler):
         for f, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if attributes is not None:
                 vars(f).update(attributes)
+
+
+class MultiplicativeLR(LambdaLR):
+    """Multiplies the lr by `lr_lambda(epoch)` every epoch; a list gives each group a function of its own.
+
+    **Raises** as LambdaLR.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = MultiplicativeLR(optimizer, lambda epoch: 0.5)
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> schedule.get_last_lr()
+    [0.125]
+    """
+
+    def get_lr(self) -> list[float]:
+        if self._is_initial:
+            return self._current()
+        return [lr * f(self.last_epoch) for lr, f in zip(self._current(), self.lr_lambdas, strict=True)]
 
 
 class CosineAnnealingLR(LRScheduler):

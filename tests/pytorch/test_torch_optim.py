@@ -30,7 +30,15 @@ CASES = [
     ],
     *[("AdamW", o) for o in options_of(eps=[1e-8, 1e-2], weight_decay=DECAYS, amsgrad=NO_YES, maximize=NO_YES)],
     *[("RMSprop", o) for o in options_of(momentum=[0.0, 0.9], centered=NO_YES, weight_decay=DECAYS, maximize=NO_YES)],
-]
+    *[("Adagrad", o) for o in options_of(lr_decay=[0.0, 0.1], initial_accumulator_value=[0.0, 0.5], maximize=NO_YES)],
+    *[("Adadelta", o) for o in options_of(rho=[0.9, 0.5], weight_decay=DECAYS, maximize=NO_YES)],
+    *[("Adamax", o) for o in options_of(betas=[(0.9, 0.999), (0.5, 0.8)], weight_decay=DECAYS, maximize=NO_YES)],
+    *[(name, o) for name in ("NAdam", "RAdam") for o in options_of(
+        betas=[(0.9, 0.999), (0.5, 0.8)], weight_decay=DECAYS, decoupled_weight_decay=NO_YES, maximize=NO_YES
+    )],
+    *[("Rprop", o) for o in options_of(etas=[(0.5, 1.2), (0.3, 2.0)], step_sizes=[(1e-6, 50), (0.005, 0.02)])],
+    *[("ASGD", o) for o in options_of(t0=[1e6, 10.0], lambd=[1e-4, 0.3], weight_decay=DECAYS, maximize=NO_YES)],
+]  # fmt: skip
 IDS = [f"{name}({', '.join(f'{k}={v}' for k, v in o.items() if v)})" for name, o in CASES]
 SHAPES = [(7, 5), (33,), (1,), ()]
 
@@ -102,19 +110,49 @@ def test_a_state_dict_of_pytorch_is_taken_over(name, options) -> None:
         lambda s, o: s.LambdaLR(o, [lambda epoch: 0.95**epoch, lambda epoch: 1 / (epoch + 1)]),
         lambda s, o: s.CosineAnnealingLR(o, 7),
         lambda s, o: s.CosineAnnealingLR(o, 7, eta_min=0.01),
+        lambda s, o: s.MultiStepLR(o, [3, 8, 8], gamma=0.3),
+        lambda s, o: s.ConstantLR(o, 0.3, 7),
+        lambda s, o: s.LinearLR(o, 0.2, 0.9, 7),
+        lambda s, o: s.PolynomialLR(o, 30, 0.9),
+        lambda s, o: s.MultiplicativeLR(o, lambda epoch: 1 - epoch / 100),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 5),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, 3, 2, eta_min=0.01),
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, 5),
+        lambda s, o: s.CyclicLR(o, [0.01, 0.02], [0.1, 0.2], 5, 3, mode="triangular2"),
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, 5, mode="exp_range", gamma=0.95, cycle_momentum=False),
+        lambda s, o: s.CyclicLR(o, 0.01, 0.1, 5, scale_fn=lambda cycle: 1 / cycle),
+        lambda s, o: s.OneCycleLR(o, 0.3, total_steps=41),
+        lambda s, o: s.OneCycleLR(o, [0.3, 0.2], epochs=5, steps_per_epoch=9, anneal_strategy="linear"),
+        lambda s, o: s.OneCycleLR(o, 0.3, total_steps=50, three_phase=True, cycle_momentum=False),
+        lambda s, o: s.SequentialLR(o, [s.LinearLR(o, 0.1), s.ExponentialLR(o, 0.9), s.StepLR(o, 4)], [5, 20]),
+        lambda s, o: s.SequentialLR(o, [s.ConstantLR(o, 0.1, 20), s.CosineAnnealingLR(o, 9)], [7]),
+        lambda s, o: s.ChainedScheduler([s.LinearLR(o, 0.1), s.ExponentialLR(o, 0.9)]),
     ],
 )
-def test_schedules_are_the_same_to_the_last_digit(build) -> None:
+def test_schedules_are_the_same(build) -> None:
     runs = []
     for lib in (pa, torch):
         params = parameters(lib, np.float64)
-        optimizer = lib.optim.SGD([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1)
+        optimizer = lib.optim.SGD([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1, momentum=0.9)
         schedule = build(lib.optim.lr_scheduler, optimizer)
         runs.append([])
         for _ in range(40):
             optimizer.step()
             schedule.step()
-            runs[-1].append(schedule.get_last_lr())
+            runs[-1] += schedule.get_last_lr() + [group["momentum"] for group in optimizer.param_groups]
+    assert runs[0] == pytest.approx(runs[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"patience": 1, "factor": 0.5}, {"mode": "max", "threshold": 0.2, "patience": 0, "cooldown": 2},
+    {"threshold_mode": "abs", "threshold": 0.3, "patience": 2, "min_lr": 0.02},
+], ids=str)  # fmt: skip
+def test_a_schedule_by_a_metric_is_pytorchs(options) -> None:
+    metrics, runs = np.random.default_rng(0).normal(size=40).cumsum(), []
+    for lib in (pa, torch):
+        optimizer = lib.optim.SGD(parameters(lib, np.float64), lr=0.1)
+        schedule = lib.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+        runs.append([(schedule.step(metric), schedule.get_last_lr()) for metric in metrics])
     assert runs[0] == runs[1]
 
 
