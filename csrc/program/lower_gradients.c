@@ -41,7 +41,8 @@ static pa_status current_gradient(pa_lowering *l, int32_t variable, int32_t *out
 /* What a sweep found is added to the gradient that a leaf has, or becomes it. */
 static pa_status accumulate(pa_lowering *l, int32_t variable, int32_t found) {
     int32_t before = -1;
-    if (l->variables[variable].gradient != PA_GRADIENT_CLEARED) PA_TRY(current_gradient(l, variable, &before));
+    if (l->variables[variable].gradient != PA_GRADIENT_CLEARED || pa_lower_is_value(l, variable))
+        PA_TRY(current_gradient(l, variable, &before)); /* a Value's that is 0 is added to: it makes +0 of -0 */
     if (before < 0) return set_gradient(l, variable, found);
     pa_instruction i = pa_lower_instruction(PA_DO_ADD);
     i.node = l->variables[variable].at;

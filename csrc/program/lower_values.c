@@ -50,6 +50,9 @@ static pa_status duplicate(pa_scalars *l, int32_t scalar, bool flows, int32_t *o
 
 static pa_status lower_elementwise(pa_scalars *l, const pa_entry *e, const int32_t *in) {
     const pa_node *result = node_of(l, e->out);
+    bool is_root =
+        e->op == PA_OP_power && e->params[0] == 0.5 && !(result->flags & PA_IS_VALUE); /* as kernels have it */
+    pa_op op = is_root ? PA_OP_sqrt : (pa_op)e->op;
     broadcast walks[PA_MAX_OPERANDS];
     for (int k = 0; k < e->n; k++) broadcast_begin(&walks[k], node_of(l, in[k]), result);
     int32_t *out = NULL;
@@ -63,7 +66,7 @@ static pa_status lower_elementwise(pa_scalars *l, const pa_entry *e, const int32
             broadcast_next(&walks[k], result);
         }
         flows = (flows && e->tracked) || l->variables[e->out].gradient_is_read;
-        PA_TRY(pa_scalar_apply(l, (pa_op)e->op, operands, e->n, e->params, flows, &out[i]));
+        PA_TRY(pa_scalar_apply(l, op, operands, e->n, e->params, flows, &out[i]));
     }
     return PA_OK;
 }
@@ -85,22 +88,15 @@ static pa_status lower_sum(pa_scalars *l, const pa_entry *e, const int32_t *in) 
     int64_t n = pa_node_numel(result), terms = pa_node_numel(operand);
     int32_t *out = NULL;
     PA_TRY(pa_scalars_new_elements(l, e->out, &out));
-    for (int64_t i = 0; i < n; i++) out[i] = -1;
+    for (int64_t i = 0; i < n; i++) PA_TRY(pa_scalar_constant(l, 0, &out[i]));
     broadcast walk;
     reduction_begin(&walk, operand, (unsigned)result->array->ints[0]);
     for (int64_t i = 0; i < terms; i++) {
         int32_t *total = &out[walk.position], pair[2] = {*total, element(l, in[0], i)};
-        bool flows = e->tracked && l->all[pair[1]].flows;
-        if (*total < 0) {
-            PA_TRY(duplicate(l, pair[1], flows, total));
-        } else {
-            flows = flows || (e->tracked && l->all[pair[0]].flows);
-            PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, flows, total));
-        }
+        bool flows = e->tracked && (l->all[pair[0]].flows || l->all[pair[1]].flows);
+        PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, flows, total));
         broadcast_next(&walk, operand);
     }
-    for (int64_t i = 0; i < n; i++)
-        if (out[i] < 0) PA_TRY(pa_scalar_constant(l, 0, &out[i]));
     for (int64_t i = 0; i < n && e->op == PA_OP_mean; i++) {
         int32_t pair[2] = {out[i], -1};
         PA_TRY(pa_scalar_constant(l, (double)(terms / n), &pair[1]));
@@ -293,27 +289,41 @@ static pa_status current_gradient(pa_scalars *l, int32_t variable, int32_t *out)
     return PA_OK;
 }
 
+/* Leaves add to what they have; the root, and what is no leaf, begins anew in each sweep. */
+static bool accumulates(const pa_scalars *l, int32_t variable, int32_t root) {
+    return variable != root && l->variables[variable].made_by < 0;
+}
+
+/* Does a sweep begin at the gradient that is there, as the plain call does? What the step has found is only looked at
+   where something comes to it. */
+static bool begins_at_own(const pa_scalars *l, int32_t variable, int32_t root) {
+    bool is_found = l->variables[variable].gradient == PA_GRADIENT_AS_FOUND &&
+                    l->log->variables[variable].kind <= PA_VARIABLE_CAPTURED;
+    return !is_found && wants_gradient(l, variable) && accumulates(l, variable, root);
+}
+
 static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
     const pa_log *log = l->log;
     int32_t root = log->operands[entry->operands], one;
     PA_TRY(pa_scalars_need(l, root));
     PA_TRY(pa_scalar_constant(l, 1, &one));
     for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
+    for (int32_t v = 0; v < (int32_t)log->n_variables; v++)
+        if (begins_at_own(l, v, root)) PA_TRY(current_gradient(l, v, gradient_at(l, element(l, v, 0))));
     *gradient_at(l, element(l, root, 0)) = one;
     for (const pa_entry *e = entry; e-- > log->entries;) {
         if (e->tracked) PA_TRY(backward_op(l, e));
     }
-    /* Leaves add what was found to what they have; the root, and what is no leaf, begins anew in each sweep. */
     for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
         if (!wants_gradient(l, v)) continue;
         int32_t pair[2] = {-1, *gradient_at(l, element(l, v, 0))}, *gradient = &l->variables[v].gradient;
-        if (pair[1] < 0) continue;
+        if (pair[1] < 0 || pair[1] == *gradient) continue; /* nothing has come */
         PA_TRY(pa_lower_sweep_end(&l->lowering, v));
-        if (*gradient == PA_GRADIENT_CLEARED || v == root || l->variables[v].made_by >= 0) {
-            *gradient = pair[1];
-        } else {
+        if (*gradient == PA_GRADIENT_AS_FOUND && accumulates(l, v, root)) {
             PA_TRY(current_gradient(l, v, &pair[0]));
             PA_TRY(pa_scalar_apply(l, PA_OP_add, pair, 2, NULL, false, gradient));
+        } else {
+            *gradient = pair[1];
         }
     }
     return PA_OK;

@@ -1,4 +1,5 @@
 /* Execution: the instructions, one after the other, over the numbers. */
+#include <math.h>
 #include <string.h>
 
 #include "internal.h"
@@ -32,6 +33,9 @@ void sl_call_kernel(unsigned code, const double *params, double *out, const doub
         pa_k->gradient[which / PA_MAX_OPERANDS][which % PA_MAX_OPERANDS][1](out, pointers, params, n);
     } else if (pa_op_table[code].family == PA_ELEMENTWISE) {
         pa_k->forward[code][PA_FLOAT64](out, pointers, params, n);
+        /* The loop's short way is PyTorch's; a Value's square roots of -0 and -inf are Python's. */
+        for (int64_t i = 0; i < n && code == PA_OP_power && params[0] == 0.5; i++)
+            if (in[0][i] <= 0) out[i] = pow(in[0][i], params[0]);
     } else {
         call_in_bytes(code, pa_op_table[code].family == PA_LOGIC, out, in, n);
     }
@@ -106,11 +110,13 @@ static double reduction_in_parts(const double *d, const int32_t *pairs, int32_t 
 }
 
 /* n ops that follow no pattern, as one formula without jumps, which could be predicted no better than by chance. `list`
-   holds the positions s, a, b, c, e of each: 0 where s <= 0, else a b + c e. */
+   holds the positions s, a, b, c, e of each: 0 where s <= 0, else a b + c e. ~s: 0 where s < 0, as ReLU keeps -0. */
 static double *mixed(const double *d, const int32_t *list, int32_t n, double *out) {
     for (int32_t k = 0; k < n; k++, list += 5, out++) {
         double sum = d[list[1]] * d[list[2]] + d[list[3]] * d[list[4]];
-        uint64_t bits, keep = (uint64_t)0 - (uint64_t)!(d[list[0]] <= 0);
+        int32_t keeps_zero = list[0] >> 31;
+        double s = d[list[0] ^ keeps_zero];
+        uint64_t bits, keep = (uint64_t)0 - (uint64_t)((!(s <= 0)) | (keeps_zero & (s == 0)));
         memcpy(&bits, &sum, sizeof bits);
         bits &= keep;
         memcpy(out, &bits, sizeof bits);

@@ -3,7 +3,7 @@
    An op that reads the result of the op before it has a form of its own, which finds that number in a machine register.
    Simple ops in no regular order are run by one formula without jumps:
 
-       s, a, b, c, e  ──▶  0 where s <= 0, else a b + c e */
+       s, a, b, c, e  ──▶  0 where s <= 0 (where s < 0, if ~s stands there), else a b + c e */
 #include <string.h>
 
 #include "internal.h"
@@ -96,7 +96,7 @@ static bool is_simple(const sl_op *op) {
     return kind != PA_MAP_KINDS && kind != PA_MAP_DIV;
 }
 
-/* The positions of s, a, b, c and e that make the formula this op. */
+/* The positions of s or ~s, a, b, c and e that make the formula this op. */
 static void mixed_positions(sl_work *w, const sl_op *op, int32_t *list) {
     int32_t one = sl_position(w, w->one), zero = sl_position(w, w->minus_zero), minus = sl_position(w, w->minus_one);
     int32_t at[SL_MAX_OPERANDS];
@@ -114,7 +114,7 @@ static void mixed_positions(sl_work *w, const sl_op *op, int32_t *list) {
         found[3] = at[2];
         break;
     case PA_MAP_NEG: found[2] = minus; break;
-    case PA_MAP_RELU: found[0] = at[0]; break;
+    case PA_MAP_RELU: found[0] = ~at[0]; break;
     case PA_MAP_RELU_GRADIENT:
         found[0] = at[0];
         found[1] = at[1];

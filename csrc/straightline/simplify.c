@@ -1,12 +1,12 @@
 /* Simplification, in one walk forward and one back:
 
-       constants   ops of constants are evaluated; sums with 0, products with 1, double negations vanish
+       constants   ops of constants are evaluated; sums with -0, products with 1, double negations vanish
        cse         equal ops of equal operands become one, whatever the order of a commutative op's operands
        dead        what no kept number depends on stays unmarked
 
    Nothing moves: leader[register] is the register that stands for one, and a node that became a constant changes in
-   place. A sum with 0 is its other operand even where that is -0, which adding would make 0; a product with 0 stays,
-   for it may be NaN. */
+   place. A sum with +0 stays, for it makes +0 of -0; so does a product with 0, for it may be NaN. */
+#include <math.h>
 #include <string.h>
 
 #include "internal.h"
@@ -44,9 +44,10 @@ static int32_t identity_of(const pa_straightline *code, sl_node *node) {
     double x = 0, y = 0;
     bool left = is_constant(code, node->in[0], &x);
     bool right = node->roles & 2 && is_constant(code, node->in[1], &y);
+    bool minus_left = left && x == 0 && signbit(x), zero_right = right && y == 0;
     switch (node->code) {
-    case PA_OP_add: return left && x == 0 ? node->in[1] : right && y == 0 ? node->in[0] : -1;
-    case PA_OP_sub: return right && y == 0 ? node->in[0] : -1;
+    case PA_OP_add: return minus_left ? node->in[1] : zero_right && signbit(y) ? node->in[0] : -1;
+    case PA_OP_sub: return zero_right && !signbit(y) ? node->in[0] : -1;
     case PA_OP_mul: return left && x == 1 ? node->in[1] : right && y == 1 ? node->in[0] : -1;
     case PA_OP_div: return right && y == 1 ? node->in[0] : -1;
     case PA_OP_neg: return code->nodes[node->in[0]].code == PA_OP_neg ? code->nodes[node->in[0]].in[0] : -1;
