@@ -105,8 +105,8 @@ pa_node *pa_matmul_graph(pa_builder *b, pa_node *node, int i, pa_node *g) {
 /* As one matrix, whose columns are the last axis. */
 static pa_node *rows_of(pa_builder *b, pa_node *x) {
     if (b->status != PA_OK || x->ndim == 2) return x;
-    int64_t width = pa_node_shape(x)[x->ndim - 1], numel = pa_node_numel(x);
-    int64_t shape[2] = {width > 0 ? numel / width : 0, width};
+    int64_t shape[2] = {1, pa_node_shape(x)[x->ndim - 1]};
+    for (int i = 0; i < x->ndim - 1; i++) shape[0] *= pa_node_shape(x)[i];
     return pa_build_reshape(b, x, 2, shape);
 }
 

@@ -21,10 +21,12 @@ WHOLE: dict[str, list[tuple[Call, tuple[tuple[int, ...], ...]]]] = {
         (pa.matmul, ((2, 3), (3, 4))), (pa.matmul, ((3,), (3,))), (pa.matmul, ((3,), (3, 2))),
         (pa.matmul, ((2, 3), (3,))), (pa.matmul, ((2, 2, 3), (3, 2))), (pa.matmul, ((3, 2), (2, 1, 2, 3))),
         (pa.matmul, ((3,), (2, 3, 2))), (pa.matmul, ((2, 2, 3), (3,))), (pa.matmul, ((0, 3), (3, 2))),
+        (pa.matmul, ((2, 0), (0, 3))), (pa.matmul, ((0,), (0,))),
     ],
     "linear": [
         (F.linear, ((2, 3), (4, 3), (4,))), (F.linear, ((2, 2, 3), (4, 3))), (F.linear, ((3,), (2, 3), (2,))),
-        (F.linear, ((0, 3), (2, 3), (2,))),
+        (F.linear, ((0, 3), (2, 3), (2,))), (F.linear, ((2, 5, 0), (3, 0), (3,))), (F.linear, ((2, 5, 3), (0, 3))),
+        (F.linear, ((0,), (2, 0))),
     ],
     "sum": [
         (lambda a: a.sum(1), ((2, 3),)), (lambda a: a.sum(), ((),)), (lambda a: a.sum((0, 2), True), ((2, 3, 2),)),
