@@ -63,6 +63,15 @@ pa_status pa_check_float(const pa_call *call) {
     return PA_OK;
 }
 
+pa_status pa_check_axis(const pa_call *call, int64_t *axis) {
+    const pa_node *a = call->in[0];
+    int64_t given = call->n_ints > 0 ? call->ints[0] : -1, axes = a->ndim > 0 ? a->ndim : 1;
+    PA_FAIL_IF(given < -axes || given >= axes, PA_INDEX, "%s: axis %lld is out of range for shape %s",
+               pa_op_table[call->op].name, (long long)given, pa_node_shape_text(a));
+    *axis = given < 0 ? given + axes : given;
+    return PA_OK;
+}
+
 /* -1 is 255 in uint8, as in PyTorch; the elements of tensors are converted as C converts them. */
 pa_status pa_check_number(const pa_node *number, pa_dtype dtype, const char *what) {
     static const double ends[PA_DTYPE_COUNT][2] = {

@@ -72,6 +72,9 @@ pa_status pa_check_number(const pa_node *number, pa_dtype dtype, const char *wha
 /* For shape rules of ops that only floats have. */
 pa_status pa_check_float(const pa_call *call);
 
+/* For those of ops along an axis, the first of their ints or else the last axis: counted from 0. A 0-d operand has one. */
+pa_status pa_check_axis(const pa_call *call, int64_t *axis);
+
 /* Copies the elements of a node, in logical order, to a contiguous buffer of the given dtype. */
 void pa_node_gather(const pa_node *node, pa_dtype dtype, void *out);
 

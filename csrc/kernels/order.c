@@ -44,15 +44,12 @@ static void find_lines(lines *l, const pa_node *a, const int64_t *strides, const
     }
 }
 
-static pa_status check_axis(const pa_call *call, pa_spec *spec) {
+/* A result like the operand, along an axis, one way or the other. */
+static pa_status like_operand(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
-    int64_t axis = call->n_ints > 0 ? call->ints[0] : a->ndim - 1, limit = a->ndim > 0 ? a->ndim : 1;
-    if (axis < 0) axis += limit;
-    PA_FAIL_IF(axis < 0 || axis >= limit, PA_INDEX, "%s: axis %lld is out of range for shape %s",
-               pa_op_table[call->op].name, (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(a));
+    PA_TRY(pa_check_axis(call, &spec->ints[0]));
     spec->ndim = a->ndim;
     if (a->ndim > 0) memcpy(spec->shape, pa_node_shape(a), (size_t)a->ndim * sizeof *spec->shape);
-    spec->ints[0] = axis;
     spec->ints[1] = call->n_ints > 1 && call->ints[1] != 0;
     return PA_OK;
 }
@@ -80,7 +77,7 @@ static void read_keys(pa_stream *stream, bool as_floats, int64_t *keys, int64_t 
 /* ---- cumsum ---- */
 
 pa_status pa_cumsum_shape(const pa_call *call, pa_spec *spec) {
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(like_operand(call, spec));
     pa_dtype dtype = call->in[0]->dtype;
     spec->dtype = pa_dtype_is_float(dtype) ? dtype : PA_INT64;
     return PA_OK;
@@ -162,7 +159,7 @@ typedef struct item {
 
 /* ints[2]: how many of each line, -1 for all of them. */
 pa_status pa_argsort_shape(const pa_call *call, pa_spec *spec) {
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(like_operand(call, spec));
     int64_t k = call->n_ints > 2 ? call->ints[2] : -1, n = spec->ndim > 0 ? spec->shape[spec->ints[0]] : 1;
     PA_FAIL_IF(k > n, PA_INDEX, "argsort: the first %lld of %lld elements along axis %lld of shape %s", (long long)k,
                (long long)n, (long long)spec->ints[0], pa_node_shape_text(call->in[0]));
@@ -277,7 +274,7 @@ pa_status pa_argsort_forward(pa_node *node, void *scratch) {
 /* ---- the position of the last largest (ints[1]: smallest) so far; a NaN is both ---- */
 
 pa_status pa_argcummax_shape(const pa_call *call, pa_spec *spec) {
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(like_operand(call, spec));
     spec->dtype = PA_INT64;
     return PA_OK;
 }
@@ -367,7 +364,7 @@ pa_status pa_searchsorted_forward(pa_node *node, void *scratch) {
 
 pa_status pa_linear_index_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(like_operand(call, spec));
     PA_FAIL_IF(b->dtype != PA_INT64, PA_TYPE, "linear_index: positions are int64, not %s (of shape %s)",
                pa_dtype_name(b->dtype), pa_node_shape_text(b));
     bool fits = a->ndim == b->ndim;

@@ -354,16 +354,18 @@ static pa_status means_of(pa_node *node, const plan *p) {
     return PA_OK;
 }
 
-pa_status pa_var_forward(pa_node *node, void *PA_UNUSED(scratch)) {
-    const pa_node *a = pa_node_parent(node, 0);
-    pa_array *array = node->array;
+/* Their sums over the degrees of freedom, as they are or rounded into the result. */
+static pa_status deviations_of(pa_node *node, double *exact, void *rounded) {
     plan p;
-    plan_reduction(&p, a, array->ints[0], true);
+    plan_reduction(&p, pa_node_parent(node, 0), node->array->ints[0], true);
     PA_TRY(means_of(node, &p));
-    const double *means = (const double *)(const void *)array->saved->data;
-    reduce_float(DEVIATION, a, &p, means, pa_reduce_freedom((double)p.count, array->params[0]), NULL,
-                 pa_node_data(node));
+    reduce_float(DEVIATION, pa_node_parent(node, 0), &p, (const double *)(const void *)node->array->saved->data,
+                 pa_reduce_freedom((double)p.count, node->array->params[0]), exact, rounded);
     return PA_OK;
+}
+
+pa_status pa_var_forward(pa_node *node, void *PA_UNUSED(scratch)) {
+    return deviations_of(node, NULL, pa_node_data(node));
 }
 
 /* The variances, or sums of squares, of a standard deviation, or norm, before their roots are taken and rounded. */
@@ -375,13 +377,7 @@ static void store_roots(pa_node *node, const double *squares) {
 }
 
 pa_status pa_std_forward(pa_node *node, void *scratch) {
-    const pa_node *a = pa_node_parent(node, 0);
-    pa_array *array = node->array;
-    plan p;
-    plan_reduction(&p, a, array->ints[0], true);
-    PA_TRY(means_of(node, &p));
-    const double *means = (const double *)(const void *)array->saved->data;
-    reduce_float(DEVIATION, a, &p, means, pa_reduce_freedom((double)p.count, array->params[0]), scratch, NULL);
+    PA_TRY(deviations_of(node, scratch, NULL));
     store_roots(node, scratch);
     return PA_OK;
 }

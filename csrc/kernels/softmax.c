@@ -15,20 +15,10 @@
 
 enum { GROUP = 4096 };
 
-static pa_status check_axis(const pa_call *call, pa_spec *spec) {
-    const pa_node *a = call->in[0];
-    int64_t axis = call->n_ints > 0 ? call->ints[0] : a->ndim - 1, limit = a->ndim > 0 ? a->ndim : 1;
-    if (axis < 0) axis += limit;
-    PA_FAIL_IF(axis < 0 || axis >= limit, PA_INDEX, "%s: axis %lld is out of range for shape %s",
-               pa_op_table[call->op].name, (long long)(call->n_ints > 0 ? call->ints[0] : 0), pa_node_shape_text(a));
-    spec->ints[0] = axis;
-    return PA_OK;
-}
-
 pa_status pa_softmax_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
     PA_TRY(pa_check_float(call));
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(pa_check_axis(call, &spec->ints[0]));
     spec->dtype = a->dtype;
     spec->ndim = a->ndim;
     if (a->ndim > 0) memcpy(spec->shape, pa_node_shape(a), (size_t)a->ndim * sizeof *spec->shape);
@@ -38,7 +28,7 @@ pa_status pa_softmax_shape(const pa_call *call, pa_spec *spec) {
 pa_status pa_logsumexp_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0];
     PA_TRY(pa_check_float(call));
-    PA_TRY(check_axis(call, spec));
+    PA_TRY(pa_check_axis(call, &spec->ints[0]));
     bool keepdim = call->n_ints > 1 && call->ints[1] != 0;
     spec->dtype = a->dtype;
     spec->ints[1] = keepdim;

@@ -56,41 +56,6 @@ static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *argument
     return pa_none_or_raise(pa_backward(root, &options));
 }
 
-static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
-    if (!pa_has_arguments(n, 5, 5, "grad")) return NULL;
-    int retain = PyObject_IsTrue(arguments[3]), create = PyObject_IsTrue(arguments[4]);
-    pa_node *root = retain < 0 || create < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
-    if (root == NULL) return NULL;
-    if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
-    if (!PyTuple_Check(arguments[1])) return PyErr_Format(PyExc_TypeError, "grad: a tuple of inputs is wanted");
-    Py_ssize_t count = PyTuple_Size(arguments[1]);
-    size_t room = (size_t)count + 1;
-    pa_node **inputs = pa_mem_alloc_array(2 * room, sizeof *inputs);
-    if (inputs == NULL) return pa_raise(PA_MEMORY);
-    pa_node **results = inputs + room;
-    PyObject *tuple = NULL;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if ((inputs[i] = pa_read_handle(PyTuple_GetItem(arguments[1], i), "grad")) == NULL) goto done;
-    pa_backward_options options = {.gradient = gradient,
-                                   .retain_graph = retain,
-                                   .create_graph = create,
-                                   .n_inputs = (int)count,
-                                   .inputs = inputs,
-                                   .results = results,
-                                   .detect_anomaly = pa_graph.detects_anomaly};
-    pa_status status = pa_backward(root, &options);
-    if (status != PA_OK) {
-        pa_raise(status);
-        goto done;
-    }
-    tuple = PyTuple_New(count);
-    for (Py_ssize_t i = 0; i < count; i++)
-        pa_tuple_put(&tuple, i, results[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(results[i]));
-done:
-    pa_mem_free_array(inputs, 2 * room, sizeof *inputs);
-    return tuple;
-}
-
 /* The nodes of a tuple of handles; false with an exception set. */
 static bool read_handles(PyObject *tuple, const char *what, pa_node ***out, Py_ssize_t *n) {
     *out = NULL;
@@ -101,6 +66,42 @@ static bool read_handles(PyObject *tuple, const char *what, pa_node ***out, Py_s
     for (Py_ssize_t i = 0; i < *n; i++)
         if (((*out)[i] = pa_read_handle(PyTuple_GetItem(tuple, i), what)) == NULL) return false;
     return true;
+}
+
+/* What was found, taken over, as a tuple of handles and None. */
+static PyObject *wrap_found(pa_node **found, Py_ssize_t n) {
+    PyObject *tuple = PyTuple_New(n);
+    for (Py_ssize_t i = 0; i < n; i++)
+        pa_tuple_put(&tuple, i, found[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(found[i]));
+    return tuple;
+}
+
+static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
+    if (!pa_has_arguments(n, 5, 5, "grad")) return NULL;
+    int retain = PyObject_IsTrue(arguments[3]), create = PyObject_IsTrue(arguments[4]);
+    pa_node *root = retain < 0 || create < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
+    if (root == NULL) return NULL;
+    if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
+    pa_node **inputs = NULL, **results = NULL;
+    Py_ssize_t count = 0;
+    PyObject *tuple = NULL;
+    bool taken = read_handles(arguments[1], "grad", &inputs, &count);
+    size_t room = (size_t)count + 1;
+    if (taken && (results = pa_mem_alloc_array(room, sizeof *results)) == NULL) taken = pa_raise(PA_MEMORY) != NULL;
+    if (taken) {
+        pa_backward_options options = {.gradient = gradient,
+                                       .retain_graph = retain,
+                                       .create_graph = create,
+                                       .n_inputs = (int)count,
+                                       .inputs = inputs,
+                                       .results = results,
+                                       .detect_anomaly = pa_graph.detects_anomaly};
+        pa_status status = pa_backward(root, &options);
+        tuple = status == PA_OK ? wrap_found(results, count) : pa_raise(status);
+    }
+    pa_mem_free_array(results, room, sizeof *results);
+    pa_mem_free_array(inputs, room, sizeof *inputs);
+    return tuple;
 }
 
 static PyObject *forward(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
@@ -125,9 +126,7 @@ static PyObject *forward(PyObject *Py_UNUSED(module), PyObject *const *arguments
                                       .outputs = lists[0],
                                       .create_graph = create};
         pa_status status = pa_forward(&options, found);
-        tuple = status == PA_OK ? PyTuple_New(counts[0]) : pa_raise(status);
-        for (Py_ssize_t i = 0; i < counts[0] && status == PA_OK; i++)
-            pa_tuple_put(&tuple, i, found[i] == NULL ? Py_NewRef(Py_None) : pa_wrap(found[i]));
+        tuple = status == PA_OK ? wrap_found(found, counts[0]) : pa_raise(status);
     }
     pa_mem_free_array(found, room, sizeof *found);
     for (int i = 0; i < 3; i++) pa_mem_free_array(lists[i], (size_t)counts[i] + 1, sizeof **lists);
