@@ -179,13 +179,28 @@ static pa_status given_gradient(const pa_node *node, int i, PyObject *returned, 
     return PA_OK;
 }
 
-/* With its result for a third argument, the backward computes with history. */
+/* With its result for a third argument, the backward computes with history. While a step is recorded, which does not
+   know what the backward computes with, it is a host call that has a backward of its own. */
+static PyObject *call_with_history(pa_node *node, PyObject *function, PyObject *upstream) {
+    if (pa_recording() == NULL) {
+        PyObject *result = pa_wrap(pa_node_retain(node));
+        PyObject *returned =
+            result == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, Py_None, result, NULL);
+        Py_XDECREF(result);
+        return returned;
+    }
+    PyObject *inputs = PyTuple_New(node->n_parents);
+    for (int i = 0; i < node->n_parents; i++)
+        pa_tuple_put(&inputs, i, inputs == NULL ? NULL : pa_wrap(pa_node_retain(pa_node_parent(node, i))));
+    PyObject *returned = inputs == NULL ? NULL : PyObject_CallMethod(function, "in_step", "OO", upstream, inputs);
+    Py_XDECREF(inputs);
+    return returned;
+}
+
 static pa_status run_with_history(pa_node *node, PyObject *function, pa_node *upstream, pa_node **gradients) {
-    PyObject *given = pa_wrap(pa_node_retain(upstream)), *result = pa_wrap(pa_node_retain(node)), *returned = NULL;
-    if (given != NULL && result != NULL)
-        returned = PyObject_CallFunctionObjArgs(function, given, Py_None, result, NULL);
+    PyObject *given = pa_wrap(pa_node_retain(upstream));
+    PyObject *returned = given == NULL ? NULL : call_with_history(node, function, given);
     Py_XDECREF(given);
-    Py_XDECREF(result);
     if (returned == NULL) return PA_PYTHON;
     pa_status status = PA_OK;
     if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
@@ -202,9 +217,6 @@ static pa_status run_with_history(pa_node *node, PyObject *function, pa_node *up
 }
 
 static pa_status hook_custom_gradients(pa_node *node, pa_node *upstream, pa_node **gradients) {
-    PA_TRY(pa_record_refuse("create_graph=True through an autograd.Function",
-                            "its forward is a call of Python, whose tensors the step does not know; write it as a "
-                            "function of ops instead"));
     PyObject *dict = pa_node_dict(node);
     PyObject *function = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_function");
     if (function == NULL) return PA_OK;

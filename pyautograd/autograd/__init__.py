@@ -5,6 +5,7 @@ The names and meanings are those of `torch.autograd`.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pyautograd.autograd import forward_ad, functional
     from pyautograd.autograd._gradcheck import GradcheckError, gradcheck, gradgradcheck
     from pyautograd.autograd._once import once_differentiable
+    from pyautograd.autograd._twice import Ran
     from pyautograd.compat import Variable
 
 __all__ = [
@@ -307,6 +309,8 @@ class _Applied:
         self.needs_input_grad = tuple([isinstance(arg, Node) and arg.requires_grad for arg in args])
         self.is_tuple = False
         self.context: _Context
+        self.is_kept = False  # in a step: what the last call was given and has made, where that is differentiated twice
+        self.last: tuple[Sequence[Any], list[Tensor]]
 
     @property
     def __name__(self) -> str:
@@ -359,7 +363,10 @@ class _HostForward:
     def __call__(self, *operands: Any) -> tuple[Tensor, ...]:
         given = self._template.fill(iter(operands))
         n = len(given) - len(self._names)
-        return tuple(self._applied.forward(given[:n], dict(zip(self._names, given[n:], strict=True))))
+        outputs = self._applied.forward(given[:n], dict(zip(self._names, given[n:], strict=True)))
+        if self._applied.is_kept:
+            self._applied.last = given, outputs
+        return tuple(outputs)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -386,6 +393,7 @@ def _forward_of_aliases(applied: _Applied, args: tuple[Any, ...], kwargs: dict[s
         given = [_alias(arg) for arg in (*args, *kwargs.values())]
     before = [arg._version for arg in given if isinstance(arg, Tensor)]
     outputs = applied.forward(given[: len(args)], dict(zip(kwargs, given[len(args) :], strict=True)))
+    applied.last = given, outputs
     if [arg._version for arg in given if isinstance(arg, Tensor)] != before:
         raise _core.TraceError(
             f"{applied.__name__}: forward writes into an argument, of which a program has a copy; return a new tensor"
@@ -445,3 +453,26 @@ class _Backward:
         if len(gradients) != self._n:
             raise RuntimeError(f"{self.__name__}: backward returned {len(gradients)} gradients for {self._n} arguments")
         return tuple(gradients[i] for i in self._inputs)
+
+    @property
+    def which(self) -> int:
+        """Of which output this is the share."""
+        return self._which
+
+    def ran(self) -> Ran:
+        """What the last call in a step has made, with the history that this op gives it."""
+        self._applied.is_kept = True
+        of_call = copy.copy(self._applied)  # whose context stays
+        given, outputs = of_call.last
+        leaves = tuple([given[i] for i in self._inputs])
+        made = [output.detach() for output in outputs]
+        for i, each in enumerate(made):
+            if each.dtype.is_floating_point:
+                _core.attach(each, leaves, _Backward(of_call, self._n, self._inputs, i), self.__name__)
+        return importlib.import_module("pyautograd.autograd._twice").Ran(leaves, tuple(made))  # type: ignore[no-any-return]
+
+    def in_step(self, upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+        """What this sends to each input, as a result of the step."""
+        found: tuple[Tensor | None, ...]
+        found = importlib.import_module("pyautograd.autograd._twice").in_step(self, upstream, inputs)
+        return found

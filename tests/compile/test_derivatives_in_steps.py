@@ -141,21 +141,3 @@ def test_a_run_is_the_calls(make: Callable[[], tuple[nn.Module, Step]]) -> None:
     wanted = [step(x[i : i + 4], t[i : i + 4]).item() for _ in range(2) for i in range(0, 12, 4)]
     np.testing.assert_array_equal(np.asarray(found).ravel(), np.array(wanted, np.float32))
     same_parameters(one, other)
-
-
-def test_what_cannot_be_compiled_says_what_to_write() -> None:
-    class Double(pa.autograd.Function):
-        @staticmethod
-        def forward(ctx: object, x: pa.Tensor) -> pa.Tensor:
-            return 2 * x
-
-        @staticmethod
-        def backward(ctx: object, upstream: pa.Tensor) -> pa.Tensor:
-            return 2 * upstream
-
-    def step(x: pa.Tensor) -> pa.Tensor:
-        x = x.detach().requires_grad_()
-        return grad(Double.apply(x).sum(), x, create_graph=True)[0]
-
-    with pytest.raises(pa.TraceError, match="write it as a function of ops"):
-        pa.compile(step)(pa.ones(3))
