@@ -328,10 +328,29 @@ static pa_status stop_at(pa_program *p, pa_node *const *in, const pa_instruction
     return PA_OK;
 }
 
+typedef struct sought {
+    int32_t buffer;
+    bool is_written;
+} sought;
+
+static void seek_write(void *context, int32_t buffer, bool writes) {
+    sought *s = context;
+    s->is_written = s->is_written || (writes && buffer == s->buffer);
+}
+
+/* Has the step written into the buffer before it has failed? */
+static bool was_written(const pa_program *p, int32_t buffer) {
+    sought s = {buffer, false};
+    for (const pa_instruction *i = p->code; i < p->failed && !s.is_written; i++)
+        pa_instruction_visit(p, i, seek_write, &s);
+    return s.is_written || pa_instruction_is_host(p, p->failed);
+}
+
 pa_status pa_program_stop(pa_program *p, pa_node *const *in) {
     for (int32_t i = 0; i < p->n_bound; i++) {
-        pa_storage *storage = pa_node_storage(pa_captured_node(&p->captured[i], in));
-        if (p->captured[i].written && storage != NULL) storage->version++;
+        const pa_captured *c = &p->captured[i];
+        pa_storage *storage = pa_node_storage(pa_captured_node(c, in));
+        if (c->written && storage != NULL && was_written(p, c->buffer)) storage->version++;
     }
     int n = p->failed->n_leaves;
     if (n == 0) return PA_OK;

@@ -314,3 +314,28 @@ def test_around_a_compiled_step_anomalies_are_looked_for_and_arrays_arrive_as_te
             step(np.array([0.0, 2.0], np.float32))
     assert w.grad is None
     step(np.array([0.0, 2.0], np.float32))
+
+
+def test_what_was_to_be_written_after_the_failure_is_as_it_was():
+    """And so a backward that needs it runs."""
+    total, weight = pa.zeros(3), pa.ones(3, requires_grad=True)
+
+    @pa.compile
+    def add(x: Tensor, y: Tensor) -> Tensor:
+        loss = F.cross_entropy(x, y)
+        total.add_(loss)
+        return loss
+
+    x, y = pa.ones(2, 3), pa.tensor([0, 1])
+    for _ in range(3):
+        add(x, y)
+    squares = (weight * total).sum()
+    with pytest.raises(IndexError):
+        add(x, pa.tensor([0, 7]))
+    squares.backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == total.tolist()
+    squares = (weight * total).sum()
+    add(x, y)
+    with pytest.raises(RuntimeError, match="modified in place"):
+        squares.backward()
