@@ -18,11 +18,13 @@ import time
 from programs import write
 from races import race
 from running import MismatchError, report, run
+from steps import company
 from steps import write as write_step
-from worlds import outcome, outcome_here, report_case
+from worlds import outcome, outcome_here, report_case, together
 
 BATCH = 200  # programs a process
 RACE_EVERY = 20  # programs
+TOGETHER_EVERY = 10  # steps: whose cases run in threads at the same time with others
 
 
 def run_programs(seed):
@@ -37,6 +39,8 @@ def run_steps(seed):
     kind, text = outcome_here(case)
     if kind == "difference":
         raise MismatchError(text)
+    if seed % TOGETHER_EVERY == 0:
+        together(company(seed))
     return kind, text, sorted(case.lines)
 
 

@@ -10,6 +10,7 @@ meaning that it is about, what the world must have for it, and Python with holes
     {=V} {=}          a place that may be rebound or written into; the same place again
 """
 
+import itertools
 import random
 import re
 from typing import NamedTuple
@@ -59,6 +60,36 @@ EXPRESSIONS = table(r"""
 .5|V|   |      | {X}.median(0).values
 .5|W|   |      | ({W} @ {W}).tril()
 .5|S|   |      | {X}.logsumexp((0, 1))
+.3|X|   |      | {X}.cummax(0).values
+.3|X|   |      | {X}.cumprod(1)
+.3|X|   |      | {X}.logcumsumexp(1)
+.3|X|   |      | {X}.argsort(1).to(pa.get_default_dtype()) * {V}
+.3|X|   |      | (a := {X} * 1.0).gather(1, a.argsort(1, descending=True))
+.3|X|   |      | {X}.scatter(1, {X}.argmax(1, keepdim=True), 0.5)
+.3|X|   |      | (a := {X} * 1.0).scatter_add(1, a.argsort(1), a)
+.3|X|   |      | (a := {X} * 1.0).index_add(1, pa.tensor([0, 2, 0]), a[:, 1:])
+.3|X|   |      | {X}.masked_fill({X} > 0.3, 0.25)
+.3|X|   |      | {X}.roll(1, 0) + (a := {X} * 1.0).diff(dim=1, prepend=a[:, :1])
+.3|X|   |      | ({X} * 9).round().int().to(pa.get_default_dtype()) + {X}
+.3|X|   |      | ({X} * 9).to(pa.uint8).bitwise_xor(5).to(pa.get_default_dtype()) * {V}
+.3|X|   |      | ({X} * 9).int().cumsum(1).remainder(4).to(pa.get_default_dtype()) + {X}
+.3|X|   |      | {X}.lerp({X}, {f})
+.3|X|   |      | {X}.addcmul({X}, {V}, value=0.5)
+.3|X|   |      | pa.func.grad(lambda q: (q * q).tanh().sum())({X})
+.3|V|   |      | {X}.topk(2, 0).values.sum(0)
+.3|V|   |      | {X}.quantile(0.5, 0)
+.3|V|   |      | {X}.std(0, unbiased=False)
+.3|V|   |      | pa.searchsorted({V}.detach().sort().values, {V}.detach()).to(pa.get_default_dtype()) * {V}
+.3|V|   |      | pa.linalg.solve({W} + 9 * pa.eye(N), {V})
+.3|V|   |      | pa.func.jvp(lambda q: q.sin() * {V}, ({V},), ({V},))[1]
+.3|V|   |      | pa.func.vjp(lambda q: q.sin() * q, {V})[1]({V})[0]
+.3|V|   |      | pa.autograd.functional.hvp(lambda q: (q * q * q).sum(), {V}, {V})[1]
+.3|W|   |      | pa.linalg.inv({W} + 9 * pa.eye(N))
+.3|W|   |      | pa.func.jacrev(lambda q: q.tanh() * 2.0)({V})
+.3|W|   |      | pa.func.hessian(lambda q: (q * q * q).sum())({V})
+.3|W|   |      | pa.linalg.cholesky({W} @ {W}.T + 9 * pa.eye(N))
+.3|S|   |      | pa.linalg.det({W} * 0.1 + pa.eye(N))
+.3|S|   |      | ({W} @ {W}.T).trace() * 0.1
 2 |X|   |net   | net({X})
 2 |V|   |      | {V} * {V}
 2 |V|   |      | {V} + {S}
@@ -157,7 +188,7 @@ STATEMENTS = table(r"""
 1 |V|10    |      | {new} = {V}.detach().requires_grad_()
 1 |v|10    |      | with pa.no_grad():\n {new} = {v}
 1 |W|10    |psT   | {new} = pa.autograd.grad(({X} @ w).tanh().sum() + {S} * w.sum(), w, create_graph=True)[0]
-1 |v|10    |psv   | {new} = pa.autograd.grad(({v} * p0).tanh(), p0, create_graph=True)[0]
+1 |v|10    |psv   | {new} = pa.scalar.grad(({v} * p0).tanh(), p0, create_graph=True)[0]
 1 |v|10    |      | {new} = ({v}).detach()
 1 |v|10    |      | {new} = tripled({v}.tanh())
 1 |S|6     |sched | {new} = {S} * sched.get_last_lr()[0]
@@ -167,6 +198,21 @@ STATEMENTS = table(r"""
 1 |V|6     |      | {new} = pa.full((N,), {f})
 1 |X|2     |      | {new} = {X} * 1.0\n{new}[0] = {V}.detach()
 1 |X|2     |      | {new} = pa.zeros(B, N)\n{new}[1:] = {V}.detach()
+.7|X|2     |      | {new} = {X} * 1.0\n{new}[0] = {V}
+.7|X|2     |      | {new} = {X} * 1.0\n{new}[1:] *= {V}
+.7|X|2     |      | {new} = {X} * 1.0\n{new}.T[0].add_({S})
+.7|X|2 12  |      | {new} = {X} * 1.0\npart = {new}[1]\npart.mul_({V}).tanh_()\nlog2 = part * {V}\n{new} = {new} + log2
+.7|V|2 12  |      | whole = {X} * 1.0\n{new} = whole[1]\nwhole.sigmoid_()
+.7|X|2     |      | {new} = pa.zeros_like({X})\n{new}.add_({X}, alpha=0.5).clamp_(-1, 1).mul_({X})
+.5|X|2     |      | {new} = {X} * 1.0\n{new}.masked_fill_({new} > 0.5, 0.5).neg_()
+.5|X|2     |      | {new} = {X} * 1.0\n{new}.index_add_(1, pa.tensor([0, 2]), {X}[:, :2])
+.5|X|2     |      | {new} = {X} * 1.0\n{new}.scatter_(1, {new}.argmax(1, keepdim=True), 0.5)
+.5|X|2     |      | {new} = {X} * 1.0\n{new}.sub_({V}).abs_().sqrt_().pow_(3)
+.5|W|2     |      | {new} = {W} * 1.0\n{new}.fill_diagonal_(0.5)\n{new}.addcmul_({W}, {W}, value=0.25)
+.4|V|4 10  |      | {=V}[1:] += {S}\n{new} = {=} * 1.0
+.4|V|4 10  |      | {=V}.mul_({V})\n{new} = {=} * 1.0
+.5|X|10    |      | {new} = {X} * 1.0\nif {new}.requires_grad: {new}.register_hook(lambda g: g * 2.0)
+.5|X|10    |      | with pa.enable_grad():\n {new} = pa.func.vjp(lambda q: q * {V}, {X})[1]({X})[0]
 1 |v|10    |      | {new} = {v} * {v}\n{new}.grad = 1.0\n{new}._backward()
 1 |X|2     |host  | {new} = pa.host_call(lambda t: t.numpy() * 2.0, {X})
 1 | |5     |host  | pa.host_call(seen.append, {S})
@@ -297,6 +343,9 @@ CHANGES = table(r"""
 1 | |3  |v     | {=v} = {=v}
 1 | |2  |v     | {=v}.data = {k}
 2 | |8  |net   | net.train({bool})
+.7| |8  |net   | hook = net.register_forward_hook(lambda m, i, o: o * {k})
+.5| |8  |net   | hook = net.register_forward_pre_hook(lambda m, i: (i[0] * {k},))
+.5| |8  |net   | hook.remove()
 1 | |2  |ps    | ps[0].grad = None
 1 | |2  |psT   | ps[0].grad = pa.ones_like(ps[0])
 1 | |3 4|psT   | ps[0].grad = ps[1].grad
@@ -666,3 +715,11 @@ def write(seed):
     compiled = "free_rows" if writer.rows_are_free else "compiled"
     return Case(seed, writer.dtype, writer.layout, compiled, names, writer.world, writer.step, writer.after, script,
                 frozenset(writer.lines))  # fmt: skip
+
+
+def company(seed, size=3):
+    """Cases that can run at the same time in threads: of one dtype, and what is pickled is found in no module."""
+    cases = (write(each) for each in itertools.count(seed))
+    dtype = write(seed).dtype
+    fit = (case for case in cases if case.dtype == dtype and "pickle" not in case.text())
+    return list(itertools.islice(fit, size))

@@ -15,6 +15,7 @@ import pickle
 import random
 import re
 import sys
+import threading
 import types
 import warnings
 
@@ -80,7 +81,7 @@ class Side:
 
     def __init__(self, is_compiled):
         self.is_compiled = is_compiled
-        self.results, self.replays, self.stream, self.seen_by_callbacks = [], 0, (7, 0), []
+        self.results, self.replays, self.stream, self.seen_by_callbacks, self.seen = [], 0, (7, 0), [], []
         self.module = types.ModuleType("case")
         self.names = vars(self.module)
         self.names.update(namespace(pa))
@@ -90,7 +91,8 @@ class Side:
             MLP=pa.scalar.MLP, data=data, classes=classes, rows=rows, cell=cell,
             compiled=pa.compile if is_compiled else lambda function: function,
             free_rows=functools.partial(pa.compile, dynamic_batch=True) if is_compiled else lambda function: function,
-            call=self.call, run=self.run, pull=self.pull, scribble=self.scribble, __warningregistry__={},
+            call=self.call, run=self.run, pull=self.pull, scribble=self.scribble, hook=None,
+            __warningregistry__={},
         )  # fmt: skip
         self.known = set(self.names)
 
@@ -176,6 +178,19 @@ class Side:
                 elif each.dtype.is_floating_point:
                     each.mul_(0.5)
 
+    def follow(self, case, start=None):
+        """Runs a script alone, noting what is to be compared after each line, until a TraceError."""
+        if start is not None:
+            start.wait()
+        try:
+            for line in case.script:
+                error = self.execute(line)
+                if error[0] is not None and line.startswith("run("):
+                    break  # a run has changed nothing then, on purpose
+                self.seen.append((error, self.seen_by_callbacks + self.world()))
+        except RefusedError:
+            pass
+
     def world(self):
         """Everything that can be reached: pairs of where and what."""
         found = [("the random stream", self.stream), ("gradients are on", pa.is_grad_enabled())]
@@ -235,9 +250,8 @@ def attributes(place, members, seen, found):
             describe(f"{place}.{name}", each, seen, found)
 
 
-def compare(plain, compiled, went_backward):
+def compare(ours, theirs, went_backward):
     """**Raises** MismatchError for the first place that is not the same."""
-    ours, theirs = (side.seen_by_callbacks + side.world() for side in (compiled, plain))
     for (place, one), (where, other) in zip(ours, theirs):
         if place != where:
             raise MismatchError(f"{place} is there, {where} in the plain world")
@@ -277,20 +291,57 @@ def run_case(case):
             for line in case.setup():
                 side.execute(line)
         for number, line in enumerate(["pass", *case.script]):
-            errors = [side.execute(line) for side in (plain, compiled)]
-            try:
-                if errors[0][0] != errors[1][0]:
-                    raise MismatchError(f"raises {errors[1]}, in the plain world {errors[0]}")
-                if errors[0][0] is not None and line.startswith("run("):
-                    break  # a run has changed nothing then, on purpose
-                compare(plain, compiled, case.goes_backward())
-            except MismatchError as mismatch:
-                raise MismatchError(f"line {number} of the script: {line}\n{mismatch}") from None
+            seen = [(side.execute(line), side.seen_by_callbacks + side.world()) for side in (plain, compiled)]
+            is_put_back = line.startswith("run(") and seen[0][0][0] is not None  # a run that fails changes nothing
+            worlds = [(error, [] if is_put_back else world) for error, world in seen]
+            demand_same(f"line {number} of the script: {line}", case, worlds[1], worlds[0])
+            if is_put_back:
+                break
     finally:
         pa.set_default_dtype(before[0])
         pa.set_rng_state(before[1])
         sys.modules.pop("case", None)
     return compiled.replays
+
+
+def together(cases):
+    """Cases that are run alone plainly, and compiled in threads at the same time, each in a world of its own.
+
+    What stands in the process is of one: they have one dtype, and none pickles. **Raises** MismatchError.
+    """
+    before = pa.get_default_dtype(), sys.getswitchinterval()
+    pa.set_default_dtype(getattr(pa, cases[0].dtype))
+    sides = [(Side(False), Side(True)) for _ in cases]
+    try:
+        for case, pair in zip(cases, sides):
+            for side in pair:
+                random.seed(case.seed)
+                for line in case.setup():
+                    side.execute(line)
+        sys.setswitchinterval(1e-5)
+        start = threading.Barrier(len(cases))
+        threads = [threading.Thread(target=pair[1].follow, args=(case, start)) for case, pair in zip(cases, sides)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for case, (plain, compiled) in zip(cases, sides):
+            plain.follow(case)
+            for number, (line, ours, theirs) in enumerate(zip(case.script, compiled.seen, plain.seen)):
+                demand_same(f"line {number} of the script, beside other threads: {line}", case, ours, theirs)
+    finally:
+        pa.set_default_dtype(before[0])
+        sys.setswitchinterval(before[1])
+        sys.modules.pop("case", None)
+
+
+def demand_same(where, case, ours, theirs):
+    try:
+        if ours[0][0] != theirs[0][0]:
+            raise MismatchError(f"raises {ours[0]}, in the plain world {theirs[0]}")
+        compare(ours[1], theirs[1], case.goes_backward())
+    except MismatchError as mismatch:
+        raise MismatchError(f"{where}\n{mismatch}") from None
 
 
 def outcome(case):
