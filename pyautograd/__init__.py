@@ -24,6 +24,7 @@ from pyautograd import (
     _grad_mode,
     _host,
     _indexing,
+    _interop,
     _joins,
     _maths,
     _memory,
@@ -55,6 +56,7 @@ from pyautograd._generator import *
 from pyautograd._grad_mode import *
 from pyautograd._host import *
 from pyautograd._indexing import *
+from pyautograd._interop import *
 from pyautograd._joins import *
 from pyautograd._maths import *
 from pyautograd._memory import *
@@ -91,6 +93,7 @@ __all__ += _generator.__all__
 __all__ += _grad_mode.__all__
 __all__ += _host.__all__
 __all__ += _indexing.__all__
+__all__ += _interop.__all__
 __all__ += _joins.__all__
 __all__ += _maths.__all__
 __all__ += _memory.__all__

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from pyautograd.nn._module import Module
 
 __all__ = ["CompiledStep", "compile"]
 
+M = TypeVar("M", bound=Module)
+R = TypeVar("R")
+
 MAX_PROGRAMS = 64  # of one step; the one that was not used for longest goes
 MAX_ALIKE = 4  # with the same signature and guards: only what they are bound to differs
 MAX_RECORDED = 8  # recordings of one signature that wait for a call that does the same
@@ -46,7 +49,7 @@ def _never(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return NotImplemented
 
 
-class CompiledStep(Step):
+class CompiledStep(Step, Generic[R]):
     """What `compile` returns: called as the function is, it replays a program where one fits.
 
     `programs` lists them, `run` trains on whole arrays, `draw` pictures the instructions, `clear` forgets them.
@@ -100,11 +103,12 @@ class CompiledStep(Step):
         """The programs compiled so far, one a signature, the one used last in front."""
         return list(self._programs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        found = self._fast(args, kwargs)
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        found: R = self._fast(args, kwargs)
         if found is not NotImplemented and found is not ...:
             return found
-        return self._call(args, kwargs)[0]
+        result: R = self._call(args, kwargs)[0]
+        return result
 
     def __repr__(self) -> str:
         lines = [f"compiled {self._name}: {len(self._programs)} program{'s' * (len(self._programs) != 1)}"]
@@ -297,9 +301,6 @@ class CompiledStep(Step):
         return draw_program(program.describe(), self._name, format, rankdir)
 
 
-M = TypeVar("M", bound=Module)
-
-
 class _Options(TypedDict, total=False):
     passes: dict[str, bool] | None
     dynamic_batch: bool
@@ -314,9 +315,9 @@ class _Options(TypedDict, total=False):
 @overload
 def compile(fn: M, **options: Unpack[_Options]) -> M: ...  # type: ignore[overload-overlap]
 @overload
-def compile(fn: Callable[..., Any], **options: Unpack[_Options]) -> CompiledStep: ...
+def compile(fn: Callable[..., R], **options: Unpack[_Options]) -> CompiledStep[R]: ...
 @overload
-def compile(fn: None = None, **options: Unpack[_Options]) -> Callable[[Callable[..., Any]], CompiledStep]: ...
+def compile(fn: None = None, **options: Unpack[_Options]) -> Callable[[Callable[..., R]], CompiledStep[R]]: ...
 def compile(
     fn: Callable[..., Any] | None = None,
     *,

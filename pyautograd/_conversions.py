@@ -22,19 +22,6 @@ _MAX_DEFERRED = 4096  # elements of a tensor that tolist() makes deferred number
 class ConversionMethods:
     """Copies and conversions."""
 
-    @property
-    def __array_interface__(self: Any) -> dict[str, Any]:
-        """For those who take no buffers; NumPy asks for it where a buffer is refused, and so gets the reason."""
-        with memoryview(self) as view:
-            data = (self._data_pointer, False)
-            return {
-                "shape": view.shape,
-                "typestr": self.dtype.numpy.str,
-                "data": data,
-                "strides": view.strides,
-                "version": 3,
-            }
-
     def numpy(self: Any) -> np.ndarray[Any, Any]:
         """An ndarray over the same memory. **Raises** RuntimeError for a tensor that requires grad: `detach()` first.
 

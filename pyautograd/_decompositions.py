@@ -232,7 +232,7 @@ def _gaps(numbers: Tensor) -> Tensor:
     derivative."""
     gaps = numbers[..., None, :] - numbers[..., None]
     distances: Tensor = where(eye(numbers.shape[-1], dtype=bool_), float("inf"), gaps)
-    return 1 / distances  # type: ignore[no-any-return]
+    return 1 / distances
 
 
 def _turned(x: Tensor) -> Any:

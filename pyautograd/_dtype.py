@@ -39,6 +39,18 @@ class dtype:
         self.is_signed = self.numpy.kind in "fi"
         self.is_complex = False
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype, which NumPy looks for here: `np.zeros(3, pyautograd.float32)`.
+
+        >>> import numpy as np, pyautograd
+        >>> np.dtype(pyautograd.float32)
+        dtype('float32')
+        """
+        return self.numpy
+
+    __numpy_dtype__ = dtype
+
     def __repr__(self) -> str:
         return f"pyautograd.{self.name}"
 

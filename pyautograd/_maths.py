@@ -61,7 +61,7 @@ def frac(input: Tensor) -> Tensor:
     >>> pyautograd.frac(pyautograd.tensor([1.5, -2.25]))
     tensor([ 0.5000, -0.2500])
     """
-    return input - trunc(_floats("frac", "input", input))  # type: ignore[no-any-return]
+    return input - trunc(_floats("frac", "input", input))
 
 
 def _floats(name: str, argument: str, given: Tensor) -> Tensor:
@@ -187,7 +187,7 @@ def logaddexp2(input: Any, other: Any) -> Tensor:
     tensor([2.])
     """
     ln2 = math.log(2)
-    return logaddexp(input * ln2, other * ln2) / ln2  # type: ignore[no-any-return]
+    return logaddexp(input * ln2, other * ln2) / ln2
 
 
 def logical_xor(input: Any, other: Any) -> Tensor:
@@ -256,7 +256,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     pyautograd.float64
     """
     base, power = (each.double() if isinstance(each, Tensor) else each for each in (input, exponent))
-    return base**power  # type: ignore[no-any-return]
+    return base**power
 
 
 def deg2rad(input: Any) -> Tensor:
@@ -307,7 +307,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
         if not 0 <= eps <= 0.5:
             raise ValueError(f"logit: eps must be between 0 and 0.5, not {eps}")
         input = clamp(input, eps, 1 - eps)
-    return log(input) - log1p(mul(input, -1.0))  # type: ignore[no-any-return]
+    return log(input) - log1p(mul(input, -1.0))
 
 
 @named

@@ -61,7 +61,7 @@ def logdet(input: Tensor) -> Tensor:
     tensor(0.)
     """
     sign, logarithm = linalg.slogdet(input)
-    return logarithm + sign.log()  # type: ignore[no-any-return]
+    return logarithm + sign.log()
 
 
 def cholesky(input: Tensor, upper: bool = False) -> Tensor:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 
@@ -288,7 +288,7 @@ def norm(
 def _away_from_zero(input: Tensor, exponent: float) -> Tensor:
     """A power whose gradient is 0 at 0, and not infinite."""
     if exponent < 0:
-        return input**exponent  # type: ignore[no-any-return]
+        return input**exponent
     zero = apply(_ops.eq, input, 0)
     return apply(_ops.where, zero, 0.0, apply(_ops.where, zero, 1.0, input) ** exponent)
 
@@ -419,6 +419,12 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     return ValuesAndIndices(values, indices)
 
 
+@overload
+def max(input: Tensor) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: Tensor) -> Tensor: ...
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @named
 def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The largest element; along an axis the values and the indices (the gradient goes to these); of two tensors,
@@ -433,6 +439,12 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     return _extremum(input, dim, keepdim, True)
 
 
+@overload
+def min(input: Tensor) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: Tensor) -> Tensor: ...
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesAndIndices: ...
 @named
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest element; along an axis the values and the indices (the gradient goes to these); of two tensors,

@@ -37,6 +37,7 @@ from pyautograd._hooks import RemovableHandle, add_hook
 from pyautograd._in_place import IN_PLACE, InPlaceMethods, in_place
 from pyautograd._indexing import check_target, getitem, setitem_in_step, setitem_with_history
 from pyautograd._install import install_methods
+from pyautograd._interop import InteropMethods
 from pyautograd._printing import check_read, formatted, text_of
 from pyautograd._products import MatrixMethods
 from pyautograd._rows import whole
@@ -74,7 +75,7 @@ def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
 
 
 @install_methods(_core.Tensor)
-class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
+class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, InteropMethods):
     """An n-d array of float32, float64, int64, int32, uint8 or bool, and a node of the computational graph.
 
     Made by `tensor(data)` and its like; operators and methods build the graph; `backward()` differentiates it. Shapes
@@ -90,8 +91,6 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # an ndarray on the left lets the tensor on the right decide
-    __array_priority__ = 1000
 
     def __init__(self, *data: Any, dtype: Any = None, **keywords: Any) -> None:
         _core.exchange(self, sized("Tensor", data, "float32" if dtype is None else dtype, **keywords))

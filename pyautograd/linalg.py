@@ -403,7 +403,7 @@ def matrix_rank(
     if 0 in A.shape[-2:]:
         return S.expand(full((), 0), A.shape[:-2]).clone()
     absolute, relative = _tolerances(A, atol, rtol)
-    return (sizes > maximum(sizes.amax(-1, keepdim=True) * relative, absolute)).sum(-1)  # type: ignore[no-any-return]
+    return (sizes > maximum(sizes.amax(-1, keepdim=True) * relative, absolute)).sum(-1)
 
 
 @named
@@ -420,8 +420,8 @@ def cond(A: Tensor, p: float | str | None = None) -> Tensor:
     A = D.matrices("cond", A, square=p not in (None, 2, -2))
     if p in (None, 2, -2):
         sizes = svdvals(A)
-        return sizes[..., -1] / sizes[..., 0] if p == -2 else sizes[..., 0] / sizes[..., -1]  # type: ignore[no-any-return]
-    return matrix_norm(A, p) * matrix_norm(inv(A), p)  # type: ignore[no-any-return]
+        return sizes[..., -1] / sizes[..., 0] if p == -2 else sizes[..., 0] / sizes[..., -1]
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
 
 
 @named

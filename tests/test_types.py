@@ -1,6 +1,6 @@
 """What type checkers make of the package: `make lint` runs mypy over this file in strict mode."""
 
-from typing import Any, assert_type
+from typing import assert_type
 
 import pyautograd as pa
 from pyautograd import Tensor, Value, nn, optim
@@ -51,5 +51,38 @@ def test_a_compiled_function_is_a_step() -> None:
         optimizer.step()
         return loss
 
-    assert_type(step, pa.CompiledStep)
-    assert_type(step(pa.ones(4, 2), pa.ones(4, 1)), Any)
+    assert_type(step, pa.CompiledStep[Tensor])
+    assert_type(step(pa.ones(4, 2), pa.ones(4, 1)), Tensor)
+    assert_type(pa.compile(model), nn.Sequential)
+
+
+def test_operators_give_what_their_operands_are() -> None:
+    x, v = pa.ones(2), Value(1.0)
+    assert_type(2 * x + x / 3 - x @ x, Tensor)
+    assert_type(~(x < 1), Tensor)
+    assert_type(nn.Parameter(x) * 2, Tensor)
+    assert_type(2 * v + v**2, Value)
+    assert_type(x.max(), Tensor)
+    assert_type(x.max(dim=0).values, Tensor)
+
+
+def test_a_number_may_be_a_float_or_an_int() -> None:
+    def loss_of(x: Tensor) -> float:
+        return x.item()
+
+    def correct(x: Tensor) -> int:
+        count = 0
+        count += (x > 0).sum().item()
+        return count
+
+    assert loss_of(pa.ones(1)) == 1.0 and correct(pa.ones(3)) == 3
+
+
+def test_a_call_of_a_module_gives_what_forward_gives() -> None:
+    class Split(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, -x
+
+    assert_type(Split()(pa.ones(2)), tuple[Tensor, Tensor])
+    assert_type(nn.Linear(2, 3)(pa.ones(2)), Tensor)
+    assert_type(nn.MSELoss()(pa.ones(2), pa.ones(2)), Tensor)

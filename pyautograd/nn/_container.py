@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from pyautograd._arguments import named
 from pyautograd._core import bump_epoch
+from pyautograd._tensor import Tensor
 from pyautograd.nn._module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -129,7 +130,7 @@ class Sequential(_Positional):
             for index, module in enumerate(modules):
                 self.add_module(str(index), module)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Tensor) -> Tensor:
         for module in self._held.values():
             if isinstance(module, Module):
                 input = module.forward(input) if module._calls_forward else module(input)

@@ -143,7 +143,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     if not hard:
         return soft
     chosen = scatter(zeros_like(soft.detach()), dim, unsqueeze(argmax(soft.detach(), dim), dim), 1.0)
-    return chosen - soft.detach() + soft  # type: ignore[no-any-return]
+    return chosen - soft.detach() + soft
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -165,4 +165,4 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     limit = -1.7580993408473766
     scale = 1 / math.sqrt((1 - p) * (1 + p * limit**2))
     kept = where(rand_like(input.detach()) >= p, input, limit)
-    return kept * scale - scale * limit * p  # type: ignore[no-any-return]
+    return kept * scale - scale * limit * p

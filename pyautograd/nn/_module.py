@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor as _tensor
@@ -23,8 +23,15 @@ from pyautograd.nn import _hooks
 __all__ = ["Module"]
 
 M = TypeVar("M", bound="Module")
+R = TypeVar("R", covariant=True)
 
 _MISSING = object()
+
+
+class _Forward(Protocol[R]):
+    """For type checkers: a call of a module gives what its `forward` gives."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> R: ...
 
 
 class IncompatibleKeys(NamedTuple):
@@ -73,14 +80,20 @@ class Module(_Holder, _hooks.Hooked):
         if "__call__" in vars(cls):
             cls._calls_forward = False
 
-    def __call__(self, input: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or input is _MISSING or _hooks.in_use:
-            if input is not _MISSING:
-                args = (input, *args)
-            if self._hooks:
-                return _hooks.call(self, args, kwargs)
-            return self.forward(*args, **kwargs)
-        return self.forward(input)
+    if TYPE_CHECKING:
+
+        def __call__(self: _Forward[R], *args: Any, **kwargs: Any) -> R: ...
+
+    else:
+
+        def __call__(self, input: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
+            if args or kwargs or input is _MISSING or _hooks.in_use:
+                if input is not _MISSING:
+                    args = (input, *args)
+                if self._hooks:
+                    return _hooks.call(self, args, kwargs)
+                return self.forward(*args, **kwargs)
+            return self.forward(input)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; a subclass defines it. **Raises** NotImplementedError where it does not.

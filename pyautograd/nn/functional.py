@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import pyautograd.nn._functional_activations as _functional_activations  # so that pyright knows their names for ours
+import pyautograd.nn._functional_losses as _functional_losses
+import pyautograd.nn._generated_functional as _generated_functional
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
@@ -20,7 +23,6 @@ from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
 from pyautograd._tensor import Tensor
-from pyautograd.nn import _functional_activations, _functional_losses, _generated_functional
 from pyautograd.nn._distance import cosine_similarity, normalize, pairwise_distance, pdist
 from pyautograd.nn._functional_activations import *
 from pyautograd.nn._functional_activations import implicit_dim
