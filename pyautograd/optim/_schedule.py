@@ -18,7 +18,7 @@ BETWEEN = "call it between steps, e.g. in the callback of run()"
 def lr_of(group: dict[str, Any]) -> float:
     """The number; an lr may be a tensor."""
     lr = group["lr"]
-    return lr.item() if isinstance(lr, Tensor) else lr  # type: ignore[no-any-return]
+    return lr.item() if isinstance(lr, Tensor) else lr
 
 
 def set_lr(group: dict[str, Any], lr: float) -> None:
