@@ -75,7 +75,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.logspace": [(0, 2, 3)], "pa.tril_indices": [(2, 3)], "pa.triu_indices": [(2, 3, 1)],
     **{f"{prefix}.randint_like": [(matrix(), 5), (matrix(), 2, 5)] for prefix in ("pa", "Tensor")},
     "Tensor.new_full": [(matrix(), (2,), 7)], "Tensor.new_zeros": [(matrix(), 2)], "Tensor.new_ones": [(matrix(), 2)],
-    "pa.from_numpy": [(np.ones(3),)],
+    "pa.from_numpy": [(np.ones(3),)], "pa.from_dlpack": [(np.ones(3),)],
     "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
     "F.linear": [(matrix(), matrix()), (matrix(), matrix(), pa.tensor([0.5, 0.25]))],
