@@ -16,6 +16,7 @@ PUBLIC_MODULES = [
     "pyautograd.linalg", "pyautograd.func", "pyautograd.autograd.functional",
     "pyautograd.optim", "pyautograd.optim.lr_scheduler", "pyautograd.autograd", "pyautograd.scalar",
     "pyautograd.utils.data", "pyautograd.datasets", "pyautograd.plot",
+    *({"pyautograd.sklearn"} & set(MODULES)),
 ]  # fmt: skip
 MADE_IN_C = (type(len), type(list.append))
 

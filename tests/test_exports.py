@@ -1,6 +1,6 @@
 """What the public modules give to those who look into them: their own names, and nothing that they only use."""
 
-import importlib
+import importlib.util
 import pkgutil
 import types
 from typing import Any
@@ -13,6 +13,7 @@ MODULES = ["pyautograd"] + [
     found.name
     for found in pkgutil.walk_packages(pyautograd.__path__, "pyautograd.")
     if not any(part.startswith("_") for part in found.name.split("."))
+    and (found.name != "pyautograd.sklearn" or importlib.util.find_spec("sklearn"))
 ]
 
 

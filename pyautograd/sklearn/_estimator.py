@@ -1,0 +1,285 @@
+"""What both estimators are: data checked, a module made, trained and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from pyautograd._compile import compile
+from pyautograd._dtype import float32, float64
+from pyautograd._grad_mode import no_grad
+from pyautograd._tensor import Tensor
+from pyautograd.sklearn import _network, _training
+from pyautograd.sklearn._losses import Loss
+from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activations
+
+Array = np.ndarray[Any, Any]
+
+EXACT_ROWS = 200  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
+
+
+def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
+    """Sets the attributes that an `__init__` was given as arguments."""
+    for name in type(estimator)._get_param_names():
+        setattr(estimator, name, given[name])
+
+
+def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
+    """The data as dense arrays of floats; ValueError says in which column and row the first NaN or infinity is."""
+    try:
+        checked = validate_data(
+            estimator, X, *y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), **options
+        )
+    except ValueError as error:
+        if not str(error).startswith("Input X contains"):
+            raise
+        raise ValueError(f"{error}{_place_of(X)}") from None
+    X, *rest = checked if y else (checked,)
+    X = X.toarray() if issparse(X) else X
+    return (X, *rest) if y else X
+
+
+def class_indices(targets: Array) -> Array:
+    """The class of each row, of indicators: (n, 1) of two classes, else a column a class."""
+    classes: Array = targets[:, 0] if targets.shape[1] == 1 else targets.argmax(1)
+    return classes.astype(np.int64)
+
+
+def _place_of(X: Any) -> str:
+    """Where the first number is that is not finite."""
+    try:
+        values = np.asarray(X, np.float64)
+        row, column = np.argwhere(~np.isfinite(values))[0]
+    except (TypeError, ValueError, IndexError):
+        return ""
+    name = X.columns[column] if hasattr(X, "columns") else int(column)
+    return f"\nThe first is in column {name!r}, row {row}."
+
+
+def _torch(name: str) -> Any:
+    return {"float32": float32, "float64": float64}[name]
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """What classifier and regressor share."""
+
+    _loss_names: tuple[str, ...]
+
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        raise NotImplementedError
+
+    def _targets(self, y: Array, begins: bool) -> Array:
+        """Targets to train on, (n, k); where it begins, they say which classes there are."""
+        return self._encoded(y)
+
+    def _encoded(self, y: Array) -> Array:
+        """Targets as numbers or as indicators of classes, (n, k)."""
+        raise NotImplementedError
+
+    def _link(self, targets: Array, outputs: int | None) -> tuple[str, int]:
+        """The output activation, and how many outputs it takes; `outputs` is what a module of the user's own has."""
+        raise NotImplementedError
+
+    def _row_loss(self) -> Loss:
+        raise NotImplementedError
+
+    def _score(self, predicted: Array, targets: Array, weights: Array | None) -> float:
+        raise NotImplementedError
+
+    # ---- fitting ----
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any = None, goes_on: bool = False) -> None:
+        check(self, self._loss_names)
+        if goes_on and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        has_weights = hasattr(self, "coefs_")  # set by the caller, or fitted
+        begins = "module_" not in vars(self) or not (self.warm_start or goes_on)
+        X, y = self._checked(X, y, begins and not (goes_on and has_weights))
+        targets = self._targets(y, begins and not goes_on)
+        weights = self._row_weights(sample_weight, y, X, goes_on)
+        random = check_random_state(self.random_state)
+        if begins:
+            self._begin(X, targets, random, goes_on and has_weights)
+        data, held_out = self._arrays(X, targets, weights), None
+        if self.solver == "lbfgs":
+            if validation is not None:
+                raise ValueError('X_val: the solver "lbfgs" does not stop early')
+            _training.by_lbfgs(self, data)
+        else:
+            if validation is not None:
+                held_out = self._validation(*validation)
+            elif self.early_stopping:
+                train, rest = self._split(targets, random)
+                held_out = X[rest], targets[rest], None if weights is None else weights[rest]
+                data = tuple(each[train] for each in data)
+            if begins:
+                self._begin_history(held_out is not None)
+            score = None if held_out is None else partial(self._validation_score, *held_out)
+            _training.by_epochs(self, data, score, goes_on)
+        if not all(np.isfinite(p.detach().numpy()).all() for p in self.module_.parameters()):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
+                " preprocessed."
+            )
+
+    def _begin(self, X: Array, targets: Array, random: Any, keeps_weights: bool) -> None:
+        """A new module, its weights drawn."""
+        dtype = self.dtype or ("float64" if self.solver == "lbfgs" or len(X) <= EXACT_ROWS else "float32")
+        given = self.__dict__.pop("_given", None) if keeps_weights else None
+        self._dtype, self._in_dtype, self._programs = dtype, X.dtype, _training.Programs()
+        features, own = X.shape[1], self.module
+        self.out_activation_, self.n_outputs_ = self._link(targets, None)
+        self._rng_state = (0, 0)
+        if own is None:
+            hidden = hidden_sizes(self.hidden_layer_sizes)
+            activations = layer_activations(self.activation, len(hidden))
+            sizes = [features, *hidden, self.n_outputs_]
+            with _training.stream(self):  # for what layers draw, which is drawn over
+                module = _network.of_sizes(sizes, activations, self.norm, self.dropout, random, _torch(dtype))
+        self._rng_state = (int(random.randint(np.iinfo(np.int32).max)), 0)
+        if own is not None:
+            with _training.stream(self):
+                module = _network.of_module(own, features, self.n_outputs_, _torch(dtype))
+                outputs = _network.outputs_of(module, features, dtype)
+            self.out_activation_, self.n_outputs_ = self._link(targets, outputs)
+        self.module_ = module
+        self.n_layers_ = len(list(_network.linear_layers(module))) + 1
+        if given is not None:
+            _network.put_weights(list(_network.linear_layers(module)), given["coefs_"], given["intercepts_"])
+        self.t_ = self.n_iter_ = 0
+
+    def _begin_history(self, validates: bool) -> None:
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        self.validation_scores_: list[float] | None = [] if validates else None
+        self.best_validation_score_ = -np.inf if validates else None
+        self.best_loss_ = None if validates else np.inf
+
+    def _arrays(self, X: Array, targets: Array, weights: Array | None) -> _training.Arrays:
+        """As the step takes them."""
+        with np.errstate(over="ignore"):
+            x = X.astype(self._dtype)
+            y = class_indices(targets) if self.out_activation_ == "softmax" else targets.astype(self._dtype)
+            return (x, y) if weights is None else (x, y, weights.astype(self._dtype))
+
+    def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
+        """The weights of rows, or None where all are 1."""
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(sample_weight, X)
+        return None if (weights == 1).all() else weights
+
+    def _split(self, targets: Array, random: Any) -> tuple[Array, Array]:
+        """The rows to train on and those to validate on."""
+        train, rest = train_test_split(
+            np.arange(len(targets)),
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._strata(targets),
+        )
+        if len(rest) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        return train, rest
+
+    def _strata(self, targets: Array) -> Any:
+        return None
+
+    def _validation(self, X_val: Any, y_val: Any, weights: Any) -> Any:
+        """A validation set that `fit` was given, checked."""
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val belong together: give both or none of them")
+        X, y = self._checked(X_val, y_val, False)
+        return X, self._encoded(y), None if weights is None else _check_sample_weight(weights, X)
+
+    def _validation_score(self, X: Array, targets: Array, weights: Array | None) -> float:
+        self.module_.eval()
+        predicted = self._forward(X)
+        self.module_.train()
+        return self._score(predicted, targets, weights) if np.isfinite(predicted).all() else np.nan
+
+    # ---- predicting ----
+
+    def _rows(self, X: Any) -> Array:
+        check_is_fitted(self)
+        rows: Array = checked_rows(self, X, reset=False)
+        return rows
+
+    def _forward(self, X: Array) -> Array:
+        """Predictions of shape (n, k)."""
+        programs = self._programs
+        with programs.lock:
+            if "forward" not in programs:
+                programs["forward"] = self._compiled_forward()
+            predicted: Array = programs["forward"](X).numpy()
+            return predicted
+
+    def _compiled_forward(self) -> Any:
+        module, dtype, out = self.module_, _torch(self._dtype), _torch(self._in_dtype.name)
+        link = _network.LINKS[self.out_activation_]
+
+        def forward(x: Tensor) -> Tensor:
+            with no_grad():
+                return link(_network.rows_of(module(x.to(dtype))).to(out))
+
+        return compile(forward, dynamic_batch=True)
+
+    # ---- the weights as scikit-learn shows them ----
+
+    @property
+    def coefs_(self) -> Any:
+        """The weight matrices, (inputs, outputs), a layer. Assign a list to set them."""
+        return self._weights("coefs_", lambda layer: layer.weight.detach().numpy().T)
+
+    @coefs_.setter
+    def coefs_(self, given: Any) -> None:
+        self._set_weights("coefs_", given)
+
+    @property
+    def intercepts_(self) -> Any:
+        """The bias vectors, a layer. Assign a list to set them."""
+        return self._weights("intercepts_", lambda layer: layer.bias.detach().numpy())
+
+    @intercepts_.setter
+    def intercepts_(self, given: Any) -> None:
+        self._set_weights("intercepts_", given)
+
+    def _weights(self, name: str, of_layer: Callable[[Any], Array]) -> Any:
+        if "module_" not in vars(self):
+            given = vars(self).get("_given", {})
+            if name in given:
+                return given[name]
+            raise AttributeError(f"{type(self).__name__} is not fitted and has no {name}")
+        arrays = [of_layer(layer).astype(self._in_dtype) for layer in _network.linear_layers(self.module_)]
+        for array in arrays:
+            array.flags.writeable = False
+        return tuple(arrays)
+
+    def _set_weights(self, name: str, given: Any) -> None:
+        if "module_" not in vars(self):
+            self.__dict__.setdefault("_given", {})[name] = given
+            return
+        both = {"coefs_": self.coefs_, "intercepts_": self.intercepts_, name: given}
+        _network.put_weights(list(_network.linear_layers(self.module_)), both["coefs_"], both["intercepts_"])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "module_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _has_epochs(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        return True
