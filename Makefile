@@ -74,7 +74,7 @@ ops:
 names: .venv/oracle/ready
 	.venv/oracle/bin/python tests/pytorch/names.py
 
-# Does a test fail for each derivative formula with one thing in it changed? A quarter of an hour and more.
+# Does a test fail for each derivative with one thing in it changed? Half an hour and more.
 mutations: .venv/dev/ready
 	$(DEV)/python tests/mutations.py
 

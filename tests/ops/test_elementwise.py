@@ -145,7 +145,7 @@ def test_tensors_equal_the_reference_engine(name: str) -> None:
             assert math.isclose(each.grad[i].item(), gradient, rel_tol=1e-13, abs_tol=1e-15)
 
 
-SPECIAL = (-2.0, -1.0, -0.5, -0.0, 0.0, 0.5, 0.9, 1.0, 2.0, 25.0)
+SPECIAL = (-3.0, -2.0, -1.0, -0.5, -0.0, 0.0, 0.5, 0.9, 1.0, 2.0, 3.0, 3.02, 25.0)
 
 
 @pytest.mark.parametrize("name", IN_REFERENCE)
