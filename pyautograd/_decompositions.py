@@ -70,12 +70,12 @@ class LstSqResult(NamedTuple):
     singular_values: Tensor
 
 
-def matrices(name: str, given: Any, square: bool = False, argument: str = "A") -> Tensor:
-    """Matrices of floats; TypeError or ValueError for what are none."""
+def matrices(name: str, given: Any, square: bool = False, argument: str = "A", integers: bool = False) -> Tensor:
+    """Matrices of floats, or of integers too; TypeError or ValueError for what are none."""
     tensor = _arguments.tensor(name, argument, given)
     if tensor.ndim < 2:
         raise ValueError(f"{name}: {argument} of shape {tensor.shape} is no matrix")
-    if not tensor.dtype.is_floating_point:
+    if not tensor.dtype.is_floating_point and not (integers and tensor.dtype is not bool_):
         raise TypeError(f"{name}: takes float32 or float64, not {tensor.dtype.name} (of shape {tensor.shape})")
     if square and tensor.shape[-1] != tensor.shape[-2]:
         raise ValueError(f"{name}: {argument} of shape {tensor.shape} is not square")

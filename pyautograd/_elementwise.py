@@ -148,10 +148,18 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         low = float("-inf") if min is None else min
         high = float("inf") if max is None else max
         return apply(_ops.clamp, input, low, high)
-    result = input
-    if min is not None:
-        result = maximum(result, min)
-    return result if max is None else minimum(result, max)
+    result = input if min is None else _within(input, min, _ops.lt, maximum)
+    return result if max is None else _within(result, max, _ops.gt, minimum)
+
+
+def _within(input: Any, bound: Any, is_beyond: int, nearer: Any) -> Any:
+    """A tensor with the bound where it is beyond: where they are equal, the gradient is all the tensor's."""
+    if not isinstance(input, Tensor):
+        return nearer(input, bound)
+    beyond = apply(is_beyond, input, bound)
+    if isinstance(bound, Node):
+        beyond = beyond | apply(_ops.ne, bound, bound)  # nan
+    return where(beyond, bound, input)
 
 
 clip = clamp

@@ -191,7 +191,8 @@ def _reduced(input: Tensor, places: Tensor, values: Tensor, reduce: str, include
         result = _combined(input, places, values, _HOW[reduce])
     if not (input.requires_grad or values.requires_grad):
         return result
-    return _product(input, places, values) if reduce == "prod" else _extremum(result, input, places, values)
+    tracked = _product if reduce == "prod" else _extremum
+    return tracked(result, input, places, values)
 
 
 def _bounds(input: Tensor) -> tuple[Any, Any]:
@@ -210,9 +211,9 @@ def _extremum(result: Tensor, input: Tensor, places: Tensor, values: Tensor) -> 
     return where(result.isfinite(), result + (mean - mean.detach()), mean)
 
 
-def _product(input: Tensor, places: Tensor, values: Tensor) -> Tensor:
+def _product(result: Tensor, input: Tensor, places: Tensor, values: Tensor) -> Tensor:
     """Of the factors that are not 0 the product times exp(log - log), which is 1 and has its gradient to any order; a
-    single 0 is a factor beside it, two of them leave no gradient."""
+    single 0 is a factor beside it, two of them leave no gradient. Products that are not finite have none either."""
     own, sent = masked_fill(input, input == 0, 1), masked_fill(values, values == 0, 1)
     logs = _combined(own.abs().log(), places, sent.abs().log())
     with no_grad():
@@ -220,8 +221,7 @@ def _product(input: Tensor, places: Tensor, values: Tensor) -> Tensor:
         zeros_met = _combined((input == 0).to(input.dtype), places, (values == 0).to(input.dtype))
     zero = _combined(where(input == 0, input, 0), places, where(values == 0, values, 0))
     factor: Tensor = product * where(zeros_met == 0, 1, where(zeros_met == 1, zero, 0))
-    result: Tensor = factor * (logs - logs.detach()).exp()
-    return result
+    return where(result.isfinite(), factor * (logs - logs.detach()).exp(), result)
 
 
 def _rows_of(name: str, input: Tensor, dim: SupportsIndex, index: Tensor, source: Any) -> tuple[Tensor, Tensor]:

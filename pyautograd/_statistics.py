@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -34,6 +35,8 @@ def _median(name: str, input: Tensor, dim: Any, keepdim: bool, ignores_nan: bool
     if input.dtype is bool_:
         raise TypeError(f"{name}: takes numbers, not bool (of shape {input.shape})")
     flat = reshape(input, (-1,)) if dim is None else input
+    if dim is None and flat.dtype.is_floating_point and not flat.numel():
+        return flat.sum() + math.nan
     at, order = ordered(name, flat, _filled_axis(name, flat, 0 if dim is None else dim))
     size = flat.shape[at] if flat.ndim else 1
     if not flat.dtype.is_floating_point:

@@ -354,7 +354,8 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     tensor([[1., 5.],
             [0., 1.]])
     """
-    A, n = D.matrices("matrix_power", A, square=True), _arguments.integer("matrix_power", "n", n)
+    n = _arguments.integer("matrix_power", "n", n)
+    A = D.matrices("matrix_power", A, square=True, integers=n >= 0)
     if n < 0:
         return matrix_power(inv(A), -n)
     result = None if n else S.expand(eye(A.shape[-1], dtype=A.dtype), A.shape).clone()

@@ -271,6 +271,33 @@ def test_roots_at_0_have_derivatives_0(call: Call) -> None:
     assert not grad(first.sum(), x)[0].isnan().any().item()
 
 
+@pytest.mark.parametrize("call", [pa.elu, pa.selu, pa.celu])
+def test_second_derivatives_are_0_where_the_branch_not_taken_overflows(call: Call) -> None:
+    x = pa.tensor([0.0, 1.0, 800.0], dtype=pa.float64, requires_grad=True)
+    (first,) = grad(call(x).sum(), x, create_graph=True)
+    assert grad(first.sum(), x)[0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_derivatives_of_sinc_at_and_around_0_are_those_of_its_series() -> None:
+    x = pa.tensor([0.0, 1e-5, 0.00318, 0.00319, 0.1], dtype=pa.float64, requires_grad=True)
+    y = pa.sinc(x)
+    np.testing.assert_allclose(y.detach().numpy(), np.sinc(x.detach().numpy()), rtol=1e-15)
+    z = np.pi * x.detach().numpy()
+    first, second = (grad(y.sum(), x, create_graph=True)[0] for _ in range(2))
+    np.testing.assert_allclose(first.detach().numpy(), np.pi * (-z / 3 + z**3 / 30 - z**5 / 840), rtol=1e-6)
+    series = np.pi**2 * (-1 / 3 + z**2 / 10 - z**4 / 168)
+    np.testing.assert_allclose(grad(second.sum(), x)[0].numpy(), series, rtol=1e-6)
+
+
+def test_a_bound_takes_the_gradient_where_it_is_passed_and_not_where_it_is_met() -> None:
+    def gradients_of(x: Any, low: Any) -> list[Any]:
+        return [each.tolist() for each in grad(pa.clamp(x, low, low + 1).sum(), (x, low))]
+
+    x, low = pa.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True), pa.full((4,), 2.0, requires_grad=True)
+    assert gradients_of(x, low) == [[0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]
+    assert pa.clamp(pa.tensor([1.0, float("nan")]), pa.tensor([float("nan"), 0.0])).isnan().all().item()
+
+
 @pytest.mark.parametrize("name", elementwise.ROWS)
 def test_special_values_are_those_of_the_sweep(name: str) -> None:
     special = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e300, 1e-300, 25.0])

@@ -107,3 +107,10 @@ def test_vectors_of_equal_eigenvalues_have_no_gradient() -> None:
 def test_what_a_matrix_does_not_allow_is_an_error_of_its_own_kind(function: Callable[[Tensor], Tensor]) -> None:
     with pytest.raises(linalg.LinAlgError, match=r"ingular|positive"):
         function(pa.zeros(2, 2))
+
+
+def test_powers_of_whole_numbers_are_whole() -> None:
+    fibonacci = pa.linalg.matrix_power(pa.tensor([[1, 1], [1, 0]]), 60)
+    assert fibonacci.dtype is pa.int64 and fibonacci[0, 1].item() == 1548008755920
+    with pytest.raises(TypeError, match="not int64"):
+        pa.linalg.matrix_power(pa.tensor([[1, 1], [1, 0]]), -1)

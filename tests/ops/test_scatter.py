@@ -63,6 +63,13 @@ def test_ties_share_a_gradient() -> None:
     assert x.grad is not None and x.grad.tolist() == [0.5, 0.5, 0]
 
 
+def test_a_product_has_the_same_numbers_where_it_has_a_gradient() -> None:
+    x, at, y = pa.tensor([2.0, 3.0]), pa.tensor([0, 1, 1]), pa.tensor([-float("inf"), 4.0, 5.0])
+    assert x.scatter_reduce(0, at, y, "prod").tolist() == [-float("inf"), 60.0]
+    tracked = x.requires_grad_().scatter_reduce(0, at, y, "prod")
+    assert tracked.isinf().tolist() == [True, False] and tracked[1].item() == pytest.approx(60.0)
+
+
 @pytest.mark.parametrize("dtype", [pa.uint8, pa.int32, pa.int64])
 def test_integers_wrap_around(dtype: Any) -> None:
     most = np.iinfo(dtype.numpy).max

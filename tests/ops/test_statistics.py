@@ -33,6 +33,7 @@ def test_a_nan_is_the_median_unless_it_is_left_out() -> None:
     x = pa.tensor([[nan, 2.0, 1.0, 5.0], [nan, nan, nan, nan]], dtype=pa.float64)
     assert x.median(1).indices.tolist() == [0, 0] and math.isnan(x.median().item())
     assert x.nanmedian(1).values[0].item() == x.nanmedian().item() == 2.0
+    assert math.isnan(pa.zeros(0).median().item()) and math.isnan(pa.zeros(2, 0).nanmedian().item())
     assert x.nanquantile(1.0, 1)[0].item() == 5.0 and math.isnan(x.quantile(0.5, 1)[0].item())
     assert x.nansum(1).tolist() == [8.0, 0.0] and x.nanmean(1)[0].item() == 8 / 3 and x.count_nonzero().item() == 8
 
@@ -119,7 +120,7 @@ def test_what_is_no_distribution_is_refused_in_programs_too(rows: list[list[floa
 def test_what_is_empty_or_unknown_says_so() -> None:
     x = pa.ones(2, 3)
     for match, error, call in (
-        (r"median: no elements .* axis 0 of shape \(0,\)", ValueError, lambda: pa.zeros(0).median()),
+        (r"median: no elements .* axis 0 of shape \(0,\)", ValueError, lambda: pa.zeros(0).median(0)),
         (r"mode: no elements", ValueError, lambda: pa.zeros(2, 0).mode()),
         ("quantile: interpolation 'cubic'", ValueError, lambda: x.quantile(0.5, interpolation="cubic")),
         ("quantile: q is float64", TypeError, lambda: x.quantile(pa.tensor(0.5).double())),
