@@ -9,6 +9,7 @@ pure Python.
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import (
@@ -43,6 +44,7 @@ from pyautograd import (
     _value,
     autograd,
 )
+from pyautograd._absent import missing
 from pyautograd._array_like import *
 from pyautograd._blas import *
 from pyautograd._core import TraceError
@@ -76,10 +78,9 @@ from pyautograd._version import __version__
 
 __all__ = [
     "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
-    "cholesky_solve", "compat", "compile", "datasets", "det", "func", "inverse", "linalg", "load", "logdet",
-    "matrix_exp", "matrix_power", "nn", "optim", "pinverse", "plot", "qr", "reference", "save", "scalar", "slogdet",
-    "svd",
-    "triangular_solve", "utils",
+    "cholesky_solve", "compat", "compile", "datasets", "det", "e", "func", "inf", "inverse", "linalg", "load",
+    "logdet", "matrix_exp", "matrix_power", "nan", "newaxis", "nn", "optim", "pi", "pinverse", "plot", "qr",
+    "reference", "save", "scalar", "slogdet", "special", "svd", "triangular_solve", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -111,7 +112,7 @@ __all__ += _tensor.__all__
 __all__ += _value.__all__
 
 if TYPE_CHECKING:
-    from pyautograd import bench, datasets, func, linalg, nn, optim, plot, reference, scalar, utils
+    from pyautograd import bench, datasets, func, linalg, nn, optim, plot, reference, scalar, special, utils
     from pyautograd._compile import CompiledStep, compile
     from pyautograd._matrices import (
         cholesky,
@@ -127,6 +128,8 @@ if TYPE_CHECKING:
     from pyautograd._serialization import load, save
     from pyautograd.linalg import det, matrix_exp, matrix_power, slogdet
     from pyautograd.nn import MLP
+
+newaxis = None
 
 _LAZY = {
     "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
@@ -144,7 +147,9 @@ _COMPAT = (
 __all__ += _COMPAT
 _LAZY |= dict.fromkeys(_COMPAT, "compat")
 _paths.install()
-_MODULES = {"bench", "compat", "datasets", "func", "linalg", "nn", "optim", "plot", "reference", "scalar", "utils"}
+_MODULES = {
+    "bench", "compat", "datasets", "func", "linalg", "nn", "optim", "plot", "reference", "scalar", "special", "utils",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -154,7 +159,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         found = globals()[name] = getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
         return found
-    raise AttributeError(f"module 'pyautograd' has no attribute {name!r}")
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -17,8 +17,8 @@ __all__ = [
     "digamma", "elu", "eq", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "gcd",
     "ge", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hypot", "le", "leaky_relu", "lgamma", "log",
     "log1p", "log2", "log10", "log_sigmoid", "logaddexp", "lt", "maximum", "minimum", "mish", "mul", "ne", "neg",
-    "reciprocal", "relu", "remainder", "round", "selu", "sigmoid", "sign", "silu", "sin", "sinh", "softplus",
-    "softshrink", "softsign", "sqrt", "square", "tan", "tanh", "tanhshrink", "trunc", "xlogy",
+    "reciprocal", "relu", "remainder", "selu", "sigmoid", "sign", "silu", "sin", "sinh", "softplus", "softshrink",
+    "softsign", "sqrt", "square", "tan", "tanh", "tanhshrink", "trunc", "xlogy",
 ]  # fmt: skip
 
 
@@ -166,19 +166,6 @@ def ceil(input: Tensor) -> Tensor:
     tensor([-1.,  1.,  3.])
     """
     return apply(_ops.ceil, input)
-
-
-def round(input: Tensor) -> Tensor:
-    """Elementwise the nearest integer, ties to even.
-
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
-
-    >>> import pyautograd as pa
-    >>> pa.round(pa.tensor([-1.5, 0.5, 3.0]))
-    tensor([-2.,  0.,  3.])
-    """
-    return apply(_ops.round, input)
 
 
 def exp(input: Tensor) -> Tensor:
@@ -1039,7 +1026,6 @@ class TensorMethods(Node):
     sqrt = sqrt
     floor = floor
     ceil = ceil
-    round = round
     exp = exp
     expm1 = expm1
     log = log

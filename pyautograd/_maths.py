@@ -20,7 +20,7 @@ __all__ = [
     "clamp_max", "clamp_min", "deg2rad", "divide", "equal", "fix", "float_power", "fmax", "fmin", "frac", "greater",
     "greater_equal", "heaviside", "isneginf", "isposinf", "isreal", "lcm", "ldexp", "lerp", "less", "less_equal",
     "logaddexp2", "logical_xor", "logit", "multiply", "nan_to_num", "negative", "not_equal", "positive", "rad2deg",
-    "rsub", "sgn", "signbit", "sinc", "subtract", "true_divide",
+    "round", "rsub", "sgn", "signbit", "sinc", "subtract", "true_divide",
 ]  # fmt: skip
 
 absolute, negative, sgn, fix = abs, neg, sign, trunc
@@ -41,6 +41,26 @@ def positive(input: Tensor) -> Tensor:
     if input.dtype.code == 0:
         raise TypeError(f"positive: takes no bool, shape {input.shape}")
     return input
+
+
+@named
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Elementwise the nearest integer, ties to even, or the nearest number with so many `decimals`.
+
+    **Returns** a Tensor of the input's shape and dtype. Its gradient is 0. **Raises** TypeError for bools, for decimals
+    of integers and for what is no Tensor.
+
+    >>> import pyautograd
+    >>> pyautograd.round(pyautograd.tensor([0.5, 1.5, -2.25]))
+    tensor([ 0.,  2., -2.])
+    >>> pyautograd.round(pyautograd.tensor([0.126, 34.5]), decimals=2)
+    tensor([ 0.1300, 34.5000])
+    """
+    if not decimals:
+        return apply(_ops.round, input)
+    factor = 10.0 ** (decimals if decimals > 0 else -decimals)
+    whole = apply(_ops.round, _floats("round", "input", input) * factor if decimals > 0 else input / factor)
+    return whole / factor if decimals > 0 else whole * factor
 
 
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

@@ -112,8 +112,9 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
         M.isposinf, M.isreal, M.lcm, M.ldexp, M.lerp, M.less, M.less_equal, M.logaddexp2, M.logical_xor, M.logit,
         M.multiply, M.nan_to_num,
     )  # fmt: skip
-    negative, not_equal, positive, rad2deg, rsub, sgn, signbit, sinc, subtract, true_divide = (
-        M.negative, M.not_equal, M.positive, M.rad2deg, M.rsub, M.sgn, M.signbit, M.sinc, M.subtract, M.true_divide,
+    negative, not_equal, positive, rad2deg, round, rsub, sgn, signbit, sinc, subtract, true_divide = (
+        M.negative, M.not_equal, M.positive, M.rad2deg, M.round, M.rsub, M.sgn, M.signbit, M.sinc, M.subtract,
+        M.true_divide,
     )  # fmt: skip
     sum, mean, prod, var, std, norm = R.sum, R.mean, R.prod, R.var, R.std, R.norm
     max, min, amax, amin, argmax, argmin, any, all = R.max, R.min, R.amax, R.amin, R.argmax, R.argmin, R.any, R.all

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd._creation import ones_like
 from pyautograd._evaluated import ArgNums, Evaluated, evaluate, of_all, parts, pull
 from pyautograd._structure import outline
@@ -26,6 +27,9 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 def _check_scalar(run: Evaluated) -> None:

@@ -18,6 +18,7 @@ from pyautograd import _joins as J
 from pyautograd import _products as P
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
+from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._core import Tensor, apply
 from pyautograd._creation import eye, full, ones
@@ -36,6 +37,9 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 # ---- systems of equations ----

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyautograd import _arguments, _core
+from pyautograd._absent import missing
 from pyautograd._core import Node, is_traced_scalar
 from pyautograd._creation import as_tensor, zeros, zeros_like
 from pyautograd._grad_mode import (
@@ -50,7 +51,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"pyautograd.autograd.{name}")
     if name in _LAZY:
         return getattr(importlib.import_module(f"pyautograd.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'pyautograd.autograd' has no attribute {name!r}")
+    raise missing(__name__, name)
 
 
 def __dir__() -> list[str]:

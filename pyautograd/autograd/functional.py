@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd._creation import ones_like
 from pyautograd._evaluated import Evaluated, evaluate
 from pyautograd._grad_mode import is_grad_enabled, set_grad_enabled
@@ -18,6 +19,9 @@ __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 def _tuple(name: str, what: str, given: Any) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@
 True
 """
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd._tensor import Parameter
 from pyautograd.nn import (
     _activation,
@@ -53,3 +54,6 @@ __all__ += _norm.__all__
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)

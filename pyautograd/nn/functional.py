@@ -10,6 +10,7 @@ import pyautograd.nn._functional_activations as _functional_activations  # so th
 import pyautograd.nn._functional_losses as _functional_losses
 import pyautograd.nn._generated_functional as _generated_functional
 from pyautograd import _arguments, _dims, _ops
+from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
 from pyautograd._core import apply, is_recording
@@ -42,6 +43,9 @@ __all__ += _generated_functional.__all__
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd import _arguments
+from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor as _tensor
 from pyautograd._c import refuse_in_step
@@ -27,6 +28,9 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 @named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyautograd import _arguments
+from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
@@ -19,6 +20,9 @@ __path__: list[str] = []  # `nn.utils.clip_grad` leads here (_paths.py)
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 @named

@@ -10,6 +10,7 @@
 >>> optimizer.step()
 """
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd.optim import _adam, _composed, _optimizer, _rmsprop, _sgd, lr_scheduler
 from pyautograd.optim._adam import *
 from pyautograd.optim._composed import *
@@ -27,3 +28,6 @@ __all__ += _sgd.__all__
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd.optim._combined_schedules import ChainedScheduler, ReduceLROnPlateau, SequentialLR
 from pyautograd.optim._cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
@@ -26,6 +27,9 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
 
 
 class StepLR(LRScheduler):

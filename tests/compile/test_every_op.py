@@ -53,6 +53,7 @@ OPTIONS: dict[str, list[Any]] = {
     "gain": [2.0], "mode": ["fan_out"], "pos_weight": [pa.tensor([2.0, 0.5])], "weight": [pa.tensor([0.25, 0.75])],
     "eps": [0.1], "norm_type": [1.0, float("inf")], "copy": [True], "rtol": [0.5], "num_classes": [3],
     "nonlinearity": ["tanh"], "gradient": [matrix()], "inplace": [True], "generator": [pa.Generator()],
+    "decimals": [1],
     "descending": [True], "largest": [False], "right": [True], "side": ["right"], "invert": [True], "dx": [0.5],
     "interpolation": ["lower", "midpoint"], "replacement": [True],
     "sorter": [pa.tensor([1, 0])],
@@ -75,6 +76,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.logspace": [(0, 2, 3)], "pa.tril_indices": [(2, 3)], "pa.triu_indices": [(2, 3, 1)],
     **{f"{prefix}.randint_like": [(matrix(), 5), (matrix(), 2, 5)] for prefix in ("pa", "Tensor")},
     "Tensor.new_full": [(matrix(), (2,), 7)], "Tensor.new_zeros": [(matrix(), 2)], "Tensor.new_ones": [(matrix(), 2)],
+    "special.multigammaln": [(matrix() + 1, 3)], "special.polygamma": [(2, matrix())],
     "pa.from_numpy": [(np.ones(3),)], "pa.from_dlpack": [(np.ones(3),)],
     "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
@@ -246,6 +248,7 @@ def _attribute(name: str, x: Tensor) -> Any:
 FUNCTIONS = {
     **dict(exported(pa, "pa")), **dict(exported(F, "F")), **dict(exported(nn.init, "init")),
     **dict(exported(pa.linalg, "linalg")),
+    **dict(exported(pa.special, "special")),
     "linalg.solve_triangular": functools.partial(pa.linalg.solve_triangular, upper=True),
     **dict(exported(nn.utils, "utils")), **dict(methods()),
 }  # fmt: skip

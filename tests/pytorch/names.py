@@ -1,5 +1,5 @@
-"""python tests/pytorch/names.py: writes docs/pytorch-names.md, PyTorch's documented names and which of them are here;
-with --check it says whether the page is what it would write.
+"""python tests/pytorch/names.py: writes docs/pytorch-names.md, PyTorch's documented names and which of them are here,
+and pyautograd/_absent_names.py, those that are not; with --check it says whether both are what it would write.
 
 A name is there whole, or partly, without the parameters that are named; or it is missing. Parameters are compared by
 their names, as signatures and docstrings have them; what the whole package leaves out is said once, on the page.
@@ -16,7 +16,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "pytorch-names.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "pytorch-names.md"
+ABSENT = ROOT / "pyautograd" / "_absent_names.py"
 
 NAMESPACES = [
     "torch", "torch.Tensor", "torch.linalg", "torch.special", "torch.autograd", "torch.autograd.functional",
@@ -39,6 +41,9 @@ OUTSIDE = {
     r"|(?<!index)_copy$|pin_mem|pinned|share_mem|resolve|set_default|is_(conj|neg|inference|set_to|leaf)|lazy|uninit|jit"
     r"|export|cond$|vitals|deterministic|autocast|thread|interop|warn|resize|unsafe|apply_|map_|stream|event|generator",
 }
+INDENT: dict[str, Any] = {
+    "initial_indent": " " * 12, "subsequent_indent": " " * 12, "break_long_words": False, "break_on_hyphens": False,
+}  # fmt: skip
 NOWHERE = {"out", "layout", "pin_memory", "memory_format", "names", "device", "input", "self"}
 
 
@@ -141,8 +146,35 @@ Left out of the lists, where they are missing:
 {chr(10).join(text for text, *_ in sections)}"""
 
 
+def absent() -> str:
+    """The names that are not here, as a module: by namespace, and by what of the package's limits says why."""
+    entries = []
+    for path in NAMESPACES:
+        theirs, ours = found(path), found(path.replace("torch", "pyautograd", 1))
+        by_reason: dict[str, list[str]] = {}
+        below = inspect.getmembers(theirs, inspect.ismodule) if path == "torch" else []
+        for name in sorted({*names(theirs), *(name for name, _ in below if name[0] != "_")}):
+            if not hasattr(ours, name):
+                by_reason.setdefault(outside(name) or "", []).append(name)
+        listed = "".join(
+            f'        "{why}": """\n{textwrap.fill(" ".join(group), 108, **INDENT)}\n        """,\n'
+            for why, group in sorted(by_reason.items())
+        )
+        if listed:
+            entries.append(f'    "{path}": {{\n{listed}    }},\n')
+    return f'''"""PyTorch's names that are not here, by namespace and by what the package leaves out.
+
+Written by `make names` from PyTorch as it is installed.
+"""
+
+ABSENT: dict[str, dict[str, str]] = {{
+{"".join(entries)}}}
+'''
+
+
 if __name__ == "__main__":
-    if "--check" not in sys.argv:
-        PAGE.write_text(page(), encoding="utf-8")
-    elif PAGE.read_text(encoding="utf-8") != page():
-        raise SystemExit(f"{PAGE.name} is not what `make names` writes")
+    for file, text in ((PAGE, page()), (ABSENT, absent())):
+        if "--check" not in sys.argv:
+            file.write_text(text, encoding="utf-8")
+        elif file.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{file.name} is not what `make names` writes")

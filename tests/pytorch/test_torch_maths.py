@@ -198,3 +198,23 @@ def test_draws_of_activations_have_pytorchs_distribution() -> None:
     np.testing.assert_allclose(soft.sum(1).numpy(), 1, rtol=1e-5)
     dropped = F.alpha_dropout(pa.randn(50_000), 0.3, training=True)
     assert abs(dropped.mean().item()) < 0.02 and abs(dropped.std().item() - 1) < 0.02
+
+
+@pytest.mark.parametrize("name", ["entr", "ndtr", "expit", "gammaln"])
+def test_special_functions_are_pytorchs(name) -> None:
+    usual = np.array([0.1, 0.3, 0.5, 0.75, 1.25, 2.0, 3.0, 6.7, 20.0])
+    compared(getattr(pa.special, name), getattr(torch.special, name), [usual], 1e-12, 1e-15)
+
+
+def test_special_functions_of_more_operands_are_pytorchs() -> None:
+    a, b = np.repeat([0.0, 2.0, -0.5], 4), np.tile([-1.0, 0.0, 0.5, 3.0], 3)
+    compared(pa.special.xlog1py, torch.special.xlog1py, [a, b], 1e-12, 1e-15, at=a != 0)
+    large = np.array([2.0, 3.5, 10.0])
+    compared(lambda x: pa.special.multigammaln(x, 3), lambda x: torch.special.multigammaln(x, 3), [large], 1e-12, 0.0)
+
+
+@pytest.mark.parametrize("decimals", [-2, -1, 0, 1, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_numbers_are_rounded_to_decimals_as_pytorchs(decimals, dtype) -> None:
+    x = np.append(np.random.default_rng(0).normal(size=50) * 30, [0.5, 1.5, 2.5, -0.25, 15.0, 250.0]).astype(dtype)
+    compared(lambda x: pa.round(x, decimals=decimals), lambda x: torch.round(x, decimals=decimals), [x], 0.0, 0.0)

@@ -9,6 +9,7 @@
 [8, 9] [80, 90]
 """
 
+from pyautograd._absent import say_what_is_missing
 from pyautograd.utils.data import _collate, _dataset, _loader, _sampler
 from pyautograd.utils.data._collate import *
 from pyautograd.utils.data._dataset import *
@@ -24,3 +25,6 @@ __all__ += _sampler.__all__
 
 def __dir__() -> list[str]:
     return __all__
+
+
+say_what_is_missing(__name__)
