@@ -1,7 +1,8 @@
-"""`python -m pyautograd demo`: two trainings on real data, and pictures of them.
+"""`python -m pyautograd demo`: three trainings, and pictures of them.
 
 1. micrograd's moons demo, on the pure-Python reference and on the C engine: the same losses, and how much faster.
-2. A `nn.MLP` on 1,797 handwritten digits: how many of those it never saw it reads right.
+2. A `nn.MLP` on 1,797 handwritten digits, as a loop and compiled: how many of those it never saw it reads right.
+3. A net that has the equation of a pendulum in its loss, with its own second derivative: how far off its swing is.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 
 import pyautograd as pa
 from pyautograd import datasets, nn, optim, plot, reference, scalar
+from pyautograd.autograd import grad
 from pyautograd.nn import functional as F
 from pyautograd.utils.data import DataLoader, TensorDataset
 
-__all__ = ["Digits", "Moons", "main", "progress", "train_digits", "train_moons"]
+__all__ = ["Digits", "Moons", "Pendulum", "main", "progress", "train_digits", "train_moons", "train_pendulum"]
 
 
 def __dir__() -> list[str]:
@@ -59,6 +61,17 @@ class Digits:
     accuracy: float
 
 
+@dataclass
+class Pendulum:
+    """The swing that a net has found, beside the exact one."""
+
+    losses: list[float]
+    seconds: float
+    times: NDArray[np.float64]
+    found: NDArray[np.float64]
+    exact: NDArray[np.float64]
+
+
 def _moons_points() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The 100 points of micrograd's demo, labelled -1 and 1."""
     X, y = datasets.make_moons(n_samples=100, noise=0.1, random_state=1337)
@@ -88,30 +101,67 @@ def train_moons(engine: Any, steps: int, bar: bool = True) -> Moons:
     return run
 
 
-def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True) -> Digits:
-    """A 64-128-64-10 MLP on four fifths of the digits with Adam, tested on the rest."""
+def train_digits(epochs: int = EPOCHS, seed: int = 0, bar: bool = True, compiled: bool = False) -> Digits:
+    """A 64-128-64-10 MLP on four fifths of the digits with Adam, tested on the rest; compiled, all epochs in one call
+    of C."""
     X, y = datasets.load_digits()
     train, test = datasets.train_test_split(len(X), 0.2, seed=0)
     pa.manual_seed(seed)
-    loader = DataLoader(TensorDataset(pa.tensor(X[train]), pa.tensor(y[train])), batch_size=32, shuffle=True)
     model = nn.MLP(64, [128, 64, 10])
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
-    losses = []
+
+    def step(xb: pa.Tensor, yb: pa.Tensor) -> pa.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(xb), yb)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    loader = DataLoader(TensorDataset(pa.tensor(X[train]), pa.tensor(y[train])), batch_size=32, shuffle=True)
+    run = pa.compile(step).run
     start = time.perf_counter()
-    for _ in progress(range(epochs), "epochs", bar):
-        for xb, yb in loader:
-            loss = F.cross_entropy(model(xb), yb)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
+    if compiled:
+        losses = run(X[train], y[train], batch_size=32, epochs=epochs, seed=seed).tolist()
+    else:
+        losses = [step(xb, yb).item() for _ in progress(range(epochs), "epochs", bar) for xb, yb in loader]
     seconds = time.perf_counter() - start
     with pa.no_grad():
         predicted = model(pa.tensor(X[test])).argmax(dim=1).numpy()
     return Digits(model, losses, seconds, len(train), len(test), float(np.mean(predicted == y[test])))
 
 
-def _draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
+def train_pendulum(epochs: int = 400, seed: int = 0) -> Pendulum:
+    """A net that solves u'' + u'/2 + 4 u = 0 from a start at rest, u(0) = 1, by that equation alone."""
+    pa.manual_seed(seed)
+    net = nn.MLP(1, [24, 24, 1], activation="tanh")
+    optimizer = optim.Adam(net.parameters(), lr=0.01)
+
+    def swing(t: pa.Tensor) -> pa.Tensor:
+        return 1 + t**2 * net(t)
+
+    @pa.compile
+    def step(t: pa.Tensor) -> pa.Tensor:
+        t = t.clone().requires_grad_()
+        u = swing(t)
+        speed: Any = grad(u.sum(), t, create_graph=True)[0]
+        acceleration: Any = grad(speed.sum(), t, create_graph=True)[0]
+        loss: pa.Tensor = (acceleration + speed / 2 + 4 * u).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    start = time.perf_counter()
+    losses = step.run(2 * pa.rand(640, 1), batch_size=64, epochs=epochs, seed=seed).tolist()
+    seconds = time.perf_counter() - start
+    times, turn = np.linspace(0, 2, 50), np.sqrt(4 - 1 / 16)
+    exact = np.exp(-times / 4) * (np.cos(turn * times) + np.sin(turn * times) / (4 * turn))
+    with pa.no_grad():
+        found = swing(pa.tensor(times[:, None], dtype=pa.float32)).numpy()[:, 0]
+    return Pendulum(losses, seconds, times, found, exact)
+
+
+def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> list[str]:
     """Writes the pictures into the folder and returns their names. Raises ImportError without matplotlib."""
     names = []
 
@@ -135,6 +185,13 @@ def _draw(folder: Path, moons: Moons, digits: Digits) -> list[str]:
     weight = digits.model.layers[0].weight
     plot.weight_templates(weight, ax=ax, columns=16, title="what each of the 128 units of the first layer looks for")
     save(figure, "first-layer.png")
+
+    figure, ax = plot.new_figure(6, 3)
+    ax.plot(pendulum.times, pendulum.exact, color=plot.COLOURS[0], linewidth=1, label="exact")
+    ax.plot(pendulum.times, pendulum.found, ".", color=plot.COLOURS[1], markersize=4, label="net")
+    ax.set(xlabel="t", ylabel="u", title="u'' + u'/2 + 4 u = 0, solved by a net that knows nothing else")
+    ax.legend(frameon=False)
+    save(figure, "pendulum.png")
 
     figure, ax = plot.new_figure(10.5, 3.4)
     plot.graph(_one_neuron(moons.model), ax=ax, title="one neuron of the moons net, after backward()")
@@ -180,7 +237,8 @@ def progress(items: Iterable[T], label: str, shown: bool = True) -> Iterator[T]:
 def main(argv: list[str] | None = None) -> int:
     """Runs the demo with the given arguments; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="pyautograd demo", description="Trains on the moons and on handwritten digits, and draws what came of it."
+        prog="pyautograd demo",
+        description="Trains on the moons, on handwritten digits and on an equation, and draws what came of it.",
     )
     parser.add_argument("--out", type=Path, default=Path("pyautograd-demo"), metavar="DIR", help="where pictures go")
     parser.add_argument("--reference-steps", type=int, default=5, metavar="N", help="steps of the pure-Python engine")
@@ -191,7 +249,8 @@ def main(argv: list[str] | None = None) -> int:
 
     moons = _moons(options.reference_steps)
     digits = _digits(options.epochs)
-    _pictures(options.out, moons, digits)
+    pendulum = _pendulum()
+    _pictures(options.out, moons, digits, pendulum)
     return 0
 
 
@@ -219,19 +278,32 @@ def _digits(epochs: int) -> Digits:
     each = run.seconds / len(run.losses) * 1e6
     print(f"   Trained on {run.n_train:,} digits in {run.seconds:.2f} s: {epochs} epochs, {each:.0f} us a step.")
     print(f"   Test accuracy: {run.accuracy:.1%} of {run.n_test} digits it never saw.")
+    fast = train_digits(epochs, compiled=True)
+    each = fast.seconds / len(fast.losses) * 1e6
+    print(f"   Compiled: {fast.seconds:.2f} s, {each:.0f} us a step, test accuracy {fast.accuracy:.1%}.")
     print("   Data: E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0.\n")
     return run
 
 
-def _pictures(folder: Path, moons: Moons, digits: Digits) -> None:
-    print("3  Pictures: the losses, the moons' decision boundary, the first layer's weights, one neuron's graph\n")
+def _pendulum() -> Pendulum:
+    print("3  A pendulum, u'' + u'/2 + 4 u = 0: a net with its own second derivative in the loss, compiled\n")
+    run = train_pendulum()
+    error = float(np.abs(run.found - run.exact).max())
+    print(f"   {len(run.losses):,} steps in {run.seconds:.2f} s. Its swing is {error:.4f} off the exact one at most.\n")
+    return run
+
+
+def _pictures(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> None:
+    print(
+        "4  Pictures: losses, the moons' decision boundary, weights of the digits, the pendulum, one neuron's graph\n"
+    )
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         print(f"   Left out: matplotlib is not installed. To have them: {plot.INSTALL_HINT}")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    names = _draw(folder, moons, digits)
+    names = _draw(folder, moons, digits, pendulum)
     print(f"   Written to {folder}/: {', '.join(names)}")
 
 

@@ -21,10 +21,10 @@ def test_demo_runs_and_tells_what_it_found(tmp_path: Path, capsys: pytest.Captur
     assert said.count("0.8958441028683222") == 2  # the published loss, from both engines
     assert "0.01097837013549" in said  # and the last
     assert "the same to the last bit" in said and "Accuracy after 100 steps: 100%" in said
-    assert "times faster" in said and "Test accuracy" in said
+    assert "times faster" in said and "Test accuracy" in said and "Compiled" in said and "off the exact one" in said
     if HAS_MATPLOTLIB:
         assert str(out) in said
-        names = {"losses.png", "moons.png", "first-layer.png", "neuron.png", "neuron.svg"}
+        names = {"losses.png", "moons.png", "first-layer.png", "pendulum.png", "neuron.png", "neuron.svg"}
         assert {path.name for path in out.iterdir()} == names
         assert all(path.stat().st_size > 5000 for path in out.iterdir())
 
@@ -47,6 +47,12 @@ def test_digits_are_learned_and_the_same_each_time() -> None:
     run = demo.train_digits(epochs=15)
     assert run.accuracy > 0.95 and run.n_test == 359
     assert demo.train_digits(epochs=1).losses == demo.train_digits(epochs=1).losses
+    assert demo.train_digits(epochs=15, compiled=True).accuracy > 0.95
+
+
+def test_a_net_finds_the_swing_of_a_pendulum_from_its_equation() -> None:
+    run = demo.train_pendulum(epochs=100)
+    assert abs(run.found - run.exact).max() < 0.1
 
 
 def test_progress_is_silent_away_from_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
