@@ -173,10 +173,10 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
     """`tensor[key]`: a view for ints, slices, None and Ellipsis; a gathered copy with integer or boolean arrays."""
     shape = tensor.shape
     if type(key) is int and shape:  # by far the most common key
-        triples = [*_slice_triple(key, shape[0], 0, shape)]
+        triples = [SLICE, key if 0 <= key < shape[0] else _slice_triple(key, shape[0], 0, shape)[0], 1, -1]
         for size in shape[1:]:
             triples += (0, 1, size)
-        return apply(_ops.view, tensor, (SLICE, *triples))
+        return apply(_ops.view, tensor, tuple(triples))
 
     is_positions = isinstance(key, Node) and shape and key.ndim and key.dtype.name == "int64"
     if is_positions and not is_recording():

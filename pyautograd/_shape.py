@@ -30,7 +30,7 @@ def reshape(input: Tensor, shape: Any, *more: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return _core.reshape(input, _dims.sizes("reshape", (shape, *more), "shape"))
+    return _core.reshape(input, shape, *more)
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:
@@ -68,7 +68,7 @@ def permute(input: Tensor, dims: Any, *more: Any) -> Tensor:
     (4, 2, 3)
     """
     axes = _dims.ndim("permute", input)
-    order = (_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", (dims, *more), "dims"))
+    order = [_dims.one("permute", dim, axes) for dim in _dims.sizes("permute", (dims, *more), "dims")]
     return apply(_ops.view, input, (PERMUTE, *order))
 
 

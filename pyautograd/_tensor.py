@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _scatter
+from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _indexing as I
 from pyautograd import _joins as J
@@ -181,7 +181,7 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
     @property
     def T(self) -> Tensor:
         """The axes in reverse order."""
-        return S.permute(self, tuple(reversed(range(self.ndim))))
+        return _core.apply(_ops.view, self, (S.PERMUTE, *range(self.ndim - 1, -1, -1)))
 
     @property
     def mT(self) -> Tensor:

@@ -142,11 +142,11 @@ static PyObject *is_shared(PyObject *Py_UNUSED(module), PyObject *object) {
 
 /* A reshape that copies only where strides cannot say it. */
 static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
-    if (!pa_has_arguments(n, 2, 2, "reshape")) return NULL;
+    if (!pa_has_arguments(n, 2, MAX_ARGUMENTS, "reshape")) return NULL;
     pa_node *node = pa_read_handle(arguments[0], "reshape"), *source = NULL, *out = NULL;
     if (node == NULL) return NULL;
     int64_t ints[MAX_INTS] = {PA_VIEW_RESHAPE}, strides[PA_MAX_NDIM], shape[PA_MAX_NDIM], known = 1;
-    int ndim = pa_read_ints(arguments[1], ints + 1, PA_MAX_NDIM, "reshape");
+    int ndim = pa_read_sizes(arguments + 1, n - 1, ints + 1, "reshape", "shape");
     if (ndim < 0) return NULL;
     for (int i = 0; i < ndim; i++)
         if (ints[1 + i] > 0 && __builtin_mul_overflow(known, ints[1 + i], &known)) known = INT64_MAX;
@@ -175,7 +175,7 @@ static PyMethodDef functions[] = {
     PA_METHOD("assign", assign, METH_FASTCALL, "(target, source, what, fresh, /)",
               "target := source, with its history."),
     PA_METHOD("is_shared", is_shared, METH_O, "(tensor, /)", "Do others see its memory?"),
-    PA_METHOD("reshape", reshape, METH_FASTCALL, "(tensor, shape, /)", "A view where possible, else of a copy."),
+    PA_METHOD("reshape", reshape, METH_FASTCALL, "(tensor, shape, /, *more)", "A view where possible, else of a copy."),
     {NULL, NULL, 0, NULL},
 };
 

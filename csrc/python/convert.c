@@ -108,6 +108,40 @@ int pa_read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what) 
     return (int)n;
 }
 
+/* What stands for an int among sizes: NumPy's and a tensor's, and no bool. */
+static int read_size(PyObject *object, int64_t *out, const char *what, const char *argument) {
+    PyObject *index = PyBool_Check(object) ? NULL : PyNumber_Index(object);
+    if (index == NULL) {
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError)) return -1;
+        PyErr_Clear();
+        PyObject *name = PyType_GetName(Py_TYPE(object));
+        if (name != NULL) PyErr_Format(PyExc_TypeError, "%s: %s must be an int, not %U", what, argument, name);
+        Py_XDECREF(name);
+        return -1;
+    }
+    *out = PyLong_AsLongLong(index);
+    Py_DECREF(index);
+    return *out == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+int pa_read_sizes(PyObject *const *arguments, Py_ssize_t n, int64_t *out, const char *what, const char *argument) {
+    PyObject *tuple = NULL;
+    if (n == 1 && PyList_Check(arguments[0]))
+        tuple = PyList_AsTuple(arguments[0]);
+    else if (n == 1 && PyTuple_Check(arguments[0]))
+        tuple = Py_NewRef(arguments[0]);
+    if (n == 1 && tuple == NULL && PyErr_Occurred()) return -1;
+    Py_ssize_t count = tuple != NULL ? PyTuple_Size(tuple) : n;
+    if (count > PA_MAX_NDIM)
+        PyErr_Format(PyExc_ValueError, "%s: %zd ints are more than the %d axes that a tensor can have", what, count,
+                     PA_MAX_NDIM);
+    int status = count > PA_MAX_NDIM ? -1 : 0;
+    for (Py_ssize_t i = 0; i < count && status == 0; i++)
+        status = read_size(tuple != NULL ? PyTuple_GetItem(tuple, i) : arguments[i], &out[i], what, argument);
+    Py_XDECREF(tuple);
+    return status < 0 ? -1 : (int)count;
+}
+
 int pa_read_dtype(PyObject *object) {
     long dtype = PyLong_AsLong(object);
     if (dtype == -1 && PyErr_Occurred()) return -1;

@@ -32,6 +32,10 @@ pa_node *pa_read_handle(PyObject *object, const char *what);
 /* A tuple of ints; their number, or -1 with an exception set. */
 int pa_read_ints(PyObject *tuple, int64_t *out, int capacity, const char *what);
 
+/* A shape as one sequence or as several ints, by which the TypeError calls the argument; the number of axes, or -1 with
+   an exception set. */
+int pa_read_sizes(PyObject *const *arguments, Py_ssize_t n, int64_t *out, const char *what, const char *argument);
+
 /* A dtype by its number; -1 with an exception set. */
 int pa_read_dtype(PyObject *object);
 
