@@ -107,6 +107,7 @@ static pa_node *contribution(push *p, pa_node *node, int i, pa_node *t) {
 static pa_status push_node(push *p, pa_node *node) {
     pa_builder *b = &p->builder;
     pa_node *sum = NULL;
+    if (p->n % PA_POLL_NODES == PA_POLL_NODES - 1 && pa_hook.interrupted()) return PA_PYTHON;
     PA_FAIL_IF(node->flags & PA_IS_VALUE, PA_UNSUPPORTED, "jvp: through a Value, of op %s; compute with Tensors",
                pa_op_table[node->op].name);
     for (int i = 0; i < node->n_parents && b->status == PA_OK; i++) {

@@ -122,6 +122,7 @@ static pa_status walk_nodes(graph_walk *w) {
         size_t place = (leaves + i) % n;
         pa_node *node = pa_tape_node(&w->tape, place);
         if (w->gradients[place] == NULL || !w->wanted[place]) continue;
+        if (i % PA_POLL_NODES == PA_POLL_NODES - 1 && pa_hook.interrupted()) return PA_PYTHON;
         if (pa_node_is_hooked(node)) PA_TRY(pa_hook.hooked_gradient(node, false, &w->gradients[place]));
         if (place >= leaves) PA_TRY(walk_node(w, node, w->gradients[place]));
     }
@@ -210,7 +211,7 @@ pa_status pa_gradient_graph(pa_node *root, const pa_backward_options *options) {
     pa_status status = run_walk(&w, root);
     pa_grad_enable(enabled);
     end_walk(&w);
-    if (status == PA_OK && !options->retain_graph && !(root->flags & PA_IS_VALUE)) pa_tape_free_graph(&w.tape);
+    if (status == PA_OK && pa_lets_go(options, root)) pa_tape_free_graph(&w.tape);
     pa_hold_free(&w.hold);
     pa_tape_free(&w.tape);
     pa_node_release(root);

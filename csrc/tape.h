@@ -27,6 +27,8 @@ static inline pa_node *pa_tape_node(const pa_tape *tape, size_t i) {
     return i < tape->n_leaves ? tape->leaves[i] : tape->nodes[i - tape->n_leaves];
 }
 
+enum { PA_POLL_NODES = 4096 }; /* a walk that makes nodes asks after so many whether there was a signal */
+
 /* Fails where the graph was freed, is in use elsewhere, or what a backward reads was modified in place since. */
 pa_status pa_tape_check(const pa_tape *tape);
 pa_status pa_check_freed(const pa_node *node);
@@ -41,7 +43,15 @@ typedef struct pa_backward_options {
     int n_inputs;            /* > 0: autograd.grad. Gradients of these alone are made, into `results` (NULL where */
     pa_node *const *inputs;  /* the root does not depend on them), and no leaf changes */
     pa_node **results;
+    bool needs_all;      /* then the graph is kept where an input gets none */
     bool detect_anomaly; /* fail where a backward makes a NaN or an infinity */
 } pa_backward_options;
+
+/* Does a backward that has ended let go of the graph behind the root? */
+static inline bool pa_lets_go(const pa_backward_options *o, const pa_node *root) {
+    bool found = true;
+    for (int k = 0; o->needs_all && k < o->n_inputs; k++) found = found && o->results[k] != NULL;
+    return found && !o->retain_graph && !(root->flags & PA_IS_VALUE);
+}
 
 #endif

@@ -109,6 +109,10 @@ def evaluate(
     for i in chosen:
         if not -len(args) <= i < len(args):
             raise ValueError(f"{name}: argnums {i}, and {len(args)} positional arguments")
+    if not chosen and not isinstance(argnums, int):
+        raise ValueError(f"{name}: argnums is empty")
+    if len({i % len(args) for i in chosen}) < len(chosen):
+        raise ValueError(f"{name}: argnums {argnums} has an argument twice")
     leaves, structure = parts(tuple(args[i] for i in chosen))
     with enable_grad():
         inputs = [_stand_in(name, leaf, tracks) for leaf in leaves]

@@ -7,7 +7,7 @@ import copy
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,27 @@ def sized(name: str, args: tuple[Any, ...], dtype: Any, **keywords: Any) -> Tens
     if len(args) > 1:
         raise TypeError(f"{name}: takes sizes, or one sequence of numbers, not {len(args)} arguments")
     return tensor(*args or ((),), dtype=dtype, **keywords)
+
+
+def _add_gradients(
+    root: Tensor, gradient: Tensor | None, retain_graph: bool, create_graph: bool, inputs: Tensor | Sequence[Tensor]
+) -> None:
+    """A backward that ends in some tensors alone."""
+    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not wanted:
+        raise RuntimeError("backward: inputs is empty")
+    for i, each in enumerate(wanted):
+        if not _arguments.tensor("backward", f"inputs[{i}]", each).requires_grad:
+            raise RuntimeError(f"backward: inputs[{i}] of shape {each.shape} does not require grad")
+    for x, found in zip(wanted, _core.grad(root, wanted, gradient, retain_graph, create_graph, False)):
+        if found is None:
+            continue
+        if x.grad is None:
+            x.grad = found.clone() if create_graph else found
+        elif create_graph or x.grad.requires_grad:
+            x.grad = x.grad + found
+        else:
+            x.grad.add_(found)
 
 
 def state_of(node: Node, left_out: tuple[str, ...]) -> Any:
@@ -396,13 +417,15 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
         gradient: Tensor | None = None,
         retain_graph: builtins.bool | None = None,
         create_graph: builtins.bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Differentiate: every leaf that this tensor depends on gets (or adds to) its `.grad`.
 
         **Arguments:** `gradient`: the upstream gradient, of this tensor's shape; 1 for a tensor of one element.
         `retain_graph`: keep the graph, so that it can be differentiated again. `create_graph`: gradients get a history
         of their own, and so can be differentiated; the leaves then hold one another through their `.grad`, until that
-        is set to None. **Raises** RuntimeError for a tensor that is no scalar when no gradient is given, without
+        is set to None. `inputs`: the only tensors whose `.grad` gets anything, leaves or not. **Raises** RuntimeError
+        for no inputs, or one that does not require grad, a tensor that is no scalar when no gradient is given, without
         history, whose graph was freed, or where something saved was modified in place. When it raises, no `.grad` has
         changed.
 
@@ -414,7 +437,11 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
         """
         if gradient is not None and not isinstance(gradient, Tensor):
             gradient = tensor(gradient, dtype=self.dtype)
-        _core.backward(self, gradient, bool(create_graph if retain_graph is None else retain_graph), bool(create_graph))
+        retain_graph = bool(create_graph if retain_graph is None else retain_graph)
+        if inputs is None:
+            _core.backward(self, gradient, retain_graph, bool(create_graph))
+        else:
+            _add_gradients(self, gradient, retain_graph, bool(create_graph), inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Each backward calls `hook(gradient)` when this tensor's gradient is there, before it goes further.

@@ -46,7 +46,7 @@ def grad(
     for each in (output, *wanted):
         if not isinstance(each, Value):
             raise TypeError(f"grad: a {type(each).__name__} is no Value; tensors have autograd.grad")
-    found = _core.grad(output, wanted, None, True, True)
+    found = _core.grad(output, wanted, None, True, True, False)
     unused = [i for i, each in enumerate(found) if each is None]
     if unused and not allow_unused:
         raise RuntimeError(f"grad: the output does not depend on input {unused[0]}; pass allow_unused=True for None")

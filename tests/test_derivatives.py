@@ -1,5 +1,6 @@
 """Gradients with a history of their own are those of the sweep, and their gradients those of central differences."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -360,3 +361,95 @@ def test_a_function_may_ask_for_none_instead_of_zeros() -> None:
     Parts.apply(x)[1].sum().backward()
     assert given == [[True, False]]
     assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_a_backward_may_end_in_some_tensors_alone() -> None:
+    def step(x: pa.Tensor, y: pa.Tensor) -> tuple[pa.Tensor, ...]:
+        x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+        z = x * 2
+        loss = (z * y).sum()
+        loss.backward(retain_graph=True, inputs=[x])
+        loss.backward(retain_graph=True, inputs=x)
+        pa.autograd.backward([loss, z], [None, pa.ones(2)], inputs=[z], retain_graph=True)
+        assert y.grad is None
+        return x.grad, z.grad
+
+    for f in (step, pa.compile(step)):
+        for k in range(4):
+            by_x, by_z = f(pa.tensor([1.0, 2.0]), pa.tensor([3.0, 4.0 + k]))
+            assert by_x.tolist() == [12, 16 + 4 * k]
+            assert by_z.tolist() == [4, 5 + k]
+    x = pa.ones(2, requires_grad=True)
+    (x**3).sum().backward(create_graph=True, inputs=[x])
+    assert grad(x.grad.sum(), x)[0].tolist() == [6, 6]
+    with pytest.raises(RuntimeError, match="inputs is empty"):
+        x.sum().backward(inputs=[])
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        x.sum().backward(inputs=[pa.ones(2)])
+
+
+def test_a_graph_goes_once_its_gradients_are_there() -> None:
+    x, y = pa.ones(2, requires_grad=True), pa.ones(2, requires_grad=True)
+    for options in ({}, {"create_graph": True, "retain_graph": False}, {"materialize_grads": True}):
+        z = (x * x).sum()
+        grad(z, x, **options)
+        with pytest.raises(RuntimeError, match="freed"):
+            z.backward()
+    z = (x * x).sum()
+    with pytest.raises(RuntimeError, match="do not depend on input 1"):
+        grad(z, [x, y])
+    z.backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_what_has_no_gradient_to_give_is_refused() -> None:
+    x = pa.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="no inputs"):
+        grad(x.sum(), ())
+    with pytest.raises(RuntimeError, match=r"outputs\[1\] .* does not require grad"):
+        grad([x.sum(), pa.ones(())], x)
+    for argnums, message in (((), "empty"), ((0, -2), "twice")):
+        with pytest.raises(ValueError, match=message):
+            pa.func.grad(lambda x, y: (x * y).sum(), argnums=argnums)(x, x)
+
+
+def test_steps_that_make_graphs_of_gradients_leave_nothing_behind() -> None:
+    model = pa.nn.Sequential(pa.nn.Linear(3, 4), pa.nn.Tanh(), pa.nn.Linear(4, 1))
+    for critic in (model, pa.compile(model)):
+
+        def step(critic: Any = critic) -> None:
+            x = pa.randn(5, 3).requires_grad_()
+            (slope,) = grad(critic(x).sum(), x, create_graph=True)
+            model.zero_grad()
+            (slope**2).sum().backward()
+
+        for _ in range(4):
+            step()
+        gc.collect()
+        before = pa.memory_stats()
+        for _ in range(20):
+            step()
+        after = pa.memory_stats()
+        assert (after.nodes, after.storages, after.live_bytes) == (before.nodes, before.storages, before.live_bytes)
+
+
+def test_a_graph_of_gradients_may_be_as_deep_as_memory_allows() -> None:
+    x = pa.tensor([0.5], dtype=pa.float64, requires_grad=True)
+    y = x
+    for _ in range(30_000):
+        y = y.sin()
+    (first,) = grad(y.sum(), x, create_graph=True)
+    (second,) = grad(first.sum(), x)
+    assert second.item() < 0 < first.item()
+
+
+def test_a_gradient_that_is_set_keeps_its_history() -> None:
+    x = pa.tensor([1.0, 2.0], requires_grad=True)
+    (slope,) = grad((x**3).sum(), x, create_graph=True)
+    x.grad = slope
+    assert x.grad is slope
+    assert grad(x.grad.sum(), x)[0].tolist() == [6, 12]
+    x.grad = None
+    x.grad = (x * pa.ones(2, 2)).T[:, 0]
+    assert x.grad.requires_grad
+    x.grad = None

@@ -128,12 +128,10 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
                 pa_fail(PA_VALUE, "grad: a tensor of shape %s, %s for one of shape %s, %s", pa_node_shape_text(fresh),
                         pa_dtype_name(fresh->dtype), pa_node_shape_text(node), pa_dtype_name(node->dtype));
         if (status == PA_OK) status = pa_node_need_array(node);
-        if (status == PA_OK && (!pa_node_is_contiguous(fresh) || pa_node_requires_grad(fresh))) {
+        if (status == PA_OK && !pa_node_is_contiguous(fresh)) {
             int64_t dtype = node->dtype;
             pa_call call = {.op = PA_OP_cast, .n = 1, .in = &fresh, .n_ints = 1, .ints = &dtype};
-            bool enabled = pa_grad_enable(false);
             status = pa_apply(&call, &fresh);
-            pa_grad_enable(enabled);
         } else if (status == PA_OK) {
             pa_node_retain(fresh);
         }

@@ -77,9 +77,11 @@ static PyObject *wrap_found(pa_node **found, Py_ssize_t n) {
 }
 
 static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t n) {
-    if (!pa_has_arguments(n, 5, 5, "grad")) return NULL;
+    if (!pa_has_arguments(n, 6, 6, "grad")) return NULL;
     int retain = PyObject_IsTrue(arguments[3]), create = PyObject_IsTrue(arguments[4]);
-    pa_node *root = retain < 0 || create < 0 ? NULL : pa_read_handle(arguments[0], "grad"), *gradient = NULL;
+    int needs_all = PyObject_IsTrue(arguments[5]);
+    pa_node *root = retain < 0 || create < 0 || needs_all < 0 ? NULL : pa_read_handle(arguments[0], "grad"),
+            *gradient = NULL;
     if (root == NULL) return NULL;
     if (arguments[2] != Py_None && (gradient = pa_read_handle(arguments[2], "grad: grad_outputs")) == NULL) return NULL;
     pa_node **inputs = NULL, **results = NULL;
@@ -95,6 +97,7 @@ static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
                                        .n_inputs = (int)count,
                                        .inputs = inputs,
                                        .results = results,
+                                       .needs_all = needs_all,
                                        .detect_anomaly = pa_graph.detects_anomaly};
         pa_status status = pa_backward(root, &options);
         tuple = status == PA_OK ? wrap_found(results, count) : pa_raise(status);
@@ -178,7 +181,7 @@ static PyMethodDef functions[] = {
               "Add the gradients of the root to the leaves' .grad; gradient is the root's own, None for 1."),
     PA_METHOD("hook", hook, METH_FASTCALL, "(tensor, hooks, /)",
               "Have an object called with the gradient of a tensor, and with the tensor once its .grad has it."),
-    PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, create_graph, /)",
+    PA_METHOD("grad", grad, METH_FASTCALL, "(root, inputs, gradient, retain_graph, create_graph, needs_all, /)",
               "A tuple of the inputs' gradients, None where the root does not depend on one."),
     PA_METHOD("forward", forward, METH_FASTCALL, "(outputs, inputs, tangents, create_graph, /)",
               "A tuple of the outputs' tangents, None where none reaches one."),

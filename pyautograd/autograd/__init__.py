@@ -72,7 +72,9 @@ def _one_root(op: str, outputs: Any, upstream: Any) -> tuple[Tensor, Tensor | No
     if len(outputs) == 1:
         return outputs[0], given[0]
     terms = []
-    for output, gradient in zip(outputs, given, strict=True):
+    for i, (output, gradient) in enumerate(zip(outputs, given, strict=True)):
+        if not output.requires_grad:
+            raise RuntimeError(f"{op}: outputs[{i}] of shape {output.shape} does not require grad and has no history")
         if gradient is None and output.numel() != 1:
             raise RuntimeError(f"{op}: an output of shape {output.shape} is no scalar and has no upstream gradient")
         terms.append(output.sum() if gradient is None else (output * gradient).sum())
@@ -117,6 +119,8 @@ def grad(
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True gives zeros for unused inputs, which allow_unused=False refuses")
     wanted = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
+    if not wanted:
+        raise RuntimeError("grad: there are no inputs")
     for i, each in enumerate(wanted):
         if not isinstance(each, Tensor):
             raise TypeError(f"grad: input {i} is a {type(each).__name__}, not a Tensor")
@@ -129,7 +133,8 @@ def grad(
         gradient = as_tensor(gradient, dtype=root.dtype)
     retain_graph = create_graph if retain_graph is None else retain_graph
     # A call that raises for an unused input leaves the graph as it was.
-    found = _core.grad(root, wanted, gradient, bool(retain_graph) or not allow_unused, bool(create_graph))
+    needs_all = not allow_unused and not materialize_grads
+    found = _core.grad(root, wanted, gradient, bool(retain_graph), bool(create_graph), needs_all)
     unused = [i for i, each in enumerate(found) if each is None]
     if unused and materialize_grads:
         return tuple(zeros_like(x) if each is None else each for x, each in zip(wanted, found, strict=True))
@@ -146,11 +151,14 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Accumulate the gradients of the sum of several tensors on the leaves, as `Tensor.backward` does for one.
 
-    **Arguments:** `grad_tensors`: upstream gradients, of the tensors' shapes; 1 for tensors of one element. **Raises**
-    as `Tensor.backward`, and ValueError for more or fewer gradients than tensors.
+    **Arguments:** `grad_tensors`: upstream gradients, of the tensors' shapes; 1 for tensors of one element. `inputs`:
+    the only tensors that get a gradient. **Raises** as `Tensor.backward`, and ValueError for more or fewer gradients
+    than tensors.
 
     >>> import pyautograd
     >>> x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
@@ -158,8 +166,8 @@ def backward(
     >>> x.grad
     tensor([3., 5.])
     """
-    root, gradient = _one_root("backward", tensors, grad_tensors)
-    root.backward(gradient, retain_graph, create_graph)
+    root, gradient = _one_root("backward", tensors, grad_variables if grad_tensors is None else grad_tensors)
+    root.backward(gradient, retain_graph, create_graph, inputs)
 
 
 class _Context:

@@ -32,7 +32,7 @@ class Ran:
         if not self.outputs[which].requires_grad:
             return (None,) * len(self.leaves)
         with enable_grad():
-            return _core.grad(self.outputs[which], self.leaves, upstream, True, twice)
+            return _core.grad(self.outputs[which], self.leaves, upstream, True, twice, False)
 
 
 class Gradients:
