@@ -73,8 +73,15 @@ static pa_node *tensor_of(const pa_program *p, pa_node *const *in, int32_t buffe
     return NULL;
 }
 
+/* Has a write in place, with a history, given the object in a place another node? */
+static bool has_moved_on(const pa_captured *c) {
+    return c->is_placed && !(c->node->flags & PA_IS_VALUE) &&
+           (c->node->handle == NULL || c->node->flags & PA_DICT_ONLY);
+}
+
 static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *const *in) {
     const pa_node *node = pa_captured_node(c, in);
+    if (has_moved_on(c)) return false;
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
     /* Its dtype may have changed; its shape cannot. */
     if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;

@@ -101,6 +101,7 @@ pa_status pa_lower_captured(pa_lowering *l, int32_t variable, int32_t *out) {
                                       .handed = -1,
                                       .input = input_of(l->log, variable),
                                       .result = -1,
+                                      .is_placed = v->place >= 0 && v->kind == PA_VARIABLE_CAPTURED,
                                       .next = v->next};
     return PA_OK;
 }

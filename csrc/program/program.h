@@ -133,6 +133,7 @@ typedef struct pa_captured {
     int32_t input;        /* the argument that it is; -1: none */
     int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
     bool swept;           /* a backward() of the step ends at it */
+    bool is_placed;       /* the guards hold its Python object, in a place */
     int32_t result;       /* the result that it is itself; -1: none */
     int32_t next;         /* the result that stands in its place after a call: state; -1: it stays */
     pa_node *fresh;       /* of the call under way: what becomes its .grad */

@@ -219,12 +219,19 @@ static bool is_tensor(PyObject *object) {
     return pa_is_handle(object) && !pa_is_value(object) && !pa_is_traced_scalar(object);
 }
 
-/* Values have none of these; neither has a traced scalar alone, which says what to write instead. */
+static PyObject *plain_number(PyObject *object) {
+    return pa_is_traced_scalar(object) ? pa_only_element(object, "// or %") : Py_NewRef(object);
+}
+
+/* Values have none of these; neither has a traced scalar alone, whose number Python has to see. */
 static PyObject *tensor_binary(pa_op op, PyObject *left, PyObject *right) {
     if (is_tensor(left) || is_tensor(right)) return binary_general(op, left, right);
-    PyObject *number = pa_is_traced_scalar(left) ? left : right;
-    if (!pa_is_traced_scalar(number)) return Py_NewRef(Py_NotImplemented);
-    return pa_raise(pa_record_refuse_read(pa_handle_node(number), "// or %"));
+    if (!pa_is_traced_scalar(left) && !pa_is_traced_scalar(right)) return Py_NewRef(Py_NotImplemented);
+    PyObject *a = plain_number(left), *b = a == NULL ? NULL : plain_number(right), *out = NULL;
+    if (b != NULL) out = op == PA_OP_remainder ? PyNumber_Remainder(a, b) : PyNumber_FloorDivide(a, b);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+    return out;
 }
 
 static PyObject *slot_floor_divide(PyObject *l, PyObject *r) { return tensor_binary(PA_OP_floor_divide, l, r); }

@@ -59,6 +59,15 @@ def test_methods_of_floats_name_what_gives_python_the_number() -> None:
     assert [step(pyautograd.ones(1), lr).item() for lr in (0.5, 2.0, 3.0) * 3] == [1.0, 2.0, 3.0] * 3
 
 
+def test_the_rest_of_a_float_argument_is_of_its_number() -> None:
+    def split(x: Tensor, lr: float) -> Tensor:
+        return x * (lr % 0.75) + 5.0 // lr + sum(divmod(lr, 0.5))
+
+    step, x = pyautograd.compile(split), pyautograd.ones(1)
+    for lr in (0.5, 2.0, 3.25) * 3:
+        assert step(x, lr).item() == split(x, lr).item()
+
+
 @pytest.mark.parametrize(
     "function",
     [
