@@ -213,14 +213,17 @@ def _extremum(result: Tensor, input: Tensor, places: Tensor, values: Tensor) -> 
 
 def _product(result: Tensor, input: Tensor, places: Tensor, values: Tensor) -> Tensor:
     """Of the factors that are not 0 the product times exp(log - log), which is 1 and has its gradient to any order; a
-    single 0 is a factor beside it, two of them leave no gradient. Products that are not finite have none either."""
+    single 0 is a factor beside it, and two of them are, as (their sum squared less the sum of their squares) / 2, of
+    which second derivatives are left. Products that are not finite have none."""
     own, sent = masked_fill(input, input == 0, 1), masked_fill(values, values == 0, 1)
     logs = _combined(own.abs().log(), places, sent.abs().log())
     with no_grad():
         product = _combined(own, places, sent, _HOW["prod"])
         zeros_met = _combined((input == 0).to(input.dtype), places, (values == 0).to(input.dtype))
-    zero = _combined(where(input == 0, input, 0), places, where(values == 0, values, 0))
-    factor: Tensor = product * where(zeros_met == 0, 1, where(zeros_met == 1, zero, 0))
+    own_zero, sent_zero = where(input == 0, input, 0), where(values == 0, values, 0)
+    zero = _combined(own_zero, places, sent_zero)
+    two = (zero * zero - _combined(own_zero * own_zero, places, sent_zero * sent_zero)) / 2
+    factor: Tensor = product * where(zeros_met == 0, 1, where(zeros_met == 1, zero, where(zeros_met == 2, two, 0)))
     return where(result.isfinite(), factor * (logs - logs.detach()).exp(), result)
 
 

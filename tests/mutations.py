@@ -29,9 +29,9 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OF_ROWS = ("tests/ops/test_elementwise.py",)
+OF_ROWS = ("tests/ops/test_elementwise.py", "tests/test_derivatives.py")
 OF_FUNCTIONS = (
-    "tests/test_derivatives.py", "tests/test_gradients.py", "tests/ops/test_reduce.py", "tests/ops/test_softmax.py",
+    "tests/test_gradients.py", "tests/ops/test_reduce.py", "tests/ops/test_softmax.py",
     "tests/ops/test_matmul.py", "tests/ops/test_index.py", "tests/ops/test_scatter.py", "tests/test_in_place.py",
     "tests/nn/test_losses.py", "tests/test_func.py",
 )  # fmt: skip
@@ -41,7 +41,7 @@ ROW = re.compile(r"^(UNARY|BINARY|TERNARY)\w*\((\w+),.*?\)$\n(?=^\S|^$)", re.DOT
 # Files with the functions that are changed, by what their names contain
 FILES = {
     "derivatives.c": r".", "forward.c": r"through|push_node|contribution", "kernels/reduce_backward.c": r".",
-    "kernels/product.c": r"backward", "kernels/softmax.c": r"backward|gradient|shift_rows",
+    "kernels/product.c": r"backward|gradient|sum_rows", "kernels/softmax.c": r"backward|gradient|shift_rows",
     "kernels/softmax.inc": r"gradient", "kernels/index.c": r"backward", "kernels/view.c": r"backward",
     "kernels/order.c": r"backward",
 }  # fmt: skip
@@ -55,7 +55,8 @@ class Mutant(NamedTuple):
     """One thing in one formula or function changed."""
 
     number: int
-    place: str
+    place: str  # a row, or a file
+    function: str
     before: str
     after: str
 
@@ -113,7 +114,7 @@ def mutated(table: str, rows: list[str]) -> tuple[str, list[Mutant]]:
         for i in range(7, len(args)):
             for part, text in list(changes(call.args[i], readable)):
                 after = replaced(call.args[i], part, text)
-                mutants.append(Mutant(len(mutants) + 1, found[2], ast.unparse(call.args[i]), after))
+                mutants.append(Mutant(len(mutants) + 1, found[2], found[2], ast.unparse(call.args[i]), after))
                 args[i] = f"MUTANT({len(mutants)}, {args[i]}, {after})".replace("'", '"')
         return f"{found[0].partition('(')[0]}({', '.join(args)})\n"
 
@@ -163,14 +164,14 @@ def changed_call(name: str, args: list[str]) -> str:
     return f"{ {'DIV': 'MUL', 'EXP': 'NEG'}.get(name, OPPOSITE.get(name, name)) }({','.join(args)})".replace(" ", "", 1)
 
 
-def mutated_function(text: str, place: str, mutants: list[Mutant]) -> str:
+def mutated_function(text: str, place: str, function: str, mutants: list[Mutant]) -> str:
     """C code with a choice at each of its numbers, operators and calls of the prefix macros."""
     parts, at = [], 0
 
     def note(after: str) -> int:
         line = text.rfind("\n", 0, at) + 1
         before = text[line : text.find("\n", at)].strip(" \\")
-        mutants.append(Mutant(len(mutants) + 1, place, before, after))
+        mutants.append(Mutant(len(mutants) + 1, place, function, before, after))
         return len(mutants)
 
     while at < len(text):
@@ -180,7 +181,7 @@ def mutated_function(text: str, place: str, mutants: list[Mutant]) -> str:
             args = arguments_of(text, call.end())
             after = changed_call(call[1], args)
             n = note(after)
-            inner = [mutated_function(arg, place, mutants) for arg in args]
+            inner = [mutated_function(arg, place, function, mutants) for arg in args]
             parts.append(f"PA_M({n}, {after}, {call[1]}({','.join(inner)}))")
             at = call.end() + sum(map(len, args)) + len(args)
             continue
@@ -198,17 +199,15 @@ def mutated_function(text: str, place: str, mutants: list[Mutant]) -> str:
 def mutated_file(text: str, path: str, mutants: list[Mutant]) -> str:
     """A C file with a choice in the functions that FILES names."""
     start = text.find("/* ---- products ---- */") if path == "derivatives.c" else 0
-    head, text = text[:start], text[start:]
-    if FILES[path] == ".":
-        return head + mutated_function(text, path, mutants)
-    of_function = re.compile(r"^(?:static |pa_)[^;{}]*?\) \{(?: [^\n]*\}$|\n.*?^\})", re.DOTALL | re.MULTILINE)
+    of_function = re.compile(
+        r"^(?:    )?(?:static |pa_)[^;{}]*?\) \{(?: [^\n]*\}$|.*?^(?:    )?\})", re.DOTALL | re.MULTILINE
+    )
 
     def change(found: re.Match[str]) -> str:
-        header = found[0].partition("{")[0]
-        wanted = re.search(FILES[path], header)
-        return mutated_function(found[0], path, mutants) if wanted else found[0]
+        name = re.sub(r"TFN\((\w+)\)|(\w+)##dtype", r"\1\2", found[0]).partition("(")[0].split()[-1]
+        return mutated_function(found[0], path, name, mutants) if re.search(FILES[path], name) else found[0]
 
-    return head + of_function.sub(change, text)
+    return text[:start] + of_function.sub(change, text[start:])
 
 
 def build(folder: Path, rows: list[str], files: list[str]) -> list[Mutant]:
@@ -273,7 +272,7 @@ class Trials:
         gc.freeze()
         places = {mutant.place for mutant in self.mutants}
         for place in places:  # without a mutant
-            start(Mutant(0, place, "", ""))
+            start(Mutant(0, place, place, "", ""))
             child, status = os.wait()
             del running[child]
             if status != 0:
@@ -294,12 +293,16 @@ class Trials:
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
-        of_function = mutant.place in FILES
-        chosen = [
-            item
-            for item in items
-            if (item.path.name == "test_elementwise.py") != of_function and (of_function or mutant.place in item.nodeid)
-        ]
+        of_rows = {Path(path).name for path in OF_ROWS}
+        chosen = [item for item in items if item.path.name in of_rows and mutant.place in item.nodeid]
+        if mutant.place in FILES:
+            words = set(re.findall(r"[a-z]{3,}", f"{mutant.place} {mutant.function}")) - {
+                "graph",
+                "backward",
+                "kernels",
+            }
+            chosen = [item for item in items if item.path.name != "test_elementwise.py"]
+            chosen.sort(key=lambda item: -sum(word in item.nodeid for word in words))
         for item, following in zip(chosen, [*chosen[1:], None]):
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if item.session.testsfailed > 0:

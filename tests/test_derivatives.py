@@ -272,6 +272,13 @@ def test_roots_at_0_have_derivatives_0(call: Call) -> None:
     assert not grad(first.sum(), x)[0].isnan().any().item()
 
 
+def test_the_gradient_of_an_extremum_that_is_nan_is_nan() -> None:
+    x = pa.tensor([[1.0, float("nan")], [2.0, 3.0]], requires_grad=True)
+    for create_graph in (False, True):
+        (first,) = grad(x.amax(1).sum(), x, create_graph=create_graph)
+        assert first.isnan().tolist() == [[True, True], [False, False]] and first[1].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("call", [pa.elu, pa.selu, pa.celu])
 def test_second_derivatives_are_0_where_the_branch_not_taken_overflows(call: Call) -> None:
     x = pa.tensor([0.0, 1.0, 800.0], dtype=pa.float64, requires_grad=True)

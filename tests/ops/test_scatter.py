@@ -63,6 +63,14 @@ def test_ties_share_a_gradient() -> None:
     assert x.grad is not None and x.grad.tolist() == [0.5, 0.5, 0]
 
 
+def test_a_product_of_two_zeros_has_second_derivatives() -> None:
+    zeros = pa.tensor([0.0, 0.0, 5.0], requires_grad=True)
+    product = pa.tensor([2.0, 3.0]).scatter_reduce(0, pa.tensor([0, 0, 1]), zeros, "prod")
+    (first,) = pa.autograd.grad(product.sum(), zeros, create_graph=True)
+    assert first.tolist() == [0.0, 0.0, 3.0]
+    assert pa.autograd.grad(first[0], zeros)[0].tolist() == [0.0, 2.0, 0.0]
+
+
 def test_a_product_has_the_same_numbers_where_it_has_a_gradient() -> None:
     x, at, y = pa.tensor([2.0, 3.0]), pa.tensor([0, 1, 1]), pa.tensor([-float("inf"), 4.0, 5.0])
     assert x.scatter_reduce(0, at, y, "prod").tolist() == [-float("inf"), 60.0]
