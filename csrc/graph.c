@@ -237,6 +237,26 @@ static void leave_family(pa_array *array) {
     if (array->next == NULL) return;
     array->next->array->previous = array->previous;
     array->previous->array->next = array->next;
+    array->next = array->previous = NULL;
+}
+
+pa_status pa_node_share(pa_node *node, pa_node *source) {
+    PA_TRY(pa_node_need_storage(node));
+    PA_TRY(pa_node_need_storage(source));
+    pa_array *array = node->array;
+    const pa_array *other = source->array;
+    /* A graph that holds the node must see that its numbers changed. */
+    uint32_t version = array->storage->version;
+    if (node->refs - node->programs > 1 && other->storage->version <= version) other->storage->version = version + 1;
+    leave_family(array);
+    pa_storage_release(array->storage);
+    array->storage = pa_storage_retain(other->storage);
+    array->data = other->data;
+    memcpy(array->strides, other->strides, sizeof array->strides);
+    node->flags |= PA_IS_VIEW;
+    source->flags |= PA_IS_VIEW;
+    pa_node_join(node, source, false);
+    return PA_OK;
 }
 
 /* What only some nodes have: an array, the attributes of an object that is no more. */

@@ -275,6 +275,9 @@ pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *s
    history through one of them is part of the history of all. */
 void pa_node_join(pa_node *view, pa_node *base, bool is_family);
 
+/* Lets a leaf look at the memory of another, of its shape and dtype; what looked at its own keeps that. */
+pa_status pa_node_share(pa_node *node, pa_node *source);
+
 /* ---- reading a node ---- */
 static inline char *pa_node_data(const pa_node *node) {
     return node->array != NULL && node->array->storage != NULL ? node->array->data : (char *)(uintptr_t)&node->value;

@@ -342,3 +342,52 @@ def test_a_view_whose_graph_was_freed_is_written_to_and_the_graph_stays_freed() 
     with pytest.raises(RuntimeError, match="was freed by an earlier backward"):
         y.sum().backward()
     assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_assigned_data_is_shared_and_what_saw_the_old_memory_keeps_it() -> None:
+    p = pa.nn.Parameter(pa.ones(3))
+    kept, average = p.data, pa.zeros(3)
+    p.data = average
+    average += 5
+    assert (kept.tolist(), p.tolist()) == ([1, 1, 1], [5, 5, 5])
+    p.data = kept  # as an average of weights is put in for a test and taken out again
+    assert (p.tolist(), average.tolist()) == ([1, 1, 1], [5, 5, 5])
+    pa.optim.SGD([p], lr=1.0).zero_grad()
+    loss = (p * p).sum()
+    p.data = pa.full((3,), 2.0)
+    with pytest.raises(RuntimeError, match="modified in place"):
+        loss.backward()
+    q = pa.nn.Parameter(pa.zeros(3, 2))
+    q.data = (source := pa.ones(2, 3)).T  # an update wants it in one piece
+    source += 1
+    assert q.is_contiguous() and q.sum() == 6
+    square = pa.nn.Parameter(pa.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    square.data = square.data.T
+    assert square.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+
+
+def test_a_step_uses_assigned_data_and_refuses_to_assign_what_others_would_see() -> None:
+    p = pa.nn.Parameter(pa.ones(2))
+    opt = pa.optim.SGD([p], lr=0.5)
+
+    @pa.compile
+    def step() -> pa.Tensor:
+        opt.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        opt.step()
+        return loss
+
+    assert [step().item(), step().item()] == [2.0, 0.0]
+    weights = pa.full((2,), 3.0)
+    p.data = weights
+    assert [step().item(), step().item(), weights.sum().item()] == [18.0, 0.0, 0.0]
+
+    @pa.compile
+    def swap() -> None:
+        kept.append(p.data)
+        p.data = p.data * 2
+
+    kept: list[pa.Tensor] = []
+    with pytest.raises(pa.TraceError, match="copy_"):
+        swap()

@@ -86,8 +86,9 @@ static pa_status before(pa_program *p, const pa_instruction *i) {
 static pa_status take(pa_program *p, const pa_captured *c, bool requires_grad, int32_t state) {
     pa_node *node = pa_captured_node(c, p->in);
     const pa_buffer *data = c->buffer >= 0 ? &p->buffers[c->buffer] : NULL;
-    if (data != NULL && (data->at != pa_node_data(node) || data->bytes != pa_node_bytes(node)))
-        return refuse_change(node, "the dtype or the memory");
+    if (data != NULL && (data->bytes != pa_node_bytes(node) || !pa_node_is_contiguous(node)))
+        return refuse_change(node, "the dtype or the layout");
+    if (data != NULL && data->at != pa_node_data(node)) pa_program_rebind(p, c->buffer, pa_node_data(node));
     if (pa_node_requires_grad(node) != requires_grad) return refuse_change(node, "requires_grad");
     return take_gradient(p, c, node, state);
 }

@@ -3,8 +3,10 @@
 #include "types.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "convert.h"
+#include "in_place.h"
 
 #include "../apply.h"
 #include "../record.h"
@@ -69,6 +71,29 @@ static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure)) {
     return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
+/* A leaf looks at the source's memory, and what looked at its own keeps the numbers of before. A program has its tensors
+   where they are: it copies, where nobody else can see that. */
+static pa_status take_data(pa_node *node, pa_node *source) {
+    bool is_own = node->dtype == source->dtype && pa_node_storage(node) != NULL &&
+                  pa_node_data(node) == pa_node_data(source) &&
+                  memcmp(pa_node_strides(node), pa_node_strides(source), (size_t)node->ndim * sizeof(int64_t)) == 0;
+    if (is_own) return PA_OK; /* x.data += y */
+    if (pa_recording() != NULL && pa_is_shared(node))
+        return pa_record_refuse("data", "others look at the memory that it had; write x.data.copy_(…)");
+    if (source->flags & PA_WEAK_SCALAR) return pa_copy_into(node, source, "data");
+    if (node->dtype != source->dtype) return pa_change_dtype(node, source, "data");
+    bool shares = pa_recording() == NULL && pa_node_is_leaf(node) && !(source->flags & PA_IS_VALUE);
+    if (!shares) return pa_copy_into(node, source, "data");
+    PA_TRY(pa_node_begin_write(node, "data"));
+    if (pa_node_is_contiguous(source)) return pa_node_share(node, source);
+    pa_node *whole = NULL; /* updates want parameters in one piece */
+    PA_TRY(pa_node_new(node->dtype, node->ndim, pa_node_shape(node), &whole));
+    pa_status status = pa_copy_into(whole, source, "data");
+    if (status == PA_OK) status = pa_node_share(node, whole);
+    pa_node_release(whole);
+    return status;
+}
+
 static int set_data(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self), *source = NULL;
     if (value == NULL) {
@@ -80,10 +105,9 @@ static int set_data(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     if (found == 0) pa_refuse_type(value, "data", "a tensor");
     if (found <= 0) return -1;
     node = pa_handle_node(self); /* reading the value may have run Python, and given the handle another node */
-    bool keeps_dtype = node->dtype == source->dtype || source->flags & PA_WEAK_SCALAR;
     bool enabled = pa_grad_enable(false);
     pa_status status = pa_same_shape(node, source)
-                           ? (keeps_dtype ? pa_copy_into : pa_change_dtype)(node, source, "data")
+                           ? take_data(node, source)
                            : pa_fail(PA_VALUE, "data: a tensor of shape %s cannot take the place of one of shape %s",
                                      pa_node_shape_text(source), pa_node_shape_text(node));
     pa_grad_enable(enabled);

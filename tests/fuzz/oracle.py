@@ -60,7 +60,7 @@ class Node:
         self.is_view = memory is not None
         self.parents, self.vjp, self.op, self.reads, self.versions = (), None, "", "", ()
         self.grad = 0.0 if is_value else None  # a number, or a Node
-        self.freed = self.retains_grad = False
+        self.freed = self.retains_grad = self.was_used = False
         self.note = None
         self.handle = lambda: None
         self.born = next(_births)
@@ -117,6 +117,8 @@ def apply(op, operands, forward, vjp=None, reads="", view_of=None):
     is_value = op in VALUE_OPS and all(o.is_value for o in parents)
     memory = view_of.node.memory if view_of is not None and not view_of.node.is_value else None
     node = Node(np.array(array, order="C") if memory is None else array, memory, is_value)
+    for parent in parents:
+        parent.was_used = True
     flows = vjp is not None and array.dtype.kind == "f" and any(parent.requires_grad for parent in parents)
     if grad_enabled() and flows:
         node.requires_grad = True
@@ -503,9 +505,23 @@ class Tensor(Handle):
     def data(self, source):
         if source.shape != self.shape:
             raise ValueError("another shape")
+        node, other = self.node, source.node
+        moves = node.is_leaf and isinstance(source, Tensor) and node.array.dtype == other.array.dtype
+        if moves and node.array.__array_interface__ == other.array.__array_interface__:
+            return
         with no_grad():
-            self.node.begin_write()
-        self.node.write(np.array(source.node.array))
+            node.begin_write()
+        if not moves:
+            node.write(np.array(other.array))
+            return
+        if not other.array.flags.c_contiguous:
+            other = Node(np.array(other.array, order="C"))
+        if node.was_used and other.memory.version <= node.memory.version:
+            raise NotModelledError  # is it still? Then the other's version grows
+        node.memory.nodes.discard(node)
+        node.array, node.memory, node.is_view = other.array[...], other.memory, True
+        node.memory.nodes.add(node)
+        other.is_view = True
 
     def numpy(self):
         if self.requires_grad and grad_enabled():
