@@ -109,11 +109,8 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.nn": {
         "": """
-            AdaptiveLogSoftmaxWithLoss Buffer CosineEmbeddingLoss FeatureAlphaDropout GaussianNLLLoss
-            GroupNorm HingeEmbeddingLoss LinearCrossEntropyLoss LinearCrossEntropyOptions MarginRankingLoss
-            MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss ParameterDict ParameterList
-            PoissonNLLLoss RMSNorm SoftMarginLoss SyncBatchNorm TripletMarginLoss
-            TripletMarginWithDistanceLoss factory_kwargs
+            AdaptiveLogSoftmaxWithLoss Buffer FeatureAlphaDropout GroupNorm LinearCrossEntropyLoss
+            LinearCrossEntropyOptions ParameterDict ParameterList RMSNorm SyncBatchNorm factory_kwargs
         """,
         "convolutions, pooling and images": """
             AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d
@@ -142,12 +139,10 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.nn.functional": {
         "": """
-            ScalingType SwizzleType celu_ cosine_embedding_loss elu_ feature_alpha_dropout gaussian_nll_loss
-            group_norm grouped_mm handle_torch_function hardtanh_ has_torch_function
-            has_torch_function_unary has_torch_function_variadic hinge_embedding_loss leaky_relu_
-            linear_cross_entropy margin_ranking_loss multi_margin_loss multilabel_margin_loss
-            multilabel_soft_margin_loss poisson_nll_loss relu_ rms_norm rrelu_ scaled_grouped_mm scaled_mm
-            selu_ soft_margin_loss threshold_ triplet_margin_loss triplet_margin_with_distance_loss
+            ScalingType SwizzleType celu_ elu_ feature_alpha_dropout group_norm grouped_mm
+            handle_torch_function hardtanh_ has_torch_function has_torch_function_unary
+            has_torch_function_variadic leaky_relu_ linear_cross_entropy relu_ rms_norm rrelu_
+            scaled_grouped_mm scaled_mm selu_ threshold_
         """,
         "convolutions, pooling and images": """
             adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d

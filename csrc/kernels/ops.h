@@ -180,6 +180,7 @@ typedef enum pa_check {
     PA_CHECK_QUANTILE,
     PA_CHECK_BERNOULLI,
     PA_CHECK_MULTINOMIAL,
+    PA_CHECK_GAUSSIAN_NLL,
     PA_CHECKS
 } pa_check;
 pa_shape_fn pa_check_shape;

@@ -30,7 +30,7 @@ def check_int64(name: str, argument: str, given: Tensor) -> None:
         raise TypeError(f"{name}: {argument} must be int64, not {given.dtype.name}")
 
 
-def _reduce(loss: Tensor, reduction: str) -> Tensor:
+def reduced(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return apply(_ops.mean, loss)
     if reduction == "sum":
@@ -40,7 +40,7 @@ def _reduce(loss: Tensor, reduction: str) -> Tensor:
     raise ValueError(f'{reduction!r} is not a valid value for reduction: "mean", "sum" or "none"')
 
 
-def _check_shapes(name: str, input: Tensor, target: Tensor) -> None:
+def check_shapes(name: str, input: Tensor, target: Tensor) -> None:
     try:
         if input.shape == target.shape:
             return
@@ -72,10 +72,10 @@ def mse_loss(
     >>> pa.nn.functional.mse_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0])).item()
     2.5
     """
-    _check_shapes("mse_loss", input, target)
+    check_shapes("mse_loss", input, target)
     if size_average is not None or reduce is not None:
         reduction = _arguments.reduction_of(size_average, reduce, reduction)
-    return _reduce(apply(_ops.squared_error, input, target), reduction)
+    return reduced(apply(_ops.squared_error, input, target), reduction)
 
 
 @named
@@ -86,8 +86,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> pa.nn.functional.l1_loss(pa.tensor([1.0, 2.0]), pa.tensor([0.0, 4.0]), reduction="none").tolist()
     [1.0, 2.0]
     """
-    _check_shapes("l1_loss", input, target)
-    return _reduce((input - target).abs(), reduction)
+    check_shapes("l1_loss", input, target)
+    return reduced((input - target).abs(), reduction)
 
 
 @named
@@ -100,10 +100,10 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     >>> pa.nn.functional.huber_loss(pa.tensor([0.5, 3.0]), pa.zeros(2), reduction="none").tolist()
     [0.125, 2.5]
     """
-    _check_shapes("huber_loss", input, target)
+    check_shapes("huber_loss", input, target)
     if not delta > 0:
         raise ValueError(f"huber_loss: delta must be positive, not {delta}")
-    return _reduce(apply(_ops.huber, input, target, float(delta)), reduction)
+    return reduced(apply(_ops.huber, input, target, float(delta)), reduction)
 
 
 @named
@@ -116,12 +116,12 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     >>> pa.nn.functional.smooth_l1_loss(pa.tensor([1.0, 3.0]), pa.zeros(2), reduction="none", beta=2.0).tolist()
     [0.25, 2.0]
     """
-    _check_shapes("smooth_l1_loss", input, target)
+    check_shapes("smooth_l1_loss", input, target)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
-        return _reduce((input - target).abs(), reduction)
-    loss = _reduce(apply(_ops.huber, input, target, float(beta)), reduction)
+        return reduced((input - target).abs(), reduction)
+    loss = reduced(apply(_ops.huber, input, target, float(beta)), reduction)
     return loss if beta == 1 else loss / beta
 
 
@@ -135,8 +135,8 @@ def hinge_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: st
     >>> pa.nn.functional.hinge_loss(pa.tensor([2.0, 0.5]), pa.tensor([1.0, -1.0])).item()
     0.75
     """
-    _check_shapes("hinge_loss", input, target)
-    return _reduce(apply(_ops.hinge, input, target, float(margin)), reduction)
+    check_shapes("hinge_loss", input, target)
+    return reduced(apply(_ops.hinge, input, target, float(margin)), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -160,7 +160,7 @@ def binary_cross_entropy_with_logits(
     >>> round(loss.item(), 4)
     0.3466
     """
-    _check_shapes("binary_cross_entropy_with_logits", input, target)
+    check_shapes("binary_cross_entropy_with_logits", input, target)
     if pos_weight is None:
         loss = apply(_ops.bce_with_logits, input, target)
     else:
@@ -170,7 +170,7 @@ def binary_cross_entropy_with_logits(
         loss = loss * weight
     if size_average is not None or reduce is not None:
         reduction = _arguments.reduction_of(size_average, reduce, reduction)
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 @named
@@ -188,13 +188,13 @@ def binary_cross_entropy(
     >>> pa.nn.functional.binary_cross_entropy(pa.tensor([1.0, 0.0]), pa.tensor([1.0, 1.0])).item()
     50.0
     """
-    _check_shapes("binary_cross_entropy", input, target)
+    check_shapes("binary_cross_entropy", input, target)
     _arguments.within("binary_cross_entropy: input", input, 1)
     _arguments.within("binary_cross_entropy: target", target, 1)
     loss = apply(_ops.bce, input, target)
     if weight is not None:
         loss = loss * weight
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 @named
@@ -210,7 +210,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     >>> round(loss.item(), 4)
     0.6931
     """
-    _check_shapes("kl_div", input, target)
+    check_shapes("kl_div", input, target)
     if log_target:
         loss = apply(_ops.exp, target) * (target - input)
     else:
@@ -218,7 +218,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
         loss = target * apply(_ops.log, safe) - target * input
     if reduction == "batchmean":
         return apply(_ops.div, loss.sum(), input.shape[0]) if input.ndim else loss
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 def cross_entropy(
@@ -270,7 +270,7 @@ def _soft_cross_entropy(
 ) -> Tensor:
     if not target.is_floating_point():
         raise TypeError(f"cross_entropy: target must be int64 classes or floating probabilities, not {target.dtype}")
-    _check_shapes("cross_entropy", input, target)
+    check_shapes("cross_entropy", input, target)
     axis = 0 if input.ndim == 1 else 1
     n_classes = input.shape[axis]
     if label_smoothing:
@@ -282,7 +282,7 @@ def _soft_cross_entropy(
     loss = -(logs * target).sum(axis)
     if reduction == "mean":
         return apply(_ops.div, loss.sum(), input.numel() // n_classes) if n_classes else loss.mean()
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 @named
@@ -361,4 +361,4 @@ def _class_norm(logs: Tensor, classes: Tensor, weight: Tensor | None, ignore_ind
 def _reduce_classes(loss: Tensor, norm: Tensor, reduction: str, shape: tuple[int, ...]) -> Tensor:
     if reduction == "mean":
         return apply(_ops.div, loss.sum(), norm)
-    return _reduce(loss.reshape(shape) if reduction == "none" else loss, reduction)
+    return reduced(loss.reshape(shape) if reduction == "none" else loss, reduction)

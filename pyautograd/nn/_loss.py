@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyautograd._arguments import named
 from pyautograd._tensor import Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss",
-    "NLLLoss", "SmoothL1Loss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
+    "HingeLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
+    "TripletMarginLoss", "TripletMarginWithDistanceLoss",
 ]  # fmt: skip
 
 
@@ -206,3 +210,219 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+
+
+class SoftMarginLoss(_Loss):
+    """`functional.soft_margin_loss`: scores against targets -1 or 1, of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.SoftMarginLoss()(pa.tensor([0.0]), pa.tensor([1.0]))
+    tensor(0.6931)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(_Loss):
+    """`functional.hinge_embedding_loss`: distances against targets -1 or 1, of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.HingeEmbeddingLoss()(pa.tensor([2.0, 0.5]), pa.tensor([1.0, -1.0]))
+    tensor(1.2500)
+    """
+
+    @named
+    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+
+
+class MarginRankingLoss(_Loss):
+    """`functional.margin_ranking_loss`: two scores, and 1 or -1 for the larger, of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.MarginRankingLoss()(pa.tensor([2.0]), pa.tensor([0.5]), pa.tensor([-1.0]))
+    tensor(1.5000)
+    """
+
+    @named
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """`functional.cosine_embedding_loss`: two (N, D) and targets -1 or 1, (N,); **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.CosineEmbeddingLoss()(pa.tensor([[1.0, 0.0]]), pa.tensor([[0.0, 1.0]]), pa.tensor([1.0]))
+    tensor(1.)
+    """
+
+    @named
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class PoissonNLLLoss(_Loss):
+    """`functional.poisson_nll_loss`: logarithms of means against counts, of one shape; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.PoissonNLLLoss()(pa.tensor([0.0]), pa.tensor([1.0]))
+    tensor(1.)
+    """
+
+    @named
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.poisson_nll_loss(
+            input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(_Loss):
+    """`functional.gaussian_nll_loss`: means, targets and variances; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.GaussianNLLLoss()(pa.tensor([1.0]), pa.tensor([2.0]), pa.tensor([1.0]))
+    tensor(0.5000)
+    """
+
+    @named
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class TripletMarginLoss(_Loss):
+    """`functional.triplet_margin_loss`: an anchor, one like it and one unlike it, (N, D); **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.TripletMarginLoss(margin=5.0)(pa.zeros(1, 2), pa.tensor([[0.0, 1.0]]), pa.tensor([[3.0, 4.0]]))
+    tensor(1.0000)
+    """
+
+    @named
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction)
+        self.margin = margin
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        return F.triplet_margin_loss(
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """`functional.triplet_margin_with_distance_loss`: as TripletMarginLoss, by any distance; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> loss = pa.nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: (x - y).abs().sum(-1))
+    >>> loss(pa.zeros(1, 2), pa.tensor([[0.0, 1.0]]), pa.tensor([[0.5, 0.0]]))
+    tensor(1.5000)
+    """
+
+    @named
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction)
+        self.distance_function = distance_function
+        self.margin = margin
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        return F.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class MultiLabelMarginLoss(_Loss):
+    """`functional.multilabel_margin_loss`: scores (N, C) against classes, padded with -1; **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.MultiLabelMarginLoss()(pa.tensor([[0.1, 0.2, 0.4, 0.8]]), pa.tensor([[3, 0, -1, 1]]))
+    tensor(0.8500)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiMarginLoss(_WeightedLoss):
+    """`functional.multi_margin_loss`: scores (N, C) against int64 classes (N,); **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.MultiMarginLoss()(pa.tensor([[0.5, 1.0]]), pa.tensor([0]))
+    tensor(0.7500)
+    """
+
+    @named
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+        self.p = p
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.multi_margin_loss(
+            input, target, p=self.p, margin=self.margin, weight=self.weight, reduction=self.reduction
+        )
+
+
+class MultiLabelSoftMarginLoss(_WeightedLoss):
+    """`functional.multilabel_soft_margin_loss`: logits against targets in [0, 1], both (N, C); **raises** as MSELoss.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.MultiLabelSoftMarginLoss()(pa.tensor([[0.0, 2.0]]), pa.tensor([[1.0, 1.0]]))
+    tensor(0.4100)
+    """
+
+    @named
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)

@@ -9,6 +9,7 @@ from typing import Any
 import pyautograd.nn._functional_activations as _functional_activations  # so that pyright knows their names for ours
 import pyautograd.nn._functional_losses as _functional_losses
 import pyautograd.nn._generated_functional as _generated_functional
+import pyautograd.nn._margin_losses as _margin_losses
 from pyautograd import _arguments, _dims, _ops
 from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
@@ -30,6 +31,7 @@ from pyautograd.nn._functional_activations import implicit_dim
 from pyautograd.nn._functional_losses import *
 from pyautograd.nn._functional_losses import check_int64
 from pyautograd.nn._generated_functional import *
+from pyautograd.nn._margin_losses import *
 
 __all__ = [
     "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "fold", "gelu", "layer_norm", "linear",
@@ -39,6 +41,7 @@ __all__ = [
 __all__ += _functional_activations.__all__
 __all__ += _functional_losses.__all__
 __all__ += _generated_functional.__all__
+__all__ += _margin_losses.__all__
 
 
 def __dir__() -> list[str]:

@@ -90,6 +90,11 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "F.softmax": [(matrix(), 0)], "F.log_softmax": [(matrix(), 1)],
     "F.cross_entropy": [(probabilities(), classes()), (probabilities(), probabilities()),
                         (pa.stack([matrix(), matrix()]), positions())],
+    **{f"F.{name}": [(matrix(), matrix() * 0.3, target)] for name, target in {
+        "margin_ranking_loss": matrix(), "cosine_embedding_loss": pa.tensor([1.0, -1.0]), "gaussian_nll_loss": matrix(),
+    }.items()},
+    "F.multi_margin_loss": [(probabilities(), classes()), (probabilities(), classes(), 2)],
+    "F.multilabel_margin_loss": [(probabilities(), positions()[:, :2])],
     "F.nll_loss": [(probabilities(), classes()), (probabilities()[0], pa.tensor(1))],
     "utils.vector_to_parameters": [(pa.arange(6.0), [matrix()])],
     "Tensor.__setitem__": [
@@ -404,6 +409,11 @@ CALLED_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Bilinear": (matrix(), matrix()), "nn.Embedding": (positions(),),
     "nn.MLP": (probabilities(),), "nn.CrossEntropyLoss": (probabilities(), classes()),
     "nn.NLLLoss": (probabilities(), classes()), "nn.CosineSimilarity": (matrix(), matrix() * 0.5),
+    "nn.CosineEmbeddingLoss": (matrix(), matrix() * 0.3, pa.tensor([1.0, -1.0])),
+    "nn.MultiMarginLoss": (probabilities(), classes()),
+    "nn.MultiLabelMarginLoss": (probabilities(), positions()[:, :2]),
+    **{f"nn.{name}": (matrix(), matrix() * 0.3, matrix() * 0.7)
+       for name in ("GaussianNLLLoss", "MarginRankingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss")},
     "nn.PairwiseDistance": (matrix(), matrix() * 0.5),
 }  # fmt: skip
 MADE_WITH: dict[str, tuple[Any, ...]] = {

@@ -142,3 +142,42 @@ def test_one_hot_is_pytorchs() -> None:
     classes = rng.integers(0, 5, size=(3, 4))
     assert F.one_hot(pa.tensor(classes)).tolist() == TF.one_hot(torch.tensor(classes)).tolist()
     assert F.one_hot(pa.tensor(classes), 7).tolist() == TF.one_hot(torch.tensor(classes), 7).tolist()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
+def test_losses_of_margins_have_pytorchs_values_and_gradients(reduction, dtype) -> None:
+    def check(name, arrays, targets=(), *options):
+        def called(lib, module):
+            return lambda *x, **more: getattr(module, name)(*x, *map(lib.tensor, targets), **more)
+
+        for each in options or ({},):
+            both(called(pa, F), called(torch, TF), arrays, reduction=reduction, **each)
+
+    x, y, z = (rng.normal(size=(6, 5)).astype(dtype) for _ in range(3))
+    signs = np.where(y > 0, 1, -1).astype(dtype)
+    counts = rng.poisson(2.0, (6, 5)).astype(dtype)
+    classes = rng.integers(0, 5, 6)
+    lists = np.array(
+        [[0, 3, -1, 2, 1], [-1, 0, 0, 0, 0], [4, 3, 2, 1, 0], [2, 2, -1, -1, -1], [1] * 5, [0, 1, 4, -1, 2]]
+    )
+    weight = np.array([0.5, 1.0, 2.0, 0.0, 3.0], dtype)
+    check("soft_margin_loss", [x], [signs])
+    check("hinge_embedding_loss", [x], [signs], {}, {"margin": 0.3})
+    check("margin_ranking_loss", [x, y], [signs], {}, {"margin": 0.3})
+    check("cosine_embedding_loss", [x, y], [signs[:, 0]], {}, {"margin": 0.3})
+    check("cosine_embedding_loss", [x[0], y[0]], [signs[0, 0]])
+    check("poisson_nll_loss", [x], [counts], {}, {"full": True})
+    check("poisson_nll_loss", [abs(x)], [counts], {"log_input": False, "eps": 1e-3})
+    check("gaussian_nll_loss", [x, y, abs(z)], [], {}, {"full": True, "eps": 0.5})
+    check("gaussian_nll_loss", [x, y, abs(z[:, :1])])
+    check("gaussian_nll_loss", [x, y, abs(z[:, 0])])
+    check("gaussian_nll_loss", [x, y], [], {"var": 0.7})
+    check("triplet_margin_loss", [x, y, z], [], {}, {"margin": 3.0, "p": 1.0}, {"swap": True, "eps": 1e-3})
+    check("triplet_margin_with_distance_loss", [x, y, z], [], {}, {"margin": 3.0, "swap": True})
+    check("multi_margin_loss", [x], [classes], {}, {"p": 2, "margin": 0.3}, {"weight": weight})
+    check("multi_margin_loss", [x[0]], [classes[0]])
+    check("multilabel_margin_loss", [x], [lists])
+    check("multilabel_margin_loss", [x[0]], [lists[0]])
+    check("multilabel_soft_margin_loss", [x], [(signs + 1) / 2], {}, {"weight": weight})
