@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import types
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -49,6 +50,7 @@ def reads(code: types.CodeType) -> Reads:
     found: dict[str, set[str]] = {kind: set() for kind in Reads._fields if kind != "computed"}
     computed = []
     instructions = list(dis.get_instructions(code))
+    own = _own(code)
     handed = handed_over(instructions)
     made = list(handed.values())
     inside = [reads(each) for each in code.co_consts if isinstance(each, types.CodeType) and each not in made]
@@ -64,7 +66,7 @@ def reads(code: types.CodeType) -> Reads:
             found["attributes"] |= _SHOWN
         elif operation == "MATCH_CLASS":  # reads the attributes that a pattern or the class names
             found["attributes"].add("__dict__")
-        if operation.startswith("LOAD_"):
+        if operation.startswith("LOAD_") and not (operation.startswith("LOAD_FAST") and _names(name) <= own):
             found["appended" if _is_append(instructions[i + 1 :]) else "used"] |= _names(name)
             if _is_subscript(instructions[i + 1 :]):
                 found["appended" if _is_append(instructions[i + 2 :]) else "used"].add(f"[{name}]")
@@ -97,6 +99,12 @@ def reads(code: types.CodeType) -> Reads:
     found["inner"] -= others
     here = Reads(**{kind: frozenset(names) for kind, names in found.items()}, computed=tuple(computed))
     return Reads.union([here, *inside])
+
+
+def _own(code: types.CodeType) -> set[str]:
+    """The local variables that are no arguments: names that no place has."""
+    variadic = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return set(code.co_varnames[code.co_argcount + code.co_kwonlyargcount + variadic :])
 
 
 def _place(code: types.CodeType, instruction: dis.Instruction) -> str:

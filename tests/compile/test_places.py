@@ -445,6 +445,20 @@ def test_numbers_stored_by_a_step_that_raises_are_python_s() -> None:
     assert (type(world.last), world.last, log) == (float, 2.0, [1.0])
 
 
+def test_a_local_variable_of_a_lists_name_is_no_use_of_the_list() -> None:
+    def make() -> Any:
+        world = SimpleNamespace(losses=[])
+
+        def step(x: Tensor) -> Tensor:
+            losses = [x.mean().item(), x.sum().item()]
+            world.losses.append(losses[0])
+            return x * losses[1]
+
+        return step, world
+
+    same(make)
+
+
 def test_lists_in_a_dict_are_appended_to() -> None:
     def make() -> Any:
         world: dict[str, list[Any]] = {"losses": [], "sums": []}
