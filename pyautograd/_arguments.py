@@ -35,6 +35,14 @@ def tensor(function: str, argument: str, given: Any) -> Tensor:
     raise wrong(function, argument, "a Tensor", given)
 
 
+def floats(function: str, given: Tensor, argument: str = "") -> Tensor:
+    """A tensor of floats as it is; TypeError for one of integers or bools."""
+    if given.dtype.is_floating_point:
+        return given
+    what = f"{argument} must be" if argument else "takes"
+    raise TypeError(f"{function}: {what} float32 or float64, not {given.dtype.name} (of shape {given.shape})")
+
+
 def integer(function: str, argument: str, given: Any) -> int:
     """An int, also NumPy's or a tensor's; a bool is none."""
     if type(given) is int:

@@ -75,8 +75,8 @@ def matrices(name: str, given: Any, square: bool = False, argument: str = "A", i
     tensor = _arguments.tensor(name, argument, given)
     if tensor.ndim < 2:
         raise ValueError(f"{name}: {argument} of shape {tensor.shape} is no matrix")
-    if not tensor.dtype.is_floating_point and not (integers and tensor.dtype is not bool_):
-        raise TypeError(f"{name}: takes float32 or float64, not {tensor.dtype.name} (of shape {tensor.shape})")
+    if not integers or tensor.dtype is bool_:
+        _arguments.floats(name, tensor)
     if square and tensor.shape[-1] != tensor.shape[-2]:
         raise ValueError(f"{name}: {argument} of shape {tensor.shape} is not square")
     return tensor

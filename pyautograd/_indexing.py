@@ -301,15 +301,16 @@ def _mask_and_value(tensor: Tensor, mask: Tensor, value: Tensor) -> tuple[Tensor
     return reshape(mask, (*mask.shape, *(1,) * behind)), value
 
 
-def _positions(name: str, index: Any, size: int) -> Tensor:
-    """An int32 or int64 tensor of positions along an axis of a size; as in PyTorch they do not count from the end."""
+def positions_along(name: str, index: Any, size: int, low: int = 0) -> Tensor:
+    """A tensor of int64 or int32 as positions in [low, size), int64; those below 0 count from the end."""
     positions = _arguments.tensor(name, "index", index)
     if positions.dtype is int32:
         positions = positions.to(int64)
     if positions.dtype is not int64:
         raise TypeError(f"{name}: index must be int64 or int32, not {positions.dtype.name}")
-    _arguments.within(name, positions, size)
-    return positions
+    _arguments.within(name if name in ("gather", "index_select") else "index", positions, size, low=low)
+    counted: Tensor = where(positions < 0, positions + size, positions) if low else positions
+    return counted
 
 
 @named
@@ -324,7 +325,7 @@ def index_select(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
             [5, 3]])
     """
     at = _dims.axis("index_select", input, dim)
-    positions = _positions("index_select", index, input.shape[at] if input.ndim else 1)
+    positions = positions_along("index_select", index, input.shape[at] if input.ndim else 1)
     if positions.ndim > 1:
         raise IndexError(f"index_select: index of shape {positions.shape} has more than one axis")
     positions = positions.reshape(-1)
@@ -347,7 +348,7 @@ def gather(input: Tensor, dim: SupportsIndex, index: Tensor) -> Tensor:
             [0.8000]])
     """
     at = _dims.axis("gather", input, dim)
-    positions = _positions("gather", index, input.shape[at] if input.ndim else 1)
+    positions = positions_along("gather", index, input.shape[at] if input.ndim else 1)
     others = zip(
         positions.shape[:at] + positions.shape[at + 1 :], input.shape[:at] + input.shape[at + 1 :], strict=False
     )

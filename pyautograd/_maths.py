@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from pyautograd import _ops
-from pyautograd._arguments import named
+from pyautograd._arguments import floats, named
 from pyautograd._core import Node, Tensor, apply
 from pyautograd._elementwise import *
 from pyautograd._generated import *
@@ -59,8 +59,10 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     if not decimals:
         return apply(_ops.round, input)
     factor = 10.0 ** (decimals if decimals > 0 else -decimals)
-    whole = apply(_ops.round, _floats("round", "input", input) * factor if decimals > 0 else input / factor)
-    return whole / factor if decimals > 0 else whole * factor
+    x = floats("round", input)
+    if decimals > 0:
+        return apply(_ops.round, x * factor) / factor
+    return apply(_ops.round, x / factor) * factor
 
 
 def rsub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
@@ -81,13 +83,7 @@ def frac(input: Tensor) -> Tensor:
     >>> pyautograd.frac(pyautograd.tensor([1.5, -2.25]))
     tensor([ 0.5000, -0.2500])
     """
-    return input - trunc(_floats("frac", "input", input))
-
-
-def _floats(name: str, argument: str, given: Tensor) -> Tensor:
-    if not given.dtype.is_floating_point:
-        raise TypeError(f"{name}: {argument} must be of floats, not {given.dtype.name}")
-    return given
+    return input - trunc(floats("frac", input))
 
 
 @named
@@ -101,7 +97,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     >>> pyautograd.lerp(pyautograd.tensor([1.0, 2.0]), pyautograd.tensor([3.0, 6.0]), 0.5)
     tensor([2., 4.])
     """
-    way = _floats("lerp", "end", end) - _floats("lerp", "input", input)
+    way = floats("lerp", end, "end") - floats("lerp", input, "input")
     near, far = input + weight * way, end - way * (1 - weight)  # each exact at its end
     if isinstance(weight, Node):
         return where(lt(abs(weight), 0.5), near, far)  # type: ignore[arg-type]

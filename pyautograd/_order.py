@@ -21,7 +21,7 @@ from pyautograd._dtype import bool_, get_default_dtype, int32, int64, uint8
 from pyautograd._generated import logaddexp
 from pyautograd._indexing import picked
 from pyautograd._joins import cat
-from pyautograd._reduce import ValuesAndIndices
+from pyautograd._reduce import ValuesAndIndices, at_positions
 from pyautograd._rows import whole
 from pyautograd._shape import broadcast_to, sliced
 
@@ -111,15 +111,6 @@ def topk(
         raise ValueError(f"topk: k {k} of {_size(input, at)} elements along axis {at} of shape {input.shape}")
     order = ordered("topk", input, at, largest, k, "largest")[1]
     return ValuesAndIndices(picked(input, at, order), order)
-
-
-def at_positions(input: Tensor, at: int, positions: Tensor, keepdim: bool) -> ValuesAndIndices:
-    """The elements at positions that have size 1 along the axis, with the axis or without."""
-    values = picked(input, at, positions)
-    if not keepdim and input.ndim:
-        shape = input.shape[:at] + input.shape[at + 1 :]
-        values, positions = reshape(values, shape), reshape(positions, shape)
-    return ValuesAndIndices(values, positions)
 
 
 @named

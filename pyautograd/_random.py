@@ -212,8 +212,7 @@ def multinomial(
     tensor([1, 1])
     """
     num_samples = _arguments.integer("multinomial", "num_samples", num_samples)
-    if not input.dtype.is_floating_point:
-        raise TypeError(f"multinomial: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
+    _arguments.floats("multinomial", input)
     if input.ndim not in (1, 2):
         raise ValueError(f"multinomial: probabilities of shape {input.shape}; they have one or two axes")
     size = input.shape[-1]

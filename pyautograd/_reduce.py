@@ -264,8 +264,7 @@ def norm(
         if input.dtype.is_floating_point and as_dtype(dtype).code < input.dtype.code:
             raise TypeError(f"norm: dtype {as_dtype(dtype).name} is narrower than the input's {input.dtype.name}")
         input = input.to(dtype)
-    if not input.dtype.is_floating_point:
-        raise TypeError(f"norm: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
+    _arguments.floats("norm", input)
     if p is None or p in (2, "fro"):
         return _reduced(_ops.norm, "norm", input, dim, keepdim, None, False)
     if p == "nuc":
@@ -318,8 +317,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise ValueError(f"cdist: shapes {x1.shape} and {x2.shape}; they have rows of one length")
     for each in (x1, x2):
-        if not each.dtype.is_floating_point:
-            raise TypeError(f"cdist: takes float32 or float64, not {each.dtype.name} (of shape {each.shape})")
+        _arguments.floats("cdist", each)
     rows, others = (reshape(x1, (*x1.shape[:-1], 1, x1.shape[-1])), reshape(x2, (*x2.shape[:-2], 1, *x2.shape[-2:])))
     return norm(apply(_ops.sub, rows, others), _arguments.number("cdist", "p", p), -1)
 
@@ -404,6 +402,15 @@ def argmin(input: Tensor, dim: SupportsIndex | None = None, keepdim: bool = Fals
     return apply(_ops.argmin, input, (number, _keep("argmin", keepdim)))
 
 
+def at_positions(input: Tensor, at: int, positions: Tensor, keepdim: bool) -> ValuesAndIndices:
+    """The elements at positions that have size 1 along the axis, with the axis or without."""
+    values = picked(input, at, positions)
+    if not keepdim and input.ndim:
+        shape = input.shape[:at] + input.shape[at + 1 :]
+        values, positions = reshape(values, shape), reshape(positions, shape)
+    return ValuesAndIndices(values, positions)
+
+
 def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
     name = "max" if largest else "min"
     if dim is None:
@@ -412,11 +419,7 @@ def _extremum(input: Tensor, dim: Any, keepdim: bool, largest: bool) -> Any:
         return apply(_ops.maximum if largest else _ops.minimum, input, dim)
     axis, keepdim = _dims.axis(name, input, dim), _keep(name, keepdim)
     indices = apply(_ops.argmax if largest else _ops.argmin, input, (axis, True))
-    values = picked(input, axis, indices) if input.ndim else input
-    if not keepdim and input.ndim:
-        shape = input.shape[:axis] + input.shape[axis + 1 :]
-        values, indices = reshape(values, shape), reshape(indices, shape)
-    return ValuesAndIndices(values, indices)
+    return at_positions(input, axis, indices, keepdim) if input.ndim else ValuesAndIndices(input, indices)
 
 
 @overload

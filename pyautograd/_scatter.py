@@ -17,10 +17,10 @@ from pyautograd._arguments import named
 from pyautograd._array_like import as_tensor, from_numpy
 from pyautograd._core import Node, Tensor, apply, reshape
 from pyautograd._creation import ones_like, zeros, zeros_like
-from pyautograd._dtype import bool_, int32, int64
+from pyautograd._dtype import bool_, int64
 from pyautograd._elementwise import is_number, masked_fill, where
 from pyautograd._grad_mode import no_grad
-from pyautograd._indexing import picked, positions_of
+from pyautograd._indexing import picked, positions_along, positions_of
 from pyautograd._rows import plain
 from pyautograd._shape import broadcast_to
 
@@ -30,17 +30,6 @@ __all__ = [
 ]  # fmt: skip
 
 _HOW = {"sum": 0, "add": 0, "mean": 0, "prod": 1, "multiply": 1, "amax": 2, "amin": 3}
-
-
-def _index(name: str, index: Any, size: int, low: int = 0) -> Tensor:
-    """An int64 tensor of positions in [low, size)."""
-    positions = _arguments.tensor(name, "index", index)
-    if positions.dtype not in (int32, int64):
-        raise TypeError(f"{name}: index must be int64, not {positions.dtype.name}")
-    positions = positions.long()
-    _arguments.within("index", positions, size, low=low)
-    counted: Tensor = where(positions < 0, positions + size, positions) if low else positions
-    return counted
 
 
 def _of_dtype(name: str, input: Tensor, source: Any, what: str = "source") -> Tensor:
@@ -68,7 +57,7 @@ def _places(name: str, input: Tensor, dim: SupportsIndex, index: Tensor) -> Tens
     """The row-major position in the input of each place that an index as scatter has it names."""
     at = _dims.axis(name, input, dim)
     shape = _as_rows(input).shape
-    index = _index(name, index, shape[at])
+    index = positions_along(name, index, shape[at])
     if index.ndim == 0:
         index = reshape(index, (1,))
     others = zip(index.shape, shape, strict=False)
@@ -231,7 +220,7 @@ def _rows_of(name: str, input: Tensor, dim: SupportsIndex, index: Tensor, source
     """Positions for slices along an axis, and a source of their shape."""
     at = _dims.axis(name, input, dim)
     shape = _as_rows(input).shape
-    index = _index(name, index, shape[at])
+    index = positions_along(name, index, shape[at])
     if index.ndim > 1:
         raise IndexError(f"{name}: index of shape {index.shape} has more than one axis")
     wanted = (*shape[:at], index.numel(), *shape[at + 1 :])
@@ -308,7 +297,7 @@ def index_fill(input: Tensor, dim: SupportsIndex, index: Tensor, value: Any) -> 
     """
     at = _dims.axis("index_fill", input, dim)
     size = _as_rows(input).shape[at]
-    index = _index("index_fill", index, size, low=-size)
+    index = positions_along("index_fill", index, size, low=-size)
     if index.ndim > 1:
         raise IndexError(f"index_fill: index of shape {index.shape} has more than one axis")
     hit = _replaced(zeros(size, dtype=bool_), reshape(index, (-1,)), as_tensor(True))
@@ -350,7 +339,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     tensor([[1., 0.],
             [0., 2.]])
     """
-    places = _index("put", index, input.numel(), low=-input.numel()).reshape(-1)
+    places = positions_along("put", index, input.numel(), low=-input.numel()).reshape(-1)
     values = _of_dtype("put", input, source).reshape(-1)
     if values.shape != places.shape:
         raise ValueError(f"put: a source of shape {source.shape} for an index of shape {index.shape}")
@@ -365,7 +354,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     >>> pyautograd.tensor([[1, 2], [3, 4]]).take(pyautograd.tensor([0, -1]))
     tensor([1, 4])
     """
-    places = _index("take", index, input.numel(), low=-input.numel())
+    places = positions_along("take", index, input.numel(), low=-input.numel())
     return apply(_ops.index, input, places, (input.ndim,))
 
 
@@ -385,7 +374,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: SupportsIndex | None = N
     if dim is None:
         return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     at = _dims.axis("take_along_dim", input, dim)
-    positions = _index("take_along_dim", indices, input.shape[at])
+    positions = positions_along("take_along_dim", indices, input.shape[at])
     if positions.ndim != input.ndim:
         raise ValueError(f"take_along_dim: indices of shape {indices.shape} for a tensor of shape {input.shape}")
 

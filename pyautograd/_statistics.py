@@ -16,8 +16,8 @@ from pyautograd._creation import arange
 from pyautograd._dtype import bool_, float32, get_default_dtype
 from pyautograd._elementwise import isnan, where
 from pyautograd._indexing import picked
-from pyautograd._order import along, at_positions, diff, msort, ordered
-from pyautograd._reduce import ValuesAndIndices, amax
+from pyautograd._order import along, diff, msort, ordered
+from pyautograd._reduce import ValuesAndIndices, amax, at_positions
 from pyautograd._shape import movedim
 
 __all__ = ["bincount", "corrcoef", "cov", "histc", "median", "mode", "nanmedian", "nanquantile", "quantile"]
@@ -110,8 +110,7 @@ _BETWEEN = ("linear", "midpoint")
 def _quantile(
     name: str, input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str, ignores_nan: bool
 ) -> Tensor:
-    if not input.dtype.is_floating_point:
-        raise TypeError(f"{name}: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
+    _arguments.floats(name, input)
     if interpolation not in _ROUNDED and interpolation not in _BETWEEN:
         raise ValueError(f"{name}: interpolation {interpolation!r}; it is one of {', '.join((*_BETWEEN, *_ROUNDED))}")
     q = _probabilities(name, input, q)
@@ -257,8 +256,7 @@ def histc(input: Tensor, bins: int = 100, min: Any = 0, max: Any = 0) -> Tensor:
     >>> pyautograd.tensor([1.0, 2.0, 1.0]).histc(bins=4, min=0, max=4)
     tensor([0., 2., 1., 0.])
     """
-    if not input.dtype.is_floating_point:
-        raise TypeError(f"histc: takes float32 or float64, not {input.dtype.name} (of shape {input.shape})")
+    _arguments.floats("histc", input)
     bins = _arguments.integer("histc", "bins", bins)
     low, high = _arguments.number("histc", "min", min), _arguments.number("histc", "max", max)
     flat = reshape(input.detach(), (-1,))

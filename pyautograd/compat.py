@@ -79,72 +79,26 @@ class _TensorType(type):
         return sized(cls.__name__, args, cls.dtype)
 
 
-class FloatTensor(metaclass=_TensorType):
-    """A float32 tensor: `FloatTensor(2, 3)` of that shape, its numbers not set; `FloatTensor([1, 2])` of these numbers.
+def _tensor_type(name: str, dtype: _dtype.dtype, written: str) -> _TensorType:
+    doc = f"""A {dtype.name} tensor: `{name}(2, 3)` has that shape, its numbers not set, `{name}([1, 0])` these numbers.
 
     **Raises** TypeError for anything else.
 
     >>> import pyautograd as pa
-    >>> pa.FloatTensor(2, 3).shape, isinstance(pa.ones(2), pa.FloatTensor)
+    >>> pa.{name}([1, 0])
+    {written}
+    >>> pa.{name}(2, 3).shape, isinstance(pa.{name}(2), pa.{name})
     ((2, 3), True)
     """
-
-    dtype = _dtype.float32
-
-
-class DoubleTensor(metaclass=_TensorType):
-    """As FloatTensor, of float64; **raises** as it does.
-
-    >>> import pyautograd as pa
-    >>> pa.DoubleTensor([1, 2])
-    tensor([1., 2.], dtype=float64)
-    """
-
-    dtype = _dtype.float64
+    return _TensorType(name, (), {"__module__": __name__, "__doc__": doc, "dtype": dtype})
 
 
-class LongTensor(metaclass=_TensorType):
-    """As FloatTensor, of int64; **raises** as it does.
-
-    >>> import pyautograd as pa
-    >>> pa.LongTensor([1, 2])
-    tensor([1, 2])
-    """
-
-    dtype = _dtype.int64
-
-
-class IntTensor(metaclass=_TensorType):
-    """As FloatTensor, of int32; **raises** as it does.
-
-    >>> import pyautograd as pa
-    >>> pa.IntTensor([1, 2])
-    tensor([1, 2], dtype=int32)
-    """
-
-    dtype = _dtype.int32
-
-
-class ByteTensor(metaclass=_TensorType):
-    """As FloatTensor, of uint8; **raises** as it does.
-
-    >>> import pyautograd as pa
-    >>> pa.ByteTensor([1, 255])
-    tensor([  1, 255], dtype=uint8)
-    """
-
-    dtype = _dtype.uint8
-
-
-class BoolTensor(metaclass=_TensorType):
-    """As FloatTensor, of bool; **raises** as it does.
-
-    >>> import pyautograd as pa
-    >>> pa.BoolTensor([1, 0])
-    tensor([ True, False])
-    """
-
-    dtype = _dtype.bool_
+FloatTensor = _tensor_type("FloatTensor", _dtype.float32, "tensor([1., 0.])")
+DoubleTensor = _tensor_type("DoubleTensor", _dtype.float64, "tensor([1., 0.], dtype=float64)")
+LongTensor = _tensor_type("LongTensor", _dtype.int64, "tensor([1, 0])")
+IntTensor = _tensor_type("IntTensor", _dtype.int32, "tensor([1, 0], dtype=int32)")
+ByteTensor = _tensor_type("ByteTensor", _dtype.uint8, "tensor([1, 0], dtype=uint8)")
+BoolTensor = _tensor_type("BoolTensor", _dtype.bool_, "tensor([ True, False])")
 
 
 class _SizeType(type):

@@ -279,3 +279,9 @@ def test_a_nan_passes_through() -> None:
     for name in ("relu", "maximum", "minimum", "clamp", "abs"):
         operands = [nan] if ROWS[name].operands == 1 else [nan, pa.ones(1)]
         assert math.isnan(call(name, *operands).item())
+
+
+@pytest.mark.parametrize("decimals", [-1, 2])
+def test_integers_are_not_rounded_to_decimals(decimals: int) -> None:
+    with pytest.raises(TypeError, match="round: takes float32 or float64, not int64"):
+        pa.round(pa.tensor([126]), decimals=decimals)
