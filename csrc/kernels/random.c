@@ -217,8 +217,8 @@ pa_status pa_dropout_mask_shape(const pa_call *call, pa_spec *spec) {
 pa_status pa_dropout_mask_forward(pa_node *node, void *PA_UNUSED(scratch)) {
     int64_t n = pa_node_numel(node);
     double p = node->array->params[0];
-    const double scale = 1 / (1 - p);
-    const float scale_f32 = (float)scale;
+    const double f64_of[2] = {0, 1 / (1 - p)};
+    const float f32_of[2] = {0, (float)f64_of[1]}; /* looked up: branches on random bits are mispredicted */
     const uint64_t bound = (uint64_t)(p * 0x1p32); /* 32 bits decide: two elements a number */
     uint64_t start = take(pa_random_here(), (n + 1) / 2);
     float *f32 = (float *)(void *)pa_node_data(node);
@@ -227,11 +227,11 @@ pa_status pa_dropout_mask_forward(pa_node *node, void *PA_UNUSED(scratch)) {
         uint64_t bits = number(start, (uint64_t)(i / 2));
         bool first = (bits >> 32) >= bound, second = (bits & 0xffffffffu) >= bound, pair = i + 1 < n;
         if (node->dtype == PA_FLOAT32) {
-            f32[i] = first ? scale_f32 : 0;
-            if (pair) f32[i + 1] = second ? scale_f32 : 0;
+            f32[i] = f32_of[first];
+            if (pair) f32[i + 1] = f32_of[second];
         } else {
-            f64[i] = first ? scale : 0;
-            if (pair) f64[i + 1] = second ? scale : 0;
+            f64[i] = f64_of[first];
+            if (pair) f64[i + 1] = f64_of[second];
         }
     }
     return PA_OK;
