@@ -291,7 +291,7 @@ DTYPES = {
     "INT": "integers stay what they are, bool raises TypeError",
     "BOOL": "integers and bools stay what they are",
 }
-IGNORED = "`inplace` changes nothing: the result is always a new tensor."
+IN_PLACE = "With `inplace` the result overwrites the input, as `add_` does."
 
 
 def contract(row: Row) -> str:
@@ -355,7 +355,9 @@ def functional(row: Row) -> str:
     shown = example(row, f"pa.nn.functional.{row.name}({{}})")
     return f"""
 def {row.name}({listed("input: Tensor", *row.typed_parameters, "inplace: bool = False")}) -> Tensor:
-{docstring(4, f"Elementwise {row.formula}. {IGNORED}", contract(row), shown)}
+{docstring(4, f"Elementwise {row.formula}. {IN_PLACE}", contract(row), shown)}
+    if inplace:
+        return overwritten({listed("input", f'"{row.name}_"', row.name, *row.parameter_names)})
     return apply({listed(f"_ops.{row.name}", "input", *row.parameter_names)})
 """
 
@@ -363,7 +365,7 @@ def {row.name}({listed("input: Tensor", *row.typed_parameters, "inplace: bool = 
 def module(row: Row) -> str:
     names = [*row.parameter_names, *(["inplace"] if row.is_inplace else [])]
     typed = [*row.typed_parameters, *(["inplace: bool = False"] if row.is_inplace else [])]
-    words = f"Elementwise {row.formula}." + (f" {IGNORED}" if row.is_inplace else "")
+    words = f"Elementwise {row.formula}." + (f" {IN_PLACE}" if row.is_inplace else "")
     assigned = "".join(f"        self.{name} = {name}\n" for name in names)
     made = f"""
     @named
@@ -374,12 +376,20 @@ def module(row: Row) -> str:
     def extra_repr(self) -> str:
         return {representation(row)}
 """
+    given = listed(f"_ops.{row.name}", "input", *(f"self.{name}" for name in row.parameter_names))
+    written = (
+        f"""        if self.inplace:
+            return F.{row.name}({listed("input", *(f"self.{name}" for name in row.parameter_names), "inplace=True")})
+"""
+        if row.is_inplace
+        else ""
+    )
     return f"""
 class {row.module}(Module):
 {docstring(4, words, contract(row), example(row, f"pa.nn.{row.module}()({{}})"))}
 {made if names else ""}
     def forward(self, input: Tensor) -> Tensor:
-        return apply({listed(f"_ops.{row.name}", "input", *(f"self.{name}" for name in row.parameter_names))})
+{written}        return apply({given})
 {represented if names else ""}"""
 
 
@@ -455,6 +465,7 @@ from __future__ import annotations
 from pyautograd import _ops
 from pyautograd._core import Tensor, apply
 from pyautograd._generated import {", ".join(shared)}
+from pyautograd._in_place import overwritten
 
 {exported([row.name for row in activations])}
 {NEWLINE.join(functional(row) for row in activations if row.is_inplace)}"""
@@ -468,6 +479,7 @@ from __future__ import annotations
 from pyautograd import _ops
 from pyautograd._arguments import named
 from pyautograd._core import Tensor, apply
+from pyautograd.nn import _generated_functional as F
 from pyautograd.nn._module import Module
 
 {exported([row.module for row in activations])}

@@ -136,7 +136,7 @@ class Softmin(Softmax):
 
 
 class ReLU6(Module):
-    """min(max(a, 0), 6); `inplace` changes nothing.
+    """min(max(a, 0), 6); `inplace` overwrites the input.
 
     A Tensor of any shape to one of its shape. **Raises** TypeError for what is no Tensor.
 
@@ -151,14 +151,14 @@ class ReLU6(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.relu6(input)
+        return F.relu6(input, self.inplace)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
 
 
 class Threshold(Module):
-    """a where a > threshold, else `value`; `inplace` changes nothing.
+    """a where a > threshold, else `value`; `inplace` overwrites the input.
 
     A Tensor of any shape to one of its shape. **Raises** TypeError for what is no Tensor.
 
@@ -175,7 +175,7 @@ class Threshold(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.threshold(input, self.threshold, self.value)
+        return F.threshold(input, self.threshold, self.value, self.inplace)
 
     def extra_repr(self) -> str:
         return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
@@ -223,7 +223,7 @@ class RReLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.rrelu(input, self.lower, self.upper, self.training)
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")

@@ -1,4 +1,4 @@
-"""Activations as functions that need no row of the op table, or draw; `inplace` changes nothing, as in those that have.
+"""Activations as functions that need no row of the op table, or draw; with `inplace` the result overwrites the input.
 
 Part of `nn.functional`.
 """
@@ -15,6 +15,7 @@ from pyautograd._core import Tensor, apply
 from pyautograd._creation import zeros_like
 from pyautograd._elementwise import where
 from pyautograd._generated import hardtanh, leaky_relu
+from pyautograd._in_place import overwritten
 from pyautograd._joins import chunk
 from pyautograd._random import rand_like
 from pyautograd._reduce import argmax, softmax
@@ -25,7 +26,7 @@ __all__ = ["alpha_dropout", "glu", "gumbel_softmax", "prelu", "relu6", "rrelu", 
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """Elementwise min(max(a, 0), 6), of the input's shape. `inplace` changes nothing.
+    """Elementwise min(max(a, 0), 6), of the input's shape. `inplace` overwrites the input.
 
     **Raises** TypeError for what is no Tensor and no number.
 
@@ -33,12 +34,14 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     >>> pa.nn.functional.relu6(pa.tensor([-1.5, 0.5, 9.0]))
     tensor([0.0000, 0.5000, 6.0000])
     """
+    if inplace:
+        return overwritten(input, "relu6_", relu6)
     return hardtanh(input, 0.0, 6.0)
 
 
 @named
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """Elementwise a where a > threshold, else `value`; of the input's shape. `inplace` changes nothing.
+    """Elementwise a where a > threshold, else `value`; of the input's shape. `inplace` overwrites the input.
 
     **Raises** TypeError for what is no Tensor or no number.
 
@@ -46,6 +49,12 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     >>> pa.nn.functional.threshold(pa.tensor([-1.5, 0.5, 3.0]), 1.0, 20.0)
     tensor([20., 20.,  3.])
     """
+    if inplace:
+        return overwritten(input, "threshold_", _threshold, threshold, value)
+    return _threshold(input, threshold, value)
+
+
+def _threshold(input: Tensor, threshold: float, value: float) -> Tensor:
     return where(input <= threshold, value, input).to(input.dtype)
 
 
@@ -111,7 +120,7 @@ def rrelu(
     input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Elementwise a where a > 0, else s a: s is drawn for each element from [lower, upper) while training, and their
-    mean otherwise. The draws come from the thread's stream. `inplace` changes nothing.
+    mean otherwise. The draws come from the thread's stream. `inplace` overwrites the input.
 
     **Returns** the input's shape. **Raises** ValueError where lower > upper, TypeError for integers.
 
@@ -121,6 +130,8 @@ def rrelu(
     """
     if not lower <= upper:
         raise ValueError(f"rrelu: lower {lower} is larger than upper {upper}")
+    if inplace:
+        return overwritten(input, "rrelu_", rrelu, lower, upper, training)
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     return where(input > 0, input, input * (rand_like(input) * (upper - lower) + lower))
@@ -148,7 +159,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """While training, sets elements to the limit of SELU with probability `p` and scales all so that mean and variance
-    stay (https://arxiv.org/abs/1706.02515). `inplace` changes nothing.
+    stay (https://arxiv.org/abs/1706.02515). `inplace` overwrites the input.
 
     The draws come from the thread's stream. **Returns** the input's shape. **Raises** ValueError unless 0 <= p <= 1,
     TypeError for integers.
@@ -160,6 +171,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     _arguments.probability("alpha_dropout", p)
     if not training or p == 0:
         return input
+    if inplace:
+        return overwritten(input, "alpha_dropout_", alpha_dropout, p, training)
     if p == 1:
         return apply(_ops.mul, input, 0.0)
     limit = -1.7580993408473766

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyautograd import _ops
 from pyautograd._arguments import named
 from pyautograd._core import Tensor, apply
+from pyautograd.nn import _generated_functional as F
 from pyautograd.nn._module import Module
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
 
 
 class ReLU(Module):
-    """Elementwise max(a, 0). `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise max(a, 0). With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
     what they are, bool raises TypeError. **Raises** TypeError for what is neither.
@@ -33,6 +34,8 @@ class ReLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.relu(input, inplace=True)
         return apply(_ops.relu, input)
 
     def extra_repr(self) -> str:
@@ -40,7 +43,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """Elementwise a if a > 0 else negative_slope a. `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise a if a > 0 else negative_slope a. With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -57,6 +60,8 @@ class LeakyReLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.leaky_relu(input, self.negative_slope, inplace=True)
         return apply(_ops.leaky_relu, input, self.negative_slope)
 
     def extra_repr(self) -> str:
@@ -64,7 +69,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """Elementwise a if a > 0 else alpha (e^a - 1). `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise a if a > 0 else alpha (e^a - 1). With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -81,6 +86,8 @@ class ELU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.elu(input, self.alpha, inplace=True)
         return apply(_ops.elu, input, self.alpha)
 
     def extra_repr(self) -> str:
@@ -118,7 +125,7 @@ class Tanh(Module):
 
 
 class SiLU(Module):
-    """Elementwise a sigmoid a. `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise a sigmoid a. With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -134,6 +141,8 @@ class SiLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.silu(input, inplace=True)
         return apply(_ops.silu, input)
 
     def extra_repr(self) -> str:
@@ -141,7 +150,7 @@ class SiLU(Module):
 
 
 class Hardtanh(Module):
-    """Elementwise min(max(a, min_val), max_val). `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise min(max(a, min_val), max_val). With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -159,6 +168,8 @@ class Hardtanh(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.hardtanh(input, self.min_val, self.max_val, inplace=True)
         return apply(_ops.hardtanh, input, self.min_val, self.max_val)
 
     def extra_repr(self) -> str:
@@ -166,7 +177,7 @@ class Hardtanh(Module):
 
 
 class Hardsigmoid(Module):
-    """Elementwise min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise min(max(a + 3, 0), 6) / 6. With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -182,6 +193,8 @@ class Hardsigmoid(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.hardsigmoid(input, inplace=True)
         return apply(_ops.hardsigmoid, input)
 
     def extra_repr(self) -> str:
@@ -189,7 +202,7 @@ class Hardsigmoid(Module):
 
 
 class Hardswish(Module):
-    """Elementwise a min(max(a + 3, 0), 6) / 6. `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise a min(max(a + 3, 0), 6) / 6. With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -205,6 +218,8 @@ class Hardswish(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.hardswish(input, inplace=True)
         return apply(_ops.hardswish, input)
 
     def extra_repr(self) -> str:
@@ -288,8 +303,8 @@ class Softsign(Module):
 
 
 class SELU(Module):
-    """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1). `inplace` changes nothing: the result is always a new
-    tensor.
+    """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1). With `inplace` the result overwrites the input, as `add_`
+    does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -305,6 +320,8 @@ class SELU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.selu(input, inplace=True)
         return apply(_ops.selu, input)
 
     def extra_repr(self) -> str:
@@ -312,8 +329,8 @@ class SELU(Module):
 
 
 class CELU(Module):
-    """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1). `inplace` changes nothing: the result is always a new
-    tensor.
+    """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1). With `inplace` the result overwrites the input, as `add_`
+    does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -330,6 +347,8 @@ class CELU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.celu(input, self.alpha, inplace=True)
         return apply(_ops.celu, input, self.alpha)
 
     def extra_repr(self) -> str:
@@ -337,7 +356,7 @@ class CELU(Module):
 
 
 class Mish(Module):
-    """Elementwise a tanh(ln(1 + e^a)). `inplace` changes nothing: the result is always a new tensor.
+    """Elementwise a tanh(ln(1 + e^a)). With `inplace` the result overwrites the input, as `add_` does.
 
     **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
     bools become the default float. **Raises** TypeError for what is neither.
@@ -353,6 +372,8 @@ class Mish(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.inplace:
+            return F.mish(input, inplace=True)
         return apply(_ops.mish, input)
 
     def extra_repr(self) -> str:

@@ -21,6 +21,7 @@ from pyautograd._einsum import einsum
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
+from pyautograd._in_place import overwritten
 from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
@@ -124,7 +125,8 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input.
+    """While training, zeroes each element with probability `p` and divides the others by 1 - p; else the input. With
+    `inplace` the result overwrites it.
 
     The draws come from the thread's stream (`manual_seed`). **Returns** the input's shape. **Raises** ValueError unless
     0 <= p <= 1, TypeError for integers.
@@ -137,6 +139,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     _arguments.probability("dropout", p)
     if not training or p == 0.0:
         return input
+    if inplace:
+        return overwritten(input, "dropout_", dropout, p)
     if p == 1.0:
         return apply(_ops.mul, input, 0.0)
     return apply(_ops.mul, input, apply(_ops.dropout_mask, input, (), (p,)))

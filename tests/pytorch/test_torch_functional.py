@@ -181,3 +181,23 @@ def test_losses_of_margins_have_pytorchs_values_and_gradients(reduction, dtype) 
     check("multilabel_margin_loss", [x], [lists])
     check("multilabel_margin_loss", [x[0]], [lists[0]])
     check("multilabel_soft_margin_loss", [x], [(signs + 1) / 2], {}, {"weight": weight})
+
+
+@pytest.mark.parametrize("name", """relu leaky_relu elu silu celu selu hardtanh hardswish hardsigmoid mish relu6 rrelu
+    threshold""".split())  # fmt: skip  # noqa: SIM905
+def test_an_activation_in_place_overwrites_its_input_as_in_pytorch(name) -> None:
+    numbers, args = np.linspace(-3, 3, 12), (0.3, 0.6) if name == "threshold" else ()
+    found = []
+    for lib, module in ((pa, F), (torch, TF)):
+        activation = getattr(module, name)
+        leaf = lib.tensor(numbers.copy(), requires_grad=True)
+        result = leaf * 2
+        assert activation(result, *args, inplace=True) is result
+        (result * result).sum().backward()
+        data = lib.tensor(numbers.copy())
+        activation(data[2:], *args, inplace=True)
+        with pytest.raises(RuntimeError):
+            activation(leaf, *args, inplace=True)
+        found.append((result.detach().numpy(), leaf.grad.numpy(), data.numpy()))
+    for ours, theirs in zip(*found):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=2e-7 if name == "hardsigmoid" else 1e-12)
