@@ -8,7 +8,7 @@ from typing import Any
 from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._core import Tensor
-from pyautograd._elementwise import isnan, logical_and, logical_not, polygamma, where
+from pyautograd._elementwise import logical_and, logical_or, polygamma, where
 from pyautograd._generated import (
     digamma,
     eq,
@@ -49,9 +49,9 @@ def entr(input: Any) -> Tensor:
 
     >>> import pyautograd as pa
     >>> pa.special.entr(pa.tensor([0.0, 0.5, 1.0]))
-    tensor([0.0000, 0.3466, -0.0000])
+    tensor([0.0000, 0.3466, 0.0000])
     """
-    return where(lt(input, 0), -math.inf, xlogy(mul(input, -1), input))
+    return where(lt(input, 0), -math.inf, 0 - xlogy(input, input))
 
 
 def xlog1py(input: Any, other: Any) -> Tensor:
@@ -64,7 +64,7 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     >>> pa.special.xlog1py(pa.tensor([0.0, 2.0]), pa.tensor([-1.0, 0.5]))
     tensor([0.0000, 0.8109])
     """
-    nothing = logical_and(eq(input, 0), logical_and(le(other, -1), logical_not(isnan(other))))
+    nothing = logical_and(eq(input, 0), logical_or(le(other, -1), eq(other, math.inf)))
     return mul(input, log1p(where(nothing, 0.0, other)))
 
 

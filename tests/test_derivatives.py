@@ -44,9 +44,15 @@ WHOLE: dict[str, list[tuple[Call, tuple[tuple[int, ...], ...]]]] = {
     "std": [(lambda a: a.std(), ((4,),)), (lambda a: a.std(0, correction=0), ((3, 2),))],
     "norm": [(lambda a: a.norm(), ((4,),)), (lambda a: a.norm(dim=1), ((2, 3),))],
     "cumsum": [(lambda a: a.cumsum(1), ((2, 3),))],
-    "softmax": [(lambda a: a.softmax(0), ((2, 3),)), (lambda a: a.softmax(-1), ((2, 3),))],
-    "log_softmax": [(lambda a: a.log_softmax(1), ((2, 3),))],
-    "logsumexp": [(lambda a: a.logsumexp(0), ((2, 3),)), (lambda a: a.logsumexp(1, True), ((2, 3),))],
+    "softmax": [
+        (lambda a: a.softmax(0), ((2, 3),)), (lambda a: a.softmax(-1), ((2, 3),)), (lambda a: a.softmax(0), ((3,),)),
+        (lambda a: a.softmax(0), ((),)),
+    ],
+    "log_softmax": [(lambda a: a.log_softmax(1), ((2, 3),)), (lambda a: a.log_softmax(0), ((3,),))],
+    "logsumexp": [
+        (lambda a: a.logsumexp(0), ((2, 3),)), (lambda a: a.logsumexp(1, True), ((2, 3),)),
+        (lambda a: a.logsumexp(1), ((3, 3),)), (lambda a: a.logsumexp(0), ((),)),
+    ],
     "cross_entropy": [
         (lambda a: F.cross_entropy(a, pa.tensor([1, 0])), ((2, 3),)),
         (lambda a: F.cross_entropy(a, pa.tensor([1, -100, 2]), label_smoothing=0.2), ((3, 3),)),

@@ -285,3 +285,9 @@ def test_a_nan_passes_through() -> None:
 def test_integers_are_not_rounded_to_decimals(decimals: int) -> None:
     with pytest.raises(TypeError, match="round: takes float32 or float64, not int64"):
         pa.round(pa.tensor([126]), decimals=decimals)
+
+
+def test_entropy_of_small_integers_does_not_wrap_around() -> None:
+    found = pa.special.entr(pa.tensor([0, 1, 3], dtype=pa.uint8))
+    assert found.tolist() == pytest.approx([0.0, 0.0, -3 * math.log(3)], rel=1e-6)
+    assert pa.special.xlog1py(pa.zeros(3), pa.tensor([-1.0, math.inf, 2.0])).tolist() == [0.0, 0.0, 0.0]

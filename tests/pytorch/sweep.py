@@ -38,7 +38,7 @@ from pyautograd._structure import Constant, Inner, flatten, rebuild
 
 MODULES = {
     "pa": (pa, torch), "F": (pa.nn.functional, torch.nn.functional), "linalg": (pa.linalg, torch.linalg),
-    "Tensor": (pa.Tensor, torch.Tensor),
+    "Tensor": (pa.Tensor, torch.Tensor), "special": (pa.special, torch.special),
 }  # fmt: skip
 TOLERANCES = {"value": 1e-12, "vjp": 1e-10, "vjp of vjp": 1e-8, "jvp": 1e-10}
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AttributeError, AssertionError)
@@ -63,7 +63,7 @@ OTHERWISE: list[tuple[str, str, str, str]] = [
     (r"F\.(log_)?softm(ax|in)", "value", "not int64", "a softmax of integers"),
     (r"F\.(relu6|hardtanh)", "value", "float32.* is not u?int", "as all activations they take integers as floats"),
     (r"F\.hardsigmoid", "jvp|vjp.*", "", "PyTorch's 1/6 is a constant in float32"),
-    (r".*(di|l|poly)gamma_?", "jvp|vjp.*", "", "PyTorch's trigamma has 9 digits, and is finite at 0"),
+    (r".*((di|l|poly)gamma_?|psi|gammaln)", "jvp|vjp.*", "", "PyTorch's trigamma has 9 digits, and is finite at 0"),
     (".*polygamma_?", "value", "^no nan", "at infinity it has a limit"),
     (r".*logical_\w+_", "jvp|vjp.*", "", "PyTorch keeps the tangent of what was overwritten"),
     (".*cholesky_(inverse|solve)", "jvp|vjp.*", "", "PyTorch's derivatives read the triangle that its values do not"),
@@ -88,6 +88,8 @@ OTHERWISE: list[tuple[str, str, str, str]] = [
     (".*(qr|cond)", ".*", "expanded", "of singular matrices"),
     (".*(square_?|tensordot)", "value", "takes no bool|of dtype bool", "a bool is no number"),
     (r"linalg\.tensor(inv|solve)", "value", "no square matrix", "a vector is none"),
+    (r"special\.entr", "jvp|vjp.*", "edges", "of a ln a the slope at 0 is 0/0 or infinite, and below 0 it is nan"),
+    (r"special\.xlog1py", "jvp|vjp.*", "edges", "of 0 times infinity, where the value is 0"),
     (".*logcumsumexp", "jvp", "edges", "PyTorch's forward mode has 0 for what is -inf"),
     (".*binary_cross_entropy", "vjp.*", "edges", "PyTorch's bound of a (1 - a) is 1e-12 in float32"),
     (r".*\.cholesky", "value", r"shape \(0,\)", "which is no matrix"),
