@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from pyautograd.sklearn import _losses
-from pyautograd.sklearn._estimator import Array, Estimator, checked_rows, class_indices, keep_parameters
+from pyautograd.sklearn._estimator import Array, Estimator, checked_rows, keep_parameters
 from pyautograd.sklearn._losses import Loss
 
 __all__ = ["MLPClassifier"]
@@ -121,9 +120,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         if self.class_weight == "balanced":
             raise ValueError('class_weight="balanced" needs all of the data; give partial_fit a dict of weights')
         if is_first:
-            several = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-            self.classes_ = self._label_binarizer.classes_
+            self._see_classes(y if type_of_target(y).startswith("multilabel") else classes, classes)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
@@ -170,8 +167,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _targets(self, y: Array, begins: bool) -> Array:
         if begins:
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
+            self._see_classes(y, y)
         elif self.warm_start and set(unique_labels(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit."
@@ -179,34 +175,44 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             )
         return self._encoded(y)
 
-    def _encoded(self, y: Array) -> Array:
-        found = unique_labels(y)
-        if len(np.setdiff1d(found, self.classes_)):
+    def _see_classes(self, y: Any, classes: Any) -> None:
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            raise ValueError(f"Unknown label type: {kind}: classes are wanted, or 0 and 1 for several labels at once")
+        self._has_labels = kind == "multilabel-indicator"
+        self.classes_ = np.arange(y.shape[1]) if self._has_labels else np.unique(classes)
+
+    def _encoded(self, y: Any) -> Array:
+        """The class of each row as its position in `classes_`, (n,); of several labels 0 and 1, (n, k)."""
+        if self._has_labels:
+            indicators: Array = y.toarray() if issparse(y) else y
+            if indicators.ndim != 2 or indicators.shape[1] != len(self.classes_):
+                raise ValueError(f"`y` has the shape {indicators.shape}, and not {len(self.classes_)} labels")
+            return indicators
+        found, index = np.unique(y, return_inverse=True)
+        if y.ndim != 1 or len(np.setdiff1d(found, self.classes_)):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
             )
-        encoded = self._label_binarizer.transform(y)
-        indicators: Array = encoded.toarray() if issparse(encoded) else encoded
-        return indicators.astype(bool)
+        return np.searchsorted(self.classes_, found)[index]
 
     def _labels(self, predicted: Array) -> Array:
-        if self._label_binarizer.y_type_.startswith("multilabel"):
-            labels: Array = self._label_binarizer.inverse_transform(predicted)
-            return labels
+        if self._has_labels:
+            return (predicted > 0.5).astype(int)
         index = predicted[:, 0] > 0.5 if predicted.shape[1] == 1 else predicted.argmax(1)
         classes: Array = self.classes_
         return classes[np.minimum(index, len(classes) - 1)]
 
     def _link(self, targets: Array, outputs: int | None) -> tuple[str, int]:
-        width = targets.shape[1]
-        if self._label_binarizer.y_type_ == "multiclass" or (
-            outputs == 2 and self._label_binarizer.y_type_ == "binary"
-        ):
-            link, width = "softmax", max(width, 2)
+        classes = len(self.classes_)
+        if self._has_labels:
+            link, width = "logistic", classes
+        elif classes > 2 or (classes == 2 and outputs == 2):
+            link, width = "softmax", classes
         else:
-            link = "logistic"
+            link, width = "logistic", 1
         if outputs not in (None, width):
-            raise ValueError(f"module: it has {outputs} outputs; {width} are wanted for {len(self.classes_)} classes")
+            raise ValueError(f"module: it has {outputs} outputs; {width} are wanted for {classes} classes")
         return link, width
 
     def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
@@ -218,13 +224,12 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _strata(self, targets: Array) -> Any:
         """Two classes are spread alike over both parts, more of them where each has a row for either."""
-        if targets.shape[1] == 1:
-            return targets
-        if self._label_binarizer.y_type_ != "multiclass":
+        if self._has_labels:
             return None
-        counts = targets.sum(0)
-        rest = self.validation_fraction * len(targets)
-        return class_indices(targets) if counts.min() >= 2 and rest >= len(counts) else None
+        if len(self.classes_) <= 2:
+            return targets.reshape(-1, 1).astype(bool)
+        counts = np.bincount(targets)
+        return targets if counts.min() >= 2 and self.validation_fraction * len(targets) >= len(counts) else None
 
     def _row_loss(self) -> Loss:
         if callable(self.loss):
@@ -232,10 +237,12 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return _losses.focal(float(self.gamma)) if self.loss == "focal" else _losses.log_loss
 
     def _score(self, predicted: Array, targets: Array, weights: Array | None) -> float:
-        if self.out_activation_ == "softmax":
-            right = predicted.argmax(1) == class_indices(targets)
+        if predicted.shape[1] == 1 and targets.ndim == 1:
+            right = (predicted[:, 0] > 0.5) == targets
+        elif targets.ndim == 1:
+            right = predicted.argmax(1) == targets
         else:
-            right = ((predicted > 0.5) == (targets > 0.5)).all(1)
+            right = ((predicted > 0.5) == targets).all(1)
         return float(np.average(right, weights=weights))
 
     def __sklearn_tags__(self) -> Any:

@@ -47,12 +47,6 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     return (X, *rest) if y else X
 
 
-def class_indices(targets: Array) -> Array:
-    """The class of each row, of indicators: (n, 1) of two classes, else a column a class."""
-    classes: Array = targets[:, 0] if targets.shape[1] == 1 else targets.argmax(1)
-    return classes.astype(np.int64)
-
-
 def _place_of(X: Any) -> str:
     """Where the first number is that is not finite."""
     try:
@@ -77,11 +71,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _targets(self, y: Array, begins: bool) -> Array:
-        """Targets to train on, (n, k); where it begins, they say which classes there are."""
+        """Targets to train on; where it begins, they say which classes there are."""
         return self._encoded(y)
 
     def _encoded(self, y: Array) -> Array:
-        """Targets as numbers or as indicators of classes, (n, k)."""
+        """Targets as numbers, (n, k), or as classes by their positions, (n,)."""
         raise NotImplementedError
 
     def _link(self, targets: Array, outputs: int | None) -> tuple[str, int]:
@@ -167,7 +161,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         """As the step takes them."""
         with np.errstate(over="ignore"):
             x = X.astype(self._dtype)
-            y = class_indices(targets) if self.out_activation_ == "softmax" else targets.astype(self._dtype)
+            y = targets if self.out_activation_ == "softmax" else targets.reshape(len(X), -1).astype(self._dtype)
             return (x, y) if weights is None else (x, y, weights.astype(self._dtype))
 
     def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
