@@ -92,16 +92,21 @@ class Run:
         with ExitStack() as stack:
             bar = stack.enter_context(_bar(epochs * self._steps)) if progress else None
             while epoch < epochs:
-                together = 1 if callback is not None else min(self._may_run_together(), epochs - epoch)
+                together = min(self._may_run_together(), epochs - epoch, _ahead(callback))
                 try:  # each swap is one call, between whose halves no interrupt comes
                     lib.pa_random_stream_swap(self._own)
                     losses.append(self._run_epochs(together, bar))
                 finally:
                     lib.pa_random_stream_swap(self._own)
                 epoch += together
-                if callback is not None and _asks_to_stop(callback, epoch - 1, losses[-1]):
+                if callback is not None and self._tell(callback, epoch - together, losses[-1]):
                     break
         return np.concatenate(losses) if losses else np.empty(0)
+
+    def _tell(self, callback: Callback, first: int, losses: np.ndarray[Any, Any]) -> bool:
+        """Calls back for each epoch that has run, and whether the last one is to be the last."""
+        each = losses.reshape(-1, self._steps)
+        return [_asks_to_stop(callback, first + i, each[i]) for i in range(len(each))][-1]
 
     def _may_run_together(self) -> int:
         """How many epochs one call of C may take."""
@@ -259,6 +264,15 @@ def _loss_of(result: Any) -> float:
         return result
     what = f"a tensor of shape {result.shape}" if isinstance(result, Tensor) else f"{type(result).__name__}"
     raise TypeError(f"run: the first result of the step is {what}; it has to return its loss, one number")
+
+
+def _ahead(callback: Callback | None) -> int:
+    """How many epochs may run before a callback is to be called: one with a method `epochs_ahead` knows for how many
+    it neither stops the training nor changes or reads what the step does."""
+    if callback is None:
+        return STEPS_A_CALL
+    ahead = getattr(callback, "epochs_ahead", None)
+    return 1 if ahead is None else max(1, int(ahead()))
 
 
 def _asks_to_stop(callback: Callback, epoch: int, losses: np.ndarray[Any, Any]) -> bool:

@@ -97,6 +97,9 @@ def _is_library(module: Any) -> bool:
     return top in sys.stdlib_module_names or top in _LIBRARIES
 
 
+_SLOTS: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
 class Walk:
     """One walk over what can be reached; `names` are those that the last one has met."""
 
@@ -112,7 +115,8 @@ class Walk:
         self.nodes: dict[int, Node] = {}
         self.leaves = 0
         self.appended = names.appended - names.used
-        self._of_nodes = sorted(names.attributes - set(dir(Tensor)) - set(dir(Value)))
+        mros = (*Tensor.__mro__, *Value.__mro__)
+        self._of_nodes = sorted(name for name in names.attributes if not any(name in vars(each) for each in mros))
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]
@@ -440,10 +444,9 @@ class Walk:
                 self._row(self.rows.attribute(held, "_held" if is_module else "__dict__"), f"the attributes of {place}")
         elif users:
             self._row(self.rows.object(value, is_module), f"the class of {place}")
-        for each in cls.__mro__:
-            for name, member in list(vars(each).items()):
-                if isinstance(member, types.MemberDescriptorType) and self._is_read(name):
-                    self._value(self.rows.attribute(held, name), f"{place}.{name}", getattr(value, name, None))
+        for name in _slots(cls):
+            if self._is_read(name):
+                self._value(self.rows.attribute(held, name), f"{place}.{name}", getattr(value, name, None))
         self._class(cls, place, True)
 
     def _is_structure(self, held: Any, users: bool) -> bool:
@@ -465,6 +468,15 @@ class Walk:
         if not {"param_groups", "defaults"} & self.names.attributes:  # else the step reads them as numbers
             self.groups |= dict.fromkeys(rows, optimizer)
         self._class(type(optimizer), place)
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    """The names in a class's __slots__, which stay what they are."""
+    found = _SLOTS.get(cls)
+    if found is None:
+        members = [pair for each in cls.__mro__ for pair in list(vars(each).items())]
+        found = _SLOTS[cls] = tuple(name for name, each in members if isinstance(each, types.MemberDescriptorType))
+    return found
 
 
 def _class_dict(cls: type) -> dict[str, Any]:

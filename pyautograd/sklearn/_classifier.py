@@ -28,7 +28,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     parameters; `learning_rate="cosine"` or a callable that makes a schedule of an optimiser; `loss`, "log_loss",
     "focal" (with `gamma`) or a callable of outputs and targets; `class_weight`, a dict or "balanced"; `dropout`;
     `norm`, "batch" or "layer"; `module`, a Module or a callable that makes one of the numbers of features and outputs,
-    instead of the layer sizes; `dtype`, "float32" or "float64": None is the latter for at most 200 rows and "lbfgs".
+    instead of the layer sizes; `dtype`, "float32" or "float64": None is the latter for at most 100 rows and "lbfgs".
 
     `fit` takes (n, features) and n labels, or (n, k) of 0 and 1 for k labels at once. **Raises** ValueError, when
     fitted, for parameters and data that do not fit, NaN and infinities among them.

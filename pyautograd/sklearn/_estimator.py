@@ -23,7 +23,7 @@ from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activation
 
 Array = np.ndarray[Any, Any]
 
-EXACT_ROWS = 200  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
+EXACT_ROWS = 100  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
 
 
 def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:

@@ -22,6 +22,13 @@ def log_loss(output: Tensor, target: Tensor) -> Any:
     return F.binary_cross_entropy_with_logits(output, target, reduction="none").sum(1)
 
 
+def mean_log_loss(output: Tensor, target: Tensor) -> Any:
+    """The mean of log_loss, by one op."""
+    if target.ndim == 1:
+        return F.cross_entropy(output, target)
+    return F.binary_cross_entropy_with_logits(output, target) * output.shape[1]
+
+
 def focal(gamma: float) -> Loss:
     """log_loss, of which rows that are right for sure have little: times (1 - p)^gamma (Lin et al. 2017)."""
 

@@ -21,7 +21,7 @@ from pyautograd._generator import get_rng_state, set_rng_state
 from pyautograd._tensor import Tensor
 from pyautograd.nn import Module
 from pyautograd.optim.lr_scheduler import CosineAnnealingLR
-from pyautograd.sklearn._losses import Loss
+from pyautograd.sklearn._losses import Loss, log_loss, mean_log_loss
 from pyautograd.sklearn._network import rows_of
 
 Arrays = tuple[Any, ...]  # rows, targets, and weights of rows where there are any
@@ -55,8 +55,11 @@ def objective(module: Module, loss: Loss, alpha: float) -> Callable[..., Any]:
     the weights, over the number of rows."""
     penalized = [parameter for parameter in module.parameters() if parameter.ndim > 1]
 
+    is_log_loss = loss is log_loss
+
     def mean_loss(x: Tensor, y: Tensor, *weights: Tensor) -> Any:
-        rows = loss(rows_of(module(x)), y)
+        output = rows_of(module(x))
+        rows = mean_log_loss(output, y) if is_log_loss and not weights else loss(output, y)
         penalty: Any = 0.0
         if alpha:
             penalty = (0.5 * alpha) * sum(parameter.square().sum() for parameter in penalized)
@@ -103,12 +106,21 @@ def make_schedule(estimator: Any, optimizer: optim.Optimizer) -> Any:
 class Epochs:
     """What is done after each epoch of a fit, and whether it was the last."""
 
+    MOST_AHEAD = 1 << 16
+
     def __init__(self, estimator: Any, sizes: np.ndarray[Any, Any], score: Callable[[], float] | None) -> None:
         self.estimator, self.sizes, self.score = estimator, sizes, score
         self.rows = int(sizes.sum())
         self.sgd = estimator.learning_rate if estimator.solver == "sgd" else "constant"
         self.prints = _prints(estimator.verbose)
         self.best: dict[str, Tensor] | None = None
+
+    def epochs_ahead(self) -> int:
+        """How many epochs cannot be the last for want of improvement: they run in one call of C."""
+        fitted = self.estimator
+        if self.score is not None or self.prints or self.sgd != "constant" or fitted._schedule is not None:
+            return 1
+        return int(min(fitted.n_iter_no_change + 1 - fitted._no_improvement_count, self.MOST_AHEAD))
 
     def __call__(self, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
         fitted = self.estimator

@@ -228,6 +228,28 @@ def test_the_callback_sees_each_epoch_and_stops_it() -> None:
     assert step.run(*data(), batch_size=20, epochs=10, callback=stop).shape == (5,)
 
 
+def test_a_callback_that_knows_how_many_epochs_go_by_is_called_after_them() -> None:
+    class Patient:
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, float]] = []
+            self.step_counts: list[int] = []
+
+        def epochs_ahead(self) -> int:
+            return 4
+
+        def __call__(self, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
+            self.seen.append((epoch, float(losses.mean())))
+            self.step_counts.append(int(next(iter(optimizer.state.values()))["step"].item()))
+            return epoch == 7
+
+    step, _, optimizer = make()
+    patient = Patient()
+    losses = step.run(*data(), batch_size=20, epochs=100, callback=patient)
+    assert [epoch for epoch, _ in patient.seen] == list(range(8))
+    assert patient.step_counts == [20] * 4 + [40] * 4
+    np.testing.assert_allclose(losses.reshape(8, 5).mean(1), [mean for _, mean in patient.seen])
+
+
 def test_an_exception_of_the_callback_passes_through() -> None:
     step, _, _ = make()
 

@@ -53,7 +53,7 @@ def test_scikit_learns_checks_of_estimators(estimator: Any, check: Any) -> None:
 def test_the_weights_are_scikit_learns(options: dict[str, Any], y: Any) -> None:
     options = {"max_iter": 20, "random_state": 3, "shuffle": False, **options}
     weights = np.linspace(0.5, 1.5, len(y))
-    ours, other = MLPClassifier(**options), theirs.MLPClassifier(**options)
+    ours, other = MLPClassifier(**options, dtype="float64"), theirs.MLPClassifier(**options)
     if options["max_iter"] == 5:
         weights = None  # not in scikit-learn 1.6
     ours.fit(X_IRIS, y, weights)
