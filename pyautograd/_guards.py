@@ -24,7 +24,7 @@ from pyautograd._core import Node
 from pyautograd._puts import APPEND, Outputs, Put, is_alike
 from pyautograd._reads import Reads
 from pyautograd._signature import Call
-from pyautograd._structure import Constant, leaf_paths
+from pyautograd._structure import Constant, Held, leaf_paths
 from pyautograd._walk import ATOMS, Spot, Walk
 
 __all__ = ["StepGuards"]
@@ -89,6 +89,15 @@ class StepGuards:
     def found(self) -> set[int]:
         """The ids of the tensors, containers and numbers that the function can reach."""
         return set(self._spots) | {id(self.rows.value(i)) for i in self._values}
+
+    def held(self) -> dict[int, Held]:
+        """The lists and dicts in places, which a step may return."""
+        containers = [(each, spots[0]) for each, spots in self._spots.values() if isinstance(each, (list, dict))]
+        return {id(each): Held(spot, each) for each, spot in containers}
+
+    def held_at(self, spot: Spot) -> Any:
+        """What stands in a place."""
+        return self._at(spot, expected=False)
 
     # ---- a recorded call ----
 
@@ -280,7 +289,7 @@ class StepGuards:
                 guards.append(guard)
         updated = {id(p) for each in self._optimizers for group in each.param_groups for p in group["params"]}
         news = {id(new) for _, new, _ in moved.moves.values()}
-        places = {id(self._expected_at(spots[0])): len(spots) for _, spots in self._spots.values()}
+        places = {id(self._at(spots[0], expected=True)): len(spots) for _, spots in self._spots.values()}
         if len(places) < len(self._spots) or not moved.differ() or news & (places.keys() - moved.moves.keys()):
             return False  # which places hold the same is no longer as it was
         if self._given & moved.moves.keys():
@@ -301,8 +310,8 @@ class StepGuards:
             return moved.is_alike(before, now)
         return isinstance(now, list) and len(now) == len(before) and all(map(moved.is_alike, before, now))
 
-    def _expected_at(self, spot: Spot) -> Any:
-        found = self.rows.value(spot.guard, True)
+    def _at(self, spot: Spot, expected: bool) -> Any:
+        found = self.rows.value(spot.guard, expected)
         for key in (*[spot.member] * (spot.member >= 0), *spot.path):
             found = found[key]
         return found

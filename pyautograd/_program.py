@@ -11,7 +11,7 @@ from pyautograd._core import TraceError
 from pyautograd._puts import INTO_GUARDED, Put
 from pyautograd._recording import Recorded
 from pyautograd._signature import NUMBER, Call
-from pyautograd._structure import LEAF, Constant, Inner, first_member, rebuild
+from pyautograd._structure import LEAF, Constant, Inner, all_held, first_member, rebuild
 
 
 class Program:
@@ -75,6 +75,7 @@ class Program:
     def _set_results(self) -> None:
         """What a call gives: results to the caller, puts into places; by C where they are plain tensors and numbers."""
         results, given, puts = self._results, self._given, self._puts
+        self._held = all_held(results)
         self._puts_in_c = in_c = all(put.is_leaf for put in puts)
         self._is_direct = in_c and _is_direct(results)
         every = {*given, *(i for put in puts for i in put.results)}
@@ -138,12 +139,18 @@ class Program:
         if found is NotImplemented or found is ... or self._is_direct:
             return found
         outputs = list(found) if isinstance(found, tuple) else [found]
-        if self._puts_in_c:
+        if self._puts_in_c and not self._held:
             return rebuild(self._results, iter(outputs))
         containers = Call(args, kwargs, *self._appended).containers
-        for put in self._puts:
+        for put in () if self._puts_in_c else self._puts:
             self._put(put, outputs, containers)
-        return rebuild(self._results, iter([outputs[i] for i in self._given]))
+        for held in self._held:
+            where = held.key[1]
+            held.value = containers[where] if isinstance(where, int) else self._guards.held_at(where)
+        result = rebuild(self._results, iter(outputs if self._puts_in_c else [outputs[i] for i in self._given]))
+        for held in self._held:
+            held.value = None
+        return result
 
     def _put_before_failure(self, containers: list[Any]) -> None:
         """Puts what a step had put that has failed on its way, if one has."""

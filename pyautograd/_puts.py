@@ -9,12 +9,12 @@ All that comes out of a step, what it returns and what it puts, are its outputs:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyautograd._core import Node
-from pyautograd._structure import LEAF, attributes, flatten, get_member, rebuild, set_member
+from pyautograd._structure import LEAF, Held, attributes, flatten, get_member, rebuild, set_member
 from pyautograd._tensor import Tensor
 
 INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
@@ -28,10 +28,10 @@ class Outputs:
         self.leaves: list[Any] = []
         self._numbers: dict[int, int] = {}
 
-    def take(self, value: Any) -> tuple[Any, tuple[int, ...]]:
+    def take(self, value: Any, held: Mapping[int, Held] | None = None) -> tuple[Any, tuple[int, ...]]:
         """The structure of something that comes out, and which outputs are its leaves."""
         found: list[Any] = []
-        structure = flatten(value, found, Node)
+        structure = flatten(value, found, Node, held)
         return structure, self.add(found)
 
     def add(self, leaves: Iterable[Any]) -> tuple[int, ...]:

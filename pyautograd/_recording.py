@@ -17,7 +17,7 @@ from pyautograd._guards import StepGuards
 from pyautograd._puts import Outputs, Put, Sights
 from pyautograd._rows import Bounds
 from pyautograd._signature import NUMBER, Call
-from pyautograd._structure import Constant, outline, rebuild
+from pyautograd._structure import Constant, all_held, outline, rebuild
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
 
@@ -92,7 +92,7 @@ def record(
                 _core.record_watch(watch)
                 try:
                     returned = _called(function, args, kwargs, call)
-                    results, given = outputs.take(returned)
+                    results, given = outputs.take(returned, guards.held() | call.held())
                 finally:  # also where the step raises: what it has stored stays
                     puts, problem = _stored(guards, call, outputs)
                     puts = sights.dated(puts, outputs)
@@ -110,6 +110,8 @@ def record(
     _core.record_hand_out(tuple(outputs.leaves))
     obstacle = guards.set_places(log, puts)
     result = rebuild(results, iter(_settle(log, outputs, given, puts, guards, call)))
+    for held in all_held(results):
+        held.value = None  # the caller's, until a program gives it again
     problem = problem or _handed_on(log, call) or _read_too_soon(log, puts, guards, call)
     seen, kinds = {}, {row.slot: row.kind for row in call.rows}
     for slot in log.seen:

@@ -23,7 +23,7 @@ import numpy as np
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
 from pyautograd._puts import Outputs, Put, changes, snapshot
-from pyautograd._structure import BY_VALUE, Constant, get_member, set_member
+from pyautograd._structure import BY_VALUE, Constant, Held, get_member, set_member
 from pyautograd._tensor import Tensor
 
 TENSOR, ARRAY, NUMBER, CONSTANT, TUPLE, LIST, DICT, OBJECT, SAME = range(9)  # as in arguments.c
@@ -148,6 +148,10 @@ class Call:
     def arrays(self) -> frozenset[int]:
         """The slots of leaves that were ndarrays."""
         return frozenset(row.slot for row in self.rows if row.kind == ARRAY)
+
+    def held(self) -> dict[int, Held]:
+        """The containers among the arguments, which a step may return."""
+        return {id(each): Held(number, each) for number, each in enumerate(self.containers)}
 
     # ---- a recorded call ----
 

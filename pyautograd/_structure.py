@@ -15,7 +15,7 @@ import struct
 import types
 import weakref
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pyautograd._core import Node, TraceError
@@ -49,6 +49,16 @@ class Constant:
 
     def __str__(self) -> str:
         return f"{self.value!r}" if self.key[0] != "object" else f"<{type(self.value).__name__}>"
+
+
+class Held(Constant):
+    """A container of the caller's that a step returns: the one in its place. `value` is set before it is given."""
+
+    __slots__ = ()
+
+    def __init__(self, where: Any, value: Any) -> None:
+        self.value = value
+        self.key = ("held", where)
 
 
 class Container(NamedTuple):
@@ -218,18 +228,23 @@ def _refusal(kind: type) -> str:
     )
 
 
-def flatten(value: Any, leaves: list[Any], leaf_type: type) -> Any:
-    """Appends the leaves, objects of a type, to a list; returns the structure, with all else in it as constants."""
+def flatten(value: Any, leaves: list[Any], leaf_type: type, held: Mapping[int, Held] | None = None) -> Any:
+    """Appends the leaves, objects of a type, to a list; returns the structure, with all else in it as constants.
+
+    `held`: containers that stand for themselves, by their id.
+    """
     if isinstance(value, leaf_type):
         leaves.append(value)
         return LEAF
+    if held is not None and id(value) in held:
+        return held[id(value)]
     kind: Any = type(value)
     row = container(kind)
     if row is None:
         return Constant(value)
     if kind not in CONTAINERS and row is not _OBJECT and getattr(value, "__dict__", None):
         raise TraceError(_refusal(kind))
-    members = tuple([flatten(member, leaves, leaf_type) for member in row.members(value)])
+    members = tuple([flatten(member, leaves, leaf_type, held) for member in row.members(value)])
     return Inner(kind, row.extra(value), tuple(row.keys(value)), members)
 
 
@@ -243,6 +258,13 @@ def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     row = CONTAINERS.get(kind) or container(kind)
     assert row is not None
     return row.rebuild(kind, extra, keys, [rebuild(member, leaves) for member in members])
+
+
+def all_held(structure: Any) -> list[Held]:
+    """The containers of the caller's in a structure."""
+    if isinstance(structure, Inner):
+        return [held for member in structure.members for held in all_held(member)]
+    return [structure] if isinstance(structure, Held) else []
 
 
 def first_member(structure: Any) -> Any:

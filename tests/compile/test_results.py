@@ -256,3 +256,29 @@ def test_run_takes_the_first_field_of_a_dataclass_as_the_loss() -> None:
     step = pyautograd.compile(lambda x: Out(x.sum(), x))
     losses = step.run(pyautograd.ones(6, 2), batch_size=2, epochs=2)
     assert losses.tolist() == [4.0] * 6
+
+
+class Box:
+    def __init__(self) -> None:
+        self.kept: Any = [pyautograd.zeros(2)]
+
+
+def test_a_container_of_the_callers_is_returned_itself() -> None:
+    box, table = Box(), {"h": pyautograd.zeros(2)}
+
+    @pyautograd.compile
+    def step(x: Tensor, batch: dict[str, Any]) -> Any:
+        batch["out"] = x * 2
+        table["h"] = x * 1.0
+        return batch, box.kept, {"table": table}, x.sum()
+
+    for k in range(6):
+        if k == 4:
+            box.kept = [pyautograd.ones(2)]
+        batch: dict[str, Any] = {}
+        mine, kept, outer, total = step(pyautograd.ones(2) * k, batch)
+        assert mine is batch
+        assert kept is box.kept
+        assert outer["table"] is table
+        assert (batch["out"].tolist(), table["h"].tolist(), total.item()) == ([2.0 * k] * 2, [float(k)] * 2, 2.0 * k)
+    assert len(step.programs) == 1

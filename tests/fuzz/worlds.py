@@ -71,7 +71,7 @@ def as_arguments(value):
     """What a compiled step makes of its arguments: tensors of arrays."""
     if isinstance(value, np.ndarray):
         return pa.as_tensor(value)
-    if type(value) in (list, tuple):
+    if type(value) in (list, tuple) and any(as_arguments(each) is not each for each in value):
         return type(value)(as_arguments(each) for each in value)
     return value
 
