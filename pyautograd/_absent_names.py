@@ -48,13 +48,12 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.Tensor": {
         "": """
-            as_subclass bernoulli_ bitwise_left_shift_ bitwise_right_shift_ cauchy_ const_data_ptr dense_dim
-            diagonal_scatter dim_order exponential_ frexp gcd_ geometric_ geqrf get_device greater_
-            greater_equal_ histogram i0_ igamma igamma_ igammac igammac_ index is_shared lcm_ ldexp_ less_
-            less_equal_ log_normal_ lu_solve module_load mvlgamma mvlgamma_ nextafter nextafter_
-            nonzero_static not_equal_ orgqr ormqr polygamma_ qscheme random_ renorm renorm_ select_scatter
-            set_ slice_scatter squeeze_ sum_to_size swapaxes_ swapdims_ t_ to_dense to_padded_tensor
-            transpose_ triangular_solve unsqueeze_ values
+            as_subclass bitwise_left_shift_ bitwise_right_shift_ const_data_ptr dense_dim diagonal_scatter
+            dim_order frexp gcd_ geqrf get_device greater_ greater_equal_ histogram i0_ igamma igamma_
+            igammac igammac_ index is_shared lcm_ ldexp_ less_ less_equal_ lu_solve module_load mvlgamma
+            mvlgamma_ nextafter nextafter_ nonzero_static not_equal_ orgqr ormqr polygamma_ qscheme renorm
+            renorm_ select_scatter set_ slice_scatter squeeze_ sum_to_size swapaxes_ swapdims_ t_ to_dense
+            to_padded_tensor transpose_ triangular_solve unsqueeze_ values
         """,
         "complex numbers, windows and spectra": """
             angle cdouble cfloat chalf conj conj_physical conj_physical_ is_conj resolve_conj stft

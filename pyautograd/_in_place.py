@@ -15,11 +15,14 @@ from pyautograd import _core, _ops
 from pyautograd._array_like import as_tensor
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, Tensor
-from pyautograd._creation import empty_like
+from pyautograd._creation import empty, empty_like
+from pyautograd._dtype import bool_, float64, int64
 from pyautograd._elementwise import is_number, scaled
 from pyautograd._generator import Generator
 from pyautograd._generator import state_of as stream_state
 from pyautograd._grad_mode import is_grad_enabled
+from pyautograd._promotion import iinfo
+from pyautograd._random import bernoulli, normal, rand, randint
 from pyautograd._rows import whole
 
 # Functions of which there is a method that writes, and what else its example is given
@@ -222,3 +225,108 @@ class InPlaceMethods:
         tensor([5., 5.])
         """
         return self._fill_random("normal_", lib.pa_fill_normal, generator, mean, std)
+
+    def _draw_over(self: Any, what: str, draw: Callable[[], Tensor]) -> Tensor:
+        """Overwrites with draws; nothing is drawn where the tensor cannot be written to."""
+        _core.check_write(self, what)
+        return self._overwrite(draw().to(self.dtype), what)
+
+    def bernoulli_(self: Any, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with 1 with probability `p`, a number or a tensor that broadcasts, else 0.
+
+        **Raises** as `copy_`, ValueError for a probability outside of [0, 1].
+
+        >>> import pyautograd
+        >>> pyautograd.empty(2).bernoulli_(1.0)
+        tensor([1., 1.])
+        """
+        if isinstance(p, Tensor):
+            return self._draw_over("bernoulli_", lambda: bernoulli(p.expand(self.shape), generator=generator))
+        return self._draw_over("bernoulli_", lambda: bernoulli(empty(self.shape), p, generator=generator))
+
+    def _of_uniform(self: Any, what: str, function: Callable[[Any], Any], generator: Generator | None) -> Tensor:
+        """Overwrites with a function of draws from [0, 1)."""
+        dtype = self.dtype if self.dtype.is_floating_point else float64
+        return self._draw_over(what, lambda: function(rand(self.shape, generator=generator, dtype=dtype)))
+
+    def exponential_(self: Any, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with draws from the exponential distribution with rate `lambd`.
+
+        **Raises** as `copy_`, ValueError unless lambd > 0, TypeError for integers.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).exponential_(2.0) >= 0).all())
+        True
+        """
+        _positive("exponential_", "lambd", lambd)
+        _floats("exponential_", self)
+        return self._of_uniform("exponential_", lambda u: (-u).log1p() / -lambd, generator)
+
+    def cauchy_(self: Any, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with draws from the Cauchy distribution.
+
+        **Raises** as `copy_`, ValueError unless sigma > 0, TypeError for integers.
+
+        >>> import pyautograd
+        >>> pyautograd.empty(9).cauchy_().shape
+        (9,)
+        """
+        _positive("cauchy_", "sigma", sigma)
+        _floats("cauchy_", self)
+        return self._of_uniform("cauchy_", lambda u: ((u - 0.5) * math.pi).tan() * sigma + median, generator)
+
+    def geometric_(self: Any, p: float, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with how many trials it takes to succeed with probability `p`: 1, 2, ….
+
+        **Raises** as `copy_`, ValueError unless 0 < p < 1.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).geometric_(0.5) >= 1).all())
+        True
+        """
+        if not 0 < p < 1:
+            raise ValueError(f"geometric_: p must be between 0 and 1, not {p}")
+        rate = math.log1p(-p)
+        return self._of_uniform("geometric_", lambda u: ((-u).log1p() / rate).ceil().clamp(min=1), generator)
+
+    def log_normal_(self: Any, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+        """Overwrite with draws whose logarithms are normal, with this mean and standard deviation.
+
+        **Raises** as `normal_`, ValueError unless std > 0.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).log_normal_() > 0).all())
+        True
+        """
+        _positive("log_normal_", "std", std)
+        _floats("log_normal_", self)
+        drawn = functools.partial(normal, mean, std, self.shape, generator=generator, dtype=self.dtype)
+        return self._draw_over("log_normal_", lambda: drawn().exp())
+
+    def random_(self: Any, *bounds: int, generator: Generator | None = None) -> Tensor:
+        """Overwrite with integers: `random_(to)` from [0, to), `random_(low, to)` from [low, to), and without bounds
+        from 0 to the largest that the dtype holds, or holds exactly.
+
+        **Raises** as `copy_`, ValueError for an empty range, TypeError for more than two bounds.
+
+        >>> import pyautograd
+        >>> bool((pyautograd.empty(9).random_(3) < 3).all())
+        True
+        """
+        if len(bounds) > 2:
+            raise TypeError(f"random_: takes at most two bounds, not {len(bounds)}")
+        dtype = self.dtype
+        exact = {4: 2**24, 8: 2**53}[dtype.itemsize] if dtype.is_floating_point else 1
+        top = exact if dtype.is_floating_point else 1 if dtype is bool_ else iinfo(dtype).max
+        low, to = bounds if len(bounds) == 2 else (0, *bounds) if bounds else (0, top + (dtype is not int64))
+        return self._draw_over("random_", lambda: randint(low, to, self.shape, generator=generator))
+
+
+def _positive(name: str, argument: str, given: float) -> None:
+    if not given > 0:
+        raise ValueError(f"{name}: {argument} must be positive, not {given}")
+
+
+def _floats(name: str, given: Tensor) -> None:
+    if not given.dtype.is_floating_point:
+        raise TypeError(f"{name}: takes float32 or float64, not {given.dtype.name}")

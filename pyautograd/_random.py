@@ -7,7 +7,7 @@ from typing import Any
 
 from pyautograd import _arguments, _core, _dims, _ops
 from pyautograd._arguments import named
-from pyautograd._array_like import leaf
+from pyautograd._array_like import leaf, tensor
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Tensor, apply
 from pyautograd._creation import chosen
@@ -63,28 +63,46 @@ def randn(
 
 
 def normal(
-    mean: float,
-    std: float,
-    size: Any,
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Draws from the normal distribution with this mean and standard deviation, in the shape `size`.
+    """Draws from the normal distribution with this mean and standard deviation, in the shape `size`; or of two tensors,
+    or a tensor and a number, without `size`, in the shape to which they broadcast. No gradient flows to them.
 
-    **Raises** as `rand`, and ValueError for a negative deviation.
+    **Raises** as `rand`, and ValueError for a negative deviation and for shapes that do not broadcast, TypeError for
+    tensors of integers, and for two numbers without a size.
 
     >>> import pyautograd
     >>> pyautograd.normal(5.0, 0.0, (2,))
     tensor([5., 5.])
+    >>> pyautograd.normal(pyautograd.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 2.])
     """
     check_device(device)
+    if size is None:
+        return _normal_of_each(mean, std, generator)
     made = _filled(
         "normal", lib.pa_fill_normal, chosen(dtype), _dims.sizes("normal", (size,), "size"), generator, mean, std
     )
     return leaf(made, requires_grad)
+
+
+def _normal_of_each(mean: Any, std: Any, generator: Generator | None) -> Tensor:
+    given = [each.detach() for each in (mean, std) if isinstance(each, Tensor)]
+    if not given or not all(each.dtype.is_floating_point for each in given):
+        raise TypeError("normal: takes numbers and a size, or tensors of floats")
+    whole: Any = std if isinstance(std, Tensor) else tensor(std, dtype=given[0].dtype)
+    _arguments.within("normal: std", whole.detach(), 2**62)
+    shape_and_dtype = sum(given[1:], given[0])
+    drawn = randn(shape_and_dtype.shape, generator=generator, dtype=shape_and_dtype.dtype)
+    centre = mean.detach() if isinstance(mean, Tensor) else mean
+    return drawn * whole.detach() + centre  # type: ignore[no-any-return]
 
 
 def randint(

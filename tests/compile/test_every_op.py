@@ -77,6 +77,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     **{f"{prefix}.randint_like": [(matrix(), 5), (matrix(), 2, 5)] for prefix in ("pa", "Tensor")},
     "Tensor.new_full": [(matrix(), (2,), 7)], "Tensor.new_zeros": [(matrix(), 2)], "Tensor.new_ones": [(matrix(), 2)],
     "special.multigammaln": [(matrix() + 1, 3)], "special.polygamma": [(2, matrix())],
+    "pa.normal": [(0.5, 2.0, (2, 3)), (matrix(), 0.5), (matrix(), matrix()), (0.5, matrix())],
     "pa.from_numpy": [(np.ones(3),)], "pa.from_dlpack": [(np.ones(3),)],
     "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
