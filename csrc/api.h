@@ -77,3 +77,4 @@ int pa_record_result_of_last(pa_node *node); /* while a step is recorded: what i
 void pa_blas_set(void *sgemm, void *dgemm, void *set_threads, void *get_threads, bool ilp64, bool always);
 void pa_blas_set_threads(int n); /* 0: what the BLAS is set to */
 int pa_blas_get_threads(void);
+bool pa_blas_stay_out(bool out); /* of the calling thread's products */

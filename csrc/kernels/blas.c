@@ -53,6 +53,14 @@ void pa_blas_ensure(double work) {
 
 void pa_blas_set_threads(int n) { blas.threads = n; }
 
+static _Thread_local bool stays_out;
+
+bool pa_blas_stay_out(bool out) {
+    bool before = stays_out;
+    stays_out = out;
+    return before;
+}
+
 static void lock(void) {
     while (atomic_flag_test_and_set_explicit(&blas.lock, memory_order_acquire)) continue;
 }
@@ -114,7 +122,8 @@ static bool is_tiny(const float *x, int64_t rows, int64_t columns, int trans, in
 
 bool pa_blas_gemm(const pa_gemm *g, int float64) {
     void *pointer = blas.gemm[float64];
-    if (pointer == NULL || (double)g->m * (double)g->n * (double)g->k < PA_BLAS_WORK) return false;
+    if (pointer == NULL || (stays_out && !blas.always) || (double)g->m * (double)g->n * (double)g->k < PA_BLAS_WORK)
+        return false;
     if (g->m == 1 || g->n == 1) return false; /* as fast as memory is, on one thread */
     int trans_a, trans_b, trans_c;
     int64_t lda, ldb, ldc;

@@ -28,6 +28,10 @@ void pa_blas_ensure(double work);
 void pa_blas_set_threads(int n);
 int pa_blas_get_threads(void);
 
+/* Keeps all products of the calling thread in our own kernels, whose bits depend on no number of threads, unless a
+   library was chosen; returns what was set before. */
+bool pa_blas_stay_out(bool out);
+
 /* In the child of a fork: products of other threads do not go on there, and what they had set is put back. */
 void pa_blas_after_fork(void);
 

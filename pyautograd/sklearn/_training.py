@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from pyautograd import optim, where
+from pyautograd._c import lib
 from pyautograd._compile import compile
 from pyautograd._generator import get_rng_state, set_rng_state
 from pyautograd._tensor import Tensor
@@ -40,12 +41,15 @@ class Programs(dict[Any, Any]):
 
 @contextmanager
 def stream(estimator: Any) -> Iterator[None]:
-    """Draws come from the estimator's own stream, which goes on where it stood; the caller's stays where it is."""
+    """Draws come from the estimator's own stream, which goes on where it stood, and products from kernels of one
+    thread: so nothing of the thread or process that calls decides on a bit, and nothing in it has changed."""
     before = get_rng_state()
     set_rng_state(estimator._rng_state)
+    stayed_out = lib.pa_blas_stay_out(True)
     try:
         yield
     finally:
+        lib.pa_blas_stay_out(stayed_out)
         estimator._rng_state = get_rng_state()
         set_rng_state(before)
 

@@ -100,6 +100,20 @@ def test_random_state_decides_every_bit_in_any_thread_and_process() -> None:
     assert pa.get_rng_state() == state
 
 
+def test_the_number_of_threads_decides_on_no_bit() -> None:
+    X = np.random.RandomState(0).normal(size=(600, 400))
+    options: Any = {"hidden_layer_sizes": (400,), "batch_size": 600, "max_iter": 2, "random_state": 0}
+    before = pa.get_num_threads()
+    fits = []
+    try:
+        for threads in (1, 2):
+            pa.set_num_threads(threads)
+            fits.append(MLPClassifier(**options).fit(X, X[:, 0] > 0).coefs_)
+    finally:
+        pa.set_num_threads(before)
+    assert all((a == b).all() for a, b in zip(*fits))
+
+
 @pytest.mark.parametrize("between", [lambda m: m, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_epochs_of_partial_fit_are_those_of_fit(between: Any) -> None:
     at_once = MLPClassifier(**NOISY, tol=0).fit(X_MANY, Y_MANY)
