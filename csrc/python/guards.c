@@ -34,6 +34,7 @@
 
 #include <string.h>
 
+#include "guard.h"
 #include "handle.h"
 #include "layer.h"
 #include "parts.h"
@@ -43,47 +44,10 @@
 
 enum { EVERY, BY_EPOCH, LISTS };
 
-typedef enum guard_kind {
-    GUARD_REFERENTS,
-    GUARD_OBJECT,
-    GUARD_ITEM,
-    GUARD_LENGTH,
-    GUARD_MEMBERS,
-    GUARD_NEURON,
-    GUARD_ATTRIBUTE,
-    GUARD_MEMORY,
-    GUARD_MODES
-} guard_kind;
-
-/* The elements of an ndarray, where they were when the guard was made: the array is held and does not move. */
-typedef struct guarded_memory {
-    const char *address;
-    Py_ssize_t itemsize;
-    int ndim;
-    size_t bytes; /* of the copy */
-    char *copy;   /* the elements in row-major order */
-    Py_ssize_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
-} guarded_memory;
-
-typedef struct guard {
-    guard_kind kind;
-    Py_ssize_t index;      /* in the order they were added */
-    PyObject *owner, *key; /* held */
-    PyObject *expected;    /* held; NULL for nothing there */
-    PyObject **members;    /* held, each of them */
-    Py_ssize_t n;          /* of members; a length; the modes */
-    traverseproc traverse; /* of the owner, where referents are compared */
-    guarded_memory *memory;
-    uint8_t accepts; /* guard_accepts */
-} guard;
-
 typedef struct guard_list {
     guard *guards;
     size_t n, capacity;
 } guard_list;
-
-/* What may be there besides what is expected. */
-typedef enum guard_accepts { ACCEPTS_NOTHING_ELSE, ACCEPTS_NUMBERS, ACCEPTS_ALL } guard_accepts;
 
 /* Where the guard with some index stands. */
 typedef struct guard_place {
@@ -108,187 +72,10 @@ static PyObject
 
 bool pa_is_guards(PyObject *object) { return Py_TYPE(object) == guards_type; }
 
-/* ---- comparing ---- */
-
-static bool same_float(PyObject *a, PyObject *b) {
-    double x = PyFloat_AsDouble(a), y = PyFloat_AsDouble(b);
-    return memcmp(&x, &y, sizeof x) == 0;
-}
-
-static bool same_slow(PyObject *a, PyObject *b);
-
-static inline bool same(PyObject *a, PyObject *b) { return a == b || (a != NULL && b != NULL && same_slow(a, b)); }
-
-bool pa_same_constant(PyObject *wanted, PyObject *given) { return same(wanted, given); }
-
-static inline bool is_expected(const guard *g, PyObject *value) {
-    if (g->accepts == ACCEPTS_ALL) return true;
-    return same(g->expected, value) || (g->accepts == ACCEPTS_NUMBERS && value != NULL && PyFloat_CheckExact(value));
-}
-
-static bool same_slow(PyObject *a, PyObject *b) {
-    if (Py_TYPE(a) != Py_TYPE(b)) return false;
-    if (PyFloat_Check(a)) return same_float(a, b); /* np.float64 is one */
-    if (PyLong_CheckExact(a) || PyUnicode_CheckExact(a) || PyBytes_CheckExact(a) || PyComplex_CheckExact(a))
-        return PyObject_RichCompareBool(a, b, Py_EQ) == 1;
-    if (!PyTuple_CheckExact(a) || PyTuple_Size(a) != PyTuple_Size(b)) return false;
-    for (Py_ssize_t i = 0; i < PyTuple_Size(a); i++)
-        if (!same(PyTuple_GetItem(a, i), PyTuple_GetItem(b, i))) return false;
-    return true;
-}
-
-/* Copies the elements into `copy` in row-major order, or with `compare` compares them; `copy` moves behind them. */
-static bool walk_memory(const guarded_memory *memory, int axis, const char *address, char **copy, bool compare) {
-    if (axis == memory->ndim || (axis == memory->ndim - 1 && memory->strides[axis] == memory->itemsize)) {
-        size_t bytes = (size_t)(axis == memory->ndim ? 1 : memory->shape[axis]) * (size_t)memory->itemsize;
-        bool equal = true;
-        if (compare)
-            equal = memcmp(*copy, address, bytes) == 0;
-        else
-            memcpy(*copy, address, bytes);
-        *copy += bytes;
-        return equal;
-    }
-    for (Py_ssize_t i = 0; i < memory->shape[axis]; i++)
-        if (!walk_memory(memory, axis + 1, address + i * memory->strides[axis], copy, compare)) return false;
-    return true;
-}
-
-/* The stable ABI reads no cells, and code and bases only slowly; but what the collector is shown is just that. */
-typedef struct referents {
-    PyObject **members; /* to be filled, or compared with n of them; NULL where they are only counted */
-    Py_ssize_t n, seen;
-    bool differ;
-} referents;
-
-static int take_referent(PyObject *object, void *out) {
-    referents *all = out;
-    if (all->members != NULL) all->members[all->seen] = object;
-    all->seen++;
-    return 0;
-}
-
-static int compare_referent(PyObject *object, void *out) {
-    referents *all = out;
-    Py_ssize_t i = all->seen++;
-    if (i < all->n && (object == all->members[i] || same(all->members[i], object))) return 0;
-    all->differ = true;
-    return 0;
-}
-
-/* What a cell holds, borrowed; NULL where it is empty, or the owner is none. */
-static PyObject *only_referent(const guard *g) {
-    PyObject *found[1] = {NULL};
-    referents all = {.members = NULL};
-    g->traverse(g->owner, take_referent, &all);
-    if (all.seen == 1) g->traverse(g->owner, take_referent, &(referents){.members = found});
-    return found[0];
-}
-
-static bool referents_hold(const guard *g) {
-    referents all = {.members = g->members, .n = g->n};
-    g->traverse(g->owner, compare_referent, &all);
-    return all.seen == g->n && !all.differ;
-}
-
-static Py_ssize_t modes(void) {
-    return (pa_grad_enabled() ? 1 : 0) | (pa_graph.detects_anomaly ? 2 : 0) | (Py_ssize_t)pa_graph.default_float << 2;
-}
-
-/* The attribute as a new reference in *out, NULL where there is none; -1 with an exception set. */
-static int read_attribute(const guard *g, PyObject **out) {
-    *out = PyObject_GetAttr(g->owner, g->key);
-    if (*out != NULL) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
-    PyErr_Clear();
-    return 0;
-}
-
-static bool list_holds(PyObject *list, const guard *g) {
-    if (PyList_Size(list) != g->n) return false;
-    for (Py_ssize_t i = 0; i < g->n; i++) {
-        PyObject *member = PyList_GetItem(list, i);
-        if (member == g->members[i] || same(g->members[i], member)) continue;
-        bool numbers = PyFloat_CheckExact(member) && PyFloat_CheckExact(g->members[i]);
-        if (g->accepts != ACCEPTS_NUMBERS || !numbers) return false;
-    }
-    return true;
-}
-
-static bool keys_hold(PyObject *dict, const guard *g) {
-    PyObject *key;
-    Py_ssize_t position = 0;
-    if (PyDict_Size(dict) != g->n) return false;
-    for (Py_ssize_t i = 0; i < g->n && PyDict_Next(dict, &position, &key, NULL); i++)
-        if (key != g->members[i] && !same(g->members[i], key)) return false;
-    return true;
-}
-
-/* 1, 0, or -1 with an exception set. */
-static int members_hold(const guard *g) {
-    if (PyList_Check(g->owner)) return list_holds(g->owner, g);
-    if (PyDict_CheckExact(g->owner)) return keys_hold(g->owner, g);
-    PyObject *list = PySequence_List(g->owner);
-    if (list == NULL) return -1;
-    bool held = list_holds(list, g);
-    Py_DECREF(list);
-    return held;
-}
-
-static bool neuron_holds(const guard *g) {
-    PyObject *fields[3];
-    pa_neuron_fields(g->owner, fields);
-    for (int i = 0; i < 3; i++)
-        if (!same(g->members[i], fields[i])) return false;
-    return true;
-}
-
-/* Without looking up __dict__, which a class may define. 1, 0, or -1 with an exception set. */
-static int object_holds(const guard *g) {
-    if ((PyObject *)Py_TYPE(g->owner) != g->key) return 0;
-    if (g->expected == NULL) return 1;
-    PyObject *attributes = PyObject_GenericGetDict(g->owner, NULL);
-    bool same_dict = attributes == g->expected;
-    Py_XDECREF(attributes);
-    return attributes == NULL ? -1 : same_dict;
-}
-
-/* 1, 0, or -1 with an exception set. */
-static int holds(const guard *g) {
-    switch (g->kind) {
-    case GUARD_REFERENTS: return referents_hold(g) || (g->accepts && is_expected(g, only_referent(g)));
-    case GUARD_OBJECT: return object_holds(g);
-    case GUARD_ITEM: {
-        PyObject *value = PyDict_GetItemWithError(g->owner, g->key);
-        if (value == NULL && PyErr_Occurred()) return -1;
-        return is_expected(g, value);
-    }
-    case GUARD_LENGTH: {
-        Py_ssize_t n = PyObject_Size(g->owner);
-        return n < 0 ? -1 : n == g->n;
-    }
-    case GUARD_MEMBERS: return members_hold(g);
-    case GUARD_NEURON: return neuron_holds(g);
-    case GUARD_ATTRIBUTE: {
-        PyObject *value;
-        if (read_attribute(g, &value) < 0) return -1;
-        bool equal = is_expected(g, value);
-        Py_XDECREF(value);
-        return equal;
-    }
-    case GUARD_MEMORY: {
-        char *copy = g->memory->copy;
-        return walk_memory(g->memory, 0, g->memory->address, &copy, true);
-    }
-    case GUARD_MODES: return modes() == g->n;
-    }
-    return 1;
-}
-
 /* The index of the first guard of the list that does not hold, or -1; -2 with an exception set. */
 static Py_ssize_t first_broken(const guard_list *list) {
     for (size_t i = 0; i < list->n; i++) {
-        int held = holds(&list->guards[i]);
+        int held = pa_guard_holds(&list->guards[i]);
         if (held < 0) return -2;
         if (held == 0) return list->guards[i].index;
     }
@@ -320,87 +107,8 @@ int pa_guards_check(PyObject *object) {
     return (int)broken;
 }
 
-/* ---- taking what is there as expected ---- */
-
-static void forget(guard *g) {
-    for (Py_ssize_t i = 0; g->members != NULL && i < g->n; i++) Py_XDECREF(g->members[i]);
-    if (g->members != NULL) pa_mem_free_array(g->members, (size_t)g->n + 1, sizeof *g->members);
-    if (g->memory != NULL) {
-        pa_mem_free(g->memory->copy, g->memory->bytes + 1);
-        pa_mem_free(g->memory, sizeof *g->memory);
-    }
-    Py_XDECREF(g->expected);
-    g->members = NULL;
-    g->memory = NULL;
-    g->expected = NULL;
-}
-
-/* The members of a list; without one, a neuron's fields or what the owner refers to. */
-static int snapshot_members(guard *g, PyObject *list, Py_ssize_t n) {
-    PyObject **members = pa_mem_alloc_array((size_t)n + 1, sizeof *members);
-    if (members == NULL) {
-        pa_raise(PA_MEMORY);
-        return -1;
-    }
-    if (g->kind == GUARD_REFERENTS)
-        g->traverse(g->owner, take_referent, &(referents){.members = members});
-    else if (g->kind == GUARD_NEURON)
-        pa_neuron_fields(g->owner, members);
-    else
-        for (Py_ssize_t i = 0; i < n; i++) members[i] = PyList_GetItem(list, i);
-    for (Py_ssize_t i = 0; i < n; i++) Py_XINCREF(members[i]);
-    g->members = members;
-    g->n = n;
-    return 0;
-}
-
-static int snapshot_referents(guard *g) {
-    referents all = {.members = NULL};
-    g->traverse = (traverseproc)PyType_GetSlot(Py_TYPE(g->owner), Py_tp_traverse);
-    g->traverse(g->owner, take_referent, &all);
-    return snapshot_members(g, NULL, all.seen);
-}
-
-static int snapshot_object(guard *g) {
-    g->expected = PyObject_GenericGetDict(g->owner, NULL);
-    if (g->expected != NULL) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
-    PyErr_Clear();
-    return 0;
-}
-
-static int snapshot_sequence(guard *g) {
-    PyObject *list = PyList_Check(g->owner) ? Py_NewRef(g->owner) : PySequence_List(g->owner);
-    if (list == NULL) return -1;
-    int status = snapshot_members(g, list, PyList_Size(list));
-    Py_DECREF(list);
-    return status;
-}
-
-/* Takes what the owner has now; 0, or -1 with an exception set, the guard then expecting nothing. */
-static int snapshot(guard *g) {
-    switch (g->kind) {
-    case GUARD_REFERENTS: return snapshot_referents(g);
-    case GUARD_OBJECT: return snapshot_object(g);
-    case GUARD_ITEM:
-        g->expected = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key));
-        return g->expected == NULL && PyErr_Occurred() ? -1 : 0;
-    case GUARD_LENGTH: return (g->n = PyObject_Size(g->owner)) < 0 ? -1 : 0;
-    case GUARD_MEMBERS: return snapshot_sequence(g);
-    case GUARD_NEURON: return snapshot_members(g, NULL, 3);
-    case GUARD_ATTRIBUTE: return read_attribute(g, &g->expected);
-    case GUARD_MEMORY: {
-        char *copy = g->memory->copy;
-        walk_memory(g->memory, 0, g->memory->address, &copy, false);
-        return 0;
-    }
-    case GUARD_MODES: g->n = modes(); return 0;
-    }
-    return 0;
-}
-
 static void release(guard *g) {
-    forget(g);
+    pa_guard_forget(g);
     Py_XDECREF(g->owner);
     Py_XDECREF(g->key);
 }
@@ -412,7 +120,7 @@ static PyObject *add(guards *self, guard_kind kind, PyObject *owner, PyObject *k
     guard_list *list = &self->list[by_epoch ? BY_EPOCH : EVERY];
     if (self->checking) {
         PyErr_SetString(PyExc_RuntimeError, "guards: changed while they are checked");
-    } else if (snapshot(&g) == 0) {
+    } else if (pa_guard_snapshot(&g) == 0) {
         pa_status status = pa_mem_reserve(&list->guards, &list->capacity, list->n + 1, sizeof g);
         if (status == PA_OK)
             status = pa_mem_reserve(&self->places, &self->places_capacity, (size_t)self->n + 1, sizeof *self->places);
@@ -500,7 +208,7 @@ static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
     fresh.members = NULL;
     guards *self = (guards *)object;
     self->checking = true; /* an attribute is read by running Python */
-    int status = snapshot(&fresh);
+    int status = pa_guard_snapshot(&fresh);
     self->checking = false;
     if (status < 0) {
         Py_XDECREF(fresh.owner);
@@ -508,7 +216,7 @@ static PyObject *guards_rearm(PyObject *object, PyObject *arguments) {
     }
     *g = fresh;
     old.memory = NULL; /* the fresh one has the same block */
-    forget(&old);
+    pa_guard_forget(&old);
     Py_XDECREF(old.owner);
     Py_RETURN_NONE;
 }
@@ -521,33 +229,9 @@ static PyObject *guards_holds(PyObject *object, PyObject *number) {
     if (g == NULL) return NULL;
     bool nested = self->checking;
     self->checking = true;
-    int held = holds(g);
+    int held = pa_guard_holds(g);
     self->checking = nested;
     return held < 0 ? NULL : PyBool_FromLong(held);
-}
-
-/* What is there, or what is expected to be, as a new reference; NotImplemented for nothing, NULL with an exception
-   set. Of a sequence, a list of its members. */
-static PyObject *value_of(const guard *g, bool expected) {
-    PyObject *value = NULL;
-    if (g->kind == GUARD_MEMBERS) {
-        if (!expected) return PySequence_List(g->owner);
-        value = PyList_New(g->n);
-        for (Py_ssize_t i = 0; value != NULL && i < g->n; i++) PyList_SetItem(value, i, Py_NewRef(g->members[i]));
-        return value;
-    }
-    if (g->kind == GUARD_REFERENTS && expected) value = g->n == 1 ? g->members[0] : NULL;
-    if (expected) return Py_NewRef(value != NULL ? value : g->expected != NULL ? g->expected : Py_NotImplemented);
-    switch (g->kind) {
-    case GUARD_REFERENTS: value = Py_XNewRef(only_referent(g)); break;
-    case GUARD_ITEM: value = Py_XNewRef(PyDict_GetItemWithError(g->owner, g->key)); break;
-    case GUARD_ATTRIBUTE:
-        if (read_attribute(g, &value) < 0) return NULL;
-        break;
-    default: break;
-    }
-    if (value == NULL && PyErr_Occurred()) return NULL;
-    return value != NULL ? value : Py_NewRef(Py_NotImplemented);
 }
 
 static PyObject *guards_value(PyObject *object, PyObject *arguments) {
@@ -555,7 +239,7 @@ static PyObject *guards_value(PyObject *object, PyObject *arguments) {
     int expected = 0;
     if (!PyArg_ParseTuple(arguments, "O|p:value", &number, &expected)) return NULL;
     guard *g = find_to_change((guards *)object, number);
-    return g == NULL ? NULL : value_of(g, expected);
+    return g == NULL ? NULL : pa_guard_value(g, expected);
 }
 
 static PyObject *guards_accept(PyObject *object, PyObject *arguments) {
@@ -569,7 +253,7 @@ static PyObject *guards_accept(PyObject *object, PyObject *arguments) {
 
 int pa_guards_holds_tensor(PyObject *object, Py_ssize_t index, const pa_node *node) {
     guard *g = find((guards *)object, index);
-    PyObject *value = g == NULL ? NULL : value_of(g, false);
+    PyObject *value = g == NULL ? NULL : pa_guard_value(g, false);
     if (value == NULL) return -1;
     int same = pa_is_handle(value) && pa_handle_node(value) == node;
     Py_DECREF(value);
@@ -579,7 +263,7 @@ int pa_guards_holds_tensor(PyObject *object, Py_ssize_t index, const pa_node *no
 int pa_guards_read_number(PyObject *object, Py_ssize_t index, Py_ssize_t member, double *out) {
     guard *g = find((guards *)object, index);
     if (g == NULL) return -1;
-    PyObject *value = member < 0 ? value_of(g, false) : PySequence_GetItem(g->owner, member);
+    PyObject *value = member < 0 ? pa_guard_value(g, false) : PySequence_GetItem(g->owner, member);
     if (value == NULL && PyErr_ExceptionMatches(PyExc_IndexError)) {
         PyErr_Clear();
         return 0;
@@ -591,37 +275,13 @@ int pa_guards_read_number(PyObject *object, Py_ssize_t index, Py_ssize_t member,
     return is_float;
 }
 
-static int store(guard *g, Py_ssize_t member, PyObject *value) {
-    switch (g->kind) {
-    case GUARD_REFERENTS: return PyObject_SetAttrString(g->owner, "cell_contents", value);
-    case GUARD_ITEM: return PyDict_SetItem(g->owner, g->key, value);
-    case GUARD_ATTRIBUTE: return PyObject_SetAttr(g->owner, g->key, value);
-    case GUARD_MEMBERS:
-        if (member >= 0 && member < g->n) return PySequence_SetItem(g->owner, member, value);
-        break;
-    default: break;
-    }
-    PyErr_Format(PyExc_RuntimeError, "guards: nothing can be put into number %zd", g->index);
-    return -1;
-}
-
-/* May what is put be expected from then on? Not by a step that was recorded where None, or another shape, was found. */
-static bool may_follow(PyObject *before, PyObject *value) {
-    if (before == NULL || value == NULL) return false;
-    if (pa_is_traced_scalar(before) || pa_is_traced_scalar(value)) return true; /* while the step is recorded */
-    if (Py_TYPE(before) != Py_TYPE(value)) return false;
-    if (!pa_is_handle(before)) return true;
-    const pa_node *a = pa_handle_node(before), *b = pa_handle_node(value);
-    return pa_same_layout(a, b) && (a->flags & PA_IS_VALUE) == (b->flags & PA_IS_VALUE);
-}
-
 int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObject *value) {
     guards *self = (guards *)object;
     guard *g = find(self, index);
     if (g == NULL) return -1;
     bool nested = self->checking;
     self->checking = true; /* what was there before may run Python as it goes */
-    int status = store(g, member, value);
+    int status = pa_guard_store(g, member, value);
     self->checking = nested;
     if (status < 0) return -1;
     bool among_others = g->kind == GUARD_MEMBERS || g->kind == GUARD_REFERENTS;
@@ -630,7 +290,7 @@ int pa_guards_put(PyObject *object, Py_ssize_t index, Py_ssize_t member, PyObjec
         g->n = 1;
     }
     PyObject **expected = among_others ? &g->members[member < 0 ? 0 : member] : &g->expected, *before = *expected;
-    bool adopts = may_follow(before, value);
+    bool adopts = pa_guard_may_follow(before, value);
     if (adopts) *expected = Py_NewRef(value);
     if (self->places[index].list == BY_EPOCH) {
         bool current = self->seen == epoch;
