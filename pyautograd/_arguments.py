@@ -88,7 +88,7 @@ def probability(function: str, given: float) -> None:
 _CHECKED = (
     "cross_entropy", "nll_loss", "one_hot", "gather", "index_select", "index", "binary_cross_entropy: input",
     "binary_cross_entropy: target", "quantile: q", "bernoulli: probabilities", "multinomial",
-    "gaussian_nll_loss: var", "normal: std",
+    "gaussian_nll_loss: var", "normal: std", "multilabel_margin_loss",
 )  # fmt: skip
 _NOTHING_IGNORED = -(2**63)
 

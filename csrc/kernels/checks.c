@@ -22,7 +22,8 @@ static const struct {
                       [PA_CHECK_BERNOULLI] = {"bernoulli", "probabilities"},
                       [PA_CHECK_MULTINOMIAL] = {"multinomial", "finite from 0 on, and some above 0"},
                       [PA_CHECK_GAUSSIAN_NLL] = {"gaussian_nll_loss", "var"},
-                      [PA_CHECK_NORMAL] = {"normal", "std"}};
+                      [PA_CHECK_NORMAL] = {"normal", "std"},
+                      [PA_CHECK_MULTILABEL_MARGIN] = {"multilabel_margin_loss", "class"}};
 
 pa_status pa_check_shape(const pa_call *call, pa_spec *spec) {
     PA_FAIL_IF(call->n_ints != 4 || call->ints[0] < 0 || call->ints[0] >= PA_CHECKS, PA_VALUE, "check: no such check");

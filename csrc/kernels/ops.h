@@ -182,6 +182,7 @@ typedef enum pa_check {
     PA_CHECK_MULTINOMIAL,
     PA_CHECK_GAUSSIAN_NLL,
     PA_CHECK_NORMAL,
+    PA_CHECK_MULTILABEL_MARGIN,
     PA_CHECKS
 } pa_check;
 pa_shape_fn pa_check_shape;

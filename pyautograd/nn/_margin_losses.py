@@ -34,7 +34,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> 
     tensor(0.6931)
     """
     check_shapes("soft_margin_loss", input, target)
-    return reduced(-apply(_ops.log_sigmoid, target * input), reduction)
+    return reduced(-apply(_ops.log_sigmoid, -(-input * target)), reduction)
 
 
 @named
@@ -252,8 +252,8 @@ def multi_margin_loss(
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Mean of sum_ij max(0, 1 - input_j + input_i) / C over the classes j of a row's target and i outside of it.
 
-    **Arguments:** `input`: scores (N, C) or (C,); `target`: int64 of that shape, classes up to the first negative
-    number. Result and what it **raises** are those of `mse_loss`, IndexError for a class out of range.
+    **Arguments:** `input`: scores (N, C) or (C,); `target`: int64 of that shape, classes up to the first -1.
+    Result and what it **raises** are those of `mse_loss`, IndexError for a class out of range.
 
     >>> import pyautograd as pa
     >>> scores = pa.tensor([[0.1, 0.2, 0.4, 0.8]])
@@ -264,6 +264,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean
     check_shapes("multilabel_margin_loss", input, target)
     if input.ndim not in (1, 2):
         raise ValueError(f"multilabel_margin_loss: scores of shape {input.shape}; they are (N, C) or (C,)")
+    _arguments.within("multilabel_margin_loss", target, input.shape[-1], low=-1)
     counts = cumprod((target >= 0).long(), -1).bool()
     classes = where(counts, target, 0)
     counts = counts.unsqueeze(-1)
