@@ -101,8 +101,8 @@ def test_random_state_decides_every_bit_in_any_thread_and_process() -> None:
 
 
 def test_the_number_of_threads_decides_on_no_bit() -> None:
-    X = np.random.RandomState(0).normal(size=(600, 400))
-    options: Any = {"hidden_layer_sizes": (400,), "batch_size": 600, "max_iter": 2, "random_state": 0}
+    X = np.random.RandomState(0).normal(size=(300, 2000))
+    options: Any = {"hidden_layer_sizes": (200,), "batch_size": 300, "max_iter": 2, "random_state": 0}
     before = pa.get_num_threads()
     fits = []
     try:
