@@ -134,16 +134,21 @@ def _arrays(function: Any, given: Any) -> Any:
         return np.broadcast_to(np.empty((), given.dtype.numpy), given.shape)
     if given.requires_grad and is_grad_enabled():
         raise RuntimeError(
-            f"np.{function.__name__}: a tensor of shape {given.shape} that requires grad, of which NumPy keeps no "
+            f"{_name_of(function)}: a tensor of shape {given.shape} that requires grad, of which NumPy keeps no "
             f"history; {_instead_of(function)}give it x.detach()"
         )
     try:
         return np.asarray(given)
     except TraceError:
         raise TraceError(
-            f"np.{function.__name__} of what a compiled step is given, or has computed: an ndarray arrives as a "
+            f"{_name_of(function)} of what a compiled step is given, or has computed: an ndarray arrives as a "
             f"Tensor, and its numbers are known to the program alone; {_instead_of(function)}do it outside of the step"
         ) from None
+
+
+def _name_of(function: Any) -> str:
+    module: str = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
 
 
 def _instead_of(function: Any) -> str:
