@@ -122,3 +122,29 @@ def refused(step: Callable[..., Any], *args: Any, match: str | None = None, call
             step(*args)
     assert not pyautograd._core.is_recording()
     return str(caught.value)
+
+
+CALLS = 7  # of `same`
+
+
+def same(
+    make: Callable[[], tuple[Callable[..., Any], Any]],
+    arguments: Callable[[int], tuple[Any, ...]] = lambda k: (pyautograd.full((3,), 1.0 + k),),
+    between: Callable[[Any, int], Any] = lambda world, k: None,
+    programs: int = 1,
+) -> None:
+    """Plain and compiled calls on equal worlds give equal results and leave equal worlds."""
+    outcomes = []
+    for compiled in (False, True):
+        function, world = make()
+        step = pyautograd.compile(function) if compiled else function
+        trail = []
+        for k in range(CALLS):
+            between(world, k)
+            args = arguments(k)
+            trail.append((plainly(step(*args)), plainly(list(args)), plainly(world)))
+        outcomes.append(trail)
+        if compiled:
+            assert len(step.programs) == programs
+    for k, (plain, compiled) in enumerate(zip(*outcomes)):
+        assert compiled == plain, f"call {k}"

@@ -1,0 +1,74 @@
+"""A float that Python has to see: a branch, a key of a dict, an option that the step reads as a number."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pyautograd as pa
+from pyautograd import Tensor, nn
+
+from .training import refused
+
+
+def test_a_float_on_which_the_step_decides_joins_the_signature() -> None:
+    def step(x: Tensor, lr: float, p: float) -> Tensor:
+        y = x * lr
+        return nn.functional.leaky_relu(y - 1, p) if lr * 2 > 1 else y
+
+    fast = pa.compile(step)
+    x = pa.tensor([-1.0, 2.0])
+    for lr in [0.25, 0.75] * 4:
+        for p in (0.1, 0.2):
+            assert fast(x, lr, p).tolist() == step(x, lr, p).tolist()
+    assert len(fast.programs) == 3  # p is seen only where lr is large
+
+
+def test_a_float_is_looked_up_and_rounded_by_its_number() -> None:
+    table, known = {0.5: 2.0, 0.25: 3.0}, {0.5}
+
+    def step(x: Tensor, lr: float) -> Tensor:
+        return x * table[lr] * (2.0 if lr in known else 1.0) + round(lr, 1)
+
+    fast = pa.compile(step)
+    for lr in [0.5] * 4 + [0.25] * 4:
+        assert fast(pa.ones(2), lr).tolist() == step(pa.ones(2), lr).tolist()
+    assert len(fast.programs) == 2
+
+
+@pytest.mark.parametrize("text", [str, repr, "{:.2f}".format, "{}".format])
+def test_the_text_of_a_float_argument_is_refused(text: Callable[[float], str]) -> None:
+    refused(pa.compile(lambda x, lr: (x, text(lr))[0]), pa.ones(1), 0.5, match="text of a float.*host_call")
+
+
+@pytest.mark.parametrize("calls", [1, 3], ids=["recorded", "compiled"])
+def test_many_numbers_that_are_seen_warn(calls: int) -> None:
+    step = pa.compile(lambda x, lr: x if lr > 0.5 else -x)
+    with pytest.warns(UserWarning, match="'lr', a float on which the step decides"):
+        for k in range(12 * calls):
+            step(pa.ones(1), 0.1 * (k // calls))
+
+
+def test_options_that_the_step_reads_as_numbers_are_those_of_the_call() -> None:
+    outcomes = []
+    for compiled in (False, True):
+        w = pa.ones(2, requires_grad=True)
+        optimizer = pa.optim.SGD([w], lr=0.1)
+
+        def step(x: Tensor, w: Tensor = w, optimizer: Any = optimizer) -> Tensor:
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            with pa.no_grad():
+                for group in optimizer.param_groups:
+                    for p in group["params"]:
+                        p -= group["lr"] * 0.5 * p
+            optimizer.step()
+            return w.sum()
+
+        run = pa.compile(step) if compiled else step
+        trail = []
+        for k in range(8):
+            optimizer.param_groups[0]["lr"] = 0.1 if k < 4 else 0.05
+            trail.append((run(pa.ones(2)).item(), w.tolist()))
+        outcomes.append(trail)
+    assert outcomes[0] == outcomes[1]
