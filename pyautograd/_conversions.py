@@ -70,8 +70,17 @@ class ConversionMethods:
             raise NotImplementedError(f"contiguous: tensors are row-major, not {memory_format}; use permute")
         return self if self.is_contiguous() else self.clone()
 
-    def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
-        """In another dtype, or in a tensor's; the tensor itself where it has it, unless `copy`.
+    def to(
+        self: Any,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        """In another dtype, or in a tensor's; the tensor itself where it has it, unless `copy`. `non_blocking`, which
+        may follow by position, and `memory_format` change nothing.
 
         **Raises** TypeError for a dtype that tensors do not have, RuntimeError for another device than "cpu".
 
@@ -84,7 +93,7 @@ class ConversionMethods:
                 dtype = arg.dtype
             elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
                 device = arg
-            else:
+            elif not isinstance(arg, bool):
                 dtype = arg
         check_device(device)
         wanted = self.dtype if dtype is None else as_dtype(dtype)

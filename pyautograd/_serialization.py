@@ -99,10 +99,10 @@ def load(
 
     Nothing in a file is ever executed: pickles are refused. No header makes it take more memory than the file's size
     accounts for. `map_location` may be None or "cpu", or a function of PyTorch's, which leaves tensors where they are;
-    `pickle_module` and `mmap` change nothing.
+    `pickle_module`, `weights_only` and `mmap` change nothing.
 
-    **Raises** ValueError, which names the file, for one that is damaged, of another kind or of a later version, and for
-    `weights_only=False`; OSError where it cannot be read; TypeError for a file open for text.
+    **Raises** ValueError, which names the file, for one that is damaged, of another kind or of a later version;
+    OSError where it cannot be read; TypeError for a file open for text.
 
     >>> import io
     >>> import pyautograd as pa
@@ -112,8 +112,6 @@ def load(
     >>> pa.load(file)["w"]
     tensor([1., 1.])
     """
-    if weights_only is False:
-        raise ValueError("load: weights_only=False would unpickle, and pickles are refused; pickle.load reads them")
     if map_location is not None and not callable(map_location) and str(map_location) != "cpu":
         raise ValueError(f"load: there is no device {map_location!r}, only cpu")
     if hasattr(f, "read"):

@@ -197,3 +197,9 @@ def test_files_take_the_arguments_of_pickles(tmp_path: Any) -> None:
     loaded = pa.load(tmp_path / "w.npz", map_location=lambda storage, location: storage, mmap=True)
     assert loaded["w"].tolist() == [1.0, 1.0]
     assert pa.load(tmp_path / "w.npz", map_location=pa.device("cpu"))["w"].tolist() == [1.0, 1.0]
+
+
+def test_moves_that_ask_for_more_than_a_device_are_made() -> None:
+    x = pa.ones(2)
+    assert x.to("cpu", non_blocking=True) is x and x.to("cpu", pa.float64, True).dtype is pa.float64
+    assert pa.optim.lr_scheduler._LRScheduler is pa.optim.lr_scheduler.LRScheduler

@@ -71,7 +71,7 @@ def test_a_checkpoint_of_model_optimizer_and_epoch_comes_back(tmp_path) -> None:
     optimizer.step()
     pa.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 7}, path)
     loaded = pa.load(path, map_location="cpu", weights_only=True)
-    assert loaded["epoch"] == 7
+    assert loaded["epoch"] == pa.load(path, weights_only=False)["epoch"] == 7
     assert loaded["optimizer"]["param_groups"][0]["betas"] == (0.9, 0.999)
     assert list(loaded["optimizer"]["state"]) == [0, 1, 2, 3]
     other = nn.MLP(2, [4, 1])
@@ -115,7 +115,7 @@ def test_pickles_are_refused_and_nothing_is_executed(tmp_path, monkeypatch) -> N
     for name in ("pickle", "objects.npz", "torch.pt"):
         with pytest.raises(ValueError, match="pickle"):
             pa.load(tmp_path / name)
-    with pytest.raises(ValueError, match="weights_only"):
+    with pytest.raises(ValueError, match="pickle"):
         pa.load(tmp_path / "pickle", weights_only=False)
     with pytest.raises(ValueError, match="cuda"):
         pa.load(tmp_path / "pickle", map_location="cuda")

@@ -24,6 +24,8 @@ __all__ = [
     "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]  # fmt: skip
 
+_LRScheduler = LRScheduler  # its older name
+
 
 def __dir__() -> list[str]:
     return __all__

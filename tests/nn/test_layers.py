@@ -142,3 +142,16 @@ def test_embedding_looks_rows_up_and_leaves_the_padding_row_without_gradient() -
         layer(pa.ones(2))
     with pytest.raises(ValueError, match="padding_idx"):
         nn.Embedding(5, 2, padding_idx=5)
+
+
+def test_an_embedding_over_given_rows_and_what_it_does_not_do() -> None:
+    rows = pa.tensor([[1.0, 2.0], [3.0, 4.0]])
+    table = nn.Embedding.from_pretrained(rows, freeze=False, sparse=False)
+    table(pa.tensor([1, 1])).sum().backward()
+    assert table.weight.grad is not None and table.weight.grad.tolist() == [[0.0, 0.0], [2.0, 2.0]]
+    assert not nn.Embedding.from_pretrained(rows).weight.requires_grad
+    for unknown in ({"max_norm": 1.0}, {"sparse": True}, {"scale_grad_by_freq": True}):
+        with pytest.raises(NotImplementedError, match="Embedding"):
+            nn.Embedding(3, 2, **unknown)
+    with pytest.raises(ValueError, match="shape"):
+        nn.Embedding(3, 2, _weight=rows)
