@@ -16,13 +16,14 @@ enum {
     READS_B = 2,
     READS_C = 4,
     READS_OUT = 8,
-    READS_G = 16,     /* the upstream gradient: of the loops for gradients, no row states it */
-    READS_SAVED = 32, /* what the forward has left in array->saved */
-    DRAWS = 64,       /* the forward moves the random stream on */
-    MAY_FAIL = 128,   /* the forward checks the contents of its operands */
-    COMMUTES = 256,   /* a and b in the other order give the same bits */
-    COSTLY = 512,     /* a product: its work is not one step an element, pa_product_cost counts it */
-    MIXES_ROWS = 1024 /* a row of the result may depend on other rows of a than its own */
+    READS_G = 16,      /* the upstream gradient: of the loops for gradients, no row states it */
+    READS_SAVED = 32,  /* what the forward has left in array->saved */
+    DRAWS = 64,        /* the forward moves the random stream on */
+    MAY_FAIL = 128,    /* the forward checks the contents of its operands */
+    COMMUTES = 256,    /* a and b in the other order give the same bits */
+    COSTLY = 512,      /* a product: its work is not one step an element, pa_product_cost counts it */
+    MIXES_ROWS = 1024, /* a row of the result may depend on other rows of a than its own */
+    READS_OTHER = 2048 /* a product: the gradient of a reads b, and that of b reads a */
 };
 
 /* How many parameters a row states. */

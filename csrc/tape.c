@@ -75,7 +75,7 @@ static pa_status check_versions(const pa_node *node) {
     unsigned reads = pa_op_table[node->op].effects;
     for (int i = 0; i < node->n_parents && i < PA_MAX_OPERANDS; i++) {
         const pa_node *parent = pa_node_parent(node, i);
-        if (!(reads & (READS_A << i)) || node->array == NULL || parent->flags & PA_IS_VALUE) continue;
+        if (!pa_backward_reads(node, i) || node->array == NULL || parent->flags & PA_IS_VALUE) continue;
         PA_FAIL_IF(pa_node_version(parent) != node->array->versions[i], PA_RUNTIME,
                    "backward: %s needs its operand %d of shape %s as it was, but it was modified in place since",
                    pa_op_table[node->op].name, i, pa_node_shape_text(parent));

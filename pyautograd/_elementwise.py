@@ -15,6 +15,7 @@ from pyautograd._arguments import named
 from pyautograd._core import Node, Tensor, apply
 from pyautograd._dtype import dtype as Dtype
 from pyautograd._generated import *  # pickles find them here
+from pyautograd._grad_mode import no_grad
 from pyautograd._install import late
 
 __all__ = [
@@ -97,8 +98,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode != "trunc":
         raise ValueError(f'div: rounding_mode must be None, "trunc" or "floor", not {rounding_mode!r}')
     rest = fmod(input, other)
-    if rest.dtype.is_floating_point:
-        return trunc(apply(_ops.div, input, other))
+    if rest.dtype.is_floating_point:  # a history that gives 0, where that of the quotient gives 0 times infinity
+        floor = floor_divide(input, other)
+        with no_grad():
+            found = trunc(apply(_ops.div, input, other))
+        return where(apply(_ops.ne, floor, found), found, floor)
     return floor_divide(apply(_ops.sub, input, rest), other)
 
 

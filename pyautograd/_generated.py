@@ -1807,7 +1807,7 @@ RULES = {
     "gelu": "g (Phi(a) + a phi(a))",
     "gelu_tanh": "g times the derivative of the tanh formula",
     "squared_error": "2 g (a - b); 2 g (b - a)",
-    "huber": "g (a - b) where |a - b| < p, else g p sign(a - b); g (b - a) where |a - b| < p, else g p sign(b - a)",
+    "huber": "g p sign(a - b) where |a - b| >= p, else g (a - b); g p sign(b - a) where |a - b| >= p, else g (b - a)",
     "hinge": "-g b where p - a b > 0, else 0; -g a where p - a b > 0, else 0",
     "bce_with_logits": "g (sigmoid(a) - b); -g a",
     "bce": "g (a - b) / max((1 - a) a, 1e-12); g (max(ln(1 - a), -100) - max(ln(a), -100))",

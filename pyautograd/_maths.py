@@ -10,7 +10,7 @@ from typing import Any
 
 from pyautograd import _ops
 from pyautograd._arguments import floats, named
-from pyautograd._core import Node, Tensor, apply
+from pyautograd._core import Tensor, apply
 from pyautograd._elementwise import *
 from pyautograd._generated import *
 from pyautograd._promotion import finfo
@@ -98,10 +98,10 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     tensor([2., 4.])
     """
     way = floats("lerp", end, "end") - floats("lerp", input, "input")
-    near, far = input + weight * way, end - way * (1 - weight)  # each exact at its end
-    if isinstance(weight, Node):
-        return where(lt(abs(weight), 0.5), near, far)  # type: ignore[arg-type]
-    return near if -0.5 < weight < 0.5 else far  # type: ignore[no-any-return]
+    if isinstance(weight, Tensor):  # from the nearer end, so that both are exact
+        is_near = lt(abs(weight), 0.5)
+        return where(is_near, input, end) + where(is_near, weight, weight - 1) * way
+    return input + weight * way if -0.5 < weight < 0.5 else end - way * (1 - weight)  # type: ignore[no-any-return]
 
 
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:

@@ -159,3 +159,18 @@ def test_detect_anomaly_without_check_notes_lines_alone():
     loss = root(x)
     with pa.autograd.set_detect_anomaly(True), pytest.raises(FloatingPointError, match=r"\(\)$"):
         loss.backward()
+
+
+def test_gradients_at_infinities_and_nan_are_pytorchs() -> None:
+    inf, nan = float("inf"), float("nan")
+    a, b = pa.tensor([inf, nan, 1.0, -3.0], requires_grad=True), pa.tensor([0.0, 2.0, nan, inf], requires_grad=True)
+    pa.div(a, b, rounding_mode="trunc").sum().backward()
+    assert a.grad.tolist() == b.grad.tolist() == [0, 0, 0, 0]
+    start, end = pa.tensor([inf, 1.0], requires_grad=True), pa.tensor([-inf, 3.0], requires_grad=True)
+    weight = pa.tensor([0.0, inf], requires_grad=True)
+    pa.lerp(start, end, weight).sum().backward()
+    assert (start.grad.tolist(), end.grad.tolist(), weight.grad.tolist()) == ([1, -inf], [0, inf], [-inf, 2])
+    for loss in (pa.nn.functional.huber_loss, pa.nn.functional.smooth_l1_loss):
+        x = pa.tensor([nan, 5.0, 0.5], requires_grad=True)
+        loss(x, pa.zeros(3), reduction="sum").backward()
+        np.testing.assert_array_equal(x.grad.numpy(), np.array([nan, 1, 0.5], np.float32))

@@ -1,13 +1,17 @@
 """A write in place is part of the graph, is refused, or is found by backward; views and arrays stay valid."""
 
+import contextlib
 import gc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from failing_allocations import MOST, alive, assert_alive, failures
 from functions import double
 from gradcheck import check_gradients, leaf
 
 import pyautograd as pa
+from pyautograd._c import lib
 
 
 def test_losses_add_up_in_a_tensor_made_from_data():
@@ -391,3 +395,102 @@ def test_a_step_uses_assigned_data_and_refuses_to_assign_what_others_would_see()
     kept: list[pa.Tensor] = []
     with pytest.raises(pa.TraceError, match="copy_"):
         swap()
+
+
+def writes(w: pa.Tensor) -> list[list[float]]:
+    """Into a fresh buffer, into results, through views that others hold, over what an array sees."""
+    buffer = pa.zeros(2, 3)
+    row, column = buffer[1], buffer[:, 0]
+    buffer[0] = w * 2
+    row.mul_(3).add_(w)
+    column += w[0]
+    y = w * 3
+    kept = y[1:]
+    y[0] = y[2] * 5
+    kept.clamp_(max=2)
+    y.masked_fill_(y > 4, 0)
+    (buffer.sum() + (row * y).sum() + kept.sum()).backward()
+    found = [buffer.tolist(), y.tolist(), kept.tolist(), w.grad.tolist()]
+    w.grad = None
+    return found
+
+
+def test_a_write_that_memory_runs_out_for_is_lost_alone() -> None:
+    w = pa.tensor([0.5, 1.0, 1.5], requires_grad=True)
+    wanted = writes(w)
+    gc.collect()
+    before = alive()
+    for number in failures():
+        with contextlib.suppress(MemoryError):
+            assert writes(w) == wanted
+        w.grad = None
+        assert_alive(before, number)
+    assert writes(w) == wanted
+
+
+def test_what_a_failed_write_found_is_as_it_was() -> None:
+    w = pa.tensor([0.5, 1.0, 1.5], requires_grad=True)
+
+    def made() -> tuple[pa.Tensor, pa.Tensor]:
+        base = w * 2
+        return base, base[1:]
+
+    def seen(base: pa.Tensor, view: pa.Tensor) -> list[list[float]]:
+        (base * base).sum().backward(retain_graph=True)
+        view.sum().backward()
+        found = [base.tolist(), view.tolist(), w.grad.tolist()]
+        w.grad = None
+        return found
+
+    writes: list[Callable[[pa.Tensor, pa.Tensor], object]] = [
+        lambda base, view: view.mul_(w[0]),
+        lambda base, view: base.add_(w),
+        lambda base, view: base.copy_(w),
+        lambda base, view: base.masked_fill_(w > 1, 9.0),
+    ]
+    for write in writes:
+        before = seen(*made())
+        pair = made()
+        write(*pair)
+        after = seen(*pair)
+        assert after != before
+        for number in range(MOST):
+            pair = made()
+            lib.pa_memory_fail_after(number)
+            try:
+                write(*pair)
+            except MemoryError:
+                lib.pa_memory_fail_after(-1)
+                assert seen(*pair) == before, number
+                continue
+            finally:
+                lib.pa_memory_fail_after(-1)
+            assert seen(*pair) == after
+            break
+
+
+def test_a_product_needs_of_its_operands_what_their_gradients_read() -> None:
+    x = pa.ones(3, requires_grad=True)
+
+    def recurrence(x: pa.Tensor) -> pa.Tensor:
+        b = pa.zeros(4)
+        b[0] = x[0]
+        for i in range(1, 4):
+            b[i] = b[i - 1] * 0.5 + x[i - 1]
+        return b.sum()
+
+    step = pa.compile(recurrence)
+    for f in (recurrence, step, step, step):
+        f(x).backward()
+        assert x.grad.tolist() == [3.625, 1.5, 1]
+        x.grad = None
+    for product in (lambda a, w: a * w, lambda a, w: a @ w, lambda a, w: pa.nn.functional.linear(a, w)):
+        a, w = x.reshape(1, 3) * 1, pa.ones(3, 3)
+        y = product(a, w).sum()
+        a.detach().add_(1)
+        y.backward(retain_graph=True)
+        assert x.grad.tolist() == [3, 3, 3]
+        x.grad = None
+        w.add_(1)
+        with pytest.raises(RuntimeError, match="needs its operand 1"):
+            y.backward()

@@ -294,7 +294,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
     bool direct = same && !accumulate;
     const void *in[MAX_INPUTS] = {NULL};
     for (int i = 0; i < PA_MAX_OPERANDS; i++) {
-        if (!(reads & (READS_A << i))) continue;
+        if (!pa_backward_reads(node, i)) continue;
         if (inputs[i].direct == NULL) direct = false;
         in[i] = inputs[i].direct;
     }
@@ -317,7 +317,7 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
     for (int64_t done = 0; done < numel; done += PA_BLOCK) {
         int64_t n = numel - done < PA_BLOCK ? numel - done : PA_BLOCK;
         for (int i = 0; i < PA_MAX_OPERANDS; i++)
-            if (reads & (READS_A << i)) in[i] = input_next(&inputs[i], dtype, done, n);
+            if (pa_backward_reads(node, i)) in[i] = input_next(&inputs[i], dtype, done, n);
         if (reads & READS_OUT) in[3] = pa_node_data(node) + done * size;
         in[4] = upstream + done * size;
         if (same && !accumulate) {
@@ -333,14 +333,13 @@ static void gradient_of_operand(pa_node *node, int operand, input *inputs) {
 }
 
 pa_status pa_elementwise_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    unsigned reads = pa_op_table[node->op].effects;
     int f = node->dtype == PA_FLOAT64;
     input inputs[PA_MAX_OPERANDS];
     for (int operand = 0; operand < node->n_parents; operand++) {
         if (!pa_node_requires_grad(pa_node_parent(node, operand)) || pa_k->gradient[node->op][operand][f] == NULL)
             continue;
         for (int i = 0; i < node->n_parents; i++)
-            if (reads & (READS_A << i)) input_open(&inputs[i], pa_node_parent(node, i), node->dtype, node);
+            if (pa_backward_reads(node, i)) input_open(&inputs[i], pa_node_parent(node, i), node->dtype, node);
         gradient_of_operand(node, operand, inputs);
     }
     return PA_OK;

@@ -228,6 +228,13 @@ static inline size_t pa_node_scratch(const pa_node *node) {
     return scratch != NULL ? scratch(node) : 0;
 }
 
+/* Does the backward read operand i? Of a product it is the other operand's gradient that does. */
+static inline bool pa_backward_reads(const pa_node *node, int i) {
+    unsigned effects = pa_op_table[node->op].effects;
+    if (!(effects & (READS_A << i))) return false;
+    return !(effects & READS_OTHER) || pa_node_requires_grad(pa_node_parent(node, 1 - i));
+}
+
 /* ---- which work flushes denormals: float32 products, and all of a backward sweep that is float32 ---- */
 static inline bool pa_is_product(const pa_node *node) { return (pa_op_table[node->op].effects & COSTLY) != 0; }
 static inline bool pa_forward_flushes(const pa_node *node) { return node->dtype == PA_FLOAT32 && pa_is_product(node); }

@@ -103,7 +103,7 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
     unsigned reads = pa_op_table[node->op].effects;
     int64_t size = (int64_t)pa_dtype_size(node->dtype);
     for (int k = 0; k < node->n_parents; k++)
-        if (reads & (READS_A << k)) in[k] = element(p, pa_node_parent(node, k), from);
+        if (pa_backward_reads(node, k)) in[k] = element(p, pa_node_parent(node, k), from);
     if (reads & READS_OUT) in[3] = element(p, node, from);
     in[4] = gradient_element(p, i->gradient, from, size);
     char *target = gradient_element(p, p->pool[i->targets] & ~PA_TARGET_ACCUMULATES, from, size);

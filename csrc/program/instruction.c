@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "../kernels/ops.h"
+
 /* ---- what it touches ---- */
 
 static void visit_host(const pa_program *p, const pa_instruction *i, pa_visit_fn *visit, void *context) {
@@ -17,7 +19,8 @@ static void visit_backward(const pa_program *p, const pa_instruction *i, pa_visi
     unsigned reads = pa_op_table[node->op].effects;
     visit(context, i->gradient, false);
     for (int k = 0; k < node->n_parents && k < PA_MAX_OPERANDS; k++)
-        if (reads & (READS_A << k)) visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
+        if (pa_backward_reads(node, k) || (i->mask && k == 0))
+            visit(context, p->buffer_of[pa_node_parent(node, k)->mark], false);
     /* The result stands for all that the forward has left: who needs what it saved needs it to have run. */
     if (reads & (READS_OUT | READS_SAVED)) visit(context, p->buffer_of[i->node], false);
     for (int k = 0; k < i->n; k++) {

@@ -24,8 +24,9 @@ static bool is_written_after(const pa_lowering *l, const pa_entry *entry, int32_
 /* Does the step write over what this entry's backward reads? Then a backward raises, as the plain call's does. */
 static bool becomes_stale(const pa_lowering *l, const pa_entry *e) {
     unsigned reads = pa_op_table[e->op].effects;
+    const pa_node *node = l->p->nodes[l->variables[e->out].at];
     for (int i = 0; i < e->n && i < PA_MAX_OPERANDS; i++)
-        if (reads & (READS_A << i) && is_written_after(l, e, l->log->operands[e->operands + i])) return true;
+        if (pa_backward_reads(node, i) && is_written_after(l, e, l->log->operands[e->operands + i])) return true;
     return reads & READS_OUT && is_written_after(l, e, e->out);
 }
 
