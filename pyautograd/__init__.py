@@ -137,6 +137,9 @@ _LAZY = {
     **dict.fromkeys(("cholesky", "cholesky_inverse", "cholesky_solve", "inverse", "logdet"), "_matrices"),
     **dict.fromkeys(("pinverse", "qr", "svd", "triangular_solve"), "_matrices"),
 }  # fmt: skip
+_OF_NN = ("bilinear", "cosine_similarity", "pairwise_distance", "pdist", "prelu")
+__all__ += _OF_NN
+_LAZY |= dict.fromkeys(_OF_NN, "nn.functional")
 _COMPAT = (
     "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "IntTensor", "LongTensor", "Size", "accelerator", "amp",
     "are_deterministic_algorithms_enabled", "autocast", "backends", "cuda", "get_default_device",

@@ -6,15 +6,14 @@ Written by `make names` from PyTorch as it is installed.
 ABSENT: dict[str, dict[str, str]] = {
     "torch": {
         "": """
-            AcceleratorError GradScaler OutOfMemoryError Tag ao asarray bilinear builtins celu_ classes
-            clone cosine_similarity cpp cpu ctypes diagonal_scatter empty_permuted fft fork frexp from_file
-            frombuffer functional functools futures fx geqrf get_device_module glob gradient hash_tensor
-            histogram histogramdd hub i0 igamma igammac import_ir_module import_ir_module_from_buffer
-            inspect is_nonzero library lobpcg lu_solve lu_unpack masked math merge_type_from_type_comment
-            monitor multiprocessing mvlgamma nextafter nonzero_static ops orgqr ormqr os package
-            pairwise_distance parse_ir parse_schema parse_type_comment pdist platform poisson prelu
-            quasirandom range relu_ renorm return_types rrelu_ select_scatter selu_ serialization signal
-            slice_scatter sys testing textwrap threshold_ torch torch_version types unify_type_list
+            AcceleratorError GradScaler OutOfMemoryError Tag ao asarray builtins celu_ classes clone cpp cpu
+            ctypes diagonal_scatter empty_permuted fft fork frexp from_file frombuffer functional functools
+            futures fx geqrf get_device_module glob gradient hash_tensor histogram histogramdd hub i0 igamma
+            igammac import_ir_module import_ir_module_from_buffer inspect is_nonzero library lobpcg lu_solve
+            lu_unpack masked math merge_type_from_type_comment monitor multiprocessing mvlgamma nextafter
+            nonzero_static ops orgqr ormqr os package parse_ir parse_schema parse_type_comment platform
+            poisson quasirandom range relu_ renorm return_types rrelu_ select_scatter selu_ serialization
+            signal slice_scatter sys testing textwrap threshold_ torch torch_version types unify_type_list
             unravel_index vander vmap windows
         """,
         "complex numbers, windows and spectra": """
@@ -48,11 +47,10 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.Tensor": {
         "": """
-            as_subclass bitwise_left_shift_ bitwise_right_shift_ const_data_ptr dense_dim diagonal_scatter
-            dim_order frexp gcd_ geqrf get_device greater_ greater_equal_ histogram i0_ igamma igamma_
-            igammac igammac_ index is_shared lcm_ ldexp_ less_ less_equal_ lu_solve module_load mvlgamma
-            mvlgamma_ nextafter nextafter_ nonzero_static not_equal_ orgqr ormqr polygamma_ qscheme renorm
-            renorm_ select_scatter set_ slice_scatter squeeze_ sum_to_size swapaxes_ swapdims_ t_ to_dense
+            as_subclass const_data_ptr dense_dim diagonal_scatter dim_order frexp geqrf get_device histogram
+            i0_ igamma igamma_ igammac igammac_ index is_shared ldexp_ lu_solve module_load mvlgamma
+            mvlgamma_ nextafter nextafter_ nonzero_static orgqr ormqr polygamma_ qscheme renorm renorm_
+            select_scatter set_ slice_scatter squeeze_ sum_to_size swapaxes_ swapdims_ t_ to_dense
             to_padded_tensor transpose_ triangular_solve unsqueeze_ values
         """,
         "complex numbers, windows and spectra": """
@@ -108,8 +106,8 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.nn": {
         "": """
-            AdaptiveLogSoftmaxWithLoss Buffer FeatureAlphaDropout GroupNorm LinearCrossEntropyLoss
-            LinearCrossEntropyOptions ParameterDict ParameterList RMSNorm SyncBatchNorm factory_kwargs
+            AdaptiveLogSoftmaxWithLoss Buffer FeatureAlphaDropout LinearCrossEntropyLoss
+            LinearCrossEntropyOptions ParameterDict ParameterList SyncBatchNorm factory_kwargs
         """,
         "convolutions, pooling and images": """
             AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d
@@ -138,10 +136,9 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.nn.functional": {
         "": """
-            ScalingType SwizzleType celu_ elu_ feature_alpha_dropout group_norm grouped_mm
-            handle_torch_function hardtanh_ has_torch_function has_torch_function_unary
-            has_torch_function_variadic leaky_relu_ linear_cross_entropy relu_ rms_norm rrelu_
-            scaled_grouped_mm scaled_mm selu_ threshold_
+            ScalingType SwizzleType celu_ elu_ feature_alpha_dropout grouped_mm handle_torch_function
+            hardtanh_ has_torch_function has_torch_function_unary has_torch_function_variadic leaky_relu_
+            linear_cross_entropy relu_ rrelu_ scaled_grouped_mm scaled_mm selu_ threshold_
         """,
         "convolutions, pooling and images": """
             adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d

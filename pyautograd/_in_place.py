@@ -35,12 +35,14 @@ IN_PLACE = {
         "",
     ),
     **dict.fromkeys(
-        """atan2 arctan2 copysign divide eq float_power floor_divide fmod ge gt heaviside hypot le logical_and
+        """atan2 arctan2 copysign divide eq float_power floor_divide fmod ge greater greater_equal gt heaviside hypot le
+        less less_equal not_equal logical_and
         logical_or logical_xor lt multiply ne pow remainder subtract true_divide xlogy""".split(),  # noqa: SIM905
         "pyautograd.tensor([1.0, 2.0])",
     ),
     **dict.fromkeys(("addcdiv", "addcmul"), "pyautograd.ones(2), pyautograd.ones(2)"),
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), "pyautograd.tensor([True, False])"),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm"), "pyautograd.tensor([1, 2])"),
     **dict.fromkeys(("clamp", "clip"), "0.0, 1.0"), "clamp_max": "1.0", "clamp_min": "0.0",
     **dict.fromkeys(("cumsum", "cumprod"), "0"), **dict.fromkeys(("tril", "triu"), ""),
     "lerp": "pyautograd.ones(2), 0.5", "masked_fill": "pyautograd.tensor([True, False]), 0.0",
@@ -59,6 +61,7 @@ IN_PLACE = {
 _EXAMPLES_OF = {
     **dict.fromkeys(("addmm", "addr", "addbmm", "tril", "triu"), "ones(2, 2)"), "baddbmm": "ones(1, 2, 2)",
     **dict.fromkeys(("bitwise_not", "bitwise_and", "bitwise_or", "bitwise_xor"), "tensor([True, False])"),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift", "gcd", "lcm"), "tensor([4, 6])"),
 }  # fmt: skip
 
 

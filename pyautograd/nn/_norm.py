@@ -1,4 +1,4 @@
-"""Normalisation: LayerNorm, BatchNorm1d."""
+"""Normalisation: LayerNorm, RMSNorm, GroupNorm, BatchNorm1d."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
-__all__ = ["BatchNorm1d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "GroupNorm", "LayerNorm", "RMSNorm"]
 
 
 class LayerNorm(Module):
@@ -57,6 +57,85 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class RMSNorm(Module):
+    """x / sqrt(mean(x^2) + eps) * weight over the last axes, of sizes `normalized_shape` (Zhang and Sennrich 2019).
+
+    Takes (..., *normalized_shape) to the same; `weight` has shape `normalized_shape`. **Raises**, when called,
+    ValueError for other last axes.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.RMSNorm(2, elementwise_affine=False)(pa.tensor([[3.0, 4.0]]))
+    tensor([[0.8485, 1.1314]])
+    """
+
+    weight: Parameter | None
+
+    @named
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        made = ones(self.normalized_shape, device=device, dtype=dtype)
+        self.weight = Parameter(made) if elementwise_affine else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """(x - mean) / sqrt(var + eps) * weight + bias over each of `num_groups` groups of channels (Wu and He 2018).
+
+    Takes (N, C, ...) to the same; `weight` and `bias` have shape (C,). **Raises** ValueError for channels that the
+    groups do not divide, and when called for another number of channels.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.GroupNorm(2, 4, eps=0.0, affine=False)(pa.tensor([[0.0, 2.0, 4.0, 8.0]]))
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    @named
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(f"GroupNorm: {num_groups} groups of {num_channels} channels")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(ones(num_channels, **options)) if affine else None
+        self.bias = Parameter(zeros(num_channels, **options)) if affine and bias else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[1:2] != (self.num_channels,):
+            raise ValueError(f"GroupNorm: an input of shape {input.shape} has not {self.num_channels} channels")
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
 
 
 class BatchNorm1d(Module):

@@ -22,6 +22,7 @@ from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
 from pyautograd._grad_mode import no_grad
 from pyautograd._in_place import overwritten
+from pyautograd._promotion import finfo
 from pyautograd._rearrange import padded
 from pyautograd._reduce import log_softmax as _log_softmax
 from pyautograd._reduce import softmax as _softmax
@@ -35,9 +36,9 @@ from pyautograd.nn._generated_functional import *
 from pyautograd.nn._margin_losses import *
 
 __all__ = [
-    "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "fold", "gelu", "layer_norm", "linear",
-    "log_softmax", "logsigmoid", "normalize", "one_hot", "pad", "pairwise_distance", "pdist", "softmax", "softplus",
-    "unfold",
+    "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "fold", "gelu", "group_norm",
+    "layer_norm", "linear", "log_softmax", "logsigmoid", "normalize", "one_hot", "pad", "pairwise_distance",
+    "pdist", "rms_norm", "softmax", "softplus", "unfold",
 ]  # fmt: skip
 __all__ += _functional_activations.__all__
 __all__ += _functional_losses.__all__
@@ -231,6 +232,55 @@ def layer_norm(
     if weight is not None:
         normal = normal * weight
     return normal if bias is None else normal + bias
+
+
+@named
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) * weight, the mean over the last axes, of sizes `normalized_shape` (Zhang and Sennrich
+    2019); without `eps` that of the dtype.
+
+    **Arguments:** `input`: (..., *normalized_shape); `weight`: of shape `normalized_shape`. **Returns** the input's
+    shape. **Raises** ValueError where the shapes differ.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.rms_norm(pa.tensor([[3.0, 4.0]]), (2,))
+    tensor([[0.8485, 1.1314]])
+    """
+    n = len(normalized_shape)
+    if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
+        raise ValueError(f"rms_norm: the last axes of input must be {tuple(normalized_shape)}, not {input.shape}")
+    if weight is not None and weight.shape != input.shape[-n:]:
+        raise ValueError(f"rms_norm: weight has shape {weight.shape}; it must be {tuple(normalized_shape)}")
+    square = input.square().mean(tuple(range(-n, 0)), keepdim=True)
+    normal: Tensor = input / (square + (finfo(input.dtype).eps if eps is None else eps)).sqrt()
+    return normal if weight is None else normal * weight
+
+
+@named
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias, statistics of each row over the channels, axis 1, of each of
+    `num_groups` groups (Wu and He 2018).
+
+    **Arguments:** `input`: (N, C, ...); `weight`, `bias`: (C,). **Returns** the input's shape. **Raises** ValueError
+    where the shapes differ, and for a number of channels that the groups do not divide.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.group_norm(pa.tensor([[0.0, 2.0, 4.0, 8.0]]), 2, eps=0.0)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+        raise ValueError(f"group_norm: {num_groups} groups of the channels of an input of shape {input.shape}")
+    _check_channels(input, weight=weight, bias=bias)
+    grouped = input.reshape(input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups)
+    normal = layer_norm(grouped, grouped.shape[2:], eps=eps).reshape(input.shape)
+    shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
+    if weight is not None:
+        normal = normal * weight.reshape(shape)
+    return normal if bias is None else normal + bias.reshape(shape)
 
 
 @named

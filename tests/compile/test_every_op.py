@@ -81,6 +81,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.from_numpy": [(np.ones(3),)], "pa.from_dlpack": [(np.ones(3),)],
     "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
+    "F.rms_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]))], "F.group_norm": [(matrix(), 3), (matrix(), 1)],
+    "pa.bilinear": [(matrix(), matrix(), pa.ones(4, 3, 3), pa.ones(4))], "pa.prelu": [(matrix(), pa.tensor([0.25]))],
     "F.linear": [(matrix(), matrix()), (matrix(), matrix(), pa.tensor([0.5, 0.25]))],
     "F.embedding": [(positions(), probabilities())],
     "F.batch_norm": [(matrix(), pa.zeros(3), pa.ones(3), pa.ones(3), pa.ones(3), True),
@@ -123,7 +125,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         "masked_scatter": [(matrix(), positions().bool(), probabilities())],
         "put": [(matrix(), classes(), pa.ones(2)), (matrix(), classes(), pa.ones(2), True)],
         "take_along_dim": [(matrix(), positions(), 1), (matrix(), classes())],
-        **{name: [(classes() + 5, classes())] for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")},
+        **{name: [(classes() + 5, classes())] for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")},
         **{name: [(classes(), 2)]
            for name in ("bitwise_left_shift", "bitwise_right_shift", "__lshift__", "__rshift__")},
         "bitwise_not": [(classes(),)], "floor_divide": [(matrix(), 0.3), (classes(), 2), (classes(), classes() + 1)],
@@ -420,6 +422,7 @@ CALLED_WITH: dict[str, tuple[Any, ...]] = {
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),
     "nn.MLP": (2, [4, 1]), "nn.Bilinear": (3, 3, 4), "nn.Unflatten": (1, (3, 1)),
+    "nn.GroupNorm": (1, 3), "nn.RMSNorm": (3,),
     "nn.GLU": (0,), "nn.Softmin": (0,), "nn.Threshold": (0.3, 0.6),
 }  # fmt: skip
 

@@ -201,3 +201,17 @@ def test_an_activation_in_place_overwrites_its_input_as_in_pytorch(name) -> None
         found.append((result.detach().numpy(), leaf.grad.numpy(), data.numpy()))
     for ours, theirs in zip(*found):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=2e-7 if name == "hardsigmoid" else 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (2, 6, 5), (3, 6, 2, 2)], ids=str)
+def test_norms_of_groups_and_of_roots_are_pytorchs(shape) -> None:
+    x, weight, bias = rng.normal(size=shape), rng.normal(size=6), rng.normal(size=6)
+    both(lambda x: F.group_norm(x, 3), lambda x: TF.group_norm(x, 3), [x])
+    both(
+        lambda x, w, b: F.group_norm(x, 2, w, b, 1e-3),
+        lambda x, w, b: TF.group_norm(x, 2, w, b, 1e-3),
+        [x, weight, bias],
+    )
+    last = rng.normal(size=shape[-1:])
+    both(lambda x, w: F.rms_norm(x, shape[-1:], w), lambda x, w: TF.rms_norm(x, shape[-1:], w), [x, last])
+    both(lambda x: F.rms_norm(x, shape[1:], eps=1e-3), lambda x: TF.rms_norm(x, shape[1:], eps=1e-3), [x])
