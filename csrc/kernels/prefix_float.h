@@ -2,6 +2,7 @@
 
    POWER, SIN and COS read `easy`, a bool in scope that is a constant where it stands: the exponent is a constant, no
    angle is beyond PA_TRIG_BOUND_F32 (elementwise.inc sees to it). */
+#include "rare_f32.h"
 #include "special.h"
 #include "vecmath.h"
 
@@ -34,24 +35,24 @@
 #define REMAINDER(x, y) pa_remainder_f32(x, y)
 #define FLOOR_DIVIDE(x, y) pa_floor_divide_f32(x, y)
 
-/* Of the rare functions: libm's, rounded once. */
-#define EXP2(x) ((float)exp2((double)(x)))
-#define LOG2(x) ((float)log2((double)(x)))
-#define LOG10(x) ((float)log10((double)(x)))
+/* Of the rare functions those that follow go through libm or special.h, and are rounded once. */
+#define EXP2(x) pa_exp2f(x)
+#define LOG2(x) pa_log2_times(x, 1)
+#define LOG10(x) pa_log2_times(x, 0x1.34413509f79ffp-2)
 #define TAN(x) ((float)tan((double)(x)))
-#define ASIN(x) ((float)asin((double)(x)))
-#define ACOS(x) ((float)acos((double)(x)))
-#define ATAN(x) ((float)atan((double)(x)))
-#define SINH(x) ((float)sinh((double)(x)))
-#define COSH(x) ((float)cosh((double)(x)))
+#define ASIN(x) pa_asinf(x)
+#define ACOS(x) pa_acosf(x)
+#define ATAN(x) pa_atanf(x)
+#define SINH(x) pa_sinhf(x)
+#define COSH(x) pa_coshf(x)
 #define ASINH(x) ((float)asinh((double)(x)))
 #define ACOSH(x) ((float)acosh((double)(x)))
-#define ATANH(x) ((float)atanh((double)(x)))
-#define ERFC(x) ((float)erfc((double)(x)))
+#define ATANH(x) pa_atanhf(x)
+#define ERFC(x) pa_erfcf(x)
 #define ERFINV(x) ((float)pa_erfinv((double)(x)))
 #define LGAMMA(x) ((float)lgamma((double)(x)))
 #define DIGAMMA(x) ((float)pa_digamma((double)(x)))
 #define POLYGAMMA(n, x) ((float)pa_polygamma((double)(n), (double)(x)))
-#define FMOD(x, y) ((float)fmod((double)(x), (double)(y)))
-#define ATAN2(x, y) ((float)atan2((double)(x), (double)(y)))
-#define HYPOT(x, y) ((float)hypot((double)(x), (double)(y)))
+#define FMOD(x, y) pa_fmodf(x, y)
+#define ATAN2(x, y) pa_atan2f(x, y)
+#define HYPOT(x, y) pa_hypotf(x, y)

@@ -1,5 +1,5 @@
 /* Special functions that libm lacks, a number at a time: floored division as Python has it, the inverse of erf, and the
-   derivatives of ln Gamma. In double; float goes through them and is rounded once. The reference engine has the same
+   derivatives of ln Gamma. In double; what float takes of it is rounded once. The reference engine has the same
    steps, so that Values have its bits. Within 1e-14 of the true value, relatively, away from zeros of the function. */
 #ifndef PA_SPECIAL_H
 #define PA_SPECIAL_H
@@ -15,10 +15,6 @@ static inline double pa_remainder_f64(double x, double y) {
     double rest = fmod(x, y);
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
 }
-static inline float pa_remainder_f32(float x, float y) {
-    float rest = (float)fmod((double)x, (double)y);
-    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
-}
 
 /* The whole quotient that belongs to that rest, `rest` being C's: x - rest is a multiple of y, so that a division gives
    it but for rounding. Of y = 0 what the division gives. */
@@ -28,9 +24,6 @@ static inline double pa_floored(double x, double y, double rest) {
     return quotient == 0 ? pa_copysign_f64(0, x / y) : pa_round_f64(quotient);
 }
 static inline double pa_floor_divide_f64(double x, double y) { return pa_floored(x, y, fmod(x, y)); }
-static inline float pa_floor_divide_f32(float x, float y) {
-    return (float)pa_floored((double)x, (double)y, fmod((double)x, (double)y));
-}
 
 /* ---- erfinv ---- */
 

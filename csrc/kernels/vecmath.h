@@ -346,11 +346,10 @@ PA_MATH float pa_cosf(float x, bool narrow) {
 
 /* ---- float: powers ---- */
 
-/* |x|^y = 2^(y log2 |x|) in double, whose conversion to float rounds once, overflows and reaches the denormals. */
-PA_MATH float pa_powf(float x, float y) {
-    float a = fabsf(x);
-    bool denormal = a < 0x1p-126f;
-    uint32_t bits = pa_bits_f32(pa_select_f32(denormal, a * 0x1p23f, a));
+/* log2 x of a float x > 0, in double; within 1e-9. */
+PA_MATH double pa_log2_wide(float x) {
+    bool denormal = x < 0x1p-126f;
+    uint32_t bits = pa_bits_f32(pa_select_f32(denormal, x * 0x1p23f, x));
     uint32_t mantissa = pa_mantissa_f32(bits);
     float k = pa_exponent_f32(bits, mantissa) - pa_select_f32(denormal, 23, 0);
     double m = (double)pa_from_bits_f32(mantissa);
@@ -358,16 +357,26 @@ PA_MATH float pa_powf(float x, float y) {
     double z = s * s;
     double L = (0x1.71547652bee6cp+1 + 0x1.ec709d122b0f8p-1 * z) +
                z * z * ((0x1.2777806c0dc0dp-1 + 0x1.a58d478245dd5p-2 * z) + z * z * 0x1.5ced4889d8941p-2);
-    double product = (double)y * (L * s + (double)k);
-    product = product < -200 ? -200 : product;
-    product = product > 200 ? 200 : product;
-    double t = product + 0x1.8p52;
-    double f = product - (t - 0x1.8p52);
+    return L * s + (double)k;
+}
+
+/* 2^x in double within 1e-9, for a float: beyond all of them where |x| is larger than 200. */
+PA_MATH double pa_exp2_wide(double x) {
+    x = x < -200 ? -200 : x;
+    x = x > 200 ? 200 : x;
+    double t = x + 0x1.8p52;
+    double f = x - (t - 0x1.8p52);
     double ff = f * f;
     double E = (0x1.00000002624dap+0 + 0x1.62e430c82c225p-1 * f) +
                ff * ((0x1.ebfbdadb18d76p-3 + 0x1.c6aed45dfa7dep-5 * f) +
                      ff * ((0x1.3b2dbc614f7f4p-7 + 0x1.5f4598d077dcep-10 * f) + ff * 0x1.41d313da94bafp-13));
-    float result = (float)(E * pa_from_bits_f64((pa_bits_f64(t) + 1023) << 52));
+    return E * pa_from_bits_f64((pa_bits_f64(t) + 1023) << 52);
+}
+
+/* |x|^y = 2^(y log2 |x|), whose conversion to float rounds once, overflows and reaches the denormals. */
+PA_MATH float pa_powf(float x, float y) {
+    float a = fabsf(x);
+    float result = (float)pa_exp2_wide((double)y * pa_log2_wide(a));
 
     /* 0 and infinity to a power: 0 or infinity by the signs of the exponents */
     bool grows = (a > 1) == (y > 0);

@@ -50,6 +50,16 @@ FUNCTIONS: dict[str, tuple[Callable[[pa.Tensor], pa.Tensor], Callable[[Array], A
     "rsqrt": (lambda t: t**-0.5, lambda x: 1 / np.sqrt(x)),
     "cube": (lambda t: t**3, lambda x: x * x * x),
     "power": (lambda t: t**2.5, lambda x: x**2.5),
+    "exp2": (pa.exp2, np.exp2),
+    "log2": (pa.log2, np.log2),
+    "log10": (pa.log10, np.log10),
+    "asin": (pa.asin, np.arcsin),
+    "acos": (pa.acos, np.arccos),
+    "atan": (pa.atan, np.arctan),
+    "sinh": (pa.sinh, np.sinh),
+    "cosh": (pa.cosh, np.cosh),
+    "atanh": (pa.atanh, np.arctanh),
+    "erfc": (pa.erfc, np.vectorize(math.erfc, otypes=[np.float64])),
 }
 EXACT: dict[str, tuple[Callable[[pa.Tensor], pa.Tensor], Callable[[Array], Array]]] = {
     "floor": (pa.floor, np.floor),
@@ -98,6 +108,20 @@ def test_a_function_is_within_2_ulp_of_the_truth(name: str, isa: str) -> None:
     distance = ulps(got, want)
     worst = int(distance.argmax())
     assert distance[worst] <= BOUND, f"{name}({x[worst]!r}) is {got[worst]!r}, truth {want[worst]!r}"
+
+
+@pytest.mark.parametrize("name", ["atan2", "hypot", "fmod"])
+def test_a_function_of_two_numbers_is_within_1_ulp_of_the_truth(name: str, isa: str) -> None:
+    truth = {"atan2": np.arctan2, "hypot": np.hypot, "fmod": np.fmod}[name]
+    edges = np.array(EDGES, np.float32)
+    numbers = samples()
+    x = np.concatenate([np.repeat(edges, len(edges)), numbers])
+    y = np.concatenate([np.tile(edges, len(edges)), np.roll(numbers, 12_345)])
+    with np.errstate(all="ignore"):
+        want = truth(x.astype(np.float64), y.astype(np.float64))
+    got = getattr(pa, name)(pa.tensor(x), pa.tensor(y)).numpy()
+    worst = int(ulps(got, want).argmax())
+    assert ulps(got, want)[worst] <= 1, f"{name}({x[worst]!r}, {y[worst]!r}) is {got[worst]!r}, truth {want[worst]!r}"
 
 
 @pytest.mark.parametrize("name", EXACT)
