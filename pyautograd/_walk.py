@@ -134,8 +134,18 @@ class Walk:
         for value, place in roots:
             self._push(value, place)
         self._push(function, getattr(function, "__name__", "the step"))
+        for cls in (Tensor, Value):
+            self._methods_of_users(cls)
         while self._todo:
             self._visit(*self._todo.pop())
+
+    def _methods_of_users(self, cls: type) -> None:
+        """Those that the user's code has given to a class of ours."""
+        for name in sorted(self.names.attributes & vars(cls).keys()):
+            member = vars(cls)[name]
+            if isinstance(member, types.FunctionType) and not self._is_foreign(member.__module__):
+                guard = self._item(_class_dict(cls), name, f"{cls.__name__}.{name}")
+                self.values.discard(guard)  # a class's dict is not to be written to
 
     def found(self) -> Reads:
         """The names that the code met in this walk mentions."""

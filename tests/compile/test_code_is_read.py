@@ -522,3 +522,12 @@ def test_a_plain_assert_in_a_step_is_no_obstacle() -> None:
         return x * 2
 
     assert [step(pyautograd.ones(1)).item() for _ in range(4)] == [2.0] * 4
+
+
+def test_methods_that_users_give_to_tensor_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tensor, "scaled_by_k", lambda self: self * 2.0, raising=False)
+    step = pyautograd.compile(lambda x: x.scaled_by_k())
+    x = pyautograd.ones(1)
+    assert [step(x).item() for _ in range(4)] == [2.0] * 4
+    monkeypatch.setattr(Tensor, "scaled_by_k", lambda self: self * 3.0)
+    assert [step(x).item() for _ in range(4)] == [3.0] * 4
