@@ -35,7 +35,7 @@ OF_FUNCTIONS = (
     "tests/ops/test_matmul.py", "tests/ops/test_index.py", "tests/ops/test_scatter.py", "tests/test_in_place.py",
     "tests/nn/test_losses.py", "tests/test_func.py",
 )  # fmt: skip
-SECONDS = 120  # that the tests of a mutant have
+SECONDS = 5  # of the processor, that one test has
 ROW = re.compile(r"^(UNARY|BINARY|TERNARY)\w*\((\w+),.*?\)$\n(?=^\S|^$)", re.DOTALL | re.MULTILINE)
 
 # Files with the functions that are changed, by what their names contain
@@ -287,8 +287,7 @@ class Trials:
 
     def notices(self, mutant: Mutant, items: list[pytest.Item]) -> int:
         """1 where one of its tests fails."""
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
+        signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
         if mutant.number > 0:
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
@@ -304,6 +303,7 @@ class Trials:
             chosen = [item for item in items if item.path.name != "test_elementwise.py"]
             chosen.sort(key=lambda item: -sum(word in item.nodeid for word in words))
         for item, following in zip(chosen, [*chosen[1:], None]):
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if item.session.testsfailed > 0:
                 return 1
@@ -314,7 +314,7 @@ def run(folder: Path, jobs: int) -> int:
     """In the copy: every mutant's tests."""
     mutants = [Mutant(*each) for each in json.loads((folder / "mutants.json").read_text())]
     trials = Trials(mutants, jobs)
-    quiet = ("-p", "no:cacheprovider", "-p", "no:terminal", "-o", "addopts=")
+    quiet = ("-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler", "-o", "addopts=")
     if pytest.main([*quiet, *OF_ROWS, *OF_FUNCTIONS], plugins=[trials]) != pytest.ExitCode.OK:
         return 2
     kinds = [(of_rows, [m for m in mutants if (m.place in FILES) != of_rows]) for of_rows in (True, False)]
