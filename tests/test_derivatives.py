@@ -129,6 +129,15 @@ def test_gradients_with_history_are_those_of_the_sweep(name: str, call: Call, ar
         np.testing.assert_allclose(built.detach().numpy(), swept.numpy(), rtol=1e-13, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_float32_gradients_are_near_those_in_float64(name: str) -> None:
+    for _, call, arrays in (case for case in CASES if case[0] == name):
+        small = [pa.tensor(a, dtype=pa.float32, requires_grad=True) for a in arrays]
+        large = leaves(tuple(x.detach().double().numpy() for x in small))
+        for a, b in zip(gradients(call, small, False), gradients(call, large, False), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=2e-4, atol=1e-5)
+
+
 def directional(call: Call, operands: list[pa.Tensor], create_graph: bool) -> tuple[pa.Tensor, list[pa.Tensor]]:
     """A sum of all gradients, weighted, and its own gradients."""
     found = gradients(call, operands, True)
