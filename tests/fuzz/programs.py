@@ -301,7 +301,8 @@ class Writer:
 
     def set_grad(self):
         a = self.floats()
-        return f"{a}.grad = {self.rng.choice([self.same(a), self.floats()])}"
+        # A history would lead back to the tensor, in a circle that nobody frees, as in PyTorch.
+        return f"{a}.grad = {self.rng.choice([self.same(a), self.floats()])}.detach()"
 
     def descend(self):
         leaf = self.variables(oracle.Tensor, lambda t: t.requires_grad and t.is_leaf and t.node.grad is not None)
