@@ -24,6 +24,9 @@ def build_folder() -> str:
     return "build/core" + (f"-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}" if any(settings) else "")
 
 
+HOT = {"scalar", "graph", "apply", "memory", "table", "operators", "handle", "convert", "call"}
+
+
 class BuildExt(build_ext):
     """Compiles the files of an extension in parallel; leaves out those older than their object."""
 
@@ -36,8 +39,9 @@ class BuildExt(build_ext):
             changed = max(newest_header, Path(source).stat().st_mtime)
             if not self.force and Path(target).exists() and Path(target).stat().st_mtime > changed:
                 return [target]
-            # The compiler of programs has no loops over elements: -O3 makes it larger and no faster.
-            level = "-O2" if {"program", "straightline"} & set(Path(source).parts) else "-O3"
+            # Loops over elements, and what every op passes through; elsewhere -O3 makes code larger and no faster.
+            hot = Path(source).parent.name == "kernels" or Path(source).stem in HOT
+            level = "-O3" if hot and Path(source).stem != "product" else "-O2"
             options["extra_postargs"] = [level, *options.get("extra_postargs", [])]
             return compile_files([source], **options)
 
