@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd.optim._optimizer import Optimizer
 from pyautograd.optim._schedule import LRScheduler, set_lr
@@ -65,11 +66,10 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
 def for_each_group(name: str, optimizer: Optimizer, given: Any) -> list[float]:
     n = len(optimizer.param_groups)
-    if not isinstance(given, (list, tuple)):
-        return [given] * n
-    if len(given) != n:
-        raise ValueError(f"{name}: {len(given)} numbers for {n} parameter groups")
-    return list(given)
+    numbers = given if isinstance(given, (list, tuple)) else [given] * n
+    if len(numbers) != n:
+        raise ValueError(f"{name}: {len(numbers)} numbers for {n} parameter groups")
+    return [_arguments.number("lr_scheduler", name, each) for each in numbers]
 
 
 class _WithMomentum(LRScheduler):

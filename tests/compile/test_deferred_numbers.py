@@ -119,7 +119,7 @@ def test_the_number_of_a_value_may_be_computed_with() -> None:
         (lambda number: str(number), r"repr.*outside"),
         (lambda number: f"{number:5}", r"format.*outside"),
         (lambda number: np.float32(number), r"(float|numpy).*"),
-        (lambda number: np.sqrt(number), r"NumPy.*pyautograd\.sin"),
+        (lambda number: np.sqrt(number), r"pyautograd\.sqrt"),
         (lambda number: np.mean([number, 1.0]), r"(float|numpy).*"),
         (lambda number: number.numpy(), r"numpy.*outside"),
         (lambda number: pa.arange(number), r"float.*"),
