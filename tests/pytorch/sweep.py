@@ -69,6 +69,7 @@ OTHERWISE: list[tuple[str, str, str, str]] = [
     (".*cholesky_(inverse|solve)", "jvp|vjp.*", "", "PyTorch's derivatives read the triangle that its values do not"),
     (".*(kthvalue|median|mode)", "value", "is not .* at", "which of several equal elements is named is not defined"),
     (r".*\.(to|type|int|long|byte|as_tensor)", "value", "edges", "C leaves open what integer inf and nan are"),
+    (r"F\.(huber|smooth_l1)_loss", "vjp of vjp", "edges", "of a difference that is nan"),
     (".*softplus", "vjp of vjp", "", "at the threshold: the derivative of the side that is taken there"),
     (".*prelu", "jvp|vjp of vjp", "edges", "at 0: the derivatives of the side that is taken there"),
     (".*div(ide)?_?|.*true_divide_?", "vjp.*", "^nan.*rounding_mode", "the quotient that is rounded has 0/0"),
