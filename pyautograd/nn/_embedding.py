@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyautograd import _arguments
 from pyautograd._arguments import named
 from pyautograd._creation import empty
 from pyautograd._grad_mode import no_grad
@@ -76,6 +77,7 @@ class Embedding(Module):
         >>> table(pa.tensor([1])), table.weight.requires_grad
         (tensor([[3., 4.]]), False)
         """
+        embeddings = _arguments.tensor("from_pretrained", "embeddings", embeddings)
         if embeddings.ndim != 2:
             raise ValueError(f"from_pretrained: embeddings have two axes; the shape is {embeddings.shape}")
         rows, width = embeddings.shape
