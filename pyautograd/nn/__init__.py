@@ -12,7 +12,9 @@ from pyautograd._absent import say_what_is_missing
 from pyautograd._tensor import Parameter
 from pyautograd.nn import (
     _activation,
+    _attention,
     _container,
+    _convolution,
     _distance,
     _dropout,
     _embedding,
@@ -22,12 +24,15 @@ from pyautograd.nn import (
     _mlp,
     _module,
     _norm,
+    _recurrent,
     functional,
     init,
     utils,
 )
 from pyautograd.nn._activation import *
+from pyautograd.nn._attention import *
 from pyautograd.nn._container import *
+from pyautograd.nn._convolution import *
 from pyautograd.nn._distance import *
 from pyautograd.nn._dropout import *
 from pyautograd.nn._embedding import *
@@ -37,10 +42,13 @@ from pyautograd.nn._loss import *
 from pyautograd.nn._mlp import *
 from pyautograd.nn._module import *
 from pyautograd.nn._norm import *
+from pyautograd.nn._recurrent import *
 
 __all__ = ["Parameter", "functional", "init", "utils"]
 __all__ += _activation.__all__
+__all__ += _attention.__all__
 __all__ += _container.__all__
+__all__ += _convolution.__all__
 __all__ += _distance.__all__
 __all__ += _dropout.__all__
 __all__ += _embedding.__all__
@@ -50,6 +58,7 @@ __all__ += _loss.__all__
 __all__ += _mlp.__all__
 __all__ += _module.__all__
 __all__ += _norm.__all__
+__all__ += _recurrent.__all__
 
 
 def __dir__() -> list[str]:

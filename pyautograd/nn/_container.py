@@ -1,4 +1,4 @@
-"""Modules that hold others by position or by name: Sequential, ModuleList, ModuleDict."""
+"""Modules that hold others by position or by name: Sequential, ModuleList, ModuleDict, ParameterList, ParameterDict."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, overload
 
 from pyautograd._arguments import named
 from pyautograd._core import bump_epoch
-from pyautograd._tensor import Tensor
+from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn._module import Module
 
-__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Positional(Module):
@@ -266,3 +266,178 @@ class ModuleDict(Module):
         """
         for name in list(self):
             del self[name]
+
+
+def _as_parameter(given: Any) -> Any:
+    """A Tensor becomes a Parameter of the one that holds it; everything else stays what it is."""
+    return Parameter(given) if isinstance(given, Tensor) and not isinstance(given, Parameter) else given
+
+
+def _parameter_text(given: Any) -> str:
+    if not isinstance(given, Tensor):
+        return f"Object of type: {type(given).__name__}"
+    size = "x".join(map(str, given.shape))
+    return f"Parameter containing: [{given.dtype.name} of size {size}]"
+
+
+class ParameterList(Module):
+    """A list whose parameters belong to the module that holds it; a Tensor that is put in becomes a Parameter.
+
+    **Raises** IndexError for a position out of range.
+
+    >>> import pyautograd as pa
+    >>> weights = pa.nn.ParameterList([pa.zeros(2, 3), pa.zeros(3)])
+    >>> len(weights), sum(p.numel() for p in weights.parameters())
+    (2, 9)
+    """
+
+    @named
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self._size = 0
+        self.extend(values or ())
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self, str(i)) for i in range(self._size))
+
+    def _name_at(self, index: int) -> str:
+        index = operator.index(index)
+        if not -self._size <= index < self._size:
+            raise IndexError(f"index {index} is out of range: ParameterList holds {self._size} parameters")
+        return str(index % self._size)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> ParameterList: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return ParameterList(list(self)[index]) if isinstance(index, slice) else getattr(self, self._name_at(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self, self._name_at(index), _as_parameter(value))
+
+    def __iadd__(self, values: Iterable[Any]) -> ParameterList:
+        return self.extend(values)
+
+    def append(self, value: Any) -> ParameterList:
+        """Adds a parameter at the end, also what is none, as in PyTorch; returns self. **Raises** nothing.
+
+        >>> import pyautograd as pa
+        >>> len(pa.nn.ParameterList().append(pa.zeros(2)))
+        1
+        """
+        setattr(self, str(self._size), _as_parameter(value))
+        self._size += 1
+        return self
+
+    def extend(self, values: Iterable[Any]) -> ParameterList:
+        """Adds parameters at the end; returns self. **Raises** TypeError for what cannot be gone through.
+
+        >>> import pyautograd as pa
+        >>> len(pa.nn.ParameterList().extend([pa.zeros(2), pa.zeros(3)]))
+        2
+        """
+        for value in values:
+            self.append(value)
+        return self
+
+    def _child_texts(self) -> Iterator[tuple[str, str]]:
+        return ((str(i), _parameter_text(each)) for i, each in enumerate(self))
+
+
+class ParameterDict(Module):
+    """A dict whose parameters belong to the module that holds it; a Tensor that is put in becomes a Parameter.
+
+    **Raises** KeyError for a name that is not there.
+
+    >>> import pyautograd as pa
+    >>> weights = pa.nn.ParameterDict({"a": pa.zeros(2, 3)})
+    >>> weights["b"] = pa.zeros(3)
+    >>> [name for name, _ in weights.named_parameters()]
+    ['a', 'b']
+    """
+
+    @named
+    def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None) -> None:
+        super().__init__()
+        self._names: dict[str, None] = {}
+        self.update(parameters or {})
+
+    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        """Adds parameters under their names, replacing those of the same name. **Raises** KeyError for an attribute's.
+
+        >>> import pyautograd as pa
+        >>> weights = pa.nn.ParameterDict()
+        >>> weights.update({"a": pa.zeros(2)})
+        >>> "a" in weights
+        True
+        """
+        for name, value in parameters.items() if isinstance(parameters, Mapping) else parameters:
+            self[name] = value
+
+    def __getitem__(self, name: str) -> Any:
+        self._names[name]
+        return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self._names and hasattr(self, name):
+            raise KeyError(f"ParameterDict: {name!r} is an attribute of it")
+        setattr(self, name, _as_parameter(value))
+        self._names[name] = None
+
+    def __delitem__(self, name: str) -> None:
+        del self._names[name]
+        delattr(self, name)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def keys(self) -> Iterable[str]:
+        """The names.
+
+        >>> import pyautograd as pa
+        >>> list(pa.nn.ParameterDict({"a": pa.zeros(2)}).keys())
+        ['a']
+        """
+        return self._names.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The parameters.
+
+        >>> import pyautograd as pa
+        >>> [p.shape for p in pa.nn.ParameterDict({"a": pa.zeros(2)}).values()]
+        [(2,)]
+        """
+        return [self[name] for name in self._names]
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Names with parameters.
+
+        >>> import pyautograd as pa
+        >>> [name for name, _ in pa.nn.ParameterDict({"a": pa.zeros(2)}).items()]
+        ['a']
+        """
+        return [(name, self[name]) for name in self._names]
+
+    def pop(self, name: str) -> Any:
+        """Takes out a parameter and returns it. **Raises** KeyError for a name that is not there.
+
+        >>> import pyautograd as pa
+        >>> pa.nn.ParameterDict({"a": pa.zeros(2)}).pop("a").shape
+        (2,)
+        """
+        value = self[name]
+        del self[name]
+        return value
+
+    def _child_texts(self) -> Iterator[tuple[str, str]]:
+        return ((name, _parameter_text(each)) for name, each in self.items())

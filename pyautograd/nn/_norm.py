@@ -1,4 +1,4 @@
-"""Normalisation: LayerNorm, RMSNorm, GroupNorm, BatchNorm1d."""
+"""Normalisation: LayerNorm, RMSNorm, GroupNorm, InstanceNorm1d, BatchNorm1d, BatchNorm2d."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._module import Module
 
-__all__ = ["BatchNorm1d", "GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm1d", "LayerNorm", "RMSNorm"]
 
 
 class LayerNorm(Module):
@@ -62,12 +62,12 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """x / sqrt(mean(x^2) + eps) * weight over the last axes, of sizes `normalized_shape` (Zhang and Sennrich 2019).
 
-    Takes (..., *normalized_shape) to the same; `weight` has shape `normalized_shape`. **Raises**, when called,
-    ValueError for other last axes.
+    Takes (..., *normalized_shape) to the same; `weight` has shape `normalized_shape`; `eps` None is the distance from 1
+    to the next number of the dtype. **Raises**, when called, ValueError for other last axes.
 
     >>> import pyautograd as pa
-    >>> pa.nn.RMSNorm(2, elementwise_affine=False)(pa.tensor([[3.0, 4.0]]))
-    tensor([[0.8485, 1.1314]])
+    >>> pa.nn.RMSNorm(4)(pa.tensor([[3.0, 4.0, 0.0, 0.0]])).detach()
+    tensor([[1.2000, 1.6000, 0.0000, 0.0000]])
     """
 
     weight: Parameter | None
@@ -85,8 +85,8 @@ class RMSNorm(Module):
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        made = ones(self.normalized_shape, device=device, dtype=dtype)
-        self.weight = Parameter(made) if elementwise_affine else None
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(ones(self.normalized_shape, **options)) if elementwise_affine else None
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -96,14 +96,15 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias over each of `num_groups` groups of channels (Wu and He 2018).
+    """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels of each row (Wu and He 2018).
 
-    Takes (N, C, ...) to the same; `weight` and `bias` have shape (C,). **Raises** ValueError for channels that the
-    groups do not divide, and when called for another number of channels.
+    Takes (N, num_channels, ...) to the same; `weight` and `bias` have shape (num_channels,). **Raises** ValueError
+    where the groups are not of one size, and, when called, for other shapes.
 
     >>> import pyautograd as pa
-    >>> pa.nn.GroupNorm(2, 4, eps=0.0, affine=False)(pa.tensor([[0.0, 2.0, 4.0, 8.0]]))
-    tensor([[-1.,  1., -1.,  1.]])
+    >>> y = pa.nn.GroupNorm(2, 4)(pa.tensor([[0.0, 2.0, 5.0, 9.0]]))
+    >>> [round(v, 3) for v in y[0].tolist()]
+    [-1.0, 1.0, -1.0, 1.0]
     """
 
     weight: Parameter | None
@@ -123,34 +124,83 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
-            raise ValueError(f"GroupNorm: {num_groups} groups of {num_channels} channels")
+            raise ValueError(f"GroupNorm: {num_channels} channels are not {num_groups} groups of one size")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         options = {"device": device, "dtype": dtype}
         self.weight = Parameter(ones(num_channels, **options)) if affine else None
         self.bias = Parameter(zeros(num_channels, **options)) if affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.shape[1:2] != (self.num_channels,):
-            raise ValueError(f"GroupNorm: an input of shape {input.shape} has not {self.num_channels} channels")
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
-class BatchNorm1d(Module):
-    """(x - mean) / sqrt(var + eps) * weight + bias over the batch (Ioffe and Szegedy 2015), for (N, C) or (N, C, L).
+class InstanceNorm1d(Module):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the places of each channel of each row (Ulyanov et al. 2016).
 
-    While training the batch's own mean and variance are used, and running ones kept with weight `momentum` for the
-    newest (None: plain averages); these are used in evaluation. **Raises**, when called, ValueError for another shape
-    and for a training batch of one value a channel, TypeError for what is no Tensor.
+    Takes (N, num_features, L) or (num_features, L) to the same; `weight` and `bias` have shape (num_features,), with
+    `affine`. **Raises** NotImplementedError for running statistics, and, when called, ValueError for other shapes.
 
     >>> import pyautograd as pa
-    >>> norm = pa.nn.BatchNorm1d(2)
-    >>> y = norm(pa.tensor([[1.0, 0.0], [3.0, 10.0]]))
-    >>> [round(v, 3) for v in y[0].tolist()], [round(v, 3) for v in norm.running_mean.tolist()]
-    ([-1.0, -1.0], [0.2, 0.5])
+    >>> y = pa.nn.InstanceNorm1d(1)(pa.tensor([[[0.0, 2.0]]]))
+    >>> [round(v, 3) for v in y[0, 0].tolist()]
+    [-1.0, 1.0]
     """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    @named
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if track_running_stats:
+            raise NotImplementedError("InstanceNorm1d: track_running_stats; write BatchNorm1d for running statistics")
+        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
+        self.track_running_stats = track_running_stats
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(ones(num_features, **options)) if affine else None
+        self.bias = Parameter(zeros(num_features, **options)) if affine and bias else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise wrong("InstanceNorm1d", "input", "a Tensor", input)
+        if input.ndim not in (2, 3) or input.shape[-2] != self.num_features:
+            raise ValueError(
+                f"InstanceNorm1d: expected an input of shape (N, {self.num_features}, L) or ({self.num_features}, L), "
+                f"got {input.shape}"
+            )
+        batch = input if input.ndim == 3 else input.unsqueeze(0)
+        result = F.instance_norm(batch, None, None, self.weight, self.bias, eps=self.eps)
+        return result if input.ndim == 3 else result.squeeze(0)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(Module):
+    """Normalisation over the batch, with running statistics; a subclass says of which shapes."""
+
+    _ndims: tuple[int, ...]
+    _wanted: str
 
     weight: Parameter | None
     bias: Parameter | None
@@ -186,12 +236,10 @@ class BatchNorm1d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if not isinstance(input, Tensor):
-            raise wrong("BatchNorm1d", "input", "a Tensor", input)
-        if input.ndim not in (2, 3) or input.shape[1] != self.num_features:
-            raise ValueError(
-                f"BatchNorm1d: expected an input of shape (N, {self.num_features}) or (N, {self.num_features}, L), "
-                f"got {input.shape}"
-            )
+            raise wrong(type(self).__name__, "input", "a Tensor", input)
+        if input.ndim not in self._ndims or input.shape[1] != self.num_features:
+            wanted = self._wanted.format(self.num_features)
+            raise ValueError(f"{type(self).__name__}: expected an input of shape {wanted}, got {input.shape}")
         momentum = self.momentum
         count = self.num_batches_tracked if self.training else None
         if count is not None and momentum is None:
@@ -216,3 +264,31 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm1d(_BatchNorm):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the batch (Ioffe and Szegedy 2015), for (N, C) or (N, C, L).
+
+    While training the batch's own mean and variance are used, and running ones kept with weight `momentum` for the
+    newest (None: plain averages); these are used in evaluation. **Raises**, when called, ValueError for another shape
+    and for a training batch of one value a channel, TypeError for what is no Tensor.
+
+    >>> import pyautograd as pa
+    >>> norm = pa.nn.BatchNorm1d(2)
+    >>> y = norm(pa.tensor([[1.0, 0.0], [3.0, 10.0]]))
+    >>> [round(v, 3) for v in y[0].tolist()], [round(v, 3) for v in norm.running_mean.tolist()]
+    ([-1.0, -1.0], [0.2, 0.5])
+    """
+
+    _ndims, _wanted = (2, 3), "(N, {0}) or (N, {0}, L)"
+
+
+class BatchNorm2d(_BatchNorm):
+    """`BatchNorm1d` for images: (N, C, H, W), statistics over rows and places. **Raises** as that.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.BatchNorm2d(3)(pa.zeros(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
+
+    _ndims, _wanted = (4,), "(N, {0}, H, W)"

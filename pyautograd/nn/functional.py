@@ -8,6 +8,7 @@ from typing import Any
 
 import pyautograd.nn._functional_activations as _functional_activations  # so that pyright knows their names for ours
 import pyautograd.nn._functional_losses as _functional_losses
+import pyautograd.nn._functional_windows as _functional_windows
 import pyautograd.nn._generated_functional as _generated_functional
 import pyautograd.nn._margin_losses as _margin_losses
 from pyautograd import _arguments, _dims, _ops
@@ -15,8 +16,8 @@ from pyautograd._absent import say_what_is_missing
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
 from pyautograd._core import apply, is_recording
-from pyautograd._creation import arange, zeros
-from pyautograd._dtype import int32, int64
+from pyautograd._creation import arange, ones, zeros
+from pyautograd._dtype import bool_, int32, int64
 from pyautograd._einsum import einsum
 from pyautograd._elementwise import gelu, where
 from pyautograd._generated import softplus
@@ -32,16 +33,18 @@ from pyautograd.nn._functional_activations import *
 from pyautograd.nn._functional_activations import implicit_dim
 from pyautograd.nn._functional_losses import *
 from pyautograd.nn._functional_losses import check_int64
+from pyautograd.nn._functional_windows import *
 from pyautograd.nn._generated_functional import *
 from pyautograd.nn._margin_losses import *
 
 __all__ = [
-    "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "fold", "gelu", "group_norm",
-    "layer_norm", "linear", "log_softmax", "logsigmoid", "normalize", "one_hot", "pad", "pairwise_distance",
-    "pdist", "rms_norm", "softmax", "softplus", "unfold",
+    "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "gelu", "group_norm", "instance_norm",
+    "layer_norm", "linear", "log_softmax", "logsigmoid", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
+    "rms_norm", "scaled_dot_product_attention", "softmax", "softplus",
 ]  # fmt: skip
 __all__ += _functional_activations.__all__
 __all__ += _functional_losses.__all__
+__all__ += _functional_windows.__all__
 __all__ += _generated_functional.__all__
 __all__ += _margin_losses.__all__
 
@@ -218,14 +221,7 @@ def layer_norm(
     >>> pa.nn.functional.layer_norm(pa.tensor([[0.0, 2.0]]), (2,), eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
-    n = len(normalized_shape)
-    if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
-        raise ValueError(
-            f"layer_norm: the last axes of input must be {tuple(normalized_shape)}; its shape is {tuple(input.shape)}"
-        )
-    for argument, given in ("weight", weight), ("bias", bias):
-        if given is not None and given.shape != input.shape[-n:]:
-            raise ValueError(f"layer_norm: {argument} has shape {given.shape}; it must be {tuple(normalized_shape)}")
+    n = _last_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     last = ((1 << n) - 1) << (input.ndim - n), True  # the axes as bits, and keepdim
     centred = input - apply(_ops.mean, input, last)
     normal: Tensor = centred / (apply(_ops.mean, centred.square(), last) + eps).sqrt()
@@ -239,22 +235,20 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) * weight, the mean over the last axes, of sizes `normalized_shape` (Zhang and Sennrich
-    2019); without `eps` that of the dtype.
+    2019).
 
-    **Arguments:** `input`: (..., *normalized_shape); `weight`: of shape `normalized_shape`. **Returns** the input's
-    shape. **Raises** ValueError where the shapes differ.
+    **Arguments:** `input`: (..., *normalized_shape); `weight`: of shape `normalized_shape`; `eps`: None for the
+    distance from 1 to the next number of the dtype. **Returns** the input's shape. **Raises** ValueError where the
+    shapes differ.
 
     >>> import pyautograd as pa
-    >>> pa.nn.functional.rms_norm(pa.tensor([[3.0, 4.0]]), (2,))
-    tensor([[0.8485, 1.1314]])
+    >>> pa.nn.functional.rms_norm(pa.tensor([[3.0, 4.0, 0.0, 0.0]]), (4,), eps=0.0).tolist()
+    [[1.2000000476837158, 1.600000023841858, 0.0, 0.0]]
     """
-    n = len(normalized_shape)
-    if n == 0 or tuple(input.shape[-n:]) != tuple(normalized_shape):
-        raise ValueError(f"rms_norm: the last axes of input must be {tuple(normalized_shape)}, not {input.shape}")
-    if weight is not None and weight.shape != input.shape[-n:]:
-        raise ValueError(f"rms_norm: weight has shape {weight.shape}; it must be {tuple(normalized_shape)}")
-    square = input.square().mean(tuple(range(-n, 0)), keepdim=True)
-    normal: Tensor = input / (square + (finfo(input.dtype).eps if eps is None else eps)).sqrt()
+    n = _last_axes("rms_norm", input, normalized_shape, weight=weight)
+    last = ((1 << n) - 1) << (input.ndim - n), True  # the axes as bits, and keepdim
+    small = finfo(input.dtype).eps if eps is None else eps
+    normal: Tensor = input / (apply(_ops.mean, input.square(), last) + small).sqrt()
     return normal if weight is None else normal * weight
 
 
@@ -262,25 +256,50 @@ def rms_norm(
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias, statistics of each row over the channels, axis 1, of each of
-    `num_groups` groups (Wu and He 2018).
+    """(x - mean) / sqrt(var + eps) * weight + bias, statistics over each of `num_groups` groups of channels of each row
+    (Wu and He 2018).
 
-    **Arguments:** `input`: (N, C, ...); `weight`, `bias`: (C,). **Returns** the input's shape. **Raises** ValueError
-    where the shapes differ, and for a number of channels that the groups do not divide.
+    **Arguments:** `input`: (N, C, ...), C a multiple of `num_groups`; `weight`, `bias`: (C,). **Returns** the input's
+    shape. **Raises** ValueError where the shapes do not fit.
 
     >>> import pyautograd as pa
-    >>> pa.nn.functional.group_norm(pa.tensor([[0.0, 2.0, 4.0, 8.0]]), 2, eps=0.0)
-    tensor([[-1.,  1., -1.,  1.]])
+    >>> pa.nn.functional.group_norm(pa.tensor([[0.0, 2.0, 5.0, 9.0]]), 2, eps=0.0).tolist()
+    [[-1.0, 1.0, -1.0, 1.0]]
     """
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
-        raise ValueError(f"group_norm: {num_groups} groups of the channels of an input of shape {input.shape}")
-    _check_channels(input, weight=weight, bias=bias)
-    grouped = input.reshape(input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups)
+        raise ValueError(f"group_norm: input of shape {input.shape} has no {num_groups} groups of channels of one size")
+    _check_channels("group_norm", input, weight=weight, bias=bias)
+    grouped = input.reshape(input.shape[0], num_groups, -1)
     normal = layer_norm(grouped, grouped.shape[2:], eps=eps).reshape(input.shape)
-    shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
-    if weight is not None:
-        normal = normal * weight.reshape(shape)
-    return normal if bias is None else normal + bias.reshape(shape)
+    return _scaled(normal, weight, bias)
+
+
+@named
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias, statistics over the places of each channel of each row (Ulyanov et
+    al. 2016).
+
+    **Arguments:** `input`: (N, C, ...); `weight`, `bias`: (C,). **Returns** the input's shape. **Raises** ValueError
+    where the shapes do not fit, NotImplementedError for running statistics.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.functional.instance_norm(pa.tensor([[[0.0, 2.0]]]), eps=0.0).tolist()
+    [[[-1.0, 1.0]]]
+    """
+    if running_mean is not None or running_var is not None or not use_input_stats:
+        raise NotImplementedError("instance_norm: running statistics; write batch_norm for these")
+    if input.ndim < 3 or math.prod(input.shape[2:]) < 2:
+        raise ValueError(f"instance_norm: expected more than 1 place per channel of (N, C, ...), got {input.shape}")
+    return group_norm(input, input.shape[1], weight, bias, eps)
 
 
 @named
@@ -307,7 +326,7 @@ def batch_norm(
     >>> pa.nn.functional.batch_norm(pa.tensor([[0.0], [2.0]]), None, None, training=True, eps=0.0).tolist()
     [[-1.0], [1.0]]
     """
-    _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = tuple(axis for axis in range(input.ndim) if axis != 1)
     shape = [-1 if axis == 1 else 1 for axis in range(input.ndim)]
     if training:
@@ -322,11 +341,7 @@ def batch_norm(
             raise ValueError("batch_norm: without training, running_mean and running_var must be given")
         centred = input - running_mean.reshape(shape)
         var = running_var.reshape(shape)
-    normal: Tensor = centred / (var + eps).sqrt()
-    if weight is not None:
-        normal = normal * weight.reshape(shape)
-    if bias is not None:
-        normal = normal + bias.reshape(shape)
+    normal = _scaled(centred / (var + eps).sqrt(), weight, bias)
     if training:  # last, so that a call that fails leaves the running statistics as they are
         with no_grad():
             if running_mean is not None:
@@ -338,84 +353,81 @@ def batch_norm(
     return normal
 
 
-def _check_channels(input: Tensor, **operands: Tensor | None) -> None:
+def _last_axes(name: str, input: Tensor, sizes: Sequence[int], **operands: Tensor | None) -> int:
+    """How many the last axes of these sizes are. ValueError unless input, and each operand, has them."""
+    n = len(sizes)
+    if n == 0 or tuple(input.shape[-n:]) != tuple(sizes):
+        raise ValueError(f"{name}: the last axes of input must be {tuple(sizes)}; its shape is {tuple(input.shape)}")
+    for argument, given in operands.items():
+        if given is not None and given.shape != input.shape[-n:]:
+            raise ValueError(f"{name}: {argument} has shape {given.shape}; it must be {tuple(sizes)}")
+    return n
+
+
+def _scaled(normal: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Times a weight and plus a bias for each channel, axis 1."""
+    shape = [-1 if axis == 1 else 1 for axis in range(normal.ndim)]
+    if weight is not None:
+        normal = normal * weight.reshape(shape)
+    return normal if bias is None else normal + bias.reshape(shape)
+
+
+def _check_channels(name: str, input: Tensor, **operands: Tensor | None) -> None:
     """TypeError or ValueError unless each operand is None or floats, one a channel."""
     channels = input.shape[1:2]
     for argument, given in operands.items():
         if given is None:
             continue
         if not isinstance(given, Tensor):
-            raise _arguments.wrong("batch_norm", argument, "a Tensor", given)
+            raise _arguments.wrong(name, argument, "a Tensor", given)
         if given.shape != channels or not given.dtype.is_floating_point:
             raise ValueError(
-                f"batch_norm: {argument} must be floats of shape {channels} for an input of shape {input.shape}; it is "
+                f"{name}: {argument} must be floats of shape {channels} for an input of shape {input.shape}; it is "
                 f"{given.dtype.name} of shape {given.shape}"
             )
 
 
-def _patches(name: str, image: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Tensor:
-    """Windows over the last two axes (..., rows, columns, height, width), a view of the padded image."""
-    given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
-    pairs = [_dims.sizes(name, (x if isinstance(x, tuple | list) else (x, x),), key) for key, x in given.items()]
-    if not all(len(pair) == 2 for pair in pairs) or min(map(min, pairs)) < 0 or 0 in pairs[0] + pairs[1] + pairs[3]:
-        raise ValueError(f"{name}: windows {given}; each is an int or two")
-    rows, columns = pairs[2]
-    windows = padded(image, (columns, columns, rows, rows), "constant", 0)
-    for size, step, _, apart in zip(*pairs, strict=True):
-        span = step * (size - 1) + 1
-        if span > windows.shape[-2]:
-            raise ValueError(f"{name}: windows {given} of images of shape {image.shape}")
-        windows = windows.unfold(-2, span, apart)[..., ::step]
-    return windows
-
-
 @named
-def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """Windows of images as columns.
-
-    **Arguments:** `input` (N, C, H, W) or (C, H, W); the others are ints, or two of them for rows and columns.
-    **Returns** (N, C times the size of a window, number of windows). **Raises** ValueError for windows that do not fit.
-
-    >>> import pyautograd
-    >>> from pyautograd.nn import functional as F
-    >>> F.unfold(pyautograd.ones(1, 2, 5, 5), 3).shape
-    (1, 18, 9)
-    """
-    if input.ndim == 3:
-        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
-    if input.ndim != 4:
-        raise ValueError(f"unfold: input of shape {input.shape}; it takes (N, C, H, W) or (C, H, W)")
-    windows = _patches("unfold", input, kernel_size, dilation, padding, stride).permute(0, 1, 4, 5, 2, 3)
-    n, c, height, width, rows, columns = windows.shape
-    return windows.reshape(n, c * height * width, rows * columns)
-
-
-@named
-def fold(
-    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
-    """Images out of windows as columns, which add up where they overlap.
+    """softmax(query key^T * scale + mask) value (Vaswani et al. 2017).
 
-    **Arguments:** `input` (N, C times the size of a window, number of windows), or without N; `output_size`: rows and
-    columns of the images; the others as for `unfold`. **Returns** (N, C, rows, columns). **Raises** ValueError for
-    shapes that do not fit.
+    **Arguments:** `query` (..., L, E), `key` (..., S, E), `value` (..., S, V); `attn_mask`: (..., L, S), True where one
+    may look, or floats that are added; `is_causal`: nobody looks ahead; `scale`: by default 1 / sqrt(E); `enable_gqa`:
+    keys and values are repeated for the query's heads, axis -3. **Returns** (..., L, V). **Raises** ValueError for
+    shapes that do not fit, and for `attn_mask` with `is_causal`.
 
-    >>> import pyautograd
-    >>> from pyautograd.nn import functional as F
-    >>> F.fold(pyautograd.ones(1, 4, 2), (2, 3), 2)
-    tensor([[[[1., 2., 1.],
-              [1., 2., 1.]]]])
+    >>> import pyautograd as pa
+    >>> x = pa.tensor([[0.0], [2.0]])
+    >>> pa.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+    tensor([[0.0000],
+            [1.9640]])
     """
-    if input.ndim == 2:
-        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
-    size = _dims.sizes("fold", (output_size if isinstance(output_size, tuple | list) else (output_size,) * 2,))
-    places = arange(1, math.prod(size) + 1).reshape(1, 1, *size)  # 0 is the padding
-    taken = unfold(places, kernel_size, dilation, padding, stride)[0]
-    if input.ndim != 3 or input.shape[-1] != taken.shape[1] or input.shape[1] % taken.shape[0]:
-        raise ValueError(f"fold: input of shape {input.shape}, and windows of images of {size} are {taken.shape}")
-    n, c = input.shape[0], input.shape[1] // taken.shape[0]
-    sums = zeros(n, c, places.numel() + 1, dtype=input.dtype)
-    return sums.index_add(2, taken.reshape(-1), input.reshape(n, c, taken.numel()))[..., 1:].reshape(n, c, *size)
+    if is_causal:
+        if attn_mask is not None:
+            raise ValueError("scaled_dot_product_attention: attn_mask and is_causal; give one of them")
+        attn_mask = ones(query.shape[-2], key.shape[-2], dtype=bool_).tril()
+    if enable_gqa:
+        heads = query.shape[-3] // key.shape[-3]
+        key, value = key.repeat_interleave(heads, -3), value.repeat_interleave(heads, -3)
+    if attn_mask is not None and attn_mask.dtype is bool_:
+        attn_mask = zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, -math.inf)
+    weights = _attention_weights(query, key, attn_mask, scale)
+    return (dropout(weights, dropout_p) if dropout_p else weights) @ value
+
+
+def _attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None = None) -> Tensor:
+    scores = (query * (query.shape[-1] ** -0.5 if scale is None else scale)) @ key.transpose(-2, -1)
+    return _softmax(scores if mask is None else scores + mask, -1)
 
 
 @named

@@ -10,6 +10,7 @@ and cannot be called fails.
 import copy
 import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -60,6 +61,15 @@ OPTIONS: dict[str, list[Any]] = {
     "include_self": [False], "reduce": ["add", "multiply"],
     "offset": [1, -1],
 }  # fmt: skip
+
+
+def image(axes: int) -> Tensor:
+    return kernel(2, 3, *(8, 6)[2 - axes :])
+
+
+def kernel(*shape: int) -> Tensor:
+    return pa.linspace(-1, 1, math.prod(shape)).square().reshape(shape) - 0.3
+
 
 # Arguments for what cannot be called with those that the names of its parameters stand for
 CALLS: dict[str, list[tuple[Any, ...]]] = {
@@ -177,6 +187,20 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "F.bilinear": [(matrix(), matrix(), pa.ones(4, 3, 3), pa.ones(4))],
     "F.unfold": [(pa.ones(2, 3, 4, 5), 2), (pa.ones(2, 3, 4, 5), (2, 3), 1, 1, 2)],
     "F.fold": [(pa.ones(2, 12, 6), (3, 4), 2)],
+    **{f"F.{kind}_pool{axes}d": [(image(axes), 2), (image(axes), 3, 1, 1)]
+       for kind in ("max", "avg") for axes in (1, 2)},
+    **{f"F.adaptive_{kind}_pool{axes}d": [(image(axes), 1), (image(axes), 2)]
+       for kind in ("max", "avg") for axes in (1, 2)},
+    "F.conv1d": [(image(1), kernel(4, 3, 2), pa.rand(4)), (image(1), kernel(3, 1, 3), None, 2, 1, 1, 3)],
+    "F.conv2d": [(image(2), kernel(4, 3, 2, 3), pa.rand(4)), (image(2), kernel(3, 1, 3, 3), None, 1, "same", 2, 3)],
+    "F.conv_transpose1d": [(image(1), kernel(3, 4, 2), pa.rand(4)), (image(1), kernel(3, 1, 3), None, 2, 1, 1, 3)],
+    "F.conv_transpose2d": [(image(2), kernel(3, 4, 2, 3), pa.rand(4)), (image(2), kernel(3, 2, 3, 3), None, 2, 1, 1)],
+    "F.group_norm": [(image(1).reshape(2, 6, 3), 3, pa.rand(6), pa.rand(6))],
+    "F.instance_norm": [(image(1), None, None, pa.rand(3), pa.rand(3))],
+    "F.scaled_dot_product_attention": [
+        (image(1), image(1), image(1)), (image(1), image(1), image(1), kernel(3, 3) > 0.1),
+        (image(1), image(1), image(1), None, 0.5, True),
+    ],
     "F.pad": [(matrix(), (1, 2)), (matrix(), (1, 0), "circular"), (matrix(), (1, 1), "reflect")],
     **{f"F.{name}": [(probabilities(), probabilities())]
        for name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div")},
@@ -197,6 +221,7 @@ OUTSIDE = {
     "Tensor.new_empty",
     "Tensor.as_strided",
     "Tensor.data_ptr", "Tensor.__len__", "nn.Module", "nn.ModuleList", "nn.ModuleDict", "nn.Parameter",
+    "nn.ParameterList", "nn.ParameterDict",
     "Tensor.cuda", *(f"pa.{name}" for name in pa.compat.__all__),
 }  # fmt: skip
 
@@ -418,12 +443,31 @@ CALLED_WITH: dict[str, tuple[Any, ...]] = {
     **{f"nn.{name}": (matrix(), matrix() * 0.3, matrix() * 0.7)
        for name in ("GaussianNLLLoss", "MarginRankingLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss")},
     "nn.PairwiseDistance": (matrix(), matrix() * 0.5),
+    **{f"nn.{kind}Pool{axes}d": (image(axes),)
+       for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2)},
+    **{f"nn.{kind}{axes}d": (image(axes),) for kind in ("Conv", "ConvTranspose") for axes in (1, 2)},
+    "nn.Unfold": (image(2),), "nn.Fold": (pa.ones(2, 12, 6),), "nn.BatchNorm2d": (image(2),),
+    "nn.GroupNorm": (image(1).reshape(2, 6, 3),), "nn.InstanceNorm1d": (image(1),),
+    **{f"nn.{kind}": (kernel(4, 2, 3),) for kind in ("RNN", "LSTM", "GRU")},
+    **{f"nn.{kind}": (kernel(2, 4, 6),) * n for kind, n in (
+        ("MultiheadAttention", 3), ("TransformerEncoderLayer", 1), ("TransformerDecoderLayer", 2),
+        ("TransformerEncoder", 1), ("TransformerDecoder", 2), ("Transformer", 2),
+    )},
 }  # fmt: skip
+LAYER = (6, 2, 8, 0.1)
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),
     "nn.MLP": (2, [4, 1]), "nn.Bilinear": (3, 3, 4), "nn.Unflatten": (1, (3, 1)),
     "nn.GroupNorm": (1, 3), "nn.RMSNorm": (3,),
     "nn.GLU": (0,), "nn.Softmin": (0,), "nn.Threshold": (0.3, 0.6),
+    **{f"nn.{kind}Pool{axes}d": (2,) for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2)},
+    **{f"nn.{kind}{axes}d": (3, 4, 2) for kind in ("Conv", "ConvTranspose") for axes in (1, 2)},
+    "nn.Unfold": (2,), "nn.Fold": ((3, 4), 2), "nn.BatchNorm2d": (3,), "nn.GroupNorm": (3, 6),
+    "nn.InstanceNorm1d": (3,),
+    **{f"nn.{kind}{cell}": (3, 4) for kind in ("RNN", "LSTM", "GRU") for cell in ("", "Cell")},
+    "nn.MultiheadAttention": (6, 2), "nn.TransformerEncoderLayer": LAYER, "nn.TransformerDecoderLayer": LAYER,
+    "nn.TransformerEncoder": (nn.TransformerEncoderLayer(*LAYER), 2), "nn.Transformer": (6, 2, 1, 1, 8),
+    "nn.TransformerDecoder": (nn.TransformerDecoderLayer(*LAYER), 1, nn.LayerNorm(6)),
 }  # fmt: skip
 
 

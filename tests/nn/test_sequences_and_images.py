@@ -1,0 +1,123 @@
+"""Layers over sequences and images mean what their formulas say."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import pyautograd as pa
+from pyautograd import nn
+from pyautograd.nn import functional as F
+
+X = np.random.default_rng(0).normal
+
+
+def tensor(*shape):
+    return pa.tensor(X(size=shape))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_layer_goes_through_the_steps_of_its_cell(kind):
+    layer, cell = getattr(nn, kind)(3, 4, dtype=pa.float64), getattr(nn, f"{kind}Cell")(3, 4, dtype=pa.float64)
+    cell.load_state_dict({name: layer.state_dict()[f"{name}_l0"] for name in cell.state_dict()})
+    x, state, outputs = tensor(5, 2, 3), None, []
+    for row in x:
+        state = cell(row, state)
+        outputs.append(state[0] if kind == "LSTM" else state)
+    found, last = layer(x)
+    np.testing.assert_allclose(found.detach(), pa.stack(outputs).detach(), atol=1e-14)
+    np.testing.assert_allclose((last[0] if kind == "LSTM" else last)[0].detach(), outputs[-1].detach(), atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_layer_says_which_shapes_it_takes(kind):
+    layer = getattr(nn, kind)(3, 4, batch_first=True)
+    state = pa.zeros(1, 9, 4)
+    for given in ((pa.zeros(2, 5, 2),), (pa.zeros(3),), (pa.zeros(2, 0, 3),)):
+        with pytest.raises(
+            ValueError, match=rf"{kind}: expected an input of shape \(L, 3\) or.*got \({given[0].shape[0]}"
+        ):
+            layer(*given)
+    with pytest.raises(ValueError, match=rf"{kind}: \d states of shape \(1, 2, 4\) are wanted.*\(1, 9, 4\)"):
+        layer(pa.zeros(2, 5, 3), (state, state) if kind == "LSTM" else state)
+
+
+def windows(x, size, stride):
+    rows, columns = ((x.shape[axis] - size) // stride + 1 for axis in (-2, -1))
+    for i, j in itertools.product(range(rows), range(columns)):
+        yield i, j, x[..., i * stride : i * stride + size, j * stride : j * stride + size]
+
+
+def test_a_convolution_is_a_sum_over_each_window():
+    x, weight, bias = tensor(2, 3, 6, 7), tensor(4, 3, 2, 2), tensor(4)
+    found = F.conv2d(x, weight, bias, stride=2)
+    for i, j, window in windows(x, 2, 2):
+        wanted = np.einsum("nchw,ochw->no", window, weight) + bias.numpy()
+        np.testing.assert_allclose(found[:, :, i, j], wanted, atol=1e-14)
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"padding": 1, "stride": 2}, {"dilation": 2}])
+def test_a_transposed_convolution_is_the_adjoint(options):
+    x, weight = tensor(2, 3, 7, 9), tensor(4, 3, 3, 3)
+    y = tensor(*F.conv2d(x, weight, **options).shape)
+    back = F.conv_transpose2d(y, weight, **options)
+    assert back.shape == x.shape
+    np.testing.assert_allclose((F.conv2d(x, weight, **options) * y).sum(), (x * back).sum(), atol=1e-12)
+
+
+def test_pooling_takes_each_window():
+    x = tensor(2, 3, 6, 8)
+    for i, j, window in windows(x, 2, 2):
+        np.testing.assert_array_equal(F.max_pool2d(x, 2)[:, :, i, j], np.max(window, (-2, -1)))
+        np.testing.assert_allclose(F.avg_pool2d(x, 2)[:, :, i, j], np.mean(window, (-2, -1)), atol=1e-15)
+
+
+def test_the_gradient_of_max_pooling_goes_to_the_first_largest():
+    x = pa.ones(1, 2, 2, requires_grad=True)
+    F.max_pool2d(x, 2).sum().backward()
+    assert x.grad.tolist() == [[[1.0, 0.0], [0.0, 0.0]]]
+
+
+def test_nobody_sees_ahead_of_a_causal_mask():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True, dtype=pa.float64)
+    x = tensor(2, 5, 8)
+    y = x.clone()
+    y[:, 3:] = 7.0
+    mask = nn.Transformer.generate_square_subsequent_mask(5, dtype=pa.float64)
+    before, after = layer(x, mask), layer(y, mask)
+    np.testing.assert_array_equal(before[:, :3].detach(), after[:, :3].detach())
+    assert not np.allclose(before[:, 3:].detach(), after[:, 3:].detach())
+
+
+@pytest.mark.parametrize(
+    ("norm", "shape", "axes"),
+    [(nn.GroupNorm(2, 4, affine=False), (3, 2, 2, 5), (2, 3)), (nn.InstanceNorm1d(4), (3, 4, 5), (2,))],
+)
+def test_a_norm_leaves_mean_0_and_variance_1(norm, shape, axes):
+    given = tensor(*shape)
+    found = norm(given.reshape(3, 4, 5)).reshape(shape).numpy()
+    np.testing.assert_allclose(found.mean(axes), 0, atol=1e-12)
+    np.testing.assert_allclose(found.var(axes), 1, atol=1e-4)
+
+
+def test_parameters_in_lists_and_dicts_are_trained_and_saved():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.list = nn.ParameterList([pa.ones(2), pa.ones(3)])
+            self.dict = nn.ParameterDict({"a": pa.ones(4)})
+
+    net = Net()
+    assert [name for name, _ in net.named_parameters()] == ["list.0", "list.1", "dict.a"] == list(net.state_dict())
+    net.list[1] = pa.zeros(3)
+    net.list += [pa.zeros(1)]
+    net.dict["b"] = nn.Parameter(pa.zeros(1))
+    del net.dict["a"]
+    assert [tuple(p.shape) for p in net.parameters()] == [(2,), (3,), (1,), (1,)]
+    assert len(net.list[1:]) == 2 and net.list[-1] is list(net.list)[2] and "b" in net.dict
+    with pytest.raises(IndexError, match="index 3 is out of range: ParameterList holds 3"):
+        net.list[3]
+    with pytest.raises(KeyError, match="'train' is an attribute"):
+        net.dict["train"] = pa.zeros(1)
