@@ -19,9 +19,6 @@ INSTEAD = {
     "torch.optim.Adafactor": "optim.AdamW", "torch.optim.Muon": "optim.AdamW or optim.SGD(momentum=)",
     "torch.utils.data.get_worker_info": "no workers: a DataLoader reads in this process",
     "torch.func.stack_module_state": "a loop over the modules", "torch.complex": "two tensors of real numbers",
-    **dict.fromkeys(("torch.nn.Conv1d", "torch.nn.functional.conv1d"), "x.unfold(-1, size, step) and a Linear of that"),
-    **dict.fromkeys(("torch.nn.Conv2d", "torch.nn.functional.conv2d"), "nn.functional.unfold and a Linear of that"),
-    **dict.fromkeys(("torch.nn.RNN", "torch.nn.LSTM", "torch.nn.GRU"), "a loop over nn.Linear, which a step compiles"),
 }  # fmt: skip
 
 
