@@ -42,8 +42,8 @@ _OF_SHAPES = (np.shape, np.ndim, np.size)  # they ask for no numbers
 def from_dlpack(x: Any) -> Tensor:
     """A tensor that shares the memory of another library's array: what has `__dlpack__`, as tensors themselves have.
 
-    **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, BufferError for memory
-    of another device, that is read-only, or of a library that does not say (DLPack before 1.0).
+    **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory that
+    is read-only, or of a library that does not say (DLPack before 1.0), BufferError for that of another device.
 
     >>> import numpy as np, pyautograd
     >>> a = np.zeros(2)
@@ -60,7 +60,7 @@ def from_dlpack(x: Any) -> Tensor:
     if array.dtype not in BY_NUMPY:
         raise TypeError(f"from_dlpack: memory of {array.dtype} cannot be shared; convert it there first")
     if not array.flags.writeable:
-        raise BufferError("from_dlpack: read-only memory cannot be shared; use tensor(), which copies")
+        raise ValueError("from_dlpack: read-only memory cannot be shared; use tensor(), which copies")
     return over_memory(array)
 
 
