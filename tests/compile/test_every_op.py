@@ -91,7 +91,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "pa.from_numpy": [(np.ones(3),)], "pa.from_dlpack": [(np.ones(3),)],
     "pa.host_call": [(np.linalg.pinv, matrix()), (operator.mul, matrix(), 0.5)],
     "F.layer_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]), pa.tensor([0.0, 1.0, 0.5]))],
-    "F.rms_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]))], "F.group_norm": [(matrix(), 3), (matrix(), 1)],
+    "F.rms_norm": [(matrix(), (3,), pa.tensor([1.0, 0.5, 2.0]))],
     "pa.bilinear": [(matrix(), matrix(), pa.ones(4, 3, 3), pa.ones(4))], "pa.prelu": [(matrix(), pa.tensor([0.25]))],
     "F.linear": [(matrix(), matrix()), (matrix(), matrix(), pa.tensor([0.5, 0.25]))],
     "F.embedding": [(positions(), probabilities())],
@@ -458,7 +458,7 @@ LAYER = (6, 2, 8, 0.1)
 MADE_WITH: dict[str, tuple[Any, ...]] = {
     "nn.Sequential": (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "nn.Softmax": (0,), "nn.LogSoftmax": (1,),
     "nn.MLP": (2, [4, 1]), "nn.Bilinear": (3, 3, 4), "nn.Unflatten": (1, (3, 1)),
-    "nn.GroupNorm": (1, 3), "nn.RMSNorm": (3,),
+    "nn.RMSNorm": (3,),
     "nn.GLU": (0,), "nn.Softmin": (0,), "nn.Threshold": (0.3, 0.6),
     **{f"nn.{kind}Pool{axes}d": (2,) for kind in ("Max", "Avg", "AdaptiveMax", "AdaptiveAvg") for axes in (1, 2)},
     **{f"nn.{kind}{axes}d": (3, 4, 2) for kind in ("Conv", "ConvTranspose") for axes in (1, 2)},
