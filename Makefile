@@ -109,7 +109,7 @@ build/wheel.stamp: $(SOURCES) | .venv/dev/ready build
 	mkdir -p dist
 	cp build/dist/*.tar.gz dist
 ifeq ($(shell uname -s),Linux)
-	PATH="$(CURDIR)/$(DEV):$$PATH" $(DEV)/auditwheel -v repair --strip -w dist build/dist/*.whl >> build/wheel.log 2>&1 \
+	PATH="$(CURDIR)/$(DEV):$$PATH" $(DEV)/auditwheel -v repair --strip -z 9 -w dist build/dist/*.whl >> build/wheel.log 2>&1 \
 	    || { cat build/wheel.log; exit 1; }
 else
 	cp build/dist/*.whl dist

@@ -21,11 +21,6 @@ ABSENT: dict[str, dict[str, str]] = {
             is_conj istft kaiser_window polar real resolve_conj stft view_as_complex view_as_complex_copy
             view_as_real
         """,
-        "convolutions, pooling and images": """
-            adaptive_avg_pool1d avg_pool1d channel_shuffle conv1d conv2d conv3d conv_tbc conv_transpose1d
-            conv_transpose2d conv_transpose3d native_channel_shuffle pixel_shuffle pixel_unshuffle
-            quantized_max_pool1d quantized_max_pool2d
-        """,
         "machinery": """
             DispatchKey Event ScriptFunction Stream SymBool SymFloat SymInt alias_copy as_strided
             as_strided_copy as_strided_scatter col_indices_copy compiler cond detach_copy diagonal_copy
@@ -43,6 +38,11 @@ ABSENT: dict[str, dict[str, str]] = {
             quantize_per_tensor quantize_per_tensor_dynamic quantized_batch_norm smm sparse
             sparse_bsc_tensor sparse_bsr_tensor sparse_compressed_tensor sparse_coo_tensor sparse_csc_tensor
             sparse_csr_tensor sspaddmm xpu
+        """,
+        "volumes, indices of pooling, and resized images": """
+            adaptive_avg_pool1d avg_pool1d channel_shuffle conv1d conv2d conv3d conv_tbc conv_transpose1d
+            conv_transpose2d conv_transpose3d native_channel_shuffle pixel_shuffle pixel_unshuffle
+            quantized_max_pool1d quantized_max_pool2d
         """,
     },
     "torch.Tensor": {
@@ -109,7 +109,16 @@ ABSENT: dict[str, dict[str, str]] = {
             AdaptiveLogSoftmaxWithLoss Buffer FeatureAlphaDropout LinearCrossEntropyLoss
             LinearCrossEntropyOptions SyncBatchNorm factory_kwargs
         """,
-        "convolutions, pooling and images": """
+        "machinery": """
+            LazyBatchNorm1d LazyLinear UninitializedBuffer UninitializedParameter
+        """,
+        "packed sequences and bags": """
+            CTCLoss EmbeddingBag RNNBase
+        """,
+        "sparse, quantised, named and distributed tensors, other devices and precisions": """
+            DataParallel
+        """,
+        "volumes, indices of pooling, and resized images": """
             AdaptiveAvgPool3d AdaptiveMaxPool3d AvgPool3d BatchNorm3d ChannelShuffle CircularPad1d
             CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d Conv3d ConvTranspose3d
             Dropout1d Dropout2d Dropout3d FractionalMaxPool2d FractionalMaxPool3d InstanceNorm2d
@@ -120,15 +129,6 @@ ABSENT: dict[str, dict[str, str]] = {
             ReplicationPad1d ReplicationPad2d ReplicationPad3d Softmax2d Upsample UpsamplingBilinear2d
             UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d
         """,
-        "machinery": """
-            LazyBatchNorm1d LazyLinear UninitializedBuffer UninitializedParameter
-        """,
-        "recurrent layers, attention and transformers": """
-            CTCLoss EmbeddingBag RNNBase
-        """,
-        "sparse, quantised, named and distributed tensors, other devices and precisions": """
-            DataParallel
-        """,
     },
     "torch.nn.functional": {
         "": """
@@ -136,7 +136,13 @@ ABSENT: dict[str, dict[str, str]] = {
             hardtanh_ has_torch_function has_torch_function_unary has_torch_function_variadic leaky_relu_
             linear_cross_entropy relu_ rrelu_ scaled_grouped_mm scaled_mm selu_ threshold_
         """,
-        "convolutions, pooling and images": """
+        "machinery": """
+            boolean_dispatch
+        """,
+        "packed sequences and bags": """
+            ctc_loss embedding_bag multi_head_attention_forward
+        """,
+        "volumes, indices of pooling, and resized images": """
             adaptive_avg_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices
             adaptive_max_pool3d adaptive_max_pool3d_with_indices affine_grid avg_pool3d channel_shuffle
             conv3d conv_tbc conv_transpose3d dropout1d dropout2d dropout3d fractional_max_pool2d
@@ -145,12 +151,6 @@ ABSENT: dict[str, dict[str, str]] = {
             max_pool1d_with_indices max_pool2d_with_indices max_pool3d max_pool3d_with_indices max_unpool1d
             max_unpool2d max_unpool3d native_channel_shuffle pixel_shuffle pixel_unshuffle upsample
             upsample_bilinear upsample_nearest
-        """,
-        "machinery": """
-            boolean_dispatch
-        """,
-        "recurrent layers, attention and transformers": """
-            ctc_loss embedding_bag multi_head_attention_forward
         """,
     },
     "torch.nn.init": {
@@ -167,7 +167,7 @@ ABSENT: dict[str, dict[str, str]] = {
             clip_grad_norm clip_grads_with_norm_ fuse_linear_bn_eval fuse_linear_bn_weights get_total_norm
             remove_spectral_norm remove_weight_norm skip_init spectral_norm weight_norm
         """,
-        "convolutions, pooling and images": """
+        "volumes, indices of pooling, and resized images": """
             convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_conv_bn_eval
             fuse_conv_bn_weights
         """,
@@ -185,11 +185,11 @@ ABSENT: dict[str, dict[str, str]] = {
             BatchSampler ChainDataset IterDataPipe MapDataPipe StackDataset SubsetRandomSampler
             WeightedRandomSampler get_worker_info
         """,
-        "convolutions, pooling and images": """
-            default_convert
-        """,
         "sparse, quantised, named and distributed tensors, other devices and precisions": """
             DistributedSampler
+        """,
+        "volumes, indices of pooling, and resized images": """
+            default_convert
         """,
     },
 }

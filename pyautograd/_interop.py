@@ -42,8 +42,8 @@ _OF_SHAPES = (np.shape, np.ndim, np.size)  # they ask for no numbers
 def from_dlpack(x: Any) -> Tensor:
     """A tensor that shares the memory of another library's array: what has `__dlpack__`, as tensors themselves have.
 
-    **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory that
-    is read-only, or of a library that does not say (DLPack before 1.0), BufferError for that of another device.
+    **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory
+    that is read-only, or of a library that does not say (DLPack before 1.0), BufferError for that of another device.
 
     >>> import numpy as np, pyautograd
     >>> a = np.zeros(2)

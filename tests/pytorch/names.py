@@ -28,10 +28,10 @@ NAMESPACES = [
 
 # What the package is not about, by names in lower case
 OUTSIDE = {
-    "convolutions, pooling and images": r"conv|pool|fold$|pixel_?(un)?shuffle|channel_?shuffle|upsampl|interpolate|grid"
-    r"_sample|affine_grid|(batch|instance)_?norm[23]d|instance_?norm|dropout[123]d|pad[123]d|local_?response"
-    r"|crossmap|softmax2d",
-    "recurrent layers, attention and transformers": r"rnn|lstm|gru|attention|transformer|embedding_?bag|ctc_?loss",
+    "volumes, indices of pooling, and resized images": r"conv|pool|fold$|pixel_?(un)?shuffle|channel_?shuffle|upsampl"
+    r"|interpolate|grid_sample|affine_grid|(batch|instance)_?norm[23]d|instance_?norm|dropout[123]d|pad[123]d"
+    r"|local_?response|crossmap|softmax2d",
+    "packed sequences and bags": r"rnn|lstm|gru|attention|transformer|embedding_?bag|ctc_?loss",
     "complex numbers, windows and spectra": r"complex|real$|imag|conj|polar|angle|stft|_window|cfloat|cdouble|chalf",
     "sparse, quantised, named and distributed tensors, other devices and precisions": r"sparse|csr|csc|bsr|bsc|coalesce"
     r"|indices$|crow|ccol|quant|q_(per|scale|zero)|q[us]?int|int_repr|mkldnn|cuda|xpu|vulkan|ipu|xla|hpu|mtia|names?$|na"
