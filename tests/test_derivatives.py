@@ -385,6 +385,41 @@ def test_a_function_may_ask_for_none_instead_of_zeros() -> None:
     assert x.grad.tolist() == [3.0, 3.0]
 
 
+def test_a_function_may_say_which_outputs_have_no_gradient() -> None:
+    class Parts(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            whole = x.floor()
+            ctx.mark_non_differentiable(whole)
+            return x * 2, whole
+
+        @staticmethod
+        def backward(ctx, upstream, none):
+            return upstream * 2 + none
+
+    def step(x: pa.Tensor) -> pa.Tensor:
+        y, whole = Parts.apply(x)
+        assert y.requires_grad and not whole.requires_grad
+        (y * whole).sum().backward()
+        return y.detach()
+
+    x = pa.tensor([1.5, 2.5], requires_grad=True)
+    for f in (step, pa.compile(step)):
+        for _ in range(4):
+            x.grad = None
+            assert f(x).tolist() == [3.0, 5.0] and x.grad.tolist() == [2.0, 4.0]
+
+
+def test_what_no_grad_computes_is_constant_in_both_modes() -> None:
+    def f(x: pa.Tensor) -> pa.Tensor:
+        with pa.no_grad():
+            factor = x * 2
+        return x * factor
+
+    x = pa.tensor([3.0])
+    assert pa.func.jacfwd(f)(x).tolist() == pa.func.jacrev(f)(x).tolist() == [[6.0]]
+
+
 def test_a_backward_may_end_in_some_tensors_alone() -> None:
     def step(x: pa.Tensor, y: pa.Tensor) -> tuple[pa.Tensor, ...]:
         x, y = x.detach().requires_grad_(), y.detach().requires_grad_()

@@ -179,11 +179,20 @@ class _Context:
         self._saved_outputs: dict[int, int] = {}  # which of the saved tensors are outputs, and which
         self._outputs: list[tuple[tuple[int, ...], Any]] = []  # shapes and dtypes
         self._materializes = True
+        self._constant: set[int] = set()  # ids of outputs, then their numbers
         self._output: tuple[int, Tensor] | None = None  # while a backward with history runs: whose it is
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later write in place to one of them is noticed there."""
         self._saved = [(tensor, 0 if tensor is None else tensor._version) for tensor in tensors]
+
+    def mark_non_differentiable(self, *outputs: Tensor) -> None:
+        """Outputs that no gradient goes through; those of integers and bools have none anyway."""
+        self._constant = {id(output) for output in outputs}
+
+    def mark_dirty(self, *inputs: Tensor) -> None:
+        """**Raises** NotImplementedError: `forward` returns new tensors."""
+        raise NotImplementedError("ctx.mark_dirty: forward writes into no argument; return a new tensor")
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether `backward` gets zeros, or None, for the outputs that no gradient reaches."""
@@ -304,7 +313,7 @@ class Function:
         inputs = [i for i, arg in enumerate(args) if isinstance(arg, Node) and arg.requires_grad]
         if is_grad_enabled() and inputs:
             for i, output in enumerate(outputs):
-                if output.dtype.is_floating_point:
+                if output.dtype.is_floating_point and i not in applied.context._constant:
                     run = _Backward(applied, len(args), inputs, i)
                     _core.attach(output, tuple(args[j] for j in inputs), run, cls.__name__)
         return tuple(outputs) if applied.is_tuple else outputs[0]
@@ -332,6 +341,7 @@ class _Applied:
             result = self.function.forward(ctx, *args, **kwargs)
         self.is_tuple = isinstance(result, tuple)
         outputs = list(result) if self.is_tuple else [result]
+        ctx._constant = {i for i, output in enumerate(outputs) if id(output) in ctx._constant}
         for i, output in enumerate(outputs):
             if not isinstance(output, Tensor):
                 raise TypeError(f"{self.__name__}: forward returned a {type(output).__name__}, not a Tensor")
