@@ -174,7 +174,7 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.optim": {
         "": """
-            Adafactor LBFGS Muon swap_in_optimizer_params_and_state
+            Adafactor Muon swap_in_optimizer_params_and_state
         """,
         "sparse, quantised, named and distributed tensors, other devices and precisions": """
             SparseAdam

@@ -11,9 +11,10 @@
 """
 
 from pyautograd._absent import say_what_is_missing
-from pyautograd.optim import _adam, _composed, _optimizer, _rmsprop, _sgd, lr_scheduler
+from pyautograd.optim import _adam, _composed, _lbfgs, _optimizer, _rmsprop, _sgd, lr_scheduler
 from pyautograd.optim._adam import *
 from pyautograd.optim._composed import *
+from pyautograd.optim._lbfgs import *
 from pyautograd.optim._optimizer import *
 from pyautograd.optim._rmsprop import *
 from pyautograd.optim._sgd import *
@@ -21,6 +22,7 @@ from pyautograd.optim._sgd import *
 __all__ = ["lr_scheduler"]
 __all__ += _adam.__all__
 __all__ += _composed.__all__
+__all__ += _lbfgs.__all__
 __all__ += _optimizer.__all__
 __all__ += _rmsprop.__all__
 __all__ += _sgd.__all__

@@ -185,3 +185,33 @@ def test_random_split_has_pytorchs_lengths(seed) -> None:
             except (UserWarning, ValueError):  # an empty part; a sum above 1 in the last digit
                 break
         assert len(lengths) < 2 or lengths[0] == lengths[1]
+
+
+def fit(lib, seed, **options):
+    """Losses, calls of the closure and parameters of four steps of L-BFGS."""
+    drawn = np.random.default_rng(seed).normal
+    arrays = [drawn(size=(3, 4)), drawn(size=4), drawn(size=(20, 3)), drawn(size=(20, 4))]
+    w, b, x, y = map(lib.tensor, arrays)
+    optimizer = lib.optim.LBFGS([w.requires_grad_(), b.requires_grad_()], **options)
+    losses = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (lib.tanh(x @ w + b) - y).pow(2).mean() + (w**4).sum() * 0.01
+        loss.backward()
+        losses.append(loss.item())
+        return loss
+
+    steps = [optimizer.step(closure).item() for _ in range(4)]
+    state = optimizer.state[w]
+    return (len(losses), state["n_iter"], state["func_evals"]), [*steps, *losses], w.detach().numpy()
+
+
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+@pytest.mark.parametrize("options", [{}, {"lr": 0.3, "max_iter": 7, "history_size": 3}, {"lr": 0.5, "max_eval": 5}])
+def test_lbfgs_goes_pytorchs_way(line_search_fn, options):
+    for seed in range(5):
+        ours, theirs = (fit(lib, seed, line_search_fn=line_search_fn, **options) for lib in (pa, torch))
+        assert ours[0] == theirs[0]
+        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-8)
+        np.testing.assert_allclose(ours[2], theirs[2], rtol=1e-6, atol=1e-8)
