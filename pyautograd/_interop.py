@@ -43,7 +43,7 @@ def from_dlpack(x: Any) -> Tensor:
     """A tensor that shares the memory of another library's array: what has `__dlpack__`, as tensors themselves have.
 
     **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory
-    that is read-only, or of a library that does not say (DLPack before 1.0), BufferError for that of another device.
+    that is read-only, or of a library that does not say (DLPack before 1.0), and for what NumPy cannot share.
 
     >>> import numpy as np, pyautograd
     >>> a = np.zeros(2)
@@ -56,7 +56,10 @@ def from_dlpack(x: Any) -> Tensor:
     """
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: what has __dlpack__ is wanted, not {type(x).__name__}")
-    array = np.from_dlpack(x)
+    try:
+        array = np.from_dlpack(x)
+    except BufferError as error:  # of a dtype or a device that NumPy has not
+        raise ValueError(f"from_dlpack: {error}") from error
     if array.dtype not in BY_NUMPY:
         raise TypeError(f"from_dlpack: memory of {array.dtype} cannot be shared; convert it there first")
     if not array.flags.writeable:

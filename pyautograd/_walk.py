@@ -115,8 +115,8 @@ class Walk:
         self.nodes: dict[int, Node] = {}
         self.leaves = 0
         self.appended = names.appended - names.used
-        mros = (*Tensor.__mro__, *Value.__mro__)
-        self._of_nodes = sorted(name for name in names.attributes if not any(name in vars(each) for each in mros))
+        of_classes = {name for each in (*Tensor.__mro__, *Value.__mro__) for name in vars(each)}
+        self._of_nodes = sorted(names.attributes - of_classes)
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]

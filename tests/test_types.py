@@ -15,7 +15,7 @@ def test_functions_and_methods_give_tensors() -> None:
     assert_type(pa.maximum(x, 1.0), Tensor)
     assert_type(x.clamp(0.0, 1.0), Tensor)
     assert_type(pa.as_tensor(x), Tensor)
-    assert_type(F.leaky_relu(x, 0.1, inplace=True), Tensor)
+    assert_type(F.leaky_relu(x * 1, 0.1, inplace=True), Tensor)
     assert_type(F.softplus(x, beta=2.0), Tensor)
     assert_type(F.logsigmoid(x), Tensor)
     assert_type(pa.is_tensor(x), bool)

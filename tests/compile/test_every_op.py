@@ -217,6 +217,7 @@ CALLS |= {
 OUTSIDE = {
     "pa.compile", "pa.load", "pa.save", "pa.get_num_threads", "pa.set_num_threads", "pa.device", "pa.isa",
     "pa.set_default_dtype", "pa.get_default_dtype", "pa.set_flush_denormal", "pa.empty_cache", "pa.memory_stats",
+    "pa.set_printoptions",
     "pa.is_tensor", "pa.is_grad_enabled", "pa.set_rng_state", "pa.empty", "pa.empty_like", "init.calculate_gain",
     "Tensor.new_empty",
     "Tensor.as_strided",

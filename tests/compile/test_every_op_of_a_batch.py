@@ -30,7 +30,7 @@ REFUSED = {
     )),
     "F.embedding",
     "pa.kron", "Tensor.kron", "pa.diagflat", "Tensor.diagflat", "pa.numel",
-    "F.glu", "nn.GLU", "F.pdist", "pa.corrcoef", "Tensor.corrcoef", "pa.cumprod", "Tensor.cumprod",
+    "F.glu", "nn.GLU", "F.pdist", "pa.pdist", "pa.corrcoef", "Tensor.corrcoef", "pa.cumprod", "Tensor.cumprod",
     "pa.logcumsumexp", "Tensor.logcumsumexp",
 }  # fmt: skip
 REFUSED |= {f"{name}_" for name in REFUSED} | {"Tensor.fill_diagonal_"}
