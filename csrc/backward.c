@@ -366,6 +366,7 @@ pa_status pa_backward(pa_node *root, const pa_backward_options *options) {
     PA_TRY(pa_record_mention(root)); /* with the gradient that it has before */
     for (int i = 0; i < options->n_inputs; i++) PA_TRY(pa_record_mention((pa_node *)(uintptr_t)options->inputs[i]));
     PA_TRY(check_root(root, options));
+    if (options->n_inputs == 0) PA_TRY(pa_record_check_shared_gradients());
     if (options->create_graph) return pa_gradient_graph(root, options); /* whose ops are in the log */
     PA_TRY(differentiate(root, options));
     if (pa_recording() == NULL) return PA_OK;

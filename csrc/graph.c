@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record.h"
+
 pa_graph_state pa_graph = {.default_float = PA_FLOAT32};
 _Thread_local bool pa_grad_disabled;
 atomic_int pa_grad_disabled_threads;
@@ -563,7 +565,7 @@ pa_status pa_node_begin_write(pa_node *node, const char *what) {
     PA_FAIL_IF(elements_overlap(node), PA_RUNTIME,
                "%s: elements of this expanded or unfolded view of shape %s share memory; clone() it first", what,
                pa_node_shape_text(node));
-    return PA_OK;
+    return pa_record_check_shared(node, what);
 }
 
 void pa_node_end_write(pa_node *node) { node->array->storage->version++; }

@@ -176,6 +176,8 @@ void pa_log_free(pa_log *log) {
     pa_mem_free(log->ints, log->ints_capacity * sizeof *log->ints);
     pa_mem_free(log->codes, log->codes_capacity * sizeof *log->codes);
     pa_mem_free(log->inputs, log->inputs_capacity * sizeof *log->inputs);
+    for (size_t i = 0; i < log->n_sharers; i++) pa_node_program_release(log->sharers[i].node);
+    pa_mem_free(log->sharers, log->sharers_capacity * sizeof *log->sharers);
     pa_table_free(&log->table);
     pa_mem_free(log, sizeof *log);
 }
@@ -390,6 +392,109 @@ pa_status pa_record_refuse(const char *what, const char *instead) {
     if (log == NULL) return PA_OK;
     log->status = PA_TRACE;
     return pa_fail(PA_TRACE, "%s cannot be part of a step that is being compiled: %s", what, instead);
+}
+
+/* ---- memory that eager code shares ---- */
+
+static bool same_memory(const pa_node *a, const pa_node *b) {
+    return a == b || (pa_node_storage(a) != NULL && pa_node_storage(a) == pa_node_storage(b));
+}
+
+static bool is_held(const pa_node *node) { return node->refs > node->programs; }
+static bool has_object(const pa_node *node) { return node->handle != NULL && !(node->flags & PA_DICT_ONLY); }
+static bool is_from_outside(const pa_node *node) { return is_held(node) && !(node->flags & PA_BORN_RECORDING); }
+
+/* Does it hold of the node, or of another over its memory? */
+static bool any_over(const pa_node *node, bool (*holds)(const pa_node *node)) {
+    if (holds(node)) return true;
+    if (pa_node_storage(node) == NULL) return false;
+    for (const pa_node *m = node->array->next; m != NULL && m != node; m = m->array->next)
+        if (same_memory(m, node) && holds(m)) return true;
+    return false;
+}
+
+static bool is_gradient(const pa_log *log, const pa_node *node) {
+    for (size_t i = 0; i < log->n_variables; i++) {
+        const pa_array *array = log->variables[i].node->array;
+        if (array != NULL && array->grad != NULL && same_memory(array->grad, node)) return true;
+    }
+    return false;
+}
+
+static pa_status add_sharer(pa_log *log, pa_node *node, size_t group) {
+    PA_TRY(pa_mem_reserve(&log->sharers, &log->sharers_capacity, log->n_sharers + 1, sizeof *log->sharers));
+    log->sharers[log->n_sharers++] = (pa_sharer){pa_node_program_retain(node), group};
+    return PA_OK;
+}
+
+pa_status pa_record_share(pa_node *node, pa_node *source) {
+    pa_log *log = pa_recording();
+    const pa_storage *storage = pa_node_storage(source);
+    bool is_seen = storage != NULL && (storage->owner != NULL || storage->exports > 0);
+    if (is_seen || any_over(source, is_from_outside))
+        return pa_record_refuse("data = a tensor from outside of the step, whose memory is then shared,",
+                                "write x.data = y.clone(), or x.data.copy_(y)");
+    size_t group = log->groups++, kept = 0;
+    bool is_known = false;
+    for (size_t i = 0; i < log->n_sharers; i++) {
+        pa_sharer each = log->sharers[i];
+        if (same_memory(each.node, node)) { /* it looks elsewhere from now on */
+            pa_node_program_release(each.node);
+            continue;
+        }
+        log->sharers[kept++] = each;
+        if (!same_memory(each.node, source)) continue;
+        is_known = true;
+        group = each.group;
+    }
+    log->n_sharers = kept;
+    if (!is_known) PA_TRY(add_sharer(log, source, group));
+    return add_sharer(log, node, group);
+}
+
+/* Does anybody see the memory of the sharer through another of its group? */
+static bool is_seen_elsewhere(const pa_log *log, const pa_sharer *sharer, bool (*sees)(const pa_node *node)) {
+    for (size_t i = 0; i < log->n_sharers; i++) {
+        const pa_sharer *other = &log->sharers[i];
+        if (other->group == sharer->group && !same_memory(other->node, sharer->node) &&
+            (any_over(other->node, sees) || is_gradient(log, other->node)))
+            return true;
+    }
+    return false;
+}
+
+pa_status pa_record_check_shared(const pa_node *node, const char *what) {
+    pa_log *log = pa_recording();
+    for (size_t i = 0; log != NULL && i < log->n_sharers && !log->shares; i++) {
+        if (!same_memory(log->sharers[i].node, node) || !is_seen_elsewhere(log, &log->sharers[i], is_held)) continue;
+        log->status = PA_TRACE;
+        return pa_fail(PA_TRACE,
+                       "%s: this tensor of shape %s shares its memory with another since x.data = y, which a step that "
+                       "is being compiled copies: the other would not see this write. Write x.data = y.clone(), or "
+                       "x.data.copy_(y), where it need not, and else write to both",
+                       what, pa_node_shape_text(node));
+    }
+    return PA_OK;
+}
+
+pa_status pa_record_check_shared_gradients(void) {
+    const pa_log *log = pa_recording();
+    for (size_t i = 0; log != NULL && i < log->n_sharers; i++)
+        if (is_gradient(log, log->sharers[i].node)) PA_TRY(pa_record_check_shared(log->sharers[i].node, "backward"));
+    return PA_OK;
+}
+
+pa_status pa_log_check_shared(pa_log *log) {
+    for (size_t i = 0; i < log->n_sharers; i++) {
+        const pa_sharer *each = &log->sharers[i];
+        if (!any_over(each->node, has_object) || !is_seen_elsewhere(log, each, has_object)) continue;
+        return pa_fail(
+            PA_TRACE,
+            "compile: x.data = y shares the memory of y, of shape %s, and both are kept after the step, which "
+            "copies; write x.data = y.clone(), or x.data.copy_(y)",
+            pa_node_shape_text(each->node));
+    }
+    return PA_OK;
 }
 
 /* A tensor that Python is just making takes part later: a size that is the number of rows is taken for it. */

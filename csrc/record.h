@@ -82,6 +82,12 @@ typedef struct pa_entry {
     void *host; /* HOST, and OP custom, whose backward it is: a Python callable, held by the log; else NULL */
 } pa_entry;
 
+/* A node that shares a memory in eager code, with the others of its group, and has a copy in the step. */
+typedef struct pa_sharer {
+    pa_node *node; /* held */
+    size_t group;
+} pa_sharer;
+
 typedef struct pa_log {
     pa_entry *entries;
     size_t n_entries, entries_capacity;
@@ -95,6 +101,9 @@ typedef struct pa_log {
     size_t n_codes, codes_capacity;
     int32_t *inputs; /* variables, in order */
     size_t n_inputs, inputs_capacity;
+    struct pa_sharer *sharers; /* that eager code would let look at one memory: see pa_record_share */
+    size_t n_sharers, sharers_capacity, groups;
+    bool shares;    /* a share copies right now */
     pa_table table; /* of the variables, by their nodes */
     int64_t updates;
     const struct pa_log *beside; /* while it records: an earlier log of the same with another number of rows, or NULL */
@@ -148,6 +157,16 @@ pa_status pa_record_value_of(pa_node *number, pa_node **out);
 /* The traced scalar that stands for a Value's number or gradient. */
 pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
 
+/* x.data = y, where eager code lets x look at y's memory, and a step copies: that is the same as long as nobody writes to
+   one of them while somebody sees another. PA_TRACE where the memory was there before the step, and so is seen after it. */
+pa_status pa_record_share(pa_node *node, pa_node *source);
+
+/* PA_TRACE where a write to the node would be seen through what shares its memory in eager code. */
+pa_status pa_record_check_shared(const pa_node *node, const char *what);
+
+/* The same of a backward, which adds to the gradients that leaves have. */
+pa_status pa_record_check_shared_gradients(void);
+
 /* Is it a tensor that Python itself is just making in the step, and that has taken no part yet? */
 bool pa_record_is_fresh(const pa_node *node);
 
@@ -173,6 +192,9 @@ static inline bool pa_is_traced_number(const pa_node *node) {
 
 /* PA_TRACE where the memory of a constant was written by other means than the log has, such as an array over it. */
 pa_status pa_log_check_constants(const pa_log *log);
+
+/* PA_TRACE where two that share a memory in eager code are both kept after the step. */
+pa_status pa_log_check_shared(pa_log *log);
 
 /* The function of the rows that an axis of a node is, where this thread records beside another log and the axis differs
    there; false elsewhere. */

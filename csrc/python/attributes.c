@@ -71,19 +71,29 @@ static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure)) {
     return pa_wrap_or_raise(pa_detach(node, &detached), &detached);
 }
 
-/* A leaf looks at the source's memory, and what looked at its own keeps the numbers of before. A program has its tensors
-   where they are: it copies, where nobody else can see that. */
+/* A program has its tensors where they are: it copies, where nobody else can see that. */
+static pa_status record_shared(pa_node *node, pa_node *source) {
+    PA_TRY(pa_record_share(node, source));
+    pa_recording()->shares = true;
+    pa_status status = pa_copy_into(node, source, "data");
+    pa_recording()->shares = false;
+    return status;
+}
+
+/* A leaf looks at the source's memory, and what looked at its own keeps the numbers of before. */
 static pa_status take_data(pa_node *node, pa_node *source) {
-    bool is_own = node->dtype == source->dtype && pa_node_storage(node) != NULL &&
-                  pa_node_data(node) == pa_node_data(source) &&
-                  memcmp(pa_node_strides(node), pa_node_strides(source), (size_t)node->ndim * sizeof(int64_t)) == 0;
+    bool is_own =
+        node == source ||
+        (node->dtype == source->dtype && pa_node_storage(node) != NULL && pa_node_data(node) == pa_node_data(source) &&
+         memcmp(pa_node_strides(node), pa_node_strides(source), (size_t)node->ndim * sizeof(int64_t)) == 0);
     if (is_own) return PA_OK; /* x.data += y */
     if (pa_recording() != NULL && pa_is_shared(node))
         return pa_record_refuse("data", "others look at the memory that it had; write x.data.copy_(…)");
     if (source->flags & PA_WEAK_SCALAR) return pa_copy_into(node, source, "data");
     if (node->dtype != source->dtype) return pa_change_dtype(node, source, "data");
-    bool shares = pa_recording() == NULL && pa_node_is_leaf(node) && !(source->flags & PA_IS_VALUE);
-    if (!shares) return pa_copy_into(node, source, "data");
+    bool shares = pa_node_is_leaf(node) && !(source->flags & PA_IS_VALUE);
+    if (pa_recording() != NULL && shares && pa_node_is_contiguous(source)) return record_shared(node, source);
+    if (pa_recording() != NULL || !shares) return pa_copy_into(node, source, "data");
     PA_TRY(pa_node_begin_write(node, "data"));
     if (pa_node_is_contiguous(source)) return pa_node_share(node, source);
     pa_node *whole = NULL; /* updates want parameters in one piece */

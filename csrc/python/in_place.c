@@ -278,6 +278,7 @@ static pa_status check_dtype(const pa_node *target, const pa_node *result, const
 
 pa_status pa_assign(PyObject *target, pa_node *source, const char *what, bool fresh) {
     pa_node *node = pa_handle_node(target), *fitted = NULL;
+    PA_TRY(pa_record_check_shared(node, what)); /* its object may only take another node, which no write begins */
     if (fresh) PA_TRY(check_dtype(node, source, what));
     if (!flows(node, source)) {
         bool enabled = pa_grad_enable(pa_grad_enabled() && pa_node_requires_grad(node));

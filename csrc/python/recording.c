@@ -243,8 +243,9 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
         pa_status status = pa_is_handle(output) ? pa_record_mention(pa_handle_node(output)) : PA_OK;
         if (status != PA_OK) return pa_raise(status);
     }
-    pa_status constants = pa_log_check_constants(log);
-    if (constants != PA_OK) return pa_raise(constants);
+    pa_status memory = pa_log_check_constants(log);
+    if (memory == PA_OK) memory = pa_log_check_shared(log);
+    if (memory != PA_OK) return pa_raise(memory);
     pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);
     pa_recording_object *made = held == NULL ? NULL : PyObject_GC_New(pa_recording_object, recording_type);
     if (made == NULL) {

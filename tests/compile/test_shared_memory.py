@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import Tensor
+from pyautograd import Tensor, nn
 from pyautograd.scalar import Value
 
 World = SimpleNamespace
@@ -173,3 +173,88 @@ def test_what_run_stores_shares_memory() -> None:
         return [each.tolist() for each in (w.a, w.b, *w.log)]
 
     assert trained(True) == trained(False)
+
+
+# Each has p, q and w, parameters; what is assigned is made in the step, and then one of those that share is written.
+SHARED_DATA: dict[str, Callable[[Any], Any]] = {
+    "add_": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new.add_(1), s.p.sum())[-1],
+    "setitem": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new.__setitem__(0, 3), s.p.sum())[-1],
+    "imul": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new.__imul__(2), s.p.sum())[-1],
+    "a view": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new[1:].zero_(), s.p.sum())[-1],
+    "a view from before": lambda s: (
+        new := s.p.detach() * 2, view := new[:2], setattr(s.p, "data", new), view.fill_(5), s.p.sum())[-1],
+    "only a view is left": lambda s: (
+        view := (new := [s.p.detach() * 2])[0][:2], setattr(s.p, "data", new.pop()), view.fill_(5),
+        s.p.sum())[-1],
+    "random numbers": lambda s: (
+        new := s.p.detach() * 2, setattr(s.p, "data", new), new.uniform_(0, 1), s.p.sum())[-1],
+    "another assignment": lambda s: (
+        new := s.p.detach() * 2, setattr(s.p, "data", new), setattr(s.q, "data", new), s.q.data.add_(1),
+        s.p.sum() + new.sum())[-1],
+    "two parameters, and nothing else": lambda s: (
+        new := [s.p.detach() * 2], setattr(s.p, "data", new[0]), setattr(s.q, "data", new.pop()), s.q.data.add_(1),
+        s.p.sum())[-1],
+    "a chain, of which the middle moved on": lambda s: (
+        new := s.p.detach() * 2, setattr(s.p, "data", new), setattr(s.q, "data", s.p.data),
+        setattr(s.p, "data", s.w.detach() * 1), new.add_(1), s.q.sum())[-1],
+    "into the parameter": lambda s: (
+        new := s.p.detach() * 2, setattr(s.p, "data", new), s.p.data.add_(1), new.sum())[-1],
+    "an optimiser": lambda s: (
+        new := s.p.detach() * 2, setattr(s.p, "data", new), (s.p * s.p).sum().backward(), s.opt.step(), new.sum())[-1],
+    "with a history": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new.mul_(s.q), s.p.sum())[-1],
+    "a fresh leaf": lambda s: (
+        x := pa.zeros(3), new := s.p.detach() * 2, setattr(x, "data", new), new.add_(1), x.sum())[-1],
+    "a gradient, added to": lambda s: (
+        (s.p * s.q).sum().backward(), setattr(s.p, "data", s.p.grad), (s.w * s.p).sum().backward(), s.p.sum())[-1],
+    "a gradient, set to zero": lambda s: (
+        (s.p * s.q).sum().backward(), setattr(s.p, "data", s.p.grad), s.opt.zero_grad(set_to_none=False),
+        s.p.sum())[-1],
+    "a gradient that is kept": lambda s: (
+        s.opt.zero_grad(), (s.p * s.q).sum().backward(), setattr(s.p, "data", s.p.grad), s.p.sum())[-1],
+    "from outside": lambda s: (s.kept.add_(1), setattr(s.p, "data", s.kept), s.p.sum())[-1],
+    "an alias from outside": lambda s: (setattr(s.p, "data", s.kept.detach()), s.p.sum())[-1],
+    "another parameter": lambda s: (setattr(s.p, "data", s.q), s.p.sum())[-1],
+    "kept in a place": lambda s: (
+        s.kept.add_(1), total := s.p.sum(), new := s.p.detach() * 2, setattr(s.p, "data", new),
+        setattr(s, "kept", new), total)[-1],
+    "returned": lambda s: (new := s.p.detach() * 2, setattr(s.p, "data", new), new)[-1],
+}  # fmt: skip
+
+
+def shared_world() -> Any:
+    p, q, w = (nn.Parameter(pa.tensor([1.0, 2.0, 3.0]) * k) for k in (1, 2, 3))
+    return SimpleNamespace(p=p, q=q, w=w, kept=pa.ones(3), opt=pa.optim.SGD([p, q, w], lr=0.5))
+
+
+@pytest.mark.parametrize("how", SHARED_DATA)
+def test_a_write_that_assigned_data_would_show_elsewhere_is_refused(how: str) -> None:
+    world = shared_world()
+    with pytest.raises(pa.TraceError, match=r"clone\(\)"):
+        pa.compile(lambda: SHARED_DATA[how](world))()
+
+
+def test_assigned_data_that_nobody_else_sees_is_written_as_in_eager_code() -> None:
+    def step(world: Any) -> Tensor:
+        world.opt.zero_grad()
+        with pa.no_grad():
+            for p in (world.p, world.q, world.w):
+                p.data = p * 0.9
+        (world.p * world.q * world.w).sum().backward()
+        world.opt.step()
+        new = world.p.detach() * 2
+        world.p.data = new.clone()
+        new += 1
+        world.q.data = new
+        world.q.data = new * 2  # it looks elsewhere from now on
+        new -= 3
+        world.w.data.copy_(world.kept)
+        world.kept += 1
+        return new.sum() + world.p.sum() + world.q.sum() + world.w.sum()
+
+    eager, compiled = shared_world(), shared_world()
+    run = pa.compile(lambda: step(compiled))
+    for _ in range(4):
+        assert run().item() == step(eager).item()
+        assert [t.tolist() for t in (compiled.p, compiled.q, compiled.w, compiled.kept)] == [
+            t.tolist() for t in (eager.p, eager.q, eager.w, eager.kept)
+        ]
