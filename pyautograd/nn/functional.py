@@ -421,7 +421,11 @@ def scaled_dot_product_attention(
         key, value = key.repeat_interleave(heads, -3), value.repeat_interleave(heads, -3)
     if attn_mask is not None and attn_mask.dtype is bool_:
         attn_mask = zeros(attn_mask.shape, dtype=query.dtype).masked_fill(~attn_mask, -math.inf)
-    weights = _attention_weights(query, key, attn_mask, scale)
+    if attn_mask is None or not key.shape[-2]:
+        weights = _attention_weights(query, key, attn_mask, scale)
+    else:  # who may look nowhere sees 0, as in PyTorch
+        nowhere = (attn_mask == -math.inf).all(-1, keepdim=True)
+        weights = _attention_weights(query, key, attn_mask.masked_fill(nowhere, 0.0), scale).masked_fill(nowhere, 0.0)
     return (dropout(weights, dropout_p) if dropout_p else weights) @ value
 
 

@@ -199,7 +199,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "F.instance_norm": [(image(1), None, None, pa.rand(3), pa.rand(3))],
     "F.scaled_dot_product_attention": [
         (image(1), image(1), image(1)), (image(1), image(1), image(1), kernel(3, 3) > 0.1),
-        (image(1), image(1), image(1), None, 0.5, True),
+        (image(1), image(1), image(1), None, 0.0, True),
     ],
     "F.pad": [(matrix(), (1, 2)), (matrix(), (1, 0), "circular"), (matrix(), (1, 1), "reflect")],
     **{f"F.{name}": [(probabilities(), probabilities())]

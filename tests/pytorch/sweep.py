@@ -102,6 +102,9 @@ OTHERWISE: list[tuple[str, str, str, str]] = [
     (".*scatter_reduce_?", "jvp", "shape|edges", "PyTorch's forward mode has no products with 0"),
     (".*(scatter|index_copy|put)_?", "jvp", "", "which of several elements sent to one place counts is open"),
     (".*detach_", "value", "is no leaf", "of a result detach() is taken"),
+    (r"F\..*pool[12]d", "value", "it takes|int or two|of one size|shape|int64|does not fit", "of images of floats"),
+    (r"F\.scaled_dot_product_attention", "value", "^no nan.*edges", "who may look nowhere sees 0, whatever is there"),
+    (r"F\..*max_pool[12]d", "jvp|vjp.*", "edges", "which of several that are nan gets the gradient is not defined"),
     (r"pa\.full", "value", "int.* is not int64", "the result has the dtype of the tensor that fills it"),
 ]  # fmt: skip
 
