@@ -354,7 +354,7 @@ static pa_status differentiate(pa_node *root, const pa_backward_options *options
         }
     }
     clean_up(&s);
-    if (status == PA_OK && pa_lets_go(options, root)) pa_tape_free_graph(&s.tape);
+    if (status == PA_OK && pa_lets_go(options, root)) pa_tape_free_graph(&s.tape, options);
     if (status == PA_OK && options->n_inputs == 0) status = tell_accumulated(&s);
     pa_hold_free(&s.hold);
     pa_tape_free(&s.tape);

@@ -211,7 +211,7 @@ pa_status pa_gradient_graph(pa_node *root, const pa_backward_options *options) {
     pa_status status = run_walk(&w, root);
     pa_grad_enable(enabled);
     end_walk(&w);
-    if (status == PA_OK && pa_lets_go(options, root)) pa_tape_free_graph(&w.tape);
+    if (status == PA_OK && pa_lets_go(options, root)) pa_tape_free_graph(&w.tape, options);
     pa_hold_free(&w.hold);
     pa_tape_free(&w.tape);
     pa_node_release(root);

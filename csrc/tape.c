@@ -101,11 +101,23 @@ pa_status pa_tape_check(const pa_tape *tape) {
     return PA_OK;
 }
 
-void pa_tape_free_graph(pa_tape *tape) {
+/* Is it, with the marks of this epoch, on a way from the root to an input? */
+static bool leads_to_marked(const pa_node *node, uint32_t epoch) {
+    for (int i = 0; i < node->n_parents; i++)
+        if (pa_node_parent(node, i)->mark == epoch) return true;
+    return false;
+}
+
+void pa_tape_free_graph(pa_tape *tape, const pa_backward_options *options) {
+    uint32_t epoch = pa_graph_next_epoch();
+    for (int k = 0; k < options->n_inputs; k++) options->inputs[k]->mark = epoch;
+    for (size_t i = tape->n_nodes; i-- > 0 && options->n_inputs > 0;)
+        if (leads_to_marked(tape->nodes[i], epoch)) tape->nodes[i]->mark = epoch;
     for (size_t i = 0; i < tape->n_nodes; i++) pa_node_retain(tape->nodes[i]);
     for (size_t i = 0; i < tape->n_nodes; i++) {
         pa_node *node = tape->nodes[i];
-        if (!(node->flags & PA_IS_VALUE)) {
+        bool was_used = options->n_inputs == 0 || leads_to_marked(node, epoch);
+        if (was_used && !(node->flags & PA_IS_VALUE)) {
             pa_node_unlink(node);
             node->flags |= PA_FREED;
         }

@@ -33,9 +33,6 @@ enum { PA_POLL_NODES = 4096 }; /* a walk that makes nodes asks after so many whe
 pa_status pa_tape_check(const pa_tape *tape);
 pa_status pa_check_freed(const pa_node *node);
 
-/* Tensors let go of their parents, as without retain_graph; Values keep theirs. */
-void pa_tape_free_graph(pa_tape *tape);
-
 typedef struct pa_backward_options {
     const pa_node *gradient; /* upstream gradient of the root, or NULL for 1 */
     bool retain_graph;       /* a Value's graph is kept whatever this says */
@@ -53,5 +50,9 @@ static inline bool pa_lets_go(const pa_backward_options *o, const pa_node *root)
     for (int k = 0; o->needs_all && k < o->n_inputs; k++) found = found && o->results[k] != NULL;
     return found && !o->retain_graph && !(root->flags & PA_IS_VALUE);
 }
+
+/* Tensors let go of their parents, as without retain_graph, those alone that lead to the inputs if there are any; Values
+   keep theirs. */
+void pa_tape_free_graph(pa_tape *tape, const pa_backward_options *options);
 
 #endif

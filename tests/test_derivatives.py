@@ -420,6 +420,18 @@ def test_what_no_grad_computes_is_constant_in_both_modes() -> None:
     assert pa.func.jacfwd(f)(x).tolist() == pa.func.jacrev(f)(x).tolist() == [[6.0]]
 
 
+def test_grad_lets_go_of_what_leads_to_its_inputs_and_of_no_more() -> None:
+    x = pa.tensor([1.0, 0.5], requires_grad=True)
+    h = (x * x).exp()
+    (g,) = grad((h * h).sum(), h)
+    h.backward(g)
+    assert x.grad.tolist() == grad(((x * x).exp() ** 2).sum(), x)[0].tolist()
+    h = (x * x).exp()
+    grad((h * h).sum(), x)
+    with pytest.raises(RuntimeError, match="freed by an earlier backward"):
+        h.sum().backward()
+
+
 def test_a_backward_may_end_in_some_tensors_alone() -> None:
     def step(x: pa.Tensor, y: pa.Tensor) -> tuple[pa.Tensor, ...]:
         x, y = x.detach().requires_grad_(), y.detach().requires_grad_()

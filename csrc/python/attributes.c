@@ -82,10 +82,10 @@ static pa_status record_shared(pa_node *node, pa_node *source) {
 
 /* A leaf looks at the source's memory, and what looked at its own keeps the numbers of before. */
 static pa_status take_data(pa_node *node, pa_node *source) {
-    bool is_own =
-        node == source ||
-        (node->dtype == source->dtype && pa_node_storage(node) != NULL && pa_node_data(node) == pa_node_data(source) &&
-         memcmp(pa_node_strides(node), pa_node_strides(source), (size_t)node->ndim * sizeof(int64_t)) == 0);
+    bool is_own = node == source || (node->dtype == source->dtype && pa_node_storage(node) != NULL &&
+                                     pa_node_data(node) == pa_node_data(source) &&
+                                     (node->ndim == 0 || memcmp(pa_node_strides(node), pa_node_strides(source),
+                                                                (size_t)node->ndim * sizeof(int64_t)) == 0));
     if (is_own) return PA_OK; /* x.data += y */
     if (pa_recording() != NULL && pa_is_shared(node))
         return pa_record_refuse("data", "others look at the memory that it had; write x.data.copy_(…)");

@@ -713,9 +713,15 @@ def backward(root, gradient, retain):
         free(tape)
 
 
-def free(tape):
+def free(tape, inputs=None):
+    """All of a tape, or what leads to inputs."""
+    leading, used = set(inputs or ()), set()
+    for node in reversed(tape):
+        if inputs is None or any(parent in leading for parent in node.parents):
+            leading.add(node)
+            used.add(node)
     for node in tape:
-        if node.op and not node.is_value:
+        if node in used and node.op and not node.is_value:
             node.parents, node.vjp, node.freed = (), None, True
 
 
@@ -726,11 +732,10 @@ def grad(output, inputs, allow_unused=False):
     tape = tape_of(root) if root.requires_grad else []
     check(root, None, tape)
     gradients = sweep(root, None, tape)
-    if allow_unused:
-        free(tape)
     found = [gradients.get(each.node) for each in inputs]
     if not allow_unused and any(each is None for each in found):
         raise RuntimeError("unused")
+    free(tape, [each.node for each in inputs])
     return tuple(None if g is None else wrap(Node(np.array(g, order="C"))) for g in found)
 
 
