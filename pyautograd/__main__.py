@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 
 import pyautograd
+from pyautograd._arguments import did_you_mean
 from pyautograd._blas import blas_path
 
 USAGE = """\
@@ -19,7 +20,8 @@ usage: pyautograd COMMAND [options]
   bench   measure the engine against pure Python, and against its peers where they are installed
   info    version, instruction set, BLAS, threads
 
-pyautograd COMMAND --help tells a command's options."""
+  --version, -V  the version alone
+  --help, -h     this text; pyautograd COMMAND --help tells a command's options and their defaults"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,8 +30,13 @@ def main(argv: list[str] | None = None) -> int:
     if arguments and arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0
+    if arguments and arguments[0] in ("-V", "--version"):
+        print(f"pyautograd {pyautograd.__version__}")
+        return 0
     if not arguments or arguments[0] not in COMMANDS:
-        print(USAGE, file=sys.stderr)
+        known = [*COMMANDS, "--version", "--help"]
+        unknown = f"no command is called {arguments[0]!r}{did_you_mean(arguments[0], known)}\n\n" if arguments else ""
+        print(f"{unknown}{USAGE}", file=sys.stderr)
         return 2
     try:
         return COMMANDS[arguments[0]](arguments[1:])

@@ -26,6 +26,14 @@ def wrong(function: str, argument: str, wanted: str, given: object) -> TypeError
     return TypeError(f"{function}: {argument} must be {wanted}, not {type(given).__name__}")
 
 
+def did_you_mean(name: str, known: collections.abc.Iterable[str]) -> str:
+    """Words on the name that is nearest to one that nobody knows, if one is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
 def tensor(function: str, argument: str, given: Any) -> Tensor:
     """A tensor as it is, an ndarray as a tensor over it; TypeError for anything else."""
     if isinstance(given, Tensor):

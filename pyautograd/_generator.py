@@ -112,7 +112,8 @@ class Generator:
         self.set_state(state)
 
     def __repr__(self) -> str:
-        return f"<pyautograd.Generator, seed {self.initial_seed()}>"
+        seed, drawn = self.get_state()
+        return f"<pyautograd.Generator, seed {seed}, {drawn} numbers drawn>"
 
     def _stream(self) -> Any:
         """The two numbers, for C."""

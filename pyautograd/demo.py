@@ -240,9 +240,23 @@ def main(argv: list[str] | None = None) -> int:
         prog="pyautograd demo",
         description="Trains on the moons, on handwritten digits and on an equation, and draws what came of it.",
     )
-    parser.add_argument("--out", type=Path, default=Path("pyautograd-demo"), metavar="DIR", help="where pictures go")
-    parser.add_argument("--reference-steps", type=int, default=5, metavar="N", help="steps of the pure-Python engine")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the digits")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("pyautograd-demo"),
+        metavar="DIR",
+        help="where pictures go; default %(default)s",
+    )
+    parser.add_argument(
+        "--reference-steps",
+        type=int,
+        default=5,
+        metavar="N",
+        help="steps of the pure-Python engine; default %(default)s",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=EPOCHS, metavar="N", help="passes over the digits; default %(default)s"
+    )
     options = parser.parse_args(argv)
     if not 1 <= options.reference_steps <= STEPS or options.epochs < 1:
         parser.error(f"--reference-steps is from 1 to {STEPS}, --epochs at least 1")

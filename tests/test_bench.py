@@ -93,7 +93,7 @@ def test_the_command_measures_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_unknown_cases_and_peers_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         _cli.parse(["--only", "chains"])
-    assert "no case is called 'chains'; there are expression, chain" in capsys.readouterr().err
+    assert "no case is called 'chains' (did you mean 'chain'?); there are expression, chain" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         _cli.parse(["--peers", "tensorflow"])
     assert "no peer is called 'tensorflow'" in capsys.readouterr().err

@@ -75,9 +75,22 @@ def test_unknown_commands_print_the_usage(argv: list[str], capsys: pytest.Captur
     assert "usage: pyautograd" in capsys.readouterr().err
 
 
+def test_a_misspelt_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["benhc"]) == 2
+    assert "no command is called 'benhc' (did you mean 'bench'?)" in capsys.readouterr().err
+
+
+def test_options_show_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["demo", "--help"])
+    assert "default pyautograd-demo" in capsys.readouterr().out
+
+
 def test_help_and_info_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["--help"]) == 0
     assert "usage: pyautograd" in capsys.readouterr().out
+    assert __main__.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pyautograd {pyautograd.__version__}\n"
     assert __main__.main(["info"]) == 0
     assert pyautograd.__version__ in capsys.readouterr().out
 

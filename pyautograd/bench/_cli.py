@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pyautograd
+from pyautograd._arguments import did_you_mean
 from pyautograd.bench import _cases, _engines, _measure, _report
 
 
@@ -35,7 +36,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers and the machine as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them (.png, .svg; needs the [plot] extra)")
     parser.add_argument("--peers", metavar="A,B", help="only these peers, or none; all that are installed by default")
-    parser.add_argument("--only", metavar="A,B", help=f"only these cases: {', '.join(_cases.CASES)}")
+    parser.add_argument("--only", metavar="A,B", help=f"only these cases, and not all: {', '.join(_cases.CASES)}")
     options = parser.parse_args(argv)
     for path in (options.json, options.plot):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
@@ -92,5 +93,5 @@ def _chosen(parser: argparse.ArgumentParser, kind: str, text: str | None, known:
     chosen = [word for word in text.split(",") if word]
     for word in chosen:
         if word not in known:
-            parser.error(f"no {kind} is called {word!r}; there are {', '.join(known)}")
+            parser.error(f"no {kind} is called {word!r}{did_you_mean(word, known)}; there are {', '.join(known)}")
     return [name for name in known if name in chosen]

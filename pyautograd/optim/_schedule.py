@@ -7,6 +7,7 @@ from typing import Any
 
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
+from pyautograd._described import described
 from pyautograd._tensor import Tensor
 from pyautograd.optim._optimizer import Optimizer
 
@@ -172,6 +173,10 @@ class LRScheduler:
         7
         """
         vars(self).update(state_dict)
+
+    def __repr__(self) -> str:
+        lrs = self._current()
+        return described(self, lr=lrs[0] if len(lrs) == 1 else lrs)
 
     def _current(self) -> list[float]:
         return [lr_of(group) for group in self.optimizer.param_groups]

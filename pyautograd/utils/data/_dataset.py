@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from pyautograd._arguments import named
+from pyautograd._described import described, short
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._random import permutation
 
@@ -91,6 +92,10 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     def __len__(self) -> int:
         return int(self.tensors[0].shape[0])
 
+    def __repr__(self) -> str:
+        each = ", ".join(f"{tensor.dtype.name} {tuple(tensor.shape[1:])}" for tensor in self.tensors)
+        return f"{type(self).__name__}({len(self)} rows: {each})"
+
 
 class Subset(Dataset[T_co]):
     """The items of a dataset at the given indices, which are not checked before they are read; **raises** what the
@@ -120,6 +125,9 @@ class Subset(Dataset[T_co]):
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} of {short(self.dataset)})"
+
 
 class ConcatDataset(Dataset[T_co]):
     """Datasets one after the other. **Raises** ValueError for none, IndexError for an item out of range.
@@ -139,6 +147,9 @@ class ConcatDataset(Dataset[T_co]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __getitem__(self, index: int) -> T_co:
         if not -len(self) <= index < len(self):

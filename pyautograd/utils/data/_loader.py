@@ -13,6 +13,7 @@ from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._core import apply
 from pyautograd._creation import arange
+from pyautograd._described import described
 from pyautograd._shape import SLICE
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._collate import convert, default_collate
@@ -89,6 +90,9 @@ class DataLoader:
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def __iter__(self) -> Iterator[Any]:
         if isinstance(self.dataset, IterableDataset):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd._arguments import named
+from pyautograd._described import described
 from pyautograd.utils.data._random import integers, permutation, seeded
 
 __all__ = ["RandomSampler", "Sampler", "SequentialSampler"]
@@ -27,6 +28,9 @@ class Sampler:
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
+
+    def __repr__(self) -> str:
+        return described(self)
 
 
 class SequentialSampler(Sampler):
