@@ -105,6 +105,10 @@ int pa_fill_permutation(pa_node *state, pa_node *node) {
 }
 
 int pa_optim_step(int kind, int n, pa_node **params, pa_node **state, int64_t *steps, const pa_hyper *hyper) {
+    for (int i = 0; pa_recording() != NULL && i < n; i++)
+        if (!pa_node_is_contiguous(params[i]))
+            return pa_record_refuse("an update", "a parameter is a view that is not contiguous; write "
+                                                 "nn.Parameter(x.contiguous())");
     pa_status status = pa_optimizer_step(kind, n, params, state, steps, hyper);
     int64_t which = kind;
     if (status == PA_OK && pa_recording() != NULL)

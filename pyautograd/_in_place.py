@@ -140,10 +140,13 @@ class InPlaceMethods:
         """
         return _core.in_place(_ops.div, self, other)
 
+    def _is_written_with_history(self: Any) -> bool:
+        return self.requires_grad and not self.is_leaf and is_grad_enabled()
+
     def _overwrite(self: Any, source: Any, what: str) -> Tensor:
         if isinstance(source, Tensor) and is_grad_enabled() and (source.requires_grad or self.requires_grad):
             return _core.assign(self, source, what, False)
-        if self.requires_grad and is_grad_enabled() and not self.is_leaf:
+        if self._is_written_with_history():
             return _core.assign(self, as_tensor(source, dtype=self.dtype), what, False)
         _core.copy_into(self, source, what)
         return self
@@ -203,8 +206,10 @@ class InPlaceMethods:
         return self
 
     def _fill_random(self: Any, what: str, fill: Any, generator: Generator | None, *bounds: Any) -> Tensor:
-        _core.check_write(self, what)
-        if self.is_contiguous():
+        has_history = self._is_written_with_history()
+        if not has_history:
+            _core.check_write(self, what)
+        if self.is_contiguous() and not has_history:
             check(fill(stream_state(what, generator), node_pointer(self), *bounds))
             _core.bump_version(self)
             return self
@@ -231,7 +236,8 @@ class InPlaceMethods:
 
     def _draw_over(self: Any, what: str, draw: Callable[[], Tensor]) -> Tensor:
         """Overwrites with draws; nothing is drawn where the tensor cannot be written to."""
-        _core.check_write(self, what)
+        if not self._is_written_with_history():
+            _core.check_write(self, what)
         return self._overwrite(draw().to(self.dtype), what)
 
     def bernoulli_(self: Any, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:

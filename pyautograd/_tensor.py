@@ -498,13 +498,18 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
         return self
 
     def detach_(self) -> Tensor:
-        """Cut a leaf from gradients; returns it. For a result, for which it raises RuntimeError, take `detach()`.
+        """Cut the tensor from gradients: it is a leaf that requires none, over the same memory. Returns it.
+
+        **Raises** RuntimeError for a result that is a view; take `detach()`.
 
         >>> import pyautograd
-        >>> pyautograd.ones(2, requires_grad=True).detach_()
-        tensor([1., 1.])
+        >>> (pyautograd.ones(2, requires_grad=True) * 2).detach_()
+        tensor([2., 2.])
         """
-        self.requires_grad = False
+        if self.is_leaf:
+            self.requires_grad = False
+        else:
+            _core.detach_in_place(self)
         return self
 
     for _name in IN_PLACE:

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -346,6 +347,47 @@ def test_a_view_whose_graph_was_freed_is_written_to_and_the_graph_stays_freed() 
     with pytest.raises(RuntimeError, match="was freed by an earlier backward"):
         y.sum().backward()
     assert x.grad.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("draw", [
+    pa.Tensor.normal_, pa.Tensor.uniform_, pa.Tensor.bernoulli_, pa.Tensor.exponential_, lambda x: x.random_(5),
+])  # fmt: skip
+def test_what_is_drawn_over_a_result_has_no_gradient(draw: Callable[[Any], Any]) -> None:
+    x = pa.ones(2, 3, requires_grad=True)
+    y = x * 3
+    draw(y[0])
+    y.sum().backward()
+    assert x.grad.tolist() == [[0, 0, 0], [3, 3, 3]]
+    before = pa.get_rng_state()
+    with pytest.raises(RuntimeError, match="requires grad"):
+        draw(x)
+    assert pa.get_rng_state() == before
+
+
+def test_a_result_is_detached_in_place_and_what_was_made_of_it_is_not() -> None:
+    def step(x: Any) -> tuple[Any, ...]:
+        y = x * 2
+        z = y.exp()
+        y.detach_()
+        (z * y).sum().backward()
+        return y, z.detach()
+
+    x = pa.ones(3, requires_grad=True)
+    compiled = pa.compile(step)
+    for run in (step, compiled, compiled):
+        x.grad = None
+        y, z = run(x)
+        assert y.is_leaf and not y.requires_grad and y.grad_fn is None
+        np.testing.assert_array_equal(x.grad.numpy(), (z * 4).numpy())
+    y = x * 2
+    z = y.square()
+    y.detach_().add_(1)
+    with pytest.raises(RuntimeError, match="modified in place"):
+        z.sum().backward()
+    with pytest.raises(RuntimeError, match="a view of shape"):
+        (x * 2)[0].detach_()
+    with pytest.raises(pa.TraceError, match="detach"):
+        pa.compile(z.detach_)()
 
 
 def test_assigned_data_is_shared_and_what_saw_the_old_memory_keeps_it() -> None:

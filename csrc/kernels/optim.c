@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "stream.h"
+
 static bool sgd_needs(int state, const pa_hyper *hyper) { return state == 0 && hyper->momentum != 0; }
 
 static bool adam_needs(int state, const pa_hyper *hyper) { return state < 2 || hyper->amsgrad; }
@@ -35,10 +37,6 @@ static pa_status check(int kind, int index, const pa_node *param, pa_node *const
     const char *name = optimizers[kind].name, *shape = pa_node_shape_text(param);
     PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64",
                name, index, shape, pa_dtype_name(param->dtype));
-    PA_FAIL_IF(
-        !pa_node_is_contiguous(param), PA_VALUE,
-        "%s: parameter %d of shape %s is a view that is not contiguous; give the optimiser its contiguous() copy", name,
-        index, shape);
     const pa_node *grad = gradient_of(param);
     PA_FAIL_IF(grad != NULL && !pa_same_layout(param, grad), PA_VALUE,
                "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s",
@@ -73,6 +71,27 @@ static pa_status check_all(int kind, int n, pa_node *const *params, pa_node *con
     return PA_OK;
 }
 
+/* A parameter whose elements do not stand in one piece. */
+static void update_blocks(const pa_update *whole, int kind, const pa_node *param, pa_fpmode *mode) {
+    double block[256];
+    pa_update u = *whole;
+    pa_stream from, to;
+    pa_stream_open_node(&from, param, param);
+    pa_stream_open_node(&to, param, param);
+    pa_dtype dtype = (pa_dtype)param->dtype;
+    int64_t size = (int64_t)pa_dtype_size(dtype);
+    u.param = block;
+    for (int64_t done = 0; done < whole->n; done += u.n) {
+        u.n = whole->n - done < 256 ? whole->n - done : 256;
+        u.grad = (const char *)whole->grad + done * size;
+        for (int s = 0; s < 3; s++)
+            if (whole->state[s] != NULL) u.state[s] = (char *)whole->state[s] + done * size;
+        pa_stream_read(&from, dtype, block, u.n);
+        pa_update_run(&u, kind, dtype == PA_FLOAT64, mode);
+        pa_stream_write(&to, dtype, block, u.n);
+    }
+}
+
 pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *const *state, int64_t *steps,
                             const pa_hyper *hyper) {
     PA_FAIL_IF(kind < 0 || kind >= PA_OPTIMIZERS, PA_VALUE, "there is no optimiser %d", kind);
@@ -91,7 +110,10 @@ pa_status pa_optimizer_step(int kind, int n, pa_node *const *params, pa_node *co
         update.grad = param->flags & PA_IS_VALUE ? (const void *)&param->grad : pa_node_data(gradient_of(param));
         for (int s = 0; s < 3; s++) update.state[s] = state[3 * i + s] != NULL ? pa_node_data(state[3 * i + s]) : NULL;
         pa_update_prepare(&update, ++steps[i]);
-        pa_update_run(&update, kind, param->dtype == PA_FLOAT64, &mode);
+        if (pa_node_is_contiguous(param))
+            pa_update_run(&update, kind, param->dtype == PA_FLOAT64, &mode);
+        else
+            update_blocks(&update, kind, param, &mode);
         end_write(param);
     }
     pa_fpmode_flush(&mode, false);

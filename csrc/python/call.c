@@ -135,6 +135,11 @@ static PyObject *assign(PyObject *Py_UNUSED(module), PyObject *const *arguments,
     return status == PA_OK ? Py_NewRef(arguments[0]) : pa_raise(status);
 }
 
+static PyObject *detach_in_place(PyObject *Py_UNUSED(module), PyObject *object) {
+    if (pa_read_handle(object, "detach_") == NULL) return NULL;
+    return pa_none_or_raise(pa_detach_in_place(object));
+}
+
 static PyObject *is_shared(PyObject *Py_UNUSED(module), PyObject *object) {
     const pa_node *node = pa_read_handle(object, "is_shared");
     return node == NULL ? NULL : PyBool_FromLong(pa_is_shared(node));
@@ -172,6 +177,7 @@ static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments
 static PyMethodDef functions[] = {
     PA_METHOD("apply", apply, METH_FASTCALL, "(op, /, *operands_and_parameters)", "The op's result."),
     PA_METHOD("in_place", in_place, METH_FASTCALL, "(op, target, other, /)", "target op= other."),
+    PA_METHOD("detach_in_place", detach_in_place, METH_O, "(tensor, /)", "detach_ of a result"),
     PA_METHOD("assign", assign, METH_FASTCALL, "(target, source, what, fresh, /)",
               "target := source, with its history."),
     PA_METHOD("is_shared", is_shared, METH_O, "(tensor, /)", "Do others see its memory?"),

@@ -303,6 +303,22 @@ pa_status pa_assign(PyObject *target, pa_node *source, const char *what, bool fr
     return status;
 }
 
+pa_status pa_detach_in_place(PyObject *target) {
+    pa_node *node = pa_handle_node(target), *leaf = NULL;
+    PA_FAIL_IF(node->flags & PA_IS_VIEW, PA_RUNTIME,
+               "detach_: a view of shape %s has its history from what it views; take detach()",
+               pa_node_shape_text(node));
+    if (pa_recording() != NULL && !(node->flags & PA_BORN_RECORDING))
+        return pa_record_refuse("detach_", "the tensor is from outside of the step; write x = x.detach()");
+    PA_TRY(pa_detach(node, &leaf));
+    pa_status status = move_on(target, leaf);
+    if (status != PA_OK)
+        pa_node_release(leaf);
+    else
+        leaf->flags &= (uint16_t)~PA_RETAINS_GRAD;
+    return status;
+}
+
 /* A result that is computed from a memory which others see, and written there, is computed from a copy. */
 static pa_status apply_with_history(pa_op op, PyObject *target, pa_node *source) {
     pa_node *before = pa_node_retain(pa_handle_node(target)), *operand = NULL, *result = NULL;

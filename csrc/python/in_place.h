@@ -12,6 +12,9 @@ PyObject *pa_in_place(pa_op op, PyObject *target, PyObject *other);
    take it. */
 pa_status pa_assign(PyObject *target, pa_node *source, const char *what, bool fresh);
 
+/* The handle of a result takes a leaf over the same memory. */
+pa_status pa_detach_in_place(PyObject *target);
+
 /* Do others see the memory of a tensor? Then a result that is computed from it and assigned to it needs a copy. */
 bool pa_is_shared(const pa_node *node);
 

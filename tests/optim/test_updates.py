@@ -1,6 +1,7 @@
 """Updates are those of the formulas, in groups, in place, for tensors and for Values."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,6 +207,30 @@ def test_a_step_that_runs_out_of_memory_changes_nothing() -> None:
     for optimizer in optimizers:
         optimizer.step()
     assert [p.tolist() for p in model.parameters()] == [p.tolist() for p in twin.parameters()]
+
+
+@pytest.mark.parametrize("kind", [pa.optim.SGD, pa.optim.AdamW, pa.optim.RMSprop, pa.optim.Adagrad])
+def test_a_parameter_may_be_a_strided_view_of_what_is_updated(kind: Any) -> None:
+    start = np.random.default_rng(0).normal(size=(30, 4, 20))
+    of_both = []
+    base = pa.tensor(start)
+    for p in (pa.nn.Parameter(base.transpose(0, 2)[1:, ::2]), pa.nn.Parameter(pa.tensor(start.T[1:, ::2].copy()))):
+        optimizer = kind([p], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (p**3).sum().backward()
+            optimizer.step()
+        of_both.append(p.tolist())
+    assert of_both[0] == of_both[1] == base.numpy().T[1:, ::2].tolist()
+    assert (base.numpy()[:, 1::2] == start[:, 1::2]).all()
+
+
+def test_a_compiled_step_refuses_to_update_a_strided_view() -> None:
+    p = pa.nn.Parameter(pa.ones(3, 2).T)
+    (p * p).sum().backward()
+    optimizer = pa.optim.SGD([p], lr=0.1)
+    with pytest.raises(pa.TraceError, match="not contiguous"):
+        pa.compile(lambda: optimizer.step())()
 
 
 def test_parameters_and_options_that_make_no_sense_are_refused() -> None:
