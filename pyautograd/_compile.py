@@ -241,9 +241,9 @@ class CompiledStep(Step, Generic[R]):
     def run(
         self,
         *data: Any,
-        batch_size: int,
+        batch_size: int | None = None,
         epochs: int = 1,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         seed: int | None = None,
         drop_last: bool = False,
         progress: bool = False,
@@ -252,16 +252,18 @@ class CompiledStep(Step, Generic[R]):
     ) -> np.ndarray[Any, Any]:
         """Calls the step on batches of the data, epoch after epoch; from the third batch on an epoch is one call of C.
 
-        **Arguments:** `data`: tensors or arrays with the same number of rows, one for each argument of the step.
-        `batch_size`: rows a step; the last batch of an epoch may be smaller, and is left out with `drop_last`.
-        `shuffle`: rows in a new random order each epoch, which is drawn where it begins: from the `generator` if there
-        is one, else from the stream that the step draws from. That is the thread's, or with a `seed` one of the run's
-        own, which leaves the thread's as it was and to the callback. `progress`: a bar, by
-        tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: for validation, schedules and
-        early stopping, which it asks for by returning True or raising StopIteration. **Returns** the loss of every
-        step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of different
-        lengths, TypeError for a step that returns no loss and for both a `seed` and a `generator`, KeyboardInterrupt on
-        Ctrl-C, between two steps.
+        **Arguments:** `data`: tensors, arrays, data frames or series with as many rows as each other, one for each
+        argument of the step; float64 arrays become float32 where the step refuses float64. Or a DataLoader, which then
+        says batch size, order and generator. `batch_size`: rows a step; the last batch of an epoch may be smaller, and
+        is left out with `drop_last`. `shuffle`: rows in a new random order each epoch, unless False. It is drawn where
+        the epoch begins: from the `generator` if there is one, else from the stream that the step draws from. That is
+        the thread's, or with a `seed` one of the run's own, which leaves the thread's as it was and to the callback.
+        `progress`: a bar, by tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: for
+        validation, schedules and early stopping, which it asks for by returning True or raising StopIteration.
+        **Returns** the loss of every step, the step's first result, as a float64 array of shape (steps,). **Raises**
+        ValueError for data of different lengths, TypeError for a step that returns no loss, for data that are no
+        numbers, for both a `seed` and a `generator`, and for a DataLoader whose batches are others than `run`'s,
+        KeyboardInterrupt on Ctrl-C, between two steps.
 
         >>> import pyautograd as pa
         >>> model = pa.nn.Linear(1, 1)

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from pyautograd import _core, _grad_mode
-from pyautograd._array_like import as_tensor, over_memory
+from pyautograd._array_like import over_memory
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
+from pyautograd._dtype import float32, float64
 from pyautograd._generator import Generator, state_of, stream_of, word
 from pyautograd._guards import StepGuards
 from pyautograd._indexing import index_select
@@ -32,13 +33,14 @@ from pyautograd._signature import TensorSpec
 from pyautograd._snapshot import Snapshot
 from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
+from pyautograd._training_data import IN_A_LOOP, of_loader, rows_of
+from pyautograd.utils.data import DataLoader
 
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
 
 INSTALL = 'progress=True needs tqdm: pip install "pyautograd-core[progress]"'
 SECONDS_A_CALL = 0.2  # of one call of C while a progress bar is shown
 STEPS_A_CALL = 1 << 20
-IN_A_LOOP = "; run gives a step rows of the data and nothing else, so call this one in a loop"
 
 
 class Run:
@@ -48,21 +50,31 @@ class Run:
         self,
         step: Any,
         data: tuple[Any, ...],
-        batch_size: int,
-        shuffle: bool,
+        batch_size: int | None,
+        shuffle: bool | None,
         seed: int | None,
         generator: Generator | None,
         drop_last: bool,
     ) -> None:
         if is_recording():
             raise TraceError("run: a training of its own within a step that is being compiled; call the step itself")
+        if len(data) == 1 and isinstance(data[0], DataLoader):
+            said = {
+                "batch_size": batch_size,
+                "shuffle": shuffle,
+                "drop_last": drop_last or None,
+                "generator": generator,
+            }
+            data, batch_size, shuffle, drop_last, generator = of_loader(data[0], said)
+        if batch_size is None:
+            raise TypeError("run: batch_size is missing: how many rows a step takes")
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"run: batch_size is a positive int, not {batch_size!r}")
         if not data:
             raise TypeError("run: no data; give the arrays whose rows the step takes")
         names = _names(step, data)
-        self._is_array = tuple(isinstance(each, np.ndarray) for each in data)
-        self._data = tuple(_rows(each, name) for each, name in zip(data, names))
+        self._is_array = tuple(not isinstance(each, Tensor) for each in data)
+        self._data = tuple(rows_of(each, name) for each, name in zip(data, names))
         lengths = [len(each) for each in self._data]
         if len(set(lengths)) != 1:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
@@ -78,7 +90,7 @@ class Run:
         stream_of("run", generator)
         self._own = _own_stream(seed, generator)
         self._generator = generator
-        self._order = arange(self._n) if shuffle else None
+        self._order = arange(self._n) if shuffle is None or shuffle else None
         self._programs: dict[int, Program] = {}  # by rows of a batch
         self._has_begun = False
 
@@ -131,9 +143,11 @@ class Run:
         before = None if self._has_begun else self._snapshot(size)
         try:
             loss = self._step_on(start, size)
-        except BaseException:
+        except BaseException as error:
             if before is not None:
                 before.restore()
+                if isinstance(error, TypeError) and "float64" in str(error) and self._lower():
+                    return self._one(start, size)
             raise
         self._has_begun = True
         return loss
@@ -150,6 +164,15 @@ class Run:
         except TraceError:  # which the step raises itself
             return None
         return Snapshot(nodes, optimizers, self._generator)
+
+    def _lower(self) -> bool:
+        """Makes float32 of the arrays that are float64, as NumPy's are by default, for a step that refuses these."""
+        lowered = tuple(
+            each.to(float32) if is_array and each.dtype is float64 else each
+            for each, is_array in zip(self._data, self._is_array)
+        )
+        before, self._data = self._data, lowered
+        return any(was is not each for was, each in zip(before, lowered))
 
     def _step_on(self, start: int, size: int) -> float:
         if start == 0 and self._order is not None:
@@ -237,17 +260,6 @@ def _names(step: Any, data: tuple[Any, ...]) -> list[str]:
         many = parameters.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL
         names += [f"{parameter}[{i}]" for i in range(len(value))] if many else [parameter]
     return names[len(before) :]
-
-
-def _rows(data: Any, name: str) -> Tensor:
-    if not isinstance(data, Tensor | np.ndarray):
-        raise TypeError(f"run: {name} is a {type(data).__name__}, no Tensor or ndarray{IN_A_LOOP}")
-    if data.ndim == 0:
-        raise ValueError(f"run: {name} is 0-d and has no rows")
-    if isinstance(data, np.ndarray):
-        return as_tensor(np.ascontiguousarray(data))
-    with _grad_mode.no_grad():
-        return data.detach().contiguous()
 
 
 def _loss_of(result: Any) -> float:

@@ -100,7 +100,7 @@ class DataLoader:
         if self.batch_sampler is None and self.batch_size is None:
             return self._read_samples()
         if self.collate_fn is None:
-            tensors, rows = _tensors_of(self.dataset)
+            tensors, rows = tensors_of(self.dataset)
             if tensors:
                 return self._read_tensors(tensors, rows)
         return self._read_batches()
@@ -161,7 +161,7 @@ class DataLoader:
             yield from map(collate, self._batched(iter(dataset)))
 
 
-def _tensors_of(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
+def tensors_of(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None]:
     """The tensors under a TensorDataset, or under Subsets of one, and which of their rows it has; () for others."""
     chain = []
     while type(dataset) is Subset:

@@ -1,0 +1,91 @@
+"""What `run` trains on, as tensors whose rows a step takes: arrays, data frames, and what a DataLoader loads.
+
+x, y      tensors, arrays, frames and series of pandas or polars
+loader    the tensors of its dataset, and with them how it makes batches
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from pyautograd import _grad_mode
+from pyautograd._array_like import as_tensor
+from pyautograd._core import Node
+from pyautograd._generator import Generator
+from pyautograd._tensor import Tensor
+from pyautograd.utils.data import DataLoader, default_collate
+from pyautograd.utils.data._loader import tensors_of
+
+Array = np.ndarray[Any, Any]
+
+IN_A_LOOP = "; run gives a step rows of the data and nothing else, so call this one in a loop"
+
+
+def rows_of(data: Any, name: str) -> Tensor:
+    """Data with rows as a tensor without a history, over their memory where that can be; TypeError, which says in which
+    column, for what is no number."""
+    rows: Tensor | Array
+    if isinstance(data, Tensor):
+        rows = data
+    elif hasattr(data, "__array__") and not isinstance(data, Node):
+        rows = _array(data, name)
+    else:
+        raise TypeError(f"run: {name} is a {type(data).__name__}, no Tensor, ndarray or data frame{IN_A_LOOP}")
+    if rows.ndim == 0:
+        raise ValueError(f"run: {name} is 0-d and has no rows")
+    if isinstance(rows, np.ndarray):
+        return as_tensor(np.ascontiguousarray(rows))
+    with _grad_mode.no_grad():
+        return rows.detach().contiguous()
+
+
+def _array(data: Any, name: str) -> Array:
+    if not hasattr(data, "columns"):
+        return _numbers(data, name)
+    pairs: Iterable[Any] = data.items() if hasattr(data, "items") else zip(data.columns, data)
+    columns = [_numbers(column, f"column {label!r} of {name}") for label, column in pairs]
+    return np.stack(columns, axis=1) if columns else np.empty((len(data), 0))
+
+
+def _numbers(data: Any, what: str) -> Array:
+    array = np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        kind = getattr(data, "dtype", array.dtype)
+        raise TypeError(
+            f"run: {what} is {kind}, no numbers; number its categories first, as pandas.get_dummies does, or factorize"
+        )
+    return array
+
+
+def of_loader(loader: DataLoader, options: dict[str, Any]) -> tuple[tuple[Any, ...], int, bool, bool, Any]:
+    """The data of a loader, and its batch_size, shuffle, drop_last and generator, which `options` must not say as well;
+    TypeError for a loader that makes its batches in another way than `run`."""
+    for name, value in options.items():
+        if value is not None:
+            raise TypeError(f"run: {name} is said by the DataLoader; change it there")
+    for name in ("sampler", "batch_sampler", "collate_fn"):
+        if getattr(loader, name) is not None:
+            raise TypeError(f"run: the DataLoader has a {name} of its own, which run does not call{IN_A_LOOP}")
+    if loader.batch_size is None:
+        raise TypeError("run: the DataLoader has no batch_size; give it one")
+    generator = loader.generator
+    if generator is not None and not isinstance(generator, Generator):
+        write = "pyautograd.Generator().manual_seed(seed)"
+        raise TypeError(f"run: the DataLoader shuffles by a generator of NumPy's; make it with generator={write}")
+    return _loaded(loader.dataset), loader.batch_size, loader.shuffle, loader.drop_last, generator
+
+
+def _loaded(dataset: Any) -> tuple[Any, ...]:
+    tensors, rows = tensors_of(dataset)
+    if tensors:
+        return tensors if rows is None else tuple(tensor[rows] for tensor in tensors)
+    if isinstance(dataset, Tensor | np.ndarray):
+        return (dataset,)
+    if not isinstance(dataset, list | tuple):
+        kind = type(dataset).__name__
+        raise TypeError(f"run: the DataLoader reads a {kind} item by item; make it a TensorDataset, or loop over it")
+    batch = default_collate(dataset)
+    return tuple(batch) if isinstance(batch, list | tuple) else (batch,)
