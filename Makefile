@@ -129,17 +129,18 @@ test-wheel: smoke
 	.venv/wheel/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test]"
 	.ci/elsewhere.sh .venv/wheel/bin/python -m pytest
 
-# PyTorch as the oracle, the tests that compare with micrograd and scikit-learn, and those of the estimators
+# PyTorch as the oracle, the tests that compare with micrograd and scikit-learn, those of the estimators and of clusters
 oracle: .venv/oracle/ready
-	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/estimators tests/test_bench.py \
+	.ci/elsewhere.sh .venv/oracle/bin/python -m pytest tests/pytorch tests/estimators tests/clusters tests/test_bench.py \
 	    tests/test_datasets.py tests/test_doctests.py tests/test_exports.py tests/values
 	.venv/oracle/bin/python tests/pytorch/names.py --check
-	cd .venv && oracle/bin/python -m pytest ../tests/test_doctests.py -k sklearn.md
+	cd .venv && oracle/bin/python -m pytest ../tests/test_doctests.py -k "sklearn.md or clusters.md"
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle
 	.venv/oracle/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
-	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test,bench,sklearn,progress]" pandas "torch==2.13.0"
+	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test,bench,sklearn,progress]" pandas "torch==2.13.0" \
+	    "dask[distributed]" optuna
 	touch $@
 
 # ---- the C core alone, with each compiler, warnings being errors; and under sanitizers ----

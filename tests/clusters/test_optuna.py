@@ -1,0 +1,41 @@
+"""A callback of `run` reports to Optuna and prunes; what was not pruned has the bits of a run without Optuna."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import work
+
+optuna = pytest.importorskip("optuna")
+
+
+def objective(trial: Any) -> float:
+    rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+
+    def report(epoch: int, losses: np.ndarray[Any, Any]) -> None:
+        trial.report(losses.mean(), epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    losses, weights = work.train(trial.number, rate, 5, report)
+    trial.set_user_attr("weights", weights.hex())
+    return float(np.frombuffer(losses)[-6:].mean())
+
+
+def study(**options: Any) -> Any:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1)
+    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), pruner=pruner, **options)
+
+
+def test_trials_are_pruned_and_the_others_have_the_bits_of_serial_runs() -> None:
+    found = study()
+    found.optimize(objective, n_trials=8)
+    states = [trial.state.name for trial in found.trials]
+    assert {"COMPLETE", "PRUNED"} == set(states)
+    for trial in found.trials:
+        if trial.state.name == "COMPLETE":
+            weights = work.train(trial.number, trial.params["rate"], 5)[1]
+            assert trial.user_attrs["weights"] == weights.hex()
+        else:
+            assert 1 < len(trial.intermediate_values) <= 5

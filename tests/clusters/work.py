@@ -1,0 +1,57 @@
+"""What workers run: a module, its optimiser and its compiled step, all made in the worker."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import pyautograd as pa
+from pyautograd import nn, optim
+
+Bits = tuple[bytes, bytes]
+
+_rng = np.random.default_rng(0)
+X = _rng.normal(size=(200, 6)).astype(np.float32)
+Y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
+
+
+def train(seed: int, rate: float = 0.01, epochs: int = 4, callback: Callable[..., Any] | None = None) -> Bits:
+    """The losses and the weights of a training with dropout and shuffling."""
+    pa.manual_seed(seed)
+    return train_on(seed, rate, epochs, callback)
+
+
+def train_unseeded() -> Bits:
+    return train_on(None, 0.01, 2, None)
+
+
+def train_on(seed: int | None, rate: float, epochs: int, callback: Callable[..., Any] | None) -> Bits:
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
+    optimizer = optim.Adam(model.parameters(), lr=rate)
+
+    @pa.compile
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    losses = step.run(X, Y, batch_size=32, epochs=epochs, seed=seed, callback=callback)
+    return losses.tobytes(), weights(model)
+
+
+def weights(model: nn.Module) -> bytes:
+    return b"".join(parameter.detach().numpy().tobytes() for parameter in model.parameters())
+
+
+def product(_: int = 0) -> bytes:
+    """One that is large enough for more than one thread, on one."""
+    pa.set_num_threads(1)
+    pa.manual_seed(0)
+    return (pa.randn(450, 400) @ pa.randn(400, 450)).numpy().tobytes()
+
+
+def threads(_: int = 0) -> int:
+    """How many a product of the worker's may take."""
+    return pa.get_num_threads()
