@@ -1,4 +1,4 @@
-"""The command line: `python -m pyautograd demo`, `bench` and `info`; `pyautograd` does the same."""
+"""The command line: `python -m pyautograd demo`, `explain`, `bench` and `info`; `pyautograd` does the same."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pyautograd._blas import blas_path
 USAGE = """\
 usage: pyautograd COMMAND [options]
 
-  demo    train on the moons and on handwritten digits, and draw what came of it
-  bench   measure the engine against pure Python, and against its peers where they are installed
-  info    version, instruction set, BLAS, threads
+  demo     train on the moons and on handwritten digits, and draw what came of it
+  explain  show the chain rule run back through a formula: pyautograd explain "(a*b + c).tanh()" a=2 b=-3 c=10
+  bench    measure the engine against pure Python, and against its peers where they are installed
+  info     version, instruction set, BLAS, threads
 
   --version, -V  the version alone
   --help, -h     this text; pyautograd COMMAND --help tells a command's options and their defaults"""
@@ -51,6 +52,12 @@ def demo(argv: list[str]) -> int:
     return demo.main(argv)
 
 
+def explain(argv: list[str]) -> int:
+    from pyautograd import _explain
+
+    return _explain.main(argv)
+
+
 def bench(argv: list[str]) -> int:
     from pyautograd import bench
 
@@ -71,7 +78,7 @@ def info(argv: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"demo": demo, "bench": bench, "info": info}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"demo": demo, "explain": explain, "bench": bench, "info": info}
 
 if __name__ == "__main__":
     sys.exit(main())

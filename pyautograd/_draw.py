@@ -8,6 +8,7 @@ As in micrograd, everything is a record with its number and its gradient, and an
 from __future__ import annotations
 
 import os
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -16,28 +17,51 @@ from pyautograd._trace import tape
 
 __all__ = ["DotText", "draw_dot", "draw_program", "to_dot"]
 
-INSTALL = 'drawing pictures needs Graphviz and its Python package: pip install "pyautograd-core[draw]"'
+INSTALL = 'pictures other than SVG need Graphviz and its Python package: pip install "pyautograd-core[draw]"'
 
 
 class DotText:
-    """A drawing as DOT text: what `draw_dot` returns where the Python package `graphviz` is not installed.
+    """A drawing as DOT text and as SVG: what `draw_dot` returns where the Python package `graphviz` is not installed.
 
-    `source` is the text; any Graphviz draws it, on the web too. The methods are the few of `graphviz.Digraph`
-    that it takes to draw a graph.
+    `source` is the text, which any Graphviz draws; notebooks show the SVG, laid out from left to right without
+    Graphviz. The methods are the few of `graphviz.Digraph` that it takes to draw a graph.
     """
 
-    def __init__(self, rankdir: str = "LR") -> None:
+    def __init__(self, rankdir: str = "LR", format: str = "svg") -> None:
+        self._format = format
         self._lines = [f"    rankdir={rankdir}"]
+        self._labels: dict[str, str] = {}
+        self._tails: dict[str, list[str]] = {}
 
     def node(self, name: str, label: str, shape: str | None = None) -> None:
         self._lines.append(f'    {name} [label="{label}"' + (f" shape={shape}]" if shape else "]"))
+        self._labels[name] = label
+        self._tails.setdefault(name, [])
 
     def edge(self, tail: str, head: str) -> None:
         self._lines.append(f"    {tail} -> {head}")
+        self._tails.setdefault(head, []).append(tail)
 
     @property
     def source(self) -> str:
         return "digraph {\n" + "\n".join(self._lines) + "\n}\n"
+
+    def svg(self) -> str:
+        """The drawing as SVG. **Raises** ValueError beyond 300 boxes: none could read it."""
+        from graphlib import TopologicalSorter
+
+        from pyautograd._picture import MOST_BOXES, Box, svg
+
+        if len(self._labels) > MOST_BOXES:
+            raise ValueError(f"draw_dot: {len(self._labels)} boxes are too many to draw, the most is {MOST_BOXES}")
+        order = list(TopologicalSorter(self._tails).static_order())
+        place = {name: i for i, name in enumerate(order)}
+        boxes = []
+        for name in order:
+            fields = re.split(r"(?<!\\)\|", self._labels[name].removeprefix("{ ").removesuffix(" }"))
+            lines = [(re.sub(r"\\(.)", r"\1", field).strip(), "field") for field in fields]
+            boxes.append(Box(lines, tuple(place[tail] for tail in self._tails[name])))
+        return svg(boxes)
 
     def save(self, filename: str | os.PathLike[str]) -> str:
         """Writes the DOT text into a file and returns its name."""
@@ -45,19 +69,29 @@ class DotText:
             file.write(self.source)
         return os.fspath(filename)
 
-    def render(self, *args: Any, **kwargs: Any) -> str:
-        """Raises ImportError: a picture needs `graphviz`. `save` and `source` do not."""
-        raise ImportError(f"render: {INSTALL}", name="graphviz")
+    def render(self, filename: str | os.PathLike[str], *, format: str | None = None, **_: Any) -> str:
+        """Writes `filename.svg` and returns its name. Other formats need `graphviz`: they raise ImportError."""
+        if (format or self._format) != "svg":
+            raise ImportError(f"render: {INSTALL}", name="graphviz")
+        drawing = self.svg()
+        path = f"{os.fspath(filename)}.svg"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(drawing)
+        return path
 
     def __str__(self) -> str:
         return self.source
 
     def __repr__(self) -> str:
-        return f"<DotText of {len(self._lines) - 1} lines; {INSTALL}>"
+        return f"<DotText of {len(self._lines) - 1} lines>"
 
     def _repr_html_(self) -> str:
-        text = self.source.replace("&", "&amp;").replace("<", "&lt;")
-        return f"<pre>{text}</pre><p>{INSTALL}</p>"
+        from html import escape
+
+        try:
+            return self.svg()
+        except ValueError as error:
+            return f"<p>{error}</p><pre>{escape(self.source)}</pre>"
 
 
 def to_dot(root: Any, rankdir: str = "LR") -> str:
@@ -118,7 +152,7 @@ def _graph(format: str, rankdir: str, name: str | None = None) -> Any:
     try:
         from graphviz import Digraph
     except ImportError:
-        return DotText(rankdir)
+        return DotText(rankdir, format)
     return Digraph(name=name, format=format, graph_attr={"rankdir": rankdir})
 
 

@@ -6,6 +6,8 @@ arrived (d root / d this) with the local derivatives (d this / d input) and adds
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -50,7 +52,8 @@ class Row(NamedTuple):
             return f"{self.input_names[0]} {self.op} {self.input_names[1]}"
         if len(self.inputs) == 1 and self.op.startswith("**") and len(self.op) > 2:
             return f"{self.input_names[0]}{self.op}"
-        return f"{self.op}({', '.join(self.input_names)})"
+        names = self.input_names if len(self.inputs) <= 6 else (*self.input_names[:4], "…", self.input_names[-1])
+        return f"{self.op}({', '.join(names)})"
 
     @property
     def contributions(self) -> tuple[float, ...]:
@@ -86,23 +89,70 @@ class Trace(Sequence[Row]):
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        """In a notebook: the moving picture, where there are not too many rows, else the table."""
         from html import escape
 
-        head, lines = self._table()
-        rows = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
-        rows += ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines]
-        return "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+        try:
+            page = escape(self._page("backpropagation"))
+        except ValueError:
+            return self._html(SHOWN)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:640px;border:0" title="backpropagation"></iframe>'
 
-    def _table(self) -> tuple[list[str], list[list[str]]]:
+    def save(self, path: str | os.PathLike[str], title: str = "backpropagation") -> str:
+        """Writes the tape as a moving picture: a page, one file without any network, that steps forward and back with
+        keys and a slider and shows along each edge the local derivative times the upstream gradient.
+
+        A graph of over 300 nodes is drawn with a box a neuron. **Returns** the path. **Raises** ValueError where there
+        are more than 300 boxes then; the file stays as it was.
+
+        >>> import os, tempfile
+        >>> from pyautograd.scalar import Value
+        >>> path = trace(Value(2.0, label="a") * 3.0).save(os.path.join(tempfile.mkdtemp(), "backprop.html"))
+        >>> os.path.basename(path)
+        'backprop.html'
+        """
+        page = self._page(title)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page)
+        return os.fspath(path)
+
+    def _page(self, title: str) -> str:
+        from pyautograd._neurons import neurons
+        from pyautograd._picture import MOST_BOXES, page
+
+        shown = self if len(self) <= MOST_BOXES or not self._of_values else Trace(neurons(self.rows))
+        if len(shown) > MOST_BOXES:
+            raise ValueError(
+                f"trace: {len(shown)} boxes are too many for a picture, the most is {MOST_BOXES}: "
+                "trace the loss of one example, or a smaller net"
+            )
+        return page(shown, shown._html(MOST_BOXES), title, _summary)
+
+    def _html(self, most: int) -> str:
+        from html import escape
+
+        head, lines = self._table(most)
+        rows = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+        html, number = f"<tr>{rows[0]}</tr>", ""
+        for line in lines:
+            number = line[0] or number
+            html += f'<tr data-row="{number}">' + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>"
+        return f"<table>{html}</table>"
+
+    @property
+    def _of_values(self) -> bool:
+        return all(isinstance(row.value, (int, float)) for row in self.rows)
+
+    def _table(self, most: int = SHOWN) -> tuple[list[str], list[list[str]]]:
         """Column names, and a line for each input of each row, of which the first carries what the row itself says."""
-        of_values = all(isinstance(row.value, (int, float)) for row in self.rows)
+        of_values = self._of_values
         head = ["#", "name", "computed as", "value", "gradient g"]
         head += ["local derivative", "sends back"] if of_values else ["formula", "sends back to a; b; c"]
         lines: list[list[str]] = []
-        left_out = len(self.rows) - SHOWN
-        shown = self.rows if left_out <= 0 else self.rows[: SHOWN // 2] + self.rows[-(SHOWN // 2) :]
+        left_out = len(self.rows) - most
+        shown = self.rows if left_out <= 0 else self.rows[: most // 2] + self.rows[-(most // 2) :]
         for position, row in enumerate(shown):
-            if left_out > 0 and position == SHOWN // 2:
+            if left_out > 0 and position == most // 2:
                 lines.append(["…", f"{left_out} more", *[""] * (len(head) - 2)])
             start = [str(row.number), row.name, row.expression, _summary(row.value), _summary(row.gradient)]
             for back in _sent_back(row) if of_values else [[row.formula, row.rule]]:
@@ -112,9 +162,13 @@ class Trace(Sequence[Row]):
 
 
 def _sent_back(row: Row) -> list[list[str]]:
-    """The chain rule of a row, an input a line."""
+    """The chain rule of a row, an input a line. What a closure sends is known by what it has made of the input's
+    gradient alone."""
     if not row.inputs:
         return [["", ""]]
+    if row.op_name == "custom":
+        pairs = zip(row.input_names, row.node._inputs, strict=True)
+        return [["its own", f"{name} has {_summary(source.grad)}"] for name, source in pairs]
     return [
         [f"d {row.name}/d {name} = {local:.4g}", f"{local:.4g} g = {sent:.4g} to {name}"]
         for name, local, sent in zip(row.input_names, row.local_gradients, row.contributions, strict=True)
@@ -146,6 +200,13 @@ def tape(root: Any) -> list[Any]:
     return [*leaves.values(), *computed] or [root]
 
 
+def _names(nodes: Sequence[Any]) -> list[str]:
+    """The label of each node, with its number where others have the same; the number alone where there is none."""
+    labels = [str(getattr(node, "label", "") or "") for node in nodes]
+    count = Counter(labels)
+    return [label if label and count[label] == 1 else f"{label}%{i}" for i, label in enumerate(labels)]
+
+
 def trace(root: Any) -> Trace:
     """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
 
@@ -170,7 +231,7 @@ def trace(root: Any) -> Trace:
     """
     nodes = tape(root)
     index = {id(node): i for i, node in enumerate(nodes)}
-    names = [getattr(node, "label", "") or f"%{i}" for i, node in enumerate(nodes)]
+    names = _names(nodes)
     rows = []
     for i, node in enumerate(nodes):
         inputs = tuple(index[id(operand)] for operand in node._inputs)

@@ -21,6 +21,7 @@ import numpy as np
 
 from pyautograd._array_like import tensor
 from pyautograd._grad_mode import no_grad
+from pyautograd._layout import layered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -231,31 +232,38 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     >>> "*" in [text.get_text() for text in ax.texts]
     True
     """
-    columns = _columns(root)
-    if sum(map(len, columns)) > MOST_NODES:
-        raise ValueError(f"graph: {sum(map(len, columns))} nodes are too many to draw, the most is {MOST_NODES}")
-    heights = _heights(columns)
-    top, bottom = max(heights.values()), min(heights.values())
-    ax = _axes(ax, width=1.9 * len(columns) + 0.4, height=max(0.62 * (top - bottom + 1) + 0.5, 1.6))
-    place = {id(v): (-3.0 * depth, heights[id(v)]) for depth, column in enumerate(columns) for v in column}
-    for depth, column in enumerate(columns):
-        for v in column:
-            _draw_node(ax, v, -3.0 * depth, heights[id(v)], [place[id(p)] for p in _parents(v)])
-    ax.set_xlim(-3.0 * (len(columns) - 1) - 1.1, 1.1)
-    ax.set_ylim(bottom - 0.65, top + 0.65)
+    nodes = _ordered(root)
+    if len(nodes) > MOST_NODES:
+        raise ValueError(f"graph: {len(nodes)} nodes are too many to draw, the most is {MOST_NODES}")
+    index = {id(v): i for i, v in enumerate(nodes)}
+    inputs = [[index[id(p)] for p in _parents(v)] for v in nodes]
+    places = layered(inputs, [0.68] * len(nodes), 0.32)
+    last, low = max(places.layer), max(places.across)
+    ax = _axes(ax, width=1.9 * (last + 1) + 0.4, height=max(0.62 * (low + 0.34) + 0.5, 1.6))
+    place = [(3.0 * layer, -across) for layer, across in zip(places.layer, places.across, strict=True)]
+    for i, v in enumerate(nodes):
+        ways = []
+        for source in inputs[i]:
+            bends = places.bends.get((source, i), [])
+            ways.append([place[source], *((3.0 * (places.layer[source] + k + 1), -y) for k, y in enumerate(bends))])
+        _draw_node(ax, v, *place[i], ways)
+    ax.set_xlim(-1.1, 3.0 * last + 1.1)
+    ax.set_ylim(-low - 0.65, 0.3)
     ax.axis("off")
     if title:
         ax.set_title(title, fontsize=11, color=INK, loc="left")
     return ax
 
 
-def _draw_node(ax: Axes, v: Any, x: float, y: float, sources: Sequence[tuple[float, float]]) -> None:
+def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tuple[float, float]]]) -> None:
     from matplotlib.patches import Ellipse, FancyBboxPatch
 
     half = 0.92
-    leaf = not sources
-    for source_x, source_y in sources:
-        ax.plot([source_x + half, x - 1.32, x - half], [source_y, y, y], color=GREY, linewidth=1.0, zorder=1)
+    leaf = not ways
+    for way in ways:
+        xs = [way[0][0] + half, *(x for bend, _ in way[1:] for x in (bend - half, bend + half)), x - 1.32, x - half]
+        ys = [way[0][1], *(y for _, bend in way[1:] for y in (bend, bend)), y, y]
+        ax.plot(xs, ys, color=GREY, linewidth=1.0, zorder=1)
     ax.add_patch(
         FancyBboxPatch(
             (x - half, y - 0.34),
@@ -287,8 +295,8 @@ def _parents(v: Any) -> list[Any]:
     return sorted(v._prev, key=lambda p: (str(getattr(p, "label", "")), float(p.data)))
 
 
-def _columns(root: Any) -> list[list[Any]]:
-    """The nodes by their longest distance from the root, the root's column first."""
+def _ordered(root: Any) -> list[Any]:
+    """The nodes that reach the root, each after those that it reads."""
     order: list[Any] = []
     stack, seen = [(root, False)], set()
     while stack:
@@ -298,36 +306,8 @@ def _columns(root: Any) -> list[list[Any]]:
         elif id(v) not in seen:
             seen.add(id(v))
             stack.append((v, True))
-            stack.extend((p, False) for p in _parents(v))
-    depth = {id(root): 0}
-    for v in reversed(order):
-        for p in _parents(v):
-            depth[id(p)] = max(depth.get(id(p), 0), depth[id(v)] + 1)
-    columns: list[list[Any]] = [[] for _ in range(max(depth.values()) + 1)]
-    for v in reversed(order):
-        columns[depth[id(v)]].append(v)
-    return columns
-
-
-def _heights(columns: list[list[Any]]) -> dict[int, float]:
-    """A vertical place for each node: near what it flows into, one unit from its neighbours in the column."""
-    wanted: dict[int, list[float]] = {}
-    heights: dict[int, float] = {}
-    for column in columns:
-        aim = {id(v): float(np.mean(wanted.get(id(v), [0.0]))) for v in column}
-        column.sort(key=lambda v: -aim[id(v)])
-        y = math.inf
-        for v in column:
-            y = min(aim[id(v)], y - 1.0)
-            heights[id(v)] = y
-        shift = float(np.mean([aim[id(v)] - heights[id(v)] for v in column]))
-        for v in column:
-            heights[id(v)] += shift
-            parents = _parents(v)
-            for k, p in enumerate(parents):
-                spread = (len(parents) - 1) / 2 - k
-                wanted.setdefault(id(p), []).append(heights[id(v)] + 0.9 * spread)
-    return heights
+            stack.extend((p, False) for p in reversed(_parents(v)))
+    return order
 
 
 def _scores(model: Callable[[Any], Any], points: NDArray[np.float64]) -> NDArray[np.float64]:

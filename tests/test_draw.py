@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -59,7 +60,19 @@ def test_without_graphviz_there_is_the_text(engine, without_graphviz, tmp_path):
     with open(path, encoding="utf-8") as file:
         assert file.read() == dot.source
     with pytest.raises(ImportError, match=r"pip install \"pyautograd-core\[draw\]\""):
-        dot.render("graph")
+        draw_dot(a, format="png").render("graph")
+
+
+def test_without_graphviz_svg_is_drawn(engine, without_graphviz, tmp_path):
+    a = engine.Value(2.0, label="a|<b>")
+    path = draw_dot(a * a + 1).render(tmp_path / "graph")
+    assert path == str(tmp_path / "graph.svg")
+    drawing = ElementTree.parse(path)
+    words = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text") if text.text]
+    assert words.count("a|<b>") == 1
+    assert {"*", "+", "data 4.0000", "grad 0.0000"} <= set(words)
+    assert draw_dot(a * a)._repr_html_().startswith("<svg")
+    assert "too many to draw" in draw_dot(sum([a] * 400))._repr_html_()
 
 
 def test_graphviz_draws_the_same_graph(engine):

@@ -1,0 +1,136 @@
+"""The graph behind a Value or a Tensor as a picture: SVG, and a page in which the chain rule runs back step by step.
+
+Nothing has to be installed: `_layout` says where the boxes stand, the page is one file with a small script in it, and
+what the script adds up is what the tape sends back. A graph of more boxes than can be looked at has each neuron drawn
+as one box.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+from pyautograd._layout import layered
+
+__all__ = ["MOST_BOXES", "Box", "page", "svg"]
+
+MOST_BOXES = 300
+CHARACTER, LINE, PAD = 7.3, 16, 9  # pixels: of 12 px monospace, and around it
+GAP, COLUMN = 18, 90  # pixels: between two boxes of a layer, between two layers
+
+# Colours that can be read on white and on black: a picture alone does not know what it lies on.
+STYLE = """<style>
+text { font: 12px ui-monospace, monospace; fill: #2b2b2b } .name { font-weight: 600 }
+.sent { font-size: 11px; fill: #b4530f; text-anchor: middle }
+rect { fill: #f4f2ee; stroke: #8a8a8a } .leaf rect { fill: #e3ebf3 }
+path { fill: none; stroke: #8a8a8a; marker-end: url(#to) } marker path { fill: #8a8a8a; stroke: none; marker: none }
+</style>"""
+MARKERS = (
+    '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0 0 8 4 0 8z"/></marker><marker id="from" viewBox="0 0 8 8" refX="0" refY="4" markerWidth="5" '
+    'markerHeight="5" orient="auto"><path d="M8 0 0 4 8 8z"/></marker></defs>'
+)
+
+
+class Box(NamedTuple):
+    """A box: its lines of text, each with the class that styles it, and what it reads, all of it boxes before it."""
+
+    lines: list[tuple[str, str]]
+    inputs: tuple[int, ...]
+    sends: tuple[str, ...] = ()  # along each edge back to an input
+
+
+def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
+    """The boxes as SVG, from left to right, with an edge for each input."""
+    widths = [max(len(line) for line, _ in box.lines) * CHARACTER + 2 * PAD for box in boxes]
+    heights = [len(box.lines) * LINE + PAD for box in boxes]
+    places = layered([box.inputs for box in boxes], heights, GAP)
+    columns = [0.0] * (max(places.layer) + 1)
+    for at, width in zip(places.layer, widths, strict=True):
+        columns[at] = max(columns[at], width)
+    lefts = [PAD + sum(columns[:at]) + at * COLUMN for at in range(len(columns))]
+    width = lefts[-1] + columns[-1] + PAD
+    height = max(y + h / 2 for y, h in zip(places.across, heights, strict=True)) + 2 * PAD
+
+    edges, drawn = [], []
+    for i, box in enumerate(boxes):
+        x, y = lefts[places.layer[i]], places.across[i] + PAD
+        drawn.append(
+            f'<g class="box{"" if box.inputs else " leaf"}" id="b{i}"><rect x="{x:.0f}" y="{y - heights[i] / 2:.1f}" '
+            f'width="{widths[i]:.0f}" height="{heights[i]}" rx="6"/>'
+            + "".join(
+                f'<text class="{kind}" x="{x + PAD:.0f}" y="{y - heights[i] / 2 + PAD / 2 + LINE * (k + 0.72):.1f}" '
+                f'xml:space="preserve">{escape(line)}</text>'
+                for k, (line, kind) in enumerate(box.lines)
+            )
+            + "</g>"
+        )
+        # Edges arrive side by side, in the order in which they come from above: two from one box are two.
+        order = sorted(range(len(box.inputs)), key=lambda k: (places.across[box.inputs[k]], k))
+        step = min(14.0, heights[i] / (len(order) + 1))
+        for rank, k in enumerate(order):
+            source = box.inputs[k]
+            shift = (rank - (len(order) - 1) / 2) * step
+            twice = box.inputs.count(source) > 1
+            at = places.layer[source]
+            points = [(lefts[at] + widths[source], places.across[source] + PAD + (shift if twice else 0))]
+            for bend in places.bends.get((source, i), ()):
+                at += 1
+                points += [(lefts[at], bend + PAD + shift), (lefts[at] + columns[at], bend + PAD + shift)]
+            points.append((x - 1, y + shift))
+            middle = (points[-2][0] + x) / 2, (points[-2][1] + points[-1][1]) / 2 - 3
+            sends = escape(box.sends[k]) if box.sends else ""
+            edges.append(
+                f'<g id="e{i}_{k}"><path d="{_curve(points)}"/>'
+                f'<text class="sent" x="{middle[0]:.0f}" y="{middle[1]:.1f}">{sends}</text></g>'
+            )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" style="height:auto;max-width:max(100%,{0.75 * width:.0f}px)" role="img" '
+        f'aria-label="a graph of {len(boxes)} boxes">' + style + MARKERS + "".join(edges) + "".join(drawn) + "</svg>"
+    )
+
+
+def _curve(points: Sequence[tuple[float, float]]) -> str:
+    """A path through the points that leaves and reaches each of them level; between two of one height, a line."""
+    path = f"M{points[0][0]:.0f} {points[0][1]:.1f}"
+    for (x0, y0), (x1, y1) in pairwise(points):
+        half = (x0 + x1) / 2
+        path += f"L{x1:.0f} {y1:.1f}" if y0 == y1 else f"C{half:.0f} {y0:.1f} {half:.0f} {y1:.1f} {x1:.0f} {y1:.1f}"
+    return path
+
+
+def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
+    """The page of a trace's rows, `table` being the same as HTML and `summary` what makes a text of a value."""
+    boxes = []
+    for row in rows:
+        lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs else [])
+        lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
+        boxes.append(Box(lines, row.inputs))
+    data = [
+        {
+            "name": row.name,
+            "expr": row.expression,
+            "value": summary(row.value),
+            "numbers": isinstance(row.value, (int, float)),
+            "grad": row.gradient if isinstance(row.gradient, (int, float)) else summary(row.gradient),
+            "in": row.inputs,
+            "local": row.local_gradients,
+            "own": row.op_name == "custom",
+            "rule": row.rule,
+        }
+        for row in rows
+    ]
+    template = Template(Path(__file__).with_name("data").joinpath("picture.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=escape(title),
+        summary=f"{len(rows)} rows; with scripts the chain rule runs back through them step by step.",
+        svg=svg(boxes, style=""),
+        table=table,
+        rows=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+    )

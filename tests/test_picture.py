@@ -1,0 +1,244 @@
+"""The moving picture of a tape: where its boxes stand, what a neuron folds, and what a browser shows step by step."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import subprocess
+from html import unescape
+
+import pytest
+
+import pyautograd as pa
+from pyautograd import scalar
+from pyautograd.__main__ import main
+from pyautograd._explain import evaluate, explain
+from pyautograd._layout import layered
+from pyautograd._neurons import neurons
+from pyautograd._trace import trace
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+# What a reader who presses the right arrow until the end is shown.
+READER = """<script>
+const seen = []
+for (let step = 0; step <= end; step++) {
+  const grads = rows.map((_, j) => document.querySelector(`#b${j} .grad`).textContent.slice(6))
+  seen.push({ says: says.textContent, grads,
+    now: [...document.querySelectorAll("tr.now")].map(line => +line.dataset.row)[0],
+    arrows: [...document.querySelectorAll("g.on.back .sent")].map(each => each.textContent),
+    valuetext: at.getAttribute("aria-valuetext"), over: document.documentElement.scrollWidth > innerWidth })
+  document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
+}
+document.body.innerHTML = `<pre>${JSON.stringify(seen).replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</pre>`
+</script></html>"""
+
+
+def shown(tape, tmp_path, width=1280):
+    """What the page of a tape shows at each step, in a browser of this width."""
+    if BROWSER is None:
+        pytest.skip("chromium is not installed")
+    path = tape.save(tmp_path / "backprop.html")
+    with open(path, "r+", encoding="utf-8") as file:
+        page = file.read().replace("</html>", READER)
+        file.seek(0)
+        file.write(page)
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},800", "--dump-dom"]
+    dom = subprocess.run([*command, f"file://{path}"], capture_output=True, text=True, timeout=120, check=True).stdout
+    found = re.search(r"<pre>(.*?)</pre>", dom, re.DOTALL)
+    assert found, dom[-2000:]
+    return json.loads(unescape(found.group(1)))
+
+
+def neuron():
+    x, w, b = (scalar.Value(number, label=name) for name, number in (("x", 2.0), ("w", -3.0), ("b", 7.0)))
+    q = x * w + b
+    q.label = "q"
+    loss = q * q + x
+    loss.label = "loss"
+    loss.backward()
+    return trace(loss)
+
+
+@pytest.mark.parametrize("width", [500, 1600])  # headless Chromium has no windows narrower than 500 pixels
+def test_a_browser_steps_through_the_tape(tmp_path, width):
+    tape = neuron()
+    steps = shown(tape, tmp_path, width)
+    made = [row.number for row in tape if row.inputs]
+    assert len(steps) == 2 * len(made) + 2
+    assert [step["now"] for step in steps[1:]] == [*made, made[-1], *reversed(made)]
+    assert not any(step["over"] for step in steps)
+    assert all(step["says"] == step["valuetext"] for step in steps)
+    assert steps[len(made)]["says"] == "forward, row 6: loss = %5 + x = 3"
+    assert steps[-1]["grads"] == [f"{row.gradient:.4g}" for row in tape]
+    assert steps[-1]["arrows"] == ["← -6", "← 4"]
+
+
+def test_a_value_that_is_used_twice_adds_up(tmp_path):
+    steps = shown(neuron(), tmp_path)
+    squared = next(step for step in steps if step["says"].startswith("backward, row 5"))
+    assert squared["says"].split("\n")[1:] == [
+        "to q: d %5 / d q × g = 1 × 1 = 1",
+        "to q: d %5 / d q × g = 1 × 1 = 1, together with what was there 2",
+    ]
+    assert squared["arrows"] == ["← 1", "← 1"]
+
+
+def test_what_a_closure_has_sent_is_shown_as_it_is(tmp_path):
+    a = scalar.Value(2.0, label="a")
+    double = scalar.Value(4.0, (a,), "double")
+
+    def backward():
+        a.grad += 2 * double.grad
+
+    double._backward = backward
+    (double * 3.0).backward()
+    steps = shown(trace(double * 3.0), tmp_path)
+    assert steps[-1]["says"].endswith("its own closure has made the gradient of a 6")
+    assert steps[-1]["grads"][0] == "6"
+
+
+def test_tensors_move_too(tmp_path):
+    x = pa.tensor([[1.0, 2.0]], requires_grad=True)
+    loss = (x * 3.0).tanh().sum()
+    loss.backward(retain_graph=True)
+    steps = shown(trace(loss), tmp_path)
+    assert steps[-2]["says"].startswith("backward, row 3: %3 sends back g (1 - y^2)")
+    assert steps[-1]["grads"][0].startswith("float32 (1, 2)")
+
+
+def test_the_page_is_whole_without_a_network_and_without_scripts(tmp_path):
+    path = neuron().save(tmp_path / "page.html", title="a < b")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert path == str(tmp_path / "page.html")
+    assert not re.search(r"(src|href)=|@import|url\((?!#)", page)
+    assert "http://www.w3.org/2000/svg" in page
+    assert page.count("http") == 1
+    assert page.count('class="box') == 7
+    assert "<td>d loss/d x = 1</td>" in page
+    assert "<h1>a &lt; b</h1>" in page
+
+
+def test_labels_cannot_break_the_page(tmp_path):
+    nasty = scalar.Value(1.0, label="</script><script>alert(1)</script>")
+    trace(nasty * 2.0).save(tmp_path / "page.html")
+    assert "<script>alert" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_notebook_shows_the_picture_and_the_table_of_what_is_too_large():
+    assert trace(scalar.Value(1.0) * 2)._repr_html_().startswith("<iframe srcdoc=")
+    long = scalar.Value(1.0)
+    for _ in range(400):
+        long = long.tanh()
+    assert trace(long)._repr_html_().startswith("<table>")
+
+
+def test_too_many_boxes_are_refused_and_the_file_stays(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("mine")
+    long = scalar.Value(1.0)
+    for _ in range(400):
+        long = long.tanh()
+    with pytest.raises(ValueError, match=r"401 boxes are too many for a picture, the most is 300"):
+        trace(long).save(path)
+    assert path.read_text() == "mine"
+
+
+def test_a_neuron_becomes_one_row_with_its_own_derivatives(engine):
+    random.seed(3)
+    net = engine.MLP(3, [4, 4, 1])
+    inputs = [engine.Value(number, label=f"x{k}") for k, number in enumerate((0.5, -1.0, 2.0))]
+    loss = (net(inputs) - 1.0) ** 2
+    loss.backward()
+    rows = neurons(trace(loss).rows)
+    assert [row.op for row in rows].count("neuron") == 9
+    assert len(rows) == 3 + 9 + 3  # inputs, neurons, and the loss of a target
+    sums = [0.0] * len(rows)
+    sums[-1] = 1.0
+    for row in reversed(rows):
+        assert row.gradient == pytest.approx(sums[row.number])
+        for i, sent in zip(row.inputs, row.contributions, strict=True):
+            sums[i] += sent
+
+
+def test_sums_without_weights_and_squares_of_weights_fold_too(engine):
+    w = [engine.Value(float(k + 1)) for k in range(3)]
+    penalty = sum(p * p for p in w) * 0.5
+    rows = neurons(trace(penalty).rows)
+    assert [row.op for row in rows] == ["", "neuron", "*"]
+    assert rows[1].inputs == ()
+    a, b = engine.Value(1.0), engine.Value(2.0)
+    assert [row.op for row in neurons(trace((a * b).tanh()).rows)] == ["", "", "*", "tanh"]
+
+
+def test_layers_stand_in_order_and_boxes_do_not_overlap():
+    random.seed(0)
+    inputs = [[]]
+    for box in range(1, 120):
+        inputs.append(random.sample(range(box), min(box, random.choice([0, 1, 2, 2, 3]))))
+    heights = [random.choice([1.0, 2.0]) for _ in inputs]
+    places = layered(inputs, heights, 0.5)
+    assert all(places.layer[i] < places.layer[box] for box, sources in enumerate(inputs) for i in sources)
+    assert min(y - h / 2 for y, h in zip(places.across, heights, strict=True)) >= -1e-9
+    for box, y in enumerate(places.across):
+        for other in range(box):
+            if places.layer[other] == places.layer[box]:
+                assert abs(y - places.across[other]) >= (heights[box] + heights[other]) / 2 + 0.5 - 1e-9
+    assert layered(inputs, heights, 0.5) == places
+    for (source, box), bends in places.bends.items():
+        assert len(bends) == places.layer[box] - places.layer[source] - 1
+
+
+def test_a_chain_stands_on_one_line():
+    assert set(layered([[], [0], [1], [2]], [1.0] * 4, 0.5).across) == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"),
+    [
+        ("(a*b + c).tanh()", -0.7615941559557649),
+        ("-a**2 + +b", -1.0),
+        ("q = a*b; q*q + relu(q)", 42.0),
+        ("maximum(a, b) / 2 - a ** b", -6.5),
+    ],
+)
+def test_a_formula_is_computed_as_python_would(formula, value):
+    assert evaluate(formula, {"a": 2.0, "b": 3.0, "c": -7.0}).data == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("a +", "is no formula"),
+        ("", "the formula is empty"),
+        ("a * z", "z has no number; write z=2.0 after the formula"),
+        ("a.tahn()", "no function is called 'tahn'.*did you mean"),
+        ("__import__('os')", "no function is called '__import__'"),
+        ("a.__class__", "is no part of a formula"),
+        ("a.backward()", "no function is called 'backward'"),
+        ("[a for a in range(3)]", "is no part of a formula"),
+        ("import os", "is no part of a formula"),
+        ("a if a else a", "is no part of a formula"),
+        ("tanh(*a)", "is no part of a formula"),
+        ("tanh(a, a)", "explain: "),
+        ("a ** 'x'", "is no part of a formula"),
+        ("a % 2", "is no part of a formula"),
+        ("True + a", "is no part of a formula"),
+    ],
+)
+def test_what_is_no_formula_is_refused(formula, words):
+    with pytest.raises(ValueError, match=words):
+        explain(formula, {"a": 2.0})
+
+
+def test_the_command_writes_the_page(tmp_path, capsys):
+    path = tmp_path / "backprop.html"
+    assert main(["explain", "(a*b + c).tanh()", "a=2", "b=-3", "c=10", "--no-open", "--out", str(path)]) == 0
+    assert "tanh(%4)" in capsys.readouterr().out
+    assert "<title>(a*b + c).tanh()</title>" in path.read_text(encoding="utf-8")
+    for arguments, words in ((["a*b", "a"], "'a' is not of the form name=number"), (["z"], "z has no number")):
+        with pytest.raises(SystemExit):
+            main(["explain", *arguments, "--no-open", "--out", str(tmp_path / "other.html")])
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "other.html").exists()
