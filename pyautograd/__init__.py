@@ -80,7 +80,7 @@ __all__ = [
     "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
     "cholesky_solve", "compat", "compile", "datasets", "det", "e", "func", "inf", "inverse", "linalg", "load",
     "logdet", "matrix_exp", "matrix_power", "nan", "newaxis", "nn", "optim", "pi", "pinverse", "plot", "qr",
-    "reference", "save", "scalar", "slogdet", "special", "svd", "triangular_solve", "utils",
+    "reference", "save", "scalar", "slogdet", "special", "summary", "svd", "triangular_solve", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -128,11 +128,13 @@ if TYPE_CHECKING:
     from pyautograd._serialization import load, save
     from pyautograd.linalg import det, matrix_exp, matrix_power, slogdet
     from pyautograd.nn import MLP
+    from pyautograd.nn._summary import summary
 
 newaxis = None
 
 _LAZY = {
     "CompiledStep": "_compile", "MLP": "nn", "compile": "_compile", "load": "_serialization", "save": "_serialization",
+    "summary": "nn._summary",
     **dict.fromkeys(("det", "matrix_exp", "matrix_power", "slogdet"), "linalg"),
     **dict.fromkeys(("cholesky", "cholesky_inverse", "cholesky_solve", "inverse", "logdet"), "_matrices"),
     **dict.fromkeys(("pinverse", "qr", "svd", "triangular_solve"), "_matrices"),

@@ -33,8 +33,7 @@ from pyautograd._signature import TensorSpec
 from pyautograd._snapshot import Snapshot
 from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
-from pyautograd._training_data import IN_A_LOOP, of_loader, rows_of
-from pyautograd.utils.data import DataLoader
+from pyautograd._training_data import IN_A_LOOP, is_loader, of_loader, rows_of
 
 Callback = Callable[[int, np.ndarray[Any, Any]], Any]
 
@@ -58,7 +57,7 @@ class Run:
     ) -> None:
         if is_recording():
             raise TraceError("run: a training of its own within a step that is being compiled; call the step itself")
-        if len(data) == 1 and isinstance(data[0], DataLoader):
+        if is_loader(data):
             said = {
                 "batch_size": batch_size,
                 "shuffle": shuffle,

@@ -6,8 +6,9 @@ loader    the tensors of its dataset, and with them how it makes batches
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
 from pyautograd._generator import Generator
 from pyautograd._tensor import Tensor
-from pyautograd.utils.data import DataLoader, default_collate
-from pyautograd.utils.data._loader import tensors_of
+
+if TYPE_CHECKING:
+    from pyautograd.utils.data import DataLoader
 
 Array = np.ndarray[Any, Any]
 
@@ -60,6 +62,12 @@ def _numbers(data: Any, what: str) -> Array:
     return array
 
 
+def is_loader(data: tuple[Any, ...]) -> bool:
+    """Whether they are one DataLoader; who has none has not imported it."""
+    loaders = sys.modules.get("pyautograd.utils.data._loader")
+    return loaders is not None and len(data) == 1 and isinstance(data[0], loaders.DataLoader)
+
+
 def of_loader(loader: DataLoader, options: dict[str, Any]) -> tuple[tuple[Any, ...], int, bool, bool, Any]:
     """The data of a loader, and its batch_size, shuffle, drop_last and generator, which `options` must not say as well;
     TypeError for a loader that makes its batches in another way than `run`."""
@@ -79,6 +87,9 @@ def of_loader(loader: DataLoader, options: dict[str, Any]) -> tuple[tuple[Any, .
 
 
 def _loaded(dataset: Any) -> tuple[Any, ...]:
+    from pyautograd.utils.data import default_collate
+    from pyautograd.utils.data._loader import tensors_of
+
     tensors, rows = tensors_of(dataset)
     if tensors:
         return tensors if rows is None else tuple(tensor[rows] for tensor in tensors)

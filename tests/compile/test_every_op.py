@@ -215,7 +215,7 @@ CALLS |= {
 
 # No computation on the tensors of a step: settings, files, what makes or asks about objects
 OUTSIDE = {
-    "pa.compile", "pa.load", "pa.save", "pa.get_num_threads", "pa.set_num_threads", "pa.device", "pa.isa",
+    "pa.compile", "pa.summary", "pa.load", "pa.save", "pa.get_num_threads", "pa.set_num_threads", "pa.device", "pa.isa",
     "pa.set_default_dtype", "pa.get_default_dtype", "pa.set_flush_denormal", "pa.empty_cache", "pa.memory_stats",
     "pa.set_printoptions",
     "pa.is_tensor", "pa.is_grad_enabled", "pa.set_rng_state", "pa.empty", "pa.empty_like", "init.calculate_gain",
