@@ -13,7 +13,7 @@ arguments is as it was (_guards.py).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
@@ -97,6 +97,7 @@ class CompiledStep(Step, Generic[R]):
         self._begun: set[Any] = set()
         self._appended: frozenset[str] = frozenset()  # names of lists that the function only appends to
         self._number_places: set[str] = set()  # into which it has put results
+        self._walked: StepGuards | None = None  # by the last walk, until a program takes them
 
     @property
     def programs(self) -> list[Program]:
@@ -158,7 +159,8 @@ class CompiledStep(Step, Generic[R]):
         """The result of a recorded call, which makes a program where one before has done the same."""
         is_method = self._owner() is not None
         call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
-        guards = StepGuards(self.__wrapped__, self._owner(), call.objects, self._number_places)
+        guards = self._guards(call.objects)
+        guards.begin()
         if guards.appended != self._appended:
             self._appended = guards.appended
             call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
@@ -183,6 +185,7 @@ class CompiledStep(Step, Generic[R]):
             raise TraceError(f"{self._name}: {problem}")
         if not recorded.numbers <= self._number_places:  # in the next recording they are inputs
             self._number_places |= recorded.numbers
+            self._walked = None
             return result
         alike = [each for each in alike if recorded.stands_for(each)]
         differences = [each.difference(recorded) for each in alike]
@@ -197,6 +200,16 @@ class CompiledStep(Step, Generic[R]):
         earlier.append(recorded)
         del earlier[:-MAX_RECORDED]
         return result
+
+    def _guards(self, objects: Sequence[tuple[Any, str]] = ()) -> StepGuards:
+        """Guards over what the function reads, `objects` among its arguments too: the last walk's while all of it is as
+        it was then."""
+        if objects:
+            return StepGuards(self.__wrapped__, self._owner(), objects, self._number_places)
+        found = self._walked
+        if found is None or found.rows.check() >= 0:
+            found = self._walked = StepGuards(self.__wrapped__, self._owner(), (), self._number_places)
+        return found
 
     def _alike(self, recorded: list[Recorded], signature: tuple[Any, ...]) -> list[Recorded]:
         """The recordings that a call of a signature should repeat, those with another number of rows first."""
@@ -221,6 +234,7 @@ class CompiledStep(Step, Generic[R]):
         other = before if before.signature != recorded.signature else None
         if recorded.obstacle is not None:
             raise TraceError(f"{self._name}: {recorded.obstacle}")
+        self._walked = None
         try:
             program = Program(self._name, key, call, recorded, disabled, other)
         except NotImplementedError as error:

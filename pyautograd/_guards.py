@@ -22,10 +22,9 @@ import numpy as np
 from pyautograd import _core
 from pyautograd._core import Node
 from pyautograd._puts import APPEND, Outputs, Put, is_alike
-from pyautograd._reads import Reads
 from pyautograd._signature import Call
 from pyautograd._structure import Constant, Held, leaf_paths
-from pyautograd._walk import ATOMS, Spot, Walk
+from pyautograd._walk import ATOMS, Spot, Walk, first_names
 
 __all__ = ["StepGuards"]
 
@@ -46,7 +45,7 @@ class StepGuards:
         arguments: Sequence[tuple[Any, str]] = (),
         numbers: Collection[str] = (),
     ) -> None:
-        names = Reads()
+        names = first_names(function)
         while True:  # code decides by its names which methods are walked, and these mention more names
             walk = Walk(function, [(owner, "self"), *arguments], names)
             found = walk.found()
@@ -61,9 +60,8 @@ class StepGuards:
         self._spots = walk.spots
         self._owned = walk.owned
         self._values = walk.values
-        self._lists = [(list_, place, len(list_)) for list_, place in walk.lists]
+        self._appended_to = walk.lists
         self._sequences = walk.sequences
-        self.refused: list[Any] = []  # containers that the recorded step has changed as no program would
         self._numbers = [
             Spot(i) for i in walk.values if self._places[i] in numbers and type(self.rows.value(i)) is float
         ]
@@ -74,17 +72,22 @@ class StepGuards:
         self._plan_rows: dict[int, tuple[int, int]] = {}
         self.changeable = list(walk.nodes.values()), walk.optimizers
         self._random = walk.random
+        self._given: set[int] = set()  # ids of tensors in places of a program for which they are arguments too
+        self.begin()
+        self.has_tensor_options = bool(self._tensor_options)
+
+    def begin(self) -> None:
+        """Notes what no guard compares, before a call that is recorded."""
+        self.refused: list[Any] = []  # containers that the recorded step has changed as no program would
+        self._lists = [(list_, place, len(list_)) for list_, place in self._appended_to]
         self._random_before = [_state_of(source) for source in self._random]
-        # An option that is a tensor changes in place, which no guard sees
-        self._tensor_options = [
+        self._tensor_options = [  # which change in place
             (value, value._version)
             for optimizer in self._optimizers
             for group in optimizer.param_groups
             for value in group.values()
             if isinstance(value, Node)
         ]
-        self._given: set[int] = set()  # ids of tensors in places of a program for which they are arguments too
-        self.has_tensor_options = bool(self._tensor_options)
 
     def found(self) -> set[int]:
         """The ids of the tensors, containers and numbers that the function can reach."""

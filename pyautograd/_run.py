@@ -26,7 +26,6 @@ from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._dtype import float32, float64
 from pyautograd._generator import Generator, state_of, stream_of, word
-from pyautograd._guards import StepGuards
 from pyautograd._indexing import index_select
 from pyautograd._program import Program
 from pyautograd._signature import TensorSpec
@@ -159,7 +158,7 @@ class Run:
             if program.gives_loss and takes == wanted:
                 return None
         try:
-            nodes, optimizers = StepGuards(self._step.__wrapped__, self._step._owner()).changeable
+            nodes, optimizers = self._step._guards().changeable
         except TraceError:  # which the step raises itself
             return None
         return Snapshot(nodes, optimizers, self._generator)

@@ -100,6 +100,31 @@ def _is_library(module: Any) -> bool:
 _SLOTS: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
+def first_names(function: Any) -> Reads:
+    """The names that a function mentions, and those that it calls by a name of its own: all that a walk will meet,
+    unless it meets objects of the user's."""
+    met: dict[types.CodeType, Reads] = {}
+    home, todo = getattr(function, "__module__", None), [function]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, types.FunctionType) and each.__code__ not in met:
+            module = each.__globals__.get("__name__")
+            if _is_library(module) and module != home:
+                continue
+            found = met[each.__code__] = reads(each.__code__)
+            cells = zip(each.__code__.co_freevars, each.__closure__ or ())
+            todo += [_contents(cell) for name, cell in cells if name not in found.inner | found.hosts]
+            todo += [each.__globals__.get(name) for name in found.globals]
+    return Reads.union(met.values()) if met else Reads()
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
 class Walk:
     """One walk over what can be reached; `names` are those that the last one has met."""
 

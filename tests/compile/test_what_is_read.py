@@ -40,6 +40,32 @@ def test_a_number_that_changes_between_the_first_two_calls_is_seen() -> None:
     assert [step(x).tolist()[0] for _ in range(4)] == [3.0] * 4
 
 
+def test_what_no_guard_compares_may_change_between_the_first_two_calls() -> None:
+    seen: list[Any] = []
+    weight = nn.Parameter(pyautograd.ones(2))
+    lr = pyautograd.tensor(0.5)
+    optimizer = pyautograd.optim.SGD([weight], lr=lr)
+
+    @pyautograd.compile
+    def step(x: Tensor) -> Tensor:
+        np.random.get_state
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        seen.append(loss)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(4):
+        step(pyautograd.ones(2))
+        seen.append("mine")
+        np.random.rand()
+        lr.mul_(0.5)
+    assert seen[1::2] == ["mine"] * 4
+    assert [each.item() for each in seen[::2]] == [2.0, 1.0, 0.5, 0.25]
+    assert len(step.programs) == 1
+
+
 def test_a_changed_global_is_seen_also_in_a_function_that_is_called() -> None:
     global scale
     x = pyautograd.ones(2)
