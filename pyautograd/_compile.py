@@ -75,6 +75,7 @@ class CompiledStep(Step, Generic[R]):
         self._dynamic_batch = dynamic_batch
         self._turn = _core.turn()
         self.clear()
+        self._internals = frozenset({*vars(self), "_internals"})  # which no function reads
 
     def _options(self) -> dict[str, Any]:
         return {"passes": self._passes, "dynamic_batch": self._dynamic_batch}

@@ -238,7 +238,7 @@ class Walk:
                 self._push(value.__self__, place)
         elif isinstance(value, (Step, BoundStep, functools._lru_cache_wrapper)):
             self._push(value.__wrapped__, place)
-            self._attributes(vars(value), place)
+            self._attributes(vars(value), place, getattr(value, "_internals", frozenset()))
             if isinstance(value, BoundStep):
                 self._push(value.__self__, place)
         elif isinstance(value, _HOLDERS):
@@ -330,9 +330,9 @@ class Walk:
         for n in range(len(parts)):
             self._item(sys.modules, ".".join(parts[: n + 1]), name)
 
-    def _attributes(self, attributes: dict[str, Any], place: str) -> None:
-        """Those of a function."""
-        for name in sorted(attributes):
+    def _attributes(self, attributes: dict[str, Any], place: str, without: frozenset[str] = frozenset()) -> None:
+        """Those of a function, or what users have put on a step."""
+        for name in sorted(attributes.keys() - without):
             if self._is_read(name):
                 self._item(attributes, name, f"{place}.{name}")
         self._row(self.rows.members(attributes), f"the attributes of {place}")

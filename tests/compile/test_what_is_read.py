@@ -40,6 +40,19 @@ def test_a_number_that_changes_between_the_first_two_calls_is_seen() -> None:
     assert [step(x).tolist()[0] for _ in range(4)] == [3.0] * 4
 
 
+def test_a_step_reads_what_was_put_on_it_and_nothing_that_it_keeps_itself() -> None:
+    @pyautograd.compile
+    def step(x: Tensor) -> Any:
+        return x * getattr(step, "scale")  # noqa: B009
+
+    step.scale = 2.0  # type: ignore[attr-defined]
+    assert [step(pyautograd.ones(1)).item() for _ in range(4)] == [2.0] * 4
+    assert len(step.programs) == 1
+    step.scale = 3.0  # type: ignore[attr-defined]
+    assert [step(pyautograd.ones(1)).item() for _ in range(4)] == [3.0] * 4
+    assert len(step.programs) == 2
+
+
 def test_what_no_guard_compares_may_change_between_the_first_two_calls() -> None:
     seen: list[Any] = []
     weight = nn.Parameter(pyautograd.ones(2))
