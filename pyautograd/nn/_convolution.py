@@ -18,6 +18,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
 def _each(given: Any, axes: int) -> Any:
     if isinstance(given, str):
         return given
@@ -47,8 +50,8 @@ class _Convolution(Module):
         options: dict[str, Any],
     ) -> None:
         name = type(self).__name__
-        if padding_mode != "zeros":
-            raise NotImplementedError(f"{name}: padding_mode={padding_mode!r}; call nn.functional.pad before")
+        if padding_mode not in (("zeros",) if self._transposed else _MODES):
+            raise ValueError(f"{name}: padding_mode={padding_mode!r}")
         if groups < 1 or in_channels % groups or out_channels % groups or min(in_channels, out_channels) < 0:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels are not {groups} groups of one size")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
@@ -75,13 +78,40 @@ class _Convolution(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
+    def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
+        """The input with the padding of `padding_mode`, and what is left to pad with zeros."""
+        if self.padding_mode == "zeros" or self.padding == "valid":
+            return input, self.padding
+        around: list[int] = []  # of the last axis first
+        for i in reversed(range(self._axes)):
+            both = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 2 * self.padding[i]
+            around += [both // 2, both - both // 2]
+        return F.pad(input, tuple(around), self.padding_mode), 0
+
+    def _extra(self, input: Tensor, output_size: Any) -> Any:
+        """The output padding with which the output has that size."""
+        if output_size is None:
+            return self.output_padding
+        wanted = tuple(output_size)[-self._axes if len(output_size) == input.ndim else 0 :]
+        options = self.stride, self.padding, self.dilation, self.kernel_size, input.shape[-self._axes :], wanted
+        extra = tuple(
+            to - (place - 1) * stride + 2 * pad - step * (size - 1) - 1
+            for stride, pad, step, size, place, to in zip(*options)
+        )
+        if len(wanted) != self._axes or not all(
+            0 <= more < stride for more, stride in zip(extra, self.stride, strict=True)
+        ):
+            raise ValueError(f"{type(self).__name__}: no output of size {wanted} for an input of shape {input.shape}")
+        return extra
+
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
         usual = {"padding": (0,) * self._axes, "dilation": (1,) * self._axes, "output_padding": (0,) * self._axes}
         for name, value in (usual | {"groups": 1}).items():
             if (own := getattr(self, name)) != value:
                 text += f", {name}={own}"
-        return text + ", bias=False" * (self.bias is None)
+        text += ", bias=False" * (self.bias is None)
+        return text + f", padding_mode={self.padding_mode}" * (self.padding_mode != "zeros")
 
 
 class Conv1d(_Convolution):
@@ -89,8 +119,8 @@ class Conv1d(_Convolution):
     ...).
 
     `weight` has shape (out_channels, in_channels / groups, width), `bias` (out_channels,). **Raises** ValueError for
-    channels that are not `groups` groups of one size, NotImplementedError for a `padding_mode` other than "zeros"; when
-    called, as `nn.functional.conv1d`.
+    channels that are not `groups` groups of one size, and for a `padding_mode` that PyTorch has not; when called, as
+    `nn.functional.conv1d`.
 
     >>> import pyautograd as pa
     >>> pa.nn.Conv1d(3, 4, 3)(pa.zeros(2, 3, 8)).shape
@@ -122,7 +152,8 @@ class Conv1d(_Convolution):
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.conv1d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        input, padding = self._padded(input)
+        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose1d(_Convolution):
@@ -130,8 +161,8 @@ class ConvTranspose1d(_Convolution):
     to (N, out_channels, ...).
 
     `weight` has shape (in_channels, out_channels / groups, width), `bias` (out_channels,). **Raises** ValueError for
-    channels that are not `groups` groups of one size, NotImplementedError for a `padding_mode` other than "zeros"; when
-    called, as `nn.functional.conv_transpose1d`.
+    channels that are not `groups` groups of one size, and for a `padding_mode` that PyTorch has not; when called, as
+    `nn.functional.conv_transpose1d`.
 
     >>> import pyautograd as pa
     >>> pa.nn.ConvTranspose1d(3, 4, 3)(pa.zeros(2, 3, 8)).shape
@@ -163,9 +194,10 @@ class ConvTranspose1d(_Convolution):
             padding_mode, options,
         )  # fmt: skip
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        extra = self._extra(input, output_size)
         return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
 
@@ -174,8 +206,8 @@ class Conv2d(_Convolution):
     ...).
 
     `weight` has shape (out_channels, in_channels / groups, height, width), `bias` (out_channels,). **Raises**
-    ValueError for channels that are not `groups` groups of one size, NotImplementedError for a `padding_mode` other
-    than "zeros"; when called, as `nn.functional.conv2d`.
+    ValueError for channels that are not `groups` groups of one size, and for a `padding_mode` that
+    PyTorch has not; when called, as `nn.functional.conv2d`.
 
     >>> import pyautograd as pa
     >>> pa.nn.Conv2d(3, 4, 3, padding=1)(pa.zeros(2, 3, 8, 8)).shape
@@ -207,7 +239,8 @@ class Conv2d(_Convolution):
         )  # fmt: skip
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        input, padding = self._padded(input)
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose2d(_Convolution):
@@ -215,8 +248,8 @@ class ConvTranspose2d(_Convolution):
     to (N, out_channels, ...).
 
     `weight` has shape (in_channels, out_channels / groups, height, width), `bias` (out_channels,). **Raises**
-    ValueError for channels that are not `groups` groups of one size, NotImplementedError for a `padding_mode` other
-    than "zeros"; when called, as `nn.functional.conv_transpose2d`.
+    ValueError for channels that are not `groups` groups of one size, and for a `padding_mode` that
+    PyTorch has not; when called, as `nn.functional.conv_transpose2d`.
 
     >>> import pyautograd as pa
     >>> pa.nn.ConvTranspose2d(3, 4, 2, stride=2)(pa.zeros(2, 3, 4, 4)).shape
@@ -248,9 +281,10 @@ class ConvTranspose2d(_Convolution):
             padding_mode, options,
         )  # fmt: skip
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        extra = self._extra(input, output_size)
         return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
 

@@ -7,11 +7,13 @@ images of one row.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pyautograd import _dims
 from pyautograd._arguments import named
 from pyautograd._creation import arange, ones, zeros
+from pyautograd._joins import stack
 from pyautograd._rearrange import padded
 from pyautograd._tensor import Tensor
 
@@ -89,7 +91,7 @@ def fold(
     return sums.index_add(2, taken.reshape(-1), input.reshape(n, c, taken.numel()))[..., 1:].reshape(n, c, *size)
 
 
-def _row(given: Any, other: int) -> tuple[Any, Any]:
+def _row(given: Any, other: int | None) -> tuple[Any, Any]:
     """What is said of a sequence, for an image of one row."""
     return other, given[0] if isinstance(given, tuple | list) else given
 
@@ -207,27 +209,27 @@ def conv_transpose2d(
     """
     if weight.ndim != 4 or groups < 1 or weight.shape[0] % groups:
         raise ValueError(f"conv_transpose2d: weight of shape {weight.shape} for {groups} groups")
-    channels, outputs, *size = weight.shape
+    channels, _, *size = weight.shape
     image = _batch("conv_transpose2d", input, 4, channels)
     strides, pads, more, steps = (
         x if isinstance(x, tuple | list) else (x, x) for x in (stride, padding, output_padding, dilation)
     )
     if any(extra >= max(stride, step) for extra, stride, step in zip(more, strides, steps, strict=True)):
         raise ValueError(f"conv_transpose2d: output_padding {output_padding} for stride {stride}, dilation {dilation}")
-    n, _, *places = image.shape
-    taken = image.reshape(n, groups, channels // groups, -1)
+    places = image.shape[2:]
+    taken = image.flatten(2).unflatten(1, (groups, channels // groups))
     columns = weight.reshape(groups, channels // groups, -1).transpose(1, 2) @ taken
     target = tuple(
         (place - 1) * stride - 2 * pad + step * (each - 1) + extra + 1
         for place, stride, pad, step, each, extra in zip(places, strides, pads, steps, size, more, strict=True)
     )
-    windows = columns.reshape(n, groups * outputs * size[0] * size[1], -1)
+    windows = columns.flatten(1, 2)
     over = tuple(
         (wanted + 2 * pad - step * (each - 1) - 1) // stride - place + 1
         for wanted, pad, step, each, stride, place in zip(target, pads, steps, size, strides, places, strict=True)
     )
     if any(over):  # windows that only the padding at the end has room for are 0
-        windows = padded(windows.unflatten(-1, tuple(places)), (0, over[1], 0, over[0]), "constant", 0).flatten(-2)
+        windows = padded(windows.unflatten(-1, places), (0, over[1], 0, over[0]), "constant", 0).flatten(-2)
     result = fold(windows, target, tuple(size), tuple(steps), tuple(pads), tuple(strides))
     if bias is not None:
         result = result + bias.reshape(-1, 1, 1)
@@ -373,30 +375,45 @@ def avg_pool1d(
     return avg_pool2d(input.unsqueeze(-2), *rows, ceil_mode, count_include_pad).squeeze(-2)
 
 
-def _adaptive(name: str, input: Tensor, output_size: Any, pool: Any) -> Tensor:
-    given = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size, output_size)
-    sizes = [whole if wanted is None else wanted for whole, wanted in zip(input.shape[-2:], given, strict=True)]
-    if min(sizes) < 1 or any(whole % wanted for whole, wanted in zip(input.shape[-2:], sizes, strict=True)):
-        raise NotImplementedError(
-            f"{name}: {tuple(sizes)} windows of an input of shape {input.shape} are not of one size; write "
-            f"{name.removeprefix('adaptive_')} with kernel_size and stride"
-        )
-    pooled: Tensor = pool(input, tuple(whole // wanted for whole, wanted in zip(input.shape[-2:], sizes, strict=True)))
-    return pooled
+def _adaptive(name: str, input: Tensor, output_size: Any, of_window: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """One axis after the other, columns first; windows that are not of one size overlap."""
+    rows, columns = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    for axis, wanted in (-1, columns), (-2, rows):
+        whole = input.shape[axis]
+        if wanted is None:
+            continue
+        if wanted < 1 or whole < 1:
+            raise ValueError(f"{name}: {output_size} windows of an input of shape {input.shape}")
+        if whole % wanted == 0:
+            input = of_window(input.unflatten(axis, (wanted, whole // wanted)), axis)
+            continue
+        starts = [whole * i // wanted for i in range(wanted)]
+        sizes = [-(-whole * (i + 1) // wanted) - start for i, start in enumerate(starts)]
+        parts = [of_window(input.narrow(axis, *each), axis) for each in zip(starts, sizes, strict=True)]
+        input = stack(parts, axis)
+    return input
+
+
+def _mean(windows: Tensor, axis: int) -> Tensor:
+    return windows.mean(axis)
+
+
+def _largest(windows: Tensor, axis: int) -> Tensor:
+    return windows.max(axis)[0]
 
 
 @named
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The mean of each of `output_size` windows that make up an image, (N, C, H, W) or (C, H, W).
 
-    **Raises** ValueError for other shapes, NotImplementedError for windows that would overlap.
+    Where these cannot be of one size they overlap. **Raises** ValueError for other shapes.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.adaptive_avg_pool2d(pa.arange(16.0).reshape(1, 4, 4), 1).tolist()
     [[[7.5]]]
     """
     _batch("adaptive_avg_pool2d", input, 4)
-    return _adaptive("adaptive_avg_pool2d", input, output_size, avg_pool2d)
+    return _adaptive("adaptive_avg_pool2d", input, output_size, _mean)
 
 
 @named
@@ -409,7 +426,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
     [[[13.0, 15.0]]]
     """
     _batch("adaptive_max_pool2d", input, 4)
-    return _adaptive("adaptive_max_pool2d", input, output_size, max_pool2d)
+    return _adaptive("adaptive_max_pool2d", input, output_size, _largest)
 
 
 @named
@@ -422,7 +439,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     [[2.0, 1.0]]
     """
     _batch("adaptive_avg_pool1d", input, 3)
-    return _adaptive("adaptive_avg_pool1d", input.unsqueeze(-2), _row(output_size, 1), avg_pool2d).squeeze(-2)
+    return _adaptive("adaptive_avg_pool1d", input.unsqueeze(-2), _row(output_size, None), _mean).squeeze(-2)
 
 
 @named
@@ -435,4 +452,4 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Tensor:
     [[3.0, 2.0]]
     """
     _batch("adaptive_max_pool1d", input, 3)
-    return _adaptive("adaptive_max_pool1d", input.unsqueeze(-2), _row(output_size, 1), max_pool2d).squeeze(-2)
+    return _adaptive("adaptive_max_pool1d", input.unsqueeze(-2), _row(output_size, None), _largest).squeeze(-2)

@@ -139,7 +139,8 @@ class _Layer(_Recurrent):
         name = type(self).__name__
         if not isinstance(input, Tensor):
             raise wrong(name, "input", "a Tensor", input)
-        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size or 0 in input.shape[:-1]:
+        along = int(self.batch_first and input.ndim == 3)
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size or input.shape[along] == 0:
             raise ValueError(
                 f"{name}: expected an input of shape (L, {self.input_size}) or, of batches, "
                 f"{'(N, L, ' if self.batch_first else '(L, N, '}{self.input_size}), got {input.shape}"

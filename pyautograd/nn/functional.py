@@ -269,7 +269,7 @@ def group_norm(
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ValueError(f"group_norm: input of shape {input.shape} has no {num_groups} groups of channels of one size")
     _check_channels("group_norm", input, weight=weight, bias=bias)
-    grouped = input.reshape(input.shape[0], num_groups, -1)
+    grouped = input.reshape(input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups)
     normal = layer_norm(grouped, grouped.shape[2:], eps=eps).reshape(input.shape)
     return _scaled(normal, weight, bias)
 

@@ -124,3 +124,28 @@ def test_parameters_in_lists_and_dicts_are_trained_and_saved():
         net.list[3]
     with pytest.raises(KeyError, match="'train' is an attribute"):
         net.dict["train"] = pa.zeros(1)
+
+
+def test_windows_that_are_not_of_one_size_overlap() -> None:
+    x = pa.tensor([[3.0, 1.0, 2.0, 4.0, 0.0]])
+    assert nn.AdaptiveMaxPool1d(2)(x).tolist() == [[3, 4]]
+    assert nn.AdaptiveAvgPool1d(2)(x).tolist() == [[2, 2]]
+    assert nn.AdaptiveAvgPool1d(10)(x).tolist() == [[3, 3, 1, 1, 2, 2, 4, 4, 0, 0]]
+    with pytest.raises(ValueError, match="adaptive_avg_pool1d"):
+        nn.AdaptiveAvgPool1d(0)(x)
+
+
+def test_a_transposed_convolution_is_told_the_size_of_its_output() -> None:
+    layer = nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1)
+    assert [layer(pa.ones(1, 1, 4), [n]).shape[-1] for n in (7, 8)] == [7, 8]
+    for size in ([6], [9], [7, 7, 7, 7]):
+        with pytest.raises(ValueError, match="ConvTranspose1d"):
+            layer(pa.ones(1, 1, 4), size)
+
+
+def test_what_surrounds_an_image_may_be_the_image() -> None:
+    layer = nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular", bias=False)
+    layer.weight.data.fill_(1)
+    assert layer(pa.tensor([[1.0, 2.0, 4.0, 8.0]])).tolist() == [[11, 7, 14, 13]]
+    with pytest.raises(ValueError, match="padding_mode"):
+        nn.ConvTranspose1d(1, 1, 3, padding_mode="reflect")

@@ -40,10 +40,17 @@ LAYERS = [
     ("Conv2d(4, 6, (3, 2))", [(2, 4, 7, 8)], {"padding": (1, 2), "stride": (2, 1)}, {}),
     ("ConvTranspose1d(4, 3, 3)", [(2, 4, 5)], {"stride": 2, "padding": 1, "output_padding": 1}, {}),
     ("ConvTranspose2d(4, 6, 3)", [(2, 4, 3, 4)], {"stride": 2, "output_padding": 1, "groups": 2, "bias": False}, {}),
+    ("ConvTranspose2d(4, 6, 3)", [(2, 4, 3, 4)], {"stride": 2}, {"output_size": (2, 6, 8, 9)}),
+    *(("Conv1d(4, 6, 4)", [(4, 9)], {"padding": 2, "padding_mode": mode}, {})
+      for mode in ("circular", "reflect", "replicate")),
+    ("Conv2d(4, 6, (3, 2))", [(2, 4, 7, 8)], {"padding": "same", "padding_mode": "reflect", "dilation": (2, 3)}, {}),
+    *((layer, [shape], {}, {}) for layer, shape in (  # of no rows
+        ("LSTM(3, 4)", (5, 0, 3)), ("ConvTranspose2d(4, 6, 3)", (0, 4, 3, 4)), ("GroupNorm(3, 6)", (0, 6, 4)))),
 ]  # fmt: skip
 SHOWN = [
     "MaxPool2d(2)", "MaxPool1d(2, stride=1)", "AvgPool2d(3, 2, 1)", "AdaptiveAvgPool2d((1, 2))", "AdaptiveMaxPool1d(1)",
-    "Unfold(2)", "Fold(4, 2)", "Conv1d(4, 2, 3, padding='same')", "ConvTranspose2d(2, 4, 3, 2, bias=False, groups=2)",
+    "Unfold(2)", "Fold(4, 2)", "Conv1d(4, 2, 3, padding='same', padding_mode='circular')",
+    "ConvTranspose2d(2, 4, 3, 2, bias=False, groups=2)",
     "BatchNorm2d(3)", "LSTM(2, 3, 2, bidirectional=True)", "RNNCell(2, 3, nonlinearity='relu')", "ParameterDict()",
 ]  # fmt: skip
 CONV2D = [
@@ -69,8 +76,8 @@ FUNCTIONS = [
     ("avg_pool2d", [(2, 3, 7, 8), 3], {"count_include_pad": False, "padding": 1}),
     ("avg_pool2d", [(2, 3, 7, 8), 3], {"divisor_override": 3}), ("max_pool2d", [(2, 3, 7, 8), 3], {"dilation": 2}),
     *((f"adaptive_{kind}_pool2d", [(2, 3, 6, 8), size], {})
-      for kind in ("max", "avg") for size in (1, (2, 4), (None, 2))),
-    *((f"adaptive_{kind}_pool1d", [(2, 3, 6), size], {}) for kind in ("max", "avg") for size in (1, 3)),
+      for kind in ("max", "avg") for size in (1, (2, 4), (None, 2), (4, 9))),
+    *((f"adaptive_{kind}_pool1d", [(2, 3, 6), size], {}) for kind in ("max", "avg") for size in (1, 3, 4)),
     ("scaled_dot_product_attention", [(2, 4, 5, 3), (2, 2, 6, 3), (2, 2, 6, 7)],
      {"is_causal": True, "enable_gqa": True}),
     ("scaled_dot_product_attention", [(4, 5, 3), (4, 6, 3), (4, 6, 7)], {"scale": 0.3}),
