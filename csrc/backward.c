@@ -132,11 +132,7 @@ static pa_status reserve(sweep *s, pa_node *root) {
         PA_TRY(pa_node_need_array(node));
         PA_TRY(new_grad_node(node, pa_storage_of(node->grad_data), &s->grad_nodes[leaves + i]));
     }
-    if (s->hooked) {
-        PA_TRY(pa_record_refuse("a backward through a tensor that has hooks",
-                                "write what they do to its gradient behind backward(), or as an autograd.Function"));
-        s->runs_python = true;
-    }
+    s->runs_python |= s->hooked;
     if (s->scratch_bytes > 0) {
         s->scratch = pa_mem_alloc(s->scratch_bytes);
         if (s->scratch == NULL) return PA_MEMORY;

@@ -42,8 +42,8 @@ static pa_status begin_walk(graph_walk *w) {
     if (w->gradients == NULL || w->wanted == NULL) return PA_MEMORY;
     for (size_t i = 0; i < n; i++) {
         if (pa_node_is_hooked(pa_tape_node(&w->tape, i)))
-            PA_TRY(pa_record_refuse("a backward through a tensor that has hooks",
-                                    "write what they do to its gradient behind backward()"));
+            PA_TRY(pa_record_refuse("a backward with create_graph=True through a tensor that has hooks",
+                                    "write what they do to its gradient as an autograd.Function"));
         *place_of(w, pa_tape_node(&w->tape, i)) = (int32_t)i;
         PA_TRY(pa_hold_add(&w->hold, pa_tape_node(&w->tape, i), PA_HOLD_NODE | PA_HOLD_READ));
         w->wanted[i] = is_asked_for(w, pa_tape_node(&w->tape, i));

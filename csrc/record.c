@@ -246,6 +246,11 @@ void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out) {
     add(&entry, in, out, NULL);
 }
 
+void pa_record_hook(void *hooks, pa_node *node) {
+    pa_entry entry = {.kind = PA_ENTRY_HOOK, .n = 1, .out = -1, .host = hooks};
+    add(&entry, &node, NULL, NULL);
+}
+
 void pa_record_local_grads(int n, pa_node *const *in, pa_node *out) {
     pa_log *log = pa_recording();
     if (log->status == PA_OK) log->status = pa_record_mention(out); /* of a number that is Python's it is a constant */
@@ -543,7 +548,8 @@ static const char *entry_name(const pa_entry *entry) {
                                                       [PA_ENTRY_FILL] = "a random fill",
                                                       [PA_ENTRY_HOST] = "a call of Python",
                                                       [PA_ENTRY_HOST_RESULT] = "a call of Python",
-                                                      [PA_ENTRY_HOST_GRADIENT] = "a backward in Python"};
+                                                      [PA_ENTRY_HOST_GRADIENT] = "a backward in Python",
+                                                      [PA_ENTRY_HOOK] = "a hook"};
     return entry->kind == PA_ENTRY_OP ? pa_op_table[entry->op].name : names[entry->kind];
 }
 

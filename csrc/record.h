@@ -64,6 +64,8 @@ typedef enum pa_entry_kind {
     PA_ENTRY_HOST,          /* Python called: host(in…); ints[0]: with history kept */
     PA_ENTRY_HOST_RESULT,   /* out = the next result of the last HOST */
     PA_ENTRY_HOST_GRADIENT, /* the backward of the custom op in[0] has run; ints[k]: it gave a gradient of operand k */
+    PA_ENTRY_HOOK,          /* of in[0], whose gradient host(gradient) gives: in the sweep that the next BACKWARD or
+                               GRAD says, or, where the step has ended, in one that the caller makes */
     PA_ENTRY_KINDS
 } pa_entry_kind;
 
@@ -79,7 +81,7 @@ typedef struct pa_entry {
     int64_t operands;   /* where they begin in the log's operands */
     int64_t ints;       /* likewise, as call->ints */
     double params[PA_MAX_PARAMS];
-    void *host; /* HOST, and OP custom, whose backward it is: a Python callable, held by the log; else NULL */
+    void *host; /* HOST, HOOK, and OP custom, whose backward it is: a Python callable, held by the log; else NULL */
 } pa_entry;
 
 /* A node that shares a memory in eager code, with the others of its group, and has a copy in the step. */
@@ -137,10 +139,11 @@ void pa_record_entry(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out
 void pa_record_attributes(pa_entry_kind kind, int n, pa_node *const *in, pa_node *out, int n_ints, const int64_t *ints,
                           int n_params, const double *params);
 
-/* A host call with its results, and the op `custom` that makes `out` of the operands, with its backward in Python. Both
-   take over the reference on the callable. */
+/* A host call with its results, the op `custom` that makes `out` of the operands, with its backward in Python, and the
+   hooks of a node. All take over the reference on the callable. */
 void pa_record_host(void *host, int n, pa_node *const *in, int n_out, pa_node *const *out);
 void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out);
+void pa_record_hook(void *hooks, pa_node *node);
 
 /* The op `local_grads`, which makes the Value `out`, whose number is known, of n parents and the n numbers behind them. */
 void pa_record_local_grads(int n, pa_node *const *in, pa_node *out);

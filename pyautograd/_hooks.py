@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import weakref
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 from pyautograd import _core
 from pyautograd._c import refuse_in_step
-from pyautograd._core import Node
+from pyautograd._core import Node, TraceError, is_recording
 
 __all__ = ["RemovableHandle"]
 
@@ -78,20 +79,57 @@ class GradientHooks:
             made = given = returned
         return made
 
+    def in_step(self, is_captured: bool) -> Any:
+        """What stands for them in a program: those that there are now, of a tensor from outside of the step itself;
+        None where there are none.
+
+        **Raises** TraceError where they wait for a leaf's `.grad`.
+        """
+        self.check_in_step()
+        if not (self._of_gradient or is_captured):
+            return None
+        hooks = self
+        if not is_captured:
+            hooks = GradientHooks()
+            hooks._of_gradient = dict(self._of_gradient)
+        return importlib.import_module("pyautograd._host").HookCall(hooks, is_captured)
+
+    def check_in_step(self) -> None:
+        """TraceError where they wait for a leaf's `.grad`."""
+        if self._of_accumulated:
+            what, instead = "a backward to a leaf with post-accumulate hooks", "write what they do behind backward()"
+            refuse_in_step(what, instead)
+            raise TraceError(f"{what} cannot be part of a compiled step: {instead}")
+
+    def hooks(self) -> list[Any]:
+        """Those that see a gradient on its way."""
+        return list(self._of_gradient.values())
+
     def _remove_hook(self, id: int) -> None:
         self._of_gradient.pop(id, None)
         self._of_accumulated.pop(id, None)
+
+
+class StepHook:
+    """A hook of ours, made anew at each call of a step; equal to another's where it calls functions in the same way."""
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return ()
 
 
 def add_hook(name: str, tensor: Any, hook: Any, accumulated: bool) -> RemovableHandle:
     """Registers one on a tensor that requires grad."""
     if not callable(hook):
         raise TypeError(f"{name}: a function is wanted, not {type(hook).__name__}")
-    refuse_in_step(name, "write what it does to the gradient as the backward of an autograd.Function")
-    hooks = vars(tensor).get("_backward_hooks")
-    if hooks is None:
-        hooks = GradientHooks()
-        _core.hook(tensor, hooks)
+    if accumulated:
+        refuse_in_step(name, "write what it does behind backward()")
+    hooks = vars(tensor).get("_backward_hooks") or GradientHooks()
+    _core.hook(tensor, hooks)
+    if is_recording():
+        importlib.import_module("pyautograd._host").check_made_here(
+            name, hook, "write what it does as the backward of an autograd.Function, which saves it"
+        )
     handle = RemovableHandle(hooks)
     (hooks._of_accumulated if accumulated else hooks._of_gradient)[handle.id] = hook
     return handle

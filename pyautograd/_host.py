@@ -4,6 +4,8 @@ host_call(log, loss, 0.1, "train")
     template    a tensor, a float, the constant "train"
     operands    loss                     what a program hands over at each replay, as copies
     HostCall    what the log holds, and then the program: called with operands, it returns a tuple of tensors
+
+Hooks that a backward inside a step calls are such calls too, of a tensor's gradient.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from pyautograd import _core
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node, TraceError, is_recording, is_traced_scalar
+from pyautograd._hooks import GradientHooks, StepHook
 from pyautograd._structure import Constant
 from pyautograd._tensor import Tensor
 from pyautograd._value import Value
@@ -163,6 +166,38 @@ class HostCall:
         return True
 
 
+class HookCall:
+    """The hooks of a tensor, called with its gradient; of one that was there before the step, those it has by then."""
+
+    __name__ = "a hook"
+
+    def __init__(self, hooks: GradientHooks, is_captured: bool) -> None:
+        self._hooks = hooks
+        self._registered = None if is_captured else [HostCall(function, ()) for function in self.functions]
+        self._of_modules = [hook for hook in hooks.hooks() if isinstance(hook, StepHook)]
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        hooks = self._hooks.hooks()
+        return tuple([f for hook in hooks for f in (hook.functions if isinstance(hook, StepHook) else (hook,))])
+
+    def constants(self) -> list[Any]:
+        return [getattr(function, "__self__", None) for function in self.functions]
+
+    def __call__(self, gradient: Tensor) -> tuple[Tensor, ...]:
+        self._hooks.check_in_step()
+        made = self._hooks(gradient, False)
+        return (gradient if made is None else made.detach().to(gradient.dtype),)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HookCall) or self._registered != other._registered:
+            return False
+        is_same = self._hooks is other._hooks or self._registered is not None
+        return is_same and self._of_modules == other._of_modules
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _is_same(a: Any, b: Any) -> bool:
     if isinstance(a, types.MethodType) and isinstance(b, types.MethodType):
         return a.__self__ is b.__self__ and a.__func__ is b.__func__
@@ -199,15 +234,15 @@ def _assigned(code: types.CodeType) -> set[str]:
     return names.union(*inner) & set(code.co_freevars)
 
 
-def _check_made_here(name: str, function: Any) -> None:
+def check_made_here(name: str, function: Any, instead: str = "") -> None:
     """What a function reads of the step around it, without being given it, would be this call's for ever."""
     if not isinstance(function, types.FunctionType):
         return
     for variable, held in zip(function.__code__.co_freevars, _closed_over(function), strict=True):
         if isinstance(held.value, Node) and _core.is_of_step(held.value):
             raise TraceError(
-                f"host_call: {name} reads {variable} of the step around it, which it would have from this call for "
-                f"ever; give it as an argument: host_call({name}, {variable})"
+                f"{name} reads {variable} of the step around it, which it would have from this call for ever; "
+                + (instead or f"give it as an argument: host_call({function.__name__}, {variable})")
             )
 
 
@@ -249,7 +284,7 @@ def host_call(function: Callable[..., Any], *args: Any) -> Any:
     if not is_recording():
         results = tuple([each.detach().clone() for each in call.take(function(*map(copied, args)))])
     else:
-        _check_made_here(call.__name__, function)
+        check_made_here(f"host_call: {call.__name__}", function)
         returned = _core.unrecorded(lambda: call.take(function(*map(copied, args))))
         results = _core.record_host(call, operands_of(args), returned)
     return call.give(results)

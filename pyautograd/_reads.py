@@ -3,7 +3,8 @@
 A name that the code computes is no constant of it: `getattr` and its like are answered by guarding all of an object
 (_walk.py), but a global or a module by a computed name cannot be guarded, nor what a computed string would do.
 
-What code mentions only to hand it to `host_call` is read afresh at each replay, and no constant of the step.
+What code mentions only to hand it to `host_call`, or as a hook of gradients, is read afresh at each replay, and no
+constant of the step.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _BY_STRING = frozenset({"globals", "eval", "exec", *_IMPORTS})
 _SHOWN = frozenset({"__str__", "__repr__", "__format__"})  # methods that text is made with
 _SUBSCRIPTS = frozenset({("BINARY_SUBSCR", ""), ("BINARY_OP", "[]")})  # the second from Python 3.14 on
 _TAKES = frozenset({"CALL", "CALL_KW", "STORE_SUBSCR", "DELETE_SUBSCR"})  # the string itself, not what is made of it
+_HANDED_TO = frozenset({"host_call", "register_hook", "register_full_backward_hook", "register_full_backward_pre_hook"})
 _BESIDE = frozenset({"LOAD_CONST", "KW_NAMES", "PRECALL", "CACHE"})
 _BETWEEN = frozenset({"PUSH_NULL", "PRECALL", "CALL", "CACHE", "LOAD_ATTR", "LOAD_METHOD", "NOP"})
 
@@ -142,10 +144,10 @@ def _constant_after(instructions: Sequence[dis.Instruction]) -> str | None:
 
 
 def handed_over(instructions: list[dis.Instruction]) -> dict[int, types.CodeType | None]:
-    """Which instructions of some code do nothing but name the function of a `host_call`, or make it: of which code."""
+    """Which instructions of some code do nothing but name the function of a host call, or make it: of which code."""
     found: dict[int, types.CodeType | None] = {}
     for index, instruction in enumerate(instructions):
-        if instruction.argval == "host_call" and instruction.opname.startswith("LOAD_"):
+        if instruction.argval in _HANDED_TO and instruction.opname.startswith("LOAD_"):
             begin = index + 1
             while instructions[begin].opname in ("PUSH_NULL", "CACHE"):
                 begin += 1

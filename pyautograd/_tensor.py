@@ -449,8 +449,8 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
         It may return another gradient of that shape, which takes its place; of a leaf, before it is added to `.grad`.
         Hooks run in the order of their registration, those of leaves when the rest of the sweep is done. **Returns** a
         handle with `remove()`. **Raises** RuntimeError for a tensor that does not require grad, TypeError for what is
-        no function; a backward what a hook raises, and RuntimeError or TypeError for what it returns; TraceError in
-        a compiled step, as a backward of the step does through a tensor that has hooks.
+        no function; a backward what a hook raises, and RuntimeError or TypeError for what it returns; in a compiled
+        step TraceError for a tensor that was there before the step.
 
         >>> import pyautograd
         >>> x = pyautograd.tensor([1.0, -5.0], requires_grad=True)
@@ -468,7 +468,7 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
 
         **Returns** a handle with `remove()`. **Raises** RuntimeError for a tensor that does not require grad, or is no
         leaf, TypeError for what is no function; a backward what the hook raises, `.grad` being there; TraceError in
-        a compiled step, as a backward of the step does to a tensor that has hooks.
+        a compiled step, as a backward of the step does to a leaf that has such hooks.
 
         >>> import pyautograd
         >>> w = pyautograd.tensor([1.0, 2.0], requires_grad=True)

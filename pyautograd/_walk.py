@@ -41,6 +41,7 @@ from pyautograd._step import BoundStep, Step
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd._value import Value
 from pyautograd.autograd import Function
+from pyautograd.nn._hooks import Hook
 from pyautograd.nn._module import Module
 from pyautograd.optim._optimizer import FusedOptimizer, Optimizer
 from pyautograd.optim.lr_scheduler import LRScheduler
@@ -276,6 +277,8 @@ class Walk:
             self._dict(value, place)
         elif type(value) is list and self._is_appended(place):
             self.lists.append((value, place))
+        elif isinstance(value, Hook) and "backward" in value.kind:
+            return  # which is called as a host call
         elif isinstance(value, (tuple, frozenset, set, *_SEQUENCES)):
             self._count(iter(value), place)
             guard = -1
@@ -465,7 +468,7 @@ class Walk:
         }
         guarded |= self.names.stored
         if is_module:
-            guarded.add("training")
+            guarded |= {"training", "_hooks"} & attributes.keys()
         if isinstance(value, Optimizer):
             guarded |= {"param_groups", "_state"}
         if attributes is not None:

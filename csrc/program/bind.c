@@ -50,7 +50,8 @@ void pa_update_plan_bound(pa_update_plan *plan) {
 static bool input_fits(const pa_input *input, const pa_node *node) {
     if (node == NULL) return input->is_number;
     if (input->is_number || node->dtype != input->dtype || node->ndim != input->ndim ||
-        input->is_value != ((node->flags & PA_IS_VALUE) != 0) || input->requires_grad != pa_node_requires_grad(node))
+        input->is_value != ((node->flags & PA_IS_VALUE) != 0) || input->requires_grad != pa_node_requires_grad(node) ||
+        (input->meets_hooks && pa_node_is_hooked(node)))
         return false;
     for (int i = 0; i < input->ndim; i++) {
         if (node->array->shape[i] != input->shape[i] && !(i == 0 && input->is_batch)) return false;
@@ -85,7 +86,8 @@ static bool captured_fits(const pa_program *p, const pa_captured *c, pa_node *co
     if (c->requires_grad != pa_node_requires_grad(node)) return false;
     /* Its dtype may have changed; its shape cannot. */
     if (c->buffer >= 0 && p->buffers[c->buffer].bytes != pa_node_bytes(node)) return false;
-    if (c->swept && (!pa_node_is_leaf(node) || pa_node_is_hooked(node))) return false;
+    if (c->swept && !pa_node_is_leaf(node)) return false;
+    if (c->meets_hooks && pa_node_is_hooked(node) != c->is_hooked) return false;
     if (c->entry_matters && c->entry_present != has_gradient(node)) return false;
     return c->entry_is < 0 || node->array->grad == tensor_of(p, in, c->entry_is);
 }
@@ -139,8 +141,8 @@ bool pa_program_exchange(pa_program *p, int32_t captured, pa_node *node) {
     pa_captured *c = &p->captured[captured];
     pa_node *before = c->node;
     if (before == node) return true;
-    if (before == NULL || !pa_same_layout(before, node) || c->requires_grad != pa_node_requires_grad(node) ||
-        (before->flags & PA_IS_VALUE) != (node->flags & PA_IS_VALUE))
+    if (before == NULL || c->is_hooked || !pa_same_layout(before, node) ||
+        c->requires_grad != pa_node_requires_grad(node) || (before->flags & PA_IS_VALUE) != (node->flags & PA_IS_VALUE))
         return false;
     c->node = pa_node_program_retain(node);
     pa_node_program_release(before);

@@ -80,6 +80,7 @@ static bool entry_is_over_values(const pa_entry *e, const pa_log *log) {
     case PA_ENTRY_OP: return is_plain(e, log);
     case PA_ENTRY_WRITE:
     case PA_ENTRY_HOST:
+    case PA_ENTRY_HOOK:
     case PA_ENTRY_CLIP:
     case PA_ENTRY_FILL:
     case PA_ENTRY_GRAD:

@@ -426,6 +426,10 @@ static pa_status write_out(pa_node *result) {
     PA_FAIL_IF((result->flags | call->flags) & PA_BUSY, PA_RUNTIME,
                "backward: another one, in another thread or around this one, is running through this graph");
     PA_TRY(check(call));
+    for (int32_t i = pending->part->begin; i < pending->part->end; i++)
+        PA_FAIL_IF(p->code[i].kind == PA_DO_HOST, PA_UNSUPPORTED,
+                   "create_graph: a compiled step that gives a tensor hooks, outside of which it is differentiated "
+                   "twice; leave it uncompiled");
     if (pending->copies == NULL) {
         size_t room = (size_t)p->n_nodes + 1;
         pa_node **copies = pa_mem_alloc_array(room, sizeof *copies);

@@ -103,20 +103,35 @@ static pa_status after(pa_program *p, const pa_instruction *i) {
     return PA_OK;
 }
 
-pa_status pa_host_call(pa_program *p, const pa_instruction *i) {
+static pa_status call(pa_program *p, void *owner, const pa_instruction *i) {
     const pa_host *host = &p->hosts[i->source];
     const int32_t *at = p->pool + i->targets;
-    PA_TRY(before(p, i));
     pa_node **nodes = pa_mem_alloc_array((size_t)(i->n + host->n_results) + 1, sizeof *nodes);
     if (nodes == NULL) return PA_MEMORY;
     for (int32_t k = 0; k < i->n + host->n_results; k++) nodes[k] = p->nodes[at[k]];
     pa_status status =
-        pa_hook.call_host(p->owner, host->function, host->keeps_history, i->n, nodes, host->n_results, nodes + i->n);
+        pa_hook.call_host(owner, host->function, host->keeps_history, i->n, nodes, host->n_results, nodes + i->n);
     pa_mem_free_array(nodes, (size_t)(i->n + host->n_results) + 1, sizeof *nodes);
-    return status == PA_OK ? after(p, i) : status;
+    return status;
 }
 
-/* The sweep of the caller's graph adds to no .grad yet, and what the call read may have changed by then. */
+/* A sweep of the caller's graph adds to no .grad yet, and what the call read may have changed by then: nothing is shown
+   to Python, or taken from it, but the gradient that has come. */
+static pa_status call_callers_hooks(pa_program *p, const pa_instruction *i) {
+    const int32_t *at = p->pool + i->targets;
+    bool comes = p->history.present[p->buffer_of[at[0]]];
+    p->history.present[p->buffer_of[at[1]]] = comes;
+    return comes ? call(p, NULL, i) : PA_OK;
+}
+
+pa_status pa_host_call(pa_program *p, const pa_instruction *i) {
+    if (p->history.present != NULL) return call_callers_hooks(p, i);
+    PA_TRY(before(p, i));
+    PA_TRY(call(p, p->owner, i));
+    return after(p, i);
+}
+
+/* The same of a Function. */
 static pa_status run_callers_backward(pa_program *p, const pa_instruction *i, bool *given) {
     const pa_host *host = &p->hosts[i->source];
     PA_TRY(pa_hook.call_host_backward(NULL, host->function, p->nodes[i->node], NULL, given));

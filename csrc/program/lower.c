@@ -22,6 +22,7 @@ static void find_readers(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_GRAD_OF:
     case PA_ENTRY_GRAD_FOUND:
     case PA_ENTRY_RETAIN_GRAD:
+    case PA_ENTRY_HOOK:
     case PA_ENTRY_CLIP:
         for (int i = 0; i < entry->n; i++) l->variables[in[i]].gradient_is_read = true;
         return;
@@ -135,6 +136,17 @@ pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry 
     return PA_OK;
 }
 
+pa_status pa_lower_meet_hooks(pa_lowering *l, int32_t variable) {
+    int32_t captured, input = input_of(l->log, variable);
+    if (!pa_lower_outlives(l, variable)) return PA_OK;
+    if (input >= 0) l->p->inputs[input].meets_hooks = true;
+    if (input >= 0) return PA_OK;
+    PA_TRY(pa_lower_captured(l, variable, &captured));
+    l->p->captured[captured].meets_hooks = true;
+    l->p->captured[captured].is_hooked = pa_node_is_hooked(l->log->variables[variable].node);
+    return PA_OK;
+}
+
 pa_status pa_lower_sweep_end(pa_lowering *l, int32_t variable) {
     const pa_node *node = l->log->variables[variable].node;
     int32_t captured;
@@ -145,7 +157,7 @@ pa_status pa_lower_sweep_end(pa_lowering *l, int32_t variable) {
                pa_node_shape_text(node));
     PA_TRY(pa_lower_captured(l, variable, &captured));
     l->p->captured[captured].swept = true;
-    return PA_OK;
+    return pa_lower_meet_hooks(l, variable);
 }
 
 pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable) {

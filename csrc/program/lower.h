@@ -63,6 +63,9 @@ pa_status pa_lower_maker(const pa_lowering *l, int32_t variable, const pa_entry 
 /* A sweep of the step ends at what it was given; PA_UNSUPPORTED where that has a history outside. */
 pa_status pa_lower_sweep_end(pa_lowering *l, int32_t variable);
 
+/* A sweep of the step calls the hooks that a variable has. */
+pa_status pa_lower_meet_hooks(pa_lowering *l, int32_t variable);
+
 /* The step found that a variable has no gradient. */
 pa_status pa_lower_no_gradient(pa_lowering *l, int32_t variable);
 
@@ -80,7 +83,7 @@ pa_status pa_lower_result(pa_lowering *l, int i, const pa_node *output, int32_t 
 /* A buffer for the gradient of a node; in a sweep, that of each node: -1, none yet. */
 pa_status pa_lower_new_gradient(pa_lowering *l, const pa_node *like, int32_t *out);
 int32_t *pa_lower_new_gradients(const pa_lowering *l);
-void pa_lower_free_gradients(const pa_lowering *l, int32_t *gradients);
+void pa_lower_free_gradients(int32_t *gradients);
 
 /* The backwards of what was recorded before an entry, the last first; `checks`: for NaNs and infinities. */
 pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients);

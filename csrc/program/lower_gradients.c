@@ -98,11 +98,41 @@ static bool has_gradient_formula(const pa_node *node, int operand) {
            pa_k->gradient[node->op][operand][node->dtype == PA_FLOAT64] != NULL;
 }
 
-/* For which operands the backward of a custom op gave a gradient in the sweep that ends with `sweep`. */
-static const int64_t *given_by(const pa_log *log, const pa_entry *sweep, const pa_entry *custom) {
-    for (const pa_entry *e = sweep; e-- > log->entries && e->kind == PA_ENTRY_HOST_GRADIENT;)
-        if (log->operands[e->operands] == custom->out) return log->ints + e->ints;
+/* What Python did for a variable in the sweep that ends with `sweep`, or NULL. */
+static const pa_entry *in_python(const pa_log *log, const pa_entry *sweep, pa_entry_kind kind, int32_t variable) {
+    for (const pa_entry *e = sweep;
+         e-- > log->entries && (e->kind == PA_ENTRY_HOST_GRADIENT || e->kind == PA_ENTRY_HOOK);)
+        if (e->kind == kind && log->operands[e->operands] == variable) return e;
     return NULL;
+}
+
+/* Hooks take the gradient that has come to a node, and what they make of it goes on. */
+static pa_status lower_hooks(pa_lowering *l, const pa_entry *hooks, bool is_callers, int32_t *gradients) {
+    pa_program *p = l->p;
+    int32_t at = l->variables[l->log->operands[hooks->operands]].at, *gradient = &gradients[at], nodes[2];
+    if (at < 0 || *gradient < 0) return PA_OK;
+    PA_TRY(pa_program_new_node(p, p->nodes[at], true, *gradient, 0, &nodes[0]));
+    PA_TRY(pa_lower_new_gradient(l, p->nodes[at], gradient));
+    PA_TRY(pa_program_new_node(p, p->nodes[at], true, *gradient, 0, &nodes[1]));
+    pa_instruction i = pa_lower_instruction(PA_DO_HOST);
+    i.n = 1;
+    PA_TRY(pa_program_keep_host(p, hooks->host, &i.source));
+    p->hosts[i.source].n_results = 1;
+    if (!is_callers) PA_TRY(pa_lower_list_leaves(l, &i));
+    PA_TRY(pa_program_new_targets(p, 2, &i.targets));
+    memcpy(p->pool + i.targets, nodes, sizeof nodes);
+    return pa_program_emit(p, &i);
+}
+
+/* Those of leaves come last, in the order in which they ran. */
+static pa_status lower_hooks_of_leaves(pa_lowering *l, const pa_entry *sweep, int32_t *gradients) {
+    const pa_entry *e = sweep;
+    while (e > l->log->entries && (e[-1].kind == PA_ENTRY_HOST_GRADIENT || e[-1].kind == PA_ENTRY_HOOK)) e--;
+    for (; e < sweep; e++) {
+        int32_t variable = e->kind == PA_ENTRY_HOOK ? l->log->operands[e->operands] : -1;
+        if (variable >= 0 && l->variables[variable].made_by < 0) PA_TRY(lower_hooks(l, e, false, gradients));
+    }
+    return PA_OK;
 }
 
 /* One node's part of the sweep: `gradients` holds each node's buffer, -1 where nothing has arrived. Of a custom op
@@ -139,14 +169,17 @@ static pa_status lower_backward_of(pa_lowering *l, int32_t at, const pa_entry *e
     return any ? pa_program_emit(p, &i) : PA_OK;
 }
 
+/* In front stands how many there are: a sweep with hooks makes further nodes. */
 int32_t *pa_lower_new_gradients(const pa_lowering *l) {
-    int32_t *gradients = pa_mem_alloc_array((size_t)l->p->n_nodes, sizeof *gradients);
-    for (int32_t i = 0; gradients != NULL && i < l->p->n_nodes; i++) gradients[i] = -1;
-    return gradients;
+    int32_t n = l->p->n_nodes, *gradients = pa_mem_alloc_array((size_t)n + 1, sizeof *gradients);
+    if (gradients == NULL) return NULL;
+    for (int32_t i = 1; i <= n; i++) gradients[i] = -1;
+    gradients[0] = n;
+    return gradients + 1;
 }
 
-void pa_lower_free_gradients(const pa_lowering *l, int32_t *gradients) {
-    pa_mem_free_array(gradients, (size_t)l->p->n_nodes, sizeof *gradients);
+void pa_lower_free_gradients(int32_t *gradients) {
+    if (gradients != NULL) pa_mem_free_array(gradients - 1, (size_t)gradients[-1] + 1, sizeof *gradients);
 }
 
 /* The backwards of the nodes between local gradients and their result: sums from the last on, products in order. */
@@ -164,8 +197,11 @@ pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks,
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
         if (gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;
-        const int64_t *given = e->op == PA_OP_custom ? given_by(l->log, from, e) : NULL;
         bool is_recorded = from < l->log->entries + l->log->n_entries; /* then what was given is known */
+        const pa_entry *hooks = in_python(l->log, from, PA_ENTRY_HOOK, e->out);
+        if (hooks != NULL) PA_TRY(lower_hooks(l, hooks, !is_recorded, gradients));
+        const pa_entry *ran = e->op == PA_OP_custom ? in_python(l->log, from, PA_ENTRY_HOST_GRADIENT, e->out) : NULL;
+        const int64_t *given = ran == NULL ? NULL : l->log->ints + ran->ints;
         if (e->op == PA_OP_custom && given == NULL && is_recorded) continue;
         PA_TRY(lower_backward_of(l, at, e, given, gradients));
         if (e->op == PA_OP_local_grads) PA_TRY(sweep_hidden(l, e, gradients));
@@ -180,7 +216,8 @@ static pa_status lower_sweep(pa_lowering *l, const pa_entry *entry, int32_t *gra
     PA_TRY(pa_lower_new_gradient(l, l->p->nodes[root], &seed));
     gradients[root] = seed;
     PA_TRY(pa_lower_emit(l, PA_DO_SEED, root, entry->n == 2 ? l->variables[in[1]].at : -1, seed));
-    return pa_lower_sweep_back(l, entry, entry->n_ints > 0, gradients);
+    PA_TRY(pa_lower_sweep_back(l, entry, entry->n_ints > 0, gradients));
+    return lower_hooks_of_leaves(l, entry, gradients);
 }
 
 /* What a sweep leaves in the gradients that somebody looks at. Leaves add it to what they have; a Value that is the
@@ -209,7 +246,7 @@ static pa_status lower_backward(pa_lowering *l, const pa_entry *entry) {
     if (status == PA_OK && entry->kind == PA_ENTRY_BACKWARD) status = settle_sweep(l, in[0], gradients);
     for (size_t v = 0; v < l->log->n_variables && entry->kind == PA_ENTRY_GRAD; v++)
         l->variables[v].found = l->variables[v].at < 0 ? -1 : gradients[l->variables[v].at];
-    pa_lower_free_gradients(l, gradients);
+    pa_lower_free_gradients(gradients);
     return status;
 }
 
@@ -228,7 +265,7 @@ static pa_status lower_local_backward(pa_lowering *l, const pa_entry *entry) {
         status = current_gradient(l, operand, &gradients[l->variables[operand].at]);
     }
     if (status == PA_OK) status = lower_backward_of(l, l->variables[variable].at, op, NULL, gradients);
-    pa_lower_free_gradients(l, gradients);
+    pa_lower_free_gradients(gradients);
     return status;
 }
 
@@ -263,7 +300,8 @@ static pa_status lower_grad_of(pa_lowering *l, const pa_entry *entry) {
 
 /* Of what autograd.grad found. */
 static pa_status lower_grad_found(pa_lowering *l, const pa_entry *entry) {
-    int32_t found = l->variables[l->log->operands[entry->operands]].found;
+    int32_t asked = l->log->operands[entry->operands], found = l->variables[asked].found;
+    PA_TRY(pa_lower_meet_hooks(l, asked));
     if (entry->out < 0 || l->variables[entry->out].at >= 0) return PA_OK; /* none, or handed out before */
     return pa_program_new_node(l->p, l->log->variables[entry->out].node, true, found, 0, &l->variables[entry->out].at);
 }

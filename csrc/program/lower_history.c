@@ -143,7 +143,7 @@ static pa_status find_parts(pa_lowering *l, int32_t n, pa_node *const *outputs) 
     if (status == PA_OK) status = check_kept_gradients(l->p, of, n, outputs);
     pa_mem_free_array(live, room, sizeof *live);
     pa_mem_free_array(parts, room, sizeof *parts);
-    pa_lower_free_gradients(l, of);
+    pa_lower_free_gradients(of);
     return status;
 }
 
@@ -156,15 +156,28 @@ static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes))
         }
 }
 
+/* A result is a node of the caller's graph, and has no hooks there. */
+static pa_status check_hooked_results(const pa_log *log, int n_outputs, pa_node *const *outputs) {
+    for (const pa_entry *e = log->entries + log->n_entries; e-- > log->entries && e->kind == PA_ENTRY_HOOK;)
+        for (int i = 0; i < n_outputs; i++)
+            PA_FAIL_IF(
+                pa_log_find(log, outputs[i]) == log->operands[e->operands], PA_UNSUPPORTED,
+                "compile: a tensor of shape %s that the step gives hooks and returns, or stores; register them on "
+                "what comes out of the step, or return x * 1",
+                pa_node_shape_text(outputs[i]));
+    return PA_OK;
+}
+
 pa_status pa_lower_history(pa_lowering *l, int n_outputs, pa_node *const *outputs) {
     pa_program *p = l->p;
+    PA_TRY(check_hooked_results(l->log, n_outputs, outputs));
     PA_TRY(find_parts(l, n_outputs, outputs));
     int32_t split = p->n_code;
     for (int32_t part = 0; part < p->history.n_parts; part++) {
         int32_t *gradients = pa_lower_new_gradients(l);
         if (gradients == NULL) return PA_MEMORY;
         pa_status status = sweep_part(l, part, gradients);
-        pa_lower_free_gradients(l, gradients);
+        pa_lower_free_gradients(gradients);
         PA_TRY(status);
     }
     /* What the backward reads of the results is the program's own, whatever becomes of them. */

@@ -250,7 +250,8 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_FILL: return lower_fill(l, entry);
     case PA_ENTRY_HOST: return lower_host(l, entry);
     case PA_ENTRY_HOST_RESULT:
-    case PA_ENTRY_HOST_GRADIENT: return PA_OK; /* of the call, and of the sweep, beside which they stand */
+    case PA_ENTRY_HOST_GRADIENT:
+    case PA_ENTRY_HOOK: return PA_OK; /* of the call, and of the sweep, beside which they stand */
     default: return pa_lower_gradient_entry(l, entry);
     }
     return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d", entry->kind);

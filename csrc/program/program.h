@@ -124,26 +124,28 @@ typedef struct pa_captured {
     int32_t entry;                            /* buffer of its gradient as the step finds it, or -1 */
     bool requires_grad, leaves_requires_grad; /* when the step begins, and when it ends */
     bool written;                             /* its data are */
-    bool entry_matters;   /* whether it has a gradient at the beginning decides what the step does */
-    bool entry_present;   /* and then it had one */
-    int32_t entry_is;     /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
-    bool shares_gradient; /* as the step leaves it: it is another tensor's buffer */
-    bool shares_memory;   /* and then not that tensor, but one over its memory */
-    bool is_assigned;     /* it is a tensor that the step has made before it became the gradient */
-    int32_t input;        /* the argument that it is; -1: none */
-    int32_t handed;       /* buffer of the gradient that goes on into the caller's graph, or -1 */
-    bool swept;           /* a backward() of the step ends at it */
-    bool is_placed;       /* the guards hold its Python object, in a place */
-    int32_t result;       /* the result that it is itself; -1: none */
-    int32_t next;         /* the result that stands in its place after a call: state; -1: it stays */
-    pa_node *fresh;       /* of the call under way: what becomes its .grad */
-    bool shown;           /* to a host call under way, as the step has made it so far */
+    bool entry_matters;          /* whether it has a gradient at the beginning decides what the step does */
+    bool entry_present;          /* and then it had one */
+    int32_t entry_is;            /* buffer of another tensor, which its gradient at the beginning has to be; or -1 */
+    bool shares_gradient;        /* as the step leaves it: it is another tensor's buffer */
+    bool shares_memory;          /* and then not that tensor, but one over its memory */
+    bool is_assigned;            /* it is a tensor that the step has made before it became the gradient */
+    int32_t input;               /* the argument that it is; -1: none */
+    int32_t handed;              /* buffer of the gradient that goes on into the caller's graph, or -1 */
+    bool swept;                  /* a backward() of the step ends at it */
+    bool meets_hooks, is_hooked; /* a sweep of the step calls its hooks; it has some, called as this tensor has them */
+    bool is_placed;              /* the guards hold its Python object, in a place */
+    int32_t result;              /* the result that it is itself; -1: none */
+    int32_t next;                /* the result that stands in its place after a call: state; -1: it stays */
+    pa_node *fresh;              /* of the call under way: what becomes its .grad */
+    bool shown;                  /* to a host call under way, as the step has made it so far */
 } pa_captured;
 
 typedef struct pa_input {
     uint8_t dtype, ndim;
     bool is_number, is_value, requires_grad;
-    bool is_batch; /* its first axis is the free one */
+    bool is_batch;    /* its first axis is the free one */
+    bool meets_hooks; /* a sweep of the step would call its hooks: it has none */
     int64_t shape[PA_MAX_NDIM], strides[PA_MAX_NDIM];
     int32_t buffer; /* -1: not used */
     int32_t result; /* the result that it is itself; -1: none */

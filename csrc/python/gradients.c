@@ -38,6 +38,11 @@ static PyObject *hook(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
     pa_node *node = pa_read_handle(arguments[0], "hook");
     if (node == NULL) return NULL;
     if (node->flags & PA_IS_VALUE) return PyErr_Format(PyExc_TypeError, "hook: a Value has no hooks");
+    const pa_log *log = pa_recording();
+    int32_t variable = pa_record_mention(node) == PA_OK && log != NULL ? pa_log_find(log, node) : -1;
+    if (variable >= 0 && log->variables[variable].kind <= PA_VARIABLE_CAPTURED)
+        return pa_none_or_raise(pa_record_refuse("register_hook on a tensor that was there before the step",
+                                                 "register it once, before the first call, or on a result, as x * 1"));
     if (pa_handle_keep(arguments[0], "_backward_hooks", arguments[1]) < 0) return NULL;
     node->flags |= PA_HOOKED;
     Py_RETURN_NONE;

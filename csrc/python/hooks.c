@@ -303,14 +303,51 @@ static pa_status call_hooks(pa_node *node, PyObject *hooks, bool accumulated, pa
     return status;
 }
 
+/* Tells the log of the hooks that a node has, as a host call. */
+static pa_status record_hooks(pa_log *log, pa_node *node, PyObject *hooks) {
+    int32_t variable = pa_log_find(log, node);
+    uint8_t kind = variable >= 0                     ? log->variables[variable].kind
+                   : node->flags & PA_BORN_RECORDING ? PA_VARIABLE_CONSTANT
+                                                     : PA_VARIABLE_CAPTURED;
+    if (kind == PA_VARIABLE_INPUT)
+        return pa_record_refuse("a backward through an argument that has hooks",
+                                "register them on what the step computes of it, as x * 1");
+    PyObject *host = PyObject_CallMethod(hooks, "in_step", "O", kind == PA_VARIABLE_CAPTURED ? Py_True : Py_False);
+    if (host == NULL) return PA_PYTHON;
+    if (host == Py_None)
+        Py_DECREF(host);
+    else
+        pa_record_hook(host, node);
+    return PA_OK;
+}
+
+static PyObject *hooks_of(pa_node *node) {
+    PyObject *dict = pa_node_dict(node);
+    return dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_hooks");
+}
+
+pa_status pa_record_hooks_left(pa_log *log) {
+    for (size_t i = 0; i < log->n_variables; i++) {
+        pa_node *node = log->variables[i].node;
+        bool is_own = log->variables[i].kind > PA_VARIABLE_CAPTURED && pa_node_is_hooked(node);
+        PyObject *hooks = is_own && !(node->flags & PA_FREED) ? hooks_of(node) : NULL;
+        if (hooks != NULL) PA_TRY(record_hooks(log, node, hooks));
+    }
+    return PA_OK;
+}
+
+/* What hooks do is no part of a step that is being recorded; under create_graph no step is. */
 static pa_status hook_hooked_gradient(pa_node *node, bool accumulated, pa_node **gradient) {
     PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *dict = pa_node_dict(node);
-    PyObject *hooks = dict == NULL ? NULL : PyDict_GetItemString(dict, "_backward_hooks");
+    PyObject *hooks = hooks_of(node);
+    pa_log *log = pa_recording();
     pa_status status = PA_OK;
     if (hooks != NULL) {
         Py_INCREF(hooks);
-        status = call_hooks(node, hooks, accumulated, gradient);
+        if (log != NULL && !accumulated) status = record_hooks(log, node, hooks);
+        pa_record_suspend();
+        if (status == PA_OK) status = call_hooks(node, hooks, accumulated, gradient);
+        pa_record_resume(log);
         Py_DECREF(hooks);
     }
     PyGILState_Release(state);

@@ -152,7 +152,7 @@ pa_status pa_hook_call_host(void *program, void *host, bool keeps_history, int n
     PyObject *function = Py_NewRef((PyObject *)host), *operands = copy_all_out(n, in);
     PyObject *returned = operands == NULL ? NULL : call_in_mode(function, operands, keeps_history);
     pa_status status = returned == NULL ? PA_PYTHON : take_results(function, returned, n_out, out);
-    if (status == PA_OK) status = pa_program_object_check(program);
+    if (status == PA_OK && program != NULL) status = pa_program_object_check(program);
     Py_XDECREF(returned);
     Py_XDECREF(operands);
     Py_DECREF(function);

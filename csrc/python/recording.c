@@ -4,6 +4,7 @@
 #include "recording.h"
 
 #include "handle.h"
+#include "host.h"
 #include "parts.h"
 
 #include "../program/live.h"
@@ -243,7 +244,8 @@ static PyObject *record_stop(PyObject *Py_UNUSED(module), PyObject *outputs) {
         pa_status status = pa_is_handle(output) ? pa_record_mention(pa_handle_node(output)) : PA_OK;
         if (status != PA_OK) return pa_raise(status);
     }
-    pa_status memory = pa_log_check_constants(log);
+    pa_status memory = pa_record_hooks_left(log);
+    if (memory == PA_OK) memory = pa_log_check_constants(log);
     if (memory == PA_OK) memory = pa_log_check_shared(log);
     if (memory != PA_OK) return pa_raise(memory);
     pa_node **held = pa_mem_alloc_array((size_t)n + 1, sizeof *held);

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyautograd._grad_mode import is_grad_enabled
-from pyautograd._hooks import RemovableHandle
+from pyautograd._hooks import RemovableHandle, StepHook
 from pyautograd._joins import cat
 from pyautograd._tensor import Tensor
 
@@ -102,7 +102,7 @@ class Hooked:
 
         It may return others, which the module's backward then begins with. **Returns** a handle with `remove()`.
         **Raises** TypeError for what is no function; a backward RuntimeError where it returns another number of
-        gradients; in a compiled step a call TraceError.
+        gradients.
 
         >>> import pyautograd as pa
         >>> layer = pa.nn.Tanh()
@@ -120,7 +120,7 @@ class Hooked:
         Both are tuples, with None for arguments and outputs that are no tensors with a gradient; zeros where a tensor
         was not used. It may return another `grad_input`, which goes on from there. Arguments given by name take no
         part. **Returns** a handle with `remove()`. **Raises** TypeError for what is no function; a backward
-        RuntimeError where it returns another number of gradients; in a compiled step a call TraceError.
+        RuntimeError where it returns another number of gradients.
 
         >>> import pyautograd as pa
         >>> layer = pa.nn.Linear(2, 3)
@@ -170,9 +170,10 @@ class _WayBack:
     """What backward hooks of a module see of one call: the gradients at its inputs and at its outputs."""
 
     def __init__(self, module: Any) -> None:
-        self._module = module
-        self._hooks = [hook for hook in module._hooks if hook.kind == "full backward"]
-        self._pre_hooks = [hook for hook in module._hooks if hook.kind == "full backward pre"]
+        self.module = module
+        self.hooks = [hook for hook in module._hooks if "backward" in hook.kind]
+        self._hooks = [hook for hook in self.hooks if hook.kind == "full backward"]
+        self._pre_hooks = [hook for hook in self.hooks if hook.kind == "full backward pre"]
         self._grad_output: tuple[Any, ...] = ()
         self._n_inputs_without_gradient: int | None = None
 
@@ -191,7 +192,7 @@ class _WayBack:
 
     def _at_outputs(self, grad_output: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self._pre_hooks:
-            grad_output = self._taken(hook, grad_output, hook.function(self._module, grad_output))
+            grad_output = self._taken(hook, grad_output, hook.function(self.module, grad_output))
         self._grad_output = grad_output
         if self._n_inputs_without_gradient is not None:
             self._at_inputs((None,) * self._n_inputs_without_gradient)
@@ -199,7 +200,7 @@ class _WayBack:
 
     def _at_inputs(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
         for hook in self._hooks:
-            grad_input = self._taken(hook, grad_input, hook.function(self._module, grad_input, self._grad_output))
+            grad_input = self._taken(hook, grad_input, hook.function(self.module, grad_input, self._grad_output))
         return grad_input
 
     def _taken(self, hook: Hook, gradients: tuple[Any, ...], returned: Any) -> tuple[Any, ...]:
@@ -208,34 +209,66 @@ class _WayBack:
         taken = returned if isinstance(returned, tuple) else (returned,)
         if len(taken) != len(gradients):
             raise RuntimeError(
-                f"{type(self._module).__name__}: a {hook.kind} hook returned {len(taken)} gradients for "
-                f"{len(gradients)}"
+                f"{type(self.module).__name__}: a {hook.kind} hook returned {len(taken)} gradients for {len(gradients)}"
             )
         return taken
 
 
+class _Gate(StepHook):
+    """The hook of the node that the gradients of several tensors go through; `look` may change them there."""
+
+    def __init__(self, look: Any, n: int, at: list[int], tensors: list[Tensor]) -> None:
+        self._look, self._n, self._at = look, n, at
+        self._shapes = [each.shape for each in tensors]
+        self._sizes = [each.numel() for each in tensors]
+
+    def join(self, tensors: list[Tensor]) -> Tensor:
+        """One tensor, which is another than those."""
+        alone = len(tensors) == 1
+        return tensors[0].expand_as(tensors[0]) if alone else cat([each.reshape(-1) for each in tensors])
+
+    def apart(self, whole: Tensor) -> list[Tensor]:
+        """The tensors again, none of them `whole` itself."""
+        if len(self._at) == 1:
+            return [whole.expand_as(whole)]
+        return [part.reshape(shape) for part, shape in zip(whole.split(self._sizes), self._shapes)]
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        given: list[Any] = [None] * self._n
+        for i, part in zip(self._at, self.apart(gradient)):
+            given[i] = part
+        taken = self._look(tuple(given))
+        return self.join([taken[i] for i in self._at])
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return tuple([hook.function for hook in self._look.__self__.hooks])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Gate) or self._look.__func__ is not other._look.__func__:
+            return False
+        alone = len(self._at) == 1
+        mine, theirs = self._look.__self__, other._look.__self__
+        return (
+            mine.module is theirs.module
+            and [hook.kind for hook in mine.hooks] == [hook.kind for hook in theirs.hooks]
+            and (self._n, self._at) == (other._n, other._at)
+            and (alone or self._shapes == other._shapes)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _gate(values: tuple[Any, ...], look: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The values, with one node that the gradients of all of their tensors go through; `look` may change them there."""
+    """The values, with one node that the gradients of all of their tensors go through."""
     at = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
     if not at:
         return values
     tensors = [values[i] for i in at]
-    alone = len(at) == 1
-    joined = tensors[0].expand_as(tensors[0]) if alone else cat([each.reshape(-1) for each in tensors])
-    sizes, shapes = [each.numel() for each in tensors], [each.shape for each in tensors]
-
-    def apart(whole: Tensor) -> list[Tensor]:
-        return [whole] if alone else [part.reshape(shape) for part, shape in zip(whole.split(sizes), shapes)]
-
-    def through(gradient: Tensor) -> Tensor:
-        given: list[Any] = [None] * len(values)
-        for i, part in zip(at, apart(gradient)):
-            given[i] = part
-        taken = look(tuple(given))
-        return taken[at[0]] if alone else cat([taken[i].reshape(-1) for i in at])
-
-    joined.register_hook(through)
+    gate = _Gate(look, len(values), at, tensors)
+    joined = gate.join(tensors)
+    joined.register_hook(gate)
     passed = list(values)
-    for i, part, tensor in zip(at, apart(joined), tensors):
+    for i, part, tensor in zip(at, gate.apart(joined), tensors):
         passed[i] = part.to(tensor.dtype)
     return tuple(passed)

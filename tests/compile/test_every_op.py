@@ -242,8 +242,8 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "Tensor.histc without bounds": ("histc.*give it min and max", (matrix(),)),
     **{f"{prefix}.masked_select": (r"masked_select.*where\(", (matrix(), matrix() > 0.3))
        for prefix in ("pa", "Tensor")},
-    "Tensor.register_hook": ("register_hook.*backward of an", (pa.ones(2, requires_grad=True), abs)),
-    "Tensor.register_post_accumulate_grad_hook": ("grad_hook.*backward of an", (pa.ones(2, requires_grad=True), abs)),
+    "Tensor.register_hook": ("register_hook.*before the first call", (pa.ones(2, requires_grad=True), abs)),
+    "Tensor.register_post_accumulate_grad_hook": ("grad_hook.*behind backward", (pa.ones(2, requires_grad=True), abs)),
     "Tensor.numpy": ("numpy.*outside", ONE), "Tensor.__repr__": ("repr.*outside", ONE),
     "Tensor.__format__": ("format.*outside", (*ONE, ".2f")), "Tensor.__bool__": ("bool.*where", ONE),
     "Tensor.__contains__": ("bool.*where", (matrix(), 0.5)), "Tensor.__float__": (r"float.*item\(\)", ONE),

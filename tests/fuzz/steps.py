@@ -212,6 +212,8 @@ STATEMENTS = table(r"""
 .4|V|4 10  |      | {=V}[1:] += {S}\n{new} = {=} * 1.0
 .4|V|4 10  |      | {=V}.mul_({V})\n{new} = {=} * 1.0
 .5|X|10    |      | {new} = {X} * 1.0\nif {new}.requires_grad: {new}.register_hook(lambda g: g * 2.0)
+.5|X|10 5  |host  | {new} = {X} * 1.0\nif {new}.requires_grad: {new}.register_hook(lambda g: seen.append(g.sum()))
+.3|X|10    |      | {new} = {X} * w\nwith {new}.register_hook(lambda g: g + 1): {new}.sum().backward(retain_graph=True)
 .5|X|10    |      | with pa.enable_grad():\n {new} = pa.func.vjp(lambda q: q * {V}, {X})[1]({X})[0]
 1 |v|10    |      | {new} = {v} * {v}\n{new}.grad = 1.0\n{new}._backward()
 1 |X|2     |host  | {new} = pa.host_call(lambda t: t.numpy() * 2.0, {X})
@@ -345,6 +347,9 @@ CHANGES = table(r"""
 2 | |8  |net   | net.train({bool})
 .7| |8  |net   | hook = net.register_forward_hook(lambda m, i, o: o * {k})
 .5| |8  |net   | hook = net.register_forward_pre_hook(lambda m, i: (i[0] * {k},))
+.5| |10 |net   | hook = net.register_full_backward_hook(lambda m, i, o: tuple(g if g is None else g * {k} for g in i))
+.4| |10 |net   | hook = net.register_full_backward_pre_hook(lambda m, o: (o[0] * {k},))
+.5| |10 |psT   | hook = ps[0].register_hook(lambda g: g * {k})
 .5| |8  |net   | hook.remove()
 1 | |2  |ps    | ps[0].grad = None
 1 | |2  |psT   | ps[0].grad = pa.ones_like(ps[0])
