@@ -220,6 +220,7 @@ class Program:
         self,
         data: tuple[Node, ...],
         batch: int,
+        last: int,
         steps: int,
         order: Node | None,
         shuffle: int,

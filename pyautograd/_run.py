@@ -1,7 +1,8 @@
 """`CompiledStep.run`: a whole training, its epochs each one call of C.
 
 Batches of one size go through the step itself twice, recorded; then `program.run` takes all that are left, of several
-epochs at once where nothing of Python's is to be done between them. The ragged last batch is a program of its own:
+epochs at once where nothing of Python's is to be done between them. The ragged last batch is among them where the
+program's rows are free; else it is a program of its own:
 
     an order of the rows drawn │ a step takes the next batch_size │ … │ another order │ …
                                └──────────── program.run(data, batch_size, order, …) ─▶ losses
@@ -78,7 +79,7 @@ class Run:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
         self._step = step
         self._n = lengths[0]
-        self._batch = int(batch_size)
+        self._batch = int(batch_size) if drop_last else max(1, min(int(batch_size), self._n))
         self._full, self._rest = divmod(self._n, self._batch)
         self._steps = self._full + (self._rest > 0 and not drop_last)
         if self._steps == 0:
@@ -119,21 +120,18 @@ class Run:
         return [_asks_to_stop(callback, first + i, each[i]) for i in range(len(each))][-1]
 
     def _may_run_together(self) -> int:
-        """How many epochs one call of C may take."""
-        return max(1, STEPS_A_CALL // self._full) if self._steps == self._full else 1
+        """How many epochs are run at once at most."""
+        return max(1, STEPS_A_CALL // self._steps)
 
     def _run_epochs(self, epochs: int, bar: Any) -> np.ndarray[Any, Any]:
-        full = epochs * self._full
         losses = np.empty(epochs * self._steps)
-        done = self._many(0, losses[:full], bar)
-        while done < full:
-            losses[done] = self._one(done % self._full * self._batch, self._batch)
+        done = self._many(0, losses, bar)
+        while done < len(losses):
+            at = done % self._steps
+            losses[done] = self._one(at * self._batch, self._batch if at < self._full else self._rest)
             _show(bar, 1, losses[done])
             done += 1
-            done += self._many(done, losses[:full], bar)
-        if self._steps > self._full:
-            losses[done] = self._last()
-            _show(bar, 1, losses[done])
+            done += self._many(done, losses, bar)
         return losses
 
     def _one(self, start: int, size: int) -> float:
@@ -191,44 +189,41 @@ class Run:
                 return data[start : start + size]
             return index_select(data, 0, self._order[start : start + size])
 
-    def _last(self) -> float:
-        """The ragged batch of an epoch."""
-        start = self._full * self._batch
-        loss = np.empty(1)
-        if self._full > 0 and self._try(self._rest, start, 0, loss) == 1:
-            return float(loss[0])
-        return self._one(start, self._rest)
-
     def _many(self, done: int, losses: np.ndarray[Any, Any], bar: Any) -> int:
-        """As many of the steps from `done` on as the program takes, in C."""
+        """As many of the steps from `done` on as the programs take, in C."""
         first, full = done, len(losses)
         chunk = full if bar is None else 1
         while done < full:
-            count = min(chunk, full - done)
             begun = time.perf_counter()
-            made = self._try(self._batch, 0, done % self._full, losses[done : done + count])
-            done += made
-            if bar is not None and made:
-                _show(bar, made, losses[done - 1])
-                chunk = max(1, int(chunk * min(8.0, SECONDS_A_CALL / max(time.perf_counter() - begun, 1e-9))))
+            made = self._try(done % self._steps, losses[done : done + chunk])
             if made == 0:
                 break
+            done += made
+            if bar is not None:
+                _show(bar, made, losses[done - 1])
+                chunk = max(1, int(chunk * min(8.0, SECONDS_A_CALL / max(time.perf_counter() - begun, 1e-9))))
         return done - first
 
-    def _try(self, batch: int, start: int, first: int, losses: np.ndarray[Any, Any]) -> int:
-        """The steps that the program for such batches made from row `start` on, of which the epoch has `first` behind
-        it; 0 where there is none, or it does not fit."""
-        program = self._programs.get(batch)
+    def _try(self, first: int, losses: np.ndarray[Any, Any]) -> int:
+        """The steps that the program for such batches has made, where the epoch has `first` behind it; 0 where there is
+        none, or it does not fit. One whose rows are free makes the ragged steps between the others too."""
+        is_ragged = first == self._full
+        program = self._programs.get(self._rest if is_ragged else self._batch)
         if program is None or program.refresh()[0] is not None or program.is_dead:
             return 0
-        data, order, steps, stream = self._data, self._order, self._full, 0
-        if start > 0:  # the ragged batch
-            steps = 1
-            data = data if order is not None else tuple(each[start:] for each in data)
-            order = None if order is None else order[start:]
-        elif order is not None:
-            stream = int(ffi.cast("intptr_t", stream_of("run", self._generator)))
-        made = program.run(data, batch, steps, order, stream, first, len(losses), over_memory(losses))
+        data, order, to = self._data, self._order, over_memory(losses)
+        if is_ragged:
+            start = first * self._batch
+            data, order = (data, order[start:]) if order is not None else (tuple(each[start:] for each in data), None)
+            made = program.run(data, self._rest, 0, 1, order, 0, 0, 1, to)
+        else:
+            together = program.has_free_rows or self._steps == self._full
+            steps, count = (
+                (self._steps, len(losses)) if together else (self._full, min(len(losses), self._full - first))
+            )
+            last = self._rest if steps > self._full else 0
+            stream = 0 if order is None else int(ffi.cast("intptr_t", stream_of("run", self._generator)))
+            made = program.run(data, self._batch, last, steps, order, stream, first, count, to)
         return 0 if made is NotImplemented else int(made)
 
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../apply.h"
+#include "batch.h"
 #include "bind.h"
 #include "execute.h"
 #include "history.h"
@@ -227,7 +228,7 @@ static int64_t *order_of(const pa_epochs *e) {
     return e->order == NULL ? NULL : (int64_t *)(void *)pa_node_data(e->order);
 }
 
-static void gather(pa_program *p, const run *r, int64_t from) {
+static void gather(pa_program *p, const run *r, int64_t from, int64_t rows) {
     const int64_t *order = order_of(r->epochs);
     for (int32_t i = 0; i < r->epochs->n; i++) {
         const feed *f = &r->feeds[i];
@@ -236,7 +237,7 @@ static void gather(pa_program *p, const run *r, int64_t from) {
             pa_program_rebind(p, p->inputs[i].buffer, (char *)(uintptr_t)f->data + (size_t)from * f->row_bytes);
             continue;
         }
-        gather_rows(f, r->epochs->batch, order + from);
+        gather_rows(f, rows, order + from);
     }
 }
 
@@ -274,7 +275,9 @@ static pa_status run_steps(pa_program *p, const run *r, int64_t first, int64_t e
     int64_t every = p->flops > PA_LONG_WORK ? 1 : SHORT_STEPS;
     for (int64_t at = (first + *done) % e->steps; *done < end; at = at + 1 == e->steps ? 0 : at + 1) {
         if (at == 0 && e->shuffle != NULL) PA_TRY(pa_random_permutation(e->shuffle, e->order));
-        gather(p, r, at * e->batch);
+        int64_t rows = e->last > 0 && at + 1 == e->steps ? e->last : e->batch;
+        PA_TRY(pa_batch_set_rows(p, rows));
+        gather(p, r, at * e->batch, rows);
         PA_TRY(pa_program_execute(p, &mode));
         losses[*done] = loss_of(p);
         carry_on(p, &r->carries, r->results);
@@ -313,12 +316,14 @@ static pa_status new_feeds(pa_program *p, run *r) {
 }
 
 static pa_status check_order(const pa_epochs *e, int64_t first, int64_t rows) {
-    PA_FAIL_IF(e->batch <= 0 || e->steps <= 0 || first < 0 || e->steps * e->batch > rows, PA_VALUE,
-               "run: %lld batches of %lld, of %lld rows", (long long)e->steps, (long long)e->batch, (long long)rows);
+    int64_t used = e->last > 0 ? (e->steps - 1) * e->batch + e->last : e->steps * e->batch;
+    PA_FAIL_IF(e->batch <= 0 || e->steps <= 0 || first < 0 || e->last < 0 || e->last > e->batch || used > rows,
+               PA_VALUE, "run: %lld batches of %lld, of %lld rows", (long long)e->steps, (long long)e->batch,
+               (long long)rows);
     if (e->order == NULL) return PA_OK;
     int64_t n = pa_node_numel(e->order);
-    PA_FAIL_IF(e->order->dtype != PA_INT64 || !pa_node_is_contiguous(e->order) || n < e->steps * e->batch || n > rows,
-               PA_VALUE, "run: an order of %lld rows is wanted", (long long)rows);
+    PA_FAIL_IF(e->order->dtype != PA_INT64 || !pa_node_is_contiguous(e->order) || n < used || n > rows, PA_VALUE,
+               "run: an order of %lld rows is wanted", (long long)rows);
     for (int64_t i = 0; i < n; i++) {
         int64_t row = order_of(e)[i];
         PA_FAIL_IF(row < 0 || row >= rows, PA_INDEX, "run: row %lld of %lld", (long long)row, (long long)rows);
@@ -377,9 +382,29 @@ const char *pa_program_run_obstacle(const pa_program *p) {
     return is_steady(p) ? NULL : "a step leaves gradients or tensors in other places than where it finds them";
 }
 
+/* The shapes of what a run makes once, for all of its steps. */
+static uint64_t look_at_results(const pa_program *p) {
+    uint64_t h = 0;
+    for (int32_t i = 0; i < p->n_results; i++) {
+        const pa_node *node = p->nodes[p->results[i].node];
+        if (i > 0 && !p->results[i].is_put && !p->results[i].is_noted) continue;
+        for (int k = 0; k < node->ndim; k++) h = pa_hash_mix(h, (uint64_t)pa_node_shape(node)[k]);
+    }
+    return h;
+}
+
+bool pa_program_takes_rows(pa_program *p, int64_t rows) {
+    if (p->batch == NULL) return false;
+    const int64_t now = p->batch->rows;
+    const uint64_t before = look_at_results(p);
+    bool takes = pa_batch_set_rows(p, rows) == PA_OK && look_at_results(p) == before;
+    return pa_batch_set_rows(p, now) == PA_OK && takes;
+}
+
 static pa_status make_steps(pa_program *p, run *r, int64_t first, int64_t count, double *losses, int64_t *done) {
-    if (!p->warm) { /* what ops keep from run to run is made under the GIL */
-        PA_TRY(run_steps(p, r, first, 1, losses, done, false));
+    if (!p->warm) { /* what ops keep from run to run is made under the GIL, for as many rows as there will be */
+        int64_t cold = r->epochs->last > 0 && first + 1 == r->epochs->steps ? 2 : 1;
+        PA_TRY(run_steps(p, r, first, cold < count ? cold : count, losses, done, false));
         p->warm = true;
     }
     if (*done == count) return PA_OK;

@@ -14,6 +14,7 @@ typedef struct pa_epochs {
     int n;
     pa_node *const *data;     /* contiguous, with equally many rows; behind them NULL for inputs that are numbers */
     int64_t batch, steps;     /* rows a step, steps an epoch */
+    int64_t last;             /* rows of an epoch's last step, where they are fewer; else 0 */
     pa_node *order;           /* of the rows in the epoch under way, int64; NULL: as they stand */
     pa_random_state *shuffle; /* gives another order where an epoch begins; NULL: it stays */
     const double *numbers;    /* by the inputs: those behind the data, which are numbers in places */
@@ -22,6 +23,9 @@ typedef struct pa_epochs {
 
 /* Why it cannot make many steps in one go; NULL where it can, as pa_program_run asks for. */
 const char *pa_program_run_obstacle(const pa_program *p);
+
+/* Does it take that many rows besides those that it is set to, and give results of the same shapes? */
+bool pa_program_takes_rows(pa_program *p, int64_t rows);
 
 /* What a step leaves to be noted: results to append, one behind the other. */
 size_t pa_program_note_bytes(const pa_program *p);

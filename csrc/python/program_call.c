@@ -304,7 +304,8 @@ static PyObject *run_noted(pa_program_object *p, const pa_epochs *epochs, Py_ssi
     return NULL;
 }
 
-/* The steps made, fewer than asked for where much is noted; NotImplemented where the program does not fit. */
+/* The steps made, fewer than asked for where much is noted, or where the last of an epoch is not for the program;
+   NotImplemented where the program does not fit. */
 static PyObject *run_with(pa_program_object *p, PyObject *data, pa_epochs *epochs, Py_ssize_t first, Py_ssize_t count,
                           double *losses) {
     enum { NOTED = 1 << 22 };
@@ -320,6 +321,11 @@ static PyObject *run_with(pa_program_object *p, PyObject *data, pa_epochs *epoch
     if (fits == 1) fits = is_as_it_was(p);
     if (fits < 0) return NULL;
     if (fits == 0) return Py_NewRef(Py_NotImplemented);
+    if (epochs->last > 0 && !pa_program_takes_rows(p->program, epochs->last)) {
+        epochs->last = 0;
+        epochs->steps--;
+        if (count > epochs->steps - first) count = epochs->steps - first;
+    }
     size_t bytes = pa_program_note_bytes(p->program), most = bytes == 0 ? SIZE_MAX : NOTED / bytes + 1;
     if ((size_t)count > most) count = (Py_ssize_t)most;
     if (bytes > 0 && (epochs->notes = pa_mem_alloc_array((size_t)count, bytes)) == NULL) return pa_raise(PA_MEMORY);
@@ -331,9 +337,9 @@ static PyObject *run_with(pa_program_object *p, PyObject *data, pa_epochs *epoch
 PyObject *pa_program_object_run(PyObject *self, PyObject *arguments) {
     pa_program_object *p = (pa_program_object *)self;
     PyObject *data, *order, *losses;
-    Py_ssize_t batch, steps, shuffle, first, count;
-    if (!PyArg_ParseTuple(arguments, "O!nnOnnnO:run", &PyTuple_Type, &data, &batch, &steps, &order, &shuffle, &first,
-                          &count, &losses))
+    Py_ssize_t batch, last, steps, shuffle, first, count;
+    if (!PyArg_ParseTuple(arguments, "O!nnnOnnnO:run", &PyTuple_Type, &data, &batch, &last, &steps, &order, &shuffle,
+                          &first, &count, &losses))
         return NULL;
     if (pa_program_object_is_calling(p)) return pa_program_object_refuse();
     if (p->arguments.rows == NULL || count < 0) return PyErr_Format(PyExc_ValueError, "run: no steps to make");
@@ -349,6 +355,7 @@ PyObject *pa_program_object_run(PyObject *self, PyObject *arguments) {
                         .data = p->arguments.in,
                         .numbers = p->arguments.numbers,
                         .batch = batch,
+                        .last = last,
                         .steps = steps,
                         .order = order == Py_None ? NULL : pa_handle_node(order),
                         .shuffle = (pa_random_state *)shuffle};

@@ -461,7 +461,7 @@ static PyMethodDef program_methods[] = {
         "Reads other tensors in the places of captured ones, pairs (before, after); False where one does not fit."),
     PA_METHOD(
         "run", pa_program_object_run, METH_VARARGS,
-        "($self, data, batch, steps, order, shuffle, first, count, losses, /)",
+        "($self, data, batch, last, steps, order, shuffle, first, count, losses, /)",
         "Steps over rows of the data, so many an epoch, whose losses it notes: the number of steps made. The order "
         "is drawn anew where an epoch begins, from the stream at the address `shuffle`, if that is not 0."),
     PA_METHOD("describe", program_describe, METH_NOARGS, "($self, /)", "What it consists of, as a dict."),

@@ -328,6 +328,48 @@ def test_run_uses_the_one_program_for_whole_and_ragged_batches() -> None:
     assert len(free.programs) == 1
 
 
+@pytest.mark.parametrize("keeps", ["nothing", "losses", "a mean", "rows"])
+@pytest.mark.parametrize("rows", [50, 48, 33, 7])
+def test_a_run_over_ragged_batches_has_the_bits_of_calls_one_by_one(keeps: str, rows: int) -> None:
+    def world() -> tuple[Any, list[Any], list[Tensor]]:
+        model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.3), nn.Tanh(), nn.Linear(8, 1))
+        for parameter in model.parameters():
+            parameter.data.copy_(pa.linspace(-1, 1, parameter.numel()).reshape(parameter.shape))
+        optimizer = optim.Adam(model.parameters(), lr=0.05)
+        kept: list[Any] = []
+        last = {"": pa.zeros(1)}
+
+        def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            optimizer.zero_grad()
+            output = model(x)
+            loss = (output - y).square().mean()
+            loss.backward()
+            optimizer.step()
+            if keeps == "losses":
+                kept.append(loss.detach())
+            elif keeps == "a mean":
+                last[""] = last[""] * 0.5 + output.detach().mean(0)
+            elif keeps == "rows":
+                last[""] = output.detach()
+            return loss, output
+
+        return pa.compile(step, dynamic_batch=True), [kept, last], list(model.parameters())
+
+    generator = np.random.default_rng(0)
+    x, y = pa.tensor(floats(3)(generator, rows)), pa.tensor(floats(1)(generator, rows))
+    (called, kept, expected), (run, also_kept, found) = world(), world()
+    pa.manual_seed(1)
+    losses = [
+        called(x[start : start + 16], y[start : start + 16])[0].item() for _ in range(6) for start in range(0, rows, 16)
+    ]
+    pa.manual_seed(1)
+    ran = np.concatenate([run.run(x, y, batch_size=16, epochs=epochs, shuffle=False) for epochs in (1, 2, 3)])
+    assert ran.tolist() == losses
+    assert [each.tolist() for each in found] == [each.tolist() for each in expected]
+    assert [each.item() for each in also_kept[0]] == [each.item() for each in kept[0]]
+    assert also_kept[1][""].tolist() == kept[1][""].tolist()
+
+
 @pytest.mark.parametrize("kind", ["put", "moving average", "in place", "argument in place"])
 def test_places_are_written_as_in_the_plain_call(kind: str) -> None:
     def world() -> tuple[Callable[[Tensor], Tensor], dict[str, Tensor]]:

@@ -85,13 +85,16 @@ def test_without_a_seed_the_global_stream_shuffles() -> None:
     assert found[0] != found[2]
 
 
-def test_epochs_at_once_are_epochs_one_by_one() -> None:
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("dynamic_batch", [False, True])
+def test_epochs_at_once_are_epochs_one_by_one(drop_last: bool, dynamic_batch: bool) -> None:
     found = []
     for callback in (None, lambda epoch, losses: None):
         for shuffle in (True, False):
             step, model, _ = make(dropout=0.3)
+            step = pyautograd.compile(step.__wrapped__, dynamic_batch=dynamic_batch)
             pyautograd.manual_seed(4)
-            losses = step.run(*data(), batch_size=30, epochs=9, shuffle=shuffle, drop_last=True, callback=callback)
+            losses = step.run(*data(), batch_size=30, epochs=9, shuffle=shuffle, drop_last=drop_last, callback=callback)
             found.append((losses.tolist(), numbers_of(model)))
     assert found[:2] == found[2:]
 
