@@ -77,10 +77,11 @@ from pyautograd._value import *
 from pyautograd._version import __version__
 
 __all__ = [
-    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "cholesky", "cholesky_inverse",
-    "cholesky_solve", "compat", "compile", "datasets", "det", "e", "func", "inf", "inverse", "linalg", "load",
-    "logdet", "matrix_exp", "matrix_power", "nan", "newaxis", "nn", "optim", "pi", "pinverse", "plot", "qr",
-    "reference", "save", "scalar", "slogdet", "special", "summary", "svd", "triangular_solve", "utils",
+    "MLP", "CompiledStep", "TraceError", "__version__", "autograd", "bench", "callbacks", "cholesky",
+    "cholesky_inverse", "cholesky_solve", "compat", "compile", "datasets", "det", "e", "func", "inf", "inverse",
+    "linalg", "load", "logdet", "matrix_exp", "matrix_power", "nan", "newaxis", "nn", "optim", "pi", "pinverse", "plot",
+    "qr", "reference", "save", "scalar", "slogdet", "special", "summary", "svd",
+    "triangular_solve", "utils",
 ]  # fmt: skip
 __all__ += _array_like.__all__
 __all__ += _blas.__all__
@@ -112,7 +113,7 @@ __all__ += _tensor.__all__
 __all__ += _value.__all__
 
 if TYPE_CHECKING:
-    from pyautograd import bench, datasets, func, linalg, nn, optim, plot, reference, scalar, special, utils
+    from pyautograd import bench, callbacks, datasets, func, linalg, nn, optim, plot, reference, scalar, special, utils
     from pyautograd._compile import CompiledStep, compile
     from pyautograd._matrices import (
         cholesky,
@@ -153,7 +154,8 @@ __all__ += _COMPAT
 _LAZY |= dict.fromkeys(_COMPAT, "compat")
 _paths.install()
 _MODULES = {
-    "bench", "compat", "datasets", "func", "linalg", "nn", "optim", "plot", "reference", "scalar", "special", "utils",
+    "bench", "callbacks", "compat", "datasets", "func", "linalg", "nn", "optim", "plot", "reference", "scalar",
+    "special", "utils",
 }  # fmt: skip
 
 

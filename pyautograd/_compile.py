@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from pyautograd._signature import Call, take_apart
 from pyautograd._step import Step
 from pyautograd.nn._compiled import compile_module
 from pyautograd.nn._module import Module
+
+if TYPE_CHECKING:
+    from pyautograd._callbacks import Callback
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -262,7 +265,8 @@ class CompiledStep(Step, Generic[R]):
         seed: int | None = None,
         drop_last: bool = False,
         progress: bool = False,
-        callback: Callable[[int, np.ndarray[Any, Any]], Any] | None = None,
+        callback: Any = None,
+        validation: Callback | None = None,
         generator: Generator | None = None,
     ) -> np.ndarray[Any, Any]:
         """Calls the step on batches of the data, epoch after epoch; from the third batch on an epoch is one call of C.
@@ -273,12 +277,13 @@ class CompiledStep(Step, Generic[R]):
         is left out with `drop_last`. `shuffle`: rows in a new random order each epoch, unless False. It is drawn where
         the epoch begins: from the `generator` if there is one, else from the stream that the step draws from. That is
         the thread's, or with a `seed` one of the run's own, which leaves the thread's as it was and to the callback.
-        `progress`: a bar, by tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: for
-        validation, schedules and early stopping, which it asks for by returning True or raising StopIteration.
-        **Returns** the loss of every step, the step's first result, as a float64 array of shape (steps,). **Raises**
-        ValueError for data of different lengths, TypeError for a step that returns no loss, for data that are no
-        numbers, for both a `seed` and a `generator`, and for a DataLoader whose batches are others than `run`'s,
-        KeyboardInterrupt on Ctrl-C, between two steps.
+        `progress`: a bar, by tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: a
+        function, which asks to stop by returning True or raising StopIteration, a schedule, one of
+        `pyautograd.callbacks`, or a list of these. `validation`: a `callbacks.Validation`. **Returns** the loss of
+        every step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of
+        different lengths, TypeError for a step that returns no loss, for data that are no numbers, for both a `seed`
+        and a `generator`, and for a DataLoader whose batches are others than `run`'s, KeyboardInterrupt on Ctrl-C,
+        between two steps.
 
         >>> import pyautograd as pa
         >>> model = pa.nn.Linear(1, 1)
@@ -295,7 +300,9 @@ class CompiledStep(Step, Generic[R]):
         >>> losses.shape, bool(losses[-1] < 1e-3)
         ((200,), True)
         """
-        return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(epochs, progress, callback)
+        return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(
+            epochs, progress, callback, validation
+        )
 
     @named
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,10 +22,11 @@ import numpy as np
 from pyautograd import _core, _grad_mode
 from pyautograd._array_like import over_memory
 from pyautograd._c import check, ffi, lib, node_pointer
+from pyautograd._callbacks import STEPS_A_CALL, CallbackList, asks_to_stop, epochs_ahead
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._dtype import float32, float64
-from pyautograd._generator import Generator, state_of, stream_of, word
+from pyautograd._generator import Generator, get_rng_state, set_rng_state, state_of, stream_of, word
 from pyautograd._indexing import index_select
 from pyautograd._program import Program
 from pyautograd._signature import TensorSpec
@@ -35,11 +35,8 @@ from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
 from pyautograd._training_data import IN_A_LOOP, is_loader, of_loader, rows_of
 
-Callback = Callable[[int, np.ndarray[Any, Any]], Any]
-
 INSTALL = 'progress=True needs tqdm: pip install "pyautograd-core[progress]"'
 SECONDS_A_CALL = 0.2  # of one call of C while a progress bar is shown
-STEPS_A_CALL = 1 << 20
 
 
 class Run:
@@ -92,47 +89,107 @@ class Run:
         self._order = arange(self._n) if shuffle is None or shuffle else None
         self._programs: dict[int, Program] = {}  # by rows of a batch
         self._has_begun = False
+        self.epoch, self.epochs, self.stopped = 0, 0, False
+        self._losses: list[np.ndarray[Any, Any]] = []
+        self._told: Any = None  # the callbacks, where they are more than a function
+        self._bar: Any = None
 
-    def train(self, epochs: int, progress: bool, callback: Callback | None) -> np.ndarray[Any, Any]:
+    @property
+    def rows(self) -> np.ndarray[Any, Any]:
+        """Of each step of an epoch."""
+        rows = np.full(self._steps, float(self._batch))
+        if self._steps > self._full:
+            rows[-1] = self._rest
+        return rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the training stands after an epoch, but for what the step changes itself."""
+        generator = None if self._generator is None else self._generator.get_state()
+        return {
+            "epoch": self.epoch,
+            "stopped": self.stopped,
+            "losses": np.concatenate([np.empty(0), *self._losses])[: self.epoch * self._steps],
+            "streams": [get_rng_state(), generator, None if self._own == ffi.NULL else list(self._own)],
+            "callbacks": self._told.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        losses = np.asarray(state["losses"])
+        if len(losses) != state["epoch"] * self._steps:
+            before = len(losses) // max(state["epoch"], 1)
+            raise ValueError(f"run: an epoch had {before} steps, and has {self._steps}: other data or batch_size")
+        of_thread, of_generator, own = state["streams"]
+        if (of_generator is None) != (self._generator is None) or (own is None) != (self._own == ffi.NULL):
+            raise ValueError(
+                "run: the training had a seed or generator where this one has none, or the other way round"
+            )
+        self._told.load_state_dict(state["callbacks"])
+        self.epoch, self.stopped, self._losses = state["epoch"], state["stopped"], [losses]
+        set_rng_state(of_thread)
+        if self._generator is not None:
+            self._generator.set_state(of_generator)
+        if own is not None:
+            self._own[0:4] = own
+
+    def train(self, epochs: int, progress: bool, callback: Any, validation: Any = None) -> np.ndarray[Any, Any]:
         if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 0:
             raise ValueError(f"run: epochs is an int of 0 or more, not {epochs!r}")
-        if callback is not None and not callable(callback):
-            raise TypeError(f"run: callback is a {type(callback).__name__}, no function of an epoch and its losses")
-        losses: list[np.ndarray[Any, Any]] = []
-        epoch = 0
+        self.epochs = int(epochs)
         with ExitStack() as stack:
-            bar = stack.enter_context(_bar(epochs * self._steps)) if progress else None
-            while epoch < epochs:
-                together = min(self._may_run_together(), epochs - epoch, _ahead(callback))
-                try:  # each swap is one call, between whose halves no interrupt comes
-                    lib.pa_random_stream_swap(self._own)
-                    losses.append(self._run_epochs(together, bar))
-                finally:
-                    lib.pa_random_stream_swap(self._own)
-                epoch += together
-                if callback is not None and self._tell(callback, epoch - together, losses[-1]):
-                    break
-        return np.concatenate(losses) if losses else np.empty(0)
+            is_function = callback is None or (callable(callback) and not isinstance(callback, type))
+            if validation is not None or not is_function:
+                callback = self._told = CallbackList(validation, callback)
+                stack.enter_context(self._told.during(self))
+            if progress:
+                self._bar = stack.enter_context(_bar(max(0, epochs - self.epoch) * self._steps))
+            while self.epoch < epochs and not self.stopped:
+                self._run_and_tell(min(self._may_run_together(), epochs - self.epoch, epochs_ahead(callback)), callback)
+        return np.concatenate([np.empty(0), *self._losses])
 
-    def _tell(self, callback: Callback, first: int, losses: np.ndarray[Any, Any]) -> bool:
-        """Calls back for each epoch that has run, and whether the last one is to be the last."""
-        each = losses.reshape(-1, self._steps)
-        return [_asks_to_stop(callback, first + i, each[i]) for i in range(len(each))][-1]
+    def _run_and_tell(self, epochs: int, callback: Any) -> None:
+        """Runs so many epochs, then calls back for each; of those that an exception leaves behind for each that is
+        whole."""
+        losses = np.full(epochs * self._steps, np.nan)
+        self._losses.append(losses)
+        try:
+            try:  # each swap is one call, between whose halves no interrupt comes
+                lib.pa_random_stream_swap(self._own)
+                self._run_epochs(losses)
+            finally:
+                lib.pa_random_stream_swap(self._own)
+        except BaseException:
+            losses = losses[: np.isnan(losses).argmax()]
+            raise
+        finally:
+            for each in losses[: len(losses) // self._steps * self._steps].reshape(-1, self._steps):
+                self.epoch += 1
+                if callback is not None and asks_to_stop(callback, self.epoch - 1, each):
+                    self.stopped = True
 
     def _may_run_together(self) -> int:
         """How many epochs are run at once at most."""
         return max(1, STEPS_A_CALL // self._steps)
 
-    def _run_epochs(self, epochs: int, bar: Any) -> np.ndarray[Any, Any]:
-        losses = np.empty(epochs * self._steps)
-        done = self._many(0, losses, bar)
+    def _run_epochs(self, losses: np.ndarray[Any, Any]) -> None:
+        done = self._many(0, losses)
         while done < len(losses):
             at = done % self._steps
             losses[done] = self._one(at * self._batch, self._batch if at < self._full else self._rest)
-            _show(bar, 1, losses[done])
+            self._has_made(1, losses[done], at)
             done += 1
-            done += self._many(done, losses, bar)
-        return losses
+            done += self._many(done, losses)
+
+    def _has_made(self, steps: int, loss: float, last: int) -> None:
+        """After each call of C, and after each step that is made by itself."""
+        if self._bar is not None:
+            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            self._bar.update(steps)
+        if self._told is not None and self._told.wants_batches:
+            lib.pa_random_stream_swap(self._own)
+            try:
+                self._told.on_train_batch_end(last, float(loss))
+            finally:
+                lib.pa_random_stream_swap(self._own)
 
     def _one(self, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""
@@ -189,18 +246,19 @@ class Run:
                 return data[start : start + size]
             return index_select(data, 0, self._order[start : start + size])
 
-    def _many(self, done: int, losses: np.ndarray[Any, Any], bar: Any) -> int:
+    def _many(self, done: int, losses: np.ndarray[Any, Any]) -> int:
         """As many of the steps from `done` on as the programs take, in C."""
         first, full = done, len(losses)
-        chunk = full if bar is None else 1
+        one_by_one = self._told is not None and self._told.wants_batches
+        chunk = full if self._bar is None and not one_by_one else 1
         while done < full:
             begun = time.perf_counter()
             made = self._try(done % self._steps, losses[done : done + chunk])
             if made == 0:
                 break
             done += made
-            if bar is not None:
-                _show(bar, made, losses[done - 1])
+            self._has_made(made, losses[done - 1], (done - 1) % self._steps)
+            if self._bar is not None and not one_by_one:
                 chunk = max(1, int(chunk * min(8.0, SECONDS_A_CALL / max(time.perf_counter() - begun, 1e-9))))
         return done - first
 
@@ -271,32 +329,9 @@ def _loss_of(result: Any) -> float:
     raise TypeError(f"run: the first result of the step is {what}; it has to return its loss, one number")
 
 
-def _ahead(callback: Callback | None) -> int:
-    """How many epochs may run before a callback is to be called: one with a method `epochs_ahead` knows for how many
-    it neither stops the training nor changes or reads what the step does."""
-    if callback is None:
-        return STEPS_A_CALL
-    ahead = getattr(callback, "epochs_ahead", None)
-    return 1 if ahead is None else max(1, int(ahead()))
-
-
-def _asks_to_stop(callback: Callback, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
-    try:
-        wanted = callback(epoch, losses)
-    except StopIteration:
-        return True
-    return isinstance(wanted, (bool, np.bool_)) and bool(wanted)
-
-
 def _bar(steps: int) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError(f"run: {INSTALL}", name="tqdm") from None
     return tqdm(total=steps, unit="step")
-
-
-def _show(bar: Any, steps: int, loss: float) -> None:
-    if bar is not None:
-        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-        bar.update(steps)

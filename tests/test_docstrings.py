@@ -15,7 +15,7 @@ PUBLIC_MODULES = [
     "pyautograd", "pyautograd.nn", "pyautograd.nn.functional", "pyautograd.nn.init", "pyautograd.nn.utils",
     "pyautograd.linalg", "pyautograd.special", "pyautograd.func", "pyautograd.autograd.functional",
     "pyautograd.optim", "pyautograd.optim.lr_scheduler", "pyautograd.autograd", "pyautograd.scalar",
-    "pyautograd.utils.data", "pyautograd.datasets", "pyautograd.plot",
+    "pyautograd.utils.data", "pyautograd.datasets", "pyautograd.plot", "pyautograd.callbacks",
     *({"pyautograd.sklearn"} & set(MODULES)),
 ]  # fmt: skip
 MADE_IN_C = (type(len), type(list.append))

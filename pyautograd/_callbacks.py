@@ -1,0 +1,256 @@
+"""What `run` calls after each epoch: the base class of callbacks, and several of them as one.
+
+run ── losses of an epoch ──▶ CallbackList ──┬─ Validation           adds metrics to the logs
+                                             ├─ the others, in order  on_epoch_end(epoch, logs), or f(epoch, losses)
+                                             └─ Checkpoint            last, so that it saves what the others know
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from pyautograd.optim._schedule import lr_of
+from pyautograd.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+STEPS_A_CALL = 1 << 20  # the most that run makes in one call of C
+
+
+class Callback:
+    """Base class of callbacks for `run(callback=)`; a subclass defines those of these methods that it has use for.
+
+    `logs` is a dict of the epoch's numbers: "loss", the mean over its rows; what `Validation` has computed, as
+    "val_loss"; "lr" where a schedule is among the callbacks; and what callbacks before this one have put into it.
+
+    >>> import pyautograd as pa
+    >>> class Print(pa.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         print(epoch, round(logs["loss"], 3))
+    >>> step = pa.compile(lambda x: x.mean())
+    >>> losses = step.run(pa.arange(8.0), batch_size=4, epochs=2, callback=Print())
+    0 3.5
+    1 3.5
+    """
+
+    _rank = 1  # 0 computes metrics, 2 writes down what the others have put into the logs, 3 saves their states
+
+    def on_train_begin(self, training: Any) -> None:
+        """Before the first epoch. `training` has `epoch`, how many epochs are done, `epochs`, how many are wanted,
+        `stopped`, whether a callback has asked to stop, and `state_dict()`, from which a training goes on. What it
+        **raises**, `run` raises.
+
+        >>> import pyautograd as pa
+        >>> class Begin(pa.callbacks.Callback):
+        ...     def on_train_begin(self, training):
+        ...         print(training.epoch, training.epochs)
+        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, epochs=3, callback=Begin())
+        0 3
+        """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> Any:
+        """After each epoch, the first being 0; True asks that it be the last, once all callbacks have been told. What
+        it **raises**, `run` raises; what the epochs have done stands.
+
+        >>> import pyautograd as pa
+        >>> class Once(pa.callbacks.Callback):
+        ...     def on_epoch_end(self, epoch, logs):
+        ...         return True
+        >>> pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, epochs=9, callback=Once()).shape
+        (2,)
+        """
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        """After each step, with its loss. Where a subclass defines it, steps are made one by one, not in one call of C.
+        What it **raises**, `run` raises.
+
+        >>> import pyautograd as pa
+        >>> class Print(pa.callbacks.Callback):
+        ...     def on_train_batch_end(self, batch, logs):
+        ...         print(batch, logs)
+        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, callback=Print())
+        0 {'loss': 1.0}
+        1 {'loss': 1.0}
+        """
+
+    def on_train_end(self) -> None:
+        """After the last epoch, also where the training ends with an exception or Ctrl-C.
+
+        >>> import pyautograd as pa
+        >>> class End(pa.callbacks.Callback):
+        ...     def on_train_end(self):
+        ...         print("done")
+        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, callback=End())
+        done
+        """
+
+    def _wants_batches(self) -> bool:
+        return type(self).on_train_batch_end is not Callback.on_train_batch_end
+
+    def epochs_ahead(self) -> int:
+        """How many epochs may run before the callback is told of them, one by one: more than 1, which is worth some
+        microseconds an epoch, for one that neither reads nor changes the model and will not stop before.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.Callback().epochs_ahead()
+        1
+        """
+        return 1
+
+
+class LearningRateScheduler(Callback):
+    """Moves a schedule of `optim.lr_scheduler` on; one that is a callback itself is moved on after each epoch.
+
+    **Arguments:** `interval`: "epoch", or "step" for after each step, which are then made one by one. `monitor`: which
+    of the logs `ReduceLROnPlateau` looks at; None is "val_loss" where there is one, else "loss". The logs get "lr",
+    that of the first parameters in the last step. **Raises** TypeError for what is no schedule, ValueError for another
+    interval.
+
+    >>> import pyautograd as pa
+    >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+    >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> by_step = pa.callbacks.LearningRateScheduler(schedule, interval="step")
+    >>> losses = pa.compile(lambda x: (x.mean(), optimizer.step())[0]).run(pa.ones(8), batch_size=4, callback=by_step)
+    >>> optimizer.param_groups[0]["lr"]
+    0.25
+    """
+
+    def __init__(self, schedule: LRScheduler, interval: str = "epoch", monitor: str | None = None) -> None:
+        if not isinstance(schedule, LRScheduler):
+            raise TypeError(f"LearningRateScheduler: a {type(schedule).__name__} is no schedule of optim.lr_scheduler")
+        if interval not in ("epoch", "step"):
+            raise ValueError(f'LearningRateScheduler: interval is "epoch" or "step", not {interval!r}')
+        self.schedule, self.interval, self.monitor = schedule, interval, monitor
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        self._lr = lr_of(self.schedule.optimizer.param_groups[0])
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            monitor = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
+            if monitor not in logs:
+                raise ValueError(f"LearningRateScheduler: no {monitor} among {', '.join(logs)}")
+            self.schedule.step(logs[monitor])
+        else:
+            self.schedule.step()
+
+    def _wants_batches(self) -> bool:
+        return self.interval == "step"
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if self.interval == "epoch":
+            self.on_train_batch_end(0, logs)
+        logs["lr"] = self._lr
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the schedule.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> pa.callbacks.LearningRateScheduler(schedule).state_dict()["last_epoch"]
+        0
+        """
+        return self.schedule.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Hands the schedule what `state_dict` gave. **Raises** as the schedule does.
+
+        >>> import pyautograd as pa
+        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
+        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> pa.callbacks.LearningRateScheduler(schedule).load_state_dict({"last_epoch": 3})
+        >>> schedule.last_epoch
+        3
+        """
+        self.schedule.load_state_dict(state)
+
+
+class CallbackList:
+    """Several callbacks as one, which `run` calls after each epoch, or after as many as none of them minds."""
+
+    def __init__(self, *callbacks: Any) -> None:
+        self._all = sorted(map(_checked, _flat(callbacks)), key=lambda each: getattr(each, "_rank", 1))
+        self._callbacks = [each for each in self._all if isinstance(each, Callback)]
+        self._of_batches = [each for each in self._callbacks if each._wants_batches()]
+        self.wants_batches = bool(self._of_batches)
+
+    @contextmanager
+    def during(self, training: Any) -> Iterator[None]:
+        """The life of a training: whoever has heard of its beginning hears of its end."""
+        self._training = training
+        with ExitStack() as ends:
+            for each in self._callbacks:
+                ends.callback(each.on_train_end)
+                each.on_train_begin(training)
+            yield
+
+    def __call__(self, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
+        rows = self._training.rows
+        logs = {"loss": float((losses * rows).sum() / rows.sum())}
+        for each in self._all:
+            if isinstance(each, Callback):
+                self._training.stopped |= asks_to_stop(each.on_epoch_end, epoch, logs)
+            else:
+                self._training.stopped |= asks_to_stop(each, epoch, losses)
+        return bool(self._training.stopped)
+
+    def on_train_batch_end(self, batch: int, loss: float) -> None:
+        for each in self._of_batches:
+            each.on_train_batch_end(batch, {"loss": loss})
+
+    def epochs_ahead(self) -> int:
+        return 1 if self.wants_batches else min(map(epochs_ahead, self._all), default=STEPS_A_CALL)
+
+    def state_dict(self) -> list[Any]:
+        """Of each callback the name of its class and, where it has one, its state."""
+        return [[type(each).__name__, each.state_dict() if _has_state(each) else None] for each in self._all]
+
+    def load_state_dict(self, states: list[Any]) -> None:
+        names, own = [name for name, _ in states], [type(each).__name__ for each in self._all]
+        if names != own:
+            raise ValueError(f"the callbacks were {', '.join(names)}, and are {', '.join(own)}")
+        for each, (_, state) in zip(self._all, states):
+            if _has_state(each):
+                each.load_state_dict(state)
+
+
+def _flat(callbacks: Iterable[Any]) -> Iterator[Any]:
+    for each in callbacks:
+        if isinstance(each, list | tuple):
+            yield from _flat(each)
+        elif each is not None:
+            yield each
+
+
+def _has_state(callback: Any) -> bool:
+    return hasattr(callback, "state_dict")
+
+
+def _checked(callback: Any) -> Any:
+    """A callback, or what stands for a schedule."""
+    if isinstance(callback, LRScheduler):
+        return LearningRateScheduler(callback)
+    if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+        raise TypeError(
+            f"run: callback is a {type(callback).__name__}, no Callback, no schedule and no function of an epoch and "
+            "its losses"
+        )
+    return callback
+
+
+def epochs_ahead(callback: Any) -> int:
+    """How many epochs may run before a callback is to be called: one with a method `epochs_ahead` knows for how many
+    it neither stops the training nor changes or reads what the step does."""
+    if callback is None:
+        return STEPS_A_CALL
+    ahead = getattr(callback, "epochs_ahead", None)
+    return 1 if ahead is None else max(1, int(ahead()))
+
+
+def asks_to_stop(callback: Callable[[int, Any], Any], epoch: int, losses: Any) -> bool:
+    try:
+        wanted = callback(epoch, losses)
+    except StopIteration:
+        return True
+    return isinstance(wanted, (bool, np.bool_)) and bool(wanted)

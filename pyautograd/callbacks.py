@@ -1,0 +1,371 @@
+"""Callbacks for `run`: validation, early stopping, checkpoints that resume, schedules, history and logs.
+
+>>> import pyautograd as pa
+>>> from pyautograd import nn, optim
+>>> from pyautograd.callbacks import EarlyStopping, History, Validation
+>>> model = nn.Linear(1, 1)
+>>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+>>> @pa.compile
+... def step(x, y):
+...     optimizer.zero_grad()
+...     loss = nn.functional.mse_loss(model(x), y)
+...     loss.backward()
+...     optimizer.step()
+...     return loss
+>>> x = pa.linspace(-1, 1, 64).reshape(64, 1)
+>>> validation = Validation(model, x[::4], 3 * x[::4], loss="mse_loss")
+>>> losses = step.run(x, 3 * x, batch_size=16, epochs=200, seed=0, callback=[
+...     validation, EarlyStopping(patience=3, min_delta=1e-3, restore_best_weights=model), history := History()])
+>>> history.columns, len(history) < 200
+(['epoch', 'loss', 'val_loss'], True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler
+from pyautograd._compile import compile
+from pyautograd._core import TraceError
+from pyautograd._dtype import float32, float64
+from pyautograd._grad_mode import no_grad
+from pyautograd._joins import cat
+from pyautograd._tensor import Tensor
+from pyautograd._training_data import of_loader, rows_of
+from pyautograd.nn import Module, functional
+from pyautograd.utils.data import DataLoader
+
+__all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler", "Validation"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _accuracy(output: Tensor, target: Tensor) -> Any:
+    if output.ndim != 2 or output.shape[1] < 2 or target.ndim != 1:
+        raise ValueError(
+            f"Validation: accuracy is of scores (rows, classes) and classes (rows,), not of {tuple(output.shape)} and "
+            f'{tuple(target.shape)}; give a function: metrics={{"accuracy": lambda output, target: ...}}'
+        )
+    return (output.argmax(1) == target).double().mean()
+
+
+def _r2(output: Tensor, target: Tensor) -> Tensor:
+    return 1 - functional.mse_loss(output, target) / functional.mse_loss(target.mean(0).expand_as(target), target)
+
+
+_LARGER_IS_BETTER: dict[str, Callable[[Any, Any], Any]] = {"accuracy": _accuracy, "r2": _r2}
+_METRICS = {**_LARGER_IS_BETTER, "mse": functional.mse_loss, "mae": functional.l1_loss}
+
+
+def _named_metrics(metrics: Any) -> dict[str, Callable[[Any, Any], Any]]:
+    """Metrics by their name, given as a name, a function, several of these or a dict."""
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = [metrics]
+    if not isinstance(metrics, Mapping):
+        metrics = {
+            each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__): each for each in metrics
+        }
+    return {name: _metric(each) for name, each in metrics.items()}
+
+
+def _metric(metric: Any) -> Callable[[Any, Any], Any]:
+    found = _METRICS.get(metric) or getattr(functional, metric, None) if isinstance(metric, str) else metric
+    if not callable(found):
+        raise ValueError(
+            f"Validation: no metric {metric!r}; there are {', '.join(_METRICS)}, and functions of nn.functional"
+        )
+    return found
+
+
+class Validation(Callback):
+    """Computes metrics of rows that are not trained on, after each epoch: the logs have them as "val_" and their name.
+
+    **Arguments:** `module`, put into eval mode meanwhile; `data`: its inputs and, last, the target, or a DataLoader, as
+    `run` takes them. `loss` is what "val_loss" is, `metrics` are one or more besides, or a dict by name: functions of
+    output and target, or names: "accuracy", "r2", "mse", "mae", or that of a loss of `nn.functional`. The forward is
+    compiled, and sees `batch_size` rows at once, None for all; metrics see the outputs of all rows.
+    **Raises** ValueError without a metric, for an unknown one and for data of different lengths.
+
+    >>> import pyautograd as pa
+    >>> x = pa.eye(3)
+    >>> pa.callbacks.Validation(pa.nn.Identity(), x, pa.arange(3), loss="cross_entropy", metrics="accuracy").compute()
+    {'val_loss': 0.5514447093009949, 'val_accuracy': 1.0}
+    """
+
+    _rank = 0
+
+    def __init__(
+        self, module: Module, *data: Any, loss: Any = None, metrics: Any = (), batch_size: int | None = 4096
+    ) -> None:
+        self._metrics = ({} if loss is None else {"loss": _metric(loss)}) | _named_metrics(metrics)
+        if len(data) == 1 and isinstance(data[0], DataLoader):
+            data, batch_size, *_ = of_loader(data[0], {})
+        if not self._metrics or len(data) < 2:
+            raise ValueError("Validation: takes a module, its inputs, a target, and a loss or metrics")
+        self.module = module
+        *self._inputs, self._target = (self._rows(each, f"data {i}") for i, each in enumerate(data))
+        lengths = [len(each) for each in (*self._inputs, self._target)]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"Validation: the data have different numbers of rows: {lengths}")
+        self._batch_size = batch_size or lengths[0]
+        self._forward: Any = compile(lambda *inputs: module(*inputs), dynamic_batch=True)
+
+    def _rows(self, data: Any, name: str) -> Tensor:
+        """As `run` takes them: of arrays that are float64, float32 for a module of float32."""
+        rows = rows_of(data, name)
+        is_narrow = any(each.dtype is float32 for each in self.module.parameters())
+        return rows.to(float32) if is_narrow and rows.dtype is float64 and not isinstance(data, Tensor) else rows
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of the module as it is. **Raises** what the module and the metrics raise.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.Validation(pa.nn.Identity(), pa.ones(3), pa.zeros(3), metrics=["mse", "mae"]).compute()
+        {'val_mse': 1.0, 'val_mae': 1.0}
+        """
+        modes = [(each, each.training) for each in self.module.modules()]
+        self.module.eval()
+        try:
+            with no_grad():
+                output = self._output()
+                return {f"val_{name}": float(metric(output, self._target)) for name, metric in self._metrics.items()}
+        finally:
+            for each, mode in modes:
+                each.training = mode
+
+    def _output(self) -> Any:
+        starts = range(0, len(self._target), self._batch_size)
+        try:
+            parts = [self._forward(*(each[i : i + self._batch_size] for each in self._inputs)) for i in starts]
+        except TraceError:
+            if self._forward is self.module:
+                raise
+            self._forward = self.module  # which is called as it is, since nothing frees its batch axis
+            return self._output()
+        if len(parts) == 1:
+            return parts[0]
+        return cat(parts) if isinstance(parts[0], Tensor) else tuple(map(cat, zip(*parts)))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        logs.update(self.compute())
+
+
+class _Best:
+    """The best number seen of one of the logs."""
+
+    def __init__(self, who: str, monitor: str, mode: str | None, min_delta: float = 0.0) -> None:
+        if mode not in (None, "min", "max"):
+            raise ValueError(f'{who}: mode is "min" or "max", not {mode!r}')
+        if mode is None:
+            name = monitor.removeprefix("val_")
+            is_known = name == "loss" or name in _METRICS or name in functional.__all__
+            if not is_known:
+                raise ValueError(f'{who}: is {monitor} best where it is least, mode="min", or greatest, mode="max"?')
+            mode = "max" if name in _LARGER_IS_BETTER else "min"
+        self.who, self.monitor, self.sign, self.min_delta = who, monitor, 1.0 if mode == "min" else -1.0, min_delta
+        self.value: float | None = None
+
+    def is_beaten(self, logs: dict[str, float]) -> bool:
+        """Is the number of this epoch the best, by min_delta at least? NaN never is."""
+        if self.monitor not in logs:
+            hint = "; Validation among the callbacks computes it" * self.monitor.startswith("val_")
+            raise ValueError(f"{self.who}: no {self.monitor} among {', '.join(logs)}{hint}")
+        found = logs[self.monitor]
+        if self.value is None:
+            is_better = found == found
+        else:
+            is_better = self.sign * found < self.sign * self.value - self.min_delta
+        if is_better:
+            self.value = found
+        return is_better
+
+
+class EarlyStopping(Callback):
+    """Stops the training when `monitor` has not become better by more than `min_delta` for `patience` epochs.
+
+    **Arguments:** `mode`: "min" or "max", None where the name says which is better, as of losses and the metrics that
+    `Validation` knows by name. `restore_best_weights`: a module that gets the weights of its best epoch back when the
+    training ends, however it ends. Each `run` begins to count anew. **Attributes:** `best`, `best_epoch`, `wait`, the
+    epochs since then. **Raises** ValueError for a monitor that is not among the logs, or a mode that is not known.
+
+    >>> import pyautograd as pa
+    >>> step = pa.compile(lambda x: x.mean())
+    >>> stopping = pa.callbacks.EarlyStopping("loss", patience=3)
+    >>> step.run(pa.ones(8), batch_size=8, epochs=100, callback=stopping).shape, stopping.best_epoch
+    ((4,), 0)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best_weights: Module | None = None,
+    ) -> None:
+        if isinstance(restore_best_weights, bool):
+            raise TypeError("EarlyStopping: restore_best_weights is the module that gets them")
+        if patience < 0 or not min_delta >= 0:
+            raise ValueError("EarlyStopping: patience and min_delta are 0 or more")
+        self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
+        self.module = restore_best_weights
+        self.on_train_begin()
+
+    def on_train_begin(self, training: Any = None) -> None:
+        self._best = _Best("EarlyStopping", self.monitor, self.mode, self.min_delta)
+        self.best_epoch, self.wait = -1, 0
+        self._weights: dict[str, Tensor] | None = None
+
+    @property
+    def best(self) -> float | None:
+        """The monitor's best number; None before the first."""
+        return self._best.value
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        if not self._best.is_beaten(logs):
+            self.wait += 1
+            return self.wait >= self.patience
+        self.best_epoch, self.wait = epoch, 0
+        if self.module is not None:
+            self._weights = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+        return False
+
+    def on_train_end(self) -> None:
+        if self.module is not None and self._weights is not None:
+            self.module.load_state_dict(self._weights)
+
+    def epochs_ahead(self) -> int:
+        return 1 if self.module is not None else self.patience - self.wait
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a `Checkpoint` saves.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.EarlyStopping("loss").state_dict()
+        {'best': None, 'best_epoch': -1, 'wait': 0, 'weights': None}
+        """
+        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave. **Raises** KeyError for another dict.
+
+        >>> import pyautograd as pa
+        >>> stopping = pa.callbacks.EarlyStopping("loss")
+        >>> stopping.load_state_dict({"best": 0.5, "best_epoch": 3, "wait": 1, "weights": None})
+        >>> stopping.best
+        0.5
+        """
+        self._best.value, self.best_epoch = state["best"], state["best_epoch"]
+        self.wait, self._weights = state["wait"], state["weights"]
+
+
+class History(Callback, Sequence[dict[str, float]]):
+    """The logs of every epoch as a table: a sequence of rows, `history[-1]`, and of columns, `history["loss"]`.
+
+    A second `run` with it goes on where the first one ended. It prints as a table, pickles, plots, makes a DataFrame.
+    It raises KeyError for a column and IndexError for a row that it does not have.
+
+    >>> import pyautograd as pa
+    >>> history = pa.callbacks.History()
+    >>> losses = pa.compile(lambda x: x.mean()).run(pa.arange(8.0), batch_size=4, epochs=3, callback=history)
+    >>> history
+    epoch  loss
+        0   3.5
+        1   3.5
+        2   3.5
+    >>> history["loss"], history[-1]
+    ([3.5, 3.5, 3.5], {'epoch': 2, 'loss': 3.5})
+    """
+
+    _rank = 2
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self._rows.append({"epoch": len(self._rows), **logs})
+
+    def epochs_ahead(self) -> int:
+        return STEPS_A_CALL
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return list(dict.fromkeys(name for row in self._rows for name in row))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """The columns by their name; NaN where an epoch had no such number.
+
+        >>> import pyautograd as pa
+        >>> history = pa.callbacks.History()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> history.to_dict()
+        {'epoch': [0], 'loss': [0.5]}
+        """
+        return {name: [row.get(name, float("nan")) for row in self._rows] for name in self.columns}
+
+    def to_pandas(self) -> Any:
+        """A DataFrame by epoch. **Raises** ImportError without pandas.
+
+        >>> import pyautograd as pa
+        >>> history = pa.callbacks.History()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> history.to_pandas().loss[0]  # doctest: +SKIP
+        0.5
+        """
+        import pandas
+
+        return pandas.DataFrame(self.to_dict()).set_index("epoch")
+
+    def plot(self, *columns: str, **options: Any) -> Any:
+        """Draws columns over the epochs, all losses unless some are named; options as of `plot.loss_curve`. Returns the
+        Axes. **Raises** ImportError without matplotlib, KeyError for an unknown column.
+
+        >>> import pyautograd as pa
+        >>> history = pa.callbacks.History()
+        >>> history.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.6, "val_accuracy": 0.9})
+        >>> history.plot().get_xlabel()  # doctest: +SKIP
+        'epoch'
+        """
+        from pyautograd.plot import loss_curve
+
+        ax = loss_curve({name: self[name] for name in columns or [c for c in self.columns if "loss" in c]}, **options)
+        ax.set_xlabel("epoch")
+        return ax
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.to_dict()[key] if isinstance(key, str) else self._rows[key]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        names = self.columns or ["epoch"]
+        rows = [[f"{value:.6g}" for value in values] for values in zip(*self.to_dict().values())]
+        if len(rows) > 20:
+            rows[10:-10] = [["..."] * len(names)]
+        widths = [max(len(each) for each in column) for column in zip(names, *rows)]
+        return "\n".join("  ".join(each.rjust(width) for each, width in zip(row, widths)) for row in [names, *rows])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, which a `Checkpoint` saves.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.History().state_dict()
+        {'rows': []}
+        """
+        return {"rows": list(self._rows)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave. **Raises** KeyError for another dict.
+
+        >>> import pyautograd as pa
+        >>> history = pa.callbacks.History()
+        >>> history.load_state_dict({"rows": [{"epoch": 0, "loss": 0.5}]})
+        >>> len(history)
+        1
+        """
+        self._rows = list(state["rows"])

@@ -1,0 +1,468 @@
+"""Callbacks of `run`: who is told what and when, validation, early stopping, history."""
+
+import math
+import pickle
+import signal
+from typing import Any
+
+import numpy as np
+import pytest
+from compile.training import numbers_of, train
+
+import pyautograd
+from pyautograd import Tensor, nn, optim
+from pyautograd.callbacks import Callback, EarlyStopping, History, LearningRateScheduler, Validation
+from pyautograd.nn import functional as F
+from pyautograd.utils.data import DataLoader, TensorDataset
+
+
+class Case:
+    """A net with dropout and batch norm, a step that trains it, and its data."""
+
+    def __init__(self, make_optimizer: Any = lambda params: optim.Adam(params, lr=0.02), n: int = 90) -> None:
+        pyautograd.manual_seed(3)
+        self.model = model = nn.Sequential(
+            nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3)
+        )
+        self.optimizer = optimizer = make_optimizer(model.parameters())
+        self.step = pyautograd.compile(lambda x, y: train(model, optimizer, x, y))
+        generator = np.random.default_rng(0)
+        self.x = pyautograd.tensor(generator.normal(size=(n, 4)).astype(np.float32))
+        self.y = pyautograd.tensor(generator.integers(0, 3, n))
+
+    def run(self, epochs: int = 5, callback: Any = None, **options: Any) -> np.ndarray[Any, Any]:
+        options = {"batch_size": 16, "seed": 0} | options
+        return self.step.run(self.x, self.y, epochs=epochs, callback=callback, **options)
+
+    def validation(self, **options: Any) -> Validation:
+        return Validation(self.model, self.x, self.y, loss=F.cross_entropy, metrics="accuracy", **options)
+
+
+class Told(Callback):
+    """Writes down what it is told."""
+
+    def __init__(self, name: str = "", stop_at: int = 10**9, ahead: int = 1) -> None:
+        self.name, self.stop_at, self.ahead = name, stop_at, ahead
+        self.told: list[Any] = []
+
+    def on_train_begin(self, training: Any) -> None:
+        self.told.append(("begin", training.epoch, training.epochs))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        self.told.append((epoch, dict(logs)))
+        return epoch == self.stop_at
+
+    def on_train_end(self) -> None:
+        self.told.append("end")
+
+    def epochs_ahead(self) -> int:
+        return self.ahead
+
+
+class EachStep(Told):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        self.told.append((batch, logs["loss"]))
+
+
+# ---- who is told what ----
+
+
+def test_a_callback_hears_of_the_beginning_of_each_epoch_and_of_the_end() -> None:
+    told = Told()
+    losses = Case().run(3, told).reshape(3, -1)
+    assert told.told[0] == ("begin", 0, 3)
+    assert told.told[-1] == "end"
+    rows = np.array([16] * 5 + [10])
+    assert [logs for _, logs in told.told[1:-1]] == [{"loss": pytest.approx(each @ rows / 90)} for each in losses]
+
+
+@pytest.mark.parametrize("callback", [None, [], Told(), [Told(ahead=3), lambda epoch, losses: None], EachStep()])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_callbacks_change_no_bit_of_the_training(callback: Any, drop_last: bool) -> None:
+    plain, told = Case(), Case()
+    expected = plain.run(drop_last=drop_last)
+    np.testing.assert_array_equal(told.run(callback=callback, drop_last=drop_last), expected)
+    assert numbers_of(told.model) == numbers_of(plain.model)
+
+
+def test_all_of_a_list_are_told_though_one_stops() -> None:
+    first, second, epochs = Told(stop_at=1), Told(), []
+    losses = Case().run(9, [first, [lambda epoch, losses: epochs.append((epoch, len(losses))), second], None])
+    assert len(losses) == 12
+    assert [each[0] for each in second.told] == ["begin", 0, 1, "e"]
+    assert epochs == [(0, 6), (1, 6)]
+
+
+def test_functions_of_a_list_stop_as_they_do_alone() -> None:
+    def done(epoch: int, losses: Any) -> None:
+        raise StopIteration
+
+    assert len(Case().run(9, [done])) == 6
+    assert len(Case().run(9, [lambda epoch, losses: np.bool_(epoch == 1)])) == 12
+
+
+def test_steps_are_told_one_by_one_where_one_asks_for_them() -> None:
+    told = EachStep()
+    losses = Case().run(2, [told, Told(ahead=5)])
+    epochs = [told.told[1:7], told.told[8:14]]
+    assert epochs == [list(enumerate(each)) for each in losses.reshape(2, 6).tolist()]
+    assert [told.told[7][0], told.told[14][0]] == [0, 1]
+
+
+@pytest.mark.parametrize("ahead", [1, 4, 100])
+def test_epochs_that_ran_together_are_told_one_by_one(ahead: int) -> None:
+    told = Told(ahead=ahead)
+    case = Case(n=96)
+    losses = case.run(10, told)
+    assert [logs["loss"] for _, logs in told.told[1:-1]] == losses.reshape(10, 6).mean(1).tolist()
+
+
+@pytest.mark.parametrize("where", ["on_train_begin", "on_epoch_end", "on_train_batch_end", "on_train_end"])
+def test_what_a_callback_raises_run_raises_and_those_that_have_begun_hear_of_the_end(where: str) -> None:
+    class Fails(Callback):
+        def fail(self, *args: Any) -> None:
+            raise OSError("disk full")
+
+    setattr(Fails, where, Fails.fail)
+    before, after, case = Told(), Told(), Case()
+    with pytest.raises(OSError, match="disk full"):
+        case.run(3, [before, Fails(), after])
+    assert before.told[-1] == "end"
+    assert after.told[-1:] == ([] if where == "on_train_begin" else ["end"])
+    assert len(case.run(1)) == 6  # and the step goes on
+
+
+def test_a_callback_may_train_and_compile_others() -> None:
+    other = Case()
+
+    class Trains(Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            other.run(1, History())
+            assert pyautograd.compile(lambda x: x * 2)(pyautograd.ones(1)).item() == 2
+
+    expected, case = Case().run(), Case()
+    np.testing.assert_array_equal(
+        case.run(callback=[Trains(), lambda *_: case.step(case.x[:3], case.y[:3])])[:6], expected[:6]
+    )
+    assert other.optimizer.state_dict()["state"][0]["step"].item() == 30
+
+
+def test_a_callback_draws_from_the_stream_of_the_caller() -> None:
+    class Draws(Callback):
+        def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+            drawn.append(pyautograd.rand(1).item())
+
+    drawn: list[float] = []
+    case = Case()
+    pyautograd.manual_seed(5)
+    losses = case.run(1, Draws())
+    pyautograd.manual_seed(5)
+    assert drawn == [pyautograd.rand(1).item() for _ in range(6)]
+    np.testing.assert_array_equal(losses, Case().run(1))
+
+
+def test_no_epochs_have_a_beginning_and_an_end() -> None:
+    told, history, case = Told(), History(), Case()
+    stopping = EarlyStopping("loss", restore_best_weights=case.model)
+    assert len(case.run(0, [told, history, stopping])) == 0
+    assert told.told == [("begin", 0, 0), "end"]
+    assert len(history) == 0
+    assert repr(history) == "epoch"
+
+
+@pytest.mark.parametrize("wrong", [3, "loss", History, [History(), 3], {"loss": 1}])
+def test_what_is_no_callback_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="callback is a"):
+        Case().run(1, wrong)
+
+
+# ---- validation ----
+
+
+def test_validation_is_what_the_model_computes_in_eval_mode() -> None:
+    case = Case()
+    case.model[1].eval()  # frozen, and stays so
+    case.run(2)
+    case.model.eval()
+    output = case.model(case.x)
+    expected = {
+        "val_loss": pytest.approx(F.cross_entropy(output, case.y).item(), rel=1e-5),
+        "val_accuracy": (output.argmax(1) == case.y).double().mean().item(),
+    }
+    case.model.train()
+    case.model[1].eval()
+    for batch_size in (4096, 40, None, 1):
+        assert case.validation(batch_size=batch_size).compute() == expected
+    assert [each.training for each in case.model.modules()] == [True, True, False, True, True, True]
+
+
+def test_validation_changes_no_bit_of_the_training_and_makes_no_further_program() -> None:
+    plain, validated = Case(), Case()
+    expected = plain.run(6)
+    np.testing.assert_array_equal(validated.run(6, validation=validated.validation()), expected)
+    assert numbers_of(validated.model) == numbers_of(plain.model)
+    assert len(validated.step.programs) == len(plain.step.programs)
+
+
+def test_metrics_have_names_or_are_functions() -> None:
+    output, target = pyautograd.tensor([[1.0], [2.0], [4.0]]), pyautograd.tensor([[1.0], [3.0], [3.0]])
+
+    def largest_error(output: Tensor, target: Tensor) -> Tensor:
+        return (output - target).abs().max()
+
+    def computed(metrics: Any) -> dict[str, float]:
+        return Validation(nn.Identity(), output, target, metrics=metrics).compute()
+
+    assert computed("mse") == {"val_mse": pytest.approx(2 / 3)}
+    assert computed(["mae", largest_error]) == {"val_mae": pytest.approx(2 / 3), "val_largest_error": 1.0}
+    assert computed({"r2": "r2", "one": lambda output, target: 1}) == {"val_r2": pytest.approx(0.25), "val_one": 1.0}
+    assert computed("huber_loss") == {"val_huber_loss": pytest.approx(1 / 3)}
+    assert computed(nn.L1Loss()) == {"val_L1Loss": pytest.approx(2 / 3)}
+    with pytest.raises(ValueError, match="accuracy is of scores"):
+        computed("accuracy")
+    with pytest.raises(ValueError, match="no metric 'acuracy'"):
+        computed("acuracy")
+    with pytest.raises(ValueError, match="a loss or metrics"):
+        computed(())
+
+
+def test_a_module_of_several_inputs_and_outputs_is_validated_in_batches() -> None:
+    class Two(nn.Module):
+        def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+            return a + b, a - b
+
+    a = pyautograd.arange(10.0)
+    metrics = {
+        "sum": lambda output, target: output[0].sum(),
+        "gap": lambda output, target: (output[1] - target).abs().max(),
+    }
+    found = Validation(Two(), a, a.numpy(), pyautograd.zeros(10), metrics=metrics, batch_size=4).compute()
+    assert found == {"val_sum": 90.0, "val_gap": 0.0}
+
+
+def test_a_module_whose_batch_axis_cannot_be_free_is_validated_too() -> None:
+    class Halves(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (1 / len(x))
+
+    validation = Validation(Halves(), pyautograd.ones(10), pyautograd.zeros(10), metrics="mae", batch_size=4)
+    assert [validation.compute()["val_mae"] for _ in range(3)] == [pytest.approx(0.3)] * 3
+
+
+def test_validation_takes_the_data_that_run_takes() -> None:
+    case = Case()
+    expected = case.validation().compute()
+    wide = case.x.numpy().astype(np.float64)
+    loader = DataLoader(TensorDataset(case.x, case.y), batch_size=30, shuffle=True)
+    for data in ((wide, case.y.numpy()), (loader,)):
+        assert Validation(case.model, *data, loss="cross_entropy", metrics="accuracy").compute() == pytest.approx(
+            expected
+        )
+    with pytest.raises(ValueError, match=r"different numbers of rows: \[90, 89\]"):
+        Validation(case.model, case.x, case.y[1:], loss="cross_entropy")
+
+
+# ---- early stopping ----
+
+
+class Script(Callback):
+    """Puts numbers into the logs."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = numbers
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        logs["score"] = self.numbers[epoch]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "options", "epochs"),
+    [
+        ([3, 2, 1, 1, 1, 1], {"patience": 2}, 5),
+        ([3, 2, 2.5, 1, 2, 2], {"patience": 2}, 6),
+        ([3, 2.9, 2.8, 2.7, 1, 1], {"patience": 3, "min_delta": 0.5}, 4),
+        ([3, 2.9, 2.8, 2.4, 1, 1], {"patience": 3, "min_delta": 0.5}, 6),
+        ([1, 2, 3, 2, 2, 2], {"patience": 2, "mode": "max"}, 5),
+        ([math.nan, 2, math.nan, math.nan, 1, 1], {"patience": 2}, 4),
+        ([math.nan] * 6, {"patience": 3}, 3),
+        ([1, 1, 1, 1, 1, 1], {"patience": 0}, 2),
+    ],
+)
+def test_patience_counts_epochs_that_are_not_better(numbers: list[float], options: Any, epochs: int) -> None:
+    stopping = EarlyStopping("score", **({"mode": "min"} | options))
+    case = Case()
+    for _ in range(2):  # each run counts anew
+        assert len(case.run(6, [Script(*numbers), stopping])) == 6 * epochs
+
+
+def test_the_weights_of_the_best_epoch_are_given_back() -> None:
+    case, best = Case(), Case()
+    best.run(3)
+    stopping = EarlyStopping("score", 2, mode="max", restore_best_weights=case.model)
+    assert len(case.run(9, [Script(1, 2, 3, 3, 3), stopping])) == 30
+    assert (stopping.best, stopping.best_epoch, stopping.wait) == (3, 2, 2)
+    assert numbers_of(case.model) == numbers_of(best.model)
+
+
+def test_the_best_weights_are_given_back_after_an_interrupt_too() -> None:
+    def interrupt(epoch: int, losses: Any) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    case, best = Case(), Case()
+    best.run(2)
+    with pytest.raises(KeyboardInterrupt):
+        case.run(
+            9, [Script(2, 1, 3, 3), EarlyStopping("score", mode="min", restore_best_weights=case.model), interrupt]
+        )
+    assert numbers_of(case.model) == numbers_of(best.model)
+
+
+def test_stopping_on_the_loss_runs_epochs_together_and_stops_where_it_would() -> None:
+    found = []
+    for each in (EarlyStopping("loss", patience=3, min_delta=0.01), [EarlyStopping("loss", 3, 0.01), Told()]):
+        case = Case(lambda params: optim.SGD(params, lr=0.1), n=96)
+        found.append((case.run(500, each).tolist(), numbers_of(case.model)))
+    assert found[0] == found[1]
+    assert len(found[0][0]) < 500 * 6
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: EarlyStopping(mode="least"), 'mode is "min" or "max"'),
+        (lambda: EarlyStopping("val_score"), "is val_score best where it is least"),
+        (lambda: EarlyStopping(patience=-1), "0 or more"),
+        (lambda: EarlyStopping(min_delta=math.nan), "0 or more"),
+        (lambda: Case().run(1, EarlyStopping()), "no val_loss among loss; Validation"),
+    ],
+)
+def test_what_early_stopping_cannot_do_is_refused(make: Any, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        make()
+
+
+def test_the_best_weights_are_of_a_module() -> None:
+    with pytest.raises(TypeError, match="is the module that gets them"):
+        EarlyStopping(restore_best_weights=True)
+
+
+# ---- schedules ----
+
+
+def loop_of(case: Case, epochs: int, by_epoch: Any = None, by_step: Any = None) -> list[float]:
+    """What `run` does, step by step."""
+    pyautograd.manual_seed(0)
+    losses = []
+    for _ in range(epochs):
+        order = pyautograd.randperm(len(case.x))
+        for rows in order.split(16):
+            losses.append(case.step(case.x[rows], case.y[rows]).item())
+            if by_step is not None:
+                by_step.step()
+        if by_epoch is not None:
+            by_epoch.step()
+    return losses
+
+
+def test_a_schedule_among_the_callbacks_moves_on_after_each_epoch() -> None:
+    loop, case, history = Case(), Case(), History()
+    expected = loop_of(loop, 4, by_epoch=optim.lr_scheduler.StepLR(loop.optimizer, 2))
+    losses = case.run(4, [history, optim.lr_scheduler.StepLR(case.optimizer, 2)])
+    assert losses.tolist() == expected
+    assert numbers_of(case.model) == numbers_of(loop.model)
+    assert history["lr"] == pytest.approx([0.02, 0.02, 0.002, 0.002])
+    assert len(case.step.programs) == 2
+
+
+def test_a_schedule_may_move_on_after_each_step() -> None:
+    loop, case = Case(), Case()
+    expected = loop_of(loop, 4, by_step=optim.lr_scheduler.OneCycleLR(loop.optimizer, 0.1, total_steps=24))
+    schedule = optim.lr_scheduler.OneCycleLR(case.optimizer, 0.1, total_steps=24)
+    losses = case.run(4, [LearningRateScheduler(schedule, interval="step")])
+    assert losses.tolist() == expected
+    assert numbers_of(case.model) == numbers_of(loop.model)
+    assert len(case.step.programs) == 2
+
+
+def test_a_schedule_on_a_plateau_looks_at_the_logs() -> None:
+    case, history = Case(), History()
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(case.optimizer, factor=0.5, patience=1)
+    case.run(6, [Script(1, 2, 2, 2, 2, 2), LearningRateScheduler(plateau, monitor="score"), history])
+    assert history["lr"] == [0.02, 0.02, 0.02, 0.01, 0.01, 0.005]
+    case.run(1, [plateau])  # looks at the loss
+    assert plateau.best < 2
+    with pytest.raises(ValueError, match="no val_loss among loss"):
+        case.run(1, LearningRateScheduler(plateau, monitor="val_loss"))
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    case = Case()
+    with pytest.raises(TypeError, match="Adam is no schedule"):
+        LearningRateScheduler(case.optimizer)
+    with pytest.raises(ValueError, match="interval"):
+        LearningRateScheduler(optim.lr_scheduler.StepLR(case.optimizer, 2), interval="batch")
+
+
+# ---- history ----
+
+
+def test_history_is_a_table() -> None:
+    case, history = Case(), History()
+    losses = case.run(4, history, validation=case.validation())
+    assert history.columns == ["epoch", "loss", "val_loss", "val_accuracy"]
+    assert history["epoch"] == [0, 1, 2, 3]
+    assert len(history) == 4
+    assert [row["loss"] for row in history] == history["loss"]
+    assert history[-1] == {name: column[-1] for name, column in history.to_dict().items()}
+    assert history["loss"] == pytest.approx(losses.reshape(4, 6) @ [16, 16, 16, 16, 16, 10] / 90)
+    assert pickle.loads(pickle.dumps(history)).to_dict() == history.to_dict()
+    case.run(2, history)
+    assert history["epoch"] == [0, 1, 2, 3, 4, 5]
+    assert math.isnan(history["val_loss"][5])
+    with pytest.raises(KeyError):
+        history["val_los"]
+
+
+def test_history_prints_its_first_and_last_rows() -> None:
+    history = History()
+    for epoch in range(100):
+        history.on_epoch_end(epoch, {"loss": 0.5**epoch})
+    lines = repr(history).splitlines()
+    assert len(lines) == 22
+    assert (lines[0].split(), lines[1].split(), lines[11].split()) == (["epoch", "loss"], ["0", "1"], ["...", "..."])
+    assert {len(line) for line in lines} == {len(lines[0])}
+
+
+def test_history_makes_a_dataframe() -> None:
+    pytest.importorskip("pandas")
+    history = History()
+    Case().run(3, history)
+    assert history.to_pandas().loc[2, "loss"] == history[2]["loss"]
+
+
+def test_history_is_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    from pyautograd.plot import new_figure
+
+    case, history = Case(), History()
+    case.run(3, history, validation=case.validation())
+    ax = history.plot(ax=new_figure()[1])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["loss", "val_loss"]
+    assert ax.get_xlabel() == "epoch"
+    assert len(history.plot("val_accuracy", ax=new_figure()[1]).get_lines()) == 1
+
+
+def test_history_has_the_epochs_before_an_interrupt_though_they_ran_in_one_call() -> None:
+    case, history = Case(n=96), History()
+    case.run(1)
+    seconds = 0.2
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with pytest.raises(KeyboardInterrupt):
+            case.run(10**9, history)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    steps = int(case.optimizer.state_dict()["state"][0]["step"].item())
+    assert len(history) == steps // 6 - 1
