@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
@@ -178,8 +178,11 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     def _see_classes(self, y: Any, classes: Any) -> None:
         kind = type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
-            raise ValueError(f"Unknown label type: {kind}: classes are wanted, or 0 and 1 for several labels at once")
+            raise ValueError(
+                f"Unknown label type: {kind}: classes of one type are wanted, or 0 and 1 for several labels at once"
+            )
         self._has_labels = kind == "multilabel-indicator"
+        self._is_sparse = issparse(y)
         self.classes_ = np.arange(y.shape[1]) if self._has_labels else np.unique(classes)
 
     def _encoded(self, y: Any) -> Array:
@@ -198,7 +201,8 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     def _labels(self, predicted: Array) -> Array:
         if self._has_labels:
-            return (predicted > 0.5).astype(int)
+            labels = (predicted > 0.5).astype(int)
+            return csr_matrix(labels) if self._is_sparse else labels
         index = predicted[:, 0] > 0.5 if predicted.shape[1] == 1 else predicted.argmax(1)
         classes: Array = self.classes_
         return classes[np.minimum(index, len(classes) - 1)]

@@ -33,29 +33,41 @@ def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
 
 
 def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
-    """The data as dense arrays of floats; ValueError says in which column and row the first NaN or infinity is."""
+    """The data as dense arrays of floats; errors say in which column and row the first NaN or infinity is, and which
+    column of a data frame has no numbers."""
     try:
         checked = validate_data(
             estimator, X, *y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), **options
         )
-    except ValueError as error:
-        if not str(error).startswith("Input X contains"):
+    except (TypeError, ValueError) as error:
+        place = _place_of(X) if str(error).startswith("Input X contains") else _words_in(X)
+        if not place:
             raise
-        raise ValueError(f"{error}{_place_of(X)}") from None
+        raise type(error)(f"{error}{place}") from None
     X, *rest = checked if y else (checked,)
     X = X.toarray() if issparse(X) else X
     return (X, *rest) if y else X
 
 
-def _place_of(X: Any) -> str:
+def _place_of(X: Any, names: Any = None, dtype: Any = np.float64) -> str:
     """Where the first number is that is not finite."""
     try:
-        values = np.asarray(X, np.float64)
+        with np.errstate(over="ignore"):
+            values = np.asarray(X, dtype)
         row, column = np.argwhere(~np.isfinite(values))[0]
     except (TypeError, ValueError, IndexError):
         return ""
-    name = X.columns[column] if hasattr(X, "columns") else int(column)
+    names = getattr(X, "columns", names)
+    name = int(column) if names is None else names[column]
     return f"\nThe first is in column {name!r}, row {row}."
+
+
+def _words_in(X: Any) -> str:
+    """Which is the first column of a data frame that has no numbers."""
+    for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ())):
+        if getattr(dtype, "kind", "f") not in "biuf":
+            return f"\nColumn {name!r} is {dtype}: encode it, as OneHotEncoder does in a ColumnTransformer."
+    return ""
 
 
 def _torch(name: str) -> Any:
@@ -102,6 +114,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         if begins:
             self._begin(X, targets, random, goes_on and has_weights)
+        elif targets.ndim == 2 and targets.shape[1] != self.n_outputs_:
+            raise ValueError(f"`y` has {targets.shape[1]} outputs, and had {self.n_outputs_} in the previous call")
         data, held_out = self._arrays(X, targets, weights), None
         if self.solver == "lbfgs":
             if validation is not None:
@@ -215,7 +229,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             if "forward" not in programs:
                 programs["forward"] = self._compiled_forward()
             predicted: Array = programs["forward"](X).numpy()
-            return predicted
+        if self._dtype == "float32" and not np.isfinite(predicted).all():
+            place = _place_of(X, vars(self).get("feature_names_in_"), np.float32)
+            if place:
+                raise ValueError(f"Input X contains a value too large for dtype('float32').{place}")
+        return predicted
 
     def _compiled_forward(self) -> Any:
         module, dtype, out = self.module_, _torch(self._dtype), _torch(self._in_dtype.name)

@@ -71,7 +71,9 @@ def quantile(share: float) -> Loss:
 
 
 def own(function: Callable[[Tensor, Tensor], Any]) -> Loss:
-    """A callable's loss: one number a row, or one an element, of which a row has the sum."""
+    """A callable's loss, or that of a loss Module's class: one number a row, or one an element, of which a row has the
+    sum."""
+    function = function() if isinstance(function, type) else function
 
     def loss(output: Tensor, target: Tensor) -> Any:
         each = function(output, target)

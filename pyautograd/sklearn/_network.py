@@ -43,6 +43,8 @@ class _Function(nn.Module):
 def activation_module(activation: Any) -> nn.Module:
     if isinstance(activation, str):
         return ACTIVATIONS[activation]()
+    if isinstance(activation, type):
+        return activation()  # type: ignore[no-any-return]
     return copy.deepcopy(activation) if isinstance(activation, nn.Module) else _Function(activation)
 
 

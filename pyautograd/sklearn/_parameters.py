@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
+from sklearn.utils._param_validation import InvalidParameterError
+
 from pyautograd.nn._module import Module
 from pyautograd.sklearn._network import ACTIVATIONS, NORMS
 
@@ -59,6 +61,10 @@ CHECKS: dict[str, Check] = {
     "epsilon": _number(0, open_at=True),
     "n_iter_no_change": _or(math.inf, _number(1, kind=Integral)),
     "max_fun": _number(1, kind=Integral),
+    "class_weight": (
+        lambda v: v is None or isinstance(v, (dict, list)) or v == "balanced",
+        "None, 'balanced' or a dict",
+    ),
     "dropout": _number(0, 1),
     "norm": _or(None, _among(NORMS)),
     "module": (lambda v: v is None or isinstance(v, Module) or callable(v), "a Module, or a callable that makes one"),
@@ -70,13 +76,13 @@ CHECKS: dict[str, Check] = {
 
 
 def check(estimator: Any, losses: Iterable[str]) -> None:
-    """Raises ValueError, naming the parameter, for what cannot be fitted."""
+    """Raises scikit-learn's ValueError for parameters, naming the one that cannot be fitted."""
     wanted = {**CHECKS, "loss": _among(losses, and_callables=True)}
     for name, value in estimator.get_params(deep=False).items():
         if name in wanted:
             is_good, words = wanted[name]
             if not is_good(value):
-                raise ValueError(f"{type(estimator).__name__}: {name} must be {words}, not {value!r}")
+                raise InvalidParameterError(f"{type(estimator).__name__}: {name} must be {words}, not {value!r}")
 
 
 def hidden_sizes(given: Any) -> list[int]:

@@ -18,10 +18,11 @@ from sklearn.exceptions import ConvergenceWarning
 from pyautograd import optim, where
 from pyautograd._c import lib
 from pyautograd._compile import compile
+from pyautograd._described import short
 from pyautograd._generator import get_rng_state, set_rng_state
 from pyautograd._tensor import Tensor
-from pyautograd.nn import Module
-from pyautograd.optim.lr_scheduler import CosineAnnealingLR
+from pyautograd.nn import BatchNorm1d, Module
+from pyautograd.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 from pyautograd.sklearn._losses import Loss, log_loss, mean_log_loss
 from pyautograd.sklearn._network import rows_of
 
@@ -101,7 +102,10 @@ def make_optimizer(estimator: Any, module: Module) -> optim.Optimizer:
 def make_schedule(estimator: Any, optimizer: optim.Optimizer) -> Any:
     """A schedule that goes on after each epoch, or None: those of scikit-learn's names are for sgd alone."""
     if callable(estimator.learning_rate):
-        return estimator.learning_rate(optimizer)
+        made = estimator.learning_rate(optimizer)
+        if not isinstance(made, LRScheduler) or isinstance(made, ReduceLROnPlateau):
+            raise TypeError(f"learning_rate: a schedule by epochs is wanted, and the callable made {short(made)}")
+        return made
     if estimator.learning_rate == "cosine":
         return CosineAnnealingLR(optimizer, estimator.max_iter)
     return None
@@ -208,6 +212,10 @@ def by_epochs(estimator: Any, data: Arrays, score: Callable[[], float] | None, g
         estimator._programs.clear()
     sizes = np.full(-(-rows // batch_size), float(batch_size))
     sizes[-1] = rows - batch_size * (len(sizes) - 1)
+    leaves_one_out = (
+        len(sizes) > 1 and sizes[-1] == 1 and any(isinstance(part, BatchNorm1d) for part in module.modules())
+    )
+    sizes = sizes[:-1] if leaves_one_out else sizes  # a row alone has no deviation
     after = Epochs(estimator, sizes, score)
     epochs = 1 if goes_on else estimator.max_iter
     module.train()
@@ -220,6 +228,7 @@ def by_epochs(estimator: Any, data: Arrays, score: Callable[[], float] | None, g
                 batch_size=batch_size,
                 epochs=epochs,
                 shuffle=bool(estimator.shuffle) and batch_size < rows,  # the order within one batch changes nothing
+                drop_last=leaves_one_out,
                 progress=_shows_a_bar(estimator.verbose),
                 callback=after,
             )

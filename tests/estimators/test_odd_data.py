@@ -1,0 +1,84 @@
+"""Data and parameters that nobody should give: the errors are scikit-learn's, and say in which column."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix, issparse
+from sklearn.utils._param_validation import InvalidParameterError
+
+import pyautograd as pa
+from pyautograd import nn, optim
+from pyautograd.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(300, 3))
+CLASSES = (X[:, 0] > 0).astype(int)
+NUMBERS = X[:, 0] * 2
+QUICK: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+
+
+def test_a_column_of_words_is_named() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["age", "income", "city"]).assign(city="Bern")
+    with pytest.raises(ValueError, match=r"could not convert[\s\S]*Column 'city' is .*OneHotEncoder"):
+        MLPClassifier(**QUICK).fit(frame, CLASSES)
+    with pytest.raises(TypeError, match=r"Column 'city' is datetime64.*OneHotEncoder"):
+        MLPClassifier(**QUICK).fit(frame.assign(city=pandas.Timestamp("2020")), CLASSES)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_numbers_beyond_float32_are_no_prediction(kind: Any) -> None:
+    estimator = kind(**QUICK).fit(X, CLASSES)
+    with pytest.raises(ValueError, match=r"too large for dtype\('float32'\)[\s\S]*column 1, row 2"):
+        estimator.predict(np.where(np.arange(300)[:, None] == [9, 2, 9], 1e39, X))
+
+
+def test_a_regressor_keeps_its_number_of_outputs() -> None:
+    both = np.stack([NUMBERS, NUMBERS], axis=1)
+    for model in (MLPRegressor(**QUICK, warm_start=True).fit(X, both), MLPRegressor(**QUICK).partial_fit(X, both)):
+        fit = model.fit if model.warm_start else model.partial_fit
+        with pytest.raises(ValueError, match="`y` has 1 outputs, and had 2"):
+            fit(X, NUMBERS)
+        assert fit(X, both[:50].repeat(6, 0)).predict(X).shape == (300, 2)
+
+
+def test_sparse_labels_are_predicted_sparse_as_scikit_learns() -> None:
+    labels = csr_matrix(np.stack([CLASSES, 1 - CLASSES], axis=1))
+    predicted = MLPClassifier(**QUICK).fit(X, labels).predict(X)
+    assert issparse(predicted) and predicted.shape == labels.shape
+
+
+def test_labels_of_several_types_are_refused() -> None:
+    with pytest.raises(ValueError, match="classes of one type are wanted"):
+        MLPClassifier(**QUICK).fit(X, np.array([1, "a", None] * 100, object))
+
+
+def test_one_row_left_over_does_not_stop_batch_norm() -> None:
+    model = MLPClassifier(**QUICK, norm="batch", batch_size=299).fit(X, CLASSES)
+    assert len(model.loss_curve_) == 3 and np.isfinite(model.predict_proba(X)).all()
+
+
+def test_a_class_stands_for_its_module() -> None:
+    by_class = MLPRegressor(**QUICK, activation=nn.Tanh, loss=nn.HuberLoss).fit(X, NUMBERS)
+    by_object = MLPRegressor(**QUICK, activation=nn.Tanh(), loss=nn.HuberLoss()).fit(X, NUMBERS)
+    assert by_class.predict(X).tolist() == by_object.predict(X).tolist()
+
+
+@pytest.mark.parametrize("schedule", [lambda o: None, optim.lr_scheduler.ReduceLROnPlateau])
+def test_a_schedule_that_epochs_do_not_step_is_refused(schedule: Any) -> None:
+    with pytest.raises(TypeError, match="a schedule by epochs is wanted, and the callable made"):
+        MLPClassifier(**QUICK, learning_rate=schedule).fit(X, CLASSES)
+
+
+@pytest.mark.parametrize("options", [{"alpha": -1}, {"class_weight": "balance"}, {"dtype": "float16"}])
+def test_parameters_are_refused_by_scikit_learns_error(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameterError, match=next(iter(options))):
+        MLPClassifier(**QUICK, **options).fit(X, CLASSES)
+
+
+def test_a_module_of_ones_own_may_be_compiled() -> None:
+    net = pa.compile(nn.MLP(3, [4, 1]))
+    assert MLPClassifier(**QUICK, module=net).fit(X, CLASSES).predict(X).shape == (300,)
