@@ -7,6 +7,9 @@ Every function draws into `ax`, a matplotlib Axes, or into a new figure where no
     weight_templates    the rows of a layer's weight, as small images
     confusion_matrix    which class was taken for which
     graph               the graph behind a Value, node by node
+    activation          activations and their derivatives
+    descent             the way of two weights over their loss
+    gradient_flow       how large the gradient of each layer is, and how many units get none
 
 Without matplotlib they raise ImportError with the line that installs it.
 """
@@ -28,7 +31,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["confusion_matrix", "decision_boundary", "graph", "loss_curve", "new_figure", "weight_templates"]
+    from pyautograd._tensor import Tensor
+
+__all__ = [
+    "activation",
+    "confusion_matrix",
+    "decision_boundary",
+    "descent",
+    "gradient_flow",
+    "graph",
+    "loss_curve",
+    "new_figure",
+    "weight_templates",
+]
 
 
 def __dir__() -> list[str]:
@@ -215,6 +230,126 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, *, ax: Axes | None 
     ax.set_ylabel("true")
     _calm(ax, title)
     ax.tick_params(length=0)
+    return ax
+
+
+def activation(
+    *functions: Callable[[Tensor], Tensor] | str, span: tuple[float, float] = (-4.0, 4.0), ax: Axes | None = None
+) -> Axes:
+    """Activations as lines and their derivatives, which the engine computes, as dashed lines of the same colour.
+
+    `functions` are elementwise functions of a Tensor or names in `nn.functional`; `span` is the range of inputs.
+    **Raises** ValueError for a name that is not there, ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure()
+    >>> _ = plot.activation("relu", "tanh", ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['relu', 'tanh']
+    """
+    from pyautograd.nn import functional
+
+    unknown = [each for each in functions if isinstance(each, str) and not hasattr(functional, each)]
+    if unknown:
+        raise ValueError(f"activation: nn.functional has no {unknown[0]!r}")
+    ax = _axes(ax)
+    for given, colour in zip(functions, _cycle(len(functions)), strict=True):
+        function = getattr(functional, given) if isinstance(given, str) else given
+        x = tensor(np.linspace(*span, 401), requires_grad=True)
+        y = function(x)
+        y.sum().backward()
+        name = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
+        ax.plot(_to_numpy(x), _to_numpy(y), color=colour, linewidth=1.8, label=name)
+        ax.plot(_to_numpy(x), _to_numpy(x.grad), color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
+    ax.set_xlabel("input; dashed: the derivative")
+    _calm(ax, "")
+    ax.grid(color="#e6e3dc", linewidth=0.8)
+    ax.legend(frameon=False)
+    return ax
+
+
+def descent(
+    loss: Callable[[Tensor, Tensor], Tensor],
+    paths: ArrayLike | Mapping[str, ArrayLike],
+    *,
+    ax: Axes | None = None,
+    span: tuple[float, float, float, float] | None = None,
+    title: str = "",
+) -> Axes:
+    """Ways of gradient descent over a loss of two weights, drawn as a map with lines of equal loss.
+
+    `loss(w1, w2)` is called once with two Tensors (n, n) of grid points and gives the loss of each; a path is an array
+    (steps, 2) of weights, a mapping draws one labelled path an entry. `span` is (left, right, low, high); without it,
+    what the paths need. **Raises** ValueError for paths of another shape, ImportError without matplotlib.
+
+    >>> from pyautograd import plot
+    >>> figure, ax = plot.new_figure()
+    >>> _ = plot.descent(lambda a, b: a ** 2 + b ** 2, {"small": [[1.0, 1.0], [0.8, 0.8]]}, ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['small']
+    """
+    given = paths if isinstance(paths, Mapping) else {"": paths}
+    ways = {label: np.asarray(way, dtype=float) for label, way in given.items()}
+    for label, way in ways.items():
+        if way.ndim != 2 or way.shape[1] != 2:
+            raise ValueError(f"descent: the path {label!r} has shape {way.shape}, but must be (steps, 2)")
+    ax = _axes(ax)
+    every = np.concatenate(list(ways.values()))
+    every = every[np.isfinite(every).all(axis=1)]
+    low, high = every.min(axis=0), every.max(axis=0)
+    margin = 0.15 * (high - low) + 0.1
+    around = np.stack([low - margin, high + margin])
+    left, right, bottom, top = span or (*around[:, 0], *around[:, 1])
+    grid_x, grid_y = np.meshgrid(np.linspace(left, right, 121), np.linspace(bottom, top, 121))
+    with no_grad():
+        heights = _to_numpy(loss(tensor(grid_x), tensor(grid_y)))
+    lowest = heights.min()
+    levels = lowest + (heights.max() - lowest) * np.linspace(0, 1, 16) ** 2
+    ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Blues", alpha=0.55)
+    ax.contour(grid_x, grid_y, heights, levels=levels, colors=GREY, linewidths=0.4)
+    for (label, way), colour in zip(ways.items(), _cycle(len(ways) + 1)[1:], strict=True):
+        ax.plot(way[:, 0], way[:, 1], "o-", color=colour, markersize=3, linewidth=1.3, label=label or None)
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.set_xlabel("first weight")
+    ax.set_ylabel("second weight")
+    _calm(ax, title)
+    if any(ways):
+        ax.legend(frameon=False)
+    return ax
+
+
+def gradient_flow(model: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
+    """How large the gradient of each weight is after a `backward()`, as root mean squares on a logarithmic axis, with
+    the number of units of the layer that got none at all: of ReLUs the dead ones.
+
+    `model` is an `nn.Module`; drawn are its parameters of two axes and more, whose rows are units. **Raises**
+    ValueError where no such parameter has a gradient, ImportError without matplotlib.
+
+    >>> import pyautograd as pa
+    >>> model = pa.nn.MLP(2, [8, 1])
+    >>> model(pa.randn(16, 2)).sum().backward()
+    >>> figure, ax = pa.plot.new_figure()
+    >>> [text.get_text() for text in pa.plot.gradient_flow(model, ax=ax).get_yticklabels()]
+    ['layers.0.weight', 'layers.1.weight']
+    """
+    gradients = {name: _to_numpy(p.grad) for name, p in model.named_parameters() if p.grad is not None and p.ndim > 1}
+    if not gradients:
+        raise ValueError("gradient_flow: no weight has a gradient; call backward() first")
+    ax = _axes(ax, height=0.45 * len(gradients) + 1.0)
+    sizes = [float(np.sqrt(np.mean(np.square(g, dtype=float)))) for g in gradients.values()]
+    least = min((size for size in sizes if size > 0), default=1.0)
+    for i, (gradient, size) in enumerate(zip(gradients.values(), sizes, strict=True)):
+        dead = int((np.abs(gradient.reshape(len(gradient), -1)).max(axis=1) == 0).sum())
+        ax.barh(i, size, color=COLOURS[0], height=0.6)
+        words = f" {size:.2g}" + (f", {dead} of {len(gradient)} units get none" if dead else "")
+        ax.text(max(size, least), i, words, va="center", fontsize=8, color=INK)
+    ax.set_xscale("log")
+    ax.set_xlim(least / 3, max(*sizes, least) * 30)
+    ax.set_yticks(range(len(gradients)), list(gradients))
+    ax.invert_yaxis()
+    ax.set_xlabel("root mean square of the gradient")
+    _calm(ax, title)
     return ax
 
 

@@ -19,7 +19,7 @@ MODULES = sorted(
     {"pyautograd", *(module.name for module in pkgutil.walk_packages(pyautograd.__path__, "pyautograd."))} - LEFT_OUT
 )
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.is_file()]
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.is_file()]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -41,7 +41,7 @@ def test_the_examples_of_docstrings_hold(name: str, tmp_path, monkeypatch) -> No
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_examples_of_pages_hold(page: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for needed in PAGE_NEEDS.get(page.name, ()):
+    for needed in PAGE_NEEDS.get(page.name, ("matplotlib",) if page.parent.name == "course" else ()):
         pytest.importorskip(needed)
     with np.printoptions(legacy=False):
         failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 FILE = re.compile(r"(?<![\w./*-])[\w/*\[\]-]+\.(?:c|h|\[ch\]|inc|def|py|pyi|sh)(?![\w./*(-])")
 FOLDER = re.compile(r"(?<![\w./*-])(?:csrc|pyautograd|tests|benchmarks|examples|docs)/(?:\w+/)*(?![\w.*-])")
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="the pages are not beside the 
 
 
 def links(page: Path) -> list[str]:
-    return [inline or reference for inline, reference in LINK.findall(page.read_text(encoding="utf-8"))]
+    words = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [inline or reference for inline, reference in LINK.findall(words)]
 
 
 def anchors(page: Path) -> set[str]:
@@ -37,7 +38,8 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             continue
         else:
             target = page.parent / place if place else page
-        assert target.exists(), link
+        made = f'("{place}")' in page.read_text(encoding="utf-8")  # by the page's own code
+        assert target.exists() or made, link
         assert not anchor or anchor in anchors(target), link
 
 

@@ -106,12 +106,42 @@ def test_graph_of_a_tensor_shows_shapes() -> None:
     assert any("(2, 3)" in word for word in words)
 
 
+def test_an_activation_is_drawn_with_its_derivative() -> None:
+    ax = plot.activation("relu", pa.tanh, span=(-1.0, 1.0))
+    relu, slope, _, dashed = (np.asarray(line.get_ydata()) for line in ax.lines)
+    np.testing.assert_allclose(relu, np.maximum(np.linspace(-1, 1, 401), 0), atol=1e-6)
+    assert set(np.unique(slope)) == {0.0, 1.0}
+    np.testing.assert_allclose(dashed, 1 - np.tanh(np.linspace(-1, 1, 401)) ** 2, atol=1e-6)
+
+
+def test_descent_draws_each_path_over_the_loss() -> None:
+    path = np.array([[1.0, 1.0], [0.5, 0.8], [np.nan, np.inf]])
+    ax = plot.descent(lambda a, b: a**2 + 3 * b**2, {"here": path, "there": path[:2]})
+    assert [len(line.get_xdata()) for line in ax.lines] == [3, 2]
+    assert plot.descent(lambda a, b: a * b, path[:2], span=(-1, 1, -2, 2)).get_ylim() == (-2, 2)
+
+
+def test_gradient_flow_counts_units_that_get_none() -> None:
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+    with pa.no_grad():
+        model[0].bias.copy_(pa.tensor([-100.0, 0.0, 0.0, -100.0]))
+    model(pa.rand(8, 2)).sum().backward()
+    words = [text.get_text() for text in plot.gradient_flow(model).texts]
+    dead = int((model[0].weight.grad == 0).all(dim=1).sum())
+    assert dead >= 2
+    assert words[0].endswith(f"{dead} of 4 units get none")
+    assert "units" not in words[1]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: plot.decision_boundary(len, np.ones((3, 3)), [0, 1, 1]), r"X has shape \(3, 3\)"),
         (lambda: plot.weight_templates(np.ones((2, 5)), (2, 2)), r"weight has shape \(2, 5\)"),
         (lambda: plot.confusion_matrix([0, 1], [0]), "2 labels and 1 predictions"),
+        (lambda: plot.activation("tahn"), "nn.functional has no 'tahn'"),
+        (lambda: plot.descent(lambda a, b: a + b, [1.0, 2.0]), r"has shape \(2,\), but must be \(steps, 2\)"),
+        (lambda: plot.gradient_flow(nn.Linear(2, 2)), r"call backward\(\) first"),
         (lambda: plot.graph(sum([reference.Value(1.0) for _ in range(150)])), "too many to draw"),
     ],
 )
