@@ -5,6 +5,9 @@ is large enough to be worth a second thread, the core calls `resolve`, which loo
 NumPy works with and hands its `cblas_sgemm` and `cblas_dgemm` to the core: there is no second BLAS and no second pool
 of threads, and `threadpoolctl.threadpool_limits` governs our products as it governs NumPy's.
 
+A worker takes one core: in a process that `multiprocessing` has started, as those of joblib and Dask are, products have
+one thread, unless `set_num_threads` or the environment said otherwise.
+
 `PYAUTOGRAD_BLAS` decides otherwise: `builtin` for our own kernels alone, or the path of a shared library that has
 `cblas_sgemm` (MKL, BLIS, OpenBLAS, …), which then takes all large products. A library that cannot be loaded or has no
 `cblas_sgemm` is an ImportError.
@@ -14,7 +17,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import NamedTuple
+import sys
+from typing import Any, NamedTuple
 
 from pyautograd._c import ffi, lib
 
@@ -27,6 +31,7 @@ THREAD_FUNCTIONS = [
     ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
     ("bli_thread_set_num_threads", "bli_thread_get_num_threads"),
 ]
+THREAD_VARIABLES = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"]
 
 
 class Blas(NamedTuple):
@@ -125,6 +130,38 @@ def _adopt_choice() -> None:
 _adopt_choice()
 
 
+_is_told = any(map(os.environ.get, THREAD_VARIABLES))  # how many threads to take
+_watches = False  # for processes that begin
+
+
+def _take_one_core(_: Any = None) -> None:
+    if not _is_told:
+        lib.pa_blas_set_threads(1)
+
+
+def _watch_forks() -> None:
+    """Before a fork: lets `multiprocessing`, if anybody has imported it, tell the child that it is a worker."""
+    global _watches
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and not _watches:
+        _watches = True
+        util.register_after_fork(_take_one_core, _take_one_core)
+
+
+def _is_worker() -> bool:
+    """Whether `multiprocessing` has started this process, or is about to, while a spawned one imports what it runs."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return False
+    return process.parent_process() is not None or hasattr(process.current_process(), "_inheriting")
+
+
+if _is_worker():
+    _take_one_core()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_watch_forks)
+
+
 def blas_path() -> str | None:
     """The file of the BLAS that takes the large products, or None where our own kernels do."""
     resolve()
@@ -134,8 +171,9 @@ def blas_path() -> str | None:
 def set_num_threads(n: int) -> None:
     """Sets how many threads a large product may take; small ones always take one.
 
-    Without it, the setting of NumPy's BLAS is followed (`OPENBLAS_NUM_THREADS`, `threadpoolctl`). The number is put
-    into force around each product only: NumPy's own setting stays as it is.
+    Without it, the setting of NumPy's BLAS is followed (`OPENBLAS_NUM_THREADS`, `threadpoolctl`), and processes that
+    `multiprocessing` has started take one. The number is put into force around each product only: NumPy's own setting
+    stays as it is.
 
     Raises TypeError if `n` is not an integer and ValueError if it is less than 1.
 
@@ -150,6 +188,8 @@ def set_num_threads(n: int) -> None:
         raise TypeError(f"set_num_threads: the number of threads must be an int, not {type(n).__name__}")
     if not 1 <= n <= 1 << 16:
         raise ValueError(f"set_num_threads: the number of threads must be 1 or more, not {n}")
+    global _is_told
+    _is_told = True
     lib.pa_blas_set_threads(n)
 
 

@@ -1,5 +1,6 @@
 """Large products go to NumPy's BLAS, to one that is named or to our own kernels, on as many threads as are set."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -237,3 +238,42 @@ def test_limits_of_numpys_pool_hold_for_us():
             assert pa.get_num_threads() == 1
     """
     assert run(code) == (0, "", "")
+
+
+WORKERS = """
+    import multiprocessing, sys, pyautograd as pa
+
+    def found():
+        with context.Pool(1) as pool:
+            return pool.apply(pa.get_num_threads)
+
+    context = multiprocessing.get_context(sys.argv[1])
+    before = found()
+    pa.set_num_threads(3)
+    print(before, found())
+"""
+
+
+@needs_blas
+@pytest.mark.parametrize("start", multiprocessing.get_all_start_methods())
+def test_a_worker_takes_one_core_unless_it_is_told(start, monkeypatch):
+    for variable in _blas.THREAD_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    code = textwrap.dedent(WORKERS).replace("sys.argv[1]", repr(start))
+    told = 3 if start == "fork" else 1  # who is forked knows what its parent was told
+    assert run(code) == (0, f"1 {told}", "")
+    assert run(code, OPENBLAS_NUM_THREADS="2")[1] == f"2 {told if start == 'fork' else 2}"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_plain_fork_takes_what_its_parent_took():
+    code = """
+        import multiprocessing.util, os, warnings, pyautograd as pa
+        warnings.simplefilter("ignore", DeprecationWarning)  # of CPython 3.12 and later: the BLAS has threads
+        before = pa.get_num_threads()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(pa.get_num_threads() != before)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    assert run(code) == (0, "0", "")

@@ -46,12 +46,11 @@ def weights(model: nn.Module) -> bytes:
 
 
 def product(_: int = 0) -> bytes:
-    """One that is large enough for more than one thread, on one."""
-    pa.set_num_threads(1)
+    """Of one that is large enough for more than one thread."""
     pa.manual_seed(0)
     return (pa.randn(450, 400) @ pa.randn(400, 450)).numpy().tobytes()
 
 
 def threads(_: int = 0) -> int:
-    """How many a product of the worker's may take."""
+    """How many a product of the worker's takes."""
     return pa.get_num_threads()
