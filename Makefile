@@ -140,7 +140,7 @@ oracle: .venv/oracle/ready
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle
 	.venv/oracle/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
 	.venv/oracle/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[test,bench,sklearn,progress]" pandas "torch==2.13.0" \
-	    "dask[distributed]" optuna
+	    "dask[distributed]" optuna mpi4py mpich
 	touch $@
 
 # ---- the C core alone, with each compiler, warnings being errors; and under sanitizers ----

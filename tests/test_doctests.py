@@ -14,7 +14,7 @@ import pyautograd
 LEFT_OUT = {"pyautograd.__main__", "pyautograd._build", "pyautograd._core"}
 if importlib.util.find_spec("sklearn") is None:
     LEFT_OUT.add("pyautograd.sklearn")
-PAGE_NEEDS = {"clusters.md": ("sklearn", "distributed", "optuna"), "sklearn.md": ("sklearn", "pandas")}
+PAGE_NEEDS = {"clusters.md": ("sklearn", "distributed", "optuna", "mpi4py"), "sklearn.md": ("sklearn", "pandas")}
 MODULES = sorted(
     {"pyautograd", *(module.name for module in pkgutil.walk_packages(pyautograd.__path__, "pyautograd."))} - LEFT_OUT
 )
