@@ -383,11 +383,12 @@ class Walk:
         elif module.__name__ in _READ_WHOLE:
             self._read_whole()
         elif module.__name__.partition(".")[0] == "pyautograd" or not self._is_foreign(module.__name__):
-            attributes = vars(module)
-            names = (self.names.attributes | self.names.hosts) & (self.names.stored | set(attributes))
-            if "__getattr__" in attributes:  # for names that it does not have
+            attributes, users = vars(module), not _is_library(module.__name__)
+            has = {*attributes, *attributes.get("__all__", ())} if not users else set(attributes)
+            names = (self.names.attributes | self.names.hosts) & (self.names.stored | has)
+            if users and "__getattr__" in attributes:  # ours gives what __all__ names, or raises
                 names = self.names.attributes | {"__getattr__"}
-            if self.dynamic and not _is_library(module.__name__):
+            if self.dynamic and users:
                 names |= {name for name in attributes if not _is_special(name)}
             for name in sorted(names):
                 self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name))

@@ -17,6 +17,7 @@ import pytest
 
 import pyautograd
 from pyautograd import Tensor, nn
+from pyautograd._guards import StepGuards
 
 from .training import refused
 
@@ -531,3 +532,21 @@ def test_methods_that_users_give_to_tensor_are_read(monkeypatch: pytest.MonkeyPa
     assert [step(x).item() for _ in range(4)] == [2.0] * 4
     monkeypatch.setattr(Tensor, "scaled_by_k", lambda self: self * 3.0)
     assert [step(x).item() for _ in range(4)] == [3.0] * 4
+
+
+def test_names_that_our_packages_lack_are_not_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = pyautograd.compile(lambda x: nn.functional.relu(x).half_of_it().sum())
+    monkeypatch.setattr(Tensor, "half_of_it", lambda self: self / 2, raising=False)
+    step(pyautograd.ones(3))
+    places = StepGuards(step.__wrapped__)._places
+    assert "nn.functional.relu" in places
+    assert not [place for place in places if place.startswith("nn") and place.endswith(("half_of_it", "sum"))]
+
+
+def test_what_a_package_of_ours_imports_when_it_is_used_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(vars(pyautograd), "bilinear", raising=False)  # of `nn.functional`, by __getattr__
+    weight = pyautograd.ones(1, 2, 2)
+    follows(
+        lambda x: pyautograd.bilinear(x, x, weight),
+        lambda: monkeypatch.setattr(pyautograd, "bilinear", lambda a, b, w: a * b, raising=False),
+    )
