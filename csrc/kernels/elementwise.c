@@ -97,12 +97,11 @@ static bool are_numbers(int n, pa_node *const *in) {
 
 pa_dtype pa_promote(int n, pa_node *const *in) {
     enum { WEAK, ZERO_DIM, DIMS, RANKS };
-    pa_dtype weak_float = are_numbers(n, in) ? PA_FLOAT64 : pa_graph.default_float;
     int best[RANKS] = {-1, -1, -1};
     for (int i = 0; i < n; i++) {
         int rank = in[i]->flags & PA_WEAK_SCALAR ? WEAK : in[i]->ndim == 0 ? ZERO_DIM : DIMS;
         int dtype = in[i]->dtype;
-        if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = weak_float;
+        if (rank == WEAK && pa_dtype_is_float(dtype)) dtype = are_numbers(n, in) ? PA_FLOAT64 : pa_graph.default_float;
         if (dtype > best[rank]) best[rank] = dtype;
     }
     int result = best[DIMS];
@@ -133,6 +132,8 @@ static pa_status dtype_computed_in(const pa_call *call, const pa_spec *spec, pa_
     PA_FAIL_IF(info->family == PA_LOGIC && pa_dtype_is_float(dtype), PA_TYPE,
                "%s: takes bool and integers, not %s, shape %s", info->name, pa_dtype_name(dtype),
                pa_shape_text(spec->ndim, spec->shape));
+    *out = dtype;
+    if (pa_dtype_is_float(dtype) && call->op != PA_OP_sub) return PA_OK; /* what follows is about the others */
     bool numbers = are_numbers(call->n, call->in), has_bool = dtype == PA_BOOL && !numbers;
     bool counts =
         (info->family == PA_ELEMENTWISE && !skip) || call->op == PA_OP_bitwise_not || info->lowest == PA_UINT8;
@@ -175,19 +176,20 @@ typedef struct input {
     _Alignas(64) char block[BLOCK_BYTES];
 } input;
 
-static void input_open(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
-    in->direct = NULL;
-    in->constant = false;
-    if (source->dtype == dtype && pa_same_shape(source, result) && pa_node_is_contiguous(source)) {
-        in->direct = pa_node_data(source);
-        return;
-    }
+static void input_open_stream(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
     pa_stream_open_node(&in->stream, source, result);
     if (pa_node_numel(source) == 1) {
         int64_t n = pa_node_numel(result);
         in->constant = true;
         pa_k->convert[source->dtype][dtype](in->block, in->stream.at, 0, n < PA_BLOCK ? n : PA_BLOCK);
     }
+}
+
+static inline void input_open(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
+    bool is_direct = source->dtype == dtype && pa_same_shape(source, result) && pa_node_is_contiguous(source);
+    in->direct = is_direct ? pa_node_data(source) : NULL;
+    in->constant = false;
+    if (!is_direct) input_open_stream(in, source, dtype, result);
 }
 
 /* An input of a promoted dtype that is narrow, in int64: a number of a higher dtype is narrowed first. */
