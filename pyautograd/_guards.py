@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import weakref
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from pyautograd._walk import ATOMS, Spot, Walk, first_names
 __all__ = ["StepGuards"]
 
 Exchange = Callable[[tuple[tuple[Node, Node], ...]], bool]  # of tensors that a program reads, old and new
+
+_OWNER = Spot(-1)
 
 
 class StepGuards:
@@ -58,6 +61,8 @@ class StepGuards:
         self._optimizers = walk.optimizers
         self.appended = walk.appended
         self._spots = walk.spots
+        self._containers = walk.containers
+        self._owner = weakref.ref(owner) if owner is not None else lambda: None
         self._owned = walk.owned
         self._values = walk.values
         self._appended_to = walk.lists
@@ -93,14 +98,21 @@ class StepGuards:
         """The ids of the tensors, containers and numbers that the function can reach."""
         return set(self._spots) | {id(self.rows.value(i)) for i in self._values}
 
-    def held(self) -> dict[int, Held]:
-        """The lists and dicts in places, which a step may return."""
-        containers = [(each, spots[0]) for each, spots in self._spots.values() if isinstance(each, (list, dict))]
-        return {id(each): Held(spot, each) for each, spot in containers}
+    def held(self) -> dict[int, Constant]:
+        """The containers in places, which a step may return: objects are compared, others may stand there too."""
+        found: dict[int, Constant] = {
+            key: Held(spots[0], each) for key, (each, spots) in self._spots.items() if not isinstance(each, Node)
+        }
+        for key, (each, spot) in self._containers.items():
+            found[key] = Held(spot, each) if isinstance(each, tuple) else Constant(each)
+        owner = self._owner()
+        if owner is not None:
+            found[id(owner)] = Held(_OWNER, owner)
+        return found
 
     def held_at(self, spot: Spot) -> Any:
-        """What stands in a place."""
-        return self._at(spot, expected=False)
+        """What stands in a place, or the object whose method the step is."""
+        return self._owner() if spot is _OWNER else self._at(spot, expected=False)
 
     # ---- a recorded call ----
 

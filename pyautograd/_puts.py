@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyautograd._core import Node
-from pyautograd._structure import LEAF, Held, attributes, flatten, get_member, rebuild, set_member
+from pyautograd._structure import LEAF, Constant, attributes, flatten, get_member, rebuild, set_member
 from pyautograd._tensor import Tensor
 
 INTO_GUARDED, APPEND = -1, -2  # as in program_type.c
@@ -28,7 +28,7 @@ class Outputs:
         self.leaves: list[Any] = []
         self._numbers: dict[int, int] = {}
 
-    def take(self, value: Any, held: Mapping[int, Held] | None = None) -> tuple[Any, tuple[int, ...]]:
+    def take(self, value: Any, held: Mapping[int, Constant] | None = None) -> tuple[Any, tuple[int, ...]]:
         """The structure of something that comes out, and which outputs are its leaves."""
         found: list[Any] = []
         structure = flatten(value, found, Node, held)

@@ -149,9 +149,10 @@ class Call:
         """The slots of leaves that were ndarrays."""
         return frozenset(row.slot for row in self.rows if row.kind == ARRAY)
 
-    def held(self) -> dict[int, Held]:
+    def held(self) -> dict[int, Constant]:
         """The containers among the arguments, which a step may return."""
-        return {id(each): Held(number, each) for number, each in enumerate(self.containers)}
+        found = {id(value): Constant(value) for value, _ in self.objects}
+        return found | {id(each): Held(number, each) for number, each in enumerate(self.containers)}
 
     # ---- a recorded call ----
 

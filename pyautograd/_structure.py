@@ -61,6 +61,19 @@ class Held(Constant):
         self.key = ("held", where)
 
 
+class Again(Constant):
+    """A container that stands in a structure already, by its number among those of the structure."""
+
+    __slots__ = ()
+
+    def __init__(self, number: int) -> None:
+        self.value = number
+        self.key = ("again", number)
+
+    def __str__(self) -> str:
+        return "the same again"
+
+
 class Container(NamedTuple):
     """What is known of a type of containers."""
 
@@ -198,6 +211,13 @@ def container(kind: Any) -> Container | None:
     return _met[kind]
 
 
+def is_container(kind: type) -> bool:
+    """Is it a type of containers, other than lists and dicts, also where it could be made again only in part?"""
+    return issubclass(kind, (tuple, deque, set, frozenset, types.SimpleNamespace)) or hasattr(
+        kind, "__dataclass_fields__"
+    )
+
+
 def _container_of(kind: Any) -> Container | None:
     bases: dict[type, Container | None] = {
         list: _LIST,
@@ -228,36 +248,54 @@ def _refusal(kind: type) -> str:
     )
 
 
-def flatten(value: Any, leaves: list[Any], leaf_type: type, held: Mapping[int, Held] | None = None) -> Any:
+def flatten(
+    value: Any,
+    leaves: list[Any],
+    leaf_type: type,
+    held: Mapping[int, Constant] | None = None,
+    met: dict[int, int] | None = None,
+) -> Any:
     """Appends the leaves, objects of a type, to a list; returns the structure, with all else in it as constants.
 
-    `held`: containers that stand for themselves, by their id.
+    `held`: containers that stand for themselves, by their id; `met`: those that this is in, and what they hold.
     """
     if isinstance(value, leaf_type):
         leaves.append(value)
         return LEAF
     if held is not None and id(value) in held:
         return held[id(value)]
+    met = {} if met is None else met
+    if id(value) in met:
+        if met[id(value)] < 0:
+            raise TraceError(f"a {type(value).__name__} that holds itself comes out of the step; return what it holds")
+        return Again(met[id(value)])
     kind: Any = type(value)
     row = container(kind)
     if row is None:
         return Constant(value)
     if kind not in CONTAINERS and row is not _OBJECT and getattr(value, "__dict__", None):
         raise TraceError(_refusal(kind))
-    members = tuple([flatten(member, leaves, leaf_type, held) for member in row.members(value)])
+    number = len(met)
+    met[id(value)] = -1
+    members = tuple([flatten(member, leaves, leaf_type, held, met) for member in row.members(value)])
+    met[id(value)] = number
     return Inner(kind, row.extra(value), tuple(row.keys(value)), members)
 
 
-def rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
-    """The containers of a structure around the next leaves."""
+def rebuild(structure: Any, leaves: Iterator[Any], made: list[Any] | None = None) -> Any:
+    """The containers of a structure around the next leaves; `made`: those that are there already, by their number."""
     if structure is LEAF:
         return next(leaves)
+    made = [] if made is None else made
     if isinstance(structure, Constant):
-        return structure.value
+        return made[structure.value] if type(structure) is Again else structure.value
     kind, extra, keys, members = structure
     row = CONTAINERS.get(kind) or container(kind)
     assert row is not None
-    return row.rebuild(kind, extra, keys, [rebuild(member, leaves) for member in members])
+    number = len(made)
+    made.append(None)
+    made[number] = row.rebuild(kind, extra, keys, [rebuild(member, leaves, made) for member in members])
+    return made[number]
 
 
 def all_held(structure: Any) -> list[Held]:

@@ -38,6 +38,7 @@ from pyautograd._core import Guards, NeuronState, Node, TraceError
 from pyautograd._dtype import dtype
 from pyautograd._reads import Reads, reads
 from pyautograd._step import BoundStep, Step
+from pyautograd._structure import is_container
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd._value import Value
 from pyautograd.autograd import Function
@@ -98,6 +99,7 @@ def _is_library(module: Any) -> bool:
     return top in sys.stdlib_module_names or top in _LIBRARIES
 
 
+_HEAP_TYPE = 1 << 9  # of classes that are not a C library's, which nobody changes
 _SLOTS: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
@@ -146,9 +148,11 @@ class Walk:
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]
-        self.home = getattr(function, "__module__", None)
+        is_ours = isinstance(getattr(function, "__self__", None), Optimizer)
+        self.home = None if is_ours else getattr(function, "__module__", None)
         self.values: set[int] = set()  # guards over one value
         self.spots: dict[int, tuple[Any, list[Spot]]] = {}  # of tensors, lists and dicts, by their id
+        self.containers: dict[int, tuple[Any, Spot]] = {}  # of other containers, one of them
         self.owned: dict[int, list[int]] = {}  # the guards over what a list or dict holds, likewise
         self.lists: list[tuple[list[Any], str]] = []  # that the step only appends to
         self.sequences: dict[int, Any] = {}  # what holds the members that a guard is about
@@ -199,6 +203,8 @@ class Walk:
             self.nodes[id(value)] = value
         if spot is not None and isinstance(value, (Node, list, dict)):
             self.spots.setdefault(id(value), (value, []))[1].append(spot)
+        elif spot is not None and is_container(type(value)) and value is not self.owner:
+            self.containers.setdefault(id(value), (value, spot))
         if id(value) in self._seen:
             return
         if type(value) in (Tensor, Parameter, Value) and not self._of_nodes and not self._probes_nodes:
@@ -401,7 +407,7 @@ class Walk:
         if (cls, is_instance) in self._classes:
             return
         self._classes.add((cls, is_instance))
-        theirs = [each for each in cls.__mro__ if not self._is_foreign(each.__module__)]
+        theirs = [each for each in cls.__mro__ if not self._is_foreign(each.__module__) and each.__flags__ & _HEAP_TYPE]
         names = {
             name
             for each in theirs

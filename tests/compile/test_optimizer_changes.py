@@ -1,6 +1,7 @@
 """What happens to the optimiser between two compiled steps, the next one heeds as a plain step does."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -226,3 +227,24 @@ def test_compiled_and_plain_steps_may_alternate() -> None:
         found = mixed.step(x, y) if i % 3 else mixed.step.__wrapped__(x, y)
         assert close([found.item()], [expected.item()])
     assert close(mixed.numbers(), plain.numbers())
+
+
+@pytest.mark.parametrize("make", [optim.Adam, functools.partial(optim.SGD, momentum=0.9), optim.Adagrad])
+def test_methods_of_an_optimiser_may_be_compiled_themselves(make: Callable[..., Any]) -> None:
+    seen = []
+    for compiled in (False, True):
+        w = nn.Parameter(pyautograd.ones(2))
+        optimizer = make([w], lr=0.1)
+        step, zero_grad = optimizer.step, optimizer.zero_grad
+        if compiled:
+            step, zero_grad = pyautograd.compile(step), pyautograd.compile(zero_grad)
+        seen.append([])
+        for k in range(6):
+            if k == 4:
+                optimizer.param_groups[0]["lr"] = 0.5
+            zero_grad()
+            seen[-1].append(w.grad)
+            w.grad = pyautograd.ones(2) * k
+            step()
+            seen[-1].append(w.tolist())
+    assert seen[0] == seen[1]

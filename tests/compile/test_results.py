@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import gc
 import types
+import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -282,3 +284,77 @@ def test_a_container_of_the_callers_is_returned_itself() -> None:
         assert outer["table"] is table
         assert (batch["out"].tolist(), table["h"].tolist(), total.item()) == ([2.0 * k] * 2, [float(k)] * 2, 2.0 * k)
     assert len(step.programs) == 1
+
+
+@pytest.mark.parametrize("kept", [
+    Output(pyautograd.ones(2), []), Pair(pyautograd.ones(2), "b"), (pyautograd.ones(2), [1.5]), {1, 2},
+    types.SimpleNamespace(a=pyautograd.ones(2)), deque([pyautograd.ones(2)]), Rows([pyautograd.ones(2)]),
+    Frozen(pyautograd.ones(2)),
+], ids=lambda kept: type(kept).__name__)  # fmt: skip
+def test_a_container_of_any_type_in_a_place_is_returned_itself(kept: Any) -> None:
+    box = Box()
+    box.kept = kept
+    step = pyautograd.compile(lambda x: (box.kept, [box.kept], x * 2))
+    for k in range(4):
+        alone, (inside,), doubled = step(pyautograd.ones(2) * k)
+        assert alone is kept and inside is kept
+        assert doubled.tolist() == [2.0 * k] * 2
+
+
+def test_an_object_that_is_an_argument_is_returned_itself() -> None:
+    step = pyautograd.compile(lambda x, options: [options, x * options.k])
+    options = types.SimpleNamespace(k=2.0)
+    for _ in range(4):
+        assert step(pyautograd.ones(2), options)[0] is options
+
+
+def test_a_method_of_a_dataclass_returns_its_own_object_and_does_not_keep_it() -> None:
+    @dataclasses.dataclass
+    class Trainer:
+        w: Tensor
+
+        @pyautograd.compile
+        def step(self, x: Tensor) -> Any:
+            return self, self.w * x
+
+    trainer = Trainer(pyautograd.ones(2))
+    assert all(trainer.step(pyautograd.ones(2))[0] is trainer for _ in range(4))
+    watched = weakref.ref(trainer)
+    del trainer
+    gc.collect()
+    assert watched() is None
+
+
+@pytest.mark.parametrize(
+    "make", [lambda y: [y], lambda y: {"a": y}, lambda y: (y, 1), lambda y: Output(y, [y]), lambda y: deque([y])]
+)
+def test_a_container_that_a_result_holds_twice_comes_back_as_one(make: Callable[[Tensor], Any]) -> None:
+    def twice(x: Tensor) -> Any:
+        made = make(x * 2)
+        return {"first": made, "inside": [[made], x, made]}
+
+    step = pyautograd.compile(twice)
+    results = [step(pyautograd.ones(2) * k) for k in range(4)]
+    for k, each in enumerate(results):
+        (inner,), x, last = each["inside"]
+        assert each["first"] is inner is last
+        assert x.tolist() == [k] * 2
+    assert len({id(each["first"]) for each in results}) == 4
+
+
+def test_a_container_that_holds_itself_is_refused() -> None:
+    box = Box()
+
+    def returned(x: Tensor) -> Any:
+        made: list[Any] = [x * 2]
+        made.append({"it": made})
+        return made
+
+    def stored(x: Tensor) -> None:
+        made = Output(x * 2, [])
+        made.parts.append(made)
+        box.kept = made
+
+    for function, kind in ((returned, "list"), (stored, "Output")):
+        step = pyautograd.compile(function)
+        refused(step, pyautograd.ones(2), match=f"a {kind} that holds itself comes out of the step; return what it")
