@@ -138,7 +138,7 @@ class StepGuards:
         """What the recorded step has put into places, and a sentence about what it has changed otherwise, or None."""
         puts: list[Put] = []
         problem = None
-        for guard, place in enumerate(self._places):
+        for guard, place in enumerate(self._places if self.rows.check() >= 0 else ()):
             if not self.rows.holds(guard):
                 found = self._puts_at(guard, place, outputs)
                 if found is None:

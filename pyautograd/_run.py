@@ -29,7 +29,7 @@ from pyautograd._dtype import float32, float64
 from pyautograd._generator import Generator, get_rng_state, set_rng_state, state_of, stream_of, word
 from pyautograd._indexing import index_select
 from pyautograd._program import Program
-from pyautograd._signature import TensorSpec
+from pyautograd._signature import TensorSpec, plain_names
 from pyautograd._snapshot import Snapshot
 from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
@@ -297,11 +297,15 @@ def _own_stream(seed: int | None, generator: Generator | None) -> Any:
 def _names(step: Any, data: tuple[Any, ...]) -> list[str]:
     """The parameters of a step that take the data; TypeError where these are not what it takes."""
     name, function = step._name, step.__wrapped__
+    is_method = step._owner() is not None
+    plain = plain_names(function, is_method + len(data))
+    if plain is not None:
+        return plain[is_method:]
     try:
         parameters = inspect.signature(function)
     except (TypeError, ValueError):
         return [f"data {i}" for i in range(len(data))]
-    before = () if step._owner() is None else (None,)
+    before = (None,) * is_method
     try:
         bound = parameters.bind(*before, *data)
     except TypeError as error:

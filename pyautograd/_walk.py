@@ -94,6 +94,7 @@ class Spot(NamedTuple):
     path: tuple[int, ...] = ()
 
 
+@functools.lru_cache(maxsize=512)
 def _is_library(module: Any) -> bool:
     top = str(module).partition(".")[0]
     return top in sys.stdlib_module_names or top in _LIBRARIES
@@ -143,8 +144,8 @@ class Walk:
         self.nodes: dict[int, Node] = {}
         self.leaves = 0
         self.appended = names.appended - names.used
-        of_classes = {name for each in (*Tensor.__mro__, *Value.__mro__) for name in vars(each)}
-        self._of_nodes = sorted(names.attributes - of_classes)
+        of_classes = [vars(each) for each in (*Tensor.__mro__, *Value.__mro__)]
+        self._of_nodes = sorted(name for name in names.attributes if not any(name in each for each in of_classes))
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]
@@ -171,8 +172,9 @@ class Walk:
 
     def _methods_of_users(self, cls: type) -> None:
         """Those that the user's code has given to a class of ours."""
-        for name in sorted(self.names.attributes & vars(cls).keys()):
-            member = vars(cls)[name]
+        members = vars(cls)
+        for name in sorted(name for name in self.names.attributes if name in members):
+            member = members[name]
             if isinstance(member, types.FunctionType) and not self._is_foreign(member.__module__):
                 guard = self._item(_class_dict(cls), name, f"{cls.__name__}.{name}")
                 self.values.discard(guard)  # a class's dict is not to be written to
@@ -454,7 +456,7 @@ class Walk:
         is_module = isinstance(value, Module)
         holds_parameters = is_module or isinstance(value, (ScalarModule, NeuronState, Optimizer, LRScheduler))
         users = not self._is_foreign(cls.__module__)
-        is_collection = any(each.__module__ in _COLLECTIONS for each in cls.__mro__)
+        is_collection = not _COLLECTIONS.isdisjoint([each.__module__ for each in cls.__mro__])
         if not (users or holds_parameters or is_collection or isinstance(value, _NAMESPACES)):
             return
         if isinstance(value, NeuronState):

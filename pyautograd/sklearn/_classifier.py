@@ -192,12 +192,13 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             if indicators.ndim != 2 or indicators.shape[1] != len(self.classes_):
                 raise ValueError(f"`y` has the shape {indicators.shape}, and not {len(self.classes_)} labels")
             return indicators
-        found, index = np.unique(y, return_inverse=True)
-        if y.ndim != 1 or len(np.setdiff1d(found, self.classes_)):
+        classes: Array = self.classes_
+        index: Array = np.searchsorted(classes, y)
+        if y.ndim != 1 or not (classes[np.minimum(index, len(classes) - 1)] == y).all():
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has {np.unique(y)}."
             )
-        return np.searchsorted(self.classes_, found)[index]
+        return index
 
     def _labels(self, predicted: Array) -> Array:
         if self._has_labels:

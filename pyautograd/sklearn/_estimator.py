@@ -28,8 +28,7 @@ EXACT_ROWS = 100  # up to so many float64 costs little, and fits of the same row
 
 def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
     """Sets the attributes that an `__init__` was given as arguments."""
-    for name in type(estimator)._get_param_names():
-        setattr(estimator, name, given[name])
+    vars(estimator).update((name, value) for name, value in given.items() if name not in ("self", "__class__"))
 
 
 def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:

@@ -78,11 +78,10 @@ CHECKS: dict[str, Check] = {
 def check(estimator: Any, losses: Iterable[str]) -> None:
     """Raises scikit-learn's ValueError for parameters, naming the one that cannot be fitted."""
     wanted = {**CHECKS, "loss": _among(losses, and_callables=True)}
-    for name, value in estimator.get_params(deep=False).items():
-        if name in wanted:
-            is_good, words = wanted[name]
-            if not is_good(value):
-                raise InvalidParameterError(f"{type(estimator).__name__}: {name} must be {words}, not {value!r}")
+    for name, (is_good, words) in wanted.items():
+        value = vars(estimator).get(name)
+        if name in vars(estimator) and not is_good(value):
+            raise InvalidParameterError(f"{type(estimator).__name__}: {name} must be {words}, not {value!r}")
 
 
 def hidden_sizes(given: Any) -> list[int]:
