@@ -72,11 +72,11 @@ class Summary:
 def summary(model: Module, *inputs: Any) -> Summary:
     """The layers of a model, with the shapes, parameters and flops of one call of it.
 
-    **Arguments:** `inputs`: what the model is called with: tensors, arrays, or the shapes of such, axis of the batch
-    included, for zeros in the dtype of its parameters. It is a copy that is called, in evaluation mode, so that the
+    **Arguments:** `inputs`: what it is called with: tensors, or arrays, data frames and shapes, axis of the batch
+    included, whose floats become those of its parameters. It is a copy that is called, in evaluation mode, so that the
     model and random streams stay as they are. **Returns** a `Summary`. Parameters stand with the module that has them,
-    and flops, which are two for each multiplication of a product of matrices, with the one that computes it: columns
-    add up. What has no history has no flops. **Raises** TypeError for what is no Module, and what the call raises.
+    and flops, two for each multiplication of a product of matrices, with the one that computes it: columns add up. What
+    has no history has no flops. **Raises** TypeError for what is no Module, and what the call raises.
 
     >>> import pyautograd as pa
     >>> pa.summary(pa.nn.Sequential(pa.nn.Linear(64, 128), pa.nn.ReLU(), pa.nn.Linear(128, 10)), (32, 64))
@@ -113,10 +113,13 @@ def _plain(model: Module) -> Module:
 
 
 def _input(given: Any, model: Module) -> Tensor:
+    dtypes = (parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    dtype = next(dtypes, get_default_dtype())
     if isinstance(given, tuple) and all(isinstance(size, (int, np.integer)) for size in given):
-        dtypes = (parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
-        given = zeros(given, dtype=next(dtypes, get_default_dtype()))
+        given = zeros(given, dtype=dtype)
     tensor = as_tensor(given).detach()
+    if tensor.is_floating_point() and not isinstance(given, Tensor):
+        tensor = tensor.to(dtype)
     # With a history, without which no op would be seen of layers that are not trained
     return tensor.requires_grad_(True) * 1 if tensor.is_floating_point() else tensor
 

@@ -77,6 +77,7 @@ def test_the_model_is_as_before(wrap: Any) -> None:
 def test_inputs_may_be_several_and_a_model_of_float64() -> None:
     double = nn.Linear(3, 2, dtype=pa.float64)
     assert pa.summary(double, (5, 3)).flops == pa.summary(double, np.zeros((5, 3))).flops == 2 * 5 * 3 * 2
+    assert pa.summary(nn.Linear(3, 2), np.zeros((5, 3))).layers[0].shape == (5, 2)
     assert pa.summary(nn.MultiheadAttention(8, 2), *[(4, 2, 8)] * 3).layers[0].shape == (4, 2, 8)
 
 
