@@ -410,6 +410,43 @@ def test_a_function_may_say_which_outputs_have_no_gradient() -> None:
             assert f(x).tolist() == [3.0, 5.0] and x.grad.tolist() == [2.0, 4.0]
 
 
+def test_a_function_may_write_into_an_argument_and_return_it() -> None:
+    class ExpOfHalf(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, returns):
+            x.mul_(0.5).exp_()
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(x)
+            return x if returns else x * 1
+
+        @staticmethod
+        def backward(ctx, upstream):
+            (y,) = ctx.saved_tensors
+            return upstream * y / 2, None
+
+    a = pa.tensor([0.0, 2.0], dtype=pa.float64, requires_grad=True)
+    alive = pa.memory_stats().nodes
+    x = a * 2
+    square, part = x.square(), x[:1]
+    assert ExpOfHalf.apply(part, True) is part
+    (gradient,) = pa.autograd.grad(x.sum(), a, create_graph=True)
+    assert x.tolist() == [1, 4] and gradient.tolist() == [1, 2]
+    assert pa.autograd.grad(gradient.sum(), a)[0].tolist() == [1, 0]
+    with pytest.raises(RuntimeError, match="modified in place"):
+        square.sum().backward()
+    with pytest.raises(RuntimeError, match="marked as dirty"):
+        ExpOfHalf.apply(a * 2, False)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        ExpOfHalf.apply(a, True)
+    b = pa.zeros(2)
+    assert ExpOfHalf.apply(b, True) is b and b.tolist() == [1, 1] and not b.requires_grad
+    with pytest.raises(pa.TraceError, match="ExpOfHalf"):
+        pa.compile(lambda x: ExpOfHalf.apply(x * 2, True))(a)
+    del x, square, part, gradient, b
+    gc.collect()
+    assert pa.memory_stats().nodes == alive
+
+
 def test_what_no_grad_computes_is_constant_in_both_modes() -> None:
     def f(x: pa.Tensor) -> pa.Tensor:
         with pa.no_grad():

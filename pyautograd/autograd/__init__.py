@@ -180,6 +180,8 @@ class _Context:
         self._outputs: list[tuple[tuple[int, ...], Any]] = []  # shapes and dtypes
         self._materializes = True
         self._constant: set[int] = set()  # ids of outputs, then their numbers
+        self._dirty: tuple[Tensor, ...] = ()
+        self._overwritten: dict[int, Tensor] = {}  # by the number of the output that an argument has become
         self._output: tuple[int, Tensor] | None = None  # while a backward with history runs: whose it is
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -191,8 +193,8 @@ class _Context:
         self._constant = {id(output) for output in outputs}
 
     def mark_dirty(self, *inputs: Tensor) -> None:
-        """**Raises** NotImplementedError: `forward` returns new tensors."""
-        raise NotImplementedError("ctx.mark_dirty: forward writes into no argument; return a new tensor")
+        """Arguments that `forward` writes into and returns: they become its outputs."""
+        self._dirty = inputs
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether `backward` gets zeros, or None, for the outputs that no gradient reaches."""
@@ -221,6 +223,11 @@ class _Context:
 
     def _forget_history(self, outputs: list[Tensor]) -> None:
         """Saved outputs would keep themselves alive; what they share memory with does not."""
+        own = {id(arg): outputs[i] for i, arg in self._overwritten.items()}
+        self._saved = [
+            (own[id(tensor)], own[id(tensor)]._version) if id(tensor) in own else (tensor, version)
+            for tensor, version in self._saved
+        ]
         kept = {id(output): i for i, output in enumerate(outputs)}
         self._saved_outputs = {i: kept[id(tensor)] for i, (tensor, _) in enumerate(self._saved) if id(tensor) in kept}
         self._saved = [
@@ -316,6 +323,9 @@ class Function:
                 if output.dtype.is_floating_point and i not in applied.context._constant:
                     run = _Backward(applied, len(args), inputs, i)
                     _core.attach(output, tuple(args[j] for j in inputs), run, cls.__name__)
+        while applied.context._overwritten:  # which would keep the op itself alive
+            i, arg = applied.context._overwritten.popitem()
+            outputs[i] = _core.assign(arg, outputs[i], cls.__name__, False)
         return tuple(outputs) if applied.is_tuple else outputs[0]
 
 
@@ -347,8 +357,13 @@ class _Applied:
                 raise TypeError(f"{self.__name__}: forward returned a {type(output).__name__}, not a Tensor")
             if any(output is arg for arg in args):
                 outputs[i] = output.detach().clone()
+                if any(output is arg for arg in ctx._dirty):
+                    ctx._overwritten[i] = output
             elif output.requires_grad:  # it has a history of its own, which is not this op's
                 outputs[i] = output.detach()
+        if len(ctx._overwritten) < len(ctx._dirty):
+            raise RuntimeError(f"{self.__name__}: forward does not return what it has marked as dirty")
+        ctx._dirty = ()
         ctx._forget_history(outputs)
         ctx._outputs = [(output.shape, output.dtype) for output in outputs]
         return outputs
