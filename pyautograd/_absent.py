@@ -7,6 +7,7 @@ names are the ones that docs/pytorch-names.md lists (`make names` writes both); 
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 
 from pyautograd._install import late
@@ -38,11 +39,14 @@ def missing(module: str, name: str) -> AttributeError:
     return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
 
 
-def _raise(module: str, name: str) -> None:
-    raise missing(module, name)
+def _find(module: str, name: str) -> object:
+    """A module that has another path here."""
+    if late("_paths").home_of(f"{module}.{name}".partition(".")[2]) is None:
+        raise missing(module, name)
+    return importlib.import_module(f"{module}.{name}")
 
 
 def say_what_is_missing(module: str) -> None:
     """Lets a module raise these errors. It is given no `__getattr__` that a type checker would see: that would take any
     name for one of the module's."""
-    vars(sys.modules[module])["__getattr__"] = functools.partial(_raise, module)
+    vars(sys.modules[module])["__getattr__"] = functools.partial(_find, module)

@@ -132,9 +132,9 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.nn.functional": {
         "": """
-            ScalingType SwizzleType celu_ elu_ feature_alpha_dropout grouped_mm handle_torch_function
-            hardtanh_ has_torch_function has_torch_function_unary has_torch_function_variadic leaky_relu_
-            linear_cross_entropy relu_ rrelu_ scaled_grouped_mm scaled_mm selu_ threshold_
+            ScalingType SwizzleType feature_alpha_dropout grouped_mm handle_torch_function
+            has_torch_function has_torch_function_unary has_torch_function_variadic linear_cross_entropy
+            scaled_grouped_mm scaled_mm
         """,
         "machinery": """
             boolean_dispatch
@@ -165,7 +165,10 @@ ABSENT: dict[str, dict[str, str]] = {
     "torch.nn.utils": {
         "": """
             clip_grad_norm clip_grads_with_norm_ fuse_linear_bn_eval fuse_linear_bn_weights get_total_norm
-            remove_spectral_norm remove_weight_norm skip_init spectral_norm weight_norm
+            remove_spectral_norm remove_weight_norm skip_init spectral_norm weight_norm invert_permutation
+        """,
+        "packed sequences and bags": """
+            PackedSequence pack_padded_sequence pack_sequence pad_packed_sequence unpack_sequence
         """,
         "volumes, indices of pooling, and resized images": """
             convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format fuse_conv_bn_eval
@@ -182,8 +185,7 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "torch.utils.data": {
         "": """
-            BatchSampler ChainDataset IterDataPipe MapDataPipe StackDataset SubsetRandomSampler
-            WeightedRandomSampler get_worker_info
+            IterDataPipe MapDataPipe get_worker_info
         """,
         "sparse, quantised, named and distributed tensors, other devices and precisions": """
             DistributedSampler

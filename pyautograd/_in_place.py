@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyautograd import _core, _ops
+from pyautograd._arguments import wrong
 from pyautograd._array_like import as_tensor
 from pyautograd._c import check, lib, node_pointer
 from pyautograd._core import Node, Tensor
@@ -70,6 +71,8 @@ def overwritten(target: Tensor, name: str, function: Callable[..., Any], *args: 
 
     Where others see its memory and a gradient flows, the function is given a copy: its backward may need the numbers.
     """
+    if not isinstance(target, Tensor):
+        raise wrong(name, "input", "a Tensor", target)
     given = (target, *args, *keywords.values())
     flows = is_grad_enabled() and any(isinstance(each, Node) and each.requires_grad for each in given)
     if flows and target.is_leaf and target.requires_grad:

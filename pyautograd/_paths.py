@@ -31,6 +31,7 @@ _HOMES = {  # a path, and all below it → where its names are: a module, or `co
     "nn.modules.loss": "nn._loss",
     "nn.parameter": "nn",
     "nn.utils.clip_grad": "nn.utils",
+    "nn.utils.rnn": "nn.utils",
     "optim.adam": "optim",
     "optim.adamw": "optim",
     "optim.optimizer": "optim",

@@ -7,14 +7,19 @@ import pytest
 
 import pyautograd as pa
 from pyautograd.utils.data import (
+    BatchSampler,
+    ChainDataset,
     ConcatDataset,
     DataLoader,
     Dataset,
     IterableDataset,
     RandomSampler,
     SequentialSampler,
+    StackDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     random_split,
 )
@@ -251,3 +256,32 @@ def test_a_random_split_refuses_lengths_that_do_not_sum_up() -> None:
         random_split(numbers(), [1.5, -0.5])
     with pytest.warns(UserWarning, match="empty"):
         random_split(numbers(1), [0.5, 0.5])
+
+
+def test_samplers_draw_by_weight_from_a_subset_and_in_batches() -> None:
+    drawn = list(WeightedRandomSampler([1.0, 0.0, 3.0], 4000))
+    assert set(drawn) == {0, 2} and 0.7 < drawn.count(2) / 4000 < 0.8
+    assert sorted(WeightedRandomSampler([1.0, 2.0, 3.0], 3, replacement=False)) == [0, 1, 2]
+    with pytest.raises(ValueError, match="multinomial"):
+        list(WeightedRandomSampler([1.0, 2.0], 3, replacement=False))
+    subset = SubsetRandomSampler([7, 3, 5], generator=pa.Generator().manual_seed(0))
+    orders = [list(subset) for _ in range(9)]
+    assert all(sorted(order) == [3, 5, 7] for order in orders) and len({tuple(order) for order in orders}) > 1
+    batches = BatchSampler(subset, 2, True)
+    assert len(batches) == 1 and [len(batch) for batch in batches] == [2]
+    assert rows(DataLoader(numbers(), batch_sampler=BatchSampler(range(5), 2, False))) == [[0, 1], [2, 3], [4]]
+    for wrong in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match="positive int"):
+            BatchSampler(range(5), wrong, False)
+        with pytest.raises(ValueError, match="positive int"):
+            WeightedRandomSampler([1.0], wrong)
+
+
+def test_datasets_are_chained_and_stacked() -> None:
+    assert list(ChainDataset([range(2), "ab"])) == [0, 1, "a", "b"]
+    assert StackDataset("ab", [1, 2])[0] == ("a", 1)
+    named = StackDataset(x=Squares(3), y=range(3))
+    assert len(named) == 3 and named[2] == {"x": (2, 4.0), "y": 2}
+    for wrong in ({}, {"x": "ab", "y": "c"}):
+        with pytest.raises(ValueError, match="StackDataset"):
+            StackDataset(**wrong)

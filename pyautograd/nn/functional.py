@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyautograd.nn._functional_activations as _functional_activations  # so that pyright knows their names for ours
@@ -38,9 +39,10 @@ from pyautograd.nn._generated_functional import *
 from pyautograd.nn._margin_losses import *
 
 __all__ = [
-    "batch_norm", "bilinear", "cosine_similarity", "dropout", "embedding", "gelu", "group_norm", "instance_norm",
-    "layer_norm", "linear", "log_softmax", "logsigmoid", "normalize", "one_hot", "pad", "pairwise_distance", "pdist",
-    "rms_norm", "scaled_dot_product_attention", "softmax", "softplus",
+    "batch_norm", "bilinear", "celu_", "cosine_similarity", "dropout", "elu_", "embedding", "gelu", "group_norm",
+    "hardtanh_", "instance_norm", "layer_norm", "leaky_relu_", "linear", "log_softmax", "logsigmoid", "normalize",
+    "one_hot", "pad", "pairwise_distance", "pdist", "relu_", "rms_norm", "rrelu_", "scaled_dot_product_attention",
+    "selu_", "softmax", "softplus", "threshold_",
 ]  # fmt: skip
 __all__ += _functional_activations.__all__
 __all__ += _functional_losses.__all__
@@ -54,6 +56,32 @@ def __dir__() -> list[str]:
 
 
 say_what_is_missing(__name__)
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function whose result overwrites the input."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def written(input: Tensor, *args: Any, **keywords: Any) -> Tensor:
+        return function(input, *args, **keywords, inplace=True)
+
+    written.__name__ = written.__qualname__ = f"{name}_"
+    written.__module__ = __name__
+    written.__doc__ = f"""`{name}` with `inplace=True`: overwrites the input, of any shape, and returns it.
+
+    **Raises** as that does, and RuntimeError for a leaf that requires grad, outside `no_grad`.
+
+    >>> import pyautograd as pa
+    >>> x = pa.tensor([-1.0, 2.0])
+    >>> pa.nn.functional.{name}_(x{", 0.0, 0.0" * (name == "threshold")}) is x
+    True
+    """
+    return written
+
+
+_activations: list[Callable[..., Tensor]] = [celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold]
+celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = map(_in_place, _activations)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

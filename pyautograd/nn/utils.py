@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pyautograd import _arguments
 from pyautograd._absent import say_what_is_missing
@@ -10,12 +10,16 @@ from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._grad_mode import no_grad
-from pyautograd._joins import cat
+from pyautograd._joins import cat, stack
+from pyautograd._rearrange import padded
 from pyautograd._tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "pad_sequence", "parameters_to_vector", "unpad_sequence",
+    "vector_to_parameters",
+]  # fmt: skip
 
-__path__: list[str] = []  # `nn.utils.clip_grad` leads here (_paths.py)
+__path__: list[str] = []  # `nn.utils.clip_grad` and `nn.utils.rnn` lead here (_paths.py)
 
 
 def __dir__() -> list[str]:
@@ -117,3 +121,40 @@ def _listed(name: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
         if not isinstance(parameter, Tensor):
             raise _arguments.wrong(name, f"parameters[{i}]", "a Tensor", parameter)
     return listed
+
+
+@named
+def pad_sequence(
+    sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+) -> Tensor:
+    """Sequences (L_i, ...) of several lengths as one tensor (L, N, ...), or with `batch_first` (N, L, ...); what is
+    missing is `padding_value`, at the end or with `padding_side="left"` before.
+
+    **Raises** ValueError for no sequences, further axes that differ, and another side.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.utils.rnn.pad_sequence([pa.ones(2), pa.ones(3)], batch_first=True)
+    tensor([[1., 1., 0.],
+            [1., 1., 1.]])
+    """
+    if not len(sequences) or padding_side not in ("left", "right"):
+        raise ValueError(f"pad_sequence: {len(sequences)} sequences, padding_side={padding_side!r}")
+    longest = max(map(len, sequences))
+    rows = []
+    for each in sequences:
+        around = (0, longest - len(each)) if padding_side == "right" else (longest - len(each), 0)
+        rows.append(padded(each, (0, 0) * (each.ndim - 1) + around, "constant", padding_value))
+    return stack(rows, 0 if batch_first else 1)
+
+
+@named
+def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
+    """The sequences that `pad_sequence` made a tensor of, by their lengths (N,). **Raises** TypeError for lengths that
+    are no ints, ValueError for as many as there are no sequences.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.utils.rnn.unpad_sequence(pa.ones(3, 2), pa.tensor([3, 1]))
+    [tensor([1., 1., 1.]), tensor([1.])]
+    """
+    rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
+    return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]

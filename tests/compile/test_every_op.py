@@ -109,6 +109,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "F.multi_margin_loss": [(probabilities(), classes()), (probabilities(), classes(), 2)],
     "F.multilabel_margin_loss": [(probabilities(), positions()[:, :2])],
     "F.nll_loss": [(probabilities(), classes()), (probabilities()[0], pa.tensor(1))],
+    "utils.pad_sequence": [([matrix(), matrix()[:1]],)],
     "utils.vector_to_parameters": [(pa.arange(6.0), [matrix()])],
     "Tensor.__setitem__": [
         (matrix(), key, value)
@@ -238,6 +239,7 @@ REFUSED: dict[str, tuple[str, tuple[Any, ...]]] = {
     **{f"{prefix}.{name}": (rf"{name}.*where\(", (matrix(),))
        for name in ("nonzero", "argwhere", "unique", "unique_consecutive") for prefix in ("pa", "Tensor")},
     **{f"{prefix}.bincount": (r"bincount.*one_hot\(", (classes(),)) for prefix in ("pa", "Tensor")},
+    "utils.unpad_sequence": ("int: .*no numbers yet", (matrix(), pa.tensor([1, 2, 2]))),
     "pa.where without a choice": ("nonzero.*where\\(", (matrix() > 0.3,)),
     "Tensor.histc without bounds": ("histc.*give it min and max", (matrix(),)),
     **{f"{prefix}.masked_select": (r"masked_select.*where\(", (matrix(), matrix() > 0.3))

@@ -22,8 +22,8 @@ ABSENT = ROOT / "pyautograd" / "_absent_names.py"
 
 NAMESPACES = [
     "torch", "torch.Tensor", "torch.linalg", "torch.special", "torch.autograd", "torch.autograd.functional",
-    "torch.func", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.optim",
-    "torch.optim.lr_scheduler", "torch.utils.data",
+    "torch.func", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils",
+    "torch.nn.utils.rnn", "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data",
 ]  # fmt: skip
 
 # What the package is not about, by names in lower case
@@ -31,7 +31,7 @@ OUTSIDE = {
     "volumes, indices of pooling, and resized images": r"conv|pool|fold$|pixel_?(un)?shuffle|channel_?shuffle|upsampl"
     r"|interpolate|grid_sample|affine_grid|(batch|instance)_?norm[23]d|instance_?norm|dropout[123]d|pad[123]d"
     r"|local_?response|crossmap|softmax2d",
-    "packed sequences and bags": r"rnn|lstm|gru|attention|transformer|embedding_?bag|ctc_?loss",
+    "packed sequences and bags": r"pack_|packed|rnn|lstm|gru|attention|transformer|embedding_?bag|ctc_?loss",
     "complex numbers, windows and spectra": r"complex|real$|imag|conj|polar|angle|stft|_window|cfloat|cdouble|chalf",
     "sparse, quantised, named and distributed tensors, other devices and precisions": r"sparse|csr|csc|bsr|bsc|coalesce"
     r"|indices$|crow|ccol|quant|q_(per|scale|zero)|q[us]?int|int_repr|mkldnn|cuda|xpu|vulkan|ipu|xla|hpu|mtia|names?$|na"
@@ -148,27 +148,29 @@ Left out of the lists, where they are missing:
 
 def absent() -> str:
     """The names that are not here, as a module: by namespace, and by what of the package's limits says why."""
-    entries = []
+    entries: dict[str, dict[str, list[str]]] = {}
     for path in NAMESPACES:
         theirs, ours = found(path), found(path.replace("torch", "pyautograd", 1))
-        by_reason: dict[str, list[str]] = {}
+        home = path if isinstance(ours, type) else ours.__name__.replace("pyautograd", "torch", 1)
+        by_reason = entries.setdefault(home, {})
         below = inspect.getmembers(theirs, inspect.ismodule) if path == "torch" else []
         for name in sorted({*names(theirs), *(name for name, _ in below if name[0] != "_")}):
             if not hasattr(ours, name):
                 by_reason.setdefault(outside(name) or "", []).append(name)
+    text = ""
+    for path, by_reason in entries.items():
         listed = "".join(
             f'        "{why}": """\n{textwrap.fill(" ".join(group), 108, **INDENT)}\n        """,\n'
             for why, group in sorted(by_reason.items())
         )
-        if listed:
-            entries.append(f'    "{path}": {{\n{listed}    }},\n')
+        text += f'    "{path}": {{\n{listed}    }},\n' if listed else ""
     return f'''"""PyTorch's names that are not here, by namespace and by what the package leaves out.
 
 Written by `make names` from PyTorch as it is installed.
 """
 
 ABSENT: dict[str, dict[str, str]] = {{
-{"".join(entries)}}}
+{text}}}
 '''
 
 

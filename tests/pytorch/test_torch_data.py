@@ -91,6 +91,32 @@ CASES = {
     "split that rounds to the sum": lambda d: d.data.random_split(range(10), [5.7, 5.3]),
     "replacement": lambda d: len(list(d.data.RandomSampler(range(3), True, 7))),
     "more than there is": lambda d: sorted(d.data.RandomSampler(range(3), num_samples=6)),
+    "batches of a sampler": lambda d: list(d.data.BatchSampler(range(5), 2, True)),
+    "batches of no size": lambda d: d.data.BatchSampler(range(5), 0, True),
+    "batches by a sampler of batches": lambda d: d.load(
+        d.rows, batch_sampler=d.data.BatchSampler(d.data.SequentialSampler(d.rows), 3, False)
+    ),
+    "a subset in random order": lambda d: sorted(d.data.SubsetRandomSampler([4, 2])),
+    "by weights, all": lambda d: sorted(d.data.WeightedRandomSampler([1.0, 2.0, 3.0], 3, replacement=False)),
+    "by weights, one": lambda d: list(d.data.WeightedRandomSampler([0.0, 2.0], 3)),
+    "by weights, none": lambda d: d.data.WeightedRandomSampler([1.0], 0),
+    "stacked": lambda d: d.load(d.data.StackDataset(d.rows, range(5)), 2),
+    "stacked by name": lambda d: d.load(d.data.StackDataset(a=d.fields, b=range(5)), 2),
+    "stacked of two lengths": lambda d: d.data.StackDataset("ab", "c"),
+    "chained": lambda d: d.load(d.data.ChainDataset([d.stream, d.stream]), 4),
+    **{
+        f"sequences, {side}, {first}": lambda d, side=side, first=first: d.tensor.nn.utils.rnn.pad_sequence(
+            [d.tensor.arange(6.0).reshape(3, 2), d.tensor.ones(1, 2), d.tensor.zeros(0, 2)], first, 7.0, side
+        )
+        for side in ("left", "right")
+        for first in (False, True)
+    },
+    "sequences of ints": lambda d: d.tensor.nn.utils.rnn.pad_sequence(
+        [d.tensor.tensor([1, 2]), d.tensor.tensor([3])], padding_value=-1
+    ),
+    "sequences again": lambda d: d.tensor.nn.utils.rnn.unpad_sequence(
+        d.tensor.arange(6.0).reshape(3, 2), d.tensor.tensor([1, 3])
+    ),
     "no samples": lambda d: d.data.RandomSampler(range(3), num_samples=0),
     "a seed for replacement": lambda d: d.data.RandomSampler(range(3), 1),
 }

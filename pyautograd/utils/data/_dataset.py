@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
 from pyautograd._arguments import named
@@ -13,7 +13,10 @@ from pyautograd._described import described, short
 from pyautograd._tensor import Tensor
 from pyautograd.utils.data._random import permutation
 
-__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset", "random_split"]
+__all__ = [
+    "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset",
+    "random_split",
+]  # fmt: skip
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -159,6 +162,45 @@ class ConcatDataset(Dataset[T_co]):
             if index < end:
                 return dataset[index - end + len(dataset)]  # type: ignore[arg-type]
         raise AssertionError
+
+
+class ChainDataset(IterableDataset[T_co]):
+    """Iterable datasets, one after the other. **Raises** TypeError, when read, for what cannot be iterated over.
+
+    >>> list(ChainDataset(["ab", "c"]))
+    ['a', 'b', 'c']
+    """
+
+    @named
+    def __init__(self, datasets: Iterable[Iterable[T_co]]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[T_co]:
+        return chain.from_iterable(self.datasets)
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets side by side: an item is the tuple, or, of those given by name, the dict of their items.
+
+    **Raises** ValueError for none, for some by name and some not, and for others that differ in length.
+
+    >>> StackDataset(x="ab", y=[1, 2])[1]
+    {'x': 'b', 'y': 2}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.datasets: Any = args or kwargs
+        lengths = {len(dataset) for dataset in (*args, *kwargs.values())}
+        if len(lengths) != 1 or (args and kwargs):
+            raise ValueError("StackDataset: datasets of one length are wanted, all by name or none")
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple([dataset[index] for dataset in self.datasets])
+
+    def __len__(self) -> int:
+        return len(next(iter(self.datasets.values())) if isinstance(self.datasets, dict) else self.datasets[0])
 
 
 def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None) -> list[Subset[T_co]]:
