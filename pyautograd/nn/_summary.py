@@ -92,7 +92,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     if not isinstance(model, Module):
         raise TypeError(f"summary: a Module is wanted, not a {type(model).__name__}")
     refuse_in_step("summary", "call it outside")
-    copied = _plain(copy.deepcopy(model)).eval()
+    copied = _shallow(model, {}).eval()
     seen = _Seen(copied)
     before = get_rng_state()
     try:
@@ -103,19 +103,24 @@ def summary(model: Module, *inputs: Any) -> Summary:
     return Summary(list(seen.layers()))
 
 
-def _plain(model: Module) -> Module:
-    """The model with none of its modules compiled, whose calls would be one op."""
+def _shallow(model: Module, made: dict[Module, Module]) -> Module:
+    """The modules once more, on the same parameters and with buffers of their own. None is compiled: its calls would
+    be one op."""
     if isinstance(model, CompiledModule):
         model = model._module
-    for name, child in list(model.named_children()):
-        setattr(model, name, _plain(child))
-    return model
+    if model not in made:
+        copied = made[model] = copy.copy(model)
+        for name, child in model._modules.items():
+            setattr(copied, name, _shallow(child, made))
+        for name, buffer in model._buffers.items():
+            setattr(copied, name, None if buffer is None else buffer.clone())
+    return made[model]
 
 
 def _input(given: Any, model: Module) -> Tensor:
     dtypes = (parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
     dtype = next(dtypes, get_default_dtype())
-    if isinstance(given, tuple) and all(isinstance(size, (int, np.integer)) for size in given):
+    if isinstance(given, (tuple, list)) and all(isinstance(size, (int, np.integer)) for size in given):
         given = zeros(given, dtype=dtype)
     tensor = as_tensor(given).detach()
     if tensor.is_floating_point() and not isinstance(given, Tensor):

@@ -1,5 +1,6 @@
 """`summary` lists layers, shapes, parameters and flops, and leaves the model and the random streams as they were."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,28 @@ def test_the_model_is_as_before(wrap: Any) -> None:
     assert [module.training for module in net.modules()] == modes
     assert pa.get_rng_state() == stream
     assert not any(module._hooks for module in net.modules())
+
+
+class Remembers(nn.Module):
+    """Has what cannot be copied, and keeps what it has computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock, self.layer = threading.Lock(), nn.Linear(2, 2)
+        self.register_buffer("calls", pa.zeros(1))
+        self.seen: Any = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.seen = self.layer(self.layer(x))
+        return self.seen
+
+
+def test_what_a_model_keeps_stays_its_own() -> None:
+    net = Remembers()
+    kept = net(pa.ones(1, 2))
+    assert pa.summary(net, (5, 2)).flops == 2 * 2 * 5 * 2 * 2
+    assert net.seen is kept and net.calls.item() == 1
 
 
 def test_inputs_may_be_several_and_a_model_of_float64() -> None:
