@@ -203,16 +203,18 @@ class CallbackList:
         return 1 if self.wants_batches else min(map(epochs_ahead, self._all), default=STEPS_A_CALL)
 
     def state_dict(self) -> list[Any]:
-        """Of each callback the name of its class and, where it has one, its state."""
-        return [[type(each).__name__, each.state_dict() if _has_state(each) else None] for each in self._all]
+        """Of each callback that has a state the name of its class and the state."""
+        return [[type(each).__name__, each.state_dict()] for each in self._with_state()]
 
     def load_state_dict(self, states: list[Any]) -> None:
-        names, own = [name for name, _ in states], [type(each).__name__ for each in self._all]
+        names, own = [name for name, _ in states], [type(each).__name__ for each in self._with_state()]
         if names != own:
-            raise ValueError(f"the callbacks were {', '.join(names)}, and are {', '.join(own)}")
-        for each, (_, state) in zip(self._all, states):
-            if _has_state(each):
-                each.load_state_dict(state)
+            raise ValueError(f"run: the callbacks that have a state were {', '.join(names)}, and are {', '.join(own)}")
+        for each, (_, state) in zip(self._with_state(), states):
+            each.load_state_dict(state)
+
+    def _with_state(self) -> list[Any]:
+        return [each for each in self._all if hasattr(each, "state_dict")]
 
 
 def _flat(callbacks: Iterable[Any]) -> Iterator[Any]:
@@ -221,10 +223,6 @@ def _flat(callbacks: Iterable[Any]) -> Iterator[Any]:
             yield from _flat(each)
         elif each is not None:
             yield each
-
-
-def _has_state(callback: Any) -> bool:
-    return hasattr(callback, "state_dict")
 
 
 def _checked(callback: Any) -> Any:

@@ -102,6 +102,13 @@ class Run:
             rows[-1] = self._rest
         return rows
 
+    def optimizers(self) -> list[Any]:
+        """Those that the step reaches."""
+        try:
+            return list(self._step._guards().changeable[1])
+        except TraceError:  # which the step raises itself
+            return []
+
     def state_dict(self) -> dict[str, Any]:
         """Where the training stands after an epoch, but for what the step changes itself."""
         generator = None if self._generator is None else self._generator.get_state()

@@ -22,21 +22,29 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler
 from pyautograd._compile import compile
 from pyautograd._core import TraceError
 from pyautograd._dtype import float32, float64
+from pyautograd._generator import Generator
 from pyautograd._grad_mode import no_grad
 from pyautograd._joins import cat
+from pyautograd._serialization import load, save
 from pyautograd._tensor import Tensor
 from pyautograd._training_data import of_loader, rows_of
 from pyautograd.nn import Module, functional
 from pyautograd.utils.data import DataLoader
 
-__all__ = ["Callback", "EarlyStopping", "History", "LearningRateScheduler", "Validation"]
+__all__ = [
+    "CSVLogger", "Callback", "Checkpoint", "EarlyStopping", "History", "LearningRateScheduler", "Validation",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:
@@ -262,6 +270,184 @@ class EarlyStopping(Callback):
         self.wait, self._weights = state["wait"], state["weights"]
 
 
+class Checkpoint(Callback):
+    """Saves a training to a file after its epochs, and goes on from there as if it had never stopped.
+
+    **Arguments:** `path`: of the file, which `load` reads; a new one takes the place of the old one whole and at once,
+    though the process be killed meanwhile. `objects`, by name: the modules, optimisers, Generators and tensors that the
+    step changes, and whatever else has a `state_dict` and a `load_state_dict`. With them go the other callbacks that
+    have a state, schedules among them, losses and random streams. `every_n_epochs`: how often, and after the last one;
+    `monitor`: only where that of the logs is the best so far, `mode` as of `EarlyStopping`. `resume`: begin where the
+    file ends, if there is one: `epochs` counts those before, and what `run` returns has their losses. A training that a
+    callback has stopped stays so. **Raises** TypeError for an object without state, ValueError where the step has an
+    optimiser, or that a parameter, which is not saved, and for a file of another training; OSError where it cannot be
+    written.
+
+    >>> import os, tempfile
+    >>> import pyautograd as pa
+    >>> w = pa.nn.Parameter(pa.zeros(2))
+    >>> optimizer = pa.optim.Adam([w], lr=0.1)
+    >>> @pa.compile
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = ((x - w) ** 2).mean()
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "training.npz")
+    ...     for epochs in (3, 8):
+    ...         checkpoint = pa.callbacks.Checkpoint(path, w=w, optimizer=optimizer, resume=True)
+    ...         losses = step.run(pa.ones(8, 2), batch_size=4, epochs=epochs, callback=checkpoint)
+    ...     losses.shape, pa.load(path)["optimizer"]["state"][0]["step"]
+    ((16,), tensor(16.))
+    """
+
+    _rank = 3
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every_n_epochs: int = 1,
+        monitor: str | None = None,
+        mode: str | None = None,
+        resume: bool = False,
+        **objects: Any,
+    ) -> None:
+        for name, each in objects.items():
+            if isinstance(each, type) or not (isinstance(each, Tensor | Generator) or hasattr(each, "load_state_dict")):
+                raise TypeError(f"Checkpoint: {name} is a {type(each).__name__}, which has no state_dict to load")
+        if not objects or "training" in objects:
+            raise TypeError(
+                "Checkpoint: name what the step changes: Checkpoint(path, model=model, optimizer=optimizer)"
+            )
+        if every_n_epochs < 1:
+            raise ValueError(f"Checkpoint: every_n_epochs is 1 or more, not {every_n_epochs}")
+        self.path, self.every_n_epochs, self.resume = os.fspath(path), every_n_epochs, resume
+        self._best = None if monitor is None else _Best("Checkpoint", monitor, mode)
+        self._objects = objects
+
+    def on_train_begin(self, training: Any) -> None:
+        self._training = training
+        if self._best is not None:
+            self._best.value = None
+        self._check_whole(training.optimizers())
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        if self.resume and os.path.exists(self.path):
+            state = load(self.path)
+            if state.keys() != {*self._objects, "training"}:
+                raise ValueError(f"Checkpoint: {self.path!r} has {', '.join(state)}, not {', '.join(self._objects)}")
+            for name, each in self._objects.items():
+                _load_into(each, state[name])
+            training.load_state_dict(state["training"])
+
+    def _check_whole(self, optimizers: list[Any]) -> None:
+        """ValueError where the step updates what would not be saved."""
+        saved = [*self._objects.values()]
+        held = {id(each) for module in saved if isinstance(module, Module) for each in module.parameters()}
+        held |= {id(each) for each in saved}
+        for optimizer in optimizers:
+            name = type(optimizer).__name__
+            if id(optimizer) not in held:
+                raise ValueError(f"Checkpoint: the step has an optimizer, {name}, that is not among what is saved")
+            if not all(id(param) in held for group in optimizer.param_groups for param in group["params"]):
+                raise ValueError(f"Checkpoint: {name} updates a parameter of a module that is not among what is saved")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        is_last = self._training.stopped or epoch + 1 == self._training.epochs
+        if not is_last and (epoch + 1) % self.every_n_epochs != 0:
+            return
+        if self._best is None or self._best.is_beaten(logs):
+            states = {name: _state_of(each) for name, each in self._objects.items()}
+            save(states | {"training": self._training.state_dict()}, self.path)
+
+    def epochs_ahead(self) -> int:
+        return self.every_n_epochs - int(self._training.epoch) % self.every_n_epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best number of the monitor.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.Checkpoint("model.npz", model=pa.nn.Linear(1, 1)).state_dict()
+        {'best': None}
+        """
+        return {"best": None if self._best is None else self._best.value}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave. **Raises** KeyError for another dict.
+
+        >>> import pyautograd as pa
+        >>> best = pa.callbacks.Checkpoint("model.npz", monitor="val_loss", model=pa.nn.Linear(1, 1))
+        >>> best.load_state_dict({"best": 0.5})
+        >>> best.state_dict()
+        {'best': 0.5}
+        """
+        if self._best is not None:
+            self._best.value = state["best"]
+
+
+def _state_of(thing: Any) -> Any:
+    if isinstance(thing, Tensor):
+        return thing.detach()
+    return thing.get_state() if isinstance(thing, Generator) else thing.state_dict()
+
+
+def _load_into(thing: Any, state: Any) -> None:
+    if isinstance(thing, Tensor):
+        with no_grad():
+            thing.copy_(state)
+    elif isinstance(thing, Generator):
+        thing.set_state(state)
+    else:
+        thing.load_state_dict(state)
+
+
+class CSVLogger(Callback):
+    """Writes the logs of each epoch to a CSV file as soon as it ends; a file that is there gives way.
+
+    Its columns are those of the first epoch. Where a `Checkpoint` resumes, the lines of its epochs stay. **Raises**
+    OSError where the file cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pyautograd as pa
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = pa.callbacks.CSVLogger(Path(folder, "log.csv"))
+    ...     losses = pa.compile(lambda x: x.mean()).run(pa.arange(8.0), batch_size=4, epochs=2, callback=log)
+    ...     print(Path(log.path).read_text())
+    epoch,loss
+    0,3.5
+    1,3.5
+    """
+
+    _rank = 2
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+
+    def on_train_begin(self, training: Any) -> None:
+        self._columns: list[str] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        row, is_first = {"epoch": epoch, **logs}, self._columns is None
+        self._columns = self._columns or list(row)
+        before = self._lines(epoch + 1) if is_first and epoch > 0 else []
+        with open(self.path, "w" if is_first else "a", encoding="utf-8", newline="") as file:
+            file.writelines(before)
+            writer = csv.writer(file, lineterminator="\n")
+            if is_first and not before:
+                writer.writerow(self._columns)
+            writer.writerow([row.get(name, "") for name in self._columns])
+
+    def _lines(self, n: int) -> list[str]:
+        """The first lines of the file, if there is one."""
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path, encoding="utf-8", newline="") as file:
+            return file.readlines()[:n]
+
+
 class History(Callback, Sequence[dict[str, float]]):
     """The logs of every epoch as a table: a sequence of rows, `history[-1]`, and of columns, `history["loss"]`.
 
@@ -351,21 +537,23 @@ class History(Callback, Sequence[dict[str, float]]):
         return "\n".join("  ".join(each.rjust(width) for each, width in zip(row, widths)) for row in [names, *rows])
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows, which a `Checkpoint` saves.
+        """The columns, which a `Checkpoint` saves.
 
         >>> import pyautograd as pa
         >>> pa.callbacks.History().state_dict()
-        {'rows': []}
+        {}
         """
-        return {"rows": list(self._rows)}
+        return {name: np.array(column) for name, column in self.to_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave. **Raises** KeyError for another dict.
+        """Takes over what `state_dict` gave. **Raises** AttributeError for what are no arrays.
 
         >>> import pyautograd as pa
-        >>> history = pa.callbacks.History()
-        >>> history.load_state_dict({"rows": [{"epoch": 0, "loss": 0.5}]})
-        >>> len(history)
-        1
+        >>> history, other = pa.callbacks.History(), pa.callbacks.History()
+        >>> history.on_epoch_end(0, {"loss": 0.5})
+        >>> other.load_state_dict(history.state_dict())
+        >>> other[0]
+        {'epoch': 0, 'loss': 0.5}
         """
-        self._rows = list(state["rows"])
+        columns = [column.tolist() for column in state.values()]
+        self._rows = [dict(zip(state, row)) for row in zip(*columns)]

@@ -56,6 +56,8 @@ class LBFGS(Optimizer):
     tensor([1.0000, 1.0000], requires_grad=True)
     """
 
+    _state_is_flat = True
+
     @named
     def __init__(
         self,

@@ -60,6 +60,7 @@ class Optimizer:
     """
 
     _has_stepped = True  # what a schedule asks; only FusedOptimizer keeps count
+    _state_is_flat = False  # kept with the first parameter, of all of them in one vector
 
     @named
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
@@ -210,7 +211,8 @@ class Optimizer:
         for index, kept in state_dict["state"].items():
             # Keys of JSON-like files are strings.
             param = params.get(int(index) if isinstance(index, str) and index.isdigit() else index, index)
-            state[param] = {name: _like_param(name, value, param) for name, value in kept.items()}
+            like = None if self._state_is_flat else param
+            state[param] = {name: _like_param(name, value, like) for name, value in kept.items()}
         self._check_loaded(groups, state)
         _bring_values_together(state)
         self.__setstate__({"_state": state, "param_groups": groups})
