@@ -14,7 +14,7 @@ BUILD := pyproject.toml setup.py MANIFEST.in LICENSE $(wildcard README.md) pyaut
 C_FILES := $(CORE) $(GLUE) $(filter-out %.def,$(HEADERS)) $(wildcard tests/c/*.[ch])
 SOURCES := $(CORE) $(GLUE) $(HEADERS) $(MODULE) $(BUILD)
 
-.PHONY: demo ops names mutations test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz coverage clean
+.PHONY: demo ops names mutations test sweep wheel smoke test-wheel oracle bench bench-peers lint format c-test werror sanitize fuzz docs coverage clean
 
 # ---- for users ----
 
@@ -135,6 +135,17 @@ oracle: .venv/oracle/ready
 	    tests/test_datasets.py tests/test_doctests.py tests/test_exports.py tests/values
 	.venv/oracle/bin/python tests/pytorch/names.py --check
 	cd .venv && oracle/bin/python -m pytest ../tests/test_doctests.py -k "sklearn.md or clusters.md"
+
+# The site: pages, the pictures of the course, the API from docstrings; what Sphinx warns about is an error
+docs: .venv/docs/ready
+	.venv/docs/bin/python docs/site/build.py
+	@echo "the site is in build/site: build/site/docs/index.html"
+
+.venv/docs/ready: build/wheel.stamp
+	test -d .venv/docs || $(PYTHON) -m venv .venv/docs
+	.venv/docs/bin/pip $(PIP_FLAGS) install --force-reinstall --no-deps dist/*.whl
+	.venv/docs/bin/pip $(PIP_FLAGS) install "$$(echo dist/*.whl)[plot,sklearn,docs]"
+	touch $@
 
 .venv/oracle/ready: build/wheel.stamp
 	test -d .venv/oracle || $(PYTHON) -m venv .venv/oracle
