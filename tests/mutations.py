@@ -15,6 +15,7 @@ import ast
 import ctypes
 import gc
 import json
+import mmap
 import os
 import re
 import shutil
@@ -33,18 +34,23 @@ OF_ROWS = ("tests/ops/test_elementwise.py", "tests/test_derivatives.py")
 OF_FUNCTIONS = (
     "tests/test_gradients.py", "tests/ops/test_reduce.py", "tests/ops/test_softmax.py",
     "tests/ops/test_matmul.py", "tests/ops/test_index.py", "tests/ops/test_scatter.py", "tests/test_in_place.py",
-    "tests/nn/test_losses.py", "tests/test_func.py",
+    "tests/nn/test_losses.py", "tests/test_func.py", "tests/ops/test_order.py",
 )  # fmt: skip
 SECONDS = 5  # of the processor, that one test has
 ROW = re.compile(r"^(UNARY|BINARY|TERNARY)\w*\((\w+),.*?\)$\n(?=^\S|^$)", re.DOTALL | re.MULTILINE)
 
-# Files with the functions that are changed, by what their names contain
+# Files with the functions that are changed, by what their names contain, and the tests that concern them
 FILES = {
-    "derivatives.c": r".", "forward.c": r"through|push_node|contribution", "kernels/reduce_backward.c": r".",
-    "kernels/product.c": r"backward|gradient|sum_rows", "kernels/softmax.c": r"backward|gradient|shift_rows",
-    "kernels/softmax.inc": r"gradient", "kernels/index.c": r"backward", "kernels/view.c": r"backward",
-    "kernels/order.c": r"backward",
-}  # fmt: skip
+    "derivatives.c": (r".", "derivatives func losses reduce softmax matmul index scatter"),
+    "forward.c": (r"through|push_node|contribution", "derivatives func"),
+    "kernels/reduce_backward.c": (r".", "gradients reduce losses derivatives"),
+    "kernels/product.c": (r"backward|gradient|sum_rows", "gradients matmul losses derivatives"),
+    "kernels/softmax.c": (r"backward|gradient|shift_rows", "gradients softmax losses derivatives"),
+    "kernels/softmax.inc": (r"gradient", "gradients softmax losses derivatives"),
+    "kernels/index.c": (r"backward", "gradients index scatter in_place derivatives"),
+    "kernels/view.c": (r"backward", "gradients index in_place derivatives"),
+    "kernels/order.c": (r"backward", "gradients order derivatives"),
+}
 
 OPPOSITE = {"ADD": "SUB", "SUB": "ADD", "LT": "GE", "GE": "LT", "LE": "GT", "GT": "LE", "EQ": "NE", "NE": "EQ"}
 CONSTANTS = {"ONE": "TWO", "TWO": "ONE", "HALF": "ONE", "ZERO": "ONE"}
@@ -205,7 +211,7 @@ def mutated_file(text: str, path: str, mutants: list[Mutant]) -> str:
 
     def change(found: re.Match[str]) -> str:
         name = re.sub(r"TFN\((\w+)\)|(\w+)##dtype", r"\1\2", found[0]).partition("(")[0].split()[-1]
-        return mutated_function(found[0], path, name, mutants) if re.search(FILES[path], name) else found[0]
+        return mutated_function(found[0], path, name, mutants) if re.search(FILES[path][0], name) else found[0]
 
     return text[:start] + of_function.sub(change, text[start:])
 
@@ -244,6 +250,8 @@ class Trials:
     def __init__(self, mutants: list[Mutant], jobs: int) -> None:
         self.mutants, self.jobs = mutants, jobs
         self.left: list[Mutant] = []
+        self.noticed_by = mmap.mmap(-1, 4 * (len(mutants) + 1))  # for each mutant the number of the test that failed
+        self.first: dict[str, list[int]] = {}  # tests that noticed others of that place, the last one first
 
     @pytest.hookimpl
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -268,10 +276,12 @@ class Trials:
             if status == 0:
                 self.left.append(mutant)
                 print(f"{mutant.place}: {mutant.before}\n    became {mutant.after}, and no test noticed", flush=True)
+            elif (test := memoryview(self.noticed_by).cast("i")[mutant.number]) > 0:
+                tests = self.first.setdefault(mutant.place, [])
+                self.first[mutant.place] = [test, *(each for each in tests if each != test)][:40]
 
         gc.freeze()
-        places = {mutant.place for mutant in self.mutants}
-        for place in places:  # without a mutant
+        for place in {mutant.place for mutant in self.mutants}:  # without a mutant
             start(Mutant(0, place, place, "", ""))
             child, status = os.wait()
             del running[child]
@@ -300,12 +310,17 @@ class Trials:
                 "backward",
                 "kernels",
             }
-            chosen = [item for item in items if item.path.name != "test_elementwise.py"]
+            names = {f"test_{each}.py" for each in FILES[mutant.place][1].split()}
+            chosen = [item for item in items if item.path.name in names]
             chosen.sort(key=lambda item: -sum(word in item.nodeid for word in words))
+        number = {item: i + 1 for i, item in enumerate(items)}
+        first = {test: i for i, test in enumerate(self.first.get(mutant.place, []))}
+        chosen.sort(key=lambda item: first.get(number[item], len(first)))
         for item, following in zip(chosen, [*chosen[1:], None]):
             signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             if item.session.testsfailed > 0:
+                memoryview(self.noticed_by).cast("i")[mutant.number] = number[item]
                 return 1
         return 0
 

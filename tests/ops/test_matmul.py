@@ -254,3 +254,18 @@ def test_shapes_that_do_not_fit_linear_are_named(x, w, b, words):
 def test_dtypes_that_do_not_fit_linear_are_named():
     with pytest.raises(TypeError, match="linear: operands of dtypes float32 and float64"):
         F.linear(pa.ones(2, 2), pa.ones(2, 2), pa.ones(2, dtype=pa.float64))
+
+
+@pytest.mark.parametrize("tracked", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("shapes", [((3, 4), (0, 4, 5)), ((0, 3, 4), (4, 5)), ((1, 3, 4), (0, 4, 5))])
+def test_nothing_reaches_what_is_multiplied_by_an_empty_batch(shapes, tracked):
+    a, b = (pa.ones(shape, requires_grad=each) for shape, each in zip(shapes, tracked))
+    for _ in range(2):
+        (a @ b).sum().backward()
+        for each in (a, b):
+            if each.requires_grad:
+                assert each.grad.tolist() == pa.zeros_like(each).tolist()
+    (sum(each.sum() for each in (a, b)) + (a @ b).sum()).backward()
+    for each in (a, b):
+        if each.requires_grad:
+            assert each.grad.tolist() == pa.ones_like(each).tolist()

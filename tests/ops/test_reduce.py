@@ -196,3 +196,10 @@ def test_logsumexp_over_several_axes_is_that_over_all_their_elements() -> None:
 
 def test_the_norm_of_minus_infinity_is_the_smallest_size() -> None:
     assert pa.tensor([[-3.0, 2.0], [1.0, -4.0]]).norm(float("-inf"), 1).tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (3, 1), (1, 3)])
+def test_the_gradient_of_a_norm_of_one_element_is_its_sign(shape) -> None:
+    x = pa.full(shape, -3.0, requires_grad=True)
+    (x.norm() if x.numel() == 1 else x.norm(dim=shape.index(1)).sum()).backward()
+    assert x.grad.tolist() == pa.full(shape, -1.0).tolist()
