@@ -53,6 +53,7 @@ class OfParts:
     def __init__(self) -> None:
         pa.manual_seed(1)
         self.model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(0.2), nn.Linear(5, 2))
+        self.model[1].register_full_backward_hook(lambda m, given, upstream: (given[0] * 2,))
         self.optimizer = optimizer = pa.optim.SGD(self.model.parameters(), lr=0.1)
         model, criterion = pa.compile(self.model), pa.compile(nn.CrossEntropyLoss())
 
@@ -83,18 +84,21 @@ class Cube(pa.autograd.Function):
 
 
 class OfPython:
-    """A step with a Function and a host call."""
+    """A step with a Function, a host call, and hooks."""
 
     def __init__(self) -> None:
         pa.manual_seed(1)
         self.model = pa.nn.Linear(3, 2)
+        self.model.weight.register_hook(lambda g: g * 0.5)
         model = self.model
         optimizer = pa.optim.SGD(model.parameters(), lr=0.01)
 
         @pa.compile
         def step(x: Any, y: Any) -> Any:
             optimizer.zero_grad()
-            loss = (Cube.apply(model(x)).sum(1) - pa.host_call(lambda t: t.numpy() * 2.0, y)).mean()
+            h = model(x)
+            h.register_hook(lambda g: g * 2)
+            loss = (Cube.apply(h).sum(1) - pa.host_call(lambda t: t.numpy() * 2.0, y)).mean()
             loss.backward()
             pa.host_call(lambda t: None, loss)
             optimizer.step()
