@@ -1,5 +1,6 @@
 """The passes leave out, merge, fuse and place instructions, and change no number."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
+from pyautograd._c import lib
 from pyautograd.nn import functional as F
 from pyautograd.scalar import MLP, Value
 
-from .training import close
+from .training import Training, batches, close
 
 
 def described(function: Callable[..., Any], *args: Any, **passes: bool) -> dict[str, Any]:
@@ -102,6 +104,29 @@ def test_buffers_share_memory() -> None:
     assert unplanned["arena_bytes"] >= 15 * 4 * 256 * 256
     assert planned["tensor_bytes"] == unplanned["tensor_bytes"]
     assert planned["arena_bytes"] - (unplanned["arena_bytes"] - unplanned["tensor_bytes"]) <= 2 * 4 * 256 * 256
+
+
+def allocations(function: Callable[[], Any]) -> int:
+    """How many blocks of memory a call asks for."""
+    lib.pa_memory_fail_after(1 << 20)
+    function()
+    left = lib.pa_memory_fail_left()
+    lib.pa_memory_fail_after(-1)
+    return (1 << 20) - int(left)
+
+
+def test_a_replay_allocates_nothing_but_its_results() -> None:
+    training = Training()
+    x, y = batches(1)[0]
+    shrink = pa.compile(lambda: [p.data.mul_(0.5) for p in training.model.parameters()] and None)
+    for _ in range(3):
+        training.step(x, y)
+        shrink()
+    assert allocations(shrink) == 0
+    assert allocations(lambda: training.step(x, y)) == 1  # the node of a loss
+    run = functools.partial(training.step.run, x, y, batch_size=2)
+    run()
+    assert allocations(run) == allocations(functools.partial(run, epochs=10))
 
 
 def test_reductions_are_recognised_and_equal_ops_are_packed() -> None:
