@@ -124,15 +124,6 @@ def test_a_nan_is_let_through_as_by_hand() -> None:
     assert np.isnan(losses[-1])
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_of_other_libraries(library: str) -> None:
-    frames = pytest.importorskip(library)
-    x = frames.DataFrame({"a": X[:, 0], "b": X[:, 1].astype(np.float64), "c": X[:, 2]})
-    assert run(x, frames.Series(Y)) == run(X, Y)
-    with pytest.raises(TypeError, match="column 'city' of x is"):
-        run(frames.DataFrame({"a": X[:, 0], "b": X[:, 1], "city": ["Bern"] * 50}), Y)
-
-
 @pytest.mark.parametrize(
     ("x", "words"),
     [
