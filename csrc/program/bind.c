@@ -474,11 +474,10 @@ static void copy_memory(const pa_program *p, int32_t i, pa_node *result) {
 void pa_program_copy_results(const pa_program *p, bool is_run, pa_node *const *results) {
     for (int32_t i = 0; i < p->n_results; i++) {
         const pa_result *r = &p->results[i];
-        const pa_node *from = p->nodes[r->node];
         bool is_wanted = is_run ? r->is_put : !r->is_place && !r->is_view;
         if (is_wanted && r->memory >= 0 && !is_run)
             copy_memory(p, i, results[i]);
         else if (is_wanted && r->copied)
-            pa_node_gather(from, from->dtype, pa_node_data(results[i]));
+            pa_node_gather(p->nodes[r->node], p->nodes[r->node]->dtype, pa_node_data(results[i]));
     }
 }
