@@ -1,6 +1,9 @@
 """Searches and trainings on a Dask cluster of two workers give the bits of serial ones."""
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +25,18 @@ pytestmark = [
 MODEL = MLPClassifier((8,), max_iter=4, dropout=0.2, batch_size=32, random_state=0)
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
+@contextmanager
+def cluster_of_two() -> Iterator[Any]:
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with cluster_of_two() as client:
         yield client
 
 
@@ -67,3 +76,12 @@ def test_a_fitted_estimator_and_a_module_go_through_the_cluster(client: Any) -> 
     expected = MLPClassifier((4,), max_iter=3, random_state=0).fit(work.X, work.Y).predict_proba(work.X)
     assert (model.predict_proba(work.X) == expected).all()
     assert (client.submit(lambda m, x: m.predict_proba(x), client.scatter(model), work.X).result() == expected).all()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_worker_that_is_killed_costs_no_bit(tmp_path: Path) -> None:
+    serial = [work.train(seed, epochs=6) for seed in range(3)]
+    with cluster_of_two() as client:
+        found = client.map(work.train_on_a_worker_that_dies, range(3), folder=tmp_path, pure=False)
+        assert client.gather(found) == serial
+    assert len(list(tmp_path.glob("*.dead"))) == 3

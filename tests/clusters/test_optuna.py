@@ -1,10 +1,12 @@
 """A callback of `run` reports to Optuna and prunes; what was not pruned has the bits of a run without Optuna."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import work
+from joblib import Parallel, delayed
 
 optuna = pytest.importorskip("optuna")
 
@@ -28,12 +30,30 @@ def study(**options: Any) -> Any:
     return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), pruner=pruner, **options)
 
 
-def test_trials_are_pruned_and_the_others_have_the_bits_of_serial_runs() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_trials_are_pruned_and_the_others_have_the_bits_of_serial_runs(threads: int) -> None:
     found = study()
-    found.optimize(objective, n_trials=8)
-    states = [trial.state.name for trial in found.trials]
-    assert {"COMPLETE", "PRUNED"} == set(states)
-    for trial in found.trials:
+    found.optimize(objective, n_trials=8, n_jobs=threads)
+    assert {trial.state.name for trial in found.trials} == {"COMPLETE", "PRUNED"}
+    check(found.trials)
+
+
+def test_workers_of_one_storage_share_a_study(tmp_path: Path) -> None:
+    def work_on(path: Path) -> None:
+        study(study_name="shared", storage=storage(path), load_if_exists=True).optimize(objective, n_trials=4)
+
+    found = study(study_name="shared", storage=storage(tmp_path / "study.log"))
+    Parallel(2)(delayed(work_on)(tmp_path / "study.log") for _ in range(2))
+    assert len(found.trials) == 8
+    check(found.trials)
+
+
+def storage(path: Path) -> Any:
+    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+
+
+def check(trials: list[Any]) -> None:
+    for trial in trials:
         if trial.state.name == "COMPLETE":
             weights = work.train(trial.number, trial.params["rate"], 5)[1]
             assert trial.user_attrs["weights"] == weights.hex()

@@ -1,6 +1,9 @@
 """What workers run: a module, its optimiser and its compiled step, all made in the worker."""
 
+import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +28,7 @@ def train_unseeded() -> Bits:
     return train_on(None, 0.01, 2, None)
 
 
-def train_on(seed: int | None, rate: float, epochs: int, callback: Callable[..., Any] | None) -> Bits:
+def make(rate: float) -> tuple[nn.Module, optim.Optimizer, Any]:
     model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
     optimizer = optim.Adam(model.parameters(), lr=rate)
 
@@ -37,7 +40,28 @@ def train_on(seed: int | None, rate: float, epochs: int, callback: Callable[...,
         optimizer.step()
         return loss
 
+    return model, optimizer, step
+
+
+def train_on(seed: int | None, rate: float, epochs: int, callback: Callable[..., Any] | None) -> Bits:
+    model, _, step = make(rate)
     losses = step.run(X, Y, batch_size=32, epochs=epochs, seed=seed, callback=callback)
+    return losses.tobytes(), weights(model)
+
+
+def train_on_a_worker_that_dies(seed: int, folder: Path) -> Bits:
+    """It is killed at the third of six epochs, once; whoever makes its work again goes on from the checkpoint."""
+    pa.manual_seed(seed)
+    model, optimizer, step = make(0.01)
+    checkpoint = pa.callbacks.Checkpoint(folder / f"{seed}.npz", model=model, optimizer=optimizer, resume=True)
+    mark = folder / f"{seed}.dead"
+
+    def die(epoch: int, losses: Any) -> None:
+        if epoch == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    losses = step.run(X, Y, batch_size=32, epochs=6, seed=seed, callback=[die, checkpoint])
     return losses.tobytes(), weights(model)
 
 
