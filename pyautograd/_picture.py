@@ -105,13 +105,21 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
     return path
 
 
+def still(rows: Sequence[Any], summary: Any) -> str:
+    """A trace's rows as SVG, with what each sends back along its edges."""
+    return svg(
+        [_box(row, summary)._replace(sends=tuple(f"← {sent:.4g}" for sent in row.contributions)) for row in rows]
+    )
+
+
+def _box(row: Any, summary: Any) -> Box:
+    lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs else [])
+    lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
+    return Box(lines, row.inputs)
+
+
 def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
     """The page of a trace's rows, `table` being the same as HTML and `summary` what makes a text of a value."""
-    boxes = []
-    for row in rows:
-        lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs else [])
-        lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
-        boxes.append(Box(lines, row.inputs))
     data = [
         {
             "name": row.name,
@@ -130,7 +138,7 @@ def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
     return template.substitute(
         title=escape(title),
         summary=f"{len(rows)} rows; with scripts the chain rule runs back through them step by step.",
-        svg=svg(boxes, style=""),
+        svg=svg([_box(row, summary) for row in rows], style=""),
         table=table,
         rows=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )

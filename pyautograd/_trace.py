@@ -93,14 +93,15 @@ class Trace(Sequence[Row]):
         from html import escape
 
         try:
-            page = escape(self._page("backpropagation"))
+            page = escape(self._boxes()._page("backpropagation"))
         except ValueError:
             return self._html(SHOWN)
         return f'<iframe srcdoc="{page}" style="width:100%;height:640px;border:0" title="backpropagation"></iframe>'
 
     def save(self, path: str | os.PathLike[str], title: str = "backpropagation") -> str:
-        """Writes the tape as a moving picture: a page, one file without any network, that steps forward and back with
-        keys and a slider and shows along each edge the local derivative times the upstream gradient.
+        """Writes the tape as a picture. A path that ends in `.svg` gets a still, with what is sent back on each edge;
+        any other a page, one file without any network, that steps forward and back with keys and a slider and shows
+        along each edge the local derivative times the upstream gradient.
 
         A graph of over 300 nodes is drawn with a box a neuron. **Returns** the path. **Raises** ValueError where there
         are more than 300 boxes then; the file stays as it was.
@@ -111,14 +112,18 @@ class Trace(Sequence[Row]):
         >>> os.path.basename(path)
         'backprop.html'
         """
-        page = self._page(title)
+        from pyautograd._picture import still
+
+        shown = self._boxes()
+        text = still(shown, _summary) if os.fspath(path).endswith(".svg") else shown._page(title)
         with open(path, "w", encoding="utf-8") as file:
-            file.write(page)
+            file.write(text)
         return os.fspath(path)
 
-    def _page(self, title: str) -> str:
+    def _boxes(self) -> Trace:
+        """The rows, or, where they are too many for a picture, the neurons."""
         from pyautograd._neurons import neurons
-        from pyautograd._picture import MOST_BOXES, page
+        from pyautograd._picture import MOST_BOXES
 
         shown = self if len(self) <= MOST_BOXES or not self._of_values else Trace(neurons(self.rows))
         if len(shown) > MOST_BOXES:
@@ -126,7 +131,12 @@ class Trace(Sequence[Row]):
                 f"trace: {len(shown)} boxes are too many for a picture, the most is {MOST_BOXES}: "
                 "trace the loss of one example, or a smaller net"
             )
-        return page(shown, shown._html(MOST_BOXES), title, _summary)
+        return shown
+
+    def _page(self, title: str) -> str:
+        from pyautograd._picture import page
+
+        return page(self, self._html(len(self)), title, _summary)
 
     def _html(self, most: int) -> str:
         from html import escape

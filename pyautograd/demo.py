@@ -165,10 +165,9 @@ def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> lis
     """Writes the pictures into the folder and returns their names. Raises ImportError without matplotlib."""
     names = []
 
-    def save(figure: Any, *files: str) -> None:
-        for name in files:
-            figure.savefig(folder / name, dpi=150)
-            names.append(name)
+    def save(figure: Any, name: str) -> None:
+        figure.savefig(folder / name, dpi=150)
+        names.append(name)
 
     figure, ax = plot.new_figure(9, 3.2)
     ax.remove()
@@ -193,9 +192,10 @@ def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> lis
     ax.legend(frameon=False)
     save(figure, "pendulum.png")
 
-    figure, ax = plot.new_figure(10.5, 3.4)
-    plot.graph(_one_neuron(moons.model), ax=ax, title="one neuron of the moons net, after backward()")
-    save(figure, "neuron.png", "neuron.svg")
+    neuron = scalar.trace(_one_neuron(moons.model))
+    for name in ("neuron.svg", "neuron.html"):
+        neuron.save(folder / name, title="one neuron of the moons net")
+        names.append(name)
     return names
 
 

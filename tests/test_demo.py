@@ -24,7 +24,7 @@ def test_demo_runs_and_tells_what_it_found(tmp_path: Path, capsys: pytest.Captur
     assert "times faster" in said and "Test accuracy" in said and "Compiled" in said and "off the exact one" in said
     if HAS_MATPLOTLIB:
         assert str(out) in said
-        names = {"losses.png", "moons.png", "first-layer.png", "pendulum.png", "neuron.png", "neuron.svg"}
+        names = {"losses.png", "moons.png", "first-layer.png", "pendulum.png", "neuron.html", "neuron.svg"}
         assert {path.name for path in out.iterdir()} == names
         assert all(path.stat().st_size > 5000 for path in out.iterdir())
 

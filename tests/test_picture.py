@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from xml.etree import ElementTree
 
 import pytest
 
@@ -118,6 +119,13 @@ def test_the_page_is_whole_without_a_network_and_without_scripts(tmp_path):
     assert page.count('class="box') == 7
     assert "<td>d loss/d x = 1</td>" in page
     assert "<h1>a &lt; b</h1>" in page
+
+
+def test_a_still_has_what_is_sent_back_on_each_edge(tmp_path):
+    drawing = ElementTree.parse(neuron().save(tmp_path / "still.svg"))
+    words = [(text.text or "").strip() for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert words.count("← 1") == 4
+    assert {"q", "q * q", "value 1", "grad  2", "← -6", "← 4"} <= set(words)
 
 
 def test_labels_cannot_break_the_page(tmp_path):
