@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd._described import described
 from pyautograd.optim._schedule import lr_of
 from pyautograd.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -85,6 +86,9 @@ class Callback:
         >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, callback=End())
         done
         """
+
+    def __repr__(self) -> str:
+        return described(self)
 
     def _wants_batches(self) -> bool:
         return type(self).on_train_batch_end is not Callback.on_train_batch_end

@@ -22,7 +22,7 @@ import numpy as np
 from pyautograd import _core, _grad_mode
 from pyautograd._array_like import over_memory
 from pyautograd._c import check, ffi, lib, node_pointer
-from pyautograd._callbacks import STEPS_A_CALL, CallbackList, asks_to_stop, epochs_ahead
+from pyautograd._callbacks import STEPS_A_CALL, Callback, CallbackList, asks_to_stop, epochs_ahead
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._dtype import float32, float64
@@ -102,12 +102,12 @@ class Run:
             rows[-1] = self._rest
         return rows
 
-    def optimizers(self) -> list[Any]:
-        """Those that the step reaches."""
+    def changeable(self) -> tuple[list[Any], list[Any]]:
+        """The tensors and the optimisers that the step reaches."""
         try:
-            return list(self._step._guards().changeable[1])
+            return self._step._guards().changeable  # type: ignore[no-any-return]
         except TraceError:  # which the step raises itself
-            return []
+            return [], []
 
     def state_dict(self) -> dict[str, Any]:
         """Where the training stands after an epoch, but for what the step changes itself."""
@@ -144,6 +144,9 @@ class Run:
         self.epochs = int(epochs)
         with ExitStack() as stack:
             is_function = callback is None or (callable(callback) and not isinstance(callback, type))
+            if validation is not None and not isinstance(validation, Callback):
+                write = "Validation(module, x, y, loss=...), of pyautograd.callbacks"
+                raise TypeError(f"run: validation is a {type(validation).__name__}; make it a {write}")
             if validation is not None or not is_function:
                 callback = self._told = CallbackList(validation, callback)
                 stack.enter_context(self._told.during(self))

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd._arguments import did_you_mean
 from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler
 from pyautograd._compile import compile
 from pyautograd._core import TraceError
@@ -40,6 +41,8 @@ from pyautograd._serialization import load, save
 from pyautograd._tensor import Tensor
 from pyautograd._training_data import of_loader, rows_of
 from pyautograd.nn import Module, functional
+from pyautograd.optim import Optimizer
+from pyautograd.optim.lr_scheduler import LRScheduler
 from pyautograd.utils.data import DataLoader
 
 __all__ = [
@@ -82,9 +85,8 @@ def _named_metrics(metrics: Any) -> dict[str, Callable[[Any, Any], Any]]:
 def _metric(metric: Any) -> Callable[[Any, Any], Any]:
     found = _METRICS.get(metric) or getattr(functional, metric, None) if isinstance(metric, str) else metric
     if not callable(found):
-        raise ValueError(
-            f"Validation: no metric {metric!r}; there are {', '.join(_METRICS)}, and functions of nn.functional"
-        )
+        near = did_you_mean(metric, {*_METRICS, *functional.__all__}) if isinstance(metric, str) else ""
+        raise ValueError(f"Validation: no metric {metric!r}{near}; there are {', '.join(_METRICS)}, and functions")
     return found
 
 
@@ -214,12 +216,12 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore_best_weights: Module | None = None,
     ) -> None:
-        if isinstance(restore_best_weights, bool):
-            raise TypeError("EarlyStopping: restore_best_weights is the module that gets them")
+        if restore_best_weights is not None and not isinstance(restore_best_weights, Module):
+            raise TypeError("EarlyStopping: restore_best_weights is the module that gets them back")
         if patience < 0 or not min_delta >= 0:
             raise ValueError("EarlyStopping: patience and min_delta are 0 or more")
         self.monitor, self.patience, self.min_delta, self.mode = monitor, patience, min_delta, mode
-        self.module = restore_best_weights
+        self.restore_best_weights = restore_best_weights
         self.on_train_begin()
 
     def on_train_begin(self, training: Any = None) -> None:
@@ -237,16 +239,16 @@ class EarlyStopping(Callback):
             self.wait += 1
             return self.wait >= self.patience
         self.best_epoch, self.wait = epoch, 0
-        if self.module is not None:
-            self._weights = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+        if self.restore_best_weights is not None:
+            self._weights = {name: tensor.clone() for name, tensor in self.restore_best_weights.state_dict().items()}
         return False
 
     def on_train_end(self) -> None:
-        if self.module is not None and self._weights is not None:
-            self.module.load_state_dict(self._weights)
+        if self.restore_best_weights is not None and self._weights is not None:
+            self.restore_best_weights.load_state_dict(self._weights)
 
     def epochs_ahead(self) -> int:
-        return 1 if self.module is not None else self.patience - self.wait
+        return 1 if self.restore_best_weights is not None else self.patience - self.wait
 
     def state_dict(self) -> dict[str, Any]:
         """What a `Checkpoint` saves.
@@ -280,7 +282,7 @@ class Checkpoint(Callback):
     `monitor`: only where that of the logs is the best so far, `mode` as of `EarlyStopping`. `resume`: begin where the
     file ends, if there is one: `epochs` counts those before, and what `run` returns has their losses. A training that a
     callback has stopped stays so. **Raises** TypeError for an object without state, ValueError where the step has an
-    optimiser, or that a parameter, which is not saved, and for a file of another training; OSError where it cannot be
+    optimiser, or changes a tensor, that is not saved, and for a file of another training; OSError where it cannot be
     written.
 
     >>> import os, tempfile
@@ -332,7 +334,7 @@ class Checkpoint(Callback):
         self._training = training
         if self._best is not None:
             self._best.value = None
-        self._check_whole(training.optimizers())
+        self._before: dict[int, tuple[Any, int]] | None = self._not_saved(training)
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         if self.resume and os.path.exists(self.path):
             state = load(self.path)
@@ -342,22 +344,44 @@ class Checkpoint(Callback):
                 _load_into(each, state[name])
             training.load_state_dict(state["training"])
 
-    def _check_whole(self, optimizers: list[Any]) -> None:
-        """ValueError where the step updates what would not be saved."""
+    def _not_saved(self, training: Any) -> dict[int, tuple[Any, int]]:
+        """The tensors that the step reaches and that would not be saved, with their versions; ValueError where one is
+        of an optimiser. An object of the user's own may hold any."""
         saved = [*self._objects.values()]
-        held = {id(each) for module in saved if isinstance(module, Module) for each in module.parameters()}
-        held |= {id(each) for each in saved}
-        for optimizer in optimizers:
-            name = type(optimizer).__name__
-            if id(optimizer) not in held:
+        modules = [each for each in saved if isinstance(each, Module)]
+        is_open = any(not isinstance(each, Module | Optimizer | LRScheduler | Generator | Tensor) for each in saved)
+        held = {id(each) for each in saved}
+        held |= {id(each) for module in modules for each in (*module.parameters(), *module.buffers())}
+        for each in saved:
+            if isinstance(each, Optimizer):
+                held |= {id(kept) for part in (*each.state.values(), *each.param_groups) for kept in part.values()}
+        nodes, optimizers = training.changeable()
+        for each in optimizers:
+            name = type(each).__name__
+            if id(each) not in held:
                 raise ValueError(f"Checkpoint: the step has an optimizer, {name}, that is not among what is saved")
-            if not all(id(param) in held for group in optimizer.param_groups for param in group["params"]):
-                raise ValueError(f"Checkpoint: {name} updates a parameter of a module that is not among what is saved")
+            if not is_open and any(id(param) not in held for group in each.param_groups for param in group["params"]):
+                raise ValueError(
+                    f"Checkpoint: {name} updates a parameter that is not among what is saved: name its module"
+                )
+        return {} if is_open else {id(each): (each, each._version) for each in nodes if id(each) not in held}
+
+    def _check_not_saved(self) -> None:
+        """ValueError where an epoch has changed a tensor that would not be saved."""
+        before, self._before = self._before, None
+        now = {} if before is None else self._not_saved(self._training)
+        for key, (node, version) in now.items():
+            if before is not None and before.get(key, (node, -1))[1] != version:
+                raise ValueError(
+                    f"Checkpoint: the step changes a tensor of shape {tuple(node.shape)} that is not among what is "
+                    "saved; name it, or its optimizer, and have the step write into it; or make it a buffer of a module"
+                )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         is_last = self._training.stopped or epoch + 1 == self._training.epochs
         if not is_last and (epoch + 1) % self.every_n_epochs != 0:
             return
+        self._check_not_saved()
         if self._best is None or self._best.is_beaten(logs):
             states = {name: _state_of(each) for name, each in self._objects.items()}
             save(states | {"training": self._training.state_dict()}, self.path)

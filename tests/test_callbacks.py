@@ -11,7 +11,7 @@ from compile.training import numbers_of, train
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
-from pyautograd.callbacks import Callback, EarlyStopping, History, LearningRateScheduler, Validation
+from pyautograd.callbacks import Callback, Checkpoint, EarlyStopping, History, LearningRateScheduler, Validation
 from pyautograd.nn import functional as F
 from pyautograd.utils.data import DataLoader, TensorDataset
 
@@ -176,6 +176,21 @@ def test_what_is_no_callback_is_refused(wrong: Any) -> None:
         Case().run(1, wrong)
 
 
+def test_what_is_no_validation_is_refused() -> None:
+    case = Case()
+    with pytest.raises(TypeError, match="validation is a tuple; make it a Validation"):
+        case.run(1, validation=(case.x, case.y))
+
+
+def test_callbacks_say_what_they_are() -> None:
+    model = nn.Linear(1, 1)
+    schedule = optim.lr_scheduler.StepLR(optim.SGD(model.parameters(), 0.1), 2)
+    assert repr(EarlyStopping("loss", patience=3)) == "EarlyStopping(monitor='loss', patience=3)"
+    assert repr(LearningRateScheduler(schedule, "step")).startswith("LearningRateScheduler(StepLR(")
+    assert repr(Told("a")) == "Told(name='a')"
+    assert repr(Checkpoint("a.npz", model=model)).startswith("Checkpoint('a.npz'")
+
+
 # ---- validation ----
 
 
@@ -220,7 +235,7 @@ def test_metrics_have_names_or_are_functions() -> None:
     assert computed(nn.L1Loss()) == {"val_L1Loss": pytest.approx(2 / 3)}
     with pytest.raises(ValueError, match="accuracy is of scores"):
         computed("accuracy")
-    with pytest.raises(ValueError, match="no metric 'acuracy'"):
+    with pytest.raises(ValueError, match=r"no metric 'acuracy' \(did you mean 'accuracy'\?\)"):
         computed("acuracy")
     with pytest.raises(ValueError, match="a loss or metrics"):
         computed(())

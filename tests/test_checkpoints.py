@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -274,6 +275,57 @@ def test_generators_and_tensors_are_saved_too(tmp_path: Path) -> None:
     assert trained(tmp_path / "part.npz", 6) == expected
 
 
+def test_a_tensor_that_an_epoch_changes_is_saved_or_refused(tmp_path: Path) -> None:
+    world, weights = SimpleNamespace(mean=pyautograd.zeros(2), count=pyautograd.zeros(1)), pyautograd.ones(2)
+
+    @pyautograd.compile
+    def replaces(x: Tensor) -> Tensor:
+        world.mean = 0.9 * world.mean + 0.1 * x.mean(0)
+        return (world.mean * weights).sum()
+
+    @pyautograd.compile
+    def writes(x: Tensor) -> Tensor:
+        world.count += 1
+        return (x * weights).sum() * world.count
+
+    for step, name in ((replaces, "mean"), (writes, "count")):
+        for objects in ({"weights": weights}, {name: getattr(world, name)}):
+            checkpoint = Checkpoint(tmp_path / "training.npz", every_n_epochs=2, **objects)
+            if objects.keys() == {"count"}:
+                step.run(pyautograd.ones(8, 2), batch_size=2, epochs=3, callback=checkpoint)
+                continue
+            with pytest.raises(ValueError, match="changes a tensor of shape"):
+                step.run(pyautograd.ones(8, 2), batch_size=2, epochs=3, callback=checkpoint)
+
+
+def test_an_object_of_ones_own_is_saved_by_its_state_dict(tmp_path: Path) -> None:
+    class Mean:
+        def __init__(self) -> None:
+            self.mean = pyautograd.zeros(2)
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"mean": self.mean}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.mean = state["mean"]
+
+    def trained(path: Path, epochs: int) -> Any:
+        own = Mean()
+
+        @pyautograd.compile
+        def step(x: Tensor) -> Tensor:
+            own.mean = 0.9 * own.mean + pyautograd.rand(2) * x.mean(0)
+            return own.mean.sum()
+
+        checkpoint = Checkpoint(path, own=own, resume=True)
+        losses = step.run(pyautograd.eye(2).repeat(8, 1), batch_size=3, epochs=epochs, seed=0, callback=checkpoint)
+        return losses.tolist(), own.mean.tolist()
+
+    expected = trained(tmp_path / "whole.npz", 6)
+    trained(tmp_path / "part.npz", 4)
+    assert trained(tmp_path / "part.npz", 6) == expected
+
+
 def wrong(tmp_path: Path, change: str) -> None:
     """Refusals, by what is wrong."""
     path = tmp_path / "training.npz"
@@ -286,6 +338,9 @@ def wrong(tmp_path: Path, change: str) -> None:
     elif change == "never":
         Checkpoint(path, model=world.model, every_n_epochs=0)
     elif change == "optimizer":
+        world.callbacks[0] = Checkpoint(path, model=world.model)
+    elif change == "composed optimizer":
+        world = World(path, lambda params: optim.Adagrad(params))
         world.callbacks[0] = Checkpoint(path, model=world.model)
     elif change == "parameter":
         world.callbacks[0] = Checkpoint(path, model=world.model[0], optimizer=world.optimizer)
@@ -305,7 +360,8 @@ def wrong(tmp_path: Path, change: str) -> None:
         ("nothing", TypeError, "name what the step changes"),
         ("never", ValueError, "every_n_epochs is 1 or more"),
         ("optimizer", ValueError, "an optimizer, Adam, that is not among what is saved"),
-        ("parameter", ValueError, "Adam updates a parameter of a module that is not among"),
+        ("composed optimizer", ValueError, "changes a tensor .* name it, or its optimizer"),
+        ("parameter", ValueError, "Adam updates a parameter that is not among what is saved: name its module"),
         ("names", ValueError, "has model, optimizer, training, not net, optimizer"),
         ("callbacks", ValueError, "were History, Checkpoint, and are EarlyStopping, History, Checkpoint"),
         ("steps", ValueError, "an epoch had 6 steps, and has 5"),
