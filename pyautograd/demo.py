@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 STEPS = 100
 EPOCHS = 40
+MOMENTS = (0, 10, 50, 99)  # steps of the moons at which the boundary is drawn
 
 
 @dataclass
@@ -46,7 +47,8 @@ class Moons:
     model: Any
     losses: list[float]
     seconds: list[float]  # of each step
-    accuracy: float
+    accuracies: list[float]  # before each step
+    moments: dict[int, list[float]]  # step → the parameters before it
 
 
 @dataclass
@@ -84,20 +86,22 @@ def train_moons(engine: Any, steps: int, bar: bool = True) -> Moons:
     X, y = _moons_points()
     random.seed(1337)
     model = MLP(2, [16, 16, 1])
-    run = Moons(model, [], [], 0.0)
+    run = Moons(model, [], [], [], {})
     for k in progress(range(steps), engine.__name__.rpartition(".")[2], bar):
         start = time.perf_counter()
         inputs = [list(map(Value, row)) for row in X]
         scores = list(map(model, inputs))
         margins = [(1 + -yi * score).relu() for yi, score in zip(y, scores, strict=True)]
         loss: Any = sum(margins) * (1.0 / len(margins)) + 1e-4 * sum(p * p for p in model.parameters())
+        if k in MOMENTS:
+            run.moments[k] = [p.data for p in model.parameters()]
         model.zero_grad()
         loss.backward()
         for p in model.parameters():
             p.data -= (1.0 - 0.9 * k / 100) * p.grad
         run.seconds.append(time.perf_counter() - start)
         run.losses.append(loss.data)
-        run.accuracy = float(np.mean([(yi > 0) == (score.data > 0) for yi, score in zip(y, scores, strict=True)]))
+        run.accuracies.append(float(np.mean([(yi > 0) == (s.data > 0) for yi, s in zip(y, scores, strict=True)])))
     return run
 
 
@@ -169,20 +173,37 @@ def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> lis
         figure.savefig(folder / name, dpi=150)
         names.append(name)
 
-    figure, ax = plot.new_figure(9, 3.2)
+    figure, ax = plot.new_figure(12, 3.4)
     ax.remove()
-    left, right = figure.subplots(1, 2)
-    plot.loss_curve(moons.losses, ax=left, title="moons, scalar net")
-    plot.loss_curve(digits.losses, ax=right, smooth=45, title="digits, MLP on Tensors")
+    left, middle, right = figure.subplots(1, 3)
+    plot.loss_curve(moons.losses, ax=left, log=True, title="moons, net of Values: loss")
+    left.annotate(
+        "the first step, of length 1,\nwas too long: the loss doubled",
+        (1, moons.losses[1]),
+        (25, moons.losses[1]),
+        fontsize=8,
+        color=plot.INK,
+        va="center",
+        arrowprops={"arrowstyle": "->", "color": plot.GREY},
+    )
+    plot.loss_curve(np.multiply(moons.accuracies, 100), ax=middle, title="moons: points that are right")
+    middle.set_ylabel("%")
+    plot.loss_curve(digits.losses, ax=right, smooth=45, log=True, title="digits, MLP on Tensors: loss")
     save(figure, "losses.png")
 
-    figure, ax = plot.new_figure(6, 3.8)
-    plot.decision_boundary(moons.model, *_moons_points(), ax=ax, title="what the 2-16-16-1 net learned of the moons")
+    figure, ax = plot.new_figure(9, 5.2)
+    ax.remove()
+    for ax, (k, numbers) in zip(figure.subplots(2, 2).ravel(), moons.moments.items(), strict=True):
+        for p, number in zip(moons.model.parameters(), numbers, strict=True):
+            p.data = number
+        title = f"step {k}: {moons.accuracies[k]:.0%} right"
+        plot.decision_boundary(moons.model, *_moons_points(), ax=ax, resolution=60, title=title)
     save(figure, "moons.png")
 
-    figure, ax = plot.new_figure(8, 4.4)
+    figure, ax = plot.new_figure(8, 3.6)
     weight = digits.model.layers[0].weight
-    plot.weight_templates(weight, ax=ax, columns=16, title="what each of the 128 units of the first layer looks for")
+    title = "what the 32 strongest of the 128 units of the first layer look for"
+    plot.weight_templates(weight, ax=ax, columns=8, strongest=32, colour_bar=True, title=title)
     save(figure, "first-layer.png")
 
     figure, ax = plot.new_figure(6, 3)
@@ -279,7 +300,7 @@ def _moons(reference_steps: int) -> Moons:
         print(f"   {k:>12}  {there:<20}  {fast.losses[k]!r:<20}")
     python, c = statistics.median(slow.seconds), statistics.median(fast.seconds)
     same = "the same to the last bit" if slow.losses == fast.losses[: len(slow.losses)] else "NOT the same"
-    print(f"\n   The losses are {same}. Accuracy after {STEPS} steps: {fast.accuracy:.0%}.")
+    print(f"\n   The losses are {same}. Accuracy after {STEPS} steps: {fast.accuracies[-1]:.0%}.")
     print(
         f"   A step takes {python * 1e3:.0f} ms in pure Python, {c * 1e3:.2f} ms in C: {python / c:.0f} times faster.\n"
     )

@@ -128,7 +128,8 @@ def decision_boundary(
 
     `model` is an `nn.Module`, called once with a Tensor of all grid points; a scalar model, called point by point with
     two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
-    divides the plane at 0, several by the largest. `resolution` is the number of grid points a side. **Raises**
+    divides the plane at 0, the shade says how far from there, dashed lines stand at the margins -1 and 1; several
+    scores divide it by the largest. `resolution` is the number of grid points a side. **Raises**
     ValueError if `X` does not have two columns, ImportError without matplotlib.
 
     >>> from pyautograd import plot
@@ -150,28 +151,47 @@ def decision_boundary(
     colours = _cycle(len(classes))
     if scores.shape[1] == 1:
         heights = scores.reshape(grid_x.shape)
-        ax.contourf(grid_x, grid_y, heights, levels=[-np.inf, 0, np.inf], colors=[colours[0], colours[-1]], alpha=0.18)
-        if heights.min() < 0 < heights.max():
-            ax.contour(grid_x, grid_y, heights, levels=[0], colors=INK, linewidths=1.2)
+        _shade(ax, grid_x, grid_y, heights, colours)
     else:
         winner = scores.argmax(axis=1).reshape(grid_x.shape)
         levels = np.arange(scores.shape[1] + 1) - 0.5
         ax.contourf(grid_x, grid_y, winner, levels=levels, colors=_cycle(scores.shape[1]), alpha=0.18)
     for label, colour in zip(classes, colours, strict=True):
         chosen = points[labels == label]
-        ax.scatter(chosen[:, 0], chosen[:, 1], s=22, color=colour, edgecolors="white", linewidths=0.6, zorder=3)
+        x, y = chosen.T
+        ax.scatter(x, y, s=22, color=colour, edgecolors="white", linewidths=0.6, zorder=3, label=str(label))
+    ax.legend(title="class", fontsize=8, title_fontsize=8, loc="best", framealpha=0.8, edgecolor="none")
     ax.set_aspect("equal")
     _calm(ax, title)
     return ax
 
 
+def _shade(ax: Axes, grid_x: Any, grid_y: Any, heights: NDArray[np.float64], colours: Sequence[str]) -> None:
+    """One score over the plane: two colours, paler towards 0, the boundary, and the margins at -1 and 1."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    both = LinearSegmentedColormap.from_list("", [colours[0], "white", colours[-1]])
+    ax.contourf(grid_x, grid_y, heights.clip(-3, 3), levels=np.linspace(-3, 3, 25), cmap=both, alpha=0.45, zorder=0)
+    for level, style, width in ((-1, "--", 0.7), (0, "-", 1.2), (1, "--", 0.7)):
+        if heights.min() < level < heights.max():
+            ax.contour(grid_x, grid_y, heights, levels=[level], colors=INK, linewidths=width, linestyles=style)
+
+
 def weight_templates(
-    weight: Any, shape: tuple[int, int] = (8, 8), *, ax: Axes | None = None, columns: int | None = None, title: str = ""
+    weight: Any,
+    shape: tuple[int, int] = (8, 8),
+    *,
+    ax: Axes | None = None,
+    columns: int | None = None,
+    strongest: int | None = None,
+    colour_bar: bool = False,
+    title: str = "",
 ) -> Axes:
     """The rows of `weight` (out_features, height * width) as images: what each unit looks for.
 
-    Blue is negative, white zero, red positive; all images share one scale. **Raises** ValueError if a row does not have
-    `shape[0] * shape[1]` weights, ImportError without matplotlib.
+    Blue is negative, white zero, red positive; all images share one scale, which `colour_bar` draws beside them.
+    `strongest` draws so many rows of the largest norm, the strongest first. **Raises** ValueError if a row does not
+    have `shape[0] * shape[1]` weights, ImportError without matplotlib.
 
     >>> import pyautograd as pa
     >>> figure, ax = pa.plot.new_figure()
@@ -182,6 +202,8 @@ def weight_templates(
     height, width = shape
     if rows.ndim != 2 or rows.shape[1] != height * width:
         raise ValueError(f"weight_templates: weight has shape {rows.shape}, its rows do not fill images of {shape}")
+    if strongest is not None:
+        rows = rows[np.argsort(-np.linalg.norm(rows, axis=1), kind="stable")[:strongest]]
     count = len(rows)
     columns = columns or max(1, math.ceil(math.sqrt(count * 2)))
     lines = math.ceil(count / columns)
@@ -191,7 +213,9 @@ def weight_templates(
         canvas[top : top + height, left : left + width] = row.reshape(shape)
     ax = _axes(ax, width=0.42 * columns + 0.6, height=0.42 * lines + 0.6)
     scale = float(np.quantile(np.abs(rows), 0.995)) or 1.0
-    ax.imshow(canvas, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    image = ax.imshow(canvas, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest")
+    if colour_bar:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8, label="weight")
     _calm(ax, title)
     ax.set_xticks([])
     ax.set_yticks([])

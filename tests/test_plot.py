@@ -74,6 +74,20 @@ def test_weight_templates_tile_the_rows() -> None:
     np.testing.assert_allclose(canvas[9:17, 0:8], layer.weight.detach().numpy()[3].reshape(8, 8))
 
 
+def test_weight_templates_draw_the_strongest_first() -> None:
+    weight = np.array([[1.0] * 4, [3.0] * 4, [-2.0] * 4])
+    ax = plot.weight_templates(weight, (2, 2), columns=2, strongest=2, colour_bar=True)
+    canvas = ax.images[0].get_array()
+    assert (canvas[0, 0], canvas[0, 3]) == (3.0, -2.0)
+    assert len(ax.figure.axes) == 2
+
+
+def test_a_boundary_has_its_margins_and_a_legend() -> None:
+    ax = plot.decision_boundary(lambda points: 4 * points[:, 1] - 2, X, Y, resolution=9)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["-1", "1"]
+    assert len(ax.collections) == 1 + 3 + 2  # the shade, boundary and margins, two classes
+
+
 def test_confusion_matrix_counts() -> None:
     ax = plot.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2])
     assert sorted(text.get_text() for text in ax.texts) == ["1", "1", "1", "1"]
