@@ -8,7 +8,16 @@ import pytest
 import pyautograd as pa
 from pyautograd import nn, optim
 from pyautograd.optim import lr_scheduler
-from pyautograd.utils.data import ConcatDataset, DataLoader, Dataset, RandomSampler, Subset, TensorDataset
+from pyautograd.utils.data import (
+    ChainDataset,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    StackDataset,
+    Subset,
+    TensorDataset,
+)
 
 DATA = TensorDataset(pa.zeros(4, 2), pa.arange(4))
 ROWS = "TensorDataset(4 rows: float32 (2,), int64 ())"
@@ -24,6 +33,8 @@ class Squares(Dataset[int]):
     [
         (DATA, ROWS),
         (Subset(DATA, [0, 2]), f"Subset(2 of {ROWS})"),
+        (StackDataset(x="ab", y=[1, 2]), "StackDataset(datasets={'x': 'ab', 'y': [1, 2]})"),
+        (ChainDataset(["ab", "c"]), "ChainDataset(['ab', 'c'])"),
         (ConcatDataset([DATA, DATA]), f"ConcatDataset([{ROWS}, {ROWS}])"),
         (RandomSampler(DATA, replacement=True), f"RandomSampler({ROWS}, replacement=True)"),
         (DataLoader(DATA, 32, shuffle=True), f"DataLoader({ROWS}, batch_size=32, shuffle=True)"),

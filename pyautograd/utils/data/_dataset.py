@@ -178,6 +178,9 @@ class ChainDataset(IterableDataset[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         return chain.from_iterable(self.datasets)
 
+    def __repr__(self) -> str:
+        return described(self)
+
 
 class StackDataset(Dataset[Any]):
     """Datasets side by side: an item is the tuple, or, of those given by name, the dict of their items.
@@ -201,6 +204,9 @@ class StackDataset(Dataset[Any]):
 
     def __len__(self) -> int:
         return len(next(iter(self.datasets.values())) if isinstance(self.datasets, dict) else self.datasets[0])
+
+    def __repr__(self) -> str:
+        return described(self, datasets=self.datasets)
 
 
 def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float], generator: Any = None) -> list[Subset[T_co]]:
