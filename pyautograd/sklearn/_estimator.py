@@ -39,7 +39,10 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
             estimator, X, *y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), **options
         )
     except (TypeError, ValueError) as error:
-        place = _place_of(X) if str(error).startswith("Input X contains") else _words_in(X)
+        text = str(error)
+        place = _place_of(X) if text.startswith("Input X contains") else ""
+        if "could not" in text and ("convert" in text or "promoted" in text):
+            place = _words_in(X)
         if not place:
             raise
         raise type(error)(f"{error}{place}") from None

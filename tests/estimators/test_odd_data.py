@@ -27,6 +27,10 @@ def test_a_column_of_words_is_named() -> None:
         MLPClassifier(**QUICK).fit(frame, CLASSES)
     with pytest.raises(TypeError, match=r"Column 'city' is datetime64.*OneHotEncoder"):
         MLPClassifier(**QUICK).fit(frame.assign(city=pandas.Timestamp("2020")), CLASSES)
+    numbered = frame.assign(city=pandas.Categorical([1, 2] * 150))
+    with pytest.raises(ValueError, match="Input y contains NaN") as found:
+        MLPClassifier(**QUICK).fit(numbered, np.where(CLASSES, np.nan, 1.0))
+    assert "city" not in str(found.value)
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
