@@ -14,7 +14,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,41 +73,6 @@ def row(name: str, load: Callable[[], Any], kind: str, epochs: int) -> str:
     return f"| {name} | {len(X):,} × {X.shape[1]} | {epochs} | {mine:.3f} | {its:.3f} | {its / mine:.1f} | {spread} |"
 
 
-def inference() -> list[str]:
-    """What a prediction costs, in microseconds: the compiled call alone, and the estimators'."""
-    X, y = datasets.load_digits(return_X_y=True)
-    X = np.tile(scale(X), (3, 1))
-    fitted = [made(library, "MLPClassifier", 5).fit(X, np.tile(y, 3)) for library in (ours, theirs)]
-    for n in (5, 6, 7):
-        fitted[0].predict_proba(X[:n])
-    calls = [fitted[0]._programs["forward"], *(model.predict_proba for model in fitted)]
-    rows = []
-    for n in (1, 64, 4096):
-        took = [microseconds(partial(call, X[:n])) for call in calls]
-        rows.append(f"| {n:,} | " + " | ".join(f"{each:.1f}" for each in took) + " |")
-    return rows
-
-
-def microseconds(call: Callable[[], Any]) -> float:
-    for _ in range(10):
-        call()
-    best, number = np.inf, 1
-    while True:
-        began = time.perf_counter()
-        for _ in range(number):
-            call()
-        took = time.perf_counter() - began
-        if took > 0.02:
-            break
-        number *= 2
-    for _ in range(20):
-        began = time.perf_counter()
-        for _ in range(number):
-            call()
-        best = min(best, (time.perf_counter() - began) / number)
-    return best * 1e6
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--publish", action="store_true", help="write the table into docs/sklearn.md")
@@ -130,14 +94,12 @@ def measure(publish: bool) -> None:
     for case in CASES:
         lines.append(row(*case))
         print(lines[-1], flush=True)
-    more = ["", "| rows | compiled call, µs | `predict_proba` | scikit-learn's |", "|---|---|---|---|", *inference()]
-    print("\n".join(more))
     if publish:
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
         if not rest:
             sys.exit(f"{PAGE} has no {BEGIN}")
-        table = "\n".join([BEGIN, "", *lines, *more, "", END])
+        table = "\n".join([BEGIN, "", *lines, "", END])
         PAGE.write_text(before + table + after, encoding="utf-8")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import issparse
@@ -23,6 +24,7 @@ from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activation
 
 Array = np.ndarray[Any, Any]
 
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 EXACT_ROWS = 100  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
 
 
@@ -70,6 +72,12 @@ def _words_in(X: Any) -> str:
         if getattr(dtype, "kind", "f") not in "biuf":
             return f"\nColumn {name!r} is {dtype}: encode it, as OneHotEncoder does in a ColumnTransformer."
     return ""
+
+
+def _is_finite(values: Array) -> bool:
+    """Are all finite? False also where only their sum overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(values.sum())
 
 
 def _torch(name: str) -> Any:
@@ -220,9 +228,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     # ---- predicting ----
 
     def _rows(self, X: Any) -> Array:
+        if self._is_plain(X):
+            return cast(Array, X)
         check_is_fitted(self)
         rows: Array = checked_rows(self, X, reset=False)
         return rows
+
+    def _is_plain(self, X: Any) -> bool:
+        """Is it an array that scikit-learn's checks, which take longer than a prediction, would hand back as it is?"""
+        known = vars(self)
+        if type(X) is not np.ndarray or X.ndim != 2 or "feature_names_in_" in known or "module_" not in known:
+            return False
+        return len(X) > 0 and X.shape[1] == self.n_features_in_ and X.dtype in _FLOATS and _is_finite(X)
 
     def _forward(self, X: Array) -> Array:
         """Predictions of shape (n, k)."""
@@ -231,7 +248,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             if "forward" not in programs:
                 programs["forward"] = self._compiled_forward()
             predicted: Array = programs["forward"](X).numpy()
-        if self._dtype == "float32" and not np.isfinite(predicted).all():
+        if self._dtype == "float32" and not _is_finite(predicted):
             place = _place_of(X, vars(self).get("feature_names_in_"), np.float32)
             if place:
                 raise ValueError(f"Input X contains a value too large for dtype('float32').{place}")

@@ -86,3 +86,41 @@ def test_parameters_are_refused_by_scikit_learns_error(options: dict[str, Any]) 
 def test_a_module_of_ones_own_may_be_compiled() -> None:
     net = pa.compile(nn.MLP(3, [4, 1]))
     assert MLPClassifier(**QUICK, module=net).fit(X, CLASSES).predict(X).shape == (300,)
+
+
+PLAIN = X[:5]
+ODD_ROWS = {
+    "strided": PLAIN[::2, ::-1],
+    "of float32": PLAIN.astype(np.float32),
+    "of the other byte order": PLAIN.astype(">f8"),
+    "integers": np.arange(6).reshape(2, 3),
+    "whose sum overflows": np.full((2, 3), 1e308),
+    "with NaN": np.where(np.arange(5)[:, None] > 2, np.nan, PLAIN),
+    "with infinities": np.array([[np.inf, 1.0, 0.0]]),
+    "none": PLAIN[:0],
+    "of two columns": PLAIN[:, :2],
+    "of one axis": PLAIN[0],
+    "complex": PLAIN * 1j,
+}
+
+
+@pytest.mark.parametrize("rows", ODD_ROWS.values(), ids=ODD_ROWS)
+def test_an_array_is_predicted_as_what_scikit_learn_makes_of_it(rows: Any) -> None:
+    class Subclass(np.ndarray[Any, Any]):
+        """Which goes by scikit-learn's checks."""
+
+    def outcome(given: Any) -> Any:
+        try:
+            return estimator.predict(given).tolist()
+        except ValueError as error:
+            return str(error)
+
+    estimator = MLPRegressor(dtype="float64", **QUICK).fit(X, NUMBERS)
+    assert outcome(rows) == outcome(rows.view(Subclass))
+
+
+def test_an_array_without_names_is_warned_of_where_the_columns_have_some() -> None:
+    pandas = pytest.importorskip("pandas")
+    estimator = MLPRegressor(**QUICK).fit(pandas.DataFrame(X, columns=["a", "b", "c"]), NUMBERS)
+    with pytest.warns(UserWarning, match="feature names"):
+        estimator.predict(X)
