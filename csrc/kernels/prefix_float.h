@@ -49,7 +49,7 @@
 #define ACOSH(x) ((float)acosh((double)(x)))
 #define ATANH(x) pa_atanhf(x)
 #define ERFC(x) pa_erfcf(x)
-#define ERFINV(x) ((float)pa_erfinv((double)(x)))
+#define ERFINV(x) pa_erfinvf(x)
 #define LGAMMA(x) ((float)lgamma((double)(x)))
 #define DIGAMMA(x) ((float)pa_digamma((double)(x)))
 #define POLYGAMMA(n, x) ((float)pa_polygamma((double)(n), (double)(x)))

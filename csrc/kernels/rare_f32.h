@@ -77,6 +77,30 @@ PA_MATH float pa_erfcf(float x) {
     return (float)pa_select_f64(x < 0, 2 - tail, tail);
 }
 
+/* |x| times a polynomial in w = -ln(1 - x^2), and in the tails in its root. What is lost where 1 - x^2 becomes a float is
+   added to its logarithm. */
+PA_MATH float pa_erfinvf(float x) {
+    double a = fabs((double)x), complement = (1 - a) * (1 + a);
+    float rounded = (float)complement;
+    double w = -0x1.62e42fefa39efp-1 * pa_log2_wide(rounded) - (complement / (double)rounded - 1);
+    bool is_tail = w >= 5;
+    double v = pa_select_f64(is_tail, sqrt(w) - 3.1, w - 2.5);
+    double y = pa_select_f64(is_tail, -0x1.b37b61e42d28ap-17, 0x1.25f265fe463f0p-33);
+    y = pa_select_f64(is_tail, -0x1.d1ced84ed30b2p-16, 0x1.dfc66bcd855f4p-32) + y * v;
+    y = pa_select_f64(is_tail, 0x1.4fa4b39798296p-13, -0x1.7b3efd5a8403bp-27) + y * v;
+    y = pa_select_f64(is_tail, -0x1.37ea5ea5ac3bep-13, 0x1.1aea52e63ff3ap-26) + y * v;
+    y = pa_select_f64(is_tail, -0x1.46a1d8eaa93ecp-12, 0x1.0195f269ca748p-21) + y * v;
+    y = pa_select_f64(is_tail, 0x1.5be8d15bb0270p-10, -0x1.cbd6e08cbc483p-19) + y * v;
+    y = pa_select_f64(is_tail, -0x1.6382167c51378p-9, -0x1.4f7a83d56ca8ap-18) + y * v;
+    y = pa_select_f64(is_tail, 0x1.0df90d18638e0p-8, 0x1.c9bb6cc1e5e60p-13) + y * v;
+    y = pa_select_f64(is_tail, -0x1.7556c0515a400p-8, -0x1.486394aea0392p-10) + y * v;
+    y = pa_select_f64(is_tail, 0x1.e8e9b5bfa92f0p-8, -0x1.11c3e122129b9p-8) + y * v;
+    y = pa_select_f64(is_tail, 0x1.00dbf25775fbfp+0, 0x1.f91e896f886d1p-3) + y * v;
+    y = pa_select_f64(is_tail, 0x1.777422a8e3f38p+1, 0x1.805c5cff7b804p+0) + y * v;
+    float result = pa_select_f32(a == 1, INFINITY, (float)(a * y));
+    return pa_select_f32(a <= 1, pa_copysign_f32(result, x), NAN);
+}
+
 /* C's rest of x / y. Where the quotient is small the subtraction is exact, and the quotient at most one too large. */
 PA_MATH float pa_fmodf(float x, float y) {
     double a = fabs((double)x), b = fabs((double)y), quotient = a / b;
@@ -86,7 +110,7 @@ PA_MATH float pa_fmodf(float x, float y) {
 }
 PA_MATH float pa_remainder_f32(float x, float y) {
     float rest = pa_fmodf(x, y);
-    return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
+    return pa_select_f32((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest);
 }
 PA_MATH float pa_floor_divide_f32(float x, float y) {
     return (float)pa_floored((double)x, (double)y, (double)pa_fmodf(x, y));

@@ -19,9 +19,9 @@ static inline double pa_remainder_f64(double x, double y) {
 /* The whole quotient that belongs to that rest, `rest` being C's: x - rest is a multiple of y, so that a division gives
    it but for rounding. Of y = 0 what the division gives. */
 static inline double pa_floored(double x, double y, double rest) {
-    if (y == 0) return x / y;
-    double quotient = (x - rest) / y - (rest != 0 && (rest < 0) != (y < 0));
-    return quotient == 0 ? pa_copysign_f64(0, x / y) : pa_round_f64(quotient);
+    double quotient = (x - rest) / y - ((rest != 0) & ((rest < 0) != (y < 0)));
+    double whole = pa_select_f64(quotient == 0, pa_copysign_f64(0, x / y), pa_round_f64(quotient));
+    return pa_select_f64(y == 0, x / y, whole);
 }
 static inline double pa_floor_divide_f64(double x, double y) { return pa_floored(x, y, fmod(x, y)); }
 

@@ -105,6 +105,15 @@ def test_gradients_of_cat_are_the_parts(axis):
     check_gradients(lambda x: pa.cat([x, other, x * 2, x], axis), a)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_empty_takes_nothing_of_the_gradient_of_cat(axis):
+    x, y = (pa.ones(2, 2, requires_grad=True) for _ in range(2))
+    empty = pa.ones((0, 2) if axis == 0 else (2, 0), requires_grad=True)
+    upstream = pa.arange(8.0).reshape((4, 2) if axis == 0 else (2, 4))
+    (pa.cat([x, empty, y], axis) * upstream).sum().backward()
+    assert pa.cat([x.grad, y.grad], axis).tolist() == upstream.tolist() and empty.grad.shape == empty.shape
+
+
 def test_cat_refuses_shapes_and_axes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"cat: shapes \(2, 3\) and \(3, 3\) do not fit"):
         pa.cat([pa.zeros(2, 3), pa.zeros(3, 3)], 1)

@@ -53,6 +53,20 @@ def test_gradients_come_back_from_where_elements_were_sent(name: str) -> None:
     check_gradients(function, *arrays)
 
 
+def test_what_is_overwritten_has_the_gradient_0_and_what_is_written_may_have_none() -> None:
+    x, positions = pa.ones(3, requires_grad=True), pa.tensor([2, 0])
+    for name in ("put", "index_add"):
+        for source in (pa.ones(2), pa.ones(2, requires_grad=True)):
+            x.grad = None
+            given = (0, positions, source) if name == "index_add" else (positions, source)
+            (getattr(x, name)(*given) * pa.tensor([5.0, 6.0, 7.0])).sum().backward()
+            assert x.grad.tolist() == ([5, 6, 7] if name == "index_add" else [0, 6, 0])
+            assert not source.requires_grad or source.grad.tolist() == [7, 5]
+    one = pa.ones(1, requires_grad=True)
+    one.put(pa.tensor([], dtype=pa.int64), pa.ones(0)).sum().backward()
+    assert one.grad.tolist() == [1]
+
+
 def test_the_last_of_several_elements_stays() -> None:
     assert pa.zeros(3).scatter(0, pa.tensor([1, 1]), pa.tensor([4.0, 5.0])).tolist() == [0, 5, 0]
 

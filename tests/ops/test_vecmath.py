@@ -59,6 +59,7 @@ FUNCTIONS: dict[str, tuple[Callable[[pa.Tensor], pa.Tensor], Callable[[Array], A
     "sinh": (pa.sinh, np.sinh),
     "cosh": (pa.cosh, np.cosh),
     "atanh": (pa.atanh, np.arctanh),
+    "erfinv": (pa.erfinv, lambda x: pa.erfinv(pa.tensor(x)).numpy()),
     "erfc": (pa.erfc, np.vectorize(math.erfc, otypes=[np.float64])),
 }
 EXACT: dict[str, tuple[Callable[[pa.Tensor], pa.Tensor], Callable[[Array], Array]]] = {
