@@ -341,11 +341,17 @@ def {row.name}({listed(typed, *row.typed_parameters)}) -> Tensor:
 """
 
 
+def rules(row: Row) -> str:
+    """What a row sends back to its operands a; b; c."""
+    return row.rule or "; ".join(map(rule, row.gradients))
+
+
 def value_method(row: Row) -> str:
     typed, operand = ("other: Any", "other") if row.is_binary else ("", "")
     errors = ["**Raises** TypeError for what is no Value and no number."] if operand or row.parameters else []
+    backward = [f"Sends back {text}, of its result y with the gradient g."] if (text := rules(row)) else []
     return f"""    def {row.name}({listed("self", typed, *row.typed_parameters)}) -> Value:
-{docstring(8, f"{row.formula}.", *errors, example_of_value(row))}
+{docstring(8, f"{row.formula}.", *backward, *errors, example_of_value(row))}
         return apply_value({listed(f"_ops.{row.name}", "self", operand, *row.parameter_names)})
 """
 
@@ -420,7 +426,7 @@ def exported(names: list[str]) -> str:
 
 def functions_file(rows: list[Row]) -> str:
     functions = [row for row in rows if row.has_function]
-    rules = {row.name: row.rule or "; ".join(map(rule, row.gradients)) for row in rows if row.rule or row.gradients}
+    shown = {row.name: text for row in rows if (text := rules(row))}
     return f"""{HEADER.format("Elementwise ops as functions and methods, and the rules that `trace` shows.")}
 from __future__ import annotations
 
@@ -452,7 +458,7 @@ class ValueMethods(Node):
 
 # What ops send back to their operands a; b; c, given the gradient g of their result y.
 RULES = {{
-{"".join(f'    "{name}": "{text}",{NEWLINE}' for name, text in rules.items())}}}
+{"".join(f'    "{name}": "{text}",{NEWLINE}' for name, text in shown.items())}}}
 """
 
 

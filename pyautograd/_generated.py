@@ -1102,6 +1102,8 @@ class ValueMethods(Node):
     def add(self, other: Any) -> Value:
         """a + b.
 
+        Sends back g; g, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1112,6 +1114,8 @@ class ValueMethods(Node):
 
     def sub(self, other: Any) -> Value:
         """a - b.
+
+        Sends back g; -g, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1124,6 +1128,8 @@ class ValueMethods(Node):
     def mul(self, other: Any) -> Value:
         """a b.
 
+        Sends back g b; g a, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1134,6 +1140,8 @@ class ValueMethods(Node):
 
     def div(self, other: Any) -> Value:
         """a / b.
+
+        Sends back g / b; -g y / b, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1146,6 +1154,9 @@ class ValueMethods(Node):
     def maximum(self, other: Any) -> Value:
         """max(a, b).
 
+        Sends back g where a is larger, g/2 where equal; g where b is larger, g/2 where equal, of its result y with the
+        gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1156,6 +1167,9 @@ class ValueMethods(Node):
 
     def minimum(self, other: Any) -> Value:
         """min(a, b).
+
+        Sends back g where a is smaller, g/2 where equal; g where b is smaller, g/2 where equal, of its result y with
+        the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1168,6 +1182,8 @@ class ValueMethods(Node):
     def neg(self) -> Value:
         """-a.
 
+        Sends back -g, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).neg():.4f}"
         '-0.5000'
@@ -1176,6 +1192,8 @@ class ValueMethods(Node):
 
     def abs(self) -> Value:
         """|a|.
+
+        Sends back g sign(a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).abs():.4f}"
@@ -1186,6 +1204,8 @@ class ValueMethods(Node):
     def sign(self) -> Value:
         """sign a.
 
+        Sends back 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).sign():.4f}"
         '1.0000'
@@ -1194,6 +1214,8 @@ class ValueMethods(Node):
 
     def square(self) -> Value:
         """a^2.
+
+        Sends back 2 g a, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).square():.4f}"
@@ -1204,6 +1226,8 @@ class ValueMethods(Node):
     def reciprocal(self) -> Value:
         """1 / a.
 
+        Sends back -g y^2, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).reciprocal():.4f}"
         '2.0000'
@@ -1212,6 +1236,8 @@ class ValueMethods(Node):
 
     def sqrt(self) -> Value:
         """sqrt a.
+
+        Sends back g / (2 y), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.0).sqrt():.4f}"
@@ -1222,6 +1248,8 @@ class ValueMethods(Node):
     def floor(self) -> Value:
         """the largest integer <= a.
 
+        Sends back 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).floor():.4f}"
         '0.0000'
@@ -1230,6 +1258,8 @@ class ValueMethods(Node):
 
     def ceil(self) -> Value:
         """the smallest integer >= a.
+
+        Sends back 0, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).ceil():.4f}"
@@ -1240,6 +1270,8 @@ class ValueMethods(Node):
     def round(self) -> Value:
         """the nearest integer, ties to even.
 
+        Sends back 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).round():.4f}"
         '0.0000'
@@ -1248,6 +1280,8 @@ class ValueMethods(Node):
 
     def exp(self) -> Value:
         """e^a.
+
+        Sends back g y, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).exp():.4f}"
@@ -1258,6 +1292,8 @@ class ValueMethods(Node):
     def expm1(self) -> Value:
         """e^a - 1.
 
+        Sends back g (y + 1), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).expm1():.4f}"
         '0.6487'
@@ -1266,6 +1302,8 @@ class ValueMethods(Node):
 
     def log(self) -> Value:
         """ln a.
+
+        Sends back g / a, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.0).log():.4f}"
@@ -1276,6 +1314,8 @@ class ValueMethods(Node):
     def log1p(self) -> Value:
         """ln(1 + a).
 
+        Sends back g / (1 + a), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.0).log1p():.4f}"
         '0.6931'
@@ -1284,6 +1324,8 @@ class ValueMethods(Node):
 
     def sin(self) -> Value:
         """sin a.
+
+        Sends back g cos(a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).sin():.4f}"
@@ -1294,6 +1336,8 @@ class ValueMethods(Node):
     def cos(self) -> Value:
         """cos a.
 
+        Sends back -g sin(a), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).cos():.4f}"
         '0.8776'
@@ -1302,6 +1346,8 @@ class ValueMethods(Node):
 
     def erf(self) -> Value:
         """2/sqrt(pi) int_0^a e^(-t^2) dt.
+
+        Sends back 2/sqrt(pi) g e^(-a^2), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).erf():.4f}"
@@ -1312,6 +1358,8 @@ class ValueMethods(Node):
     def relu(self) -> Value:
         """max(a, 0).
 
+        Sends back g unless y <= 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).relu():.4f}"
         '0.5000'
@@ -1320,6 +1368,8 @@ class ValueMethods(Node):
 
     def leaky_relu(self, negative_slope: float = 0.01) -> Value:
         """a if a > 0 else negative_slope a.
+
+        Sends back g where a > 0, else p g, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1332,6 +1382,8 @@ class ValueMethods(Node):
     def elu(self, alpha: float = 1.0) -> Value:
         """a if a > 0 else alpha (e^a - 1).
 
+        Sends back g p e^a where a <= 0, else g, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1343,6 +1395,8 @@ class ValueMethods(Node):
     def sigmoid(self) -> Value:
         """1 / (1 + e^-a).
 
+        Sends back g y (1 - y), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).sigmoid():.4f}"
         '0.6225'
@@ -1351,6 +1405,8 @@ class ValueMethods(Node):
 
     def log_sigmoid(self) -> Value:
         """ln sigmoid a.
+
+        Sends back g sigmoid(-a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).log_sigmoid():.4f}"
@@ -1361,6 +1417,8 @@ class ValueMethods(Node):
     def tanh(self) -> Value:
         """tanh a.
 
+        Sends back g (1 - y^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).tanh():.4f}"
         '0.4621'
@@ -1370,6 +1428,8 @@ class ValueMethods(Node):
     def silu(self) -> Value:
         """a sigmoid a.
 
+        Sends back g sigmoid(a) (1 + a (1 - sigmoid(a))), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).silu():.4f}"
         '0.3112'
@@ -1378,6 +1438,8 @@ class ValueMethods(Node):
 
     def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Value:
         """ln(1 + e^(beta a)) / beta, a itself where beta a > threshold.
+
+        Sends back g where p a > q, else g sigmoid(p a), of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1390,6 +1452,8 @@ class ValueMethods(Node):
     def gelu_tanh(self) -> Value:
         """a/2 (1 + tanh(sqrt(2/pi) (a + 0.044715 a^3))).
 
+        Sends back g times the derivative of the tanh formula, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).gelu_tanh():.4f}"
         '0.3457'
@@ -1398,6 +1462,8 @@ class ValueMethods(Node):
 
     def squared_error(self, other: Any) -> Value:
         """(a - b)^2.
+
+        Sends back 2 g (a - b); 2 g (b - a), of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1410,6 +1476,8 @@ class ValueMethods(Node):
     def bce_with_logits(self, other: Any) -> Value:
         """a (1 - b) if a > 0 else -a b, + ln(1 + e^-|a|).
 
+        Sends back g (sigmoid(a) - b); -g a, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1420,6 +1488,9 @@ class ValueMethods(Node):
 
     def bce(self, other: Any) -> Value:
         """-(b ln a + (1 - b) ln(1 - a)), the logarithms at least -100.
+
+        Sends back g (a - b) / max((1 - a) a, 1e-12); g (max(ln(1 - a), -100) - max(ln(a), -100)), of its result y with
+        the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1432,6 +1503,8 @@ class ValueMethods(Node):
     def trunc(self) -> Value:
         """a without its fraction.
 
+        Sends back 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).trunc():.4f}"
         '0.0000'
@@ -1440,6 +1513,8 @@ class ValueMethods(Node):
 
     def exp2(self) -> Value:
         """2^a.
+
+        Sends back 0.6931 g y, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).exp2():.4f}"
@@ -1450,6 +1525,8 @@ class ValueMethods(Node):
     def log2(self) -> Value:
         """log2 a.
 
+        Sends back g / (0.6931 a), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.0).log2():.4f}"
         '0.0000'
@@ -1458,6 +1535,8 @@ class ValueMethods(Node):
 
     def log10(self) -> Value:
         """log10 a.
+
+        Sends back g / (2.303 a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.0).log10():.4f}"
@@ -1468,6 +1547,8 @@ class ValueMethods(Node):
     def tan(self) -> Value:
         """tan a.
 
+        Sends back g (1 + y^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).tan():.4f}"
         '0.5463'
@@ -1476,6 +1557,8 @@ class ValueMethods(Node):
 
     def asin(self) -> Value:
         """arc sine a.
+
+        Sends back g / sqrt(1 - a^2), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).asin():.4f}"
@@ -1486,6 +1569,8 @@ class ValueMethods(Node):
     def acos(self) -> Value:
         """arc cosine a.
 
+        Sends back -g / sqrt(1 - a^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).acos():.4f}"
         '1.0472'
@@ -1495,6 +1580,8 @@ class ValueMethods(Node):
     def atan(self) -> Value:
         """arc tangent a.
 
+        Sends back g / (1 + a^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).atan():.4f}"
         '0.4636'
@@ -1503,6 +1590,9 @@ class ValueMethods(Node):
 
     def atan2(self, other: Any) -> Value:
         """the angle of the point (b, a).
+
+        Sends back g b / (a^2 + b^2) unless a^2 + b^2 = 0; -g a / (a^2 + b^2) unless a^2 + b^2 = 0, of its result y with
+        the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1515,6 +1605,8 @@ class ValueMethods(Node):
     def sinh(self) -> Value:
         """sinh a.
 
+        Sends back g cosh(a), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).sinh():.4f}"
         '0.5211'
@@ -1523,6 +1615,8 @@ class ValueMethods(Node):
 
     def cosh(self) -> Value:
         """cosh a.
+
+        Sends back g sinh(a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).cosh():.4f}"
@@ -1533,6 +1627,8 @@ class ValueMethods(Node):
     def asinh(self) -> Value:
         """inverse of sinh.
 
+        Sends back g / sqrt(1 + a^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).asinh():.4f}"
         '0.4812'
@@ -1541,6 +1637,8 @@ class ValueMethods(Node):
 
     def acosh(self) -> Value:
         """inverse of cosh.
+
+        Sends back g / sqrt(a^2 - 1), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(1.5).acosh():.4f}"
@@ -1551,6 +1649,8 @@ class ValueMethods(Node):
     def atanh(self) -> Value:
         """inverse of tanh.
 
+        Sends back g / (1 - a^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).atanh():.4f}"
         '0.5493'
@@ -1559,6 +1659,8 @@ class ValueMethods(Node):
 
     def hypot(self, other: Any) -> Value:
         """sqrt(a^2 + b^2).
+
+        Sends back g (a / y); g (b / y), of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1571,6 +1673,8 @@ class ValueMethods(Node):
     def logaddexp(self, other: Any) -> Value:
         """ln(e^a + e^b).
 
+        Sends back g sigmoid(a - b); g sigmoid(b - a), of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1582,6 +1686,8 @@ class ValueMethods(Node):
     def erfc(self) -> Value:
         """1 - erf a.
 
+        Sends back -2/sqrt(pi) g e^(-a^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).erfc():.4f}"
         '0.4795'
@@ -1590,6 +1696,8 @@ class ValueMethods(Node):
 
     def xlogy(self, other: Any) -> Value:
         """a ln b, 0 where a = 0.
+
+        Sends back g ln(b) unless a = 0 and b <= 0; g a / b, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1602,6 +1710,8 @@ class ValueMethods(Node):
     def copysign(self, other: Any) -> Value:
         """|a| with the sign of b.
 
+        Sends back g sign(a) sign(y); 0, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1613,6 +1723,8 @@ class ValueMethods(Node):
     def erfinv(self) -> Value:
         """inverse of erf.
 
+        Sends back sqrt(pi)/2 g e^(y^2), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).erfinv():.4f}"
         '0.4769'
@@ -1621,6 +1733,8 @@ class ValueMethods(Node):
 
     def lgamma(self) -> Value:
         """ln |Gamma(a)|.
+
+        Sends back g digamma(a), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).lgamma():.4f}"
@@ -1631,6 +1745,8 @@ class ValueMethods(Node):
     def digamma(self) -> Value:
         """derivative of ln Gamma(a).
 
+        Sends back g polygamma(1, a), of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).digamma():.4f}"
         '-1.9635'
@@ -1639,6 +1755,8 @@ class ValueMethods(Node):
 
     def floor_divide(self, other: Any) -> Value:
         """floor(a / b).
+
+        Sends back 0; 0, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1651,6 +1769,8 @@ class ValueMethods(Node):
     def remainder(self, other: Any) -> Value:
         """a - b floor(a / b).
 
+        Sends back g; -g floor(a / b), of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1661,6 +1781,8 @@ class ValueMethods(Node):
 
     def fmod(self, other: Any) -> Value:
         """a - b trunc(a / b).
+
+        Sends back g; -g trunc(a / b), of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1673,6 +1795,8 @@ class ValueMethods(Node):
     def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Value:
         """min(max(a, min_val), max_val).
 
+        Sends back g unless a >= q unless a <= p, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1684,6 +1808,8 @@ class ValueMethods(Node):
     def hardsigmoid(self) -> Value:
         """min(max(a + 3, 0), 6) / 6.
 
+        Sends back g / 6 where |a| < 3, else 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).hardsigmoid():.4f}"
         '0.5833'
@@ -1693,6 +1819,8 @@ class ValueMethods(Node):
     def hardswish(self) -> Value:
         """a min(max(a + 3, 0), 6) / 6.
 
+        Sends back g (a / 3 + 0.5) where |a| < 3, else g unless a < 0, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).hardswish():.4f}"
         '0.2917'
@@ -1701,6 +1829,8 @@ class ValueMethods(Node):
 
     def hardshrink(self, lambd: float = 0.5) -> Value:
         """a if |a| > lambd else 0.
+
+        Sends back g unless |a| <= p, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1713,6 +1843,8 @@ class ValueMethods(Node):
     def softshrink(self, lambd: float = 0.5) -> Value:
         """a moved towards 0 by lambd, and 0 where |a| <= lambd.
 
+        Sends back g unless |a| <= p, of its result y with the gradient g.
+
         **Raises** TypeError for what is no Value and no number.
 
         >>> from pyautograd.scalar import Value
@@ -1724,6 +1856,8 @@ class ValueMethods(Node):
     def tanhshrink(self) -> Value:
         """a - tanh a.
 
+        Sends back g tanh(a)^2, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).tanhshrink():.4f}"
         '0.0379'
@@ -1732,6 +1866,8 @@ class ValueMethods(Node):
 
     def softsign(self) -> Value:
         """a / (1 + |a|).
+
+        Sends back g / (1 + |a|)^2, of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).softsign():.4f}"
@@ -1742,6 +1878,8 @@ class ValueMethods(Node):
     def selu(self) -> Value:
         """1.0507 a if a > 0 else 1.7581 (e^a - 1).
 
+        Sends back 1.758 g e^a where a <= 0, else 1.051 g, of its result y with the gradient g.
+
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).selu():.4f}"
         '0.5254'
@@ -1750,6 +1888,8 @@ class ValueMethods(Node):
 
     def celu(self, alpha: float = 1.0) -> Value:
         """a if a > 0 else alpha (e^(a/alpha) - 1).
+
+        Sends back g e^(a / p) where a <= 0, else g, of its result y with the gradient g.
 
         **Raises** TypeError for what is no Value and no number.
 
@@ -1761,6 +1901,8 @@ class ValueMethods(Node):
 
     def mish(self) -> Value:
         """a tanh(ln(1 + e^a)).
+
+        Sends back g (tanh(softplus(a)) + a sigmoid(a) (1 - tanh(softplus(a))^2)), of its result y with the gradient g.
 
         >>> from pyautograd.scalar import Value
         >>> f"{Value(0.5).mish():.4f}"

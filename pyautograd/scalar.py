@@ -11,10 +11,11 @@ of its nodes in one C call. `pyautograd.reference` is the same in pure Python, t
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyautograd import _core
+from pyautograd._arguments import wrong
 from pyautograd._draw import draw_dot
 from pyautograd._trace import trace
 from pyautograd._value import Value
@@ -189,7 +190,7 @@ class Layer(Module):
 class MLP(Module):
     """Layers of `nouts` neurons one after the other, over `nin` inputs; all but the last with a relu.
 
-    **Raises** as Neuron.
+    **Raises** as Neuron; TypeError for `nouts` that are no list.
 
     >>> import random
     >>> random.seed(1337)
@@ -199,9 +200,11 @@ class MLP(Module):
     """
 
     def __init__(self, nin: int, nouts: Sequence[int]) -> None:
+        if not isinstance(nouts, Iterable):
+            raise wrong("MLP", "nouts", "a list of layer sizes, such as [16, 16, 1]", nouts)
         sizes = [nin, *nouts]
-        last = len(nouts) - 1
-        self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != last) for i in range(len(nouts))]
+        last = len(sizes) - 2
+        self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != last) for i in range(len(sizes) - 1)]
 
     def __call__(self, x: Any) -> Any:
         """One Value for each neuron of the last layer: a list of them, or the Value itself if it has one.

@@ -181,3 +181,13 @@ def test_a_neuron_without_history_or_inputs_is_a_number(nonlin: bool) -> None:
     out = empty([])
     out.backward()
     assert out.data == (0.0 if nonlin else -0.5) and empty.b.grad == (0.0 if nonlin else 1.0)
+
+
+def test_sizes_that_are_no_list_are_refused_with_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"MLP: nouts must be a list of layer sizes, such as \[16, 16, 1\], not int"):
+        scalar.MLP(2, 3)  # type: ignore[arg-type]
+
+
+def test_help_tells_the_formula_and_the_derivative() -> None:
+    assert scalar.Value.tanh.__doc__.split("\n")[2].strip().startswith("Sends back g (1 - y^2)")
+    assert "Sends back g where a is larger" in scalar.Value.maximum.__doc__
