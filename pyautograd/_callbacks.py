@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from pyautograd._array_like import tensor
 from pyautograd._described import described
+from pyautograd._dtype import float64
+from pyautograd.optim._composed import ComposedOptimizer
 from pyautograd.optim._schedule import lr_of
 from pyautograd.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -127,6 +130,19 @@ class LearningRateScheduler(Callback):
         if interval not in ("epoch", "step"):
             raise ValueError(f'LearningRateScheduler: interval is "epoch" or "step", not {interval!r}')
         self.schedule, self.interval, self.monitor = schedule, interval, monitor
+
+    def on_train_begin(self, training: Any) -> None:
+        # A number that a composed optimizer reads is a constant of the step, which a change would have recorded anew.
+        optimizer = self.schedule.optimizer
+        groups = optimizer.param_groups if isinstance(optimizer, ComposedOptimizer) else []
+        self._made = [i for i, group in enumerate(groups) if type(group["lr"]) is float]
+        for i in self._made:
+            groups[i]["lr"] = tensor(groups[i]["lr"], dtype=float64)
+
+    def on_train_end(self) -> None:
+        for i in self._made:
+            group = self.schedule.optimizer.param_groups[i]
+            group["lr"] = lr_of(group)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         self._lr = lr_of(self.schedule.optimizer.param_groups[0])

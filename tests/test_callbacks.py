@@ -400,6 +400,25 @@ def test_a_schedule_may_move_on_after_each_step() -> None:
     assert len(case.step.programs) == 2
 
 
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+@pytest.mark.parametrize("name", [name for name in optim.__all__ if name not in ("LBFGS", "Optimizer", "lr_scheduler")])
+def test_every_optimizer_follows_a_schedule_without_being_recorded_anew(name: str, interval: str) -> None:
+    def make(params: Any) -> optim.Optimizer:
+        return getattr(optim, name)(params, lr=0.01)
+
+    def schedule(case: Case) -> optim.lr_scheduler.LRScheduler:
+        return optim.lr_scheduler.ExponentialLR(case.optimizer, 0.8)
+
+    loop, case = Case(make), Case(make)
+    loop.step = loop.step.__wrapped__
+    expected = loop_of(loop, 12, **{f"by_{interval}": schedule(loop)})
+    losses = case.run(12, LearningRateScheduler(schedule(case), interval=interval))
+    assert losses.tolist() == expected
+    assert len(case.step.programs) == 2
+    assert type(case.optimizer.param_groups[0]["lr"]) is float
+    assert case.optimizer.param_groups[0]["lr"] == loop.optimizer.param_groups[0]["lr"]
+
+
 def test_a_schedule_on_a_plateau_looks_at_the_logs() -> None:
     case, history = Case(), History()
     plateau = optim.lr_scheduler.ReduceLROnPlateau(case.optimizer, factor=0.5, patience=1)
