@@ -173,15 +173,25 @@ static double combine(reduction what, double a, double b) {
     }
 }
 
-static double reduce_run(reduction what, int f, const void *x, double mean, int64_t n) {
+/* The kernel of a run of contiguous elements: `plain`, or `from` for what is taken from a mean. */
+typedef struct run_kernel {
+    double (*plain)(const void *x, int64_t n);
+    double (*from)(const void *x, double mean, int64_t n);
+} run_kernel;
+
+static run_kernel run_kernel_of(reduction what, int f) {
     switch (what) {
-    case PROD: return pa_k->product[f](x, n);
-    case MAX: return pa_k->largest[f](x, n);
-    case MIN: return pa_k->smallest[f](x, n);
-    case MEAN: return pa_k->sum_deviation[f](x, mean, n);
-    case DEVIATION: return pa_k->sum_squared_deviation[f](x, mean, n);
-    default: return pa_k->sum[f](x, n);
+    case PROD: return (run_kernel){.plain = pa_k->product[f]};
+    case MAX: return (run_kernel){.plain = pa_k->largest[f]};
+    case MIN: return (run_kernel){.plain = pa_k->smallest[f]};
+    case MEAN: return (run_kernel){.from = pa_k->sum_deviation[f]};
+    case DEVIATION: return (run_kernel){.from = pa_k->sum_squared_deviation[f]};
+    default: return (run_kernel){.plain = pa_k->sum[f]};
     }
+}
+
+static inline double reduce_run(run_kernel kernel, const void *x, double mean, int64_t n) {
+    return kernel.plain != NULL ? kernel.plain(x, n) : kernel.from(x, mean, n);
 }
 
 /* A strip of results, `width` columns: every row of the reduced axes goes into it, one after the other. */
@@ -198,7 +208,6 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
     for (int64_t j = 0; j < width; j++) totals[j] = start_of(what);
     for (int64_t row = 0; row < count; row++) {
         const void *x = base + walk.at[0] * size;
-        bool flush = row + 1 == count;
         switch (what) {
         case PROD:
             for (int64_t j = 0; j < width; j++) totals[j] *= pa_reduce_load(dtype, x, j);
@@ -212,11 +221,48 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
                 pa_k->add[f](&strip, x, width);
             else
                 (what == MAX ? pa_k->max_into : pa_k->min_into)[f](&strip, x, width);
-            if (what == SUM) flush |= (row + 1) % STRIP_ROWS == 0;
-            for (int64_t j = 0; flush && j < width; j++)
-                totals[j] = combine(what, totals[j], pa_reduce_load(dtype, &strip, j));
+            if (what == SUM && ((row + 1) % STRIP_ROWS == 0 || row + 1 == count))
+                pa_k->add_wide[f](totals, &strip, width);
         }
         pa_walk_next(&walk, rows, rows->n);
+    }
+    if (what == MAX || what == MIN) pa_k->convert[dtype][PA_FLOAT64](totals, &strip, 1, width);
+}
+
+/* What is common to the results of one reduction. */
+typedef struct float_reduction {
+    reduction what;
+    pa_dtype dtype;
+    run_kernel kernel;
+    const plan *plan;
+    double divisor;
+} float_reduction;
+
+/* The result whose elements begin at `base`, divided; `mean` is what deviations are taken from. */
+static double reduce_gathered(const float_reduction *r, const char *base, double mean) {
+    union {
+        float f32[BLOCK];
+        double f64[BLOCK];
+    } block;
+    pa_walk walk = {{0}, {0}};
+    double total = start_of(r->what);
+    for (int64_t left = r->plan->count; left > 0; left -= BLOCK) {
+        int64_t n = left < BLOCK ? left : BLOCK;
+        gather((char *)&block, base, &r->plan->reduced, &walk, n, pa_dtype_size(r->dtype));
+        total = combine(r->what, total, reduce_run(r->kernel, &block, mean, n));
+    }
+    return total / r->divisor;
+}
+
+/* A strip of results, of elements that begin `step` bytes apart: a kernel call for each of them, or gathered. */
+static inline void reduce_each(const float_reduction *r, bool rows, const char *base, int64_t step, const double *means,
+                               double *strip, int64_t width) {
+    const int64_t count = r->plan->count;
+    for (int64_t j = 0; j < width; j++, base += step) {
+        double first = r->what == MEAN && count > 0 ? pa_reduce_load(r->dtype, base, 0) : 0;
+        double mean = means != NULL ? means[j] : isfinite(first) ? first : 0;
+        double result = rows ? reduce_run(r->kernel, base, mean, count) / r->divisor : reduce_gathered(r, base, mean);
+        strip[j] = r->what == MEAN ? result + mean : result;
     }
 }
 
@@ -224,54 +270,33 @@ static void reduce_strip(reduction what, pa_dtype dtype, const char *base, const
    receives the results in double where it is not NULL, out where that is not. */
 static void reduce_float(reduction what, const pa_node *a, const plan *p, const double *means, double divisor,
                          double *totals, void *out) {
-    pa_dtype dtype = a->dtype;
-    int f = dtype == PA_FLOAT64;
-    size_t size = pa_dtype_size(dtype);
-    const char *data = pa_node_data(a);
+    const float_reduction r = {what, a->dtype, run_kernel_of(what, a->dtype == PA_FLOAT64), p, divisor};
+    const int64_t size = (int64_t)pa_dtype_size(a->dtype);
     const pa_axes *kept = &p->kept, *reduced = &p->reduced;
+    const int inner = kept->n - 1;
+    const int64_t length = inner >= 0 ? kept->shape[inner] : 1, stride = inner >= 0 ? kept->stride[0][inner] : 0;
+    const bool rows = p->count > 0 && (reduced->n == 0 || (reduced->n == 1 && reduced->stride[0][0] == 1));
+    const bool columns = p->count > 0 && !rows && stride == 1;
     pa_walk at = {{0}, {0}};
-    int inner = kept->n - 1;
-    bool rows = p->count > 0 && (reduced->n == 0 || (reduced->n == 1 && reduced->stride[0][0] == 1));
-    if (!rows && p->count > 0 && inner >= 0 && kept->stride[0][inner] == 1) {
-        double strip[STRIP];
-        for (int64_t i = 0; i < p->outputs;) {
-            for (int64_t start = 0; start < kept->shape[inner]; start += STRIP) {
-                int64_t width = kept->shape[inner] - start < STRIP ? kept->shape[inner] - start : STRIP;
-                reduce_strip(what, dtype, data + (at.at[0] + start) * (int64_t)size, reduced, p->count,
-                             means != NULL ? means + i : NULL, strip, width);
-                for (int64_t j = 0; j < width; j++, i++) {
-                    if (totals != NULL) totals[i] = strip[j] / divisor;
-                    if (out != NULL) pa_reduce_store(dtype, out, i, strip[j] / divisor);
-                }
+    double strip[STRIP];
+    for (int64_t i = 0; i < p->outputs; pa_walk_next(&at, kept, inner)) {
+        int64_t width = 0;
+        for (int64_t start = 0; start < length; start += width, i += width) {
+            width = length - start < STRIP ? length - start : STRIP;
+            const char *base = pa_node_data(a) + (at.at[0] + start * stride) * size;
+            const double *from = means != NULL ? means + i : NULL;
+            if (columns) {
+                reduce_strip(what, a->dtype, base, reduced, p->count, from, strip, width);
+                for (int64_t j = 0; divisor != 1 && j < width; j++) strip[j] /= divisor;
+            } else {
+                reduce_each(&r, rows, base, stride * size, from, strip, width);
             }
-            pa_walk_next(&at, kept, inner);
+            if (totals != NULL) memcpy(totals + i, strip, (size_t)width * sizeof *strip);
+            if (out != NULL && width == 1)
+                pa_reduce_store(a->dtype, out, i, strip[0]);
+            else if (out != NULL)
+                pa_k->convert[PA_FLOAT64][a->dtype]((char *)out + i * size, strip, 1, width);
         }
-        return;
-    }
-    union {
-        float f32[BLOCK];
-        double f64[BLOCK];
-    } block;
-    for (int64_t i = 0; i < p->outputs; i++) {
-        const char *base = data + at.at[0] * (int64_t)size;
-        double first = what == MEAN && p->count > 0 ? pa_reduce_load(dtype, base, 0) : 0, total;
-        double mean = means != NULL ? means[i] : isfinite(first) ? first : 0;
-        if (rows) {
-            total = reduce_run(what, f, base, mean, p->count);
-        } else {
-            pa_walk walk = {{0}, {0}};
-            total = start_of(what);
-            for (int64_t left = p->count; left > 0; left -= BLOCK) {
-                int64_t n = left < BLOCK ? left : BLOCK;
-                gather((char *)&block, base, reduced, &walk, n, size);
-                total = combine(what, total, reduce_run(what, f, &block, mean, n));
-            }
-        }
-        total /= divisor;
-        if (what == MEAN) total += mean;
-        if (totals != NULL) totals[i] = total;
-        if (out != NULL) pa_reduce_store(dtype, out, i, total);
-        pa_walk_next(&at, kept, kept->n);
     }
 }
 
