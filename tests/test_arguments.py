@@ -271,3 +271,9 @@ def test_shapes_and_softmax_take_numpys_names():
     assert pa.cat([x, x], axis=1).shape == (2, 4) and pa.stack([x, x], axis=2).shape == (2, 2, 2)
     assert x.unsqueeze(axis=1).squeeze(axis=1).shape == (2, 2)
     assert x.max(axis=1).indices.tolist() == [0, 1] and x.min(axis=0, keepdims=True).values.tolist() == [[0.5, -2.0]]
+
+
+@pytest.mark.parametrize("call", [pa.nn.Linear(2, 1), lambda x: pa.matmul(x, X), lambda x: F.linear(x, X)])
+def test_a_list_for_an_operand_is_named(call):
+    with pytest.raises(TypeError, match=r"operand 1 must be a Tensor or a number, not <class 'list'>"):
+        call([[1.0, 2.0]])

@@ -83,7 +83,8 @@ static PyObject *apply(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
     pa_node *in[MAX_ARGUMENTS], *out = NULL;
     pa_call call = {.op = (pa_op)op, .in = in, .ints = ints, .params = params};
     PyObject *result = NULL;
-    bool elementwise = info->family != PA_WHOLE, listed = !elementwise && PyList_Check(arguments[1]);
+    bool elementwise = info->family != PA_WHOLE;
+    bool listed = !elementwise && PyList_Check(arguments[1]) && (n == 2 || PyTuple_Check(arguments[2]));
     Py_ssize_t next = listed ? 2 : 1;
     while (!listed && next < n && (elementwise ? call.n < info->operands : !PyTuple_Check(arguments[next]))) {
         if (pa_read_operand(arguments[next++], (pa_op)op, call.n, &in[call.n]) < 0) goto done;
