@@ -83,6 +83,18 @@ static void join_parts(const pa_program *p, int32_t *of, int32_t *parts) {
     }
 }
 
+/* So do those with hooks, which one sweep calls in their order. */
+static void join_hooked_parts(const pa_lowering *l, const int32_t *of, int32_t *parts) {
+    const pa_log *log = l->log;
+    int32_t first = PART_OF_NONE;
+    for (const pa_entry *e = log->entries + log->n_entries; e-- > log->entries && e->kind == PA_ENTRY_HOOK;) {
+        int32_t at = l->variables[log->operands[e->operands]].at;
+        if (at < 0 || of[at] < 0) continue;
+        if (first < 0) first = of[at];
+        parts[part_of(parts, of[at])] = part_of(parts, first);
+    }
+}
+
 /* Would a backward outside leave a gradient at a result, which is no leaf of the program? */
 static bool keeps_gradient(const pa_result *r, const int32_t *of, const pa_node *output) {
     bool is_own_leaf = of[r->node] == NO_HISTORY && !r->is_place && pa_node_requires_grad(output);
@@ -127,6 +139,7 @@ static pa_status assign_parts(pa_lowering *l, const bool *live, int32_t n, pa_no
     }
     if (all == 0) return PA_OK;
     join_parts(p, of, parts);
+    join_hooked_parts(l, of, parts);
     for (int32_t r = 0; r < n; r++)
         if (p->results[r].part >= 0) p->results[r].part = part_of(parts, p->results[r].part);
     return pa_history_new_parts(p, all);

@@ -236,6 +236,24 @@ def test_a_hook_in_a_step_is_not_called_where_no_gradient_comes():
     assert seen[0] == seen[1]
 
 
+def test_hooks_behind_results_that_share_nothing_else_are_called_in_the_plain_order():
+    seen = []
+    for compiled in (False, True):
+        w, s = pa.ones(2, requires_grad=True), []
+
+        def three(x, w=w, s=s):
+            parts = [w * x, w + x, w - x]
+            for i in (2, 0, 1):
+                parts[i].register_hook(lambda g, i=i: s.append(i))
+            return parts[1].exp(), parts[0].tanh(), parts[2] * 2
+
+        step = pa.compile(three) if compiled else three
+        for _ in range(4):
+            sum(each.sum() for each in step(pa.ones(2))).backward()
+        seen.append((s, w.grad.tolist()))
+    assert seen[0] == seen[1]
+
+
 def test_run_calls_hooks_at_each_step():
     seen = []
     for compiled in (False, True):
