@@ -25,6 +25,12 @@ static inline pa_node *pa_captured_node(const pa_captured *c, pa_node *const *in
     return c->input >= 0 ? in[c->input] : c->node;
 }
 
+/* Where others will be added to it, a gradient that is none begins as -0, with which each number adds up to itself. */
+static inline void pa_no_gradient(char *at, uint8_t dtype, size_t bytes) {
+    double zero = -0.0;
+    pa_k->convert[PA_FLOAT64][dtype](at, &zero, 0, (int64_t)(bytes / pa_dtype_size((pa_dtype)dtype)));
+}
+
 /* Reads another tensor in the place of a captured one; false where it is not alike. */
 bool pa_program_exchange(pa_program *p, int32_t captured, pa_node *node);
 

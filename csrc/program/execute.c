@@ -8,6 +8,7 @@
 #include "../kernels/random.h"
 #include "../kernels/stream.h"
 #include "../record.h"
+#include "bind.h"
 #include "host.h"
 #include "instruction.h"
 
@@ -59,11 +60,11 @@ static void run_upstream(pa_program *p, const pa_instruction *i) {
                        numel, i->accumulate);
         h->present[i->gradient] = true;
     } else if (!i->accumulate) {
-        memset(pa_buffer_at(p, i->gradient), 0, p->buffers[i->gradient].bytes);
+        pa_no_gradient(pa_buffer_at(p, i->gradient), node->dtype, p->buffers[i->gradient].bytes);
     }
 }
 
-/* A gradient that is made of none is none; where others will be added to it, it begins as zeros. */
+/* A gradient that is made of none is none. */
 static bool has_gradient(const pa_program *p, const pa_instruction *i) {
     bool *present = p->history.present;
     if (present == NULL) return true;
@@ -74,7 +75,8 @@ static bool has_gradient(const pa_program *p, const pa_instruction *i) {
         if (comes)
             present[target & ~PA_TARGET_ACCUMULATES] = true;
         else if (!(target & PA_TARGET_ACCUMULATES) && !p->buffers[target].is_block)
-            memset(pa_buffer_at(p, target), 0, p->buffers[target].bytes);
+            pa_no_gradient(pa_buffer_at(p, target), pa_node_parent(p->nodes[i->node], k)->dtype,
+                           p->buffers[target].bytes);
     }
     return comes;
 }
@@ -108,7 +110,7 @@ static void run_gradient(const pa_program *p, const pa_instruction *i, int64_t f
     in[4] = gradient_element(p, i->gradient, from, size);
     char *target = gradient_element(p, p->pool[i->targets] & ~PA_TARGET_ACCUMULATES, from, size);
     if (p->history.present != NULL && !p->history.present[i->gradient]) {
-        if (!i->accumulate) memset(target, 0, (size_t)(n * size));
+        if (!i->accumulate) pa_no_gradient(target, node->dtype, (size_t)(n * size));
         return;
     }
     if (!i->accumulate) {

@@ -139,7 +139,7 @@ static pa_status run_callers_backward(pa_program *p, const pa_instruction *i, bo
         int32_t target = p->pool[i->targets + k];
         if (given[k] || target < 0 || target & PA_TARGET_ACCUMULATES) continue;
         p->history.present[target] = false;
-        memset(pa_buffer_at(p, target), 0, p->buffers[target].bytes);
+        pa_no_gradient(pa_buffer_at(p, target), pa_node_parent(p->nodes[i->node], k)->dtype, p->buffers[target].bytes);
     }
     return PA_OK;
 }

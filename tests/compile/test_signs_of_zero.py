@@ -1,4 +1,4 @@
-"""A compiled step over Values has zeros of the plain call's signs, and its infinities."""
+"""A compiled step, above all one over Values, has zeros of the plain call's signs, and its infinities."""
 
 import math
 import random
@@ -97,3 +97,19 @@ def test_ops_in_no_regular_order_keep_the_signs_of_zeros(seed):
         return nodes
 
     compare(f, numbers=NUMBERS[:4])
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_a_gradient_of_a_result_keeps_its_sign_where_others_get_none(which):
+    w, x = pa.ones(3, requires_grad=True), pa.ones(3)
+
+    def several(x):
+        h = w * x
+        a = h.tanh()
+        return a * 2, a.exp(), h.reshape(3, 1).sum(1) * 3, h.relu() + 1, (h * x).clamp(-1, 1)
+
+    step = pa.compile(several)
+    for _ in range(3):
+        w.grad = None
+        step(x)[which].backward(pa.tensor([-0.0, 0.0, -0.0]))
+    assert [math.copysign(1, number) for number in w.grad.tolist()] == [-1, 1, -1]
