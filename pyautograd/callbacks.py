@@ -110,18 +110,20 @@ class Validation(Callback):
     def __init__(
         self, module: Module, *data: Any, loss: Any = None, metrics: Any = (), batch_size: int | None = 4096
     ) -> None:
-        self._metrics = ({} if loss is None else {"loss": _metric(loss)}) | _named_metrics(metrics)
+        self._by_name = ({} if loss is None else {"loss": _metric(loss)}) | _named_metrics(metrics)
         if len(data) == 1 and isinstance(data[0], DataLoader):
             data, batch_size, *_ = of_loader(data[0], {})
-        if not self._metrics or len(data) < 2:
+        if not self._by_name or len(data) < 2:
             raise ValueError("Validation: takes a module, its inputs, a target, and a loss or metrics")
         self.module = module
         *self._inputs, self._target = (self._rows(each, f"data {i}") for i, each in enumerate(data))
         lengths = [len(each) for each in (*self._inputs, self._target)]
         if len(set(lengths)) != 1:
             raise ValueError(f"Validation: the data have different numbers of rows: {lengths}")
-        self._batch_size = batch_size or lengths[0]
-        self._forward: Any = compile(lambda *inputs: module(*inputs), dynamic_batch=True)
+        self._batch_size = lengths[0] if batch_size is None else batch_size
+        if min(lengths[0], self._batch_size) < 1:
+            raise ValueError(f"Validation: {lengths[0]} rows in batches of {self._batch_size}")
+        self._is_compiled = True
 
     def _rows(self, data: Any, name: str) -> Tensor:
         """As `run` takes them: of arrays that are float64, float32 for a module of float32."""
@@ -141,19 +143,24 @@ class Validation(Callback):
         try:
             with no_grad():
                 output = self._output()
-                return {f"val_{name}": float(metric(output, self._target)) for name, metric in self._metrics.items()}
+                return {f"val_{name}": float(metric(output, self._target)) for name, metric in self._by_name.items()}
         finally:
             for each, mode in modes:
                 each.training = mode
 
+    @compile(dynamic_batch=True)
+    def _forward(self, *inputs: Tensor) -> Any:
+        return self.module(*inputs)
+
     def _output(self) -> Any:
         starts = range(0, len(self._target), self._batch_size)
         try:
-            parts = [self._forward(*(each[i : i + self._batch_size] for each in self._inputs)) for i in starts]
+            forward = self._forward if self._is_compiled else self.module
+            parts = [forward(*(each[i : i + self._batch_size] for each in self._inputs)) for i in starts]
         except TraceError:
-            if self._forward is self.module:
+            if not self._is_compiled:
                 raise
-            self._forward = self.module  # which is called as it is, since nothing frees its batch axis
+            self._is_compiled = False  # nothing frees its batch axis
             return self._output()
         if len(parts) == 1:
             return parts[0]

@@ -1,5 +1,6 @@
 """Callbacks of `run`: who is told what and when, validation, early stopping, history."""
 
+import copy
 import math
 import pickle
 import signal
@@ -275,6 +276,22 @@ def test_validation_takes_the_data_that_run_takes() -> None:
         )
     with pytest.raises(ValueError, match=r"different numbers of rows: \[90, 89\]"):
         Validation(case.model, case.x, case.y[1:], loss="cross_entropy")
+    with pytest.raises(ValueError, match="0 rows in batches of 4096"):
+        Validation(case.model, case.x[:0], case.y[:0], loss="cross_entropy")
+    with pytest.raises(ValueError, match="90 rows in batches of 0"):
+        case.validation(batch_size=0)
+
+
+def test_a_validation_goes_with_its_module_where_both_are_copied() -> None:
+    case = Case()
+    case.run(2)
+    validation = case.validation()
+    expected = validation.compute()
+    for again in (copy.deepcopy(validation), pickle.loads(pickle.dumps(validation))):
+        assert again.module is not case.model
+        assert again.compute() == expected
+    case.run(1)
+    assert again.compute() == expected != validation.compute()
 
 
 # ---- early stopping ----
