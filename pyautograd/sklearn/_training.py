@@ -23,7 +23,7 @@ from pyautograd._generator import get_rng_state, set_rng_state
 from pyautograd._tensor import Tensor
 from pyautograd.nn import BatchNorm1d, Module
 from pyautograd.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
-from pyautograd.sklearn._losses import Loss, log_loss, mean_log_loss
+from pyautograd.sklearn._losses import Loss, log_loss, mean_log_loss, squared_error
 from pyautograd.sklearn._network import rows_of
 
 Arrays = tuple[Any, ...]  # rows, targets, and weights of rows where there are any
@@ -57,24 +57,30 @@ def stream(estimator: Any) -> Iterator[None]:
 
 def objective(module: Module, loss: Loss, alpha: float) -> Callable[..., Any]:
     """The mean loss of rows, weighted if there are weights, and scikit-learn's penalty: alpha / 2 times the squares of
-    the weights, over the number of rows."""
+    the weights, over the number of rows. And what is to be shown of it: of squared errors scikit-learn shows the mean
+    over outputs, and follows the gradient of their sum."""
     penalized = [parameter for parameter in module.parameters() if parameter.ndim > 1]
 
-    is_log_loss = loss is log_loss
+    is_log_loss, is_squared_error = loss is log_loss, loss is squared_error
 
-    def mean_loss(x: Tensor, y: Tensor, *weights: Tensor) -> Any:
+    def mean_loss(x: Tensor, y: Tensor, *weights: Tensor) -> tuple[Any, Any]:
         output = rows_of(module(x))
         rows = mean_log_loss(output, y) if is_log_loss and not weights else loss(output, y)
         penalty: Any = 0.0
         if alpha:
             penalty = (0.5 * alpha) * sum(parameter.square().sum() for parameter in penalized)
         if not weights:
-            return rows.mean() + (penalty / x.shape[0] if alpha else 0.0)
-        if rows.ndim == 0:
+            mean = rows if rows.ndim == 0 else rows.mean()
+            whole = mean + penalty / x.shape[0] if alpha else mean
+        elif rows.ndim == 0:
             raise ValueError('loss: rows have weights, so that a loss a row is wanted: reduction="none"')
-        total = weights[0].sum()
-        share = where(total > 0, 1 / total, 0.0)  # rows without weight say nothing
-        return ((rows * weights[0]).sum() + penalty) * share
+        else:
+            total = weights[0].sum()
+            share = where(total > 0, 1 / total, 0.0)  # rows without weight say nothing
+            mean = (rows * weights[0]).sum() * share
+            whole = mean + penalty * share
+        outputs = output.shape[1] if is_squared_error else 1
+        return whole, whole if outputs == 1 else (whole - (1 - 1 / outputs) * mean).detach()
 
     return mean_loss
 
@@ -253,10 +259,10 @@ def _step(estimator: Any, is_weighted: bool) -> Any:
 
         def step(x: Tensor, y: Tensor, *weights: Tensor) -> Any:
             optimizer.zero_grad()
-            loss = mean_loss(x, y, *weights)
+            loss, shown = mean_loss(x, y, *weights)
             loss.backward()
             optimizer.step()
-            return loss
+            return shown
 
         estimator._programs[key] = compile(step, dynamic_batch=True)
     return estimator._programs[key]
@@ -276,9 +282,9 @@ def by_lbfgs(estimator: Any, data: Arrays) -> None:
     def gradients(x: Tensor, y: Tensor, *weights: Tensor) -> tuple[Any, ...]:
         for parameter in parameters:
             parameter.grad = None
-        loss = mean_loss(x, y, *weights)
+        loss, shown = mean_loss(x, y, *weights)
         loss.backward()
-        return loss, *(parameter.grad for parameter in parameters)
+        return shown, loss, *(parameter.grad for parameter in parameters)
 
     def put(packed: Any) -> None:
         for parameter, piece, array in zip(parameters, np.split(packed, ends), arrays):
@@ -286,7 +292,7 @@ def by_lbfgs(estimator: Any, data: Arrays) -> None:
 
     def value_and_gradient(packed: Any) -> Any:
         put(packed)
-        loss, *grads = gradients(*data)
+        _, loss, *grads = gradients(*data)
         return loss.item(), np.concatenate([grad.numpy().ravel() for grad in grads], dtype=np.float64)
 
     module.train()
@@ -299,14 +305,15 @@ def by_lbfgs(estimator: Any, data: Arrays) -> None:
                 jac=True,
                 options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
             )
-        put(found.x)
+            put(found.x)
+            shown = gradients(*data)[0].item()
     finally:
         module.eval()
         for parameter in parameters:
             parameter.grad = None
-    estimator.n_iter_, estimator.loss_ = min(int(found.nit), estimator.max_iter), float(found.fun)
+    estimator.n_iter_, estimator.loss_ = min(int(found.nit), estimator.max_iter), shown
     if estimator.verbose:
-        print(f"L-BFGS: {found.nit} iterations, loss = {found.fun:.8f}")
+        print(f"L-BFGS: {found.nit} iterations, loss = {shown:.8f}")
     if found.status != 0:
         warnings.warn(
             f"lbfgs failed to converge (status={found.status}): {found.message}", ConvergenceWarning, stacklevel=4

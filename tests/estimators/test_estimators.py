@@ -69,14 +69,16 @@ def test_the_weights_are_scikit_learns(options: dict[str, Any], y: Any) -> None:
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_the_weights_of_a_regression_are_scikit_learns(loss: str) -> None:
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_weights_of_a_regression_are_scikit_learns(loss: str, outputs: int) -> None:
     options: Any = {"loss": loss, "max_iter": 20, "random_state": 3, "shuffle": False, "solver": "sgd"}
     y = np.abs(Y_NUMBERS)
+    y = y if outputs == 1 else np.column_stack([y / each for each in range(1, outputs + 1)])
     ours = MLPRegressor(**options, dtype="float64").fit(X_NUMBERS, y)
     other = theirs.MLPRegressor(**options).fit(X_NUMBERS, y)
     for mine, its in zip(ours.coefs_, other.coefs_):
         np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-10)
-    np.testing.assert_allclose(ours.loss_, other.loss_)
+    np.testing.assert_allclose(ours.loss_curve_, other.loss_curve_)
 
 
 NOISY = {"hidden_layer_sizes": (8,), "dropout": 0.2, "batch_size": 32, "max_iter": 5, "random_state": 1}
