@@ -31,7 +31,7 @@ class _Convolution(Module):
     """What the convolutions share: weights for each window, and a bias."""
 
     _axes = 2
-    _transposed = False
+    transposed = False
     weight: Parameter
     bias: Parameter | None
 
@@ -50,7 +50,7 @@ class _Convolution(Module):
         options: dict[str, Any],
     ) -> None:
         name = type(self).__name__
-        if padding_mode not in (("zeros",) if self._transposed else _MODES):
+        if padding_mode not in (("zeros",) if self.transposed else _MODES):
             raise ValueError(f"{name}: padding_mode={padding_mode!r}")
         if groups < 1 or in_channels % groups or out_channels % groups or min(in_channels, out_channels) < 0:
             raise ValueError(f"{name}: {in_channels} and {out_channels} channels are not {groups} groups of one size")
@@ -58,7 +58,7 @@ class _Convolution(Module):
         self.kernel_size, self.stride = _each(kernel_size, self._axes), _each(stride, self._axes)
         self.padding, self.dilation = _each(padding, self._axes), _each(dilation, self._axes)
         self.output_padding, self.padding_mode = _each(output_padding, self._axes), padding_mode
-        channels = (in_channels, out_channels) if self._transposed else (out_channels, in_channels)
+        channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = Parameter(empty(channels[0], channels[1] // groups, *self.kernel_size, **options))
         self.register_parameter("bias", Parameter(empty(out_channels, **options)) if bias else None)
         self.reset_parameters()
@@ -127,7 +127,7 @@ class Conv1d(_Convolution):
     (2, 4, 6)
     """
 
-    _axes, _transposed = 1, False
+    _axes, transposed = 1, False
 
     @named
     def __init__(
@@ -169,7 +169,7 @@ class ConvTranspose1d(_Convolution):
     (2, 4, 10)
     """
 
-    _axes, _transposed = 1, True
+    _axes, transposed = 1, True
 
     @named
     def __init__(
@@ -214,7 +214,7 @@ class Conv2d(_Convolution):
     (2, 4, 8, 8)
     """
 
-    _axes, _transposed = 2, False
+    _axes, transposed = 2, False
 
     @named
     def __init__(
@@ -256,7 +256,7 @@ class ConvTranspose2d(_Convolution):
     (2, 4, 8, 8)
     """
 
-    _axes, _transposed = 2, True
+    _axes, transposed = 2, True
 
     @named
     def __init__(

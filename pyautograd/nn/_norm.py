@@ -234,6 +234,20 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", ones(num_features, **options) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", tensor(0) if track_running_stats else None)
 
+    def reset_running_stats(self) -> None:
+        """Sets the running statistics back to what they were when the layer was made.
+
+        >>> import pyautograd as pa
+        >>> layer = pa.nn.BatchNorm1d(2)
+        >>> _ = layer(pa.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        >>> layer.reset_running_stats()
+        >>> layer.running_mean.tolist()
+        [0.0, 0.0]
+        """
+        for buffer, value in (self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0):
+            if buffer is not None:
+                buffer.fill_(value)
+
     def forward(self, input: Tensor) -> Tensor:
         if not isinstance(input, Tensor):
             raise wrong(type(self).__name__, "input", "a Tensor", input)

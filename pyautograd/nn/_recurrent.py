@@ -114,6 +114,13 @@ class _Layer(_Recurrent):
     def _suffixes(self, layer: int) -> tuple[str, ...]:
         return (f"_l{layer}", f"_l{layer}_reverse")[: 1 + self.bidirectional]
 
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        names = _PARAMETERS if self.bias else _PARAMETERS[:2]
+        return [[getattr(self, name + suffix) for name in names] for suffix in suffixes]
+
     def flatten_parameters(self) -> None:
         """Does nothing: parameters stay where they are.
 
@@ -172,6 +179,9 @@ class _Layer(_Recurrent):
         if hx is None:
             return (zeros(*shape, dtype=input.dtype),) * self._states
         wanted = shape if batched else (shape[0], shape[2])
+        for each in hx:
+            if not isinstance(each, Tensor):
+                raise wrong(type(self).__name__, "a state", "a Tensor", each)
         if len(hx) != self._states or any(tuple(each.shape) != wanted for each in hx):
             raise ValueError(
                 f"{type(self).__name__}: {self._states} states of shape {wanted} are wanted for this input, got "

@@ -149,3 +149,19 @@ def test_what_surrounds_an_image_may_be_the_image() -> None:
     assert layer(pa.tensor([[1.0, 2.0, 4.0, 8.0]])).tolist() == [[11, 7, 14, 13]]
     with pytest.raises(ValueError, match="padding_mode"):
         nn.ConvTranspose1d(1, 1, 3, padding_mode="reflect")
+
+
+def test_layers_show_and_reset_what_they_hold() -> None:
+    layer = nn.LSTM(3, 4, 2, bidirectional=True)
+    listed = [each for part in layer.all_weights for each in part]
+    assert all(each is own for each, own in zip(listed, layer.parameters(), strict=True))
+    assert (nn.ConvTranspose1d(1, 1, 1).transposed, nn.Conv2d(1, 1, 1).transposed) == (True, False)
+    norm = nn.BatchNorm1d(2)
+    fresh = [each.tolist() for each in norm.buffers()]
+    norm(pa.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert [each.tolist() for each in norm.buffers()] != fresh
+    norm.reset_running_stats()
+    assert [each.tolist() for each in norm.buffers()] == fresh
+    for layer, state in ((nn.GRU(3, 4), (pa.ones(1, 2, 4),)), (nn.LSTM(3, 4), (pa.ones(1, 2, 4), None))):
+        with pytest.raises(TypeError, match="a state must be a Tensor"):
+            layer(pa.ones(5, 2, 3), state)

@@ -103,6 +103,7 @@ OTHERWISE: list[tuple[str, str, str, str]] = [
     (".*(scatter|index_copy|put)_?", "jvp", "", "which of several elements sent to one place counts is open"),
     (r"F\..*pool[12]d", "value", "it takes|int or two|of one size|shape|int64|does not fit", "of images of floats"),
     (r"F\.(group|instance)_norm", "value", "^no nan.*edges", "infinite weights multiply what has been normalised"),
+    (r"F\.scaled_dot_product_attention", "value", "do not broadcast", "a mask of other places"),
     (r"F\.scaled_dot_product_attention", "value", "^no nan.*edges", "who may look nowhere sees 0, whatever is there"),
     (r"F\..*max_pool[12]d", "jvp|vjp.*", "edges", "which of several that are nan gets the gradient is not defined"),
     (r"pa\.full", "value", "int.* is not int64", "the result has the dtype of the tensor that fills it"),
