@@ -424,29 +424,35 @@ static bool better(bool smallest, double a, double than) {
     return a != a || (smallest ? a < than : a > than);
 }
 
-/* Each block's extremum by the kernel; its position is looked for only where it beats the blocks before. */
+/* Which is the first element that is a number, or NaN as it is. */
+static int64_t first_that_is(double wanted, pa_dtype dtype, const void *in) {
+    int64_t i = 0;
+    if (wanted != wanted)
+        while (pa_reduce_load(dtype, in, i) == pa_reduce_load(dtype, in, i)) i++;
+    else if (dtype == PA_FLOAT32)
+        while (((const float *)in)[i] != (float)wanted) i++;
+    else
+        while (((const double *)in)[i] != wanted) i++;
+    return i;
+}
+
+/* Each block's extremum by the kernel; its position is looked for only where it beats the blocks before. What lies in one
+   line is read where it stands. */
 static int64_t arg_float(bool smallest, pa_dtype dtype, const char *base, const pa_axes *axes, int64_t count) {
-    union {
-        float f32[BLOCK];
-        double f64[BLOCK];
-    } block;
+    double block[BLOCK];
     pa_walk walk = {{0}, {0}};
+    size_t size = pa_dtype_size(dtype);
+    bool is_line = axes->n == 1 && axes->stride[0][0] == 1;
     double best = 0;
     int64_t position = 0;
     for (int64_t start = 0; start < count; start += BLOCK) {
         int64_t n = count - start < BLOCK ? count - start : BLOCK;
-        gather((char *)&block, base, axes, &walk, n, pa_dtype_size(dtype));
-        double found = (smallest ? pa_k->smallest : pa_k->largest)[dtype == PA_FLOAT64](&block, n);
+        const void *in = is_line ? base + start * (int64_t)size : (const char *)block;
+        if (!is_line) gather((char *)block, base, axes, &walk, n, size);
+        double found = (smallest ? pa_k->smallest : pa_k->largest)[dtype == PA_FLOAT64](in, n);
         if (start > 0 && !better(smallest, found, best)) continue;
         best = found;
-        position = start;
-        for (int64_t i = 0; i < n; i++) {
-            double value = pa_reduce_load(dtype, &block, i);
-            if (value == best || (best != best && value != value)) {
-                position = start + i;
-                break;
-            }
-        }
+        position = start + first_that_is(found, dtype, in);
     }
     return position;
 }
