@@ -2,8 +2,8 @@
 
     taskset -c 0 python benchmarks/physics.py [points …]
 
-2-20-20-20-20-1, tanh, float32: microseconds a step, the best of five rounds, each engine in turn. PyTorch and JAX take
-part where they are installed; each has one thread.
+2-20-20-20-20-1, tanh, float32: microseconds of CPU time a step, the best of five rounds, each engine in turn. PyTorch
+and JAX take part where they are installed; each has one thread.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def main(points: int) -> None:
         each()
     for _ in range(ROUNDS):
         for name, each in runs.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             each()
-            best[name] = min(best[name], (time.perf_counter() - begun) / STEPS * 1e6)
+            best[name] = min(best[name], (time.process_time() - begun) / STEPS * 1e6)
     print(f"{points} points:", ", ".join(f"{name} {micros:,.0f} us" for name, micros in best.items()))
 
 
