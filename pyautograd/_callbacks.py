@@ -24,7 +24,8 @@ STEPS_A_CALL = 1 << 20  # the most that run makes in one call of C
 
 
 class Callback:
-    """Base class of callbacks for `run(callback=)`; a subclass defines those of these methods that it has use for.
+    """Base class of callbacks for `run(callback=)`; a subclass defines those of these methods that it has use for. What
+    they **raise**, `run` raises.
 
     `logs` is a dict of the epoch's numbers: "loss", the mean over its rows; what `Validation` has computed, as
     "val_loss"; "lr" where a schedule is among the callbacks; and what callbacks before this one have put into it.
@@ -32,19 +33,18 @@ class Callback:
     >>> import pyautograd as pa
     >>> class Print(pa.callbacks.Callback):
     ...     def on_epoch_end(self, epoch, logs):
-    ...         print(epoch, round(logs["loss"], 3))
+    ...         print(epoch, logs)
     >>> step = pa.compile(lambda x: x.mean())
     >>> losses = step.run(pa.arange(8.0), batch_size=4, epochs=2, callback=Print())
-    0 3.5
-    1 3.5
+    0 {'loss': 3.5}
+    1 {'loss': 3.5}
     """
 
     _rank = 1  # 0 computes metrics, 2 writes down what the others have put into the logs, 3 saves their states
 
     def on_train_begin(self, training: Any) -> None:
-        """Before the first epoch. `training` has `epoch`, how many epochs are done, `epochs`, how many are wanted,
-        `stopped`, whether a callback has asked to stop, and `state_dict()`, from which a training goes on. What it
-        **raises**, `run` raises.
+        """Before the first epoch. `training` has `epoch`, how many epochs are done, `epochs`, how many are wanted, and
+        `stopped`, whether a callback has asked to stop. What it **raises**, `run` raises.
 
         >>> import pyautograd as pa
         >>> class Begin(pa.callbacks.Callback):
@@ -59,11 +59,8 @@ class Callback:
         it **raises**, `run` raises; what the epochs have done stands.
 
         >>> import pyautograd as pa
-        >>> class Once(pa.callbacks.Callback):
-        ...     def on_epoch_end(self, epoch, logs):
-        ...         return True
-        >>> pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, epochs=9, callback=Once()).shape
-        (2,)
+        >>> pa.callbacks.EarlyStopping("loss", patience=1).on_epoch_end(0, {"loss": 0.5})
+        False
         """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
@@ -74,20 +71,44 @@ class Callback:
         >>> class Print(pa.callbacks.Callback):
         ...     def on_train_batch_end(self, batch, logs):
         ...         print(batch, logs)
-        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, callback=Print())
+        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=8, callback=Print())
         0 {'loss': 1.0}
-        1 {'loss': 1.0}
         """
 
     def on_train_end(self) -> None:
         """After the last epoch, also where the training ends with an exception or Ctrl-C.
 
         >>> import pyautograd as pa
-        >>> class End(pa.callbacks.Callback):
-        ...     def on_train_end(self):
-        ...         print("done")
-        >>> losses = pa.compile(lambda x: x.mean()).run(pa.ones(8), batch_size=4, callback=End())
-        done
+        >>> pa.callbacks.Callback().on_train_end()
+        """
+
+    def epochs_ahead(self) -> int:
+        """How many epochs may run before the callback is told of them, one by one: more than 1, which is worth some
+        microseconds an epoch, for one that neither reads nor changes the model and will not stop before.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.EarlyStopping("loss", patience=7).epochs_ahead()
+        7
+        """
+        return 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a `Checkpoint` saves of it.
+
+        >>> import pyautograd as pa
+        >>> pa.callbacks.EarlyStopping("loss").state_dict()
+        {'best': None, 'best_epoch': -1, 'wait': 0, 'weights': None}
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave. **Raises** KeyError for another dict.
+
+        >>> import pyautograd as pa
+        >>> stopping = pa.callbacks.EarlyStopping("loss")
+        >>> stopping.load_state_dict({"best": 0.5, "best_epoch": 3, "wait": 1, "weights": None})
+        >>> stopping.best
+        0.5
         """
 
     def __repr__(self) -> str:
@@ -95,16 +116,6 @@ class Callback:
 
     def _wants_batches(self) -> bool:
         return type(self).on_train_batch_end is not Callback.on_train_batch_end
-
-    def epochs_ahead(self) -> int:
-        """How many epochs may run before the callback is told of them, one by one: more than 1, which is worth some
-        microseconds an epoch, for one that neither reads nor changes the model and will not stop before.
-
-        >>> import pyautograd as pa
-        >>> pa.callbacks.Callback().epochs_ahead()
-        1
-        """
-        return 1
 
 
 class LearningRateScheduler(Callback):
@@ -163,26 +174,9 @@ class LearningRateScheduler(Callback):
         logs["lr"] = self._lr
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the schedule.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
-        >>> pa.callbacks.LearningRateScheduler(schedule).state_dict()["last_epoch"]
-        0
-        """
         return self.schedule.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Hands the schedule what `state_dict` gave. **Raises** as the schedule does.
-
-        >>> import pyautograd as pa
-        >>> optimizer = pa.optim.SGD([pa.nn.Parameter(pa.ones(1))], lr=1.0)
-        >>> schedule = pa.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
-        >>> pa.callbacks.LearningRateScheduler(schedule).load_state_dict({"last_epoch": 3})
-        >>> schedule.last_epoch
-        3
-        """
         self.schedule.load_state_dict(state)
 
 
@@ -201,8 +195,8 @@ class CallbackList:
         self._training = training
         with ExitStack() as ends:
             for each in self._callbacks:
-                ends.callback(each.on_train_end)
                 each.on_train_begin(training)
+                ends.callback(each.on_train_end)
             yield
 
     def __call__(self, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
@@ -234,7 +228,8 @@ class CallbackList:
             each.load_state_dict(state)
 
     def _with_state(self) -> list[Any]:
-        return [each for each in self._all if hasattr(each, "state_dict")]
+        none = Callback.state_dict
+        return [each for each in self._all if getattr(type(each), "state_dict", none) is not none]
 
 
 def _flat(callbacks: Iterable[Any]) -> Iterator[Any]:
