@@ -44,7 +44,7 @@ MODULES = {
 CONTENTS = {
     "To begin": ["../README", "course/index"],
     "Coming from": ["micrograd", "pytorch", "pytorch-names", "sklearn"],
-    "How to": ["programs", "derivatives", "clusters", "interop"],
+    "How to": ["training", "programs", "derivatives", "clusters", "interop"],
     "To look up": ["reference/index", "benchmarks", "reliability", "architecture"],
     "The project": ["../CHANGELOG", "../CONTRIBUTING", "../SECURITY"],
 }
