@@ -177,18 +177,17 @@ typedef struct input {
 } input;
 
 static void input_open_stream(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
-    pa_stream_open_node(&in->stream, source, result);
-    if (pa_node_numel(source) == 1) {
-        int64_t n = pa_node_numel(result);
-        in->constant = true;
-        pa_k->convert[source->dtype][dtype](in->block, in->stream.at, 0, n < PA_BLOCK ? n : PA_BLOCK);
-    }
+    in->constant = pa_node_numel(source) == 1;
+    int64_t n = pa_node_numel(result);
+    if (in->constant)
+        pa_k->convert[source->dtype][dtype](in->block, pa_node_data(source), 0, n < PA_BLOCK ? n : PA_BLOCK);
+    else
+        pa_stream_open_node(&in->stream, source, result);
 }
 
 static inline void input_open(input *in, const pa_node *source, pa_dtype dtype, const pa_node *result) {
     bool is_direct = source->dtype == dtype && pa_same_shape(source, result) && pa_node_is_contiguous(source);
     in->direct = is_direct ? pa_node_data(source) : NULL;
-    in->constant = false;
     if (!is_direct) input_open_stream(in, source, dtype, result);
 }
 
@@ -197,9 +196,11 @@ static void input_open_narrow(input *in, const pa_node *source, pa_dtype dtype, 
     int64_t narrowed, n = pa_node_numel(result);
     in->direct = NULL;
     in->constant = pa_node_numel(source) == 1;
-    pa_stream_open_node(&in->stream, source, result);
-    if (!in->constant) return;
-    pa_k->convert[source->dtype][dtype](&narrowed, in->stream.at, 0, 1);
+    if (!in->constant) {
+        pa_stream_open_node(&in->stream, source, result);
+        return;
+    }
+    pa_k->convert[source->dtype][dtype](&narrowed, pa_node_data(source), 0, 1);
     pa_k->convert[dtype][PA_INT64](in->block, &narrowed, 0, n < PA_BLOCK ? n : PA_BLOCK);
 }
 
