@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,17 @@ def test_arguments_get_gradients() -> None:
             (first.sum() + 3 * second).backward()
             results.append([first.tolist(), second.item(), a.grad.tolist(), root.grad.tolist()])  # type: ignore[union-attr]
         assert same(results[0], results[1])
+
+
+def test_a_leaf_that_stands_in_two_places_gets_both_gradients() -> None:
+    w = pa.ones(2, requires_grad=True)
+    model = SimpleNamespace(first=w, second=w)
+    step = pa.compile(lambda x: (model.first * x + model.second * 3).sum())
+    for k in range(4):
+        w.grad = None
+        step(pa.ones(2) * k).backward()
+        assert w.grad is not None
+        assert w.grad.tolist() == [k + 3.0] * 2
 
 
 def test_a_result_that_gets_no_gradient_is_as_if_it_were_not_there() -> None:

@@ -72,3 +72,14 @@ def test_options_that_the_step_reads_as_numbers_are_those_of_the_call() -> None:
             trail.append((run(pa.ones(2)).item(), w.tolist()))
         outcomes.append(trail)
     assert outcomes[0] == outcomes[1]
+
+
+def test_what_a_schedule_says_is_that_of_the_call() -> None:
+    optimizer = pa.optim.SGD([pa.ones(2, requires_grad=True)], lr=0.1)
+    schedule = pa.optim.lr_scheduler.StepLR(optimizer, 2)
+    step = pa.compile(lambda x: (x * schedule.get_last_lr()[0], x * schedule.last_epoch))
+    for epoch in range(6):
+        rate, count = step(pa.ones(1, dtype=pa.float64))
+        assert (rate.tolist(), count.tolist()) == (schedule.get_last_lr(), [epoch])
+        optimizer.step()
+        schedule.step()
