@@ -64,7 +64,8 @@ static pa_status reserve_for_node(sweep *s, pa_node *node) {
     size_t scratch = pa_node_scratch(node);
     if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
     s->cost += pa_node_cost(node);
-    if (node->op == PA_OP_custom) s->runs_python = true;
+    if (node->op == PA_OP_custom || (node->op == PA_OP_program && pa_node_composite(node)->runs_python))
+        s->runs_python = true;
     s->hooked |= pa_node_is_hooked(node);
     for (int i = 0; i < node->n_parents; i++) {
         pa_node *parent = pa_node_parent(node, i);

@@ -208,7 +208,8 @@ typedef struct pa_composite {
     pa_backward_fn *backward;
     pa_status (*write_out)(pa_node *result); /* makes a result of it that of the ordinary nodes which it stands for */
     size_t scratch;
-    double cost; /* as pa_node_cost counts */
+    double cost;      /* as pa_node_cost counts */
+    bool runs_python; /* in its backward */
 } pa_composite;
 static inline const pa_composite *pa_node_composite(const pa_node *node) { return node->array->saved->data; }
 

@@ -485,12 +485,13 @@ static pa_status new_pending(pa_program *p, const pa_part *part, pa_storage **ou
         pa_mem_free(pending, bytes);
         return status;
     }
-    *pending = (pa_pending){.composite = {check, backward, write_out, part->scratch_bytes, p->flops / 50},
-                            .program = p,
-                            .part = part,
-                            .arena = pa_storage_retain(p->arena),
-                            .kept = (pa_storage **)(pending + 1),
-                            .bytes = bytes};
+    *pending =
+        (pa_pending){.composite = {check, backward, write_out, part->scratch_bytes, p->flops / 50, p->n_hosts > 0},
+                     .program = p,
+                     .part = part,
+                     .arena = pa_storage_retain(p->arena),
+                     .kept = (pa_storage **)(pending + 1),
+                     .bytes = bytes};
     p->refs++;
     pending->numbers = (double *)(pending->kept + savers);
     pending->versions = (uint32_t *)(pending->numbers + inputs);

@@ -103,6 +103,15 @@ static pa_status after(pa_program *p, const pa_instruction *i) {
     return PA_OK;
 }
 
+/* Nobody writes what a sweep reads until its end: the leaves that it comes to. */
+static pa_status hold_leaves(const pa_program *p, pa_hold *hold) {
+    for (const pa_captured *c = p->captured; c < p->captured + p->n_captured; c++)
+        if (c->swept || c->meets_hooks)
+            PA_TRY(pa_hold_add(hold, pa_captured_node(c, p->in), PA_HOLD_NODE | PA_HOLD_READ));
+    pa_hold_begin(hold);
+    return PA_OK;
+}
+
 static pa_status call(pa_program *p, void *owner, const pa_instruction *i) {
     const pa_host *host = &p->hosts[i->source];
     const int32_t *at = p->pool + i->targets;
@@ -127,8 +136,11 @@ static pa_status call_callers_hooks(pa_program *p, const pa_instruction *i) {
 pa_status pa_host_call(pa_program *p, const pa_instruction *i) {
     if (p->history.present != NULL) return call_callers_hooks(p, i);
     PA_TRY(before(p, i));
-    PA_TRY(call(p, p->owner, i));
-    return after(p, i);
+    pa_hold hold = {0};
+    pa_status status = p->hosts[i->source].is_hook ? hold_leaves(p, &hold) : PA_OK;
+    if (status == PA_OK) status = call(p, p->owner, i);
+    pa_hold_free(&hold);
+    return status == PA_OK ? after(p, i) : status;
 }
 
 /* The same of a Function. */
@@ -151,6 +163,9 @@ pa_status pa_host_backward(pa_program *p, const pa_instruction *i) {
     if (p->history.present != NULL) return run_callers_backward(p, i, given);
     PA_TRY(before(p, i));
     const int32_t *wanted = p->pool + i->targets + i->n;
-    PA_TRY(pa_hook.call_host_backward(p->owner, host->function, node, wanted, given));
-    return after(p, i);
+    pa_hold hold = {0};
+    pa_status status = hold_leaves(p, &hold);
+    if (status == PA_OK) status = pa_hook.call_host_backward(p->owner, host->function, node, wanted, given);
+    pa_hold_free(&hold);
+    return status == PA_OK ? after(p, i) : status;
 }

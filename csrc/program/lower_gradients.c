@@ -118,6 +118,7 @@ static pa_status lower_hooks(pa_lowering *l, const pa_entry *hooks, bool is_call
     i.n = 1;
     PA_TRY(pa_program_keep_host(p, hooks->host, &i.source));
     p->hosts[i.source].n_results = 1;
+    p->hosts[i.source].is_hook = true;
     if (!is_callers) PA_TRY(pa_lower_list_leaves(l, &i));
     PA_TRY(pa_program_new_targets(p, 2, &i.targets));
     memcpy(p->pool + i.targets, nodes, sizeof nodes);

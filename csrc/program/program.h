@@ -188,6 +188,7 @@ typedef struct pa_host {
     void *function; /* held */
     int32_t n_results;
     bool keeps_history; /* the grad mode in which it is called */
+    bool is_hook;       /* of a gradient, in a sweep */
 } pa_host;
 
 /* What a program's backward reads, or hands a gradient to: an argument or a captured tensor, or another result. */

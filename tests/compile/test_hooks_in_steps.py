@@ -302,6 +302,50 @@ def test_what_a_hook_raises_the_call_raises_and_no_gradient_is_there():
     assert w.grad.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("function", [True, False])
+def test_nobody_writes_into_a_leaf_that_a_sweep_reads(inside, function):
+    w, calls = pa.tensor([1.0, 2.0], requires_grad=True), []
+
+    def hook(gradient):
+        calls.append(None)
+        if len(calls) == 4:
+            w.data.mul_(2)
+
+    class Writes(pa.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Tensor) -> Tensor:
+            hook(upstream)
+            return upstream
+
+    @pa.compile
+    def step(x):
+        h = w * x
+        if function:
+            h = Writes.apply(h)
+        else:
+            h.register_hook(hook)
+        loss = (h * w).sum()
+        if inside:
+            loss.backward()
+        return loss * 1
+
+    for k in range(6):
+        w.grad = None
+        try:
+            loss = step(pa.ones(2))
+            if not inside:
+                loss.backward()
+        except RuntimeError as error:
+            assert k == 3 and "another thread is using this tensor" in str(error)
+        else:
+            assert k != 3 and w.grad.tolist() == [2, 4]
+
+
 def test_anomalies_that_a_hook_makes_are_found():
     w = pa.ones(2, requires_grad=True)
 
