@@ -25,6 +25,7 @@ from pyautograd.callbacks import (
 )
 from pyautograd.nn import functional as F
 from pyautograd.optim import lr_scheduler
+from pyautograd.utils.data import DataLoader, TensorDataset
 
 
 class KilledError(Exception):
@@ -212,6 +213,29 @@ def test_more_epochs_go_on_where_a_finished_training_ended(tmp_path: Path) -> No
     again = World(tmp_path / "part.npz")
     assert len(again.run(3, seed=5)) == 54  # has more behind it than are wanted
     assert again.state() == whole.state()
+
+
+def test_a_step_that_has_programs_goes_on_with_them(tmp_path: Path) -> None:
+    whole, parts = World(tmp_path / "whole.npz"), World(tmp_path / "parts.npz")
+    expected = whole.run(seed=5)
+    parts.run(4, seed=5)
+    for epochs in (4, EPOCHS):
+        parts.step(parts.x[:16], parts.y[:16])  # which the file undoes
+        found = parts.run(epochs, seed=5)
+    np.testing.assert_array_equal(found, expected)
+    assert parts.state() == whole.state()
+
+
+def test_a_training_on_a_loader_resumes(tmp_path: Path) -> None:
+    def trained(path: Path, epochs: int) -> tuple[Any, Any]:
+        world = World(path)
+        generator = pyautograd.Generator().manual_seed(4)
+        loader = DataLoader(TensorDataset(world.x, world.y), batch_size=16, shuffle=True, generator=generator)
+        return world.step.run(loader, epochs=epochs, callback=world.callbacks).tolist(), world.state()
+
+    expected = trained(tmp_path / "whole.npz", 6)
+    trained(tmp_path / "part.npz", 2)
+    assert trained(tmp_path / "part.npz", 6) == expected
 
 
 def test_without_resume_a_training_begins_anew(tmp_path: Path) -> None:

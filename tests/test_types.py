@@ -1,9 +1,9 @@
 """What type checkers make of the package: `make lint` runs mypy over this file in strict mode."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import pyautograd as pa
-from pyautograd import Tensor, Value, nn, optim
+from pyautograd import Tensor, Value, callbacks, nn, optim
 from pyautograd.nn import functional as F
 
 
@@ -86,3 +86,19 @@ def test_a_call_of_a_module_gives_what_forward_gives() -> None:
     assert_type(Split()(pa.ones(2)), tuple[Tensor, Tensor])
     assert_type(nn.Linear(2, 3)(pa.ones(2)), Tensor)
     assert_type(nn.MSELoss()(pa.ones(2), pa.ones(2)), Tensor)
+
+
+def test_callbacks_are_typed() -> None:
+    class Last(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+            self.loss = logs["loss"]
+            return epoch == 1
+
+    history, last = callbacks.History(), Last()
+    step = pa.compile(lambda x: x.mean())
+    losses = step.run(pa.ones(8), batch_size=4, epochs=9, callback=[history, last, lambda epoch, losses: None])
+    assert_type(losses.mean().item(), Any)
+    assert_type(history.columns, list[str])
+    assert_type(history.to_dict(), dict[str, list[float]])
+    assert_type(callbacks.Validation(nn.Identity(), losses, losses, loss="mse").compute(), dict[str, float])
+    assert last.loss == 1.0
