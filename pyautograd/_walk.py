@@ -191,7 +191,8 @@ class Walk:
     def _value(self, index: int, place: str, value: Any) -> None:
         """A guard over one value, which is walked too."""
         self.values.add(self._row(index, place))
-        self._push(value, place, Spot(index))
+        if type(value) not in ATOMS:
+            self._push(value, place, Spot(index))
 
     def _item(self, owner: dict[Any, Any], key: Any, place: str, by_epoch: bool = False, is_host: bool = False) -> int:
         index, value = self.rows.item(owner, key, by_epoch), owner.get(key)
@@ -470,11 +471,14 @@ class Walk:
             attributes.setdefault(
                 "training", value.training
             )  # so that the first train() or eval() changes an entry that has a guard
-        guarded = {
-            name
-            for name, held in list((attributes or {}).items())
-            if is_collection or self._is_read(name) or (holds_parameters and self._is_structure(held, users))
-        }
+        if is_collection or (holds_parameters and not users):  # all of our own layers' are part of what they compute
+            guarded = set(attributes or ())
+        else:
+            guarded = {
+                name
+                for name, held in list((attributes or {}).items())
+                if self._is_read(name) or (holds_parameters and _is_structure(held))
+            }
         guarded |= self.names.stored
         if is_module:
             guarded |= {"training", "_hooks"} & attributes.keys()
@@ -496,10 +500,6 @@ class Walk:
                 self._value(self.rows.attribute(held, name), f"{place}.{name}", getattr(value, name, None))
         self._class(cls, place, True)
 
-    def _is_structure(self, held: Any, users: bool) -> bool:
-        """Is an attribute of a module part of what it computes with? All of our own layers' are."""
-        return not users or held is None or isinstance(held, (Node, Module, ScalarModule, NeuronState))
-
     def _options(self, optimizer: Any, place: str) -> None:
         """An optimiser's groups: a changed option is handed to C by the optimiser and needs no new program."""
         self.optimizers.append(optimizer)
@@ -515,6 +515,11 @@ class Walk:
         if not {"param_groups", "defaults"} & self.names.attributes:  # else the step reads them as numbers
             self.groups |= dict.fromkeys(rows, optimizer)
         self._class(type(optimizer), place)
+
+
+def _is_structure(held: Any) -> bool:
+    """Is an attribute of a module part of what it computes with?"""
+    return held is None or isinstance(held, (Node, Module, ScalarModule, NeuronState))
 
 
 def _slots(cls: type) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class Epochs:
     def __call__(self, epoch: int, losses: np.ndarray[Any, Any]) -> bool:
         fitted = self.estimator
         fitted.n_iter_ += 1
-        fitted.loss_ = float(losses @ self.sizes) / self.rows
+        fitted.loss_ = float(losses.dot(self.sizes)) / self.rows
         fitted.t_ += self.rows
         fitted.loss_curve_.append(fitted.loss_)
         if self.prints:
