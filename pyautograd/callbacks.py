@@ -324,7 +324,7 @@ class Checkpoint(Callback):
         modules = [each for each in saved if isinstance(each, Module)]
         is_open = any(not isinstance(each, Module | Optimizer | LRScheduler | Generator | Tensor) for each in saved)
         held = {id(each) for each in saved}
-        held |= {id(each) for module in modules for each in (*module.parameters(), *module.buffers())}
+        held |= {id(each) for module in modules for each in module.state_dict(keep_vars=True).values()}
         for each in saved:
             if isinstance(each, Optimizer):
                 held |= {id(kept) for part in (*each.state.values(), *each.param_groups) for kept in part.values()}

@@ -357,7 +357,7 @@ def wrong(tmp_path: Path, change: str) -> None:
     """Refusals, by what is wrong."""
     path = tmp_path / "training.npz"
     World(path).run(2, seed=5)
-    world = World(path)
+    world = World(path, resume=change != "buffer")
     if change == "object":
         Checkpoint(path, model=3)
     elif change == "nothing":
@@ -369,6 +369,8 @@ def wrong(tmp_path: Path, change: str) -> None:
     elif change == "composed optimizer":
         world = World(path, lambda params: optim.Adagrad(params))
         world.callbacks[0] = Checkpoint(path, model=world.model)
+    elif change == "buffer":
+        world.model[1].register_buffer("running_mean", pyautograd.zeros(8), persistent=False)
     elif change == "parameter":
         world.callbacks[0] = Checkpoint(path, model=world.model[0], optimizer=world.optimizer)
     elif change == "names":
@@ -388,6 +390,7 @@ def wrong(tmp_path: Path, change: str) -> None:
         ("never", ValueError, "every_n_epochs is 1 or more"),
         ("optimizer", ValueError, "an optimizer, Adam, that is not among what is saved"),
         ("composed optimizer", ValueError, "changes a tensor .* name it, or its optimizer"),
+        ("buffer", ValueError, r"changes a tensor of shape \(8,\)"),
         ("parameter", ValueError, "Adam updates a parameter that is not among what is saved: name its module"),
         ("names", ValueError, "has model, optimizer, training, not net, optimizer"),
         ("callbacks", ValueError, "were History, Checkpoint, and are EarlyStopping, History, Checkpoint"),
