@@ -221,10 +221,11 @@ class Optimizer:
         """ValueError for groups and states that the updates cannot go on from."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(vars(self))
+        """What is pickled: states in a list beside their parameters, as joblib sorts the keys of dicts to hash them."""
+        return {**vars(self), "_state": [*self._state.items()]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(state, _state=defaultdict(dict, state["_state"]))
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)
@@ -474,7 +475,7 @@ class FusedOptimizer(CheckedOptimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         self._sync()
-        return {name: value for name, value in vars(self).items() if name != "_plans"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_plans"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._plans = None

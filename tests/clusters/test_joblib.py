@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import work
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed, hash, parallel_config
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from threadpoolctl import threadpool_limits
 
@@ -100,3 +100,11 @@ def test_a_generator_goes_on_where_it_stood() -> None:
     pa.rand(3, generator=generator)
     (there,) = Parallel(2)(delayed(lambda g: pa.rand(3, generator=g).numpy())(generator) for _ in range(1))
     np.testing.assert_array_equal(there, pa.rand(3, generator=generator).numpy())
+
+
+def test_what_is_cached_by_hash_is_told_apart_by_its_numbers() -> None:
+    """Also of an optimiser, whose states stand by parameters."""
+    models = [MLPClassifier((4,), max_iter=2, random_state=seed).fit(work.X, work.Y) for seed in (0, 0, 1)]
+    first, same, other = (hash(model) for model in models)
+    assert first == same != other
+    assert hash(pa.zeros(5000)) == hash(pa.zeros(5000)) != hash(pa.arange(5000).clamp(2499, 2500) - 2499.0)
