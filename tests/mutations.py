@@ -250,7 +250,8 @@ class Trials:
     def __init__(self, mutants: list[Mutant], jobs: int) -> None:
         self.mutants, self.jobs = mutants, jobs
         self.left: list[Mutant] = []
-        self.noticed_by = mmap.mmap(-1, 4 * (len(mutants) + 1))  # for each mutant the number of the test that failed
+        # For each mutant the number of the test that failed
+        self.noticed_by = mmap.mmap(-1, 4 * (1 + max(mutant.number for mutant in mutants)))
         self.first: dict[str, list[int]] = {}  # tests that noticed others of that place, the last one first
 
     @pytest.hookimpl

@@ -46,7 +46,7 @@ SAMPLE = 6  # variants of a call that are tried where not all are
 
 # What is random, makes or asks about objects, or has another meaning by design
 LEFT_OUT = r"""rand randn randint randperm rand_like randn_like randint_like normal empty empty_like new_empty bernoulli
-    multinomial dropout alpha_dropout feature_alpha_dropout rrelu gumbel_softmax poisson seed initial_seed
+    multinomial dropout alpha_dropout feature_alpha_dropout rrelu rrelu_ gumbel_softmax poisson seed initial_seed
     manual_seed get_rng_state compile load save cuda get_num_threads data_ptr as_strided normal_ uniform_
     bernoulli_ exponential_ random_ log_normal_ cauchy_ geometric_ __repr__ register_hook
     register_post_accumulate_grad_hook grad_fn device stride""".split()  # noqa: SIM905
