@@ -28,7 +28,7 @@ def build_folder() -> str:
 
 
 HOT = {"scalar", "graph", "apply", "memory", "table", "operators", "handle", "convert", "call"}
-HOT |= {"reduce", "order", "random"}
+HOT |= {"reduce", "order", "random", "special"}
 VECTORS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 
 

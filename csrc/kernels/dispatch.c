@@ -16,10 +16,10 @@ static const char *const names[] = {"baseline", "avx2", "avx512"};
 enum { NAMES = sizeof names / sizeof names[0] };
 
 #if defined(__x86_64__) && defined(__GNUC__)
-/* A table with the baseline's loops for the rows that are compiled for nothing else, and AVX2's of RMSprop. */
+/* A table with the baseline's loops for the rows that are compiled for nothing else, and AVX2's updates. */
 static const pa_kernels *completed(pa_kernels *table) {
-    for (int i = 0; i < 2; i++)
-        if (table->update[PA_RMSPROP][i] == NULL) table->update[PA_RMSPROP][i] = pa_kernels_avx2.update[PA_RMSPROP][i];
+    for (int i = 0; i < 2 * PA_OPTIMIZERS; i++)
+        if (table->update[i / 2][i % 2] == NULL) table->update[i / 2][i % 2] = pa_kernels_avx2.update[i / 2][i % 2];
     for (int op = 0; op < PA_OP_COUNT; op++) {
         for (int dtype = 0; dtype < PA_DTYPE_COUNT; dtype++)
             if (table->forward[op][dtype] == NULL) table->forward[op][dtype] = pa_kernels_baseline.forward[op][dtype];

@@ -12,7 +12,7 @@
 #define ISA avx512
 #define ISA_TABLE pa_kernels
 #define WITHOUT_RARE_ROWS
-#define WITHOUT_RMSPROP /* square roots and divisions take as long an element as on AVX2, whose loops it has */
+#define WITHOUT_UPDATES /* they wait for memory, divisions and square roots: AVX2's take as long, and less where short */
 #define ISA_VECTOR_BYTES 64
 #define ISA_FMA 1
 

@@ -3,7 +3,7 @@
    The including file turns the instruction set on (and off again after), and defines
 
        ISA                  its name, without quotes: the suffix of every function
-       ISA_TABLE            the type of the table; where WITHOUT_RARE_ROWS or WITHOUT_RMSPROP is defined, dispatch.c
+       ISA_TABLE            the type of the table; where WITHOUT_RARE_ROWS or WITHOUT_UPDATES is defined, dispatch.c
                             completes it
        ISA_VECTOR_BYTES     16, 32 or 64: the vectors that compilers will make of the loops
        ISA_FMA              1 where fma() is one instruction, else 0 (clang does not define __FMA__ under a pragma)
@@ -79,7 +79,9 @@ enum {
 #define TFN(name) FN(name##_f32)
 #include "prefix_float.h"
 #include "elementwise.inc"
+#ifndef WITHOUT_UPDATES
 #include "optim.inc"
+#endif
 #include "gemm.inc"
 #include "reduce.inc"
 #include "softmax.inc"
@@ -93,7 +95,9 @@ enum {
 #define TFN(name) FN(name##_f64)
 #include "prefix_double.h"
 #include "elementwise.inc"
+#ifndef WITHOUT_UPDATES
 #include "optim.inc"
+#endif
 #include "gemm.inc"
 #include "reduce.inc"
 #include "straightline.inc"
@@ -196,14 +200,9 @@ ISA_TABLE FN(pa_kernels) = {
     .logsumexp = BOTH(logsumexp),
     .softmax_gradient = BOTH(softmax_gradient),
     .log_softmax_gradient = BOTH(log_softmax_gradient),
-    .update =
-        {
-            [PA_SGD] = BOTH(sgd),
-            [PA_ADAM] = BOTH(adam),
-#ifndef WITHOUT_RMSPROP
-            [PA_RMSPROP] = BOTH(rmsprop),
+#ifndef WITHOUT_UPDATES
+    .update = {[PA_SGD] = BOTH(sgd), [PA_ADAM] = BOTH(adam), [PA_RMSPROP] = BOTH(rmsprop)},
 #endif
-        },
     .column_sums = BOTH(column_sums),
     .gemm = BOTH(gemm),
     .straightline_product = FN(sl_product),
