@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyautograd._arguments import wrong
 from pyautograd._array_like import tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._layout import layered
@@ -104,7 +105,7 @@ def loss_curve(
             ax.plot(y, color=colour, linewidth=1.6, label=label or None)
     if log:
         ax.set_yscale("log")
-    else:
+    elif ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
     ax.set_xlabel("step")
     ax.set_ylabel("loss")
@@ -129,8 +130,8 @@ def decision_boundary(
     `model` is an `nn.Module`, called once with a Tensor of all grid points; a scalar model, called point by point with
     two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
     divides the plane at 0, the shade says how far from there, dashed lines stand at the margins -1 and 1; several
-    scores divide it by the largest. `resolution` is the number of grid points a side. **Raises**
-    ValueError if `X` does not have two columns, ImportError without matplotlib.
+    scores divide it by the largest. Modules are asked as in `eval()`. `resolution` is the number of grid points a
+    side. **Raises** ValueError if `X` is not (n, 2) or `y` not as long, ImportError without matplotlib.
 
     >>> from pyautograd import plot
     >>> figure, ax = plot.new_figure()
@@ -141,6 +142,8 @@ def decision_boundary(
     points, labels = np.asarray(X, dtype=float), np.asarray(y).ravel()
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"decision_boundary: X has shape {points.shape}, but must be (n, 2)")
+    if len(labels) != len(points):
+        raise ValueError(f"decision_boundary: {len(points)} points and {len(labels)} labels")
     ax = _axes(ax)
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.12 * (high - low) + 1e-9
@@ -155,7 +158,10 @@ def decision_boundary(
     else:
         winner = scores.argmax(axis=1).reshape(grid_x.shape)
         levels = np.arange(scores.shape[1] + 1) - 0.5
-        ax.contourf(grid_x, grid_y, winner, levels=levels, colors=_cycle(scores.shape[1]), alpha=0.18)
+        regions = _cycle(scores.shape[1])
+        ax.contourf(grid_x, grid_y, winner, levels=levels, colors=regions, alpha=0.18)
+        if np.isin(classes, range(len(regions))).all():  # of those, some may have no points
+            colours = [regions[int(label)] for label in classes]
     for label, colour in zip(classes, colours, strict=True):
         chosen = points[labels == label]
         x, y = chosen.T
@@ -304,7 +310,8 @@ def descent(
 
     `loss(w1, w2)` is called once with two Tensors (n, n) of grid points and gives the loss of each; a path is an array
     (steps, 2) of weights, a mapping draws one labelled path an entry. `span` is (left, right, low, high); without it,
-    what the paths need. **Raises** ValueError for paths of another shape, ImportError without matplotlib.
+    what the paths need. **Raises** ValueError for paths of another shape or without a finite point, ImportError
+    without matplotlib.
 
     >>> from pyautograd import plot
     >>> figure, ax = plot.new_figure()
@@ -320,15 +327,17 @@ def descent(
     ax = _axes(ax)
     every = np.concatenate(list(ways.values()))
     every = every[np.isfinite(every).all(axis=1)]
+    if not len(every):
+        raise ValueError("descent: no path has a finite point")
     low, high = every.min(axis=0), every.max(axis=0)
     margin = 0.15 * (high - low) + 0.1
     around = np.stack([low - margin, high + margin])
     left, right, bottom, top = span or (*around[:, 0], *around[:, 1])
     grid_x, grid_y = np.meshgrid(np.linspace(left, right, 121), np.linspace(bottom, top, 121))
     with no_grad():
-        heights = _to_numpy(loss(tensor(grid_x), tensor(grid_y)))
+        heights = np.ma.masked_invalid(_to_numpy(loss(tensor(grid_x), tensor(grid_y))))
     lowest = heights.min()
-    levels = lowest + (heights.max() - lowest) * np.linspace(0, 1, 16) ** 2
+    levels = lowest + (heights.max() - lowest or 1.0) * np.linspace(0, 1, 16) ** 2
     ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Blues", alpha=0.55)
     ax.contour(grid_x, grid_y, heights, levels=levels, colors=GREY, linewidths=0.4)
     for (label, way), colour in zip(ways.items(), _cycle(len(ways) + 1)[1:], strict=True):
@@ -362,14 +371,15 @@ def gradient_flow(model: Any, *, ax: Axes | None = None, title: str = "") -> Axe
         raise ValueError("gradient_flow: no weight has a gradient; call backward() first")
     ax = _axes(ax, height=0.45 * len(gradients) + 1.0)
     sizes = [float(np.sqrt(np.mean(np.square(g, dtype=float)))) for g in gradients.values()]
-    least = min((size for size in sizes if size > 0), default=1.0)
+    drawn = [size for size in sizes if 0 < size < math.inf]  # of what is 0, inf or nan only the text
+    least, most = min(drawn, default=1.0), max(drawn, default=1.0)
     for i, (gradient, size) in enumerate(zip(gradients.values(), sizes, strict=True)):
         dead = int((np.abs(gradient.reshape(len(gradient), -1)).max(axis=1) == 0).sum())
-        ax.barh(i, size, color=COLOURS[0], height=0.6)
+        ax.barh(i, size if size in drawn else 0.0, color=COLOURS[0], height=0.6)
         words = f" {size:.2g}" + (f", {dead} of {len(gradient)} units get none" if dead else "")
-        ax.text(max(size, least), i, words, va="center", fontsize=8, color=INK)
+        ax.text(size if size in drawn else least, i, words, va="center", fontsize=8, color=INK)
     ax.set_xscale("log")
-    ax.set_xlim(least / 3, max(*sizes, least) * 30)
+    ax.set_xlim(least / 3, most * 30)
     ax.set_yticks(range(len(gradients)), list(gradients))
     ax.invert_yaxis()
     ax.set_xlabel("root mean square of the gradient")
@@ -382,7 +392,7 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
 
     Operands stand left of what is made of them. It is what `draw_dot` describes, laid out without Graphviz. Boxes of
     Tensors show shapes where there are many numbers. **Raises** ValueError beyond 200 nodes: none could read it;
-    ImportError without matplotlib.
+    TypeError for what is no Value, ImportError without matplotlib.
 
     >>> from pyautograd import plot
     >>> from pyautograd.scalar import Value
@@ -391,6 +401,8 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     >>> "*" in [text.get_text() for text in ax.texts]
     True
     """
+    if not (hasattr(root, "_inputs") or hasattr(root, "_prev")):
+        raise wrong("graph", "root", "a Value or a Tensor", root)
     nodes = _ordered(root)
     if len(nodes) > MOST_NODES:
         raise ValueError(f"graph: {len(nodes)} nodes are too many to draw, the most is {MOST_NODES}")
@@ -477,8 +489,15 @@ def _scores(model: Callable[[Any], Any], points: NDArray[np.float64]) -> NDArray
         numbers = [[v.data for v in row] if isinstance(row, (list, tuple)) else [row.data] for row in rows]
         return np.asarray(numbers, dtype=float)
     if parameters:
-        with no_grad():
-            scores = _to_numpy(model(tensor(points, dtype=parameters[0].dtype)))
+        training = [module for module in getattr(model, "modules", list)() if module.training]
+        for module in training:
+            module.training = False
+        try:
+            with no_grad():
+                scores = _to_numpy(model(tensor(points, dtype=parameters[0].dtype)))
+        finally:
+            for module in training:
+                module.training = True
     else:
         scores = _to_numpy(model(points))
     return np.asarray(scores, dtype=float).reshape(len(points), -1)

@@ -88,6 +88,39 @@ def test_a_boundary_has_its_margins_and_a_legend() -> None:
     assert len(ax.collections) == 1 + 3 + 2  # the shade, boundary and margins, two classes
 
 
+def test_a_curve_below_zero_is_in_the_picture() -> None:
+    assert plot.loss_curve([-3.0, -5.0]).get_ylim()[0] < -5.0
+    assert plot.loss_curve([3.0, 5.0]).get_ylim()[0] == 0.0
+
+
+def test_a_boundary_asks_a_module_as_in_eval_and_leaves_it_as_it_was() -> None:
+    model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 1))
+    model[2].eval()
+    plot.decision_boundary(model, [[0.0, 0.0], [1.0, 1.0]], [0, 1], resolution=5)
+    assert [module.training for module in model.modules()] == [True, True, True, False, True]
+    assert model[1].num_batches_tracked.item() == 0
+
+
+def test_points_have_the_colour_of_the_region_of_their_class() -> None:
+    ax = plot.decision_boundary(lambda x: np.tile(x[:, :1], 3), [[0.0, 0.0], [1.0, 1.0]], [0, 2], resolution=5)
+    regions, _, second = ax.collections
+    assert np.allclose(second.get_facecolor()[0][:3], regions.get_facecolor()[2][:3])
+
+
+def test_descent_leaves_out_where_the_loss_is_no_number() -> None:
+    ax = plot.descent(lambda a, b: a.log() + b, [[1.0, 1.0], [-2.0, 1.0]])
+    assert np.isfinite(ax.collections[0].levels).all()
+
+
+def test_gradient_flow_shows_gradients_that_exploded() -> None:
+    model = nn.MLP(2, [3, 1])
+    model(pa.randn(4, 2)).sum().backward()
+    model.layers[0].weight.grad = pa.full((3, 2), float("nan"))
+    ax = plot.gradient_flow(model)
+    assert ax.texts[0].get_text() == " nan"
+    assert np.isfinite(ax.get_xlim()).all()
+
+
 def test_confusion_matrix_counts() -> None:
     ax = plot.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2])
     assert sorted(text.get_text() for text in ax.texts) == ["1", "1", "1", "1"]
@@ -151,6 +184,8 @@ def test_gradient_flow_counts_units_that_get_none() -> None:
     ("call", "words"),
     [
         (lambda: plot.decision_boundary(len, np.ones((3, 3)), [0, 1, 1]), r"X has shape \(3, 3\)"),
+        (lambda: plot.decision_boundary(len, np.ones((3, 2)), [0, 1]), "3 points and 2 labels"),
+        (lambda: plot.descent(lambda a, b: a + b, [[float("nan"), 1.0]]), "no path has a finite point"),
         (lambda: plot.weight_templates(np.ones((2, 5)), (2, 2)), r"weight has shape \(2, 5\)"),
         (lambda: plot.confusion_matrix([0, 1], [0]), "2 labels and 1 predictions"),
         (lambda: plot.activation("tahn"), "nn.functional has no 'tahn'"),
