@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import operator
+import re
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -40,16 +41,21 @@ def evaluate(formula: str, numbers: dict[str, float]) -> Value:
     Value(data=0.0, grad=0.0)
     """
     try:
-        statements = ast.parse(formula).body
+        return _evaluate(ast.parse(formula.strip()).body, numbers)
     except SyntaxError as error:
         raise ValueError(f"explain: {formula!r} is no formula: {error.msg}") from None
+    except (RecursionError, MemoryError):
+        raise ValueError("explain: the formula is nested too deeply; give parts of it names, with ; between") from None
+
+
+def _evaluate(statements: list[ast.stmt], numbers: dict[str, float]) -> Value:
     names = {name: Value(number, label=name) for name, number in numbers.items()}
     result = None
     for statement in statements:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 result = names[name] = _value(value, names)
-                result.label = name
+                result.label = result.label or name
             case ast.Expr(value=value):
                 result = _value(value, names)
             case _:
@@ -91,7 +97,8 @@ def _call(name: str, arguments: list[ast.expr], names: dict[str, Value]) -> Valu
     if any(isinstance(each, ast.Starred) for each in arguments):
         raise _refused(arguments[0])
     try:
-        value: Value = getattr(values[0], name)(*values[1:])
+        # A number is given as one, as Python code would: the bounds of a clamp are no Values.
+        value: Value = getattr(values[0], name)(*(v if v._inputs or v.label else v.data for v in values[1:]))
     except TypeError as error:
         raise ValueError(f"explain: {error}") from None
     return value
@@ -116,10 +123,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("numbers", nargs="*", metavar="name=number", help="a number for each name, as in a=2 b=-3")
     parser.add_argument("--out", type=Path, default=Path("backprop.html"), metavar="FILE", help="where the page goes")
     parser.add_argument("--no-open", action="store_true", help="write the page, and open no browser")
-    options = parser.parse_intermixed_args(argv)
+    # A formula such as -a*b is no option; where it begins with a space argparse does not take it for one.
+    options = parser.parse_intermixed_args([re.sub(r"^-(?![-h]|$)", " -", each) for each in argv])
     try:
         tape = explain(options.formula, dict(map(_number, options.numbers)))
-        tape.save(options.out, title=options.formula)
+        tape.save(options.out, title=options.formula.strip())
     except (ValueError, ZeroDivisionError, OverflowError, OSError) as error:
         parser.error(str(error).removeprefix("explain: "))
     print(f"{tape}\n\nWritten to {options.out}")

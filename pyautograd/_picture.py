@@ -50,12 +50,12 @@ def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
     widths = [max(len(line) for line, _ in box.lines) * CHARACTER + 2 * PAD for box in boxes]
     heights = [len(box.lines) * LINE + PAD for box in boxes]
     places = layered([box.inputs for box in boxes], heights, GAP)
-    columns = [0.0] * (max(places.layer) + 1)
+    columns = [0.0] * (max(places.layer, default=0) + 1)
     for at, width in zip(places.layer, widths, strict=True):
         columns[at] = max(columns[at], width)
     lefts = [PAD + sum(columns[:at]) + at * COLUMN for at in range(len(columns))]
     width = lefts[-1] + columns[-1] + PAD
-    height = max(y + h / 2 for y, h in zip(places.across, heights, strict=True)) + 2 * PAD
+    height = max((y + h / 2 for y, h in zip(places.across, heights, strict=True)), default=0.0) + 2 * PAD
 
     edges, drawn = [], []
     for i, box in enumerate(boxes):

@@ -115,16 +115,19 @@ class Trace(Sequence[Row]):
         from pyautograd._picture import still
 
         shown = self._boxes()
-        text = still(shown, _summary) if os.fspath(path).endswith(".svg") else shown._page(title)
-        with open(path, "w", encoding="utf-8") as file:
+        name = os.fsdecode(path)
+        text = still(shown, _summary) if name.lower().endswith(".svg") else shown._page(title)
+        with open(path, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
-        return os.fspath(path)
+        return name
 
     def _boxes(self) -> Trace:
         """The rows, or, where they are too many for a picture, the neurons."""
         from pyautograd._neurons import neurons
         from pyautograd._picture import MOST_BOXES
 
+        if [row.number for row in self] != list(range(len(self) or 1)):
+            raise ValueError("trace: a picture is of a whole tape, and this is a part: save the tape that it is from")
         shown = self if len(self) <= MOST_BOXES or not self._of_values else Trace(neurons(self.rows))
         if len(shown) > MOST_BOXES:
             raise ValueError(

@@ -18,6 +18,7 @@ from pyautograd.__main__ import main
 from pyautograd._explain import evaluate, explain
 from pyautograd._layout import layered
 from pyautograd._neurons import neurons
+from pyautograd._picture import svg
 from pyautograd._trace import trace
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -153,6 +154,31 @@ def test_too_many_boxes_are_refused_and_the_file_stays(tmp_path):
     assert path.read_text() == "mine"
 
 
+def test_a_part_of_a_tape_prints_but_is_no_picture(tmp_path):
+    tape = neuron()
+    for part in (tape[2:5], tape[3:], tape[::-1], tape[:0]):
+        assert part._repr_html_().startswith("<table>")
+        for name in ("part.html", "part.svg"):
+            with pytest.raises(ValueError, match="a picture is of a whole tape"):
+                part.save(tmp_path / name)
+            assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["STILL.SVG", b"still.svg"])
+def test_a_still_is_known_by_its_ending(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert ElementTree.parse(neuron().save(name)).getroot().tag.endswith("svg")
+
+
+def test_a_label_that_no_file_can_hold_is_replaced(tmp_path):
+    path = trace(scalar.Value(1.0, label="\ud800") * 2.0).save(tmp_path / "page.html")
+    assert "<td>? * %1</td>" in (tmp_path / path).read_text(encoding="utf-8")
+
+
+def test_a_drawing_without_boxes_is_empty():
+    assert ElementTree.fromstring(svg([])).get("aria-label") == "a graph of 0 boxes"
+
+
 def test_a_neuron_becomes_one_row_with_its_own_derivatives(engine):
     random.seed(3)
     net = engine.MLP(3, [4, 4, 1])
@@ -209,6 +235,8 @@ def test_a_chain_stands_on_one_line():
         ("-a**2 + +b", -1.0),
         ("q = a*b; q*q + relu(q)", 42.0),
         ("maximum(a, b) / 2 - a ** b", -6.5),
+        (" a * b ", 6.0),
+        ("clamp(c, -2, 1)", -2.0),
     ],
 )
 def test_a_formula_is_computed_as_python_would(formula, value):
@@ -233,11 +261,23 @@ def test_a_formula_is_computed_as_python_would(formula, value):
         ("a ** 'x'", "is no part of a formula"),
         ("a % 2", "is no part of a formula"),
         ("True + a", "is no part of a formula"),
+        ("+".join("a" * 5000), "nested too deeply; give parts of it names"),
     ],
 )
 def test_what_is_no_formula_is_refused(formula, words):
     with pytest.raises(ValueError, match=words):
         explain(formula, {"a": 2.0})
+
+
+def test_another_name_for_a_value_leaves_it_its_own():
+    assert [row.name for row in explain("q = a; r = q * q", {"a": 2.0})] == ["a", "r"]
+
+
+@pytest.mark.parametrize("formula", ["-a*b", "-3*a", "-(a+b)"])
+def test_a_formula_may_begin_with_a_minus(tmp_path, formula):
+    path = tmp_path / "backprop.html"
+    assert main(["explain", formula, "a=2", "b=-3", "--no-open", "--out", str(path)]) == 0
+    assert f"<title>{formula}</title>" in path.read_text(encoding="utf-8")
 
 
 def test_the_command_writes_the_page(tmp_path, capsys):
