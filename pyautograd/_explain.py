@@ -9,6 +9,7 @@ import argparse
 import ast
 import operator
 import re
+import unicodedata
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,6 @@ def _number(text: str) -> tuple[str, float]:
     try:
         if not (equals and name.isidentifier()):
             raise ValueError
-        return name, float(number)
+        return unicodedata.normalize("NFKC", name), float(number)  # as the parser reads names
     except ValueError:
         raise ValueError(f"explain: {text!r} is not of the form name=number") from None

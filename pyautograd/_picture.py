@@ -23,12 +23,14 @@ MOST_BOXES = 300
 CHARACTER, LINE, PAD = 7.3, 16, 9  # pixels: of 12 px monospace, and around it
 GAP, COLUMN = 18, 90  # pixels: between two boxes of a layer, between two layers
 
-# Colours that can be read on white and on black: a picture alone does not know what it lies on.
+# Colours that can be read on white and on black: a picture alone does not know what it lies on. In a notebook a style
+# holds for the whole page, so it names what it is for.
 STYLE = """<style>
-text { font: 12px ui-monospace, monospace; fill: #2b2b2b } .name { font-weight: 600 }
-.sent { font-size: 11px; fill: #b4530f; text-anchor: middle }
-rect { fill: #f4f2ee; stroke: #8a8a8a } .leaf rect { fill: #e3ebf3 }
-path { fill: none; stroke: #8a8a8a; marker-end: url(#to) } marker path { fill: #8a8a8a; stroke: none; marker: none }
+.tape text { font: 12px ui-monospace, monospace; fill: #2b2b2b } .tape .name { font-weight: 600 }
+.tape .sent { font-size: 11px; fill: #b4530f; text-anchor: middle }
+.tape rect { fill: #f4f2ee; stroke: #8a8a8a } .tape .leaf rect { fill: #e3ebf3 }
+.tape path { fill: none; stroke: #8a8a8a; marker-end: url(#to) }
+.tape marker path { fill: #8a8a8a; stroke: none; marker: none }
 </style>"""
 MARKERS = (
     '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -90,9 +92,14 @@ def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
                 f'<text class="sent" x="{middle[0]:.0f}" y="{middle[1]:.1f}">{sends}</text></g>'
             )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" style="height:auto;max-width:max(100%,{0.75 * width:.0f}px)" role="img" '
-        f'aria-label="a graph of {len(boxes)} boxes">' + style + MARKERS + "".join(edges) + "".join(drawn) + "</svg>"
+        f'<svg class="tape" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" style="height:auto;max-width:max(100%,{0.75 * width:.0f}px)" '
+        f'role="img" aria-label="a graph of {len(boxes)} boxes">'
+        + style
+        + MARKERS
+        + "".join(edges)
+        + "".join(drawn)
+        + "</svg>"
     )
 
 
@@ -106,9 +113,10 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
 
 
 def still(rows: Sequence[Any], summary: Any) -> str:
-    """A trace's rows as SVG, with what each sends back along its edges."""
+    """A trace's rows as SVG, with what each sends back along its edges; what a closure sends is not known."""
+    sends = [row.contributions if row.op_name != "custom" else () for row in rows]
     return svg(
-        [_box(row, summary)._replace(sends=tuple(f"← {sent:.4g}" for sent in row.contributions)) for row in rows]
+        [_box(row, summary)._replace(sends=tuple(f"← {x:.4g}" for x in s)) for row, s in zip(rows, sends, strict=True)]
     )
 
 

@@ -87,6 +87,14 @@ def test_a_value_that_is_used_twice_adds_up(tmp_path):
     assert squared["arrows"] == ["← 1", "← 1"]
 
 
+def test_a_picture_of_inner_nodes_begins_with_what_has_come_to_them(tmp_path):
+    product = scalar.Value(2.0) * 3.0
+    (product * 2.0).backward()
+    steps = shown(trace(product), tmp_path)
+    assert steps[2]["says"] == "backward begins at the end: to %2 has come 2"
+    assert steps[-1]["grads"] == ["6", "4", "2"]
+
+
 def test_what_a_closure_has_sent_is_shown_as_it_is(tmp_path):
     a = scalar.Value(2.0, label="a")
     double = scalar.Value(4.0, (a,), "double")
@@ -96,7 +104,10 @@ def test_what_a_closure_has_sent_is_shown_as_it_is(tmp_path):
 
     double._backward = backward
     (double * 3.0).backward()
-    steps = shown(trace(double * 3.0), tmp_path)
+    tape = trace(double * 3.0)
+    tape.save(tmp_path / "still.svg")
+    assert "nan" not in (tmp_path / "still.svg").read_text(encoding="utf-8")
+    steps = shown(tape, tmp_path)
     assert steps[-1]["says"].endswith("its own closure has made the gradient of a 6")
     assert steps[-1]["grads"][0] == "6"
 
@@ -127,6 +138,11 @@ def test_a_still_has_what_is_sent_back_on_each_edge(tmp_path):
     words = [(text.text or "").strip() for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
     assert words.count("← 1") == 4
     assert {"q", "q * q", "value 1", "grad  2", "← -6", "← 4"} <= set(words)
+
+
+def test_the_style_of_a_still_holds_for_it_alone():
+    style = re.search(r"<style>(.*)</style>", svg([]), re.DOTALL).group(1)
+    assert all(rule.strip().startswith(".tape ") for rule in style.split("}")[:-1])
 
 
 def test_labels_cannot_break_the_page(tmp_path):
@@ -271,6 +287,11 @@ def test_what_is_no_formula_is_refused(formula, words):
 
 def test_another_name_for_a_value_leaves_it_its_own():
     assert [row.name for row in explain("q = a; r = q * q", {"a": 2.0})] == ["a", "r"]
+
+
+def test_a_name_is_what_python_reads(tmp_path):
+    micro = "\N{MICRO SIGN}"  # on keyboards; the parser makes it the letter mu
+    assert main(["explain", f"{micro} * 2", f"{micro}=3", "--no-open", "--out", str(tmp_path / "page.html")]) == 0
 
 
 @pytest.mark.parametrize("formula", ["-a*b", "-3*a", "-(a+b)"])
