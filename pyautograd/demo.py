@@ -281,6 +281,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if not 1 <= options.reference_steps <= STEPS or options.epochs < 1:
         parser.error(f"--reference-steps is from 1 to {STEPS}, --epochs at least 1")
+    if options.out.exists() and not options.out.is_dir():
+        parser.error(f"--out is a folder, and {options.out} a file")
 
     moons = _moons(options.reference_steps)
     digits = _digits(options.epochs)

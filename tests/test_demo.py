@@ -80,6 +80,15 @@ def test_a_misspelt_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
     assert "no command is called 'benhc' (did you mean 'bench'?)" in capsys.readouterr().err
 
 
+def test_a_file_where_pictures_should_go_is_refused_before_the_trainings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(SystemExit):
+        __main__.main(["demo", "--out", str(tmp_path / "mine")])
+    assert "--out is a folder" in capsys.readouterr().err
+
+
 def test_options_show_their_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         __main__.main(["demo", "--help"])
