@@ -36,18 +36,19 @@ class BuildExt(build_ext):
     """Compiles the files of an extension in parallel; leaves out those older than their object."""
 
     def optimisation(self, source: Path) -> list[str]:
-        """-O3 for the loops over elements and for what every op passes through: elsewhere it makes code larger and no
-        faster. gcc is told more, clang does so by itself: no copies of functions for their constant arguments; vectors
-        in the other kernels; and small structs cleared by vector stores, `rep stos` taking longer than an eager op's
-        loop."""
-        hot = source.stem.startswith("isa_") or source.stem in HOT
+        """-O3 for the loops over elements and for what every op passes through: elsewhere, and in the SSE2 loops, it
+        makes code larger and no faster. gcc is told more, clang does so by itself: no copies of functions for their
+        constant arguments, and vectors in the other kernels. Small structs are cleared by vector stores: `rep stos`
+        takes longer than an eager op's loop."""
+        sse2 = source.stem == "isa_baseline" and platform.machine() == "x86_64"
+        hot = (source.stem.startswith("isa_") and not sse2) or source.stem in HOT
         flags = ["-O3" if hot else "-O2"]
         if "clang" in self.compiler_version():
             return flags
         if hot:
             flags.append("-fno-ipa-cp-clone")
         elif source.parent.name == "kernels":
-            flags += VECTORS
+            flags += VECTORS + (["-fpeel-loops"] if sse2 else [])
         if platform.machine() == "x86_64":
             flags.append("-mmemset-strategy=vector_loop:256:noalign,libcall:-1:noalign")
         return flags
