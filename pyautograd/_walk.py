@@ -145,7 +145,10 @@ class Walk:
         self.leaves = 0
         self.appended = names.appended - names.used
         of_classes = [vars(each) for each in (*Tensor.__mro__, *Value.__mro__)]
-        self._of_nodes = sorted(name for name in names.attributes if not any(name in each for each in of_classes))
+        # Lists: what an interrupt raises while Python ends a generator early is lost.
+        self._of_nodes = sorted(
+            [name for name in names.attributes if not [each for each in of_classes if name in each]]
+        )
         self._probes_nodes = self.dynamic or "hasattr" in names.globals
         self._classes: set[tuple[type, bool]] = set()
         self.owner = roots[0][0]
