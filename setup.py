@@ -55,7 +55,7 @@ class BuildExt(build_ext):
 
     @functools.lru_cache  # noqa: B019
     def compiler_version(self) -> str:
-        return subprocess.run([self.compiler.compiler_so[0], "--version"], capture_output=True, text=True).stdout
+        return subprocess.run([*self.compiler.compiler_so, "--version"], capture_output=True, text=True).stdout
 
     def build_extension(self, ext: Any) -> None:
         compile_files = self.compiler.compile
