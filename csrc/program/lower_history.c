@@ -171,10 +171,10 @@ static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes))
 
 /* A result is a node of the caller's graph, and has no hooks there. */
 static pa_status check_hooked_results(const pa_log *log, int n_outputs, pa_node *const *outputs) {
-    for (const pa_entry *e = log->entries + log->n_entries; e-- > log->entries && e->kind == PA_ENTRY_HOOK;)
+    for (int32_t e = log->n_entries - 1; e >= 0 && log->entries[e].kind == PA_ENTRY_HOOK; e--)
         for (int i = 0; i < n_outputs; i++)
             PA_FAIL_IF(
-                pa_log_find(log, outputs[i]) == log->operands[e->operands], PA_UNSUPPORTED,
+                pa_log_find(log, outputs[i]) == log->operands[log->entries[e].operands], PA_UNSUPPORTED,
                 "compile: a tensor of shape %s that the step gives hooks and returns, or stores; register them on "
                 "what comes out of the step, or return x * 1",
                 pa_node_shape_text(outputs[i]));
