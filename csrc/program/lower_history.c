@@ -87,8 +87,8 @@ static void join_parts(const pa_program *p, int32_t *of, int32_t *parts) {
 static void join_hooked_parts(const pa_lowering *l, const int32_t *of, int32_t *parts) {
     const pa_log *log = l->log;
     int32_t first = PART_OF_NONE;
-    for (const pa_entry *e = log->entries + log->n_entries; e-- > log->entries && e->kind == PA_ENTRY_HOOK;) {
-        int32_t at = l->variables[log->operands[e->operands]].at;
+    for (size_t e = log->n_entries; e-- > 0 && log->entries[e].kind == PA_ENTRY_HOOK;) {
+        int32_t at = l->variables[log->operands[log->entries[e].operands]].at;
         if (at < 0 || of[at] < 0) continue;
         if (first < 0) first = of[at];
         parts[part_of(parts, of[at])] = part_of(parts, first);
@@ -171,7 +171,7 @@ static void keep_in_arena(void *context, int32_t buffer, bool PA_UNUSED(writes))
 
 /* A result is a node of the caller's graph, and has no hooks there. */
 static pa_status check_hooked_results(const pa_log *log, int n_outputs, pa_node *const *outputs) {
-    for (int32_t e = log->n_entries - 1; e >= 0 && log->entries[e].kind == PA_ENTRY_HOOK; e--)
+    for (size_t e = log->n_entries; e-- > 0 && log->entries[e].kind == PA_ENTRY_HOOK;)
         for (int i = 0; i < n_outputs; i++)
             PA_FAIL_IF(
                 pa_log_find(log, outputs[i]) == log->operands[log->entries[e].operands], PA_UNSUPPORTED,
