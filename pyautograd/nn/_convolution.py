@@ -30,37 +30,30 @@ def _each(given: Any, axes: int) -> Any:
 class _Convolution(Module):
     """What the convolutions share: weights for each window, and a bias."""
 
-    _axes = 2
+    _function: str  # its name in nn.functional
+    _axes: int
     transposed = False
     weight: Parameter
     bias: Parameter | None
+    padding_mode: str
 
-    def _build(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        output_padding: Any,
-        dilation: Any,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        options: dict[str, Any],
-    ) -> None:
-        name = type(self).__name__
-        if padding_mode not in (("zeros",) if self.transposed else _MODES):
-            raise ValueError(f"{name}: padding_mode={padding_mode!r}")
-        if groups < 1 or in_channels % groups or out_channels % groups or min(in_channels, out_channels) < 0:
-            raise ValueError(f"{name}: {in_channels} and {out_channels} channels are not {groups} groups of one size")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _each(kernel_size, self._axes), _each(stride, self._axes)
-        self.padding, self.dilation = _each(padding, self._axes), _each(dilation, self._axes)
-        self.output_padding, self.padding_mode = _each(output_padding, self._axes), padding_mode
-        channels = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+    def _build(self, given: dict[str, Any]) -> None:
+        """With the arguments of the constructor."""
+        super().__init__()
+        name, axes = type(self).__name__, self._axes
+        ins, outs, groups, mode = (given[each] for each in ("in_channels", "out_channels", "groups", "padding_mode"))
+        if mode not in (("zeros",) if self.transposed else _MODES):
+            raise ValueError(f"{name}: padding_mode={mode!r}")
+        if groups < 1 or ins % groups or outs % groups or min(ins, outs) < 0:
+            raise ValueError(f"{name}: {ins} and {outs} channels are not {groups} groups of one size")
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = ins, outs, groups, mode
+        self.kernel_size, self.stride = _each(given["kernel_size"], axes), _each(given["stride"], axes)
+        self.padding, self.dilation = _each(given["padding"], axes), _each(given["dilation"], axes)
+        self.output_padding = _each(given.get("output_padding", 0), axes)
+        options = {"device": given["device"], "dtype": given["dtype"]}
+        channels = (ins, outs) if self.transposed else (outs, ins)
         self.weight = Parameter(empty(channels[0], channels[1] // groups, *self.kernel_size, **options))
-        self.register_parameter("bias", Parameter(empty(out_channels, **options)) if bias else None)
+        self.register_parameter("bias", Parameter(empty(outs, **options)) if given["bias"] else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -114,7 +107,59 @@ class _Convolution(Module):
         return text + f", padding_mode={self.padding_mode}" * (self.padding_mode != "zeros")
 
 
-class Conv1d(_Convolution):
+class _Conv(_Convolution):
+    @named
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self._build(locals())
+
+    def forward(self, input: Tensor) -> Tensor:
+        input, padding = self._padded(input)
+        function = getattr(F, self._function)
+        result: Tensor = function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return result
+
+
+class _ConvTranspose(_Convolution):
+    transposed = True
+
+    @named
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self._build(locals())
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        options = self.stride, self.padding, self._extra(input, output_size), self.groups, self.dilation
+        result: Tensor = getattr(F, self._function)(input, self.weight, self.bias, *options)
+        return result
+
+
+class Conv1d(_Conv):
     """Sums over windows of sequences times weights, as `nn.functional.conv1d`: (N, in_channels, L) to (N, out_channels,
     ...).
 
@@ -127,36 +172,10 @@ class Conv1d(_Convolution):
     (2, 4, 6)
     """
 
-    _axes, transposed = 1, False
-
-    @named
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        options = {"device": device, "dtype": dtype}
-        self._build(
-            in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode,
-            options,
-        )  # fmt: skip
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+    _function, _axes = "conv1d", 1
 
 
-class ConvTranspose1d(_Convolution):
+class ConvTranspose1d(_ConvTranspose):
     """The gradient of a convolution of sequences in its input, as `nn.functional.conv_transpose1d`: (N, in_channels, L)
     to (N, out_channels, ...).
 
@@ -169,39 +188,10 @@ class ConvTranspose1d(_Convolution):
     (2, 4, 10)
     """
 
-    _axes, transposed = 1, True
-
-    @named
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Any = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        options = {"device": device, "dtype": dtype}
-        self._build(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias,
-            padding_mode, options,
-        )  # fmt: skip
-
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        extra = self._extra(input, output_size)
-        return F.conv_transpose1d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
+    _function, _axes = "conv_transpose1d", 1
 
 
-class Conv2d(_Convolution):
+class Conv2d(_Conv):
     """Sums over windows of images times weights, as `nn.functional.conv2d`: (N, in_channels, H, W) to (N, out_channels,
     ...).
 
@@ -214,36 +204,10 @@ class Conv2d(_Convolution):
     (2, 4, 8, 8)
     """
 
-    _axes, transposed = 2, False
-
-    @named
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        options = {"device": device, "dtype": dtype}
-        self._build(
-            in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode,
-            options,
-        )  # fmt: skip
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+    _function, _axes = "conv2d", 2
 
 
-class ConvTranspose2d(_Convolution):
+class ConvTranspose2d(_ConvTranspose):
     """The gradient of a convolution of images in its input, as `nn.functional.conv_transpose2d`: (N, in_channels, H, W)
     to (N, out_channels, ...).
 
@@ -256,36 +220,7 @@ class ConvTranspose2d(_Convolution):
     (2, 4, 8, 8)
     """
 
-    _axes, transposed = 2, True
-
-    @named
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Any = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        options = {"device": device, "dtype": dtype}
-        self._build(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias,
-            padding_mode, options,
-        )  # fmt: skip
-
-    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        extra = self._extra(input, output_size)
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
-        )
+    _function, _axes = "conv_transpose2d", 2
 
 
 class _Windows(Module):
@@ -293,7 +228,7 @@ class _Windows(Module):
 
     _function: str  # its name in nn.functional
     kernel_size: Any
-    _options: tuple[str, ...] = ("kernel_size", "stride", "padding", "ceil_mode")
+    _options: tuple[str, ...]
     _shown: tuple[str, ...] = ("kernel_size", "stride", "padding")
 
     def _keep(self, given: dict[str, Any]) -> None:
@@ -312,16 +247,7 @@ class _Windows(Module):
         return ", ".join(f"{name}={getattr(self, name)}" for name in self._shown)
 
 
-class MaxPool1d(_Windows):
-    """The largest element of each window of a sequence, as `nn.functional.max_pool1d`: (N, C, L) to (N, C, ...).
-    **Raises**, when called, as that.
-
-    >>> import pyautograd as pa
-    >>> pa.nn.MaxPool1d(2)(pa.zeros(2, 3, 8)).shape
-    (2, 3, 4)
-    """
-
-    _function = "max_pool1d"
+class _MaxPool(_Windows):
     _options = ("kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode")
     _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
@@ -336,6 +262,36 @@ class MaxPool1d(_Windows):
         ceil_mode: bool = False,
     ) -> None:
         self._keep(locals())
+
+
+class _AdaptiveAvgPool(_Windows):
+    _options = _shown = ("output_size",)
+
+    @named
+    def __init__(self, output_size: Any) -> None:
+        self._keep(locals())
+
+
+class _AdaptiveMaxPool(_Windows):
+    _options = _shown = ("output_size",)
+
+    @named
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        if return_indices:
+            raise NotImplementedError(f"{type(self).__name__}: return_indices; write unfold(...).max(dim)")
+        self._keep(locals())
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of a sequence, as `nn.functional.max_pool1d`: (N, C, L) to (N, C, ...).
+    **Raises**, when called, as that.
+
+    >>> import pyautograd as pa
+    >>> pa.nn.MaxPool1d(2)(pa.zeros(2, 3, 8)).shape
+    (2, 3, 4)
+    """
+
+    _function = "max_pool1d"
 
 
 class AvgPool1d(_Windows):
@@ -362,7 +318,7 @@ class AvgPool1d(_Windows):
         self._keep(locals())
 
 
-class AdaptiveAvgPool1d(_Windows):
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """The mean of each of `output_size` windows that make up a sequence, as `nn.functional.adaptive_avg_pool1d`: (N, C,
     L) to (N, C, *output_size). **Raises**, when called, as that.
 
@@ -372,17 +328,9 @@ class AdaptiveAvgPool1d(_Windows):
     """
 
     _function = "adaptive_avg_pool1d"
-    _options = _shown = ("output_size",)
-
-    @named
-    def __init__(
-        self,
-        output_size: Any,
-    ) -> None:
-        self._keep(locals())
 
 
-class AdaptiveMaxPool1d(_Windows):
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     """The largest element of each of `output_size` windows that make up a sequence, as
     `nn.functional.adaptive_max_pool1d`: (N, C, L) to (N, C, *output_size). **Raises**, when called, as that.
 
@@ -392,20 +340,9 @@ class AdaptiveMaxPool1d(_Windows):
     """
 
     _function = "adaptive_max_pool1d"
-    _options = _shown = ("output_size",)
-
-    @named
-    def __init__(
-        self,
-        output_size: Any,
-        return_indices: bool = False,
-    ) -> None:
-        if return_indices:
-            raise NotImplementedError("AdaptiveMaxPool1d: return_indices; write unfold(...).max(dim)")
-        self._keep(locals())
 
 
-class MaxPool2d(_Windows):
+class MaxPool2d(_MaxPool):
     """The largest element of each window of an image, as `nn.functional.max_pool2d`: (N, C, H, W) to (N, C, ...).
     **Raises**, when called, as that.
 
@@ -415,20 +352,6 @@ class MaxPool2d(_Windows):
     """
 
     _function = "max_pool2d"
-    _options = ("kernel_size", "stride", "padding", "dilation", "return_indices", "ceil_mode")
-    _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-
-    @named
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        return_indices: bool = False,
-        ceil_mode: bool = False,
-    ) -> None:
-        self._keep(locals())
 
 
 class AvgPool2d(_Windows):
@@ -456,7 +379,7 @@ class AvgPool2d(_Windows):
         self._keep(locals())
 
 
-class AdaptiveAvgPool2d(_Windows):
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """The mean of each of `output_size` windows that make up an image, as `nn.functional.adaptive_avg_pool2d`: (N, C,
     H, W) to (N, C, *output_size). **Raises**, when called, as that.
 
@@ -466,17 +389,9 @@ class AdaptiveAvgPool2d(_Windows):
     """
 
     _function = "adaptive_avg_pool2d"
-    _options = _shown = ("output_size",)
-
-    @named
-    def __init__(
-        self,
-        output_size: Any,
-    ) -> None:
-        self._keep(locals())
 
 
-class AdaptiveMaxPool2d(_Windows):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     """The largest element of each of `output_size` windows that make up an image, as
     `nn.functional.adaptive_max_pool2d`: (N, C, H, W) to (N, C, *output_size). **Raises**, when called, as that.
 
@@ -486,17 +401,6 @@ class AdaptiveMaxPool2d(_Windows):
     """
 
     _function = "adaptive_max_pool2d"
-    _options = _shown = ("output_size",)
-
-    @named
-    def __init__(
-        self,
-        output_size: Any,
-        return_indices: bool = False,
-    ) -> None:
-        if return_indices:
-            raise NotImplementedError("AdaptiveMaxPool2d: return_indices; write unfold(...).max(dim)")
-        self._keep(locals())
 
 
 class Unfold(_Windows):
@@ -512,13 +416,7 @@ class Unfold(_Windows):
     _options = _shown = ("kernel_size", "dilation", "padding", "stride")
 
     @named
-    def __init__(
-        self,
-        kernel_size: Any,
-        dilation: Any = 1,
-        padding: Any = 0,
-        stride: Any = 1,
-    ) -> None:
+    def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
         self._keep(locals())
 
 
