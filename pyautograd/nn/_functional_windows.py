@@ -24,12 +24,17 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _pair(given: Any) -> Any:
+    """What is said of rows and of columns."""
+    return given if isinstance(given, tuple | list) else (given, given)
+
+
 def _patches(
     name: str, image: Tensor, kernel_size: Any, dilation: Any, padding: Any, stride: Any, around: float = 0
 ) -> Tensor:
     """Windows over the last two axes (..., rows, columns, height, width), a view of the image padded with `around`."""
     given = {"kernel_size": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
-    pairs = [_dims.sizes(name, (x if isinstance(x, tuple | list) else (x, x),), key) for key, x in given.items()]
+    pairs = [_dims.sizes(name, (_pair(x),), key) for key, x in given.items()]
     if not all(len(pair) == 2 for pair in pairs) or min(map(min, pairs)) < 0 or 0 in pairs[0] + pairs[1] + pairs[3]:
         raise ValueError(f"{name}: windows {given}; each is an int or two")
     rows, columns = pairs[2]
@@ -81,7 +86,7 @@ def fold(
     """
     if input.ndim == 2:
         return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
-    size = _dims.sizes("fold", (output_size if isinstance(output_size, tuple | list) else (output_size,) * 2,))
+    size = _dims.sizes("fold", (_pair(output_size),))
     places = arange(1, math.prod(size) + 1).reshape(1, 1, *size)  # 0 is the padding
     taken = unfold(places, kernel_size, dilation, padding, stride)[0]
     if input.ndim != 3 or input.shape[-1] != taken.shape[1] or input.shape[1] % taken.shape[0]:
@@ -129,6 +134,7 @@ def conv2d(
     if weight.ndim != 4 or groups < 1 or weight.shape[0] % groups:
         raise ValueError(f"conv2d: weight of shape {weight.shape} for {groups} groups")
     outputs, channels, *size = weight.shape
+    share = outputs // groups
     image = _batch("conv2d", input, 4, channels * groups)
     if isinstance(padding, str):
         image, padding = _padded_as_named("conv2d", image, size, stride, dilation, padding), 0
@@ -136,12 +142,8 @@ def conv2d(
     n, _, rows, columns, *_ = windows.shape
     taken = windows.unflatten(1, (groups, channels)).permute(1, 0, 3, 4, 2, 5, 6)
     taken = taken.reshape(groups, n * rows * columns, channels * size[0] * size[1])
-    made = taken @ weight.reshape(groups, outputs // groups, taken.shape[-1]).transpose(1, 2)
-    result = (
-        made.reshape(groups, n, rows, columns, outputs // groups)
-        .permute(1, 0, 4, 2, 3)
-        .reshape(n, outputs, rows, columns)
-    )
+    made = taken @ weight.reshape(groups, share, taken.shape[-1]).transpose(1, 2)
+    result = made.reshape(groups, n, rows, columns, share).permute(1, 0, 4, 2, 3).reshape(n, outputs, rows, columns)
     if bias is not None:
         result = result + bias.reshape(-1, 1, 1)
     return result if input.ndim == 4 else result.squeeze(0)
@@ -152,7 +154,7 @@ def _padded_as_named(name: str, image: Tensor, size: list[int], stride: Any, dil
         return image
     if padding != "same":
         raise ValueError(f"{name}: padding must be numbers, 'valid' or 'same', got {padding!r}")
-    strides, steps = (x if isinstance(x, tuple | list) else (x, x) for x in (stride, dilation))
+    strides, steps = _pair(stride), _pair(dilation)
     if max(strides) > 1:
         raise ValueError(f"{name}: padding='same' is for stride 1, not {stride}")
     (rows, columns) = (step * (each - 1) for step, each in zip(steps, size, strict=True))
@@ -180,10 +182,9 @@ def conv1d(
     """
     if weight.ndim != 3:
         raise ValueError(f"conv1d: weight of shape {weight.shape}; it is (O, C / groups, width)")
-    sequence = _batch("conv1d", input, 3, weight.shape[1] * groups).unsqueeze(-2)
-    given = padding if isinstance(padding, str) else _row(padding, 0)
-    result = conv2d(sequence, weight.unsqueeze(-2), bias, _row(stride, 1), given, _row(dilation, 1), groups).squeeze(-2)
-    return result if input.ndim == 3 else result.squeeze(0)
+    _batch("conv1d", input, 3, weight.shape[1] * groups)
+    rows = _row(stride, 1), padding if isinstance(padding, str) else _row(padding, 0), _row(dilation, 1)
+    return conv2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, *rows, groups).squeeze(-2)
 
 
 @named
@@ -211,9 +212,7 @@ def conv_transpose2d(
         raise ValueError(f"conv_transpose2d: weight of shape {weight.shape} for {groups} groups")
     channels, _, *size = weight.shape
     image = _batch("conv_transpose2d", input, 4, channels)
-    strides, pads, more, steps = (
-        x if isinstance(x, tuple | list) else (x, x) for x in (stride, padding, output_padding, dilation)
-    )
+    strides, pads, more, steps = map(_pair, (stride, padding, output_padding, dilation))
     if any(extra >= max(stride, step) for extra, stride, step in zip(more, strides, steps, strict=True)):
         raise ValueError(f"conv_transpose2d: output_padding {output_padding} for stride {stride}, dilation {dilation}")
     places = image.shape[2:]
@@ -258,17 +257,16 @@ def conv_transpose1d(
     """
     if weight.ndim != 3:
         raise ValueError(f"conv_transpose1d: weight of shape {weight.shape}; it is (C, O / groups, width)")
-    sequence = _batch("conv_transpose1d", input, 3, weight.shape[0]).unsqueeze(-2)
-    rows = _row(stride, 1), _row(padding, 0), _row(output_padding, 0)
-    result = conv_transpose2d(sequence, weight.unsqueeze(-2), bias, *rows, groups, _row(dilation, 1)).squeeze(-2)
-    return result if input.ndim == 3 else result.squeeze(0)
+    _batch("conv_transpose1d", input, 3, weight.shape[0])
+    rows = _row(stride, 1), _row(padding, 0), _row(output_padding, 0), groups, _row(dilation, 1)
+    return conv_transpose2d(input.unsqueeze(-2), weight.unsqueeze(-2), bias, *rows).squeeze(-2)
 
 
 def _pooled(
     name: str, input: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, around: float
 ) -> Tensor:
     """The windows of a pooling, (..., rows, columns, height * width)."""
-    pairs = [x if isinstance(x, tuple | list) else (x, x) for x in (kernel_size, padding)]
+    pairs = _pair(kernel_size), _pair(padding)
     if ceil_mode:
         raise NotImplementedError(f"{name}: ceil_mode; pad the input with nn.functional.pad")
     if any(2 * pad > size for size, pad in zip(*pairs, strict=True)):
@@ -377,7 +375,7 @@ def avg_pool1d(
 
 def _adaptive(name: str, input: Tensor, output_size: Any, of_window: Callable[[Tensor, int], Tensor]) -> Tensor:
     """One axis after the other, columns first; windows that are not of one size overlap."""
-    rows, columns = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    rows, columns = _pair(output_size)
     for axis, wanted in (-1, columns), (-2, rows):
         whole = input.shape[axis]
         if wanted is None:
