@@ -33,8 +33,11 @@ class Value(ValueMethods):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # an ndarray on the left makes no array of objects
+    __array_priority__ = 1000  # an ndarray on the left makes no array of objects
     label = ""
+    # The names by which NumPy's functions of objects call them
+    arcsin, arccos, arctan, arctan2 = ValueMethods.asin, ValueMethods.acos, ValueMethods.atan, ValueMethods.atan2
+    arcsinh, arccosh, arctanh = ValueMethods.asinh, ValueMethods.acosh, ValueMethods.atanh
 
     if TYPE_CHECKING:
 

@@ -49,7 +49,7 @@ class _Node:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_a", "_b", "_birth", "_extra", "_vjp", "data", "grad")
-    __array_ufunc__ = None  # `ndarray * Value` asks Value, not NumPy
+    __array_priority__ = 1000  # `ndarray * Value` asks Value, not NumPy
 
     data: float
     grad: float
@@ -1184,6 +1184,16 @@ class Value(_Node):
     def __pos__(self) -> Value:
         return self
 
+    def __lt__(self, other: Any) -> Any:
+        if not isinstance(other, (Value, float, int)):
+            return NotImplemented
+        raise TypeError(
+            "Values have no order: compare their .data, or write x.maximum(y) for the larger, x.clamp(min, max) for "
+            "bounds"
+        )
+
+    __le__ = __gt__ = __ge__ = __lt__
+
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
 
@@ -1231,6 +1241,8 @@ class Value(_Node):
     xlogy, copysign, floor_divide, remainder, fmod = _xlogy, _copysign, _floor_divide, _remainder, _fmod
     erfinv, lgamma, digamma, polygamma = _erfinv, _lgamma, _digamma, _polygamma
     sinh, cosh, asinh, acosh, atanh = _sinh, _cosh, _asinh, _acosh, _atanh
+    arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+    arcsinh, arccosh, arctanh = asinh, acosh, atanh
     hardtanh, hardsigmoid, hardswish, hardshrink = _hardtanh, _hardsigmoid, _hardswish, _hardshrink
     softshrink, tanhshrink, softsign, selu, celu, mish = _softshrink, _tanhshrink, _softsign, _selu, _celu, _mish
     squared_error, bce, bce_with_logits = _squared_error, _bce, _bce_with_logits

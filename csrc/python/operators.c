@@ -149,11 +149,20 @@ static PyObject *slot_ixor(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_
 static PyObject *slot_ileft_shift(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_left_shift, l, r); }
 static PyObject *slot_iright_shift(PyObject *l, PyObject *r) { return pa_in_place(PA_OP_bitwise_right_shift, l, r); }
 
-/* Tensors compare element by element, Values by identity. */
+/* Values are equal by identity. Neither a Value nor a number has an answer to <, where the other side is a Value. */
+static PyObject *compare_value(PyObject *right, int how) {
+    bool has_no_answer = pa_is_value(right) || PyFloat_Check(right) || PyLong_Check(right);
+    if (how == Py_EQ || how == Py_NE || !has_no_answer) return Py_NewRef(Py_NotImplemented);
+    PyErr_SetString(PyExc_TypeError, "Values have no order: compare their .data, or write x.maximum(y) for the larger, "
+                                     "x.clamp(min, max) for bounds");
+    return NULL;
+}
+
+/* Tensors compare element by element. */
 static PyObject *slot_compare(PyObject *left, PyObject *right, int how) {
     static const pa_op ops[] = {[Py_LT] = PA_OP_lt, [Py_LE] = PA_OP_le, [Py_EQ] = PA_OP_eq,
                                 [Py_NE] = PA_OP_ne, [Py_GT] = PA_OP_gt, [Py_GE] = PA_OP_ge};
-    if (pa_is_value(left)) return Py_NewRef(Py_NotImplemented); /* for == and != Python falls back to identity */
+    if (pa_is_value(left)) return compare_value(right, how);
     if (right == Py_None && (how == Py_EQ || how == Py_NE)) return PyBool_FromLong(how == Py_NE);
     return binary_general(ops[how], left, right);
 }

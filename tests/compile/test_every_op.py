@@ -524,6 +524,10 @@ NOT_OF_VALUES = {
     "__len__",
     "__contains__",
     "__index__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
     "__getitem__",
 }
 
