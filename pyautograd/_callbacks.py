@@ -207,6 +207,7 @@ class CallbackList:
                 self._training.stopped |= asks_to_stop(each.on_epoch_end, epoch, logs)
             else:
                 self._training.stopped |= asks_to_stop(each, epoch, losses)
+        self._training.show({name: logs[name] for name in logs if name != "loss"})
         return bool(self._training.stopped)
 
     def on_train_batch_end(self, batch: int, loss: float) -> None:

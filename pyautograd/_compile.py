@@ -277,10 +277,10 @@ class CompiledStep(Step, Generic[R]):
         is left out with `drop_last`. `shuffle`: rows in a new random order each epoch, unless False. It is drawn where
         the epoch begins: from the `generator` if there is one, else from the stream that the step draws from. That is
         the thread's, or with a `seed` one of the run's own, which leaves the thread's as it was and to the callback.
-        `progress`: a bar, by tqdm. `callback(epoch, losses)` after each epoch, with the losses of its steps: a
-        function, which asks to stop by returning True or raising StopIteration, a schedule, one of
-        `pyautograd.callbacks`, or a list of these. `validation`: a `callbacks.Validation`. **Returns** the loss of
-        every step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of
+        `progress`: a bar, by tqdm, with the loss and what is logged. `callback(epoch, losses)` after each epoch, with
+        the losses of its steps: a function, which asks to stop by returning True or raising StopIteration, a schedule,
+        one of `pyautograd.callbacks`, or a list of these. `validation`: a `callbacks.Validation`. **Returns** the loss
+        of every step, the step's first result, as a float64 array of shape (steps,). **Raises** ValueError for data of
         different lengths, TypeError for a step that returns no loss, for data that are no numbers, for both a `seed`
         and a `generator`, and for a DataLoader whose batches are others than `run`'s, KeyboardInterrupt on Ctrl-C,
         between two steps.

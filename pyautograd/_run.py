@@ -93,6 +93,7 @@ class Run:
         self._losses: list[np.ndarray[Any, Any]] = []
         self._told: Any = None  # the callbacks, where they are more than a function
         self._bar: Any = None
+        self._shown: dict[str, Any] = {}  # beside the bar
 
     @property
     def rows(self) -> np.ndarray[Any, Any]:
@@ -192,7 +193,7 @@ class Run:
     def _has_made(self, steps: int, loss: float, last: int) -> None:
         """After each call of C, and after each step that is made by itself."""
         if self._bar is not None:
-            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            self.show({"loss": loss})
             self._bar.update(steps)
         if self._told is not None and self._told.wants_batches:
             lib.pa_random_stream_swap(self._own)
@@ -200,6 +201,12 @@ class Run:
                 self._told.on_train_batch_end(last, float(loss))
             finally:
                 lib.pa_random_stream_swap(self._own)
+
+    def show(self, numbers: dict[str, Any]) -> None:
+        """Puts numbers beside the bar, where there is one, in the place of those of the same name."""
+        if self._bar is not None:
+            self._shown |= {name: f"{x:.4g}" if isinstance(x, float) else x for name, x in numbers.items()}
+            self._bar.set_postfix(self._shown, refresh=False)
 
     def _one(self, start: int, size: int) -> float:
         """One step through the compiled function, recorded or replayed."""

@@ -338,7 +338,7 @@ class Bar:
         assert self.open
         self.n += n
 
-    def set_postfix(self, refresh: bool, **words: str) -> None:
+    def set_postfix(self, words: dict[str, str], refresh: bool) -> None:
         self.words = str(words)
 
 
@@ -350,6 +350,20 @@ def test_progress_is_shown_by_a_bar_of_tqdm(monkeypatch: pytest.MonkeyPatch) -> 
     bar = Bar.made.pop()
     assert (bar.total, bar.n, bar.open) == (20, 20, False)
     assert f"{losses[-1]:.4g}" in bar.words
+
+
+def test_progress_shows_what_callbacks_have_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    tqdm = pytest.importorskip("tqdm.auto")
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+
+    class Logs(pyautograd.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+            logs["epoch"] = str(epoch)
+
+    step, _, _ = make()
+    checked = pyautograd.callbacks.Validation(nn.Identity(), pyautograd.ones(3), pyautograd.zeros(3), metrics="mse")
+    losses = step.run(*data(50), batch_size=16, epochs=3, progress=True, callback=Logs(), validation=checked)
+    assert Bar.made.pop().words == str({"loss": f"{losses[-1]:.4g}", "val_mse": "1", "epoch": "2"})
 
 
 def test_progress_without_tqdm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
