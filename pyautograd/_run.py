@@ -25,7 +25,6 @@ from pyautograd._c import check, ffi, lib, node_pointer
 from pyautograd._callbacks import STEPS_A_CALL, Callback, CallbackList, asks_to_stop, epochs_ahead
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
-from pyautograd._dtype import float32, float64
 from pyautograd._generator import Generator, get_rng_state, set_rng_state, state_of, stream_of, word
 from pyautograd._indexing import index_select
 from pyautograd._program import Program
@@ -33,7 +32,7 @@ from pyautograd._signature import TensorSpec, plain_names
 from pyautograd._snapshot import Snapshot
 from pyautograd._structure import LEAF, Constant, first_member, flatten
 from pyautograd._tensor import Tensor
-from pyautograd._training_data import IN_A_LOOP, is_loader, of_loader, rows_of
+from pyautograd._training_data import IN_A_LOOP, as_floats, is_loader, of_loader, rows_of
 
 INSTALL = 'progress=True needs tqdm: pip install "pyautograd-core[progress]"'
 SECONDS_A_CALL = 0.2  # of one call of C while a progress bar is shown
@@ -216,8 +215,13 @@ class Run:
         except BaseException as error:
             if before is not None:
                 before.restore()
-                if isinstance(error, TypeError) and "float64" in str(error) and self._lower():
-                    return self._one(start, size)
+                given, taken = self._data, as_floats(self._data, self._is_array, error)
+                if taken is not None:
+                    try:
+                        self._data = taken
+                        return self._one(start, size)
+                    except TypeError:
+                        self._data = given
             raise
         self._has_begun = True
         return loss
@@ -234,15 +238,6 @@ class Run:
         except TraceError:  # which the step raises itself
             return None
         return Snapshot(nodes, optimizers, self._generator)
-
-    def _lower(self) -> bool:
-        """Makes float32 of the arrays that are float64, as NumPy's are by default, for a step that refuses these."""
-        lowered = tuple(
-            each.to(float32) if is_array and each.dtype is float64 else each
-            for each, is_array in zip(self._data, self._is_array)
-        )
-        before, self._data = self._data, lowered
-        return any(was is not each for was, each in zip(before, lowered))
 
     def _step_on(self, start: int, size: int) -> float:
         if start == 0 and self._order is not None:

@@ -7,7 +7,7 @@ loader    the tensors of its dataset, and with them how it makes batches
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from pyautograd import _grad_mode
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
+from pyautograd._dtype import float32, float64
 from pyautograd._generator import Generator
 from pyautograd._tensor import Tensor
 
@@ -60,6 +61,24 @@ def _numbers(data: Any, what: str) -> Array:
             f"run: {what} is {kind}, no numbers; number its categories first, as pandas.get_dummies does, or factorize"
         )
     return array
+
+
+def as_floats(data: Sequence[Tensor], is_array: Sequence[bool], error: BaseException) -> tuple[Tensor, ...] | None:
+    """What a step gets in the place of data that it refuses by a TypeError which names their dtype: float32 for arrays
+    of float64, as NumPy's are by default, and floats for tables of integers. None where there is no such array."""
+    if not isinstance(error, TypeError):
+        return None
+    refused = [
+        was_array and each.dtype.name in str(error) and (each.dtype is float64 or _is_table_of_integers(each))
+        for each, was_array in zip(data, is_array)
+    ]
+    floats = [each.to(float32 if each.dtype is float64 else float64) if r else each for each, r in zip(data, refused)]
+    return tuple(floats) if any(refused) else None
+
+
+def _is_table_of_integers(rows: Tensor) -> bool:
+    """A column of them alone may be classes."""
+    return rows.ndim > 1 and not rows.dtype.is_floating_point
 
 
 def is_loader(data: tuple[Any, ...]) -> bool:

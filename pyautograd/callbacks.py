@@ -19,7 +19,7 @@ from pyautograd._grad_mode import no_grad
 from pyautograd._joins import cat
 from pyautograd._serialization import load, save
 from pyautograd._tensor import Tensor
-from pyautograd._training_data import of_loader, rows_of
+from pyautograd._training_data import as_floats, of_loader, rows_of
 from pyautograd.nn import Module, functional
 from pyautograd.optim import Optimizer
 from pyautograd.optim.lr_scheduler import LRScheduler
@@ -96,6 +96,7 @@ class Validation(Callback):
         if not self._by_name or len(data) < 2:
             raise ValueError("Validation: takes a module, its inputs, a target, and a loss or metrics")
         self.module = module
+        self._is_array = [not isinstance(each, Tensor) for each in data]
         *self._inputs, self._target = (self._rows(each, f"data {i}") for i, each in enumerate(data))
         lengths = [len(each) for each in (*self._inputs, self._target)]
         if len(set(lengths)) != 1:
@@ -141,6 +142,12 @@ class Validation(Callback):
             if not self._is_compiled:
                 raise
             self._is_compiled = False  # nothing frees its batch axis
+            return self._output()
+        except TypeError as error:
+            taken = as_floats(self._inputs, self._is_array, error)
+            if taken is None:
+                raise
+            self._inputs = [*taken]
             return self._output()
         if len(parts) == 1:
             return parts[0]

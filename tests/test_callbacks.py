@@ -282,6 +282,15 @@ def test_validation_takes_the_data_that_run_takes() -> None:
         case.validation(batch_size=0)
 
 
+@pytest.mark.parametrize("dtype", [pyautograd.float32, pyautograd.float64])
+def test_validation_takes_a_table_of_integers(dtype: Any) -> None:
+    model, x = nn.Linear(2, 1, dtype=dtype), np.arange(12).reshape(6, 2)
+    expected = Validation(model, pyautograd.tensor(x, dtype=dtype), pyautograd.ones(6, 1), metrics="mse").compute()
+    assert Validation(model, x, pyautograd.ones(6, 1), metrics="mse", batch_size=4).compute() == expected
+    with pytest.raises(TypeError, match="int64"):
+        Validation(model, pyautograd.tensor(x), pyautograd.ones(6, 1), metrics="mse").compute()
+
+
 def test_a_validation_goes_with_its_module_where_both_are_copied() -> None:
     case = Case()
     case.run(2)

@@ -117,6 +117,37 @@ def test_mixed_columns_promote_and_targets_keep_their_integers() -> None:
     assert run(mixed, Y) == run(numbers.astype(np.float32), Y)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_])
+@pytest.mark.parametrize("model", [pa.float32, pa.float64])
+def test_a_table_of_integers_trains_as_floats(dtype: Any, model: Any) -> None:
+    whole = (X * 3).astype(dtype)
+    floats = run(pa.tensor(whole).to(model), Y, dtype=model)
+    assert run(whole, Y, dtype=model) == run(frame(whole), Y, dtype=model) == floats
+
+
+def test_a_step_that_takes_integers_gets_them() -> None:
+    embedding, seen = pa.nn.Embedding(5, 1), []
+
+    @pa.compile
+    def step(tokens: Any, y: Any) -> Any:
+        seen.append(tokens.dtype)
+        return (embedding(tokens).sum((1, 2)) - y).square().mean()
+
+    step.run(np.arange(20).reshape(10, 2) % 5, np.zeros(10), batch_size=5)
+    assert set(seen) == {pa.int64}
+    tokens = pa.tensor([[1, 2]])
+    with pytest.raises(TypeError, match="int64 and float32"):  # of the data as they were given
+        pa.compile(lambda tokens, x: embedding(tokens).sum() + x @ pa.ones(2)).run(tokens, tokens, batch_size=1)
+
+
+def test_integers_that_stay_refused_are_named_as_they_were_given() -> None:
+    embedding = pa.nn.Embedding(5, 2)
+    with pytest.raises(TypeError, match="int64 and float32"):
+        pa.compile(lambda tokens: (embedding(tokens) + tokens @ pa.ones(2, 2)).sum()).run(
+            np.ones((4, 2), int), batch_size=2
+        )
+
+
 def test_a_nan_is_let_through_as_by_hand() -> None:
     x = X.copy()
     x[3, 1] = np.nan
