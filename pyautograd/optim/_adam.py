@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyautograd._arguments import named
-from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
+from pyautograd.optim._optimizer import FusedOptimizer, Params
 
 __all__ = ["Adam", "AdamW"]
 
@@ -50,17 +50,7 @@ class Adam(FusedOptimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("epsilon value", eps)
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        check_non_negative("weight_decay value", weight_decay)
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-            "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
-        })  # fmt: skip
+        self._begin(locals())
 
     def _write_hyper(self, hyper: Any, group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
@@ -107,10 +97,7 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad,
-            maximize=maximize, differentiable=differentiable, decoupled_weight_decay=True,
-        )  # fmt: skip
+        self._begin({**locals(), "decoupled_weight_decay": True})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -17,7 +17,7 @@ from pyautograd._elementwise import where
 from pyautograd._generated import maximum, sign
 from pyautograd._grad_mode import enable_grad, no_grad
 from pyautograd._tensor import Tensor
-from pyautograd.optim._optimizer import CheckedOptimizer, Params, check_non_negative, check_unsupported
+from pyautograd.optim._optimizer import CheckedOptimizer, Params
 
 __all__ = ["ASGD", "Adadelta", "Adagrad", "Adamax", "NAdam", "RAdam", "Rprop"]
 
@@ -25,13 +25,15 @@ __all__ = ["ASGD", "Adadelta", "Adagrad", "Adamax", "NAdam", "RAdam", "Rprop"]
 class ComposedOptimizer(CheckedOptimizer):
     """An optimiser whose subclass writes the update of one parameter as ops: `_update`.
 
-    `_fresh` gives what a parameter's state is before its first update, but for "step", which all have.
+    `_zeros` names the states that begin as zeros; `_fresh` gives all of a parameter's before its first update, but for
+    "step", which all have.
     """
 
     _has_stepped = False
+    _zeros: tuple[str, ...] = ()
 
     def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        raise NotImplementedError
+        return {name: zeros_like(p).detach() for name in self._zeros}
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         """Updates a parameter, given its gradient and the number of this step, 0-d float64."""
@@ -83,12 +85,6 @@ def _move(average: Tensor, to: Tensor, weight: float) -> Tensor:
     return average.add_((to - average) * weight)
 
 
-def _check_betas(betas: tuple[float, float]) -> None:
-    for i, beta in enumerate(betas):
-        if not 0.0 <= beta < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-
-
 class Adagrad(ComposedOptimizer):
     """Adagrad (Duchi et al. 2011), as in PyTorch.
 
@@ -106,6 +102,8 @@ class Adagrad(ComposedOptimizer):
     0.5
     """
 
+    _non_negative = ("lr_decay", "initial_accumulator_value")
+
     @named
     def __init__(
         self,
@@ -121,16 +119,7 @@ class Adagrad(ComposedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("lr_decay value", lr_decay)
-        check_non_negative("weight_decay value", weight_decay)
-        check_non_negative("initial_accumulator_value value", initial_accumulator_value)
-        check_non_negative("epsilon value", eps)
-        super().__init__(params, {
-            "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value, "maximize": maximize,
-        })  # fmt: skip
+        self._begin(locals())
         for group in self.param_groups:
             for p in group["params"]:
                 self._state[p] = {"step": tensor(0.0), **self._fresh(p, group)}
@@ -161,6 +150,8 @@ class Adadelta(ComposedOptimizer):
     -0.4142
     """
 
+    _zeros = ("square_avg", "acc_delta")
+
     @named
     def __init__(
         self,
@@ -175,16 +166,9 @@ class Adadelta(ComposedOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
-        check_non_negative("epsilon value", eps)
-        check_non_negative("weight_decay value", weight_decay)
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
-
-    def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {"square_avg": zeros_like(p).detach(), "acc_delta": zeros_like(p).detach()}
+        self._begin(locals())
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         rho, eps = group["rho"], group["eps"]
@@ -212,6 +196,8 @@ class Adamax(ComposedOptimizer):
     0.5
     """
 
+    _zeros = ("exp_avg", "exp_inf")
+
     @named
     def __init__(
         self,
@@ -226,17 +212,7 @@ class Adamax(ComposedOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("epsilon value", eps)
-        _check_betas(betas)
-        check_non_negative("weight_decay value", weight_decay)
-        super().__init__(
-            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        )
-
-    def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {"exp_avg": zeros_like(p).detach(), "exp_inf": zeros_like(p).detach()}
+        self._begin(locals())
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
@@ -265,6 +241,9 @@ class NAdam(ComposedOptimizer):
     0.47
     """
 
+    _non_negative = ("momentum_decay",)
+    _zeros = ("exp_avg", "exp_avg_sq")
+
     @named
     def __init__(
         self,
@@ -281,23 +260,10 @@ class NAdam(ComposedOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("epsilon value", eps)
-        _check_betas(betas)
-        check_non_negative("weight_decay value", weight_decay)
-        check_non_negative("momentum_decay value", momentum_decay)
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize,
-        })  # fmt: skip
+        self._begin(locals())
 
     def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {
-            "mu_product": tensor(1.0),
-            "exp_avg": zeros_like(p).detach(),
-            "exp_avg_sq": zeros_like(p).detach(),
-        }
+        return {"mu_product": tensor(1.0), **super()._fresh(p, group)}
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         (beta1, beta2), decay = group["betas"], group["momentum_decay"]
@@ -330,6 +296,8 @@ class RAdam(ComposedOptimizer):
     0.5
     """
 
+    _zeros = ("exp_avg", "exp_avg_sq")
+
     @named
     def __init__(
         self,
@@ -345,18 +313,7 @@ class RAdam(ComposedOptimizer):
         capturable: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("epsilon value", eps)
-        _check_betas(betas)
-        check_non_negative("weight_decay value", weight_decay)
-        super().__init__(params, {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        })  # fmt: skip
-
-    def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {"exp_avg": zeros_like(p).detach(), "exp_avg_sq": zeros_like(p).detach()}
+        self._begin(locals())
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
@@ -390,6 +347,8 @@ class Rprop(ComposedOptimizer):
     0.5
     """
 
+    _zeros = ("prev",)
+
     @named
     def __init__(
         self,
@@ -403,14 +362,12 @@ class Rprop(ComposedOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize})
+        self._begin(locals())
 
     def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {"prev": zeros_like(p).detach(), "step_size": full_like(p, group["lr"]).detach()}
+        return {"step_size": full_like(p, group["lr"]).detach(), **super()._fresh(p, group)}
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         shrink, grow = group["etas"]
@@ -438,6 +395,8 @@ class ASGD(ComposedOptimizer):
     (0.5, 0.5)
     """
 
+    _zeros = ("ax",)
+
     @named
     def __init__(
         self,
@@ -452,15 +411,10 @@ class ASGD(ComposedOptimizer):
         differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("weight_decay value", weight_decay)
-        super().__init__(params, {
-            "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "maximize": maximize,
-        })  # fmt: skip
+        self._begin(locals())
 
     def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        return {"eta": tensor(float(group["lr"])), "mu": tensor(1.0), "ax": zeros_like(p).detach()}
+        return {"eta": tensor(float(group["lr"])), "mu": tensor(1.0), **super()._fresh(p, group)}
 
     def _update(self, p: Tensor, g: Tensor, t: Tensor, kept: dict[str, Tensor], group: dict[str, Any]) -> None:
         lr, lambd = group["lr"], group["lambd"]

@@ -33,6 +33,9 @@ __all__ = ["Optimizer"]
 Params: TypeAlias = Iterable[Any]
 
 _NUMBERS = ("step", "mu_product", "mu", "eta")  # what states have besides tensors of the parameter's shape
+# What constructors take besides the options of groups: an update is always fused and outside the graph.
+_NO_OPTIONS = ("self", "params", "foreach", "fused", "capturable", "differentiable")
+_WORDS = {"lr": "learning rate", "eps": "epsilon value"}  # what PyTorch calls options that are not valid
 
 _optim_zero_grad = lib.pa_optim_zero_grad
 _optim_step = lib.pa_optim_step
@@ -242,6 +245,19 @@ class CheckedOptimizer(Optimizer):
     """An optimiser that knows what its update needs, and takes no other's state dict."""
 
     _counts_steps = True  # whether "step" is part of the state
+    _non_negative: tuple[str, ...] = ()  # options that may not be below 0, besides these that many have
+
+    def _begin(self, given: dict[str, Any]) -> None:
+        """Makes the optimiser of the arguments of its constructor, which are options of its groups but for switches."""
+        if given["differentiable"]:
+            raise NotImplementedError("differentiable=True is not supported: updates are made outside the graph")
+        for option in ("lr", "eps", "weight_decay", *self._non_negative):
+            if option in given:
+                check_non_negative(option, given[option])
+        for i, beta in enumerate(given.get("betas", ())):
+            if not 0.0 <= beta < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        super().__init__(given["params"], {name: given[name] for name in given if name not in _NO_OPTIONS})
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str | None, ...]:
         """The state tensors, for C in its order; None for a place not in use."""
@@ -531,13 +547,7 @@ def _like_param(name: str, value: Any, param: Any) -> Any:
     return value.to(param.dtype)
 
 
-def check_non_negative(words: str, value: Any) -> None:
+def check_non_negative(option: str, value: Any) -> None:
     """ValueError, in PyTorch's words, for an option that is negative or NaN."""
     if not value >= 0.0:
-        raise ValueError(f"Invalid {words}: {value}")
-
-
-def check_unsupported(differentiable: bool) -> None:
-    """NotImplementedError where an update is asked to be part of the graph."""
-    if differentiable:
-        raise NotImplementedError("differentiable=True is not supported: updates are made outside the graph")
+        raise ValueError(f"Invalid {_WORDS.get(option, f'{option} value')}: {value}")

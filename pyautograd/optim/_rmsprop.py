@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyautograd._arguments import named
-from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
+from pyautograd.optim._optimizer import FusedOptimizer, Params
 
 __all__ = ["RMSprop"]
 
@@ -28,6 +28,7 @@ class RMSprop(FusedOptimizer):
     """
 
     _kind = 2
+    _non_negative = ("momentum", "alpha")
 
     @named
     def __init__(
@@ -44,16 +45,7 @@ class RMSprop(FusedOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("epsilon value", eps)
-        check_non_negative("momentum value", momentum)
-        check_non_negative("weight_decay value", weight_decay)
-        check_non_negative("alpha value", alpha)
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
-            "weight_decay": weight_decay, "maximize": maximize,
-        })  # fmt: skip
+        self._begin(locals())
 
     def _write_hyper(self, hyper: Any, group: dict[str, Any]) -> None:
         hyper.lr = float(group["lr"])

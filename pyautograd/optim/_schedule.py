@@ -180,3 +180,6 @@ class LRScheduler:
 
     def _current(self) -> list[float]:
         return [lr_of(group) for group in self.optimizer.param_groups]
+
+    def _times(self, factor: float) -> list[float]:
+        return [lr * factor for lr in self._current()]

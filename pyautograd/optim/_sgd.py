@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyautograd._arguments import named
-from pyautograd.optim._optimizer import FusedOptimizer, Params, check_non_negative, check_unsupported
+from pyautograd.optim._optimizer import FusedOptimizer, Params
 
 __all__ = ["SGD"]
 
@@ -30,6 +30,7 @@ class SGD(FusedOptimizer):
 
     _kind = 0
     _counts_steps = False
+    _non_negative = ("momentum",)
 
     @named
     def __init__(
@@ -46,16 +47,9 @@ class SGD(FusedOptimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_unsupported(differentiable)
-        check_non_negative("learning rate", lr)
-        check_non_negative("momentum value", momentum)
-        check_non_negative("weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
-            "maximize": maximize,
-        })  # fmt: skip
+        self._begin(locals())
 
     def _write_hyper(self, hyper: Any, group: dict[str, Any]) -> None:
         hyper.lr = float(group["lr"])

@@ -56,9 +56,7 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
-            return self._current()
-        return [lr * self.gamma for lr in self._current()]
+        return self._times(self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1)
 
 
 class ExponentialLR(LRScheduler):
@@ -80,9 +78,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if self._is_initial:
-            return self._current()
-        return [lr * self.gamma for lr in self._current()]
+        return self._times(1 if self._is_initial else self.gamma)
 
 
 class MultiStepLR(LRScheduler):
@@ -109,7 +105,7 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in self._current()]
+        return self._times(self.gamma ** self.milestones.get(self.last_epoch, 0))
 
 
 class ConstantLR(LRScheduler):
@@ -141,10 +137,8 @@ class ConstantLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         if self.last_epoch == 0:
-            return [lr * self.factor for lr in self._current()]
-        if self.last_epoch != self.total_iters:
-            return self._current()
-        return [lr * (1.0 / self.factor) for lr in self._current()]
+            return self._times(self.factor)
+        return self._times(1.0 / self.factor if self.last_epoch == self.total_iters else 1)
 
 
 class LinearLR(LRScheduler):
@@ -182,12 +176,11 @@ class LinearLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         if self.last_epoch == 0:
-            return [lr * self.start_factor for lr in self._current()]
+            return self._times(self.start_factor)
         if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
         way = self.end_factor - self.start_factor
-        ratio = 1.0 + way / (self.total_iters * self.start_factor + (self.last_epoch - 1) * way)
-        return [lr * ratio for lr in self._current()]
+        return self._times(1.0 + way / (self.total_iters * self.start_factor + (self.last_epoch - 1) * way))
 
 
 class PolynomialLR(LRScheduler):
@@ -217,8 +210,7 @@ class PolynomialLR(LRScheduler):
         epoch, n = self.last_epoch, self.total_iters
         if self._is_initial or epoch > n:
             return self._current()
-        ratio = ((1.0 - epoch / n) / (1.0 - (epoch - 1) / n)) ** self.power
-        return [lr * ratio for lr in self._current()]
+        return self._times(((1.0 - epoch / n) / (1.0 - (epoch - 1) / n)) ** self.power)
 
 
 class LambdaLR(LRScheduler):
