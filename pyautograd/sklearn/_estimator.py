@@ -43,7 +43,7 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     except (TypeError, ValueError) as error:
         text = str(error)
         place = _place_of(X) if text.startswith("Input X contains") else ""
-        if "could not" in text and ("convert" in text or "promoted" in text):
+        if ("could not" in text and ("convert" in text or "promoted" in text)) or "with a sequence" in text:
             place = _words_in(X)
         if not place:
             raise
@@ -69,9 +69,16 @@ def _place_of(X: Any, names: Any = None, dtype: Any = np.float64) -> str:
 def _words_in(X: Any) -> str:
     """Which is the first column of a data frame that has no numbers."""
     for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ())):
-        if getattr(dtype, "kind", "f") not in "biuf":
+        if not _is_of_numbers(dtype):
             return f"\nColumn {name!r} is {dtype}: encode it, as OneHotEncoder does in a ColumnTransformer."
     return ""
+
+
+def _is_of_numbers(dtype: Any) -> bool:
+    """NumPy's and pandas's dtypes have a kind, polars's a method."""
+    if hasattr(dtype, "is_numeric"):
+        return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
+    return getattr(dtype, "kind", "f") in "biuf"
 
 
 def _is_finite(values: Array) -> bool:

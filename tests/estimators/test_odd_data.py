@@ -20,6 +20,30 @@ NUMBERS = X[:, 0] * 2
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
 
 
+class DtypeOfPolars:
+    """As one looks from outside."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def is_numeric(self) -> bool:
+        return self.name == "Float64"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FrameOfPolars(np.ndarray):
+    columns = ("age", "member", "city")
+    dtypes = tuple(map(DtypeOfPolars, ("Float64", "Boolean", "String")))
+
+
+def test_a_column_of_words_of_polars_is_named() -> None:
+    words = np.array([[1.5, True, "Bern"], [2.5, False, "Rome"]] * 10, object)
+    with pytest.raises(ValueError, match=r"could not convert[\s\S]*Column 'city' is String.*OneHotEncoder"):
+        MLPRegressor(**QUICK).fit(words.view(FrameOfPolars), np.arange(20))
+
+
 def test_a_column_of_words_is_named() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=["age", "income", "city"]).assign(city="Bern")
