@@ -25,6 +25,7 @@ from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activation
 Array = np.ndarray[Any, Any]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+SPARSE_ROWS = 4096  # that are made dense at once for a prediction
 EXACT_ROWS = 100  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
 
 
@@ -34,12 +35,10 @@ def keep_parameters(estimator: Any, given: dict[str, Any]) -> None:
 
 
 def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
-    """The data as dense arrays of floats; errors say in which column and row the first NaN or infinity is, and which
-    column of a data frame has no numbers."""
+    """The data as arrays of floats, or sparse rows of them; errors say in which column and row the first NaN or
+    infinity is, and which column of a data frame has no numbers."""
     try:
-        checked = validate_data(
-            estimator, X, *y, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), **options
-        )
+        return validate_data(estimator, X, *y, accept_sparse="csr", dtype=(np.float64, np.float32), **options)
     except (TypeError, ValueError) as error:
         text = str(error)
         place = _place_of(X) if text.startswith("Input X contains") else ""
@@ -48,13 +47,10 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
         if not place:
             raise
         raise type(error)(f"{error}{place}") from None
-    X, *rest = checked if y else (checked,)
-    X = X.toarray() if issparse(X) else X
-    return (X, *rest) if y else X
 
 
-def _place_of(X: Any, names: Any = None, dtype: Any = np.float64) -> str:
-    """Where the first number is that is not finite."""
+def _place_of(X: Any, names: Any = None, dtype: Any = np.float64, first: int = 0) -> str:
+    """Where the first number is that is not finite, in rows the first of which is number `first`."""
     try:
         with np.errstate(over="ignore"):
             values = np.asarray(X, dtype)
@@ -63,7 +59,7 @@ def _place_of(X: Any, names: Any = None, dtype: Any = np.float64) -> str:
         return ""
     names = getattr(X, "columns", names)
     name = int(column) if names is None else names[column]
-    return f"\nThe first is in column {name!r}, row {row}."
+    return f"\nThe first is in column {name!r}, row {first + row}."
 
 
 def _words_in(X: Any) -> str:
@@ -157,7 +153,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _begin(self, X: Array, targets: Array, random: Any, keeps_weights: bool) -> None:
         """A new module, its weights drawn."""
-        dtype = self.dtype or ("float64" if self.solver == "lbfgs" or len(X) <= EXACT_ROWS else "float32")
+        dtype = self.dtype or ("float64" if self.solver == "lbfgs" or X.shape[0] <= EXACT_ROWS else "float32")
         given = self.__dict__.pop("_given", None) if keeps_weights else None
         self._dtype, self._in_dtype, self._programs = dtype, X.dtype, _training.Programs()
         features, own = X.shape[1], self.module
@@ -191,8 +187,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _arrays(self, X: Array, targets: Array, weights: Array | None) -> _training.Arrays:
         """As the step takes them."""
         with np.errstate(over="ignore"):
-            x = X.astype(self._dtype)
-            y = targets if self.out_activation_ == "softmax" else targets.reshape(len(X), -1).astype(self._dtype)
+            x: Any = X.astype(self._dtype)
+            x = x.toarray() if issparse(x) else x
+            y = targets if self.out_activation_ == "softmax" else targets.reshape(len(x), -1).astype(self._dtype)
             return (x, y) if weights is None else (x, y, weights.astype(self._dtype))
 
     def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
@@ -248,15 +245,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             return False
         return len(X) > 0 and X.shape[1] == self.n_features_in_ and X.dtype in _FLOATS and _is_finite(X)
 
-    def _forward(self, X: Array) -> Array:
-        """Predictions of shape (n, k)."""
+    def _forward(self, X: Any, first: int = 0) -> Array:
+        """Predictions of shape (n, k), of rows the first of which is number `first` to errors."""
+        if issparse(X):
+            starts = range(0, X.shape[0], SPARSE_ROWS)
+            return np.concatenate([self._forward(X[i : i + SPARSE_ROWS].toarray(), i) for i in starts])
         programs = self._programs
         with programs.lock:
             if "forward" not in programs:
                 programs["forward"] = self._compiled_forward()
             predicted: Array = programs["forward"](X).numpy()
         if self._dtype == "float32" and not _is_finite(predicted):
-            place = _place_of(X, vars(self).get("feature_names_in_"), np.float32)
+            place = _place_of(X, vars(self).get("feature_names_in_"), np.float32, first)
             if place:
                 raise ValueError(f"Input X contains a value too large for dtype('float32').{place}")
         return predicted

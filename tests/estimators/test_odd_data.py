@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix, issparse, vstack
 from sklearn.utils._param_validation import InvalidParameterError
 
 import pyautograd as pa
@@ -71,6 +71,25 @@ def test_a_regressor_keeps_its_number_of_outputs() -> None:
         with pytest.raises(ValueError, match="`y` has 1 outputs, and had 2"):
             fit(X, NUMBERS)
         assert fit(X, both[:50].repeat(6, 0)).predict(X).shape == (300, 2)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_sparse_rows_are_fitted_and_predicted_as_dense_ones(early_stopping: bool) -> None:
+    def fit(rows: Any) -> Any:
+        return MLPRegressor(**QUICK, early_stopping=early_stopping).fit(rows, NUMBERS)
+
+    sparse = csr_matrix(np.where(X > 0, X, 0))
+    dense = sparse.toarray()
+    wanted = fit(dense)
+    for rows in (sparse, sparse.tocsc(), csr_array(sparse)):
+        found = fit(rows)
+        assert all(np.array_equal(a, b) for a, b in zip(found.coefs_, wanted.coefs_, strict=True))
+        assert np.array_equal(found.predict(rows), wanted.predict(dense))
+    assert np.allclose(wanted.predict(vstack([sparse] * 20)), np.tile(wanted.predict(dense), 20), atol=1e-6)
+    many = vstack([sparse] * 15, format="lil")
+    many[4200, 2] = 1e39
+    with pytest.raises(ValueError, match="column 2, row 4200"):
+        wanted.predict(many)
 
 
 def test_sparse_labels_are_predicted_sparse_as_scikit_learns() -> None:
