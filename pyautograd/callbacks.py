@@ -484,7 +484,7 @@ class History(Callback, Sequence[dict[str, float]]):
         return {name: [row.get(name, float("nan")) for row in self._rows] for name in self.columns}
 
     def to_pandas(self) -> Any:
-        """A DataFrame by epoch. **Raises** ImportError without pandas.
+        """A DataFrame by epoch, empty before the first. **Raises** ImportError without pandas.
 
         >>> import pyautograd as pa
         >>> history = pa.callbacks.History()
@@ -494,7 +494,7 @@ class History(Callback, Sequence[dict[str, float]]):
         """
         import pandas
 
-        return pandas.DataFrame(self.to_dict()).set_index("epoch")
+        return pandas.DataFrame({"epoch": [], **self.to_dict()}).set_index("epoch")
 
     def plot(self, *columns: str, **options: Any) -> Any:
         """Draws columns over the epochs, all losses unless some are named; options as of `plot.loss_curve`. Returns the

@@ -497,6 +497,7 @@ def test_history_prints_its_first_and_last_rows() -> None:
 def test_history_makes_a_dataframe() -> None:
     pytest.importorskip("pandas")
     history = History()
+    assert history.to_pandas().shape == (0, 0)
     Case().run(3, history)
     assert history.to_pandas().loc[2, "loss"] == history[2]["loss"]
 

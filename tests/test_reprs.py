@@ -55,7 +55,7 @@ def test_data(made: Any, text: str) -> None:
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=3), "ReduceLROnPlateau(SGD, patience=3, lr=0.1)"),
         (
             lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ExponentialLR(o, 0.9)]),
-            "ChainedScheduler([ExponentialLR(SGD, gamma=0.9, last_epoch=0, lr=0.1)], optimizer=SGD, lr=0.1)",
+            "ChainedScheduler([ExponentialLR(SGD, gamma=0.9, last_epoch=0, lr=0.1)])",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyautograd._arguments import named
 from pyautograd._c import refuse_in_step
+from pyautograd._described import short
 from pyautograd.optim._cycles import for_each_group
 from pyautograd.optim._optimizer import Optimizer
 from pyautograd.optim._schedule import BETWEEN, LRScheduler, lr_of, set_lr
@@ -114,6 +115,9 @@ class ChainedScheduler(_Combined):
         for each in self._schedulers:
             each.step()
         self._last_lr = self._current()
+
+    def __repr__(self) -> str:
+        return f"ChainedScheduler({short(self._schedulers)})"  # which say their optimizer and its lr
 
 
 class ReduceLROnPlateau(LRScheduler):
