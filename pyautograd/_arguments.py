@@ -151,7 +151,8 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
 def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error: Exception) -> Exception:
     """The TypeError for the first argument that is not what its annotation says; the error itself if there is none."""
     name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-    if name.startswith("_") and function.__name__ == "__init__":  # of a base that several public classes share
+    if (name.startswith("_") and function.__name__ == "__init__") or name == "forward":
+        # of a base that several public classes share, or of a layer that is called
         name = type(args[0]).__name__
     if str(error).startswith(f"{name}: "):
         return error

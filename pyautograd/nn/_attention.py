@@ -92,6 +92,7 @@ class MultiheadAttention(Module):
         held: list[Any] = [getattr(self, f"{name}_proj_weight") for name in "qkv"]
         return held
 
+    @named
     def forward(
         self,
         query: Tensor,
@@ -213,6 +214,7 @@ class TransformerEncoderLayer(_TransformerLayer):
     (5, 3, 8)
     """
 
+    @named
     def forward(
         self,
         src: Tensor,
@@ -236,6 +238,7 @@ class TransformerDecoderLayer(_TransformerLayer):
     (5, 3, 8)
     """
 
+    @named
     def forward(
         self,
         tgt: Tensor,
@@ -295,6 +298,7 @@ class TransformerEncoder(_Stack):
     ) -> None:
         super().__init__(encoder_layer, num_layers, norm)
 
+    @named
     def forward(
         self,
         src: Tensor,
@@ -318,6 +322,7 @@ class TransformerDecoder(_Stack):
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__(decoder_layer, num_layers, norm)
 
+    @named
     def forward(
         self,
         tgt: Tensor,
@@ -394,6 +399,7 @@ class Transformer(Module):
         """
         return triu(full((sz, sz), -float("inf"), dtype=dtype, device=device), 1)
 
+    @named
     def forward(
         self,
         src: Tensor,

@@ -157,6 +157,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: fl
     return chosen - soft.detach() + soft
 
 
+@named
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """While training, sets elements to the limit of SELU with probability `p` and scales all so that mean and variance
     stay (https://arxiv.org/abs/1706.02515). `inplace` overwrites the input.

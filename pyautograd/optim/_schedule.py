@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from pyautograd._arguments import named
+from pyautograd._arguments import named, number
 from pyautograd._c import refuse_in_step
 from pyautograd._described import described
 from pyautograd._tensor import Tensor
@@ -128,7 +128,7 @@ class LRScheduler:
         before, self.last_epoch = self.last_epoch, epoch
         groups = self.optimizer.param_groups
         try:
-            rates = self.get_lr()
+            rates = [number(type(self).__name__, "an lr", each) for each in self.get_lr()]
             if len(rates) != len(groups):
                 raise ValueError(
                     f"{type(self).__name__}: a rate for each of {len(rates)} parameter groups, and the optimizer has "

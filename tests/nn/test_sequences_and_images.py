@@ -165,3 +165,25 @@ def test_layers_show_and_reset_what_they_hold() -> None:
     for layer, state in ((nn.GRU(3, 4), (pa.ones(1, 2, 4),)), (nn.LSTM(3, 4), (pa.ones(1, 2, 4), None))):
         with pytest.raises(TypeError, match="a state must be a Tensor"):
             layer(pa.ones(5, 2, 3), state)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "wrong"),
+    [
+        ("MultiheadAttention", (2, 1), {"query", "key", "value"}),
+        ("TransformerEncoderLayer", (2, 1, 2), {"src"}),
+        ("TransformerDecoderLayer", (2, 1, 2), {"tgt", "memory"}),
+        ("TransformerEncoder", (nn.TransformerEncoderLayer(2, 1, 2), 1), {"src"}),
+        ("TransformerDecoder", (nn.TransformerDecoderLayer(2, 1, 2), 1), {"tgt", "memory"}),
+        ("Transformer", (2, 1, 1, 1, 2), {"src", "tgt"}),
+    ],
+)
+def test_a_layer_of_attention_names_the_argument_that_is_no_tensor(name, arguments, wrong):
+    layer, right = getattr(nn, name)(*arguments), {each: pa.zeros(3, 2) for each in wrong}
+    layer(**right)
+    for each in wrong:
+        for given in ([[1.0, 2.0]], None, 3.0):
+            with pytest.raises(TypeError, match=f"^{name}: {each} must be a Tensor, not {type(given).__name__}"):
+                layer(**right | {each: given})
+    with pytest.raises(TypeError, match=f"^{name}: missing"):
+        layer()
