@@ -58,7 +58,7 @@ class Row(NamedTuple):
     @property
     def contributions(self) -> tuple[float, ...]:
         """What the row adds to the gradient of each input: local derivative times gradient. Empty for Tensors."""
-        return tuple(local * self.gradient for local in self.local_gradients)
+        return tuple(local * self.gradient + 0.0 for local in self.local_gradients)  # + 0.0: no -0
 
 
 class Trace(Sequence[Row]):

@@ -173,12 +173,10 @@ def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> lis
         figure.savefig(folder / name, dpi=150)
         names.append(name)
 
-    figure, ax = plot.new_figure(12, 3.4)
-    ax.remove()
-    left, middle, right = figure.subplots(1, 3)
+    figure, (left, middle, right) = plot.new_figure(12, 3.4, columns=3)
     plot.loss_curve(moons.losses, ax=left, log=True, title="moons, net of Values: loss")
     left.annotate(
-        "the first step, of length 1,\nwas too long: the loss doubled",
+        "the first step, at a rate of 1,\nwas too long: the loss doubled",
         (1, moons.losses[1]),
         (25, moons.losses[1]),
         fontsize=8,
@@ -191,9 +189,8 @@ def _draw(folder: Path, moons: Moons, digits: Digits, pendulum: Pendulum) -> lis
     plot.loss_curve(digits.losses, ax=right, smooth=45, log=True, title="digits, MLP on Tensors: loss")
     save(figure, "losses.png")
 
-    figure, ax = plot.new_figure(9, 5.2)
-    ax.remove()
-    for ax, (k, numbers) in zip(figure.subplots(2, 2).ravel(), moons.moments.items(), strict=True):
+    figure, axes = plot.new_figure(9, 5.2, rows=2, columns=2)
+    for ax, (k, numbers) in zip(axes.ravel(), moons.moments.items(), strict=True):
         for p, number in zip(moons.model.parameters(), numbers, strict=True):
             p.data = number
         title = f"step {k}: {moons.accuracies[k]:.0%} right"

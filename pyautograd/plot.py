@@ -57,8 +57,9 @@ INK, GREY, PALE = "#2b2b2b", "#8a8a8a", "#f4f2ee"
 MOST_NODES = 200
 
 
-def new_figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
-    """A figure of one Axes that belongs to no window, for files: `figure.savefig(path)`. Sizes in inches.
+def new_figure(width: float = 5.0, height: float = 3.6, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    """A figure that belongs to no window, for files: `figure.savefig(path)`; with its Axes, or, of several rows or
+    columns, an array of them as `pyplot.subplots` gives. Sizes in inches; the style is that of the other pictures here.
 
     **Raises** ImportError without matplotlib.
 
@@ -66,12 +67,18 @@ def new_figure(width: float = 5.0, height: float = 3.6) -> tuple[Figure, Axes]:
     >>> figure, ax = plot.new_figure(4, 3)
     >>> figure.get_size_inches().tolist()
     [4.0, 3.0]
+    >>> _, (left, right) = plot.new_figure(columns=2)
+    >>> _ = left.plot([1.0, 2.0]), right.plot([2.0, 1.0])
     """
     _require_matplotlib()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
+    axes = figure.subplots(rows, columns)
+    for ax in np.ravel(axes):
+        ax.set_prop_cycle(color=COLOURS)
+        _calm(ax, "")
+    return figure, axes
 
 
 def loss_curve(
@@ -123,6 +130,7 @@ def decision_boundary(
     *,
     ax: Axes | None = None,
     resolution: int = 100,
+    legend: bool = True,
     title: str = "",
 ) -> Axes:
     """The regions that a classifier assigns to each class, and the points `X` (n, 2) coloured by their labels `y` (n,).
@@ -131,7 +139,8 @@ def decision_boundary(
     two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
     divides the plane at 0, the shade says how far from there, dashed lines stand at the margins -1 and 1; several
     scores divide it by the largest. Modules are asked as in `eval()`. `resolution` is the number of grid points a
-    side. **Raises** ValueError if `X` is not (n, 2) or `y` not as long, ImportError without matplotlib.
+    side; the `legend` stands below, where it covers no points. **Raises** ValueError if `X` is not (n, 2) or `y` not as
+    long, ImportError without matplotlib.
 
     >>> from pyautograd import plot
     >>> figure, ax = plot.new_figure()
@@ -166,7 +175,9 @@ def decision_boundary(
         chosen = points[labels == label]
         x, y = chosen.T
         ax.scatter(x, y, s=22, color=colour, edgecolors="white", linewidths=0.6, zorder=3, label=str(label))
-    ax.legend(title="class", fontsize=8, title_fontsize=8, loc="best", framealpha=0.8, edgecolor="none")
+    if legend:
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 2.2}
+        ax.legend(fontsize=8, ncols=5, frameon=False, handlelength=1.4, columnspacing=1.4, **below)
     ax.set_aspect("equal")
     _calm(ax, title)
     return ax
@@ -178,9 +189,11 @@ def _shade(ax: Axes, grid_x: Any, grid_y: Any, heights: NDArray[np.float64], col
 
     both = LinearSegmentedColormap.from_list("", [colours[0], "white", colours[-1]])
     ax.contourf(grid_x, grid_y, heights.clip(-3, 3), levels=np.linspace(-3, 3, 25), cmap=both, alpha=0.45, zorder=0)
-    for level, style, width in ((-1, "--", 0.7), (0, "-", 1.2), (1, "--", 0.7)):
-        if heights.min() < level < heights.max():
-            ax.contour(grid_x, grid_y, heights, levels=[level], colors=INK, linewidths=width, linestyles=style)
+    for levels, style, width, name in (([0], "-", 1.2, "score 0"), ([-1, 1], "--", 0.7, "score ±1")):
+        drawn = [level for level in levels if heights.min() < level < heights.max()]
+        if drawn:
+            ax.contour(grid_x, grid_y, heights, levels=drawn, colors=INK, linewidths=width, linestyles=style)
+            ax.plot([], [], color=INK, linewidth=width, linestyle=style, label=name)
 
 
 def weight_templates(
@@ -283,14 +296,15 @@ def activation(
     if unknown:
         raise ValueError(f"activation: nn.functional has no {unknown[0]!r}")
     ax = _axes(ax)
-    for given, colour in zip(functions, _cycle(len(functions)), strict=True):
+    widths = np.arange(len(functions))[::-1]  # where lines lie on each other, the earlier shows beside the later
+    for given, colour, wider in zip(functions, _cycle(len(functions)), widths, strict=True):
         function = getattr(functional, given) if isinstance(given, str) else given
         x = tensor(np.linspace(*span, 401), requires_grad=True)
         y = function(x)
         y.sum().backward()
         name = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
-        ax.plot(_to_numpy(x), _to_numpy(y), color=colour, linewidth=1.8, label=name)
-        ax.plot(_to_numpy(x), _to_numpy(x.grad), color=colour, linewidth=1.2, linestyle=(0, (4, 2)))
+        ax.plot(_to_numpy(x), _to_numpy(y), color=colour, linewidth=1.6 + 0.8 * wider, label=name)
+        ax.plot(_to_numpy(x), _to_numpy(x.grad), color=colour, linewidth=1.2 + 0.5 * wider, linestyle=(0, (4, 2)))
     ax.set_xlabel("input; dashed: the derivative")
     _calm(ax, "")
     ax.grid(color="#e6e3dc", linewidth=0.8)
@@ -429,10 +443,13 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
 def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tuple[float, float]]]) -> None:
     from matplotlib.patches import Ellipse, FancyBboxPatch
 
-    half = 0.92
+    half, gap = 0.92, 1.16  # of a box in width, and between two
+    name = "" if not ways else str(v._op)
+    oval = 0.34 if len(name) <= 2 else min(0.13 * len(name) + 0.12, gap - 0.1)
+    middle = x - half - max(oval / 2 + 0.05, 0.4)
     leaf = not ways
     for way in ways:
-        xs = [way[0][0] + half, *(x for bend, _ in way[1:] for x in (bend - half, bend + half)), x - 1.32, x - half]
+        xs = [way[0][0] + half, *(x for bend, _ in way[1:] for x in (bend - half, bend + half)), middle, x - half]
         ys = [way[0][1], *(y for _, bend in way[1:] for y in (bend, bend)), y, y]
         ax.plot(xs, ys, color=GREY, linewidth=1.0, zorder=1)
     ax.add_patch(
@@ -453,10 +470,9 @@ def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tup
         ax.text(x - 0.56, y, label, ha="center", va="center", fontsize=10, color=INK, fontweight="bold", zorder=3)
     ax.text(x + (0.24 if label else 0), y, numbers, ha="center", va="center", fontsize=7.5, color=INK, zorder=3)
     if not leaf:
-        name = str(v._op)
-        width = 0.34 if len(name) <= 2 else 0.13 * len(name) + 0.12
-        ax.add_patch(Ellipse((x - 1.32, y), width, 0.34, facecolor="white", edgecolor=COLOURS[1], zorder=3))
-        ax.text(x - 1.32, y, name, ha="center", va="center_baseline", fontsize=8, color=COLOURS[1], zorder=4)
+        size = 8 * min(1.0, 8 / max(len(name), 1))
+        ax.add_patch(Ellipse((middle, y), oval, 0.34, facecolor="white", edgecolor=COLOURS[1], zorder=3))
+        ax.text(middle, y, name, ha="center", va="center_baseline", fontsize=size, color=COLOURS[1], zorder=4)
 
 
 def _parents(v: Any) -> list[Any]:

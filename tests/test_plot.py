@@ -22,6 +22,13 @@ def no_window():
     plt.close("all")
 
 
+def test_a_figure_of_several_axes_is_in_one_style() -> None:
+    _, axes = plot.new_figure(rows=2, columns=3)
+    assert axes.shape == (2, 3)
+    assert all(not ax.spines["top"].get_visible() for ax in axes.flat)
+    assert [line.get_color() for line in axes[1, 2].plot([[1.0, 2.0], [2.0, 1.0]])] == list(plot.COLOURS[:2])
+
+
 def test_loss_curve_draws_a_line_an_entry_and_a_legend() -> None:
     ax = plot.loss_curve({"a": [3.0, 2.0, 1.0], "b": [2.0, 1.0, 0.5]}, title="losses")
     assert [len(line.get_xdata()) for line in ax.lines] == [3, 3]
@@ -84,8 +91,9 @@ def test_weight_templates_draw_the_strongest_first() -> None:
 
 def test_a_boundary_has_its_margins_and_a_legend() -> None:
     ax = plot.decision_boundary(lambda points: 4 * points[:, 1] - 2, X, Y, resolution=9)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["-1", "1"]
-    assert len(ax.collections) == 1 + 3 + 2  # the shade, boundary and margins, two classes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["score 0", "score ±1", "-1", "1"]
+    assert len(ax.collections) == 1 + 2 + 2  # the shade, boundary and both margins, two classes
+    assert plot.decision_boundary(lambda points: points[:, 1], X, Y, legend=False).get_legend() is None
 
 
 def test_a_curve_below_zero_is_in_the_picture() -> None:
@@ -145,6 +153,13 @@ def test_graph_puts_operands_left_of_results() -> None:
     ax = plot.graph(b + a)
     left = {text.get_text(): text.get_position()[0] for text in ax.texts}
     assert left["a"] < left["*"] < left["+"]
+
+
+def test_the_oval_of_an_operation_with_a_long_name_lies_between_the_boxes() -> None:
+    ax = plot.graph(scalar.Value(2.0).sigmoid())
+    oval = next(patch for patch in ax.patches if isinstance(patch, matplotlib.patches.Ellipse))
+    boxes = sorted(patch.get_bbox().x0 for patch in ax.patches if patch is not oval)
+    assert boxes[0] + 2 * 0.92 < oval.center[0] - oval.width / 2 < oval.center[0] + oval.width / 2 < boxes[1]
 
 
 def test_graph_of_a_tensor_shows_shapes() -> None:
