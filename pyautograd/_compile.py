@@ -119,8 +119,10 @@ class CompiledStep(Step, Generic[R]):
         lines = [f"compiled {self._name}: {len(self._programs)} program{'s' * (len(self._programs) != 1)}"]
         return "\n".join([*lines, *(repr(program) for program in self._programs)])
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Program | None]:
-        """The result, and the program that gave it if it was one."""
+    def _call(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], others_follow: bool = False
+    ) -> tuple[Any, Program | None]:
+        """The result, and the program that gave it if it was one. `others_follow`: the next call has other rows."""
         if is_recording():  # part of another step
             with Call(args, kwargs).with_tensors() as (args, kwargs):
                 return self._function(*args, **kwargs), None
@@ -130,7 +132,7 @@ class CompiledStep(Step, Generic[R]):
         with self._turn as is_first:
             if is_first:
                 found, program = self._replay(args, kwargs)  # another thread may have compiled it meanwhile
-                return (self._record(args, kwargs), None) if program is None else (found, program)
+                return (self._record(args, kwargs, others_follow), None) if program is None else (found, program)
         return run_eagerly(self._function, Call(args, kwargs)), None  # while another thread records the step
 
     def _replay(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Program | None]:
@@ -159,7 +161,7 @@ class CompiledStep(Step, Generic[R]):
             self._programs = (program, *[each for each in self._programs if each is not program])[:MAX_PROGRAMS]
         self._fast = program._program.call if program.is_quick else _never
 
-    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any], others_follow: bool) -> Any:
         """The result of a recorded call, which makes a program where one before has done the same."""
         is_method = self._owner() is not None
         call = take_apart(self.__wrapped__, args, kwargs, is_method, self._appended)
@@ -194,7 +196,11 @@ class CompiledStep(Step, Generic[R]):
         alike = [each for each in alike if recorded.stands_for(each)]
         differences = [each.difference(recorded) for each in alike]
         if None in differences:
-            self._compile(key, call, recorded, alike[differences.index(None)])
+            before = alike[differences.index(None)]
+            if others_follow and self._dynamic_batch and before.signature == recorded.signature:
+                earlier.append(recorded)  # a program for these rows alone would be dropped by the next call
+            else:
+                self._compile(key, call, recorded, before)
             return result
         for each, difference in zip(alike, differences):
             if each.log.same_gradients(recorded.log):  # else it may have had to do something else

@@ -26,7 +26,6 @@ from pyautograd._callbacks import STEPS_A_CALL, Callback, CallbackList, asks_to_
 from pyautograd._core import TraceError, is_recording
 from pyautograd._creation import arange
 from pyautograd._generator import Generator, get_rng_state, set_rng_state, state_of, stream_of, word
-from pyautograd._indexing import index_select
 from pyautograd._program import Program
 from pyautograd._signature import TensorSpec, plain_names
 from pyautograd._snapshot import Snapshot
@@ -244,7 +243,8 @@ class Run:
             check(lib.pa_fill_permutation(state_of("run", self._generator), node_pointer(self._order)))
         rows = [self._batch_of(each, start, size) for each in self._data]
         args = tuple(row.numpy() if is_array else row for row, is_array in zip(rows, self._is_array))
-        result, program = self._step._call(args, {})
+        ragged_follows = self._steps > self._full and start + size == self._full * self._batch
+        result, program = self._step._call(args, {}, ragged_follows)
         loss = _loss_of(result)
         if program is not None:
             sizes = (self._batch, self._rest) if program.has_free_rows else (size,)
@@ -256,7 +256,7 @@ class Run:
         with _grad_mode.no_grad():
             if self._order is None:
                 return data[start : start + size]
-            return index_select(data, 0, self._order[start : start + size])
+            return data[self._order[start : start + size]]
 
     def _many(self, done: int, losses: np.ndarray[Any, Any]) -> int:
         """As many of the steps from `done` on as the programs take, in C."""

@@ -171,9 +171,13 @@ pa_status pa_random_normal(pa_random_state *stream, pa_node *node, double mean, 
 
 /* The upper 64 bits of a product: a random number below n, of 64 random bits. */
 static inline uint64_t below(uint64_t bits, uint64_t n) {
+#ifdef __SIZEOF_INT128__
+    return (uint64_t)((unsigned __int128)bits * n >> 64);
+#else
     uint64_t low = (bits & 0xffffffffu) * (n & 0xffffffffu), mid = (bits >> 32) * (n & 0xffffffffu) + (low >> 32);
     uint64_t other = (bits & 0xffffffffu) * (n >> 32) + (mid & 0xffffffffu);
     return (bits >> 32) * (n >> 32) + (mid >> 32) + (other >> 32);
+#endif
 }
 
 pa_status pa_random_integers(pa_random_state *stream, pa_node *node, int64_t low, int64_t high) {

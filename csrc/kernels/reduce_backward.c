@@ -2,6 +2,7 @@
 
    Each walks the operand in logical order, its gradient being contiguous, with the place in the result beside it:
    stride 0 along reduced axes. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -161,8 +162,23 @@ pa_status pa_std_backward(pa_node *node, void *PA_UNUSED(scratch)) {
                               (const double *)(const void *)node->array->saved->data);
 }
 
+/* The norm of a whole array, as of a penalty on weights: its gradient is the array, scaled. */
+static bool scales_whole(const pa_node *node, const pa_node *a, double *slope) {
+    if (pa_node_numel(node) != 1 || !pa_node_is_contiguous(a)) return false;
+    const void *root = pa_node_data(node), *g = pa_gradient(node);
+    *slope = a->dtype == PA_FLOAT32 ? slope_f32(1, *(const float *)g, root) : slope_f64(1, *(const double *)g, root);
+    return a->dtype == PA_FLOAT64 || *slope == 0 || (fabs(*slope) > FLT_MIN && fabs(*slope) < FLT_MAX);
+}
+
 pa_status pa_norm_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    return deviation_backward(node, 1, pa_node_data(node), NULL);
+    const pa_node *a = pa_node_parent(node, 0);
+    bool accumulate;
+    double slope;
+    if (!scales_whole(node, a, &slope)) return deviation_backward(node, 1, pa_node_data(node), NULL);
+    void *dx = pa_gradient_target(node, 0, &accumulate);
+    if (dx == NULL) return PA_OK;
+    (accumulate ? pa_k->add_scaled : pa_k->scale)[a->dtype == PA_FLOAT64](dx, pa_node_data(a), slope, pa_node_numel(a));
+    return PA_OK;
 }
 
 pa_status pa_extremum_backward(pa_node *node, void *PA_UNUSED(scratch)) {

@@ -176,7 +176,8 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         return self._encoded(y)
 
     def _see_classes(self, y: Any, classes: Any) -> None:
-        kind = type_of_target(y, input_name="y")
+        whole = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu"  # classes for sure: no need to ask
+        kind = "multiclass" if whole else type_of_target(y, input_name="y")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise ValueError(
                 f"Unknown label type: {kind}: classes of one type are wanted, or 0 and 1 for several labels at once"

@@ -68,7 +68,7 @@ def objective(module: Module, loss: Loss, alpha: float) -> Callable[..., Any]:
         rows = mean_log_loss(output, y) if is_log_loss and not weights else loss(output, y)
         penalty: Any = 0.0
         if alpha:
-            penalty = (0.5 * alpha) * sum(parameter.square().sum() for parameter in penalized)
+            penalty = (0.5 * alpha) * sum(parameter.norm().square() for parameter in penalized)
         if not weights:
             mean = rows if rows.ndim == 0 else rows.mean()
             whole = mean + penalty / x.shape[0] if alpha else mean

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import pyautograd as pa
-from pyautograd import Tensor, nn, optim
+from pyautograd import Tensor, _compile, nn, optim
+from pyautograd._program import Program
 from pyautograd.nn import functional as F
 
 from .training import close
@@ -326,6 +327,25 @@ def test_run_uses_the_one_program_for_whole_and_ragged_batches() -> None:
     assert np.allclose(*losses, rtol=1e-4)
     assert close([each.tolist() for each in found], [each.tolist() for each in expected])
     assert len(free.programs) == 1
+
+
+@pytest.mark.parametrize("full", [2, 3])
+def test_run_compiles_once_where_the_ragged_batch_follows_the_second(
+    full: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Program] = []
+
+    class Counted(Program):
+        def __init__(self, *args: Any) -> None:
+            made.append(self)
+            super().__init__(*args)
+
+    monkeypatch.setattr(_compile, "Program", Counted)
+    step = pa.compile(lambda x: (x * x).sum(), dynamic_batch=True)
+    x = pa.arange(16.0 * full + 5)
+    losses = step.run(x, batch_size=16, epochs=2, shuffle=False)
+    assert losses.tolist() == [(part * part).sum().item() for part in x.split(16)] * 2
+    assert len(made) == full - 1 and len(step.programs) == 1
 
 
 @pytest.mark.parametrize("keeps", ["nothing", "losses", "a mean", "rows"])

@@ -51,6 +51,14 @@ def test_gradients_of_statistics_are_central_differences() -> None:
     check_gradients(lambda x, q: x.quantile(q, 1), a, np.array([0.3, 0.8]))
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-37, 6e37])  # one over the last is denormal
+def test_the_gradient_of_a_norm_is_added_to_what_is_there(size: float) -> None:
+    x = pa.tensor([[3 * size, 0], [0, 4 * size]], requires_grad=True)
+    x.sum().backward()
+    x.norm().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[1.6, 1], [1, 1.8]], rtol=1e-6)
+
+
 def test_the_gradient_of_a_norm_at_zero_is_zero() -> None:
     for p in (0.5, 1, 1.5, 2, 3, inf):
         x = pa.zeros(2, 3, requires_grad=True)
