@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 from sphinx.cmd.build import main as sphinx
+
+from pyautograd._explain import explain
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE, SITE = ROOT / "build" / "site-source", ROOT / "build" / "site"
@@ -41,13 +45,49 @@ MODULES = {
     "pyautograd.compat": "names of PyTorch that say nothing about a computation",
     "pyautograd.bench": "the benchmarks",
 }
+# What the package itself exports takes a page a family, by the files that define it.
+FAMILIES = {
+    "Tensor": "_tensor",
+    "Compiled steps": "_compile _host",
+    "Creation": "_creation _array_like _interop _serialization",
+    "Element by element": "_generated _elementwise _maths",
+    "Sums, order, statistics": "_reduce _order _statistics",
+    "Shapes, indices, joins": "_shape _joins _rearrange _indexing _scatter",
+    "Products and matrices": "_products _einsum _matrices linalg _distance",
+    "Random numbers": "_random _generator",
+    "Dtypes": "_dtype _promotion",
+}
+OTHERS = "Everything else"
 CONTENTS = {
-    "To begin": ["../README", "course/index"],
-    "Coming from": ["micrograd", "pytorch", "pytorch-names", "sklearn"],
-    "How to": ["training", "programs", "derivatives", "clusters", "interop"],
-    "To look up": ["reference/index", "benchmarks", "reliability", "architecture"],
+    "To begin": ["Overview <../README>", "The course <course/index>"],
+    "Coming from": [
+        "micrograd <micrograd>",
+        "PyTorch <pytorch>",
+        "PyTorch's names <pytorch-names>",
+        "scikit-learn <sklearn>",
+    ],
+    "How to": [
+        "Tables <sklearn>",
+        "Training <training>",
+        "Compiled steps <programs>",
+        "Deployment <deployment>",
+        "Sweeps and clusters <clusters>",
+        "Ops of your own <course/14-own-op>",
+        "Derivatives <derivatives>",
+        "Other libraries <interop>",
+    ],
+    "To look up": [
+        "reference/index",
+        "Performance <benchmarks>",
+        "reliability",
+        "architecture",
+    ],
     "The project": ["../CHANGELOG", "../CONTRIBUTING", "../SECURITY"],
 }
+# The page that begins everything; the picture that README.md and the start page show, as it moves.
+START = "docs/index.html"
+FORWARD = f'<!doctype html><meta http-equiv="refresh" content="0; url={START}"><a href="{START}">pyautograd</a>'
+FORMULA = "q = x*w + b; (q.tanh() - 0.5)**2"
 
 
 def main() -> int:
@@ -58,6 +98,7 @@ def main() -> int:
     failed = sum(map(run, sorted((SOURCE / "docs" / "course").glob("[0-9]*.md"))))
     if failed:
         return failed
+    explain(FORMULA, {"x": 2.0, "w": -3.0, "b": 7.0}).save(SOURCE / "docs" / "images" / "backprop.html", title=FORMULA)
     write_reference(SOURCE / "docs" / "reference")
     chapters = sorted(page.stem for page in (SOURCE / "docs" / "course").glob("[0-9]*.md"))
     add_contents(SOURCE / "docs" / "course" / "index.md", chapters)
@@ -68,8 +109,11 @@ def main() -> int:
         ["-W", "--keep-going", "-q", "-b", "html", "-c", str(Path(__file__).parent), str(SOURCE), str(SITE)]
     )
     if status == 0:
-        for page in (SOURCE / "docs" / "course").glob("*.html"):  # moving pictures, which pages embed
-            shutil.copy(page, SITE / "docs" / "course")
+        (SITE / "index.html").write_text(FORWARD, encoding="utf-8")
+        for page in SOURCE.rglob("*.html"):  # moving pictures, which pages embed
+            target = SITE / page.relative_to(SOURCE)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(page, target)
     return status
 
 
@@ -94,28 +138,61 @@ def add_contents(page: Path, pages: list[str], caption: str = "") -> None:
 
 
 def write_reference(folder: Path) -> None:
-    """A page a module, which lists what is public of it."""
+    """A page a module, and for the package itself a page a family, each of which begins with a table of what it has."""
     folder.mkdir()
-    seen = set()
+    written: dict[int, str] = {}
     index = ["# Reference", "", "Every public name, from its docstring.", "", "| module | |", "|---|---|"]
     for name, words in MODULES.items():
         module = importlib.import_module(name)
-        lines = [f"# {name}", "", words[0].upper() + words[1:] + ".", "", "```{eval-rst}", f".. module:: {name}", ""]
-        for each in sorted(module.__all__):
-            thing = getattr(module, each)
-            if not callable(thing):
-                continue
-            lines.append(f".. auto{'class' if isinstance(thing, type) else 'function'}:: {name}.{each}")
-            if isinstance(thing, type):
-                lines.append("   :members:")
-            if id(thing) in seen:
-                lines.append("   :no-index:")
-            lines.append("")
-            seen.add(id(thing))
-        (folder / f"{name}.md").write_text("\n".join([*lines, "```", ""]), encoding="utf-8")
+        things = {each: getattr(module, each) for each in sorted(module.__all__)}
+        things = {each: thing for each, thing in things.items() if callable(thing)}
         index.append(f"| [{name}]({name}.md) | {words} |")
+        if name != "pyautograd":
+            (folder / f"{name}.md").write_text(reference(name, words, things, written), encoding="utf-8")
+            continue
+        parts = {part: {k: v for k, v in things.items() if family(v) == part} for part in [*FAMILIES, OTHERS]}
+        lines = [f"# {name}", "", words.capitalize() + ".", "", "| | |", "|---|---|"]
+        for part, members in parts.items():
+            stem = f"{name}-{part.split()[0].strip(',').lower()}"
+            (folder / f"{stem}.md").write_text(reference(name, part, members, written, part), encoding="utf-8")
+            lines.append(
+                f"| [{part}]({stem}.md) | {' '.join(linked(*member, written) for member in members.items())} |"
+            )
+        (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+        add_contents(folder / f"{name}.md", [f"{name}-{part.split()[0].strip(',').lower()}" for part in parts])
     (folder / "index.md").write_text("\n".join(index), encoding="utf-8")
     add_contents(folder / "index.md", list(MODULES))
+
+
+def family(thing: object) -> str:
+    """What of the package a name belongs to, by the file that defines it."""
+    file = str(getattr(thing, "__module__", "")).rpartition(".")[2]
+    return next((part for part, files in FAMILIES.items() if file in files.split()), OTHERS)
+
+
+def linked(name: str, thing: object, written: dict[int, str]) -> str:
+    return f"{{py:obj}}`{name} <{written[id(thing)]}>`"
+
+
+def reference(module: str, words: str, things: dict[str, object], written: dict[int, str], title: str = "") -> str:
+    """A page of classes and functions: a table of them, and then what each says of itself."""
+    broken = module.replace(".", ".\u200b")  # a line may end after a dot
+    lines = [f"# {title or broken}", "", f"{words[0].upper()}{words[1:]}." if not title else f"Of `{module}`.", ""]
+    lines += ["| | |", "|---|---|"]
+    for each, thing in things.items():
+        written.setdefault(id(thing), f"{module}.{each}")
+        first = re.split(r"\n\n|(?<! al)\.\s|\s\*\*", inspect.getdoc(thing) or "")[0].replace("\n", " ").rstrip(".")
+        first = re.sub(
+            r"`[^`]*`|[*_|<\\[]", lambda m: m[0].replace("|", r"\|") if m[0][0] == "`" else "\\" + m[0], first
+        )
+        lines.append(f"| {linked(each, thing, written)} | {first} |")
+    lines += ["", "```{eval-rst}", f".. module:: {module}", *["   :no-index:"] * bool(title), ""]
+    for each, thing in things.items():
+        lines.append(f".. auto{'class' if isinstance(thing, type) else 'function'}:: {module}.{each}")
+        lines += ["   :members:"] * isinstance(thing, type)
+        lines += ["   :no-index:"] * (written[id(thing)] != f"{module}.{each}")
+        lines.append("")
+    return "\n".join([*lines, "```", ""])
 
 
 if __name__ == "__main__":
