@@ -44,7 +44,7 @@ static pa_node *send_back(pa_builder *b, pa_node *node, int i, pa_node *u) {
     if (node->op != PA_OP_custom) return pa_graph_gradient(b, node, i, u);
     pa_node *given[PA_MAX_FUNCTION_INPUTS] = {NULL}, *wanted = NULL;
     b->status = pa_hook.custom_gradients(node, u, given);
-    for (int k = 0; k < node->n_parents && b->status == PA_OK; k++) {
+    for (int k = 0; k < node->n_parents; k++) {
         if (given[k] == NULL) continue;
         pa_node *taken = pa_builder_take(b, PA_OK, given[k]);
         if (k == i) wanted = taken;

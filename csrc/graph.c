@@ -339,8 +339,23 @@ pa_status pa_node_need_storage(pa_node *node) {
     return PA_OK;
 }
 
+pa_status pa_count_elements(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *numel) {
+    int64_t nonzero = 1, room;
+    bool empty = false, beyond = false;
+    for (int i = 0; i < ndim; i++) {
+        empty = empty || shape[i] == 0;
+        if (shape[i] != 0) beyond = __builtin_mul_overflow(nonzero, shape[i], &nonzero) || beyond;
+    }
+    beyond = __builtin_mul_overflow(nonzero, 16 * (int64_t)pa_dtype_size(dtype), &room) || beyond;
+    PA_FAIL_IF(beyond, PA_MEMORY, "out of memory asking for an array of shape %s", pa_shape_text(ndim, shape));
+    *numel = empty ? 0 : nonzero;
+    return PA_OK;
+}
+
 pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int64_t *strides, pa_storage *storage,
                        char *data, pa_node **out) {
+    int64_t numel = 0;
+    PA_TRY(pa_count_elements(dtype, ndim, shape, &numel));
     pa_node *node = node_alloc(dtype, 0);
     if (node == NULL) return PA_MEMORY;
     if (pa_node_need_array(node) != PA_OK) {
@@ -349,10 +364,10 @@ pa_status pa_node_over(pa_dtype dtype, int ndim, const int64_t *shape, const int
     }
     pa_array *array = node->array;
     node->ndim = (uint8_t)ndim;
+    array->numel = numel;
     for (int i = 0; i < ndim; i++) {
         array->shape[i] = shape[i];
         array->strides[i] = strides[i];
-        array->numel *= shape[i];
     }
     array->storage = pa_storage_retain(storage);
     array->data = data;
@@ -376,23 +391,6 @@ pa_status pa_node_view(pa_node *base, pa_dtype dtype, int ndim, const int64_t *s
     return PA_OK;
 }
 
-/* Row-major strides, and the number of elements; fails where that number overflows. */
-static pa_status contiguous_strides(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *strides, int64_t *numel) {
-    int64_t nonzero = 1;
-    bool empty = false;
-    for (int i = ndim - 1; i >= 0; i--) {
-        strides[i] = nonzero;
-        if (shape[i] == 0)
-            empty = true;
-        else if (__builtin_mul_overflow(nonzero, shape[i], &nonzero))
-            nonzero = INT64_MAX;
-        PA_FAIL_IF(nonzero > INT64_MAX / 16 / (int64_t)pa_dtype_size(dtype), PA_MEMORY,
-                   "out of memory asking for an array of shape %s", pa_shape_text(ndim, shape));
-    }
-    *numel = empty ? 0 : nonzero;
-    return PA_OK;
-}
-
 pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **out) {
     if (ndim == 0) {
         *out = node_alloc(dtype, 0);
@@ -400,7 +398,8 @@ pa_status pa_node_new(pa_dtype dtype, int ndim, const int64_t *shape, pa_node **
     }
     int64_t strides[PA_MAX_NDIM], numel = 0;
     PA_FAIL_IF(ndim > PA_MAX_NDIM, PA_VALUE, "%d axes are more than the %d that a tensor can have", ndim, PA_MAX_NDIM);
-    PA_TRY(contiguous_strides(dtype, ndim, shape, strides, &numel));
+    PA_TRY(pa_count_elements(dtype, ndim, shape, &numel));
+    pa_row_major(ndim, shape, strides);
     pa_storage *storage = NULL;
     PA_TRY(pa_storage_new((size_t)numel * pa_dtype_size(dtype), &storage));
     pa_status status = pa_node_over(dtype, ndim, shape, strides, storage, storage->data, out);

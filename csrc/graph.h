@@ -307,14 +307,17 @@ static inline uint32_t pa_node_version(const pa_node *node) {
 }
 static inline bool pa_node_requires_grad(const pa_node *node) { return (node->flags & PA_REQUIRES_GRAD) != 0; }
 static inline bool pa_node_is_leaf(const pa_node *node) { return node->op == PA_OP_leaf; }
-/* The strides of a contiguous array. */
+/* The strides of a contiguous array, the axes of no elements counted as one, so that they too have some. */
 static inline void pa_row_major(int ndim, const int64_t *shape, int64_t *strides) {
     int64_t stride = 1;
     for (int axis = ndim - 1; axis >= 0; axis--) {
         strides[axis] = stride;
-        stride *= shape[axis];
+        if (shape[axis] > 1) stride *= shape[axis];
     }
 }
+/* The number of elements of a shape; PA_MEMORY where a few times their bytes could not be counted, or of an empty shape
+   those along its other axes: sizes and strides of what nodes have are multiplied and added without looking. */
+pa_status pa_count_elements(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *numel);
 bool pa_node_is_contiguous(const pa_node *node);
 bool pa_same_shape(const pa_node *a, const pa_node *b);
 

@@ -315,13 +315,13 @@ static bool is_written(const pa_log *log, const pa_node *node) {
 /* Has it the same numbers at each call? A constant that the step does not write to, or what shares its memory. */
 static bool is_constant(const pa_log *log, const pa_node *node) {
     int32_t variable = pa_log_find(log, node);
-    for (size_t i = log->n_entries; i-- > 0 && variable >= 0;) {
+    for (size_t i = log->n_entries; i-- > 0 && variable >= 0 && log->variables[variable].kind == PA_VARIABLE_RESULT;) {
         const pa_entry *e = &log->entries[i];
         bool views = e->kind == PA_ENTRY_ALIAS || (e->kind == PA_ENTRY_OP && pa_op_is_view((pa_op)e->op));
         if (views && e->out == variable) variable = log->operands[e->operands];
     }
-    return variable >= 0 && log->variables[variable].kind == PA_VARIABLE_CONSTANT && !is_written(log, node) &&
-           !is_written(log, log->variables[variable].node);
+    if (variable < 0 || log->variables[variable].kind != PA_VARIABLE_CONSTANT || is_written(log, node)) return false;
+    return log->variables[variable].node == node || !is_written(log, log->variables[variable].node);
 }
 
 pa_status pa_log_check_constants(const pa_log *log) {
@@ -343,19 +343,29 @@ bool pa_record_hides(const pa_node *node) {
     return log != NULL && !pa_record_is_fresh(node) && !is_constant(log, node);
 }
 
-/* Marks the float arguments that a number was computed from; false where something else took part. */
-static bool see(pa_log *log, int32_t variable) {
+/* Asks how a number was computed: a constant's always is what it is, an input's is seen from then on, and `see` goes on
+   with a result's. False of what else it is. */
+static bool ask(pa_log *log, int32_t variable) {
     pa_variable *v = &log->variables[variable];
-    if (v->seen || is_constant(log, v->node)) return true;
-    if (!(v->node->flags & PA_TRACED_SCALAR) || v->node->ndim > 0) return false;
-    if (v->kind == PA_VARIABLE_INPUT) return v->seen = true;
-    const pa_entry *e = log->entries + log->n_entries;
-    while (e > log->entries && e[-1].out != variable) e--;
-    if (e == log->entries || e[-1].kind != PA_ENTRY_OP) return false;
-    const int32_t *in = log->operands + e[-1].operands;
-    for (int i = 0; i < e[-1].n; i++)
-        if (!see(log, in[i])) return false;
-    return log->variables[variable].seen = true;
+    bool is_number = v->node->ndim == 0 && v->node->flags & PA_TRACED_SCALAR;
+    if (is_number && v->kind == PA_VARIABLE_INPUT) return v->seen = true;
+    if (is_number && v->kind == PA_VARIABLE_RESULT) return v->is_asked = true;
+    return is_constant(log, v->node);
+}
+
+/* Marks the float arguments that a number was computed from; false where something else took part. What an entry reads
+   was made by earlier ones. */
+static bool see(pa_log *log, int32_t variable) {
+    if (!ask(log, variable)) return false;
+    for (size_t i = log->n_entries; i-- > 0;) {
+        const pa_entry *e = &log->entries[i];
+        if (e->out < 0 || !log->variables[e->out].is_asked) continue;
+        log->variables[e->out].is_asked = false;
+        if (e->kind != PA_ENTRY_OP && !is_constant(log, log->variables[e->out].node)) return false;
+        for (int32_t k = 0; e->kind == PA_ENTRY_OP && k < e->n; k++)
+            if (!ask(log, log->operands[e->operands + k])) return false;
+    }
+    return true;
 }
 
 /* What to write where `what` asks for a number. */

@@ -34,6 +34,7 @@ typedef struct pa_variable {
     bool requires_grad;  /* when it was first met */
     const pa_node *grad; /* likewise, or NULL; not held */
     bool seen;           /* a number that Python was given: as an argument, it joins the signature */
+    bool is_asked;       /* how it was computed is being found out, for that */
     int32_t place;       /* of a captured one: by which place the step knows it; -1: by itself alone */
     int32_t next;        /* of a captured one: the output that stands in its place after the step, or -1 */
 } pa_variable;

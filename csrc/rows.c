@@ -6,10 +6,12 @@
 #include "kernels/stream.h"
 
 bool pa_rows_fit(pa_rows rows, int64_t a, int64_t b, pa_affine *out) {
-    if (a != b && (rows.a == rows.b || (b - a) % (rows.b - rows.a) != 0)) return false;
-    int64_t slope = a == b ? 0 : (b - a) / (rows.b - rows.a);
-    *out = (pa_affine){a - slope * rows.a, slope};
-    return true;
+    int64_t more, first, by = rows.b - rows.a;
+    *out = (pa_affine){.base = a};
+    if (a == b) return true;
+    if (by == 0 || __builtin_sub_overflow(b, a, &more) || more == INT64_MIN || more % by != 0) return false;
+    out->slope = more / by;
+    return !__builtin_mul_overflow(out->slope, rows.a, &first) && !__builtin_sub_overflow(a, first, &out->base);
 }
 
 bool pa_rows_fit_shapes(pa_rows rows, const pa_node *a, const pa_node *b) {
@@ -34,9 +36,9 @@ static bool counts_up(const pa_node *node, int64_t *first, int64_t *step) {
     if (node->dtype != PA_INT64 || node->ndim == 0 || node->array->numel < 2) return false;
     const int64_t *numbers = (const int64_t *)(const void *)pa_node_data(node);
     *first = numbers[0];
-    *step = numbers[1] - numbers[0];
-    for (int64_t i = 0; i < node->array->numel; i++)
-        if (numbers[i] != *first + i * *step) return false;
+    if (__builtin_sub_overflow(numbers[1], numbers[0], step)) return false;
+    for (int64_t i = 1, next; i < node->array->numel; i++)
+        if (__builtin_add_overflow(numbers[i - 1], *step, &next) || next != numbers[i]) return false;
     return true;
 }
 
@@ -77,19 +79,18 @@ bool pa_rows_fit_constants(pa_rows rows, const pa_node *a, const pa_node *b, pa_
     return is_repeated(a, a, out->repeated) && is_repeated(b, a, out->repeated);
 }
 
-void pa_rows_fill(const pa_rows_constant *constant, int64_t rows, const int64_t *shape, char *out) {
+bool pa_rows_fill(const pa_rows_constant *constant, int64_t rows, const int64_t *shape, char *out) {
     const pa_node *numbers = constant->numbers;
     int64_t *ints = (int64_t *)(void *)out, first, step, numel = 1;
-    if (constant->is_number) {
-        *ints = pa_affine_at(constant->number, rows);
-        return;
-    }
+    if (constant->is_number) return pa_affine_at(constant->number, rows, ints);
     for (int axis = 0; axis < numbers->ndim; axis++) numel *= shape[axis];
     if (counts_up(numbers, &first, &step)) {
-        for (int64_t i = 0; i < numel; i++) ints[i] = first + i * step;
-        return;
+        for (int64_t i = 0; i < numel; i++)
+            if (!pa_affine_at((pa_affine){first, step}, i, &ints[i])) return false;
+        return true;
     }
     pa_stream stream;
     open_repeated(&stream, numbers, constant->repeated, shape);
     pa_stream_read(&stream, (pa_dtype)numbers->dtype, out, numel);
+    return true;
 }

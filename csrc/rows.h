@@ -17,7 +17,10 @@ typedef struct pa_affine {
     int64_t base, slope;
 } pa_affine;
 
-static inline int64_t pa_affine_at(pa_affine f, int64_t rows) { return f.base + f.slope * rows; }
+/* Its value; false where that is no int64. */
+static inline bool pa_affine_at(pa_affine f, int64_t rows, int64_t *out) {
+    return !__builtin_mul_overflow(f.slope, rows, out) && !__builtin_add_overflow(f.base, *out, out);
+}
 
 /* The function that is `a` at rows.a and `b` at rows.b; false where none in whole numbers is. */
 bool pa_rows_fit(pa_rows rows, int64_t a, int64_t b, pa_affine *out);
@@ -36,7 +39,7 @@ typedef struct pa_rows_constant {
 /* What two constants are; false where their numbers do not fit together. */
 bool pa_rows_fit_constants(pa_rows rows, const pa_node *a, const pa_node *b, pa_rows_constant *out);
 
-/* Its numbers for a number of rows and the shape that goes with it. */
-void pa_rows_fill(const pa_rows_constant *constant, int64_t rows, const int64_t *shape, char *out);
+/* Its numbers for a number of rows and the shape that goes with it; false where they are no int64. */
+bool pa_rows_fill(const pa_rows_constant *constant, int64_t rows, const int64_t *shape, char *out);
 
 #endif

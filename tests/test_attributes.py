@@ -233,3 +233,45 @@ def test_arguments_that_run_python_do_not_leave_an_operand_behind():
         with contextlib.suppress(TypeError, RuntimeError, ValueError):
             use(x)
         assert set(x.tolist()) <= {0.0, 1.0, 2.0}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda v, number: setattr(v, "data", number),
+        lambda v, number: setattr(v, "grad", number),
+        lambda v, number: v.__init__(number),
+        lambda v, number: Value(1.0, (v,), local_grads=(number,)).backward(),
+        lambda v, number: Value(1.0, (Value(2.0), v), local_grads=(1.0, number)).backward(),
+    ],
+)
+def test_a_number_whose_reading_gives_a_value_another_node_is_taken_by_that(use):
+    v = Value(1.0)
+
+    class Moving:
+        def __float__(self):
+            @pa.compile
+            def step(a):
+                v.__init__(a)  # a traced number, of which another node is made
+                return a
+
+            with contextlib.suppress(pa.TraceError):
+                step(2.0)
+            return 3.0
+
+    with contextlib.suppress(RuntimeError):  # __init__ of a Value that is in use
+        use(v, Moving())
+    assert {v.data, v.grad} <= {0.0, 1.0, 2.0, 3.0}
+
+
+def test_a_hook_may_detach_an_input_that_the_root_does_not_reach():
+    x = pa.ones(3, requires_grad=True)
+    unused = pa.ones(3, requires_grad=True) * 2
+    y = x * 3
+
+    def detach(gradient):
+        unused.detach_()
+
+    y.register_hook(detach)
+    none, found = pa.autograd.grad(y.sum(), [unused, x], allow_unused=True)
+    assert none is None and found.tolist() == [3.0] * 3

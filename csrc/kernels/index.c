@@ -37,7 +37,8 @@ pa_status pa_cat_shape(const pa_call *call, pa_spec *spec) {
         for (int d = 0; fits && d < a->ndim; d++) fits = d == axis || pa_node_shape(a)[d] == pa_node_shape(model)[d];
         PA_FAIL_IF(!fits, PA_VALUE, "cat: shapes %s and %s do not fit: they may differ along axis %lld alone",
                    pa_node_shape_text(model), pa_node_shape_text(a), (long long)axis);
-        total += pa_node_shape(a)[axis];
+        PA_FAIL_IF(__builtin_add_overflow(total, pa_node_shape(a)[axis], &total), PA_MEMORY,
+                   "cat: out of memory asking for %d times shape %s", call->n, pa_node_shape_text(a));
     }
     spec->dtype = differ ? pa_promote(call->n, call->in) : model->dtype;
     spec->ndim = model->ndim;

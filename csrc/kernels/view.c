@@ -61,6 +61,7 @@ static pa_status reshape(const pa_call *call, pa_spec *spec, const int64_t *want
     PA_FAIL_IF(known != numel || (free_axis >= 0 && spec->shape[free_axis] < 0), PA_VALUE,
                "reshape: %lld elements of shape %s do not fit shape %s", (long long)numel, pa_node_shape_text(a),
                pa_shape_text(ndim, wanted));
+    PA_TRY(pa_count_elements(spec->dtype, ndim, spec->shape, &numel));
     PA_FAIL_IF(!pa_can_view(a, ndim, spec->shape, spec->strides), PA_VALUE,
                "view: shape %s does not fit the strides of a tensor of shape %s; use reshape(), which copies",
                pa_shape_text(ndim, spec->shape), pa_node_shape_text(a));
@@ -134,6 +135,7 @@ static pa_status slice(const pa_call *call, pa_spec *spec, const int64_t *triple
             spec->ints[PA_VIEW_OFFSET] += start * logical[axis];
         }
         if (length < 0) continue;
+        step = step > size ? size : step < -size ? -size : step; /* beyond the axis it leads nowhere */
         append(spec, length, step * a->array->strides[axis], step * logical[axis]);
     }
     return PA_OK;
@@ -175,7 +177,10 @@ static pa_status unfold(const pa_call *call, pa_spec *spec, const int64_t *argum
                pa_node_shape_text(a), (long long)axis);
     pa_row_major(a->ndim, a->array->shape, logical);
     for (int i = 0; i < a->ndim; i++) {
-        int64_t by = i == axis ? step : 1, count = i == axis ? (room - size) / step + 1 : a->array->shape[i];
+        int64_t by = i != axis     ? 1
+                     : step < room ? step
+                                   : room,
+                count = i == axis ? (room - size) / step + 1 : a->array->shape[i];
         append(spec, count, by * a->array->strides[i], by * logical[i]);
     }
     append(spec, size, a->array->strides[axis], logical[axis]);

@@ -178,17 +178,15 @@ static pa_status find_constants(pa_lowering *l, const pa_log *other, pa_rows row
 
 /* ---- shapes ---- */
 
-static void set_shape(pa_node *node, int ndim, const int64_t *shape, const int64_t *strides) {
+static pa_status set_shape(pa_node *node, int ndim, const int64_t *shape, const int64_t *strides) {
     pa_array *array = node->array;
-    array->numel = 1;
-    for (int i = 0; i < ndim; i++) {
-        array->shape[i] = shape[i];
-        array->numel *= shape[i];
-    }
+    PA_TRY(pa_count_elements(node->dtype, ndim, shape, &array->numel));
+    memcpy(array->shape, shape, (size_t)ndim * sizeof *shape);
     if (strides == NULL)
         pa_row_major(ndim, shape, array->strides);
     else
         memcpy(array->strides, strides, (size_t)ndim * sizeof *strides);
+    return PA_OK;
 }
 
 static pa_status set_by_op(pa_program *p, int32_t at, const int64_t *ints) {
@@ -206,7 +204,7 @@ static pa_status set_by_op(pa_program *p, int32_t at, const int64_t *ints) {
     PA_TRY(pa_op_function[node->op].shape(&call, &spec));
     PA_FAIL_IF(spec.ndim != node->ndim, PA_UNSUPPORTED, "compile: %s has %d axes", pa_op_table[node->op].name,
                spec.ndim);
-    set_shape(node, spec.ndim, spec.shape, rule->is_view ? spec.strides : NULL);
+    PA_TRY(set_shape(node, spec.ndim, spec.shape, rule->is_view ? spec.strides : NULL));
     if (pa_op_table[node->op].family == PA_WHOLE) memcpy(node->array->ints, spec.ints, sizeof spec.ints);
     if (rule->is_view)
         p->offset_of[at] =
@@ -217,19 +215,19 @@ static pa_status set_by_op(pa_program *p, int32_t at, const int64_t *ints) {
 static pa_status set_by_rule(pa_program *p, int32_t at, int64_t rows) {
     const pa_size_rule *rule = &p->batch->rules[at];
     int64_t numbers[UINT8_MAX];
-    for (int i = 0; i < rule->n; i++) numbers[i] = pa_affine_at(p->batch->functions[rule->numbers + (size_t)i], rows);
+    for (int i = 0; i < rule->n; i++)
+        PA_FAIL_IF(!pa_affine_at(p->batch->functions[rule->numbers + (size_t)i], rows, &numbers[i]), PA_UNSUPPORTED,
+                   "compile: a size beyond int64 with %lld rows", (long long)rows);
     if (rule->kind == PA_SIZE_OP) return set_by_op(p, at, numbers);
     if (rule->kind == PA_SIZE_LIKE) {
         const pa_node *model = p->nodes[rule->like];
-        set_shape(p->nodes[at], model->ndim, model->array->shape, rule->is_view ? model->array->strides : NULL);
         if (rule->is_view) p->offset_of[at] = p->offset_of[rule->like];
-        return PA_OK;
+        return set_shape(p->nodes[at], model->ndim, model->array->shape, rule->is_view ? model->array->strides : NULL);
     }
     if (rule->kind == PA_SIZE_FIXED) return PA_OK;
     for (int i = 0; i < rule->n; i++)
         PA_FAIL_IF(numbers[i] < 0, PA_UNSUPPORTED, "compile: a size below 0 with %lld rows", (long long)rows);
-    set_shape(p->nodes[at], rule->n, numbers, NULL);
-    return PA_OK;
+    return set_shape(p->nodes[at], rule->n, numbers, NULL);
 }
 
 static bool buffer_varies(const pa_program *p, const pa_buffer *buffer) {
@@ -389,7 +387,8 @@ static pa_status fill_constants(pa_program *p, int64_t rows) {
             c->memory = larger;
         }
         buffer->at = c->memory->data;
-        pa_rows_fill(&c->is, rows, node->array->shape, buffer->at);
+        PA_FAIL_IF(!pa_rows_fill(&c->is, rows, node->array->shape, buffer->at), PA_UNSUPPORTED,
+                   "compile: a number beyond int64 with %lld rows", (long long)rows);
     }
     return PA_OK;
 }

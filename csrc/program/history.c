@@ -304,17 +304,17 @@ static pa_status backward(pa_node *node, void *scratch) {
 /* The nodes behind a part's results through which a gradient flows, and their operands; and whether the backward reads
    them, and the step makes them. */
 typedef struct behind {
-    bool *needed;
+    bool *needed, *flags; /* the flags are all that the uses are made of */
     uses backward, forward;
 } behind;
 
 static pa_status find_behind(const pa_program *p, const pa_part *part, behind *b) {
     size_t n = (size_t)p->n_buffers + 1;
     b->needed = pa_mem_alloc_array((size_t)p->n_nodes + 1, sizeof(bool));
-    bool *flags = pa_mem_alloc_array(4 * n, sizeof *flags);
+    bool *flags = b->flags = pa_mem_alloc_array(4 * n, sizeof *flags);
+    if (b->needed == NULL || flags == NULL) return PA_MEMORY;
     b->backward = (uses){flags, flags + n};
     b->forward = (uses){flags + 2 * n, flags + 3 * n};
-    if (b->needed == NULL || flags == NULL) return PA_MEMORY;
     memset(b->needed, 0, (size_t)p->n_nodes * sizeof(bool));
     memset(flags, 0, 4 * n * sizeof *flags);
     for (int32_t i = 0; i < p->history.split; i++) pa_instruction_visit(p, &p->code[i], note_use, &b->forward);
@@ -329,7 +329,7 @@ static pa_status find_behind(const pa_program *p, const pa_part *part, behind *b
 
 static void free_behind(const pa_program *p, const behind *b) {
     pa_mem_free_array(b->needed, (size_t)p->n_nodes + 1, sizeof(bool));
-    pa_mem_free_array(b->backward.reads, 4 * ((size_t)p->n_buffers + 1), sizeof(bool));
+    pa_mem_free_array(b->flags, 4 * ((size_t)p->n_buffers + 1), sizeof(bool));
 }
 
 /* The operand that a node of the program stands for; NULL where it stands for none. */

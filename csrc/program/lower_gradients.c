@@ -100,9 +100,11 @@ static bool has_gradient_formula(const pa_node *node, int operand) {
 
 /* What Python did for a variable in the sweep that ends with `sweep`, or NULL. */
 static const pa_entry *in_python(const pa_log *log, const pa_entry *sweep, pa_entry_kind kind, int32_t variable) {
-    for (const pa_entry *e = sweep;
-         e-- > log->entries && (e->kind == PA_ENTRY_HOST_GRADIENT || e->kind == PA_ENTRY_HOOK);)
+    for (size_t i = (size_t)(sweep - log->entries); i-- > 0;) {
+        const pa_entry *e = &log->entries[i];
+        if (e->kind != PA_ENTRY_HOST_GRADIENT && e->kind != PA_ENTRY_HOOK) return NULL;
         if (e->kind == kind && log->operands[e->operands] == variable) return e;
+    }
     return NULL;
 }
 
@@ -194,7 +196,8 @@ static pa_status sweep_hidden(pa_lowering *l, const pa_entry *entry, int32_t *gr
 }
 
 pa_status pa_lower_sweep_back(pa_lowering *l, const pa_entry *from, bool checks, int32_t *gradients) {
-    for (const pa_entry *e = from; e-- > l->log->entries;) {
+    for (size_t i = (size_t)(from - l->log->entries); i-- > 0;) {
+        const pa_entry *e = &l->log->entries[i];
         if (!e->tracked) continue;
         int32_t at = l->variables[e->out].at;
         if (gradients[at] < 0 || !pa_node_requires_grad(l->p->nodes[at])) continue;

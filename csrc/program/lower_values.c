@@ -311,9 +311,8 @@ static pa_status sweep(pa_scalars *l, const pa_entry *entry) {
     for (int32_t v = 0; v < (int32_t)log->n_variables; v++)
         if (begins_at_own(l, v, root)) PA_TRY(current_gradient(l, v, gradient_at(l, element(l, v, 0))));
     *gradient_at(l, element(l, root, 0)) = one;
-    for (const pa_entry *e = entry; e-- > log->entries;) {
-        if (e->tracked) PA_TRY(backward_op(l, e));
-    }
+    for (size_t i = (size_t)(entry - log->entries); i-- > 0;)
+        if (log->entries[i].tracked) PA_TRY(backward_op(l, &log->entries[i]));
     for (int32_t v = 0; v < (int32_t)log->n_variables; v++) {
         if (!wants_gradient(l, v)) continue;
         int32_t pair[2] = {-1, *gradient_at(l, element(l, v, 0))}, *gradient = &l->variables[v].gradient;
@@ -511,8 +510,10 @@ static pa_status sweep_history(pa_scalars *l, int32_t root) {
     PA_TRY(pa_scalar_constant(l, 1, &one));
     for (size_t i = 0; i < l->n; i++) l->gradient[i] = -1;
     *gradient_at(l, element(l, root, 0)) = one;
-    for (const pa_entry *e = l->log->entries + l->log->n_entries; e-- > l->log->entries;)
+    for (size_t i = l->log->n_entries; i-- > 0;) {
+        const pa_entry *e = &l->log->entries[i];
         if (e->tracked && !is_operand(l, e->out, root)) PA_TRY(backward_op(l, e));
+    }
     return PA_OK;
 }
 

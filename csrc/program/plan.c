@@ -104,10 +104,11 @@ pa_status pa_pass_plan(pa_program *p) {
         qsort(order, (size_t)n, sizeof *order, by_size);
         place_all(p, order, n, meeting, (p->passes & PA_PASS_PLAN) != 0);
         size_t scratch = pa_plan_scratch(p);
-        if (scratch > p->scratch_bytes) p->scratch_bytes = scratch;
+        if (scratch < p->scratch_bytes) scratch = p->scratch_bytes;
         pa_storage *arena = NULL, *before = p->arena;
-        status = pa_storage_new((p->arena_bytes + ALIGN - 1) / ALIGN * ALIGN + p->scratch_bytes, &arena);
+        status = pa_storage_new((p->arena_bytes + ALIGN - 1) / ALIGN * ALIGN + scratch, &arena);
         if (status == PA_OK) {
+            p->scratch_bytes = scratch;
             pa_program_move(p, arena);
             pa_storage_release(before);
         }

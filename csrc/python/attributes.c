@@ -18,22 +18,29 @@ static PyObject *traced_scalar(pa_node *value, bool gradient) {
     return pa_wrap_or_raise(pa_record_number_of(value, gradient, &number), &number);
 }
 
-/* Reads what a Value's data or grad is to become; records it. -1 with an exception set. */
-static int read_number(pa_node *value, PyObject *object, pa_entry_kind kind, double *out) {
-    pa_node *operands[2] = {value, NULL};
-    if (pa_recording() == NULL) return pa_read_number(object, kind == PA_ENTRY_SET_GRAD ? "grad" : "data", out);
-    int found = pa_as_node(object, &operands[1]);
-    if (found == 0) pa_refuse_type(object, "data", "a number");
-    if (found <= 0) return -1;
+/* Sets a Value's data or grad, and records it. Reading the number may run Python, and give the handle another node. */
+static int set_number(PyObject *self, PyObject *object, pa_entry_kind kind) {
+    double number = 0;
+    pa_node *operands[2] = {NULL};
     pa_status status = PA_OK;
-    if (operands[1]->ndim != 0) {
-        const char *shape = pa_node_shape_text(operands[1]);
-        status = pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", shape);
+    bool is_grad = kind == PA_ENTRY_SET_GRAD;
+    if (pa_recording() == NULL) {
+        if (pa_read_number(object, is_grad ? "grad" : "data", &number) < 0) return -1;
     } else {
-        pa_record_entry(kind, 2, operands, NULL); /* before: of a constant its number until then takes part */
-        *out = pa_node_number(operands[1]);
+        int found = pa_as_node(object, &operands[1]);
+        if (found == 0) pa_refuse_type(object, "data", "a number");
+        if (found <= 0) return -1;
+        operands[0] = pa_handle_node(self);
+        if (operands[1]->ndim != 0)
+            status =
+                pa_fail(PA_TYPE, "data: a number is wanted, not a tensor of shape %s", pa_node_shape_text(operands[1]));
+        else
+            pa_record_entry(kind, 2, operands, NULL); /* before: of a constant its number until then takes part */
+        number = pa_node_number(operands[1]);
+        pa_node_release(operands[1]);
     }
-    pa_node_release(operands[1]);
+    pa_node *node = pa_handle_node(self);
+    if (status == PA_OK) *(is_grad ? &node->grad : &node->value) = number;
     return pa_zero_or_raise(status);
 }
 
@@ -110,7 +117,7 @@ static int set_data(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
         PyErr_SetString(PyExc_AttributeError, "data cannot be deleted");
         return -1;
     }
-    if (node->flags & PA_IS_VALUE) return read_number(node, value, PA_ENTRY_SET_VALUE, &node->value);
+    if (node->flags & PA_IS_VALUE) return set_number(self, value, PA_ENTRY_SET_VALUE);
     int found = pa_as_node(value, &source);
     if (found == 0) pa_refuse_type(value, "data", "a tensor");
     if (found <= 0) return -1;
@@ -146,7 +153,7 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure)) {
 }
 
 static int set_tensor_grad(pa_node *node, PyObject *value) {
-    pa_node *fresh = NULL;
+    pa_node *fresh = NULL, *old = NULL;
     if (pa_zero_or_raise(pa_record_mention(node)) < 0) return -1; /* with the gradient that it has before */
     if (value != NULL && value != Py_None) {
         if (!pa_is_handle(value) || pa_is_value(value)) {
@@ -174,21 +181,21 @@ static int set_tensor_grad(pa_node *node, PyObject *value) {
         if (pa_zero_or_raise(status) < 0) return -1;
     }
     if (node->array != NULL) {
-        pa_node *old = node->array->grad;
+        old = node->array->grad;
         node->array->grad = fresh;
-        if (old != NULL) pa_node_release(old);
     }
     if (pa_recording() != NULL) {
         pa_node *operands[2] = {node, fresh};
         pa_record_entry(PA_ENTRY_SET_GRAD, fresh == NULL ? 1 : 2, operands, NULL);
     }
+    if (old != NULL) pa_node_release(old);
     return 0;
 }
 
 static int set_grad(PyObject *self, PyObject *value, void *Py_UNUSED(closure)) {
     pa_node *node = pa_handle_node(self);
     if (!(node->flags & PA_IS_VALUE)) return set_tensor_grad(node, value);
-    if (value != NULL && value != Py_None) return read_number(node, value, PA_ENTRY_SET_GRAD, &node->grad);
+    if (value != NULL && value != Py_None) return set_number(self, value, PA_ENTRY_SET_GRAD);
     if (pa_recording() != NULL) pa_record_entry(PA_ENTRY_SET_GRAD, 1, &node, NULL);
     node->grad = 0;
     return 0;

@@ -161,7 +161,7 @@ static PyObject *reshape(PyObject *Py_UNUSED(module), PyObject *const *arguments
     for (int i = 0; i < ndim; i++)
         if (shape[i] < 0 || __builtin_mul_overflow(product, shape[i], &product)) product = -1; /* the view op says so */
     pa_status status = PA_OK;
-    if (product == pa_node_numel(node) && !pa_can_view(node, ndim, shape, strides)) {
+    if (product == pa_node_numel(node) && !pa_node_is_contiguous(node) && !pa_can_view(node, ndim, shape, strides)) {
         int64_t dtype = node->dtype;
         pa_call copy = {.op = PA_OP_cast, .n = 1, .in = &node, .n_ints = 1, .ints = &dtype};
         status = pa_apply(&copy, &source);

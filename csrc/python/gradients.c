@@ -1,6 +1,8 @@
 /* Differentiating: backward and grad, the ops that are written in Python, and the tape for drawings and tables. */
 #include "parts.h"
 
+#include <string.h>
+
 #include "convert.h"
 #include "host.h"
 
@@ -61,16 +63,26 @@ static PyObject *backward(PyObject *Py_UNUSED(module), PyObject *const *argument
     return pa_none_or_raise(pa_backward(root, &options));
 }
 
-/* The nodes of a tuple of handles; false with an exception set. */
+/* The nodes of a tuple of handles, held: hooks may give a handle another. False with an exception set. */
 static bool read_handles(PyObject *tuple, const char *what, pa_node ***out, Py_ssize_t *n) {
     *out = NULL;
     if (!PyTuple_Check(tuple)) return PyErr_Format(PyExc_TypeError, "%s: a tuple is wanted", what) != NULL;
     *n = PyTuple_Size(tuple);
     *out = pa_mem_alloc_array((size_t)*n + 1, sizeof **out);
     if (*out == NULL) return pa_raise(PA_MEMORY) != NULL;
-    for (Py_ssize_t i = 0; i < *n; i++)
-        if (((*out)[i] = pa_read_handle(PyTuple_GetItem(tuple, i), what)) == NULL) return false;
+    memset(*out, 0, (size_t)*n * sizeof **out);
+    for (Py_ssize_t i = 0; i < *n; i++) {
+        pa_node *node = pa_read_handle(PyTuple_GetItem(tuple, i), what);
+        if (node == NULL) return false;
+        (*out)[i] = pa_node_retain(node);
+    }
     return true;
+}
+
+static void release_handles(pa_node **nodes, Py_ssize_t n) {
+    for (Py_ssize_t i = 0; nodes != NULL && i < n; i++)
+        if (nodes[i] != NULL) pa_node_release(nodes[i]);
+    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
 }
 
 /* What was found, taken over, as a tuple of handles and None. */
@@ -108,7 +120,7 @@ static PyObject *grad(PyObject *Py_UNUSED(module), PyObject *const *arguments, P
         tuple = status == PA_OK ? wrap_found(results, count) : pa_raise(status);
     }
     pa_mem_free_array(results, room, sizeof *results);
-    pa_mem_free_array(inputs, room, sizeof *inputs);
+    release_handles(inputs, count);
     return tuple;
 }
 
@@ -137,7 +149,7 @@ static PyObject *forward(PyObject *Py_UNUSED(module), PyObject *const *arguments
         tuple = status == PA_OK ? wrap_found(found, counts[0]) : pa_raise(status);
     }
     pa_mem_free_array(found, room, sizeof *found);
-    for (int i = 0; i < 3; i++) pa_mem_free_array(lists[i], (size_t)counts[i] + 1, sizeof **lists);
+    for (int i = 0; i < 3; i++) release_handles(lists[i], counts[i]);
     return tuple;
 }
 

@@ -117,7 +117,7 @@ static pa_status give_local_grads(pa_node *node, int n, pa_node *const *parents,
 }
 
 /* Makes a fresh Value the result of an op, written in Python, on its children. */
-static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads) {
+static pa_status adopt(const pa_handle *handle, PyObject *children, PyObject *local_grads) {
     if (local_grads != NULL && !PyTuple_Check(children) && !PyList_Check(children))
         return pa_fail(PA_TYPE, "Value: children that have local gradients are a list or tuple: their order matters");
     if (pa_is_value(children) || children == Py_None)
@@ -138,21 +138,24 @@ static pa_status adopt(pa_node *node, PyObject *children, PyObject *local_grads)
     pa_status status = PA_OK;
     for (Py_ssize_t i = 0; status == PA_OK && i < n; i++) {
         PyObject *child = PyTuple_GetItem(tuple, i);
-        const char *what = !pa_is_value(child)             ? "not a Value"
-                           : pa_handle_node(child) == node ? "the Value itself"
-                                                           : NULL;
+        const char *what = !pa_is_value(child)                     ? "not a Value"
+                           : pa_handle_node(child) == handle->node ? "the Value itself"
+                                                                   : NULL;
         if (what != NULL)
             status = pa_fail(PA_TYPE, "Value: child %zd is %s", i, what);
         else
-            parents[i] = pa_handle_node(child);
+            parents[i] = pa_node_retain(pa_handle_node(child));
     }
     if (status == PA_OK && local_grads != NULL) status = read_local_grads(local_grads, n, numbers, nodes);
-    if (status == PA_OK) status = check_unused(node); /* reading the arguments may have run Python */
+    pa_node *node = handle->node; /* reading the arguments may have run Python */
+    if (status == PA_OK) status = check_unused(node);
     if (status == PA_OK && n > 0 && pa_grad_enabled())
         status = local_grads == NULL ? give_children(node, (int)n, parents)
                                      : give_local_grads(node, (int)n, parents, numbers);
-    for (Py_ssize_t i = 0; i < n; i++)
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (parents[i] != NULL) pa_node_release(parents[i]);
         if (nodes[i] != NULL) pa_node_release(nodes[i]);
+    }
     pa_mem_free(parents, bytes);
     Py_DECREF(tuple);
     return status;
@@ -174,8 +177,10 @@ static pa_status fill(pa_handle *handle, PyObject *data) {
         }
     }
     PA_FAIL_IF(node->flags & PA_LISTED, PA_RUNTIME, "Value: __init__ of the result of %s", pa_op_table[node->op].name);
-    if (pa_read_number(data, "Value: data", &node->value) < 0) return PA_PYTHON;
-    node->grad = 0;
+    double number = 0;
+    if (pa_read_number(data, "Value: data", &number) < 0) return PA_PYTHON;
+    handle->node->value = number; /* reading it may have run Python, and given the handle another node */
+    handle->node->grad = 0;
     return PA_OK;
 }
 
@@ -196,7 +201,7 @@ static int value_init(PyObject *self, PyObject *arguments, PyObject *keywords) {
         else
             status = given.children == NULL ? PA_OK : check_unused(handle->node);
         if (status == PA_OK) status = fill(handle, given.data);
-        if (status == PA_OK && given.children != NULL) status = adopt(handle->node, given.children, given.local_grads);
+        if (status == PA_OK && given.children != NULL) status = adopt(handle, given.children, given.local_grads);
         if (status == PA_OK && is_given(given.op) && pa_handle_keep(self, "_custom_op", given.op) < 0)
             status = PA_PYTHON;
         if (status == PA_OK && is_given(given.label) && PyObject_SetAttrString(self, "label", given.label) < 0)

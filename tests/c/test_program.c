@@ -6,6 +6,7 @@
 #include "program/compile.h"
 #include "program/replay.h"
 #include "record.h"
+#include "rows.h"
 
 enum { ROWS = 6, BATCH = 2, WIDTH = 3 };
 
@@ -137,7 +138,25 @@ static void a_run_survives_the_failure_of_each_allocation(void) {
     swap_step_close(&s);
 }
 
+/* Sizes and numbers follow from the rows where int64 has all that it takes to say how. */
+static void rows_fit_within_int64(void) {
+    pa_affine f;
+    int64_t at = 0;
+    CHECK(pa_rows_fit((pa_rows){5, 4}, 17, 14, &f) && f.base == 2 && f.slope == 3);
+    CHECK(pa_affine_at(f, 10, &at) && at == 32);
+    CHECK(!pa_affine_at(f, INT64_MAX / 2, &at));
+    CHECK(pa_rows_fit((pa_rows){5, 5}, 7, 7, &f) && !pa_rows_fit((pa_rows){5, 5}, 7, 8, &f));
+    CHECK(!pa_rows_fit((pa_rows){4, 6}, 7, 8, &f));
+    const int64_t ends[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX};
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 6; k++)
+            for (int64_t b = 1; b < 4; b++)
+                if (pa_rows_fit((pa_rows){2, b}, ends[i], ends[k], &f))
+                    CHECK(pa_affine_at(f, 2, &at) && at == ends[i] && pa_affine_at(f, b, &at) && at == ends[k]);
+}
+
 void test_program(void) {
+    rows_fit_within_int64();
     places_are_carried_from_step_to_step();
     rows_come_in_the_order_that_is_drawn();
     a_run_survives_the_failure_of_each_allocation();

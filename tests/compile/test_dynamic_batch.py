@@ -1,5 +1,6 @@
 """With `dynamic_batch` one program serves any number of rows, as the plain function does, or the step is refused."""
 
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 import pyautograd as pa
 from pyautograd import Tensor, _compile, nn, optim
+from pyautograd._c import lib
 from pyautograd._program import Program
 from pyautograd.nn import functional as F
 
@@ -518,3 +520,31 @@ def test_another_size_makes_no_program_and_plans_seldom() -> None:
         if step.programs:
             sizes.append(step.programs[0].describe()["arena_bytes"])
     assert len(step.programs) == 1 and len(set(sizes)) < 20
+
+
+def test_a_growth_that_runs_out_of_memory_is_tried_again_by_the_next_call() -> None:
+    data = {rows: pa.randn(rows, 40) for rows in (5, 8, 300)}
+
+    def step(x: Tensor) -> Tensor:
+        return x.argsort(0)  # whose memory is all scratch
+
+    for number in range(20):
+        compiled = pa.compile(step, dynamic_batch=True)
+        for rows in (5, 8, 5):
+            compiled(data[rows])
+        lib.pa_memory_fail_after(number)
+        with contextlib.suppress(MemoryError):
+            compiled(data[300])
+        lib.pa_memory_fail_after(-1)
+        assert compiled(data[300]).tolist() == step(data[300]).tolist()
+
+
+def test_constants_at_the_ends_of_int64_are_those_of_a_step() -> None:
+    least, most = -(2**63), 2**63 - 1
+
+    def step(x: Tensor) -> Tensor:
+        return x.long() + pa.tensor([[least, most]] * x.shape[0])
+
+    compiled = pa.compile(step, dynamic_batch=True)
+    for rows in (5, 4, 3, 6):
+        assert compiled(pa.zeros(rows, 2)).tolist() == [[least, most]] * rows

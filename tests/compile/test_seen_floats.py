@@ -1,5 +1,6 @@
 """A float that Python has to see: a branch, a key of a dict, an option that the step reads as a number."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -83,3 +84,21 @@ def test_what_a_schedule_says_is_that_of_the_call() -> None:
         assert (rate.tolist(), count.tolist()) == (schedule.get_last_lr(), [epoch])
         optimizer.step()
         schedule.step()
+
+
+def test_a_float_is_seen_at_the_end_of_a_long_computation() -> None:
+    def step(x: float) -> float:
+        for _ in range(9000):
+            x = x * 1.0001
+        return 1.0 if x > 3.0 else 2.0
+
+    fast = pa.compile(step)
+    seen: list[float] = []
+    limit = threading.stack_size(256 * 1024)
+    thread = threading.Thread(target=lambda: seen.extend(fast(x) for x in (1.0, 2.0, 1.0, 2.0)))
+    try:
+        thread.start()
+    finally:
+        threading.stack_size(limit)
+    thread.join()
+    assert seen == [step(1.0), step(2.0)] * 2
