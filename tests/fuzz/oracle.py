@@ -7,81 +7,16 @@ what a backward needs unchanged, what is refused. NumPy does the arithmetic and 
                                 └── memory: what shares bytes and a version
 """
 
-import contextlib
 import copy
-import threading
 import weakref
 from types import SimpleNamespace
 
 import numpy as np
+from nodes import Node, NotModelledError, backward, births, grad_enabled, gradients, no_grad, promote, unbroadcast
 from numpy.lib.stride_tricks import as_strided
 
-_mode = threading.local()
-_births = iter(range(1 << 62))
 FLOAT32 = np.dtype(np.float32)
 MOST_READ = 3  # operands whose versions are kept
-
-
-class NotModelledError(Exception):
-    """A write with a history into memory that others see: no program has one, as the oracle's tape stays in place."""
-
-
-def grad_enabled():
-    return getattr(_mode, "enabled", True)
-
-
-@contextlib.contextmanager
-def no_grad():
-    before, _mode.enabled = grad_enabled(), False
-    try:
-        yield
-    finally:
-        _mode.enabled = before
-
-
-class Memory:
-    """Bytes that tensors share, with the number of writes to them."""
-
-    def __init__(self):
-        self.version = 0
-        self.nodes = weakref.WeakSet()
-        self.arrays = []  # weak references on those that numpy() gave out
-
-    def is_shared(self):
-        return len(self.nodes) + sum(array() is not None for array in self.arrays) > 1
-
-
-class Node:
-    def __init__(self, array, memory=None, is_value=False):
-        self.array = array
-        self.memory = memory or Memory()
-        self.memory.nodes.add(self)
-        self.is_value = self.requires_grad = is_value
-        self.is_view = memory is not None
-        self.parents, self.vjp, self.op, self.reads, self.versions = (), None, "", "", ()
-        self.grad = 0.0 if is_value else None  # a number, or a Node
-        self.freed = self.retains_grad = self.was_used = False
-        self.note = None
-        self.handle = lambda: None
-        self.born = next(_births)
-
-    @property
-    def is_leaf(self):
-        return not self.op
-
-    def begin_write(self):
-        if grad_enabled() and self.requires_grad:
-            if not self.is_leaf:
-                raise NotModelledError
-            raise RuntimeError("requires grad")
-        if self.array.size and any(
-            stride == 0 and size > 1 for stride, size in zip(self.array.strides, self.array.shape)
-        ):
-            raise RuntimeError("expanded")
-
-    def write(self, array):
-        self.array[...] = array
-        self.memory.version += 1
 
 
 def wrap(node):
@@ -89,23 +24,6 @@ def wrap(node):
     if handle is None:
         handle = (Value if node.is_value else Tensor)._of(node)
     return handle
-
-
-def promote(operands):
-    """PyTorch's: a dtype of a higher kind wins, among the same kind arrays before 0-d before Python's numbers."""
-    kinds = {"b": 0, "i": 1, "f": 2}
-    dtypes = [(kinds[o.array.dtype.kind], o.array.ndim > 0, o.array.dtype.itemsize, o.array.dtype) for o in operands
-              if isinstance(o, Node)]  # fmt: skip
-    weak = [(kinds[np.asarray(o).dtype.kind], np.dtype([bool, np.int64, np.float32][kinds[np.asarray(o).dtype.kind]]))
-            for o in operands if not isinstance(o, Node)]  # fmt: skip
-    best = max(dtypes)
-    higher = [dtype for kind, dtype in weak if kind > best[0]]
-    return higher[0] if higher else best[3]
-
-
-def unbroadcast(gradient, shape):
-    gradient = gradient.sum(tuple(range(gradient.ndim - len(shape))))
-    return gradient.sum(tuple(i for i, size in enumerate(shape) if size == 1), keepdims=True).reshape(shape)
 
 
 def apply(op, operands, forward, vjp=None, reads="", view_of=None):
@@ -263,39 +181,15 @@ class Handle:
     shape = property(lambda self: self.node.array.shape)
     note = property(lambda self: self.node.note, lambda self, note: setattr(self.node, "note", note))
 
-    def __add__(self, other):
-        return add(self, other)
-
-    def __radd__(self, other):
-        return add(other, self)
-
-    def __sub__(self, other):
-        return sub(self, other)
-
-    def __rsub__(self, other):
-        return sub(other, self)
-
-    def __mul__(self, other):
-        return mul(self, other)
-
-    def __rmul__(self, other):
-        return mul(other, self)
-
-    def __truediv__(self, other):
-        return div(self, other)
-
-    def __rtruediv__(self, other):
-        return div(other, self)
-
-    def __neg__(self):
-        return neg(self)
-
-    def __pow__(self, exponent):
-        return power(self, exponent)
-
     __hash__ = object.__hash__
     abs, square, exp, tanh, sin, relu, sigmoid = absolute, square, exp, tanh, sin, relu, logistic
     maximum = maximum  # fmt: skip
+
+
+for _name, _op in {"add": add, "sub": sub, "mul": mul, "truediv": div}.items():
+    setattr(Handle, f"__{_name}__", lambda self, other, op=_op: op(self, other))
+    setattr(Handle, f"__r{_name}__", lambda self, other, op=_op: op(other, self))
+Handle.__neg__, Handle.__pow__ = neg, power
 
 
 class Value(Handle):
@@ -471,10 +365,7 @@ class Tensor(Handle):
         vjp = lambda g, out, a: (np.expand_dims(g, dim) * np.exp(a - np.expand_dims(out, dim)),)
         return apply("logsumexp", (self,), forward, vjp, "ao")
 
-    __matmul__ = matmul
-
-    def __lt__(self, other):
-        return less(self, other)
+    __matmul__, __lt__ = matmul, less
 
     # Gradients
 
@@ -565,20 +456,6 @@ class Tensor(Handle):
         self.node = new
         return self
 
-    def __iadd__(self, other):
-        return self._in_place(add, other)
-
-    def __isub__(self, other):
-        return self._in_place(sub, other)
-
-    def __imul__(self, other):
-        return self._in_place(mul, other)
-
-    def __itruediv__(self, other):
-        return self._in_place(div, other)
-
-    add_, sub_, mul_, div_ = __iadd__, __isub__, __imul__, __itruediv__
-
     def _overwrite(self, source):
         if grad_enabled() and isinstance(source, Handle) and source.requires_grad:
             raise NotModelledError
@@ -593,11 +470,7 @@ class Tensor(Handle):
         self.node.write(np.array(array))
         return self
 
-    def copy_(self, source):
-        return self._overwrite(source)
-
-    def fill_(self, number):
-        return self._overwrite(number)
+    copy_ = fill_ = _overwrite
 
     def zero_(self):
         return self._overwrite(0)
@@ -619,6 +492,12 @@ class Tensor(Handle):
         return copied
 
 
+for _name, _op in {"add": add, "sub": sub, "mul": mul, "div": div}.items():
+    _written = lambda self, other, op=_op: self._in_place(op, other)
+    setattr(Tensor, f"{_name}_", _written)
+    setattr(Tensor, f"__i{'truediv' if _op is div else _name}__", _written)
+
+
 def plain(item):
     """Tensors in a key or a value as arrays of their own."""
     return np.array(item.node.array) if isinstance(item, Handle) else item
@@ -628,114 +507,8 @@ def _tensor_again(array, requires_grad):
     return wrap(Node(np.array(array, order="C"))).requires_grad_(requires_grad)
 
 
-# ---- differentiating ----
-
-
-def tape_of(root):
-    """The nodes that a gradient of root flows through, the youngest first."""
-    found, waiting = {root}, [root]
-    while waiting:
-        for parent in waiting.pop().parents:
-            if parent.requires_grad and parent not in found:
-                found.add(parent)
-                waiting.append(parent)
-    return sorted(found, key=lambda node: -node.born)
-
-
-def check(root, gradient, tape):
-    if root.freed or not root.requires_grad:
-        raise RuntimeError("freed, or without grad")
-    if gradient is None and root.array.size != 1:
-        raise RuntimeError("no scalar")
-    if gradient is not None and gradient.array.shape != root.array.shape:
-        raise ValueError("gradient of another shape")
-    for node in tape:
-        if node.freed:
-            raise RuntimeError("freed")
-        for i, (version, parent) in enumerate(zip(node.versions, node.parents)):
-            if "abc"[i] in node.reads and not parent.is_value and parent.memory.version != version:
-                raise RuntimeError("an operand was modified")
-        if "o" in node.reads and not node.is_value and node.memory.version != 0:
-            raise RuntimeError("the result was modified")
-
-
-def sweep(root, gradient, tape):
-    """The gradient of every node of the tape that one reaches."""
-    seed = np.ones(root.array.shape) if gradient is None else gradient.array
-    gradients = {root: seed.astype(root.array.dtype)}
-    for node in tape:
-        if node.op and node in gradients:
-            with np.errstate(all="ignore"):
-                for parent, g in zip(
-                    node.parents, node.vjp(gradients[node], node.array, [p.array for p in node.parents])
-                ):
-                    if parent.requires_grad and g is not None:
-                        gradients[parent] = gradients[parent] + g if parent in gradients else g
-    return gradients
-
-
-def value_backward(root, tape):
-    """micrograd's: inner nodes start at zero, each adds to its parents; closures read and write `.grad` themselves."""
-    for node in tape:
-        if node.op:
-            node.grad = 0.0
-    root.grad = 1.0
-    for node in tape:
-        if node.op == "custom":
-            if node.vjp is not None:
-                node.vjp()
-        elif node.op:
-            gradients = node.vjp(np.asarray(node.grad), node.array, [p.array for p in node.parents])
-            for parent, g in zip(node.parents, gradients):
-                parent.grad += float(g)
-
-
-def accumulate(node, gradient):
-    if node.grad is None:
-        node.grad = Node(np.array(gradient, dtype=node.array.dtype, order="C"))
-    else:
-        node.grad.write(node.grad.array + gradient)
-
-
-def backward(root, gradient, retain):
-    tape = tape_of(root) if root.requires_grad else []
-    check(root, gradient, tape)
-    if root.is_value:
-        value_backward(root, tape)
-        return
-    gradients = sweep(root, gradient, tape)
-    for node, g in gradients.items():
-        if node.is_value:
-            node.grad = float(g) + (node.grad if node.is_leaf else 0)
-        elif node.is_leaf or node.retains_grad:
-            accumulate(node, g)
-    if not retain:
-        free(tape)
-
-
-def free(tape, inputs=None):
-    """All of a tape, or what leads to inputs."""
-    leading, used = set(inputs or ()), set()
-    for node in reversed(tape):
-        if inputs is None or any(parent in leading for parent in node.parents):
-            leading.add(node)
-            used.add(node)
-    for node in tape:
-        if node in used and node.op and not node.is_value:
-            node.parents, node.vjp, node.freed = (), None, True
-
-
 def grad(output, inputs, allow_unused=False):
-    if not all(each.requires_grad for each in inputs):
-        raise RuntimeError("an input does not require grad")
-    root = output.node
-    tape = tape_of(root) if root.requires_grad else []
-    check(root, None, tape)
-    gradients = sweep(root, None, tape)
-    found = [gradients.get(each.node) for each in inputs]
-    if not allow_unused and any(each is None for each in found):
-        raise RuntimeError("unused")
-    free(tape, [each.node for each in inputs])
+    found = gradients(output.node, [each.node for each in inputs], allow_unused)
     return tuple(None if g is None else wrap(Node(np.array(g, order="C"))) for g in found)
 
 
@@ -762,7 +535,7 @@ class Function:
 
         node = result.node
         node.op, node.parents, node.vjp, node.requires_grad = "custom", (x.node,), vjp, True
-        node.born = next(_births)
+        node.born = next(births)
         return result
 
 
