@@ -16,7 +16,23 @@ from pyautograd.nn._module import Module
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm1d", "LayerNorm", "RMSNorm"]
 
 
-class LayerNorm(Module):
+class _Norm(Module):
+    """A normalisation with a factor and a summand for each number that shares its statistics."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _begin(self, shape: Any, weight: bool, bias: bool, device: Any, dtype: Any) -> None:
+        super().__init__()
+        self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if weight else None
+        self.bias = Parameter(zeros(shape, device=device, dtype=dtype)) if weight and bias else None
+
+
+def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+class LayerNorm(_Norm):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axes, of sizes `normalized_shape` (Ba et al. 2016).
 
     Takes (..., *normalized_shape) to the same; `weight` and `bias` have shape `normalized_shape`. **Raises**, when
@@ -28,9 +44,6 @@ class LayerNorm(Module):
     [-1.2247, 0.0, 1.2247]
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
     @named
     def __init__(
         self,
@@ -41,13 +54,8 @@ class LayerNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(ones(self.normalized_shape, **options)) if elementwise_affine else None
-        self.bias = Parameter(zeros(self.normalized_shape, **options)) if elementwise_affine and bias else None
+        self._begin(_sizes(normalized_shape), elementwise_affine, bias, device, dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = _sizes(normalized_shape), eps, elementwise_affine
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -82,11 +90,9 @@ class RMSNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
-        self.elementwise_affine = elementwise_affine
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(ones(self.normalized_shape, **options)) if elementwise_affine else None
+        self.normalized_shape, self.eps, self.elementwise_affine = _sizes(normalized_shape), eps, elementwise_affine
+        shape = self.normalized_shape
+        self.weight = Parameter(ones(shape, device=device, dtype=dtype)) if elementwise_affine else None
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -95,7 +101,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(Module):
+class GroupNorm(_Norm):
     """(x - mean) / sqrt(var + eps) * weight + bias over groups of channels of each row (Wu and He 2018).
 
     Takes (N, num_channels, ...) to the same; `weight` and `bias` have shape (num_channels,). **Raises** ValueError
@@ -106,9 +112,6 @@ class GroupNorm(Module):
     >>> [round(v, 3) for v in y[0].tolist()]
     [-1.0, 1.0, -1.0, 1.0]
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     @named
     def __init__(
@@ -122,13 +125,10 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_channels} channels are not {num_groups} groups of one size")
+        self._begin(num_channels, affine, bias, device, dtype)
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(ones(num_channels, **options)) if affine else None
-        self.bias = Parameter(zeros(num_channels, **options)) if affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
@@ -140,7 +140,34 @@ class GroupNorm(Module):
         )
 
 
-class InstanceNorm1d(Module):
+class _FeatureNorm(_Norm):
+    """A normalisation of features, the sizes of one axis; a subclass says of which shapes."""
+
+    _ndims: tuple[int, ...]
+    _wanted: str
+    _axis = 1
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """With the arguments of the constructor."""
+        self._begin(*(given[name] for name in ("num_features", "affine", "bias", "device", "dtype")))
+        self.num_features, self.eps, self.momentum = given["num_features"], given["eps"], given["momentum"]
+        self.affine, self.track_running_stats = given["affine"], given["track_running_stats"]
+
+    def _check(self, input: Tensor) -> None:
+        if not isinstance(input, Tensor):
+            raise wrong(type(self).__name__, "input", "a Tensor", input)
+        if input.ndim not in self._ndims or input.shape[self._axis] != self.num_features:
+            wanted = self._wanted.format(self.num_features)
+            raise ValueError(f"{type(self).__name__}: expected an input of shape {wanted}, got {input.shape}")
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class InstanceNorm1d(_FeatureNorm):
     """(x - mean) / sqrt(var + eps) * weight + bias over the places of each channel of each row (Ulyanov et al. 2016).
 
     Takes (N, num_features, L) or (num_features, L) to the same; `weight` and `bias` have shape (num_features,), with
@@ -152,8 +179,7 @@ class InstanceNorm1d(Module):
     [-1.0, 1.0]
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
+    _ndims, _wanted, _axis = (2, 3), "(N, {0}, L) or ({0}, L)", -2
 
     @named
     def __init__(
@@ -168,42 +194,20 @@ class InstanceNorm1d(Module):
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__()
         if track_running_stats:
             raise NotImplementedError("InstanceNorm1d: track_running_stats; write BatchNorm1d for running statistics")
-        self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
-        self.track_running_stats = track_running_stats
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(ones(num_features, **options)) if affine else None
-        self.bias = Parameter(zeros(num_features, **options)) if affine and bias else None
+        self._keep(locals())
 
     def forward(self, input: Tensor) -> Tensor:
-        if not isinstance(input, Tensor):
-            raise wrong("InstanceNorm1d", "input", "a Tensor", input)
-        if input.ndim not in (2, 3) or input.shape[-2] != self.num_features:
-            raise ValueError(
-                f"InstanceNorm1d: expected an input of shape (N, {self.num_features}, L) or ({self.num_features}, L), "
-                f"got {input.shape}"
-            )
+        self._check(input)
         batch = input if input.ndim == 3 else input.unsqueeze(0)
         result = F.instance_norm(batch, None, None, self.weight, self.bias, eps=self.eps)
         return result if input.ndim == 3 else result.squeeze(0)
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
 
+class _BatchNorm(_FeatureNorm):
+    """Normalisation over the batch, with running statistics."""
 
-class _BatchNorm(Module):
-    """Normalisation over the batch, with running statistics; a subclass says of which shapes."""
-
-    _ndims: tuple[int, ...]
-    _wanted: str
-
-    weight: Parameter | None
-    bias: Parameter | None
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -221,15 +225,8 @@ class _BatchNorm(Module):
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
+        self._keep(locals())
         options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(ones(num_features, **options)) if affine else None
-        self.bias = Parameter(zeros(num_features, **options)) if affine and bias else None
         self.register_buffer("running_mean", zeros(num_features, **options) if track_running_stats else None)
         self.register_buffer("running_var", ones(num_features, **options) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", tensor(0) if track_running_stats else None)
@@ -249,35 +246,18 @@ class _BatchNorm(Module):
                 buffer.fill_(value)
 
     def forward(self, input: Tensor) -> Tensor:
-        if not isinstance(input, Tensor):
-            raise wrong(type(self).__name__, "input", "a Tensor", input)
-        if input.ndim not in self._ndims or input.shape[1] != self.num_features:
-            wanted = self._wanted.format(self.num_features)
-            raise ValueError(f"{type(self).__name__}: expected an input of shape {wanted}, got {input.shape}")
+        self._check(input)
         momentum = self.momentum
         count = self.num_batches_tracked if self.training else None
         if count is not None and momentum is None:
             momentum = 1 / (count.item() + 1)
-        result = F.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            0.0 if momentum is None else momentum,
-            self.eps,
-        )
+        mean, var = self.running_mean, self.running_var
+        rate = 0.0 if momentum is None else momentum
+        result = F.batch_norm(input, mean, var, self.weight, self.bias, self.training or mean is None, rate, self.eps)
         if count is not None:
             with no_grad():
                 count.add_(1)
         return result
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):
