@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from trainings import training_step
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
 from pyautograd.callbacks import Checkpoint, History
-from pyautograd.nn import functional as F
 
 EPOCHS = 7
 Make = Callable[..., Any]
@@ -31,16 +31,7 @@ class World:
             nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2), nn.Linear(8, 3)
         )
         self.optimizer = optimizer = make_optimizer(model.parameters())
-
-        @pyautograd.compile(dynamic_batch=dynamic_batch)
-        def step(x: Tensor, y: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.step = step
+        self.step = pyautograd.compile(training_step(model, optimizer), dynamic_batch=dynamic_batch)
         generator = np.random.default_rng(0)
         self.x = pyautograd.tensor(generator.normal(size=(90, 4)).astype(np.float32))
         self.y = pyautograd.tensor(generator.integers(0, 3, 90))

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import _core, _recording, _updates, nn, optim
@@ -94,16 +95,7 @@ def modes() -> tuple[Any, ...]:
 def make_step() -> tuple[Any, nn.Module]:
     model = nn.Linear(3, 1)
     optimizer = optim.Adam(model.parameters(), lr=0.1)
-
-    @pa.compile
-    def step(x: pa.Tensor) -> pa.Tensor:
-        optimizer.zero_grad()
-        loss = model(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, model
+    return pa.compile(training_step(model, optimizer, lambda y: y.square().mean())), model
 
 
 x = pa.ones(4, 3)

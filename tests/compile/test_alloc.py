@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from failing_allocations import MOST, alive, assert_alive
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import nn
 from pyautograd._c import lib
-from pyautograd.nn import functional as F
 from pyautograd.scalar import MLP, Value
 
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
@@ -30,17 +30,8 @@ class OfTensors:
         pa.manual_seed(1)
         self.model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(0.2), nn.Linear(5, 2))
         self.optimizer = pa.optim.Adam(self.model.parameters(), lr=0.1)
-        model, optimizer = self.model, self.optimizer
-
-        @pa.compile(dynamic_batch=self.dynamic_batch)
-        def step(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        self.step: Callable[..., Any] = step
+        step = training_step(self.model, self.optimizer)
+        self.step: Callable[..., Any] = pa.compile(step, dynamic_batch=self.dynamic_batch)
         self.data = [(pa.tensor(np.tile(X, (3, 1))[:n]), pa.tensor(np.tile(Y, 3)[:n])) for n in self.rows]
 
     def numbers(self) -> list[float]:

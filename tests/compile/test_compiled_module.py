@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -143,15 +144,7 @@ def test_a_compiled_module_in_a_compiled_training_step() -> None:
     for compiles in (False, True):
         module = make()
         model = pa.compile(module) if compiles else module
-        optimizer = optim.SGD(model.parameters(), lr=0.1)
-
-        def step(x: Tensor, y: Tensor, model: Any = model, optimizer: Any = optimizer) -> Tensor:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = training_step(model, optim.SGD(model.parameters(), lr=0.1))
         pa.manual_seed(2)
         call = pa.compile(step) if compiles else step
         results.append([call(*batch(i)).item() for i in range(6)] + numbers_of(module))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, _compile, nn, optim
@@ -71,15 +72,7 @@ def training(make: Callable[[], nn.Module], loss: Callable[..., Tensor] = F.mse_
         pa.manual_seed(0)
         model = make()
         optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.5)
-
-        def step(x: Tensor, y: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            total = loss(model(x), y)
-            total.backward()
-            optimizer.step()
-            return total
-
-        return step, list(model.parameters())
+        return training_step(model, optimizer, loss), list(model.parameters())
 
     return case
 

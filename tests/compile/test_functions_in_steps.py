@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, Value, nn, optim
@@ -220,15 +221,7 @@ def test_a_model_of_functions_trains_in_run() -> None:
     def trained(compiled: bool) -> Any:
         pa.manual_seed(2)
         model = Layer()
-        optimizer = optim.SGD(model.parameters(), lr=0.01)
-
-        def step(x: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = (model(x) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = training_step(model, optim.SGD(model.parameters(), lr=0.01), lambda y: (y**2).mean())
         rows = pa.tensor(np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32))
         if compiled:
             return pa.compile(step).run(rows, batch_size=4, epochs=3, shuffle=False).tolist()

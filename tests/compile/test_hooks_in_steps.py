@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -67,20 +68,27 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, Tensor) else value
 
 
-def beside(make: Callable[[list[Any]], tuple[Callable[[Tensor], Any], Callable[[], Any]]]) -> None:
-    """The step that `make` gives, and what it leaves, compiled and not."""
+def alike(act: Callable[[Any, list[Any]], Any]) -> None:
+    """`act` gives the same with steps compiled and not, and hooks leave the same in the list that it is given."""
     seen = []
-    for compiled in (False, True):
+    for wrap in (lambda step, **options: step, pa.compile):
         pa.manual_seed(0)
         s: list[Any] = []
-        step, left = make(s)
-        step = pa.compile(step) if compiled else step
-        seen.append([])
-        for k in range(CALLS):
-            seen[-1].append((plain(step(pa.ones(2) * (k + 1))), left(), [plain(each) for each in s]))
-        if compiled:
-            assert step.programs  # type: ignore[attr-defined]
+        seen.append((act(wrap, s), [plain(each) for each in s]))
     assert seen[0] == seen[1]
+
+
+def beside(make: Callable[[list[Any]], tuple[Callable[[Tensor], Any], Callable[[], Any]]]) -> None:
+    """The step that `make` gives, and what it leaves, compiled and not."""
+
+    def act(wrap, s):
+        step, left = make(s)
+        step = wrap(step)
+        seen = [(plain(step(pa.ones(2) * (k + 1))), left(), [plain(each) for each in s]) for k in range(CALLS)]
+        assert getattr(step, "programs", True)
+        return seen
+
+    alike(act)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -168,13 +176,7 @@ def made_net(s):
 def test_backward_hooks_of_modules_in_a_step():
     def make(s):
         net = made_net(s)
-        optimizer = optim.Adam(net.parameters(), lr=0.01)
-
-        def step(x):
-            optimizer.zero_grad()
-            net(x).square().sum().backward()
-            optimizer.step()
-
+        step = training_step(net, optim.Adam(net.parameters(), lr=0.01), lambda y: y.square().sum())
         return step, lambda: [p.tolist() for p in net.parameters()]
 
     beside(make)
@@ -202,80 +204,66 @@ def test_backward_hooks_of_a_module_with_several_arguments_and_outputs():
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_backward_hooks_of_a_compiled_module_are_called_by_the_backward_outside(dynamic):
-    seen = []
-    for compiled in (False, True):
-        pa.manual_seed(0)
-        net, s = made_net(s := []), s
-        net.register_full_backward_hook(lambda m, given, upstream, s=s: s.append(upstream[0].tolist()))
-        model = pa.compile(net, dynamic_batch=dynamic) if compiled else net
+    def act(wrap, s):
+        net = made_net(s)
+        net.register_full_backward_hook(lambda m, given, upstream: s.append(upstream[0].tolist()))
+        model = wrap(net, dynamic_batch=dynamic)
         for rows in (2, 2, 2, 2, 3, 3, 3, 5):
             y = model(pa.randn(rows, 2))
             y.retain_grad()
             y.square().sum().backward()
             s.append(y.grad.tolist())
-        seen.append((s, [p.grad.tolist() for p in net.parameters()]))
-    assert seen[0] == seen[1]
+        return [p.grad.tolist() for p in net.parameters()]
+
+    alike(act)
 
 
 def test_a_hook_in_a_step_is_not_called_where_no_gradient_comes():
-    seen = []
-    for compiled in (False, True):
-        w, s = pa.ones(2, requires_grad=True), []
+    def act(wrap, s):
+        w = pa.ones(2, requires_grad=True)
 
-        def both(x, w=w, s=s):
+        def both(x):
             h = w * x
             h.register_hook(lambda g: s.append(g.tolist()) or g * 2)
             return h * h, w * x
 
-        step = pa.compile(both) if compiled else both
+        step = wrap(both)
         for k in range(CALLS):
             w.grad = None
             step(pa.ones(2) * k)[k % 2].sum().backward()
             s.append(w.grad.tolist())
-        seen.append(s)
-    assert seen[0] == seen[1]
+
+    alike(act)
 
 
 def test_hooks_behind_results_that_share_nothing_else_are_called_in_the_plain_order():
-    seen = []
-    for compiled in (False, True):
-        w, s = pa.ones(2, requires_grad=True), []
+    def act(wrap, s):
+        w = pa.ones(2, requires_grad=True)
 
-        def three(x, w=w, s=s):
+        def three(x):
             parts = [w * x, w + x, w - x]
             for i in (2, 0, 1):
                 parts[i].register_hook(lambda g, i=i: s.append(i))
             return parts[1].exp(), parts[0].tanh(), parts[2] * 2
 
-        step = pa.compile(three) if compiled else three
+        step = wrap(three)
         for _ in range(4):
             sum(each.sum() for each in step(pa.ones(2))).backward()
-        seen.append((s, w.grad.tolist()))
-    assert seen[0] == seen[1]
+        return w.grad.tolist()
+
+    alike(act)
 
 
 def test_run_calls_hooks_at_each_step():
-    seen = []
-    for compiled in (False, True):
-        pa.manual_seed(0)
-        s: list[Any] = []
+    def act(wrap, s):
         net = made_net(s)
-        optimizer = optim.SGD(net.parameters(), lr=0.1)
-
-        def step(x, net=net, optimizer=optimizer):
-            optimizer.zero_grad()
-            loss = net(x).square().mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = wrap(training_step(net, optim.SGD(net.parameters(), lr=0.1), lambda y: y.square().mean()))
         x = pa.randn(12, 2)
-        if compiled:
-            losses = pa.compile(step).run(x, batch_size=4, epochs=3, shuffle=False).tolist()
-        else:
-            losses = [step(x[i : i + 4]).item() for _ in range(3) for i in (0, 4, 8)]
-        seen.append((losses, s))
-    assert seen[0] == seen[1]
+        if wrap is pa.compile:
+            return step.run(x, batch_size=4, epochs=3, shuffle=False).tolist()
+        return [step(x[i : i + 4]).item() for _ in range(3) for i in (0, 4, 8)]
+
+    alike(act)
 
 
 def test_what_a_hook_raises_the_call_raises_and_no_gradient_is_there():

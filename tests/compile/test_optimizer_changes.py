@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from trainings import train, training_step
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
 from pyautograd.nn import functional as F
 from pyautograd.optim.lr_scheduler import StepLR
 
-from .training import Training, batches, check_same, close, programs, train
+from .training import Training, batches, check_same, close, programs
 
 
 def _lr(training: Training, i: int) -> None:
@@ -199,16 +200,7 @@ def test_two_steps_may_share_a_model_and_its_optimizer() -> None:
         model = nn.MLP(3, [4, 2])
         optimizer = optim.Adam(model.parameters(), lr=0.1)
 
-        def first(x: Tensor, y: Tensor) -> Tensor:
-            return train(model, optimizer, x, y)
-
-        def second(x: Tensor) -> Tensor:
-            optimizer.zero_grad()
-            loss = (model(x) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        first, second = training_step(model, optimizer), training_step(model, optimizer, lambda y: (y**2).mean())
         wrap = pyautograd.compile if compiled else (lambda f: f)
         return wrap(first), wrap(second), model
 

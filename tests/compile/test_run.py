@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from threads import in_threads, interrupt_while_in_use
+from trainings import train
 
 import pyautograd
 from pyautograd import Tensor, Value, nn, optim, scalar
 from pyautograd.utils.data import DataLoader, TensorDataset
 
-from .training import Training, numbers_of, train
+from .training import Training, numbers_of
 
 
 def make(compiled: bool = True, **options: Any) -> tuple[Any, nn.Module, optim.Optimizer]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -171,15 +172,7 @@ def recurrent_cell() -> Made:
 
     cell = Cell()
     optimizer = optim.Adam(cell.parameters(), lr=0.05)
-
-    def step(x: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = ((cell(x) - 0.5) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, cell
+    return training_step(cell, optimizer, lambda h: ((h - 0.5) ** 2).mean()), cell
 
 
 def a_dataclass() -> Made:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import train
 
 import pyautograd
 from pyautograd import Value
 
-from .training import Training, batches, close, train
+from .training import Training, batches, close
 
 
 def test_shapes_dtypes_and_constants_are_the_signature() -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trainings import train
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
 
-from .training import batches, close, train
+from .training import batches, close
 
 
 @pyautograd.compile

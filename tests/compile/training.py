@@ -9,19 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd
 from pyautograd import Tensor, TraceError, Value, nn, optim
-from pyautograd.nn import functional as F
-
-
-def train(model: nn.Module, optimizer: optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
-    """A step of training: the cross entropy, its gradients, an update."""
-    optimizer.zero_grad()
-    loss = F.cross_entropy(model(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss
 
 
 class Training:
@@ -36,10 +27,7 @@ class Training:
         pyautograd.manual_seed(3)
         self.model = model = make_model()
         self.optimizer = optimizer = make_optimizer(model.parameters())
-
-        def step(x: Tensor, y: Tensor) -> Tensor:
-            return train(model, optimizer, x, y)
-
+        step = training_step(model, optimizer)
         self.step: Any = pyautograd.compile(step) if compiled else step
 
     def numbers(self) -> list[Any]:

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import nn, optim
 from pyautograd.callbacks import Validation
-from pyautograd.nn import functional as F
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(50, 3))
@@ -27,16 +27,7 @@ def frame_of(frames: Any, x: Any) -> Any:
 def train(x: Any, y: Any) -> Any:
     pa.manual_seed(0)
     model = nn.Linear(3, 2)
-    optimizer = optim.Adam(model.parameters(), lr=0.1)
-
-    @pa.compile
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = pa.compile(training_step(model, optim.Adam(model.parameters(), lr=0.1)))
     losses = step.run(x, y, batch_size=8, epochs=3, seed=1)
     return losses.tolist(), Validation(model, x, y, metrics="accuracy").compute()
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from threads import interrupt_while_in_use
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -232,16 +233,7 @@ def test_functions_run_in_the_callers_mode_and_the_sweep_goes_on_in_its_own(n: i
 
 def test_callbacks_and_handlers_run_in_the_callers_mode() -> None:
     net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
-    optimizer = optim.Adam(net.parameters(), lr=1e-3)
-
-    @pa.compile
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = (net(x) - y).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = pa.compile(training_step(net, optim.Adam(net.parameters(), lr=1e-3), nn.functional.mse_loss))
     x, y = pa.ones(1000, 3), pa.ones(1000, 1)
     seen: list[bool] = []
     step.run(x, y, batch_size=10, epochs=2, callback=lambda *_: seen.append(mode_keeps_denormals()))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -18,15 +19,7 @@ def training(name: str, **options: Any) -> tuple[nn.Module, Any, Callable[[Tenso
     pa.manual_seed(0)
     net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer = getattr(optim, name)(net.parameters(), **options)
-
-    def step(x: Tensor, y: Tensor) -> Tensor:
-        optimizer.zero_grad()
-        loss = ((net(x) - y) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return net, optimizer, step
+    return net, optimizer, training_step(net, optimizer, lambda found, y: ((found - y) ** 2).mean())
 
 
 def numbers(net: nn.Module, optimizer: Any) -> Any:
