@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+DATE = "make a number of it, such as (today - frame[{!r}]).dt.days"
+
 IN_A_LOOP = "; run gives a step rows of the data and nothing else, so call this one in a loop"
 
 
@@ -57,10 +59,16 @@ def _numbers(data: Any, what: str) -> Array:
     array = np.asarray(data)
     if array.dtype.kind not in "fiub":
         kind = getattr(data, "dtype", array.dtype)
-        raise TypeError(
-            f"run: {what} is {kind}, no numbers; number its categories first, as pandas.get_dummies does, or factorize"
-        )
+        advice = "number its categories first, as pandas.get_dummies does, or factorize"
+        if is_of_dates(array.dtype):
+            advice = DATE.format(getattr(data, "name", "day"))
+        raise TypeError(f"run: {what} is {kind}, no numbers; {advice}")
     return array
+
+
+def is_of_dates(dtype: Any) -> bool:
+    """NumPy's and pandas's dtypes have a kind, polars's a method."""
+    return getattr(dtype, "kind", "") in ("m", "M") or bool(getattr(dtype, "is_temporal", bool)())
 
 
 def as_floats(data: Sequence[Tensor], is_array: Sequence[bool], error: BaseException) -> tuple[Tensor, ...] | None:

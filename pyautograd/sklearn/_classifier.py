@@ -221,11 +221,16 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
             raise ValueError(f"module: it has {outputs} outputs; {width} are wanted for {classes} classes")
         return link, width
 
-    def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
-        weights = super()._row_weights(sample_weight, y, X, goes_on)
+    def _row_weights(self, sample_weight: Any, y: Any, X: Array, fitted: Any = None) -> Array | None:
+        weights = super()._row_weights(sample_weight, y, X)
         if self.class_weight is None:
             return weights
-        of_classes: Array = compute_sample_weight(self.class_weight, y)
+        known, y = (each.toarray() if issparse(each) else each for each in (y if fitted is None else fitted, y))
+        of_classes: Array = compute_sample_weight(
+            self.class_weight,
+            np.concatenate([known, y]),
+            indices=range(len(known)) if self.class_weight == "balanced" else None,
+        )[len(known) :]
         return of_classes if weights is None else weights * of_classes
 
     def _strata(self, targets: Array) -> Any:

@@ -18,6 +18,7 @@ from pyautograd._compile import compile
 from pyautograd._dtype import float32, float64
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor
+from pyautograd._training_data import DATE, is_of_dates
 from pyautograd.sklearn import _network, _training
 from pyautograd.sklearn._losses import Loss
 from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activations
@@ -42,11 +43,14 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     except (TypeError, ValueError) as error:
         text = str(error)
         place = _place_of(X) if text.startswith("Input X contains") else ""
-        if ("could not" in text and ("convert" in text or "promoted" in text)) or "with a sequence" in text:
+        if "could not be promoted" in text:  # of DTypes, which say nothing to who has a frame
+            place, text = _words_in(X), "X has a column that is no numbers."
+        elif "could not convert" in text or "with a sequence" in text:
             place = _words_in(X)
         if not place:
             raise
-        raise type(error)(f"{error}{place}") from None
+        what, _, advice = text.partition("\n")
+        raise type(error)(f"{what}\n{place}\n{advice}".rstrip()) from None
 
 
 def _place_of(X: Any, names: Any = None, dtype: Any = np.float64, first: int = 0) -> str:
@@ -59,14 +63,16 @@ def _place_of(X: Any, names: Any = None, dtype: Any = np.float64, first: int = 0
         return ""
     names = getattr(X, "columns", names)
     name = int(column) if names is None else names[column]
-    return f"\nThe first is in column {name!r}, row {first + row}."
+    label = f" (its label is {X.index[row]})" if hasattr(X, "iloc") and X.index[row] != row else ""
+    return f"The first is in column {name!r}, row {first + row}{label}."
 
 
 def _words_in(X: Any) -> str:
     """Which is the first column of a data frame that has no numbers."""
     for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ())):
         if not _is_of_numbers(dtype):
-            return f"\nColumn {name!r} is {dtype}: encode it, as OneHotEncoder does in a ColumnTransformer."
+            advice = "encode it, as OneHotEncoder does in a ColumnTransformer"
+            return f"Column {name!r} is {dtype}: {DATE.format(name) if is_of_dates(dtype) else advice}."
     return ""
 
 
@@ -123,7 +129,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         begins = "module_" not in vars(self) or not (self.warm_start or goes_on)
         X, y = self._checked(X, y, begins and not (goes_on and has_weights))
         targets = self._targets(y, begins and not goes_on)
-        weights = self._row_weights(sample_weight, y, X, goes_on)
+        weights = self._row_weights(sample_weight, y, X)
         random = check_random_state(self.random_state)
         if begins:
             self._begin(X, targets, random, goes_on and has_weights)
@@ -136,7 +142,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             _training.by_lbfgs(self, data)
         else:
             if validation is not None:
-                held_out = self._validation(*validation)
+                held_out = self._validation(y, *validation)
             elif self.early_stopping:
                 train, rest = self._split(targets, random)
                 held_out = X[rest], targets[rest], None if weights is None else weights[rest]
@@ -192,8 +198,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             y = targets if self.out_activation_ == "softmax" else targets.reshape(len(x), -1).astype(self._dtype)
             return (x, y) if weights is None else (x, y, weights.astype(self._dtype))
 
-    def _row_weights(self, sample_weight: Any, y: Array, X: Array, goes_on: bool) -> Array | None:
-        """The weights of rows, or None where all are 1."""
+    def _row_weights(self, sample_weight: Any, y: Any, X: Array, fitted: Any = None) -> Array | None:
+        """The weights of rows, or None where all are 1; `fitted` are the targets of the rows that are trained on, where
+        these are others."""
         if sample_weight is None:
             return None
         weights: Array = _check_sample_weight(sample_weight, X)
@@ -216,12 +223,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _strata(self, targets: Array) -> Any:
         return None
 
-    def _validation(self, X_val: Any, y_val: Any, weights: Any) -> Any:
+    def _validation(self, fitted: Array, X_val: Any, y_val: Any, weights: Any) -> Any:
         """A validation set that `fit` was given, checked."""
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val belong together: give both or none of them")
         X, y = self._checked(X_val, y_val, False)
-        return X, self._encoded(y), None if weights is None else _check_sample_weight(weights, X)
+        return X, self._encoded(y), self._row_weights(weights, y, X, fitted)
 
     def _validation_score(self, X: Array, targets: Array, weights: Array | None) -> float:
         self.module_.eval()
@@ -258,7 +265,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if self._dtype == "float32" and not _is_finite(predicted):
             place = _place_of(X, vars(self).get("feature_names_in_"), np.float32, first)
             if place:
-                raise ValueError(f"Input X contains a value too large for dtype('float32').{place}")
+                raise ValueError(f"Input X contains a value too large for dtype('float32').\n{place}")
         return predicted
 
     def _compiled_forward(self) -> Any:

@@ -160,7 +160,10 @@ def test_a_nan_is_let_through_as_by_hand() -> None:
     [
         (Frame(age=X[:, 0], city=["Bern"] * 50, c=Y), r"column 'city' of x is <U4, no numbers.*get_dummies"),
         (Frame(a=X[:, 0], b=np.array([1, None] * 25, object), c=Y), r"column 'b' of x is object, no numbers"),
-        (Frame(a=np.array(["2020-01-01"] * 50, "datetime64[D]")), r"column 'a' of x is datetime64\[D\], no numbers"),
+        (
+            Frame(a=np.array(["2020-01-01"] * 50, "datetime64[D]")),
+            r"column 'a' of x is datetime64\[D\], no numbers; make a number",
+        ),
         (np.array([["a"] * 3] * 50), "x is <U1, no numbers"),
         (X.astype(complex), "x is complex128, no numbers"),
         ("text", "x is a str"),

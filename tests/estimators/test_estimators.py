@@ -232,6 +232,18 @@ def test_the_best_weights_on_a_validation_set_are_kept(options: dict[str, Any]) 
         assert model.score(X_MANY[200:], Y_MANY[200:]) == model.best_validation_score_
 
 
+@pytest.mark.parametrize("weights", ["balanced", {0: 1.0, 1: 9.0}])
+def test_a_validation_set_is_scored_with_the_weights_of_classes_as_a_part_of_the_data_is(weights: Any) -> None:
+    rare = np.flatnonzero(Y_MANY == 1)[:20]
+    rows = np.concatenate([np.flatnonzero(Y_MANY == 0), rare])
+    X, y = X_MANY[rows], Y_MANY[rows]
+    options = {"class_weight": weights, "max_iter": 1, "random_state": 0}
+    model = MLPClassifier(**options).fit(X, y, X_val=X[-60:], y_val=y[-60:])
+    of_classes = {0: 1.0, 1: (len(y) - 20) / 20} if weights == "balanced" else weights
+    right = model.predict(X[-60:]) == y[-60:]
+    assert model.validation_scores_ == [pytest.approx(np.average(right, weights=[of_classes[c] for c in y[-60:]]))]
+
+
 def test_several_labels_at_once() -> None:
     X, Y = make_multilabel_classification(100, n_classes=4, random_state=0)
     model = MLPClassifier(random_state=0, learning_rate_init=0.01).fit(X, Y, X_val=X, y_val=Y)
@@ -274,6 +286,10 @@ def test_a_column_with_nan_is_named() -> None:
     frame = pandas.DataFrame({"age": [1.0, 2.0, 3.0], "income": [1.0, np.nan, 2.0]})
     with pytest.raises(ValueError, match=r"Input X contains NaN[\s\S]*column 'income', row 1"):
         MLPClassifier().fit(frame, [0, 1, 0])
+    with pytest.raises(
+        ValueError, match=r"NaN\.\nThe first is in column 'income', row 2 \(its label is 7\)\.\n[\s\S]*impute"
+    ):
+        MLPClassifier().fit(frame.set_axis([9, 8, 7]).assign(income=[1, 2, np.nan]), [0, 1, 0])
     with pytest.raises(ValueError, match=r"infinity[\s\S]*column 1, row 2"):
         MLPClassifier().fit([[1.0, 2.0], [1.0, 2.0], [1.0, np.inf]], [0, 1, 0])
 

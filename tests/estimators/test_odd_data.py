@@ -49,7 +49,7 @@ def test_a_column_of_words_is_named() -> None:
     frame = pandas.DataFrame(X, columns=["age", "income", "city"]).assign(city="Bern")
     with pytest.raises(ValueError, match=r"could not convert[\s\S]*Column 'city' is .*OneHotEncoder"):
         MLPClassifier(**QUICK).fit(frame, CLASSES)
-    with pytest.raises(TypeError, match=r"Column 'city' is datetime64.*OneHotEncoder"):
+    with pytest.raises(TypeError, match=r"no numbers\.\nColumn 'city' is datetime64.*frame\['city'\]\)\.dt\.days"):
         MLPClassifier(**QUICK).fit(frame.assign(city=pandas.Timestamp("2020")), CLASSES)
     numbered = frame.assign(city=pandas.Categorical([1, 2] * 150))
     with pytest.raises(ValueError, match="Input y contains NaN") as found:
