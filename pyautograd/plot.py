@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyautograd._arguments import wrong
+from pyautograd._arguments import did_you_mean, wrong
 from pyautograd._array_like import tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._layout import layered
@@ -55,6 +55,7 @@ INSTALL_HINT = 'pip install "pyautograd-core[plot]"'
 COLOURS = ("#33658a", "#d1702f", "#4f8f5b", "#8a5a9e", "#b8964a", "#5b8f9e", "#a34a5b", "#6b6b6b", "#7a9a3a", "#b07aa1")
 INK, GREY, PALE = "#2b2b2b", "#8a8a8a", "#f4f2ee"
 MOST_NODES = 200
+MOST_CLASSES = 30  # whose counts are written, and whose names find room
 
 
 def new_figure(width: float = 5.0, height: float = 3.6, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
@@ -88,10 +89,13 @@ def loss_curve(
     log: bool = False,
     smooth: int = 1,
     title: str = "",
+    xlabel: str = "step",
+    ylabel: str = "loss",
 ) -> Axes:
     """Losses, of any shape, over the steps of a training; a mapping draws one labelled curve an entry.
 
     `smooth` draws the running mean of so many steps, the raw curve pale behind it. `log` makes the axis logarithmic.
+    Losses of epochs, such as an estimator's `loss_curve_`, have `xlabel="epoch"`.
     **Raises** ValueError for what are no numbers, ImportError without matplotlib.
 
     >>> from pyautograd import plot
@@ -100,10 +104,10 @@ def loss_curve(
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['train', 'test']
     """
+    given = losses if isinstance(losses, Mapping) else {"": losses}
+    curves = {str(label): np.asarray(_to_numpy(values), dtype=float).ravel() for label, values in given.items()}
     ax = _axes(ax)
-    curves = losses if isinstance(losses, Mapping) else {"": losses}
-    for (label, values), colour in zip(curves.items(), _cycle(len(curves)), strict=True):
-        y = np.asarray(values, dtype=float).ravel()
+    for (label, y), colour in zip(curves.items(), _cycle(len(curves)), strict=True):
         if smooth > 1 and len(y) > smooth:
             ax.plot(y, color=colour, alpha=0.25, linewidth=0.8)
             mean = np.convolve(y, np.full(smooth, 1 / smooth), mode="valid")
@@ -114,8 +118,8 @@ def loss_curve(
         ax.set_yscale("log")
     elif ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
-    ax.set_xlabel("step")
-    ax.set_ylabel("loss")
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
     _calm(ax, title)
     ax.grid(axis="y", color="#e6e3dc", linewidth=0.8)
     if any(curves):
@@ -124,7 +128,7 @@ def loss_curve(
 
 
 def decision_boundary(
-    model: Callable[[Any], Any],
+    model: Any,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -136,11 +140,13 @@ def decision_boundary(
     """The regions that a classifier assigns to each class, and the points `X` (n, 2) coloured by their labels `y` (n,).
 
     `model` is an `nn.Module`, called once with a Tensor of all grid points; a scalar model, called point by point with
-    two floats in a list; or any function from an array (n, 2) to scores (n,), (n, 1) or (n, classes). One score a point
-    divides the plane at 0, the shade says how far from there, dashed lines stand at the margins -1 and 1; several
-    scores divide it by the largest. Modules are asked as in `eval()`. `resolution` is the number of grid points a
-    side; the `legend` stands below, where it covers no points. **Raises** ValueError if `X` is not (n, 2) or `y` not as
-    long, ImportError without matplotlib.
+    two floats in a list; an estimator with scikit-learn's methods; or any function from an array (n, 2) to scores (n,),
+    (n, 1) or (n, classes). One score a point divides the plane at 0, the shade says how far from there, dashed lines
+    stand at the margins -1 and 1; of an estimator of two classes it is `decision_function`, or else the log-odds of
+    `predict_proba`. Several scores divide it by the largest. Modules are asked as in `eval()`. A data frame's columns
+    name the axes, whose scales agree where the data have similar ranges. `resolution` is the number of grid points a
+    side; the `legend` stands below, where it covers no points. **Raises** ValueError if `X` is not (n, 2) or not
+    finite, or `y` not as long, TypeError for a model without scores, ImportError without matplotlib.
 
     >>> from pyautograd import plot
     >>> figure, ax = plot.new_figure()
@@ -148,37 +154,50 @@ def decision_boundary(
     >>> plot.decision_boundary(lambda points: points.sum(axis=1) - 1, X, y, ax=ax, resolution=10) is ax
     True
     """
-    points, labels = np.asarray(X, dtype=float), np.asarray(y).ravel()
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"decision_boundary: X has shape {points.shape}, but must be (n, 2)")
+    points, labels = np.asarray(_to_numpy(X), dtype=float), _to_numpy(y).ravel()
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(f"decision_boundary: X has shape {points.shape}, but must be (n, 2): two columns are drawn")
     if len(labels) != len(points):
         raise ValueError(f"decision_boundary: {len(points)} points and {len(labels)} labels")
-    ax = _axes(ax)
+    if not np.isfinite(points).all():
+        raise ValueError("decision_boundary: X has NaN or infinity, where no point can stand; leave these rows out")
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.12 * (high - low) + 1e-9
     xs, ys = (np.linspace(a, b, resolution) for a, b in zip(low - margin, high + margin, strict=True))
     grid_x, grid_y = np.meshgrid(xs, ys)
-    scores = _scores(model, np.column_stack([grid_x.ravel(), grid_y.ravel()]))
+    grid = np.column_stack([grid_x.ravel(), grid_y.ravel()])
+    columns = [str(name) for name in getattr(X, "columns", ())]
+    if callable(model):
+        scores = _scores(model, grid)
+    elif hasattr(model, "predict"):
+        is_named = columns and hasattr(model, "feature_names_in_")
+        frame: Any = type(X)
+        scores = _scores_of_estimator(model, frame(dict(zip(columns, grid.T, strict=True))) if is_named else grid)
+    else:
+        raise TypeError(f"decision_boundary: model is a {type(model).__name__}, no module, function or estimator")
     classes = np.unique(labels)
-    colours = _cycle(len(classes))
+    names = list(getattr(model, "classes_", range(scores.shape[1])))  # of those, some may have no points
+    if not set(classes) <= set(names):
+        names = list(classes)
+    colours = dict(zip(names, _cycle(len(names)), strict=True))
+    ax = _axes(ax)
     if scores.shape[1] == 1:
-        heights = scores.reshape(grid_x.shape)
-        _shade(ax, grid_x, grid_y, heights, colours)
+        _shade(ax, grid_x, grid_y, scores.reshape(grid_x.shape), list(colours.values()))
     else:
         winner = scores.argmax(axis=1).reshape(grid_x.shape)
         levels = np.arange(scores.shape[1] + 1) - 0.5
-        regions = _cycle(scores.shape[1])
-        ax.contourf(grid_x, grid_y, winner, levels=levels, colors=regions, alpha=0.18)
-        if np.isin(classes, range(len(regions))).all():  # of those, some may have no points
-            colours = [regions[int(label)] for label in classes]
-    for label, colour in zip(classes, colours, strict=True):
-        chosen = points[labels == label]
-        x, y = chosen.T
-        ax.scatter(x, y, s=22, color=colour, edgecolors="white", linewidths=0.6, zorder=3, label=str(label))
+        ax.contourf(grid_x, grid_y, winner, levels=levels, colors=_cycle(scores.shape[1]), alpha=0.18)
+    for label in classes:
+        x, y = points[labels == label].T
+        ax.scatter(x, y, s=22, color=colours[label], edgecolors="white", linewidths=0.6, zorder=3, label=str(label))
     if legend:
-        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 2.2}
+        pad = 4.0 if columns else 2.2
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": pad}
         ax.legend(fontsize=8, ncols=5, frameon=False, handlelength=1.4, columnspacing=1.4, **below)
-    ax.set_aspect("equal")
+    ax.set_aspect("equal" if (high - low).max() <= 3 * (high - low).min() else "auto")
+    if columns:
+        ax.set_xlabel(columns[0])
+        ax.set_ylabel(columns[1])
     _calm(ax, title)
     return ax
 
@@ -243,37 +262,75 @@ def weight_templates(
     return ax
 
 
-def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, *, ax: Axes | None = None, title: str = "") -> Axes:
-    """How often each class (row) was taken for each (column); `truth` and `predicted` are integers of shape (n,).
+def confusion_matrix(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    ax: Axes | None = None,
+    title: str = "",
+) -> Axes:
+    """How often each class (row) was taken for each (column); `truth` and `predicted`, of shape (n,), name classes by
+    text, ints or bools.
 
-    **Raises** ValueError if they differ in length, ImportError without matplotlib.
+    Drawn are the classes that occur, in sorted order, or those of `labels`, in theirs. **Raises** ValueError without
+    classes, if the two differ in length, or where a class that occurs is not among `labels`, TypeError for what names
+    no classes, as fractions do, ImportError without matplotlib.
 
     >>> from pyautograd import plot
     >>> figure, ax = plot.new_figure()
-    >>> _ = plot.confusion_matrix([0, 0, 1], [0, 1, 1], ax=ax)
-    >>> [text.get_text() for text in ax.texts]
-    ['1', '1', '1']
+    >>> _ = plot.confusion_matrix(["stay", "go", "stay"], ["stay", "stay", "go"], ax=ax)
+    >>> [text.get_text() for text in ax.get_xticklabels()], [text.get_text() for text in ax.texts]
+    (['go', 'stay'], ['1', '1', '1'])
     """
-    true, guess = np.asarray(truth, dtype=int).ravel(), np.asarray(predicted, dtype=int).ravel()
+    true, guess = _classes("truth", truth), _classes("predicted", predicted)
     if true.shape != guess.shape:
         raise ValueError(f"confusion_matrix: {len(true)} labels and {len(guess)} predictions")
-    size = int(max(true.max(initial=0), guess.max(initial=0))) + 1
+    if (true.dtype.kind == "U") != (guess.dtype.kind == "U"):
+        held = ["text" if each.dtype.kind == "U" else "numbers" for each in (true, guess)]
+        raise TypeError(f"confusion_matrix: truth holds {held[0]}, and predicted {held[1]}")
+    names, places = np.unique(np.concatenate([true, guess]), return_inverse=True)
+    if labels is not None:
+        wanted = list(_classes("labels", labels).tolist())
+        missing = [name for name in names.tolist() if name not in wanted]
+        if missing:
+            raise ValueError(f"confusion_matrix: {missing[0]!r} occurs, and is not among labels {wanted}")
+        places = np.array([wanted.index(name) for name in names.tolist()], dtype=int)[places]
+        names = np.array(wanted)
+    size = len(names)
+    if size == 0:
+        raise ValueError("confusion_matrix: there are no classes; truth is empty")
     counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (true, guess), 1)
-    ax = _axes(ax, width=4.2, height=4.2)
+    np.add.at(counts, tuple(places.reshape(2, -1)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax = _axes(ax, width=4.2, height=4.2)
     ax.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15)
-    for (i, j), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if shares[i, j] > 0.4 else INK
-            ax.text(j, i, str(count), ha="center", va="center", fontsize=8, color=colour)
-    ax.set_xticks(range(size))
-    ax.set_yticks(range(size))
+    for i, j in np.argwhere(counts) if size <= MOST_CLASSES else ():
+        colour = "white" if shares[i, j] > 0.4 else INK
+        ax.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=8, color=colour)
+    ticks = range(0, size, math.ceil(size / MOST_CLASSES))
+    words = [str(names[k]) for k in ticks]
+    is_long = sum(map(len, words)) > 40
+    ax.set_xticks(ticks, words, rotation=45 * is_long, ha="right" if is_long else "center", rotation_mode="anchor")
+    ax.set_yticks(ticks, words)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     _calm(ax, title)
     ax.tick_params(length=0)
     return ax
+
+
+def _classes(what: str, given: Any) -> NDArray[Any]:
+    """The names of classes as an array of text or of ints."""
+    found = _to_numpy(given).ravel()
+    if found.dtype.kind in "OT" and len({type(each) for each in found.tolist()}) == 1:
+        found = np.array(found.tolist())  # a column of text or ints of pandas
+    if found.dtype.kind == "f" and (found == np.rint(found)).all():
+        found = found.astype(int)  # as a network of one output is given them
+    if found.dtype.kind not in "Ubiu":
+        kinds = " and ".join(sorted({type(each).__name__ for each in found.tolist()}))
+        raise TypeError(f"confusion_matrix: {what} holds {kinds}, but classes are text or ints")
+    return found
 
 
 def activation(
@@ -292,19 +349,21 @@ def activation(
     """
     from pyautograd.nn import functional
 
-    unknown = [each for each in functions if isinstance(each, str) and not hasattr(functional, each)]
-    if unknown:
-        raise ValueError(f"activation: nn.functional has no {unknown[0]!r}")
-    ax = _axes(ax)
-    widths = np.arange(len(functions))[::-1]  # where lines lie on each other, the earlier shows beside the later
-    for given, colour, wider in zip(functions, _cycle(len(functions)), widths, strict=True):
+    curves = []
+    for given in functions:
+        if isinstance(given, str) and not hasattr(functional, given):
+            raise ValueError(f"activation: nn.functional has no {given!r}{did_you_mean(given, functional.__all__)}")
         function = getattr(functional, given) if isinstance(given, str) else given
         x = tensor(np.linspace(*span, 401), requires_grad=True)
         y = function(x)
         y.sum().backward()
         name = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
-        ax.plot(_to_numpy(x), _to_numpy(y), color=colour, linewidth=1.6 + 0.8 * wider, label=name)
-        ax.plot(_to_numpy(x), _to_numpy(x.grad), color=colour, linewidth=1.2 + 0.5 * wider, linestyle=(0, (4, 2)))
+        curves.append((name, *map(_to_numpy, (x, y, x.grad))))
+    ax = _axes(ax)
+    widths = np.arange(len(curves))[::-1]  # where lines lie on each other, the earlier shows beside the later
+    for (name, inputs, outputs, slopes), colour, wider in zip(curves, _cycle(len(curves)), widths, strict=True):
+        ax.plot(inputs, outputs, color=colour, linewidth=1.6 + 0.8 * wider, label=name)
+        ax.plot(inputs, slopes, color=colour, linewidth=1.2 + 0.5 * wider, linestyle=(0, (4, 2)))
     ax.set_xlabel("input; dashed: the derivative")
     _calm(ax, "")
     ax.grid(color="#e6e3dc", linewidth=0.8)
@@ -338,7 +397,6 @@ def descent(
     for label, way in ways.items():
         if way.ndim != 2 or way.shape[1] != 2:
             raise ValueError(f"descent: the path {label!r} has shape {way.shape}, but must be (steps, 2)")
-    ax = _axes(ax)
     every = np.concatenate(list(ways.values()))
     every = every[np.isfinite(every).all(axis=1)]
     if not len(every):
@@ -352,6 +410,7 @@ def descent(
         heights = np.ma.masked_invalid(_to_numpy(loss(tensor(grid_x), tensor(grid_y))))
     lowest = heights.min()
     levels = lowest + (heights.max() - lowest or 1.0) * np.linspace(0, 1, 16) ** 2
+    ax = _axes(ax)
     ax.contourf(grid_x, grid_y, heights, levels=levels, cmap="Blues", alpha=0.55)
     ax.contour(grid_x, grid_y, heights, levels=levels, colors=GREY, linewidths=0.4)
     for (label, way), colour in zip(ways.items(), _cycle(len(ways) + 1)[1:], strict=True):
@@ -516,6 +575,26 @@ def _scores(model: Callable[[Any], Any], points: NDArray[np.float64]) -> NDArray
                 module.training = True
     else:
         scores = _to_numpy(model(points))
+    if scores.dtype.kind not in "fiub":
+        words = "text or objects, no scores; of an estimator give itself, not its predict"
+        raise TypeError(f"decision_boundary: the model gives {words}")
+    if len(scores.ravel()) % len(points) or not scores.size:
+        raise ValueError(f"decision_boundary: the model gives scores of shape {scores.shape} for {len(points)} points")
+    return scores.astype(float).reshape(len(points), -1)
+
+
+def _scores_of_estimator(model: Any, points: Any) -> NDArray[np.float64]:
+    """The same of what has scikit-learn's methods; of more than two classes the predicted one has 1."""
+    classes = getattr(model, "classes_", None)
+    if hasattr(model, "decision_function") and (classes is None or len(classes) == 2):
+        scores = model.decision_function(points)
+    elif hasattr(model, "predict_proba") and classes is not None and len(classes) == 2:
+        share = np.clip(model.predict_proba(points)[:, 1], 1e-9, 1 - 1e-9)
+        scores = np.log(share / (1 - share))
+    else:
+        scores = model.predict(points)
+        if classes is not None:
+            scores = np.eye(len(classes))[np.searchsorted(classes, scores)]
     return np.asarray(scores, dtype=float).reshape(len(points), -1)
 
 

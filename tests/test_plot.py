@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -134,6 +135,38 @@ def test_confusion_matrix_counts() -> None:
     assert sorted(text.get_text() for text in ax.texts) == ["1", "1", "1", "1"]
 
 
+def ticks(ax: object) -> list[str]:
+    return [text.get_text() for text in ax.get_xticklabels()]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "names"),
+    [
+        (["stay", "go"], ["stay", "stay"], ["go", "stay"]),
+        (np.array(["stay", "go"], dtype=object), ["stay", "stay"], ["go", "stay"]),
+        ([1, 7, 1000], [1, 7, 7], ["1", "7", "1000"]),
+        ([1.0, 0.0], pa.tensor([1, 1]), ["0", "1"]),
+        ([True, False], [True, True], ["False", "True"]),
+    ],
+)
+def test_confusion_matrix_names_the_classes_that_occur(truth: object, predicted: object, names: list[str]) -> None:
+    ax = plot.confusion_matrix(truth, predicted)  # type: ignore[arg-type]
+    assert ticks(ax) == names
+    assert ax.images[0].get_array().shape == (len(names), len(names))
+
+
+def test_confusion_matrix_takes_the_order_of_its_labels() -> None:
+    ax = plot.confusion_matrix(["low", "high"], ["low", "low"], labels=["low", "mid", "high"])
+    assert ticks(ax) == ["low", "mid", "high"]
+    assert {text.get_position() for text in ax.texts} == {(0, 0), (0, 2)}
+
+
+def test_confusion_matrix_of_many_classes_is_shades_alone() -> None:
+    ax = plot.confusion_matrix(range(100), range(100))
+    assert not ax.texts
+    assert len(ticks(ax)) == 25
+
+
 @pytest.mark.parametrize("engine", [scalar, reference], ids=["scalar", "reference"])
 def test_graph_shows_every_node_its_label_and_its_op(engine: object) -> None:
     Value = engine.Value  # type: ignore[attr-defined]
@@ -195,6 +228,64 @@ def test_gradient_flow_counts_units_that_get_none() -> None:
     assert "units" not in words[1]
 
 
+class Estimator:
+    """With scikit-learn's methods, of points whose second number says the class."""
+
+    def __init__(self, classes: list[str]) -> None:
+        self.classes_ = np.array(classes)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.classes_[(X[:, 1] > 0.5).astype(int)]
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.stack([1 - X[:, 1], X[:, 1]], axis=1).clip(0, 1)
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], ["no", "yes", "zero"]])
+def test_a_decision_boundary_of_an_estimator_has_its_classes(classes: list[str]) -> None:
+    ax = plot.decision_boundary(Estimator(classes), X, np.array(["no", "no", "yes", "yes"]), resolution=9)
+    assert [text.get_text() for text in ax.get_legend().get_texts()][-2:] == ["no", "yes"]
+    assert np.allclose(ax.collections[-1].get_facecolor()[0][:3], matplotlib.colors.to_rgb(plot.COLOURS[1]))
+
+
+def test_a_boundary_of_unlike_scales_fills_its_axes() -> None:
+    assert plot.decision_boundary(lambda p: p[:, 0], X, Y, resolution=5).get_aspect() == 1.0
+    assert plot.decision_boundary(lambda p: p[:, 0], X * [1, 1000], Y, resolution=5).get_aspect() == "auto"
+
+
+def fails(*_: object) -> None:
+    raise ArithmeticError
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ax: plot.loss_curve({"a": [1.0], "b": ["x"]}, ax=ax),
+        lambda ax: plot.decision_boundary(fails, X, Y, ax=ax),
+        lambda ax: plot.decision_boundary(3, X, Y, ax=ax),  # type: ignore[arg-type]
+        lambda ax: plot.decision_boundary(lambda p: np.array(["a"] * len(p)), X, Y, ax=ax),
+        lambda ax: plot.weight_templates([["x"] * 4], (2, 2), ax=ax),
+        lambda ax: plot.confusion_matrix([0.5], [0.2], ax=ax),
+        lambda ax: plot.confusion_matrix([0, 1], [0, None], ax=ax),  # type: ignore[list-item]
+        lambda ax: plot.confusion_matrix([0, 1], ["0", "1"], ax=ax),
+        lambda ax: plot.activation("relu", fails, ax=ax),  # type: ignore[arg-type]
+        lambda ax: plot.descent(fails, [[0.0, 1.0]], ax=ax),  # type: ignore[arg-type]
+        lambda ax: plot.gradient_flow(nn.Linear(1, 1), ax=ax),
+        lambda ax: plot.graph(3, ax=ax),
+    ],
+)
+def test_nothing_is_drawn_where_an_argument_is_bad(call: Callable[[object], object]) -> None:
+    import matplotlib.pyplot as plt
+
+    _, given = plot.new_figure()
+    before = len(given.get_children())
+    for ax in (None, given):
+        with pytest.raises((TypeError, ValueError, ArithmeticError)):
+            call(ax)
+    assert not plt.get_fignums()
+    assert len(given.get_children()) == before
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -203,7 +294,11 @@ def test_gradient_flow_counts_units_that_get_none() -> None:
         (lambda: plot.descent(lambda a, b: a + b, [[float("nan"), 1.0]]), "no path has a finite point"),
         (lambda: plot.weight_templates(np.ones((2, 5)), (2, 2)), r"weight has shape \(2, 5\)"),
         (lambda: plot.confusion_matrix([0, 1], [0]), "2 labels and 1 predictions"),
-        (lambda: plot.activation("tahn"), "nn.functional has no 'tahn'"),
+        (lambda: plot.confusion_matrix([], []), "there are no classes"),
+        (lambda: plot.confusion_matrix(["a", "b"], ["a", "a"], labels=["a"]), "'b' occurs, and is not among labels"),
+        (lambda: plot.decision_boundary(len, [[0.0, np.nan]], [0]), "NaN or infinity"),
+        (lambda: plot.decision_boundary(lambda p: p[:3, 0], X, Y), r"scores of shape \(3,\) for 10000 points"),
+        (lambda: plot.activation("tahn"), "nn.functional has no 'tahn' .did you mean 'tanh'"),
         (lambda: plot.descent(lambda a, b: a + b, [1.0, 2.0]), r"has shape \(2,\), but must be \(steps, 2\)"),
         (lambda: plot.gradient_flow(nn.Linear(2, 2)), r"call backward\(\) first"),
         (lambda: plot.graph(sum([reference.Value(1.0) for _ in range(150)])), "too many to draw"),

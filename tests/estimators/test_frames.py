@@ -9,6 +9,7 @@ from trainings import training_step
 import pyautograd as pa
 from pyautograd import nn, optim
 from pyautograd.callbacks import Validation
+from pyautograd.sklearn import MLPClassifier
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(50, 3))
@@ -62,3 +63,13 @@ def test_predictions_go_back_into_the_frame() -> None:
         found = model(pa.tensor(frame, dtype=pa.float32)).softmax(1)
     table = frame.join(pandas.DataFrame(found, index=frame.index, columns=["no", "yes"]))
     assert np.allclose(table.no + table.yes, 1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_boundary_of_a_frame_has_its_columns_names(frames: Any) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    x, y = frame_of(frames, X)[["age", "income"]], frames.Series(np.where(Y, "yes", "no").tolist())
+    classifier = MLPClassifier((4,), max_iter=5).fit(x, y)
+    ax = pa.plot.decision_boundary(classifier, x, y, ax=pa.plot.new_figure()[1])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("age", "income")
+    assert [text.get_text() for text in ax.get_legend().get_texts()][-2:] == ["no", "yes"]
