@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compile.training import numbers_of, train
+from compile.training import numbers_of
+from trainings import training_step
 
 import pyautograd
 from pyautograd import Tensor, nn, optim
@@ -26,7 +27,7 @@ class Case:
             nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3)
         )
         self.optimizer = optimizer = make_optimizer(model.parameters())
-        self.step = pyautograd.compile(lambda x, y: train(model, optimizer, x, y))
+        self.step = pyautograd.compile(training_step(model, optimizer))
         generator = np.random.default_rng(0)
         self.x = pyautograd.tensor(generator.normal(size=(n, 4)).astype(np.float32))
         self.y = pyautograd.tensor(generator.integers(0, 3, n))
