@@ -31,6 +31,7 @@ from pyautograd._recording import Recorded, record, run_eagerly
 from pyautograd._run import Run
 from pyautograd._signature import Call, take_apart
 from pyautograd._step import Step
+from pyautograd._tracebacks import shorten
 from pyautograd.nn._compiled import compile_module
 from pyautograd.nn._module import Module
 
@@ -112,7 +113,11 @@ class CompiledStep(Step, Generic[R]):
         found: R = self._fast(args, kwargs)
         if found is not NotImplemented and found is not ...:
             return found
-        result: R = self._call(args, kwargs)[0]
+        try:
+            result: R = self._call(args, kwargs)[0]
+        except BaseException as error:
+            shorten(error)
+            raise
         return result
 
     def __repr__(self) -> str:
@@ -306,9 +311,12 @@ class CompiledStep(Step, Generic[R]):
         >>> losses.shape, bool(losses[-1] < 1e-3)
         ((200,), True)
         """
-        return Run(self, data, batch_size, shuffle, seed, generator, drop_last).train(
-            epochs, progress, callback, validation
-        )
+        try:
+            training = Run(self, data, batch_size, shuffle, seed, generator, drop_last)
+            return training.train(epochs, progress, callback, validation)
+        except BaseException as error:
+            shorten(error)
+            raise
 
     @named
     def draw(self, program: Program | None = None, format: str = "svg", rankdir: str = "TB") -> Any:

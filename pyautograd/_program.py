@@ -12,6 +12,7 @@ from pyautograd._puts import INTO_GUARDED, Put
 from pyautograd._recording import Recorded
 from pyautograd._signature import NUMBER, Call
 from pyautograd._structure import LEAF, Constant, Inner, all_held, first_member, rebuild
+from pyautograd._tensor import Tensor
 
 
 class Program:
@@ -40,7 +41,7 @@ class Program:
         self._states = [update.plan.names for update in recorded.updates]
         self._groups = [len(update.optimizer.param_groups) for update in recorded.updates]
         self._waiting = [list(update.plan.waiting) for update in recorded.updates]
-        self.gives_loss = False  # it has made steps of a training
+        self.given: Any = None  # the dtypes of the data of the last training that it has made steps of
         self.is_dead = False  # its updates are bound to an optimiser's state that was replaced
         self._program = _core.Program(recorded.log, disabled, None if other is None else other.log)
         if recorded.log.updates != len(recorded.updates):
@@ -125,6 +126,17 @@ class Program:
                     return f"the state of {name}"
                 self._updates[k] = update._replace(plan=plan)
         return None
+
+    def note_data(self, given: Any) -> None:
+        """It has made steps of a training on data of these dtypes, which may be others than it has them in."""
+        self.given, self._dtypes = given, self._dtypes_read()
+
+    def takes_data(self, given: Any) -> bool:
+        """Would it make steps of a training on such data, as it has before?"""
+        return given == self.given and self._dtypes_read() == self._dtypes and self.refresh()[0] is None
+
+    def _dtypes_read(self) -> list[Any]:
+        return [node.dtype for node in self._guards.changeable[0] if isinstance(node, Tensor)]
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The results; NotImplemented for other arguments, Ellipsis where something else has changed."""

@@ -69,6 +69,7 @@ class Run:
         names = _names(step, data)
         self._is_array = tuple(not isinstance(each, Tensor) for each in data)
         self._data = tuple(rows_of(each, name) for each, name in zip(data, names))
+        self._given = tuple(each.dtype.name for each in self._data), self._is_array
         lengths = [len(each) for each in self._data]
         if len(set(lengths)) != 1:
             raise ValueError(f"run: the data have different numbers of rows: {lengths}")
@@ -207,30 +208,48 @@ class Run:
             self._bar.set_postfix(self._shown, refresh=False)
 
     def _one(self, start: int, size: int) -> float:
-        """One step through the compiled function, recorded or replayed."""
-        before = None if self._has_begun else self._snapshot(size)
+        """One step through the compiled function, recorded or replayed; the first one with floats in the place of data
+        that it refuses as they are."""
+        if self._has_begun:
+            return self._step_on(start, size)
+        given = self._data
+        self._data = self._as_taken_before()
+        before = self._snapshot(size)
         try:
             loss = self._step_on(start, size)
         except BaseException as error:
+            refusal, taken = error, None
             if before is not None:
                 before.restore()
-                given, taken = self._data, as_floats(self._data, self._is_array, error)
-                if taken is not None:
-                    try:
-                        self._data = taken
-                        return self._one(start, size)
-                    except TypeError:
-                        self._data = given
+                taken = as_floats(self._data, self._is_array, error)
+            if taken is None:
+                raise
+        else:
+            self._has_begun = True
+            return loss
+        self._data = taken
+        try:
+            return self._one(start, size)
+        except TypeError as error:
+            self._data = given
+            if any(each.dtype.name in str(error) for each in taken if each.dtype.is_floating_point):
+                raise refusal from None
             raise
-        self._has_begun = True
-        return loss
+
+    def _as_taken_before(self) -> tuple[Tensor, ...]:
+        """The data in the dtypes in which a program that fits has taken such data, which the step had refused."""
+        for program in self._step.programs:
+            if program.takes_data(self._given):
+                specs = [each for each in program.signature if isinstance(each, TensorSpec)]
+                return tuple(each.to(spec.dtype) for each, spec in zip(self._data, specs))
+        return self._data
 
     def _snapshot(self, size: int) -> Snapshot | None:
         """What to put back where the first step of the training fails; not where a program has made such steps."""
         wanted = [(each.dtype.name, (size, *each.shape[1:])) for each in self._data]
         for program in self._step.programs:
             takes = [(each.dtype, each.shape) for each in program.signature if isinstance(each, TensorSpec)]
-            if program.gives_loss and takes == wanted:
+            if program.given is not None and takes == wanted:
                 return None
         try:
             nodes, optimizers = self._step._guards().changeable
@@ -249,7 +268,7 @@ class Run:
         if program is not None:
             sizes = (self._batch, self._rest) if program.has_free_rows else (size,)
             self._programs.update(dict.fromkeys(sizes, program))
-            program.gives_loss = True
+            program.note_data(self._given)
         return loss
 
     def _batch_of(self, data: Tensor, start: int, size: int) -> Tensor:

@@ -135,20 +135,20 @@ class Validation(Callback):
 
     def _output(self) -> Any:
         starts = range(0, len(self._target), self._batch_size)
-        try:
-            forward = self._forward if self._is_compiled else self.module
-            parts = [forward(*(each[i : i + self._batch_size] for each in self._inputs)) for i in starts]
-        except TraceError:
-            if not self._is_compiled:
-                raise
-            self._is_compiled = False  # nothing frees its batch axis
-            return self._output()
-        except TypeError as error:
-            taken = as_floats(self._inputs, self._is_array, error)
-            if taken is None:
-                raise
-            self._inputs = [*taken]
-            return self._output()
+        parts: list[Any] = []
+        while not parts:
+            try:
+                forward = self._forward if self._is_compiled else self.module
+                parts = [forward(*(each[i : i + self._batch_size] for each in self._inputs)) for i in starts]
+            except TraceError:
+                if not self._is_compiled:
+                    raise
+                self._is_compiled = False  # nothing frees its batch axis
+            except TypeError as error:
+                taken = as_floats(self._inputs, self._is_array, error)
+                if taken is None:
+                    raise
+                self._inputs = [*taken]
         if len(parts) == 1:
             return parts[0]
         return cat(parts) if isinstance(parts[0], Tensor) else tuple(map(cat, zip(*parts)))

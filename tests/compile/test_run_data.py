@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trainings import training_step
 
 import pyautograd as pa
-from pyautograd import nn, optim
+from pyautograd import _run, nn, optim
+from pyautograd._training_data import as_floats
 from pyautograd.nn import functional as F
 from pyautograd.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
@@ -108,6 +110,24 @@ def test_a_refused_float64_leaves_nothing_behind() -> None:
     with pytest.raises((TypeError, ValueError, RuntimeError)):
         world.step.run(X.astype(np.float64)[:, :2], Y, batch_size=8)
     assert (world.bits(), pa.get_rng_state()) == before
+
+
+def test_a_step_that_has_refused_float64_is_asked_again_only_where_it_may_take_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals: list[Any] = []
+    monkeypatch.setattr(_run, "as_floats", lambda *data: refusals.append(data) or as_floats(*data))
+    model, x = nn.Linear(3, 2), X.astype(np.float64)
+    step = pa.compile(training_step(model, optim.SGD(model.parameters(), lr=0.0)))
+    for _ in range(3):
+        step.run(x, Y, batch_size=8)
+    assert len(refusals) == 1
+    model.double()
+    assert (
+        step.run(x, Y, batch_size=8, shuffle=False)[0]
+        == F.cross_entropy(model(pa.tensor(x[:8])), pa.tensor(Y[:8])).item()
+    )
+    assert len(refusals) == 1
 
 
 def test_mixed_columns_promote_and_targets_keep_their_integers() -> None:
