@@ -8,6 +8,7 @@ in PyTorch.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -249,6 +250,21 @@ def _number(item: Any, found: set[Any]) -> Any:
     if isinstance(item, Sequence) and not isinstance(item, str | bytes):
         return _numbers(item, found)
     raise TypeError(f"tensor: the data holds a {type(item).__name__}, which is no number")
+
+
+def operand(value: Any) -> Any:
+    """What an operand that is neither a node nor a number means: NumPy's scalars are numbers, its arrays tensors."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0:
+            return value.item()
+        if value.dtype == object:
+            raise TypeError("an array of objects is no operand; go over its elements: [x * y for x in array]")
+        return as_tensor(value)
+    if isinstance(value, numbers.Real):  # a Fraction
+        return float(value)
+    return NotImplemented
 
 
 def _find_fields() -> bool:

@@ -21,6 +21,7 @@ from pyautograd._core import Node, Tensor, apply, is_recording, reshape
 from pyautograd._creation import arange
 from pyautograd._dtype import int32, int64
 from pyautograd._elementwise import where
+from pyautograd._grad_mode import is_grad_enabled, no_grad
 from pyautograd._rows import Rows, plain
 from pyautograd._shape import PERMUTE, SLICE, broadcast_to
 
@@ -41,7 +42,7 @@ def _of_bytes(item: Any) -> bool:
     return isinstance(item, Tensor) and item.dtype.name == "uint8"
 
 
-def check_target(key: Any) -> None:
+def _check_target(key: Any) -> None:
     """IndexError for a mask of uint8, which PyTorch reads by, with a warning, and does not write by."""
     if any(map(_of_bytes, key if isinstance(key, tuple) else (key,))):
         raise IndexError("setitem: a uint8 tensor is no mask to write by; write .bool(), or .long() for positions")
@@ -239,7 +240,40 @@ def _gather(tensor: Tensor, arrays: list[tuple[int, Any]]) -> Tensor:
     return result
 
 
-def setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
+def _as_arrays(value: Any) -> Any:
+    """Tensors in an index or a value as arrays, for NumPy to take."""
+    if isinstance(value, Tensor):
+        return np.asarray(value.detach())
+    if isinstance(value, tuple):
+        return tuple(_as_arrays(item) for item in value)
+    return value
+
+
+def setitem(tensor: Tensor, key: Any, value: Any) -> None:
+    """`tensor[key] = value`: with a history where gradients flow, else by NumPy, or by ops in a recorded step."""
+    if type(key) is not int:
+        _check_target(key)
+    if (
+        is_grad_enabled()
+        and tensor.dtype.is_floating_point
+        and (tensor.requires_grad or (isinstance(value, Node) and value.requires_grad))
+    ):
+        _setitem_with_history(tensor, key, value)
+        return
+    _core.check_write(tensor, "setitem")
+    with no_grad():
+        if is_recording():
+            _setitem_in_step(tensor, key, value)
+            return
+        array = tensor.numpy()
+        try:
+            array[_as_arrays(key)] = _as_arrays(value.to(tensor.dtype) if isinstance(value, Tensor) else value)
+            _core.bump_version(tensor)  # at once: no signal is looked for in between
+        except (ValueError, IndexError, OverflowError) as error:
+            raise type(error)(f"setitem: into shape {tensor.shape}: {error}") from None
+
+
+def _setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
     """`tensor[key] = value` out of ops, for a step that is being recorded; NumPy does it otherwise."""
     value = value if isinstance(value, Node) else as_tensor(value, dtype=tensor.dtype)
     if isinstance(key, Tensor) and key.dtype.name == "bool":
@@ -258,7 +292,7 @@ def setitem_in_step(tensor: Tensor, key: Any, value: Any) -> None:
     _core.copy_into(tensor, changed, "setitem")
 
 
-def setitem_with_history(tensor: Tensor, key: Any, value: Any) -> None:
+def _setitem_with_history(tensor: Tensor, key: Any, value: Any) -> None:
     """`tensor[key] = value` where a gradient flows: into a view, or where arrays pick the elements by `put`."""
     if tensor.is_leaf and tensor.requires_grad:
         _core.check_write(tensor, "setitem")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import builtins
 import copy
 import math
-import numbers
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pyautograd import _arguments, _blas, _core, _dims, _grad_mode, _ops, _scatter
+from pyautograd import _arguments, _blas, _core, _dims, _ops, _scatter
 from pyautograd import _elementwise as E
 from pyautograd import _indexing as I
 from pyautograd import _joins as J
@@ -24,7 +23,7 @@ from pyautograd import _rearrange as A
 from pyautograd import _reduce as R
 from pyautograd import _shape as S
 from pyautograd import _statistics as N
-from pyautograd._array_like import as_tensor, tensor
+from pyautograd._array_like import as_tensor, operand, tensor
 from pyautograd._conversions import ConversionMethods
 from pyautograd._core import Node, is_traced_scalar
 from pyautograd._creation import zeros
@@ -32,10 +31,9 @@ from pyautograd._device import device
 from pyautograd._dtype import DTYPES
 from pyautograd._einsum import inner
 from pyautograd._generated import TensorMethods
-from pyautograd._grad_mode import is_grad_enabled
 from pyautograd._hooks import RemovableHandle, add_hook
 from pyautograd._in_place import IN_PLACE, InPlaceMethods, in_place
-from pyautograd._indexing import check_target, getitem, setitem_in_step, setitem_with_history
+from pyautograd._indexing import getitem, setitem
 from pyautograd._install import install_methods
 from pyautograd._interop import InteropMethods
 from pyautograd._printing import check_read, formatted, text_of
@@ -46,15 +44,6 @@ __all__ = ["Tensor", "is_tensor"]
 
 
 _CPU = device("cpu")
-
-
-def _plain(value: Any) -> Any:
-    """Tensors in an index or a value as arrays, for NumPy to take."""
-    if isinstance(value, Tensor):
-        return np.asarray(value.detach())
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    return value
 
 
 def sized(name: str, args: tuple[Any, ...], dtype: Any, **keywords: Any) -> Tensor:
@@ -383,32 +372,7 @@ class Tensor(TensorMethods, MatrixMethods, ConversionMethods, InPlaceMethods, In
     def __format__(self, spec: str) -> str:
         return formatted(self, spec)
 
-    # Indexing
-
-    def __getitem__(self, key: Any) -> Tensor:
-        return getitem(self, key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if type(key) is not int:
-            check_target(key)
-        if (
-            is_grad_enabled()
-            and self.dtype.is_floating_point
-            and (self.requires_grad or (isinstance(value, Node) and value.requires_grad))
-        ):
-            setitem_with_history(self, key, value)
-            return
-        _core.check_write(self, "setitem")
-        with _grad_mode.no_grad():
-            if _core.is_recording():
-                setitem_in_step(self, key, value)
-                return
-            array = self.numpy()
-            try:
-                array[_plain(key)] = _plain(value.to(self.dtype) if isinstance(value, Tensor) else value)
-                _core.bump_version(self)  # at once: no signal is looked for in between
-            except (ValueError, IndexError, OverflowError) as error:
-                raise type(error)(f"setitem: into shape {self.shape}: {error}") from None
+    __getitem__, __setitem__ = getitem, setitem
 
     # Gradients
 
@@ -609,22 +573,7 @@ def _take_state(node: Any, state: Any) -> None:
         setattr(node, name, value)
 
 
-def _coerce(operand: Any) -> Any:
-    """What an operand that is neither a node nor a number means: NumPy's scalars are numbers, its arrays tensors."""
-    if isinstance(operand, np.generic):
-        return operand.item()
-    if isinstance(operand, np.ndarray):
-        if operand.ndim == 0:
-            return operand.item()
-        if operand.dtype == object:
-            raise TypeError("an array of objects is no operand; go over its elements: [x * y for x in array]")
-        return as_tensor(operand)
-    if isinstance(operand, numbers.Real):  # a Fraction
-        return float(operand)
-    return NotImplemented
-
-
 _core.register(
-    Parameter, _coerce, DTYPES, _blas.resolve, np.integer, np.floating, np.ndarray, as_tensor,
+    Parameter, operand, DTYPES, _blas.resolve, np.integer, np.floating, np.ndarray, as_tensor,
     os.path.dirname(__file__) + os.sep,
 )  # fmt: skip
