@@ -9,16 +9,16 @@ keep an eye on a module whose `__dict__` was read from outside. A subclass that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyautograd._arguments import named
-from pyautograd._array_like import tensor as _tensor
 from pyautograd._core import bump_epoch, expose
 from pyautograd._device import check_device
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import _hooks
+from pyautograd.nn._state_dict import Stateful
 
 __all__ = ["Module"]
 
@@ -34,21 +34,11 @@ class _Forward(Protocol[R]):
     def forward(self, *args: Any, **kwargs: Any) -> R: ...
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict(strict=False)` did not find a partner for."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        return f"IncompatibleKeys{tuple(self)}" if any(self) else "<All keys matched successfully>"
-
-
 class _Holder:
     """Has the attributes of a module, where its `__dict__` does more than to give them."""
 
 
-class Module(_Holder, _hooks.Hooked):
+class Module(_Holder, Stateful, _hooks.Hooked):
     """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`, which a call runs.
 
     **Raises** AttributeError where a parameter or a module is assigned before `super().__init__()`, TypeError where
@@ -162,12 +152,6 @@ class Module(_Holder, _hooks.Hooked):
         bump_epoch()
         if name in self._buffer_names:
             del self._buffer_names[name]
-
-    @property
-    def _buffer_names(self) -> dict[str, bool]:
-        """The buffers' names, and whether each goes into the state dict."""
-        names: dict[str, bool] = self._held.get("_buffers_persistent", {})
-        return names
 
     @property
     def _parameters(self) -> dict[str, Parameter]:
@@ -411,91 +395,6 @@ class Module(_Holder, _hooks.Hooked):
         fn(self)
         return self
 
-    # ---- its state ----
-
-    def _named_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
-        """Everything that goes into the state dict, in its order, shared tensors under each of their names."""
-        persistent = self._buffer_names
-        items = list(self._held.items())
-        for name, value in items:
-            if isinstance(value, Parameter):
-                yield prefix + name, value
-        for name, goes_in in persistent.items():
-            if goes_in and self._held[name] is not None:
-                yield prefix + name, self._held[name]
-        for name, value in items:
-            if isinstance(value, Module):
-                yield from value._named_state(f"{prefix}{name}.")
-
-    def state_dict(
-        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Tensor]:
-        """Name to tensor of all parameters and persistent buffers, detached and sharing their memory.
-
-        With `keep_vars` they are the module's own, not detached. It raises nothing.
-
-        >>> import pyautograd as pa
-        >>> {name: tuple(t.shape) for name, t in pa.nn.MLP(2, [3, 1]).state_dict().items()}
-        {'layers.0.weight': (3, 2), 'layers.0.bias': (3,), 'layers.1.weight': (1, 3), 'layers.1.bias': (1,)}
-        """
-        state = {} if destination is None else destination
-        for name, tensor in self._named_state(prefix):
-            state[name] = tensor if keep_vars else tensor.detach()
-        return state
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copies a state dict's numbers into this module's parameters and buffers.
-
-        With `assign` the given tensors take the places of the module's own. **Returns** the names of one side alone, if
-        not `strict`. **Raises** RuntimeError for these if `strict`, and always for shapes and kinds that differ,
-        TypeError for what is no mapping. All is checked before anything is copied.
-
-        >>> import pyautograd as pa
-        >>> a, b = pa.nn.Linear(2, 1), pa.nn.Linear(2, 1)
-        >>> _ = a.load_state_dict(b.state_dict())
-        >>> bool((a.weight == b.weight).all())
-        True
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict).__name__}.")
-        own = dict(self._named_state(""))
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        ready: dict[str, Tensor] = {}
-        problems = []
-        if strict and unexpected:
-            problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
-        if strict and missing:
-            problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
-        for name, tensor in own.items():
-            if name not in state_dict:
-                continue
-            given = state_dict[name]
-            if not hasattr(given, "shape"):
-                problems.append(f"{name} must be a tensor or an array, not {type(given).__name__}.")
-            elif tuple(given.shape) != tuple(tensor.shape):
-                problems.append(
-                    f"size mismatch for {name}: the checkpoint has shape {tuple(given.shape)}, "
-                    f"the model {tuple(tensor.shape)}."
-                )
-            else:
-                try:
-                    ready[name] = _in_place_of(tensor, given) if assign else _as_tensor(given)
-                except (TypeError, ValueError) as error:
-                    problems.append(f"{name} cannot be a tensor of the model: {error}.")
-        if problems:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
-        with no_grad():
-            for name, tensor in ready.items():
-                if assign:
-                    place, _, attribute = name.rpartition(".")
-                    setattr(self.get_submodule(place), attribute, tensor)
-                else:
-                    own[name].copy_(tensor)
-        return IncompatibleKeys(missing, unexpected)
-
     # ---- its modes ----
 
     def train(self: M, mode: bool = True) -> M:
@@ -671,21 +570,6 @@ class Module(_Holder, _hooks.Hooked):
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in super().__dir__() if not name[0].isdigit())
-
-
-def _as_tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else _tensor(value)
-
-
-def _in_place_of(own: Tensor, given: Any) -> Tensor:
-    tensor = _as_tensor(given)
-    if isinstance(own, Parameter) and not isinstance(tensor, Parameter):
-        return Parameter(tensor, requires_grad=own.requires_grad)
-    return tensor
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _indented(text: str) -> str:
