@@ -205,6 +205,9 @@ ISA_TABLE FN(pa_kernels) = {
 #endif
     .column_sums = BOTH(column_sums),
     .gemm = BOTH(gemm),
+#if ISA_VECTOR_BYTES > 16
+    .thin_backward = FN(thin_backward_f32),
+#endif
     .straightline_product = FN(sl_product),
     .straightline_sums = FN(sl_sums),
     .straightline_map =

@@ -58,6 +58,18 @@ typedef struct pa_gemm {
     int64_t mask_row;
 } pa_gemm;
 
+/* The backward of out (rows, n) = a wᵀ, w (n, k), through ReLU, whose result a is: da = g w where a is not <= 0, else 0,
+   and dw (+)= gᵀ a. All but a is contiguous; da may be a. */
+enum { PA_THIN_COLUMNS = 4, PA_THIN_WIDTH = 256 };
+typedef struct pa_thin_backward {
+    int64_t rows, n, k; /* n and k at most the constants above */
+    const void *g, *w, *a;
+    int64_t a_row;
+    void *da, *dw;
+    bool accumulate; /* dw */
+    void *sums;      /* or NULL: (k), the sums of da's columns, as column_sums makes them of up to 512 rows */
+} pa_thin_backward;
+
 /* Straight-line code over one array of doubles, `d` (straightline/straightline.h). Operands are positions in it;
    `lists` holds lists of positions. A position with a lane stride of 0 is one number for all lanes. */
 typedef struct pa_straightline_operand {
@@ -136,6 +148,8 @@ typedef struct pa_kernels {
     void (*column_sums[2])(void *out, const void *x, int64_t rows, int64_t n, bool accumulate);
     /* gemm.inc: small and thin shapes directly, others packed by blocks into scratch */
     void (*gemm[2])(const pa_gemm *g, void *scratch);
+    /* thin_backward.inc, of float32; or NULL */
+    void (*thin_backward)(const pa_thin_backward *t);
 
     /* straightline.inc */
     void (*straightline_product)(const pa_straightline_product *p, double *d, const int32_t *lists);

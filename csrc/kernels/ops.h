@@ -93,10 +93,18 @@ pa_shape_fn pa_matmul_shape, pa_linear_shape;
 pa_forward_fn pa_product_forward;
 pa_backward_fn pa_product_backward;
 pa_scratch_fn pa_product_scratch;
+/* Sums of the columns of a gradient that a product's backward has made on the way: the gradient of the bias of the layer
+   below, if its backward is the next to run. */
+typedef struct pa_passing_sums {
+    const void *of; /* or NULL */
+    float sums[128];
+} pa_passing_sums;
+
 /* What a program has a product do while its results are at hand. */
 typedef struct pa_product_extras {
-    bool relu; /* forward: ReLU's result instead of the product's */
-    bool mask; /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
+    bool relu;                /* forward: ReLU's result instead of the product's */
+    bool mask;                /* backward: operand 0 is ReLU's result, and its gradient goes through ReLU */
+    pa_passing_sums *passing; /* backward: found, and left; or NULL */
 } pa_product_extras;
 pa_status pa_product_forward_with(pa_node *node, void *scratch, const pa_product_extras *extras);
 pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_product_extras *extras);

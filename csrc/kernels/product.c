@@ -310,6 +310,10 @@ static void sum_rows(int64_t rows, int64_t n, const char *g, void *out, bool acc
         *(float *)out = accumulate ? *(float *)out + (float)sum : (float)sum;
 }
 
+static void take_sums(const pa_passing_sums *passing, int64_t n, float *out, bool accumulate) {
+    for (int64_t j = 0; j < n; j++) out[j] = accumulate ? passing->sums[j] + out[j] : passing->sums[j];
+}
+
 /* The gradient of a matrix of the batch: da = g bᵀ. */
 static pa_gemm gradient_of_a(const product *p, const void *g, const void *b, void *da) {
     return (pa_gemm){.m = p->m,
@@ -352,6 +356,30 @@ static pa_gemm gradient_of_b(const product *p, const void *g, const void *a, voi
                      .c_row = p->n};
 }
 
+/* Both gradients of a layer with few outputs, whose input is ReLU's result, in one walk; false where there is none. */
+static bool run_thin(const pa_node *node, const product *p, char *da, char *db, bool add_b,
+                     const pa_product_extras *extras) {
+    enum { MOST_ROWS = 1 << 14, SUMMED_ROWS = 512 };
+    bool fits = pa_k->thin_backward != NULL && node->dtype == PA_FLOAT32 && p->b_is_weight && p->count == 1 &&
+                p->n >= 1 && p->n <= PA_THIN_COLUMNS && p->k >= PA_LANES && p->k <= PA_THIN_WIDTH && p->m <= MOST_ROWS;
+    if (!fits || p->a_col != 1 || p->b_row != 1 || p->b_col != p->k) return false;
+    pa_passing_sums *passing = extras->passing;
+    bool sums = passing != NULL && p->m <= SUMMED_ROWS && p->k < (int64_t)(sizeof passing->sums / sizeof(float));
+    pa_k->thin_backward(&(pa_thin_backward){.rows = p->m,
+                                            .n = p->n,
+                                            .k = p->k,
+                                            .g = pa_gradient(node),
+                                            .w = pa_node_data(pa_node_parent(node, 1)),
+                                            .a = pa_node_data(pa_node_parent(node, 0)),
+                                            .a_row = p->a_row,
+                                            .da = da,
+                                            .dw = db,
+                                            .accumulate = add_b,
+                                            .sums = sums ? passing->sums : NULL});
+    if (sums) passing->of = da;
+    return true;
+}
+
 pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_product_extras *extras) {
     product p;
     read_product(node, &p);
@@ -363,6 +391,13 @@ pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_produc
     const char *g = pa_gradient(node);
     const char *a = pa_node_data(pa_node_parent(node, 0)), *b = pa_node_data(pa_node_parent(node, 1));
 
+    bool has_sums = extras->passing != NULL && extras->passing->of == g;
+    if (dbias != NULL && has_sums)
+        take_sums(extras->passing, p.n, (float *)(void *)dbias, add_bias);
+    else if (dbias != NULL)
+        sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
+    if (extras->passing != NULL) extras->passing->of = NULL;
+    if (extras->mask && da != NULL && db != NULL && !add_a && run_thin(node, &p, da, db, add_b, extras)) return PA_OK;
     if (p.count == 0) { /* nothing reaches operands that were broadcast against an empty batch */
         if (da != NULL && !add_a) memset(da, 0, pa_node_bytes(pa_node_parent(node, 0)));
         if (db != NULL && !add_b) memset(db, 0, pa_node_bytes(pa_node_parent(node, 1)));
@@ -384,7 +419,6 @@ pa_status pa_product_backward_with(pa_node *node, void *scratch, const pa_produc
             pa_gemm_run(&gemm, float64, scratch);
         }
     }
-    if (dbias != NULL) sum_rows(p.n == 0 ? 0 : pa_node_numel(node) / p.n, p.n, g, dbias, add_bias, float64);
     return PA_OK;
 }
 

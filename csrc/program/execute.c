@@ -27,7 +27,7 @@ static void run_seed(pa_program *p, const pa_instruction *i) {
     }
 }
 
-static pa_status run_backward(pa_program *p, const pa_instruction *i) {
+static pa_status run_backward(pa_program *p, const pa_instruction *i, pa_passing_sums *passing) {
     pa_node *node = p->nodes[i->node];
     node->grad_data = pa_buffer_at(p, i->gradient);
     for (int k = 0; k < i->n; k++) {
@@ -40,9 +40,10 @@ static pa_status run_backward(pa_program *p, const pa_instruction *i) {
         else
             parent->flags &= (uint16_t)~PA_GRAD_FILLED;
     }
-    if (node->op == PA_OP_custom) return pa_host_backward(p, i);
-    if (!i->mask) return pa_op_function[node->op].backward(node, p->scratch);
-    return pa_product_backward_with(node, p->scratch, &(pa_product_extras){.mask = true});
+    if (pa_op_function[node->op].backward == pa_product_backward)
+        return pa_product_backward_with(node, p->scratch, &(pa_product_extras){.mask = i->mask, .passing = passing});
+    passing->of = NULL;
+    return node->op == PA_OP_custom ? pa_host_backward(p, i) : pa_op_function[node->op].backward(node, p->scratch);
 }
 
 /* ---- of the backward for the caller's graph: which gradients there are ---- */
@@ -229,8 +230,11 @@ static pa_status run_forward(pa_program *p, const pa_instruction *i) {
 
 static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, pa_fpmode *mode) {
     pa_status status = PA_OK;
+    pa_passing_sums passing;
+    passing.of = NULL;
     const pa_instruction *i = p->code + from;
     for (const pa_instruction *end = p->code + to; i < end && status == PA_OK; i++) {
+        if (i->kind != PA_DO_BACKWARD) passing.of = NULL;
         if (i->kind != PA_DO_FUSED && i->kind != PA_DO_UPDATE) pa_fpmode_flush(mode, flushes(p, i));
         switch ((pa_instruction_kind)i->kind) {
         case PA_DO_FORWARD: status = run_forward(p, i); break;
@@ -239,7 +243,10 @@ static pa_status execute_instructions(pa_program *p, int32_t from, int32_t to, p
         case PA_DO_SEED: run_seed(p, i); break;
         case PA_DO_UPSTREAM: run_upstream(p, i); break;
         case PA_DO_BACKWARD:
-            if (has_gradient(p, i)) status = run_backward(p, i);
+            if (has_gradient(p, i))
+                status = run_backward(p, i, &passing);
+            else
+                passing.of = NULL;
             if (pa_instruction_is_host(p, i)) *mode = pa_fpmode_open();
             break;
         case PA_DO_GRADIENT:

@@ -312,6 +312,40 @@ static void column_sums_agree(const pa_kernels *base, const pa_kernels *other) {
     }
 }
 
+/* One walk beside two products and the sums of columns; the bits are the same, also where da is written over a. */
+static bool thin_backward_agrees(const pa_kernels *kernels, int64_t rows, int64_t n, int64_t k, bool accumulate) {
+    enum { MOST = 600 * 130 };
+    static float g[MOST], w[MOST], a[MOST], da[2][MOST], dw[2][MOST], sums[2][MOST];
+    float *all[] = {g, w, a, dw[0]};
+    for (int i = 0; i < 4; i++) fill_uniform(all[i], 0, MOST);
+    for (int i = 0; i < MOST; i += 7) a[i] = i % 2 ? NAN : 0;
+    memcpy(dw[1], dw[0], sizeof dw[0]);
+    void *scratch = pa_mem_alloc(pa_gemm_scratch(rows, k, n, 0) + pa_gemm_scratch(n, k, rows, 0));
+    pa_gemm of_a = {rows, k, n, g, n, 1, w, k, 1, da[0], k, .mask = a, .mask_row = k};
+    pa_gemm of_w = {n, k, rows, g, 1, n, a, k, 1, dw[0], k, .accumulate = accumulate};
+    kernels->gemm[0](&of_a, scratch);
+    kernels->gemm[0](&of_w, scratch);
+    kernels->column_sums[0](sums[0], da[0], rows, k, false);
+    pa_mem_free(scratch, pa_gemm_scratch(rows, k, n, 0) + pa_gemm_scratch(n, k, rows, 0));
+    pa_thin_backward thin = {rows, n, k, g, w, a, k, da[1], dw[1], accumulate, sums[1]};
+    kernels->thin_backward(&thin);
+    const size_t bytes = (size_t)(rows * k) * sizeof(float), row = (size_t)k * sizeof(float);
+    bool right = memcmp(da[0], da[1], bytes) == 0 && memcmp(dw[0], dw[1], (size_t)n * row) == 0;
+    right = right && (rows > 512 || k >= 128 || memcmp(sums[0], sums[1], row) == 0);
+    thin.da = a;
+    thin.sums = NULL;
+    kernels->thin_backward(&thin);
+    return right && memcmp(da[0], a, bytes) == 0;
+}
+
+static void thin_backwards_agree(const pa_kernels *kernels) {
+    static const int64_t shapes[][3] = {{0, 1, 16},   {1, 1, 16},   {7, 2, 37},   {150, 3, 100},
+                                        {200, 1, 96}, {77, 4, 127}, {512, 4, 29}, {600, 2, 130}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes && kernels->thin_backward != NULL; s++)
+        for (int accumulate = 0; accumulate < 2; accumulate++)
+            CHECK(thin_backward_agrees(kernels, shapes[s][0], shapes[s][1], shapes[s][2], accumulate));
+}
+
 /* Another thread may switch flushing off in the middle of work that flushes. */
 static void the_callers_floating_point_mode_comes_back(void) {
     uint64_t callers = pa_fpmode_read(), bits = pa_fpmode_bits;
@@ -346,6 +380,7 @@ void test_kernels(void) {
         products_are_right(other);
         epilogues_are_right(other);
         column_sums_agree(base, other);
+        thin_backwards_agree(other);
     }
     CHECK(pa_isa_select("sse9") == PA_VALUE);
     CHECK(message_has("sse9"));

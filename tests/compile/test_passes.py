@@ -91,6 +91,28 @@ def test_gradients_are_made_only_where_they_are_needed() -> None:
     assert "d matmul" not in " ".join(found["instructions"])  # nobody reads the gradient: all of the sweep is dead
 
 
+@pytest.mark.parametrize("rows", [1, 7, 200, 600])
+@pytest.mark.parametrize(
+    ("width", "outputs"), [(16, 1), (100, 1), (37, 2), (100, 3), (127, 4), (130, 4), (300, 2), (9, 3)]
+)
+def test_layers_with_few_outputs_behind_relu_have_the_plain_bits(isa: str, width: int, outputs: int, rows: int) -> None:
+    """One kernel makes their gradients, and on the way that of the bias below."""
+    pa.manual_seed(0)
+    model = pa.nn.Sequential(pa.nn.Linear(5, width), pa.nn.ReLU(), pa.nn.Linear(width, outputs))
+    x, y = pa.randn(rows, 5), pa.randn(rows, outputs)
+
+    def gradients(x: pa.Tensor, y: pa.Tensor) -> pa.Tensor:
+        ((model(x) - y) ** 2).mean().backward()
+        return pa.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    model.zero_grad()
+    found, step = [], pa.compile(gradients)
+    for function in (gradients, step, step, step):  # each adds to the gradients of the one before it
+        model.zero_grad()
+        found.append([function(x, y).tolist(), function(x, y).tolist()])
+    assert found[1:] == found[:1] * 3
+
+
 def test_buffers_share_memory() -> None:
     w = pa.ones(256, 256)
 
