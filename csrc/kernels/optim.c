@@ -34,20 +34,20 @@ bool pa_same_layout(const pa_node *a, const pa_node *b) {
 }
 
 static pa_status check(int kind, int index, const pa_node *param, pa_node *const *state, const pa_hyper *hyper) {
-    const char *name = optimizers[kind].name, *shape = pa_node_shape_text(param);
+    const char *name = optimizers[kind].name;
     PA_FAIL_IF(!pa_dtype_is_float(param->dtype), PA_TYPE, "%s: parameter %d of shape %s is %s, not float32 or float64",
-               name, index, shape, pa_dtype_name(param->dtype));
+               name, index, pa_node_shape_text(param), pa_dtype_name(param->dtype));
     const pa_node *grad = gradient_of(param);
     PA_FAIL_IF(grad != NULL && !pa_same_layout(param, grad), PA_VALUE,
                "%s: the gradient of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s%s",
-               name, index, pa_node_shape_text(grad), pa_dtype_name(grad->dtype), shape, pa_dtype_name(param->dtype),
-               pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
+               name, index, pa_node_shape_text(grad), pa_dtype_name(grad->dtype), pa_node_shape_text(param),
+               pa_dtype_name(param->dtype), pa_node_is_contiguous(grad) ? "" : "; it is not contiguous");
     for (int i = 0; i < 3; i++) {
         PA_FAIL_IF(state[i] == NULL && optimizers[kind].needs(i, hyper), PA_RUNTIME,
-                   "%s: parameter %d of shape %s lacks state %d", name, index, shape, i);
+                   "%s: parameter %d of shape %s lacks state %d", name, index, pa_node_shape_text(param), i);
         PA_FAIL_IF(state[i] != NULL && !pa_same_layout(param, state[i]), PA_VALUE,
                    "%s: state %d of parameter %d has shape %s and dtype %s, the parameter shape %s and dtype %s", name,
-                   i, index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), shape,
+                   i, index, pa_node_shape_text(state[i]), pa_dtype_name(state[i]->dtype), pa_node_shape_text(param),
                    pa_dtype_name(param->dtype));
     }
     return PA_OK;

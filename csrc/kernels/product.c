@@ -42,15 +42,14 @@ static pa_status check_dtypes(const pa_call *call) {
 
 pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
-    const char *a_text = pa_node_shape_text(a), *b_text = pa_node_shape_text(b);
     PA_FAIL_IF(a->ndim == 0 || b->ndim == 0, PA_VALUE,
                "matmul: shapes %s and %s: both operands need at least one dimension; multiply by a number with *",
-               a_text, b_text);
+               pa_node_shape_text(a), pa_node_shape_text(b));
     PA_TRY(check_dtypes(call));
     const int64_t *a_shape = pa_node_shape(a), *b_shape = pa_node_shape(b);
     int64_t k = a_shape[a->ndim - 1], b_rows = b_shape[b->ndim == 1 ? 0 : b->ndim - 2];
-    PA_FAIL_IF(k != b_rows, PA_VALUE, "matmul: shapes %s and %s do not fit: %lld columns meet %lld rows", a_text,
-               b_text, (long long)k, (long long)b_rows);
+    PA_FAIL_IF(k != b_rows, PA_VALUE, "matmul: shapes %s and %s do not fit: %lld columns meet %lld rows",
+               pa_node_shape_text(a), pa_node_shape_text(b), (long long)k, (long long)b_rows);
 
     int a_batch = a->ndim > 2 ? a->ndim - 2 : 0, b_batch = b->ndim > 2 ? b->ndim - 2 : 0;
     int ndim = a_batch > b_batch ? a_batch : b_batch;
@@ -58,8 +57,8 @@ pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
         int64_t x = i >= ndim - a_batch ? a_shape[i - (ndim - a_batch)] : 1;
         int64_t y = i >= ndim - b_batch ? b_shape[i - (ndim - b_batch)] : 1;
         PA_FAIL_IF(x != y && x != 1 && y != 1, PA_VALUE,
-                   "matmul: shapes %s and %s do not fit: batches of %lld and %lld matrices do not broadcast", a_text,
-                   b_text, (long long)x, (long long)y);
+                   "matmul: shapes %s and %s do not fit: batches of %lld and %lld matrices do not broadcast",
+                   pa_node_shape_text(a), pa_node_shape_text(b), (long long)x, (long long)y);
         spec->shape[i] = x == 1 ? y : x;
     }
     double work = (double)k;
@@ -75,19 +74,19 @@ pa_status pa_matmul_shape(const pa_call *call, pa_spec *spec) {
 pa_status pa_linear_shape(const pa_call *call, pa_spec *spec) {
     PA_FAIL_IF(call->n != 2 && call->n != 3, PA_TYPE, "linear: takes 2 or 3 operands, not %d", call->n);
     const pa_node *x = call->in[0], *w = call->in[1];
-    const char *x_text = pa_node_shape_text(x), *w_text = pa_node_shape_text(w);
-    PA_FAIL_IF(w->ndim != 2, PA_VALUE, "linear: weight of shape %s; it must be (out_features, in_features)", w_text);
+    PA_FAIL_IF(w->ndim != 2, PA_VALUE, "linear: weight of shape %s; it must be (out_features, in_features)",
+               pa_node_shape_text(w));
     const int64_t *x_shape = pa_node_shape(x), *w_shape = pa_node_shape(w);
     PA_FAIL_IF(x->ndim == 0, PA_VALUE, "linear: input of shape (); it must be (…, %lld) for a weight of shape %s",
-               (long long)w_shape[1], w_text);
+               (long long)w_shape[1], pa_node_shape_text(w));
     PA_FAIL_IF(x_shape[x->ndim - 1] != w_shape[1], PA_VALUE,
-               "linear: input of shape %s and weight of shape %s do not fit: %lld features meet %lld", x_text, w_text,
-               (long long)x_shape[x->ndim - 1], (long long)w_shape[1]);
+               "linear: input of shape %s and weight of shape %s do not fit: %lld features meet %lld",
+               pa_node_shape_text(x), pa_node_shape_text(w), (long long)x_shape[x->ndim - 1], (long long)w_shape[1]);
     if (call->n == 3) {
         const pa_node *bias = call->in[2];
         PA_FAIL_IF(bias->ndim != 1 || pa_node_shape(bias)[0] != w_shape[0], PA_VALUE,
                    "linear: bias of shape %s; it must be (%lld,) for a weight of shape %s", pa_node_shape_text(bias),
-                   (long long)w_shape[0], w_text);
+                   (long long)w_shape[0], pa_node_shape_text(w));
     }
     PA_TRY(check_dtypes(call));
     spec->dtype = x->dtype;
