@@ -7,7 +7,7 @@
 
 const char *pa_status_exception(int status) {
     static const char *const names[PA_STATUS_COUNT] = {
-#define X(code, exception, text) #exception,
+#define X(code, exception) #exception,
         PA_STATUS_MAP(X)
 #undef X
     };

@@ -178,23 +178,11 @@ pa_status pa_defer_item(pa_node *node, pa_node **out) {
     return status;
 }
 
-/* The range of memory that a node's elements stand in. */
-static void find_extent(const pa_node *node, const char **begin, const char **end) {
-    *begin = *end = pa_node_data(node);
-    if (pa_node_numel(node) == 0) return;
-    int64_t size = (int64_t)pa_dtype_size(node->dtype);
-    for (int i = 0; i < node->ndim; i++) {
-        int64_t last = (pa_node_shape(node)[i] - 1) * pa_node_strides(node)[i] * size;
-        *(last < 0 ? begin : end) += last;
-    }
-    *end += size;
-}
-
 /* Asked of addresses: two arrays of NumPy's can bring the same bytes in as two storages. */
 static bool may_overlap(const pa_node *a, const pa_node *b) {
     const char *a_begin, *a_end, *b_begin, *b_end;
-    find_extent(a, &a_begin, &a_end);
-    find_extent(b, &b_begin, &b_end);
+    pa_node_extent(a, &a_begin, &a_end);
+    pa_node_extent(b, &b_begin, &b_end);
     return a_begin < b_end && b_begin < a_end;
 }
 

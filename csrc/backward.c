@@ -304,7 +304,7 @@ static void clean_up(sweep *s) {
             if (s->grad_nodes[i] != NULL) pa_node_release(s->grad_nodes[i]);
         pa_mem_free_array(s->grad_nodes, n + 1, sizeof *s->grad_nodes);
     }
-    if (s->value_grads != NULL) pa_mem_free_array(s->value_grads, n + 1, sizeof *s->value_grads);
+    pa_mem_free_array(s->value_grads, n + 1, sizeof *s->value_grads);
     for (size_t i = 0; i < s->n_buffers; i++) pa_storage_release(s->buffers[i]);
     pa_mem_free(s->buffers, s->buffers_capacity * sizeof *s->buffers);
     pa_mem_free(s->idle, s->idle_capacity * sizeof *s->idle);

@@ -126,25 +126,16 @@ static pa_node *kept(pa_builder *b, const pa_node *node, pa_node *x) {
     return pa_build_reshape(b, x, a->ndim, shape);
 }
 
-/* How many elements go into each result. */
-static int64_t count_of(const pa_node *node) {
-    const pa_node *a = pa_node_parent(node, 0);
-    int64_t count = 1;
-    for (int i = 0; i < a->ndim; i++)
-        if (node->array->ints[0] >> i & 1) count *= pa_node_shape(a)[i];
-    return count;
-}
-
 pa_node *pa_sum_graph(pa_builder *b, pa_node *node, int PA_UNUSED(i), pa_node *g) { return kept(b, node, g); }
 
 pa_node *pa_mean_graph(pa_builder *b, pa_node *node, int PA_UNUSED(i), pa_node *g) {
-    return kept(b, node, DIV(g, pa_build_int(b, count_of(node))));
+    return kept(b, node, DIV(g, pa_build_int(b, pa_reduce_count(node))));
 }
 
 /* a - mean(a), 2 or 1 times over the degrees of freedom, times g. */
 static pa_node *deviation_graph(pa_builder *b, pa_node *node, double factor, pa_node *g) {
     pa_node *a = pa_node_parent(node, 0);
-    double freedom = pa_reduce_freedom((double)count_of(node), node->array->params[0]);
+    double freedom = pa_reduce_freedom((double)pa_reduce_count(node), node->array->params[0]);
     int64_t ints[2] = {node->array->ints[0], true};
     pa_node *mean = pa_build_ints(b, PA_OP_mean, a, 2, ints);
     return MUL(kept(b, node, MUL(g, NUMBER(factor / freedom))), SUB(a, mean));
@@ -199,7 +190,7 @@ static pa_node *product_of_others(pa_builder *b, pa_node *x, pa_node *g) {
 pa_node *pa_prod_graph(pa_builder *b, pa_node *node, int PA_UNUSED(i), pa_node *g) {
     pa_node *a = pa_node_parent(node, 0);
     if (pa_node_numel(a) == 0) return ZERO;
-    int64_t axes[PA_MAX_NDIM], back[PA_MAX_NDIM], shape[PA_MAX_NDIM], columns[2] = {1, count_of(node)};
+    int64_t axes[PA_MAX_NDIM], back[PA_MAX_NDIM], shape[PA_MAX_NDIM], columns[2] = {1, pa_reduce_count(node)};
     int n = 0;
     for (int reduced = 0; reduced < 2; reduced++)
         for (int i = 0; i < a->ndim; i++)

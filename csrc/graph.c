@@ -502,6 +502,17 @@ bool pa_node_is_contiguous(const pa_node *node) {
     return true;
 }
 
+void pa_node_extent(const pa_node *node, const char **begin, const char **end) {
+    *begin = *end = pa_node_data(node);
+    if (pa_node_numel(node) == 0) return;
+    int64_t size = (int64_t)pa_dtype_size(node->dtype);
+    for (int i = 0; i < node->ndim; i++) {
+        int64_t last = (pa_node_shape(node)[i] - 1) * pa_node_strides(node)[i] * size;
+        *(last < 0 ? begin : end) += last;
+    }
+    *end += size;
+}
+
 bool pa_same_shape(const pa_node *a, const pa_node *b) {
     return a->ndim == b->ndim &&
            (a->ndim == 0 || memcmp(a->array->shape, b->array->shape, (size_t)a->ndim * sizeof(int64_t)) == 0);

@@ -319,6 +319,8 @@ static inline void pa_row_major(int ndim, const int64_t *shape, int64_t *strides
    those along its other axes: sizes and strides of what nodes have are multiplied and added without looking. */
 pa_status pa_count_elements(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *numel);
 bool pa_node_is_contiguous(const pa_node *node);
+/* The range of memory that a node's elements stand in. */
+void pa_node_extent(const pa_node *node, const char **begin, const char **end);
 bool pa_same_shape(const pa_node *a, const pa_node *b);
 
 static inline bool pa_node_is_hooked(const pa_node *node) {

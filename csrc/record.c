@@ -628,9 +628,9 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
     }
     for (size_t i = 0; i < a->n_entries && i < b->n_entries; i++) {
         const pa_entry *x = &a->entries[i], *y = &b->entries[i];
-        place_of(b, y, place_b, sizeof place_b);
         if (!same_entry(a, x, b, y, rows)) {
             place_of(a, x, place_a, sizeof place_a);
+            place_of(b, y, place_b, sizeof place_b);
             snprintf(
                 text, size,
                 "the first call did %s (%s) where the second did %s (%s), or did it with other operands or attributes",
@@ -643,6 +643,7 @@ bool pa_log_difference(const pa_log *a, const pa_log *b, char *text, size_t size
             checked = (size_t)variable + 1;
             const char *why = variable_difference(&a->variables[variable], &b->variables[variable], rows);
             if (why == NULL) continue;
+            place_of(b, y, place_b, sizeof place_b);
             snprintf(text, size, "%s (%s): %s", entry_name(x), place_b, why);
             return true;
         }

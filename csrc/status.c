@@ -1,4 +1,4 @@
-/* The texts of the status codes, and the message of a thread's last failure. */
+/* The message of a thread's last failure, and texts that are written piece by piece. */
 #include "status.h"
 
 #include <stdarg.h>
@@ -6,17 +6,7 @@
 
 static _Thread_local char message[1024];
 
-static const char *const texts[PA_STATUS_COUNT] = {
-#define X(code, exception, text) text,
-    PA_STATUS_MAP(X)
-#undef X
-};
-
 pa_status pa_fail(pa_status code, const char *format, ...) {
-    if (format == NULL) {
-        snprintf(message, sizeof message, "%s", texts[code]);
-        return code;
-    }
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
@@ -25,3 +15,13 @@ pa_status pa_fail(pa_status code, const char *format, ...) {
 }
 
 const char *pa_status_message(void) { return message; }
+
+void pa_text_add(pa_text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text->to, text->left, format, arguments);
+    va_end(arguments);
+    size_t written = n < 0 ? 0 : (size_t)n < text->left ? (size_t)n : text->left - 1;
+    text->to += written;
+    text->left -= written;
+}

@@ -4,8 +4,7 @@
    failure becomes. The text is kept per thread until the next failure:
 
        PA_STATUS_MAP ──┬── enum pa_status      what C returns
-                       ├── exception name      what Python raises
-                       └── default text        what it says when nobody said more
+                       └── exception name      what Python raises
 */
 #ifndef PA_STATUS_H
 #define PA_STATUS_H
@@ -14,21 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* code, Python exception (SystemError where none is raised), text */
+/* code, Python exception (SystemError where none is raised) */
 #define PA_STATUS_MAP(X)                                                                                               \
-    X(OK, SystemError, "success")                                                                                      \
-    X(MEMORY, MemoryError, "out of memory")                                                                            \
-    X(VALUE, ValueError, "bad value")                                                                                  \
-    X(TYPE, TypeError, "bad type")                                                                                     \
-    X(INDEX, IndexError, "index out of range")                                                                         \
-    X(RUNTIME, RuntimeError, "failed")                                                                                 \
-    X(FLOATING_POINT, FloatingPointError, "not a finite number")                                                       \
-    X(UNSUPPORTED, NotImplementedError, "not supported")                                                               \
-    X(TRACE, TraceError, "this step cannot be recorded")                                                               \
-    X(PYTHON, SystemError, "a Python exception is already set")
+    X(OK, SystemError)                                                                                                 \
+    X(MEMORY, MemoryError)                                                                                             \
+    X(VALUE, ValueError)                                                                                               \
+    X(TYPE, TypeError)                                                                                                 \
+    X(INDEX, IndexError)                                                                                               \
+    X(RUNTIME, RuntimeError)                                                                                           \
+    X(FLOATING_POINT, FloatingPointError)                                                                              \
+    X(UNSUPPORTED, NotImplementedError)                                                                                \
+    X(TRACE, TraceError)                                                                                               \
+    X(PYTHON, SystemError) /* it is set already */
 
 typedef enum pa_status {
-#define X(code, exception, text) PA_##code,
+#define X(code, exception) PA_##code,
     PA_STATUS_MAP(X)
 #undef X
         PA_STATUS_COUNT
@@ -56,6 +55,17 @@ pa_status pa_fail(pa_status code, const char *format, ...);
 
 /* The message of this thread's last failure. */
 const char *pa_status_message(void);
+
+/* Room for a text that is written piece by piece, and cut where it ends. */
+typedef struct pa_text {
+    char *to;
+    size_t left;
+} pa_text;
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void pa_text_add(pa_text *text, const char *format, ...);
 
 #define PA_TRY(call)                                                                                                   \
     do {                                                                                                               \

@@ -16,6 +16,15 @@ static inline double pa_reduce_load(pa_dtype dtype, const void *in, int64_t i) {
     return dtype == PA_FLOAT32 ? (double)((const float *)in)[i] : ((const double *)in)[i];
 }
 
+/* How many elements go into each result. */
+static inline int64_t pa_reduce_count(const pa_node *node) {
+    const pa_node *a = pa_node_parent(node, 0);
+    int64_t count = 1;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (node->array->ints[0] >> axis & 1) count *= pa_node_shape(a)[axis];
+    return count;
+}
+
 /* What a sum of squared deviations is divided by: n - correction, and 0, not less, where there are too few. */
 static inline double pa_reduce_freedom(double count, double correction) {
     return count > correction ? count - correction : 0;

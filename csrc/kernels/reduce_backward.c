@@ -116,22 +116,13 @@ static void spread(pa_node *node, double scale) {
         spread_f64(dx, pa_gradient(node), scale, &axes, numel, accumulate);
 }
 
-/* How many elements go into each result. */
-static double count_of(const pa_node *node) {
-    const pa_node *a = pa_node_parent(node, 0);
-    double count = 1;
-    for (int axis = 0; axis < a->ndim; axis++)
-        if (node->array->ints[0] >> axis & 1) count *= (double)pa_node_shape(a)[axis];
-    return count;
-}
-
 pa_status pa_sum_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     spread(node, 1);
     return PA_OK;
 }
 
 pa_status pa_mean_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    spread(node, 1 / count_of(node));
+    spread(node, 1 / (double)pa_reduce_count(node));
     return PA_OK;
 }
 
@@ -152,12 +143,12 @@ static pa_status deviation_backward(pa_node *node, double scale, const void *roo
 }
 
 pa_status pa_var_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    double freedom = pa_reduce_freedom(count_of(node), node->array->params[0]);
+    double freedom = pa_reduce_freedom((double)pa_reduce_count(node), node->array->params[0]);
     return deviation_backward(node, 2 / freedom, NULL, (const double *)(const void *)node->array->saved->data);
 }
 
 pa_status pa_std_backward(pa_node *node, void *PA_UNUSED(scratch)) {
-    double freedom = pa_reduce_freedom(count_of(node), node->array->params[0]);
+    double freedom = pa_reduce_freedom((double)pa_reduce_count(node), node->array->params[0]);
     return deviation_backward(node, 1 / freedom, pa_node_data(node),
                               (const double *)(const void *)node->array->saved->data);
 }
@@ -201,7 +192,7 @@ pa_status pa_extremum_backward(pa_node *node, void *PA_UNUSED(scratch)) {
     return PA_OK;
 }
 
-size_t pa_prod_scratch(const pa_node *node) { return (size_t)count_of(node) * 2 * sizeof(double); }
+size_t pa_prod_scratch(const pa_node *node) { return (size_t)pa_reduce_count(node) * 2 * sizeof(double); }
 
 /* The gradient of an element is the product of all the others: of those before it and those after it, without dividing,
    so that zeros are right.
@@ -215,7 +206,7 @@ pa_status pa_prod_backward(pa_node *node, void *scratch) {
     char *dx = pa_gradient_target(node, 0, &accumulate);
     if (dx == NULL || pa_node_numel(a) == 0) return PA_OK;
     const int64_t *shape = pa_node_shape(a), *strides = pa_node_strides(a);
-    int64_t mask = node->array->ints[0], place[PA_MAX_NDIM], count = (int64_t)count_of(node);
+    int64_t mask = node->array->ints[0], place[PA_MAX_NDIM], count = pa_reduce_count(node);
     pa_row_major(a->ndim, shape, place); /* of the gradient */
     pa_axes kept = {.n = 0}, reduced = {.n = 0};
     for (int axis = 0; axis < a->ndim; axis++)

@@ -317,8 +317,8 @@ pa_status pa_batch_learn(pa_lowering *l, const pa_log *other) {
 void pa_batch_free(pa_batch *b) {
     if (b == NULL) return;
     for (size_t i = 0; i < b->n_constants; i++) pa_storage_release(b->constants[i].memory);
-    if (b->rules != NULL) pa_mem_free_array(b->rules, (size_t)b->n_rules + 1, sizeof *b->rules);
-    if (b->varying != NULL) pa_mem_free_array(b->varying, (size_t)b->n_rules + 1, sizeof *b->varying);
+    pa_mem_free_array(b->rules, (size_t)b->n_rules + 1, sizeof *b->rules);
+    pa_mem_free_array(b->varying, (size_t)b->n_rules + 1, sizeof *b->varying);
     pa_mem_free(b->functions, b->functions_capacity * sizeof *b->functions);
     pa_mem_free(b->constants, b->constants_capacity * sizeof *b->constants);
     pa_mem_free(b, sizeof *b);

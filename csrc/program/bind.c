@@ -427,7 +427,7 @@ static pa_status new_in_memory(pa_program *p, int32_t i, pa_node **results) {
     pa_storage *memory = r->memory == i ? NULL : pa_node_storage(results[r->memory]);
     if (memory == NULL) PA_TRY(pa_storage_new(buffer->bytes, &memory));
     pa_status status = pa_node_over(like->dtype, like->ndim, pa_node_shape(like), pa_node_strides(like), memory,
-                                    memory->data + p->offset_of[r->node], &results[i]);
+                                    (char *)memory->data + p->offset_of[r->node], &results[i]);
     if (r->memory == i && status == PA_OK && buffer->kind == PA_BUFFER_RESULT)
         pa_program_rebind(p, r->buffer, memory->data);
     if (r->memory == i) pa_storage_release(memory);

@@ -24,7 +24,6 @@ typedef struct pa_pending {
 } pa_pending;
 
 pa_status pa_program_occupy(pa_program *p) {
-    /* A sweep asks without the GIL. */
     uint32_t was = __atomic_exchange_n(&p->busy, pa_process, __ATOMIC_ACQ_REL);
     PA_FAIL_IF(was == pa_process, PA_RUNTIME,
                "compile: this step is running already, in another thread; compile one for each thread");
@@ -295,7 +294,7 @@ static pa_status backward(pa_node *node, void *scratch) {
     p->history.present = NULL;
     swap_saved(pending);
     if (arena != pending->arena) pa_program_move(p, arena);
-    __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
+    pa_program_vacate(p);
     return status;
 }
 
@@ -438,7 +437,7 @@ static pa_status write_out(pa_node *result) {
         pa_status status = pa_program_occupy(p);
         if (status == PA_OK) {
             status = copy_nodes(call, pending, copies);
-            __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE);
+            pa_program_vacate(p);
         }
         if (status != PA_OK) free_copies(p, copies);
         PA_TRY(status);

@@ -22,8 +22,9 @@
 
 #include "program.h"
 
-/* Marks the program as running; fails where it is running already, in another thread. p->busy = 0 ends it. */
+/* Marks the program as running; fails where it is running already, in another thread. A sweep asks without the GIL. */
 pa_status pa_program_occupy(pa_program *p);
+static inline void pa_program_vacate(pa_program *p) { __atomic_store_n(&p->busy, 0, __ATOMIC_RELEASE); }
 
 /* Makes sure that the program has an arena which no earlier call still needs. */
 pa_status pa_history_begin(pa_program *p);

@@ -1,9 +1,6 @@
 /* What an instruction touches, and what follows from it: when buffers live, which instruction needs which. */
 #include "instruction.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "../kernels/ops.h"
 
 /* ---- what it touches ---- */
@@ -143,21 +140,6 @@ void pa_per_buffer_free(const pa_program *p, int32_t *numbers) {
 
 /* ---- in words ---- */
 
-typedef struct words {
-    char *to;
-    size_t left;
-} words;
-
-static void say(words *w, const char *format, ...) {
-    va_list values;
-    va_start(values, format);
-    int n = vsnprintf(w->to, w->left, format, values);
-    va_end(values);
-    size_t written = n < 0 ? 0 : (size_t)n < w->left ? (size_t)n : w->left - 1;
-    w->to += written;
-    w->left -= written;
-}
-
 void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *text, size_t size) {
     static const char *const names[] = {[PA_DO_SEED] = "seed",
                                         [PA_DO_ADD] = "add to gradient",
@@ -171,34 +153,35 @@ void pa_instruction_text(const pa_program *p, const pa_instruction *i, char *tex
                                         [PA_DO_CHECK] = "check gradient",
                                         [PA_DO_UPSTREAM] = "upstream gradient"};
     const pa_node *node = i->node >= 0 ? p->nodes[i->node] : NULL;
-    words w = {text, size};
+    pa_text w = {text, size};
     int updated = 0;
     switch ((pa_instruction_kind)i->kind) {
     case PA_DO_FORWARD:
     case PA_DO_MAP:
-        say(&w, "%s", pa_op_table[node->op].name);
+        pa_text_add(&w, "%s", pa_op_table[node->op].name);
         for (int k = 0; k < node->n_parents; k++)
-            say(&w, "%s%s", k == 0 ? " " : ", ", pa_node_shape_text(pa_node_parent(node, k)));
-        say(&w, " -> %s%s", pa_node_shape_text(node), i->relu ? " with relu" : "");
+            pa_text_add(&w, "%s%s", k == 0 ? " " : ", ", pa_node_shape_text(pa_node_parent(node, k)));
+        pa_text_add(&w, " -> %s%s", pa_node_shape_text(node), i->relu ? " with relu" : "");
         break;
     case PA_DO_BACKWARD:
     case PA_DO_GRADIENT:
-        say(&w, "d %s %s", pa_op_table[node->op].name, pa_node_shape_text(node));
-        if (i->mask) say(&w, " through relu");
-        if (i->kind == PA_DO_GRADIENT) say(&w, " to %c", "abc"[i->operand]);
+        pa_text_add(&w, "d %s %s", pa_op_table[node->op].name, pa_node_shape_text(node));
+        if (i->mask) pa_text_add(&w, " through relu");
+        if (i->kind == PA_DO_GRADIENT) pa_text_add(&w, " to %c", "abc"[i->operand]);
         break;
     case PA_DO_FUSED:
-        say(&w, "chain of");
+        pa_text_add(&w, "chain of");
         for (const pa_instruction *each = p->fused + i->targets, *end = each + i->n; each < end; each++)
-            say(&w, "%s %s", each->kind == PA_DO_GRADIENT ? " d" : "", pa_op_table[p->nodes[each->node]->op].name);
+            pa_text_add(&w, "%s %s", each->kind == PA_DO_GRADIENT ? " d" : "",
+                        pa_op_table[p->nodes[each->node]->op].name);
         break;
     case PA_DO_UPDATE:
         for (int k = 0; k < i->n; k++) updated += p->pool[i->targets + k] >= 0; /* that have a gradient */
-        say(&w, "update of %d parameters", updated);
+        pa_text_add(&w, "update of %d parameters", updated);
         break;
     default:
-        say(&w, "%s", names[i->kind]);
-        if (node != NULL) say(&w, " %s", pa_node_shape_text(node));
+        pa_text_add(&w, "%s", names[i->kind]);
+        if (node != NULL) pa_text_add(&w, " %s", pa_node_shape_text(node));
     }
 }
 

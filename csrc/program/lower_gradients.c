@@ -53,7 +53,6 @@ static pa_status accumulate(pa_lowering *l, int32_t variable, int32_t found) {
     return pa_program_emit(l->p, &i);
 }
 
-/* Says what has been made of leaves so far, which stands where the instruction fails. */
 pa_status pa_lower_list_leaves(pa_lowering *l, pa_instruction *i) {
     i->entry = l->entry;
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
@@ -371,7 +370,6 @@ static pa_status lower_zero_grad(pa_lowering *l, const pa_entry *entry) {
     return PA_OK;
 }
 
-/* Lists each operand's gradient, or -1, and behind them their nodes. */
 pa_status pa_lower_list_gradients(pa_lowering *l, const pa_entry *entry, int32_t *targets) {
     const int32_t *in = l->log->operands + entry->operands;
     PA_TRY(pa_program_new_targets(l->p, 2 * entry->n, targets));
@@ -417,7 +415,6 @@ pa_status pa_lower_gradient_entry(pa_lowering *l, const pa_entry *entry) {
 
 /* ---- in the end ---- */
 
-/* What each leaf's gradient is in the end. */
 pa_status pa_lower_settle_gradients(pa_lowering *l) {
     pa_program *p = l->p;
     for (int32_t v = 0; v < (int32_t)l->log->n_variables; v++) {
@@ -437,7 +434,6 @@ pa_status pa_lower_settle_gradients(pa_lowering *l) {
     return PA_OK;
 }
 
-/* The gradient that a leaf, or a tensor with retain_grad(), has that the step made and hands out. */
 pa_status pa_lower_result_gradient(pa_lowering *l, int32_t variable, pa_result *r) {
     const pa_lowered *made = &l->variables[variable];
     if (pa_lower_outlives(l, variable)) return PA_OK;

@@ -71,7 +71,6 @@ pa_status pa_lower_need_node(pa_lowering *l, int32_t variable) {
     return PA_OK;
 }
 
-/* A fresh node for a result, with memory of its own. */
 pa_status pa_lower_result_node(pa_lowering *l, int32_t variable) {
     const pa_node *like = l->log->variables[variable].node;
     int32_t buffer;
@@ -130,11 +129,8 @@ static pa_status lower_local_grads(pa_lowering *l, const pa_entry *entry) {
 
 static pa_status lower_op(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
-    if (entry->op == PA_OP_local_grads) {
-        for (int i = 0; i < entry->n; i++) PA_TRY(pa_lower_need_node(l, in[i]));
-        return lower_local_grads(l, entry);
-    }
     for (int i = 0; i < entry->n; i++) PA_TRY(pa_lower_need_node(l, in[i]));
+    if (entry->op == PA_OP_local_grads) return lower_local_grads(l, entry);
     bool is_made =
         pa_op_is_view((pa_op)entry->op) || entry->op == PA_OP_custom; /* a custom op's by its forward, a host call */
     if (pa_op_is_view((pa_op)entry->op))
@@ -198,16 +194,27 @@ static pa_status lower_update(pa_lowering *l, const pa_entry *entry) {
     return pa_program_emit(p, &i);
 }
 
+/* What an entry writes: a result of its own, or else its first operand. */
+static pa_status lower_target(pa_lowering *l, const pa_entry *entry, int32_t *variable) {
+    *variable = entry->out >= 0 ? entry->out : l->log->operands[entry->operands];
+    if (entry->out >= 0) return pa_lower_result_node(l, *variable);
+    PA_TRY(pa_lower_need_node(l, *variable));
+    return pa_lower_mark_written(l, *variable);
+}
+
+static pa_status lower_write(pa_lowering *l, const pa_entry *entry) {
+    const int32_t *in = l->log->operands + entry->operands;
+    int32_t variable;
+    for (int k = 0; k < entry->n; k++) PA_TRY(pa_lower_need_node(l, in[k]));
+    PA_TRY(lower_target(l, entry, &variable));
+    return pa_lower_emit(l, PA_DO_WRITE, l->variables[variable].at, l->variables[in[entry->n - 1]].at, -1);
+}
+
 static pa_status lower_fill(pa_lowering *l, const pa_entry *entry) {
     const int32_t *in = l->log->operands + entry->operands;
     const int64_t *ints = l->log->ints + entry->ints;
-    int32_t variable = entry->out >= 0 ? entry->out : in[0];
-    if (entry->out >= 0) {
-        PA_TRY(pa_lower_result_node(l, variable));
-    } else {
-        PA_TRY(pa_lower_need_node(l, variable));
-        PA_TRY(pa_lower_mark_written(l, variable));
-    }
+    int32_t variable;
+    PA_TRY(lower_target(l, entry, &variable));
     pa_instruction i = pa_lower_instruction(PA_DO_FILL);
     i.node = l->variables[variable].at;
     i.operand = (uint8_t)ints[0];
@@ -232,20 +239,8 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
         return l->variables[entry->out].at >= 0 ? PA_OK : lower_view(l, entry->out, in[0]);
     case PA_ENTRY_NUMBER_OF:
     case PA_ENTRY_VALUE_OF:
-        PA_TRY(pa_lower_need_node(l, in[0]));
-        PA_TRY(pa_lower_result_node(l, entry->out));
-        return pa_lower_emit(l, PA_DO_WRITE, l->variables[entry->out].at, l->variables[in[0]].at, -1);
     case PA_ENTRY_WRITE:
-    case PA_ENTRY_SET_VALUE:
-        if (entry->out >= 0) {
-            PA_TRY(pa_lower_need_node(l, in[0]));
-            PA_TRY(pa_lower_result_node(l, entry->out));
-            return pa_lower_emit(l, PA_DO_WRITE, l->variables[entry->out].at, l->variables[in[0]].at, -1);
-        }
-        PA_TRY(pa_lower_need_node(l, in[0]));
-        PA_TRY(pa_lower_need_node(l, in[1]));
-        PA_TRY(pa_lower_mark_written(l, in[0]));
-        return pa_lower_emit(l, PA_DO_WRITE, l->variables[in[0]].at, l->variables[in[1]].at, -1);
+    case PA_ENTRY_SET_VALUE: return lower_write(l, entry);
     case PA_ENTRY_UPDATE: return lower_update(l, entry);
     case PA_ENTRY_FILL: return lower_fill(l, entry);
     case PA_ENTRY_HOST: return lower_host(l, entry);
@@ -254,7 +249,6 @@ static pa_status lower_entry(pa_lowering *l, const pa_entry *entry) {
     case PA_ENTRY_HOOK: return PA_OK; /* of the call, and of the sweep, beside which they stand */
     default: return pa_lower_gradient_entry(l, entry);
     }
-    return pa_fail(PA_UNSUPPORTED, "compile: an entry of kind %d", entry->kind);
 }
 
 /* ---- before and after ---- */

@@ -30,7 +30,7 @@ void pa_program_release(pa_program *p) {
     pa_mem_free(p->nodes, p->nodes_capacity * sizeof *p->nodes);
     pa_mem_free(p->buffer_of, p->buffer_of_capacity * sizeof *p->buffer_of);
     pa_mem_free(p->offset_of, p->offset_of_capacity * sizeof *p->offset_of);
-    if (p->next_over != NULL) pa_mem_free_array(p->next_over, (size_t)p->n_nodes + 1, sizeof *p->next_over);
+    pa_mem_free_array(p->next_over, (size_t)p->n_nodes + 1, sizeof *p->next_over);
     pa_mem_free(p->likes, p->likes_capacity * sizeof *p->likes);
     pa_mem_free(p->buffers, p->buffers_capacity * sizeof *p->buffers);
     pa_mem_free(p->code, p->code_capacity * sizeof *p->code);
@@ -41,9 +41,9 @@ void pa_program_release(pa_program *p) {
     for (int32_t i = 0; i < p->n_hosts; i++)
         if (p->hosts[i].function != NULL) pa_hook.release_object(p->hosts[i].function);
     pa_mem_free(p->hosts, p->hosts_capacity * sizeof *p->hosts);
-    if (p->inputs != NULL) pa_mem_free_array(p->inputs, (size_t)p->n_inputs + 1, sizeof *p->inputs);
-    if (p->results != NULL) pa_mem_free_array(p->results, (size_t)p->n_results + 1, sizeof *p->results);
-    if (p->updates != NULL) pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
+    pa_mem_free_array(p->inputs, (size_t)p->n_inputs + 1, sizeof *p->inputs);
+    pa_mem_free_array(p->results, (size_t)p->n_results + 1, sizeof *p->results);
+    pa_mem_free_array(p->updates, p->updates_capacity, sizeof *p->updates);
     pa_values_free(p->values);
     pa_batch_free(p->batch);
     pa_storage_release(p->memory);

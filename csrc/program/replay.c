@@ -64,11 +64,11 @@ pa_status pa_program_call(pa_program *p, int n, pa_node *const *in, const double
         pa_program_copy_results(p, false, results);
         pa_program_commit(p, in);
         pa_history_settle(p, results);
-        p->busy = 0;
+        pa_program_vacate(p);
         if (hold.n > 0) pa_hold_free(&hold);
         return PA_OK;
     }
-    p->busy = 0;
+    pa_program_vacate(p);
     pa_hold_free(&hold);
     pa_status stopped = p->failed == NULL ? PA_OK : pa_program_stop(p, in);
     pa_program_abandon(p);
@@ -135,8 +135,8 @@ static pa_status new_carries(const pa_program *p, pa_node *const *results, carri
 }
 
 static void free_carries(carries *all) {
-    if (all->memory != NULL) pa_mem_free(all->memory, all->room);
-    if (all->list != NULL) pa_mem_free_array(all->list, all->capacity, sizeof *all->list);
+    pa_mem_free(all->memory, all->room);
+    pa_mem_free_array(all->list, all->capacity, sizeof *all->list);
 }
 
 /* After a whole step. */
@@ -446,12 +446,12 @@ pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, 
         }
         if (p->failed != NULL && pa_program_stop(p, epochs->data) != PA_OK) status = PA_MEMORY;
     }
-    p->busy = 0;
+    pa_program_vacate(p);
     pa_hold_free(&hold);
     pa_program_abandon(p);
     free_carries(&r.carries);
-    if (r.feeds != NULL) pa_mem_free_array(r.feeds, (size_t)epochs->n, sizeof *r.feeds);
-    if (r.block != NULL) pa_mem_free(r.block, r.room);
+    pa_mem_free_array(r.feeds, (size_t)epochs->n, sizeof *r.feeds);
+    pa_mem_free(r.block, r.room);
     if (*done == 0) release_results(p, results);
     return status;
 }

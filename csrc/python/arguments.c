@@ -108,11 +108,10 @@ void pa_arguments_clear(pa_arguments *self) {
 
 void pa_arguments_free(pa_arguments *self) {
     pa_arguments_clear(self);
-    if (self->rows != NULL) pa_mem_free_array(self->rows, (size_t)self->n_rows + 1, sizeof *self->rows);
-    if (self->in != NULL) pa_mem_free_array(self->in, (size_t)self->n_inputs + 1, sizeof *self->in);
-    if (self->numbers != NULL) pa_mem_free_array(self->numbers, (size_t)self->n_inputs + 1, sizeof *self->numbers);
-    if (self->containers != NULL)
-        pa_mem_free_array(self->containers, (size_t)self->n_containers + 1, sizeof *self->containers);
+    pa_mem_free_array(self->rows, (size_t)self->n_rows + 1, sizeof *self->rows);
+    pa_mem_free_array(self->in, (size_t)self->n_inputs + 1, sizeof *self->in);
+    pa_mem_free_array(self->numbers, (size_t)self->n_inputs + 1, sizeof *self->numbers);
+    pa_mem_free_array(self->containers, (size_t)self->n_containers + 1, sizeof *self->containers);
     pa_table_free(&self->met);
 }
 

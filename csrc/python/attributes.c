@@ -380,9 +380,9 @@ static int set_backward_step(PyObject *self, PyObject *function, void *Py_UNUSED
     pa_handle_anchor(self);
     if (node->flags & PA_LISTED) {
         PyObject *symbol = node->op == PA_OP_custom ? NULL : get_op(self, NULL);
-        int status = symbol == NULL ? 0 : pa_handle_keep(self, "_custom_op", symbol);
+        bool is_kept = symbol == NULL || pa_handle_keep(self, "_custom_op", symbol) == 0;
         Py_XDECREF(symbol);
-        if (status < 0 || PyErr_Occurred()) return -1;
+        if (!is_kept || PyErr_Occurred()) return -1;
         node->op = PA_OP_custom;
         node->flags &= (uint16_t)~PA_PURE;
     }

@@ -155,7 +155,6 @@ static int object_holds(const guard *g) {
     return attributes == NULL ? -1 : same_dict;
 }
 
-/* 1, 0, or -1 with an exception set. */
 int pa_guard_holds(const guard *g) {
     switch (g->kind) {
     case GUARD_REFERENTS: return referents_hold(g) || (g->accepts && is_expected(g, only_referent(g)));
@@ -191,7 +190,7 @@ int pa_guard_holds(const guard *g) {
 
 void pa_guard_forget(guard *g) {
     for (Py_ssize_t i = 0; g->members != NULL && i < g->n; i++) Py_XDECREF(g->members[i]);
-    if (g->members != NULL) pa_mem_free_array(g->members, (size_t)g->n + 1, sizeof *g->members);
+    pa_mem_free_array(g->members, (size_t)g->n + 1, sizeof *g->members);
     if (g->memory != NULL) {
         pa_mem_free(g->memory->copy, g->memory->bytes + 1);
         pa_mem_free(g->memory, sizeof *g->memory);
@@ -244,7 +243,6 @@ static int snapshot_sequence(guard *g) {
     return status;
 }
 
-/* Takes what the owner has now; 0, or -1 with an exception set, the guard then expecting nothing. */
 int pa_guard_snapshot(guard *g) {
     switch (g->kind) {
     case GUARD_REFERENTS: return snapshot_referents(g);
@@ -268,8 +266,6 @@ int pa_guard_snapshot(guard *g) {
 
 /* ---- what is there ---- */
 
-/* What is there, or what is expected to be, as a new reference; NotImplemented for nothing, NULL with an exception
-   set. Of a sequence, a list of its members. */
 PyObject *pa_guard_value(const guard *g, bool expected) {
     PyObject *value = NULL;
     if (g->kind == GUARD_MEMBERS) {
@@ -306,7 +302,6 @@ int pa_guard_store(guard *g, Py_ssize_t member, PyObject *value) {
     return -1;
 }
 
-/* May what is put be expected from then on? Not by a step that was recorded where None, or another shape, was found. */
 bool pa_guard_may_follow(PyObject *before, PyObject *value) {
     if (before == NULL || value == NULL) return false;
     if (pa_is_traced_scalar(before) || pa_is_traced_scalar(value)) return true; /* while the step is recorded */

@@ -168,7 +168,7 @@ static void guards_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     guards_clear(object);
     guards *self = (guards *)object;
-    if (self->places != NULL) pa_mem_free_array(self->places, self->places_capacity, sizeof *self->places);
+    pa_mem_free_array(self->places, self->places_capacity, sizeof *self->places);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
     Py_DECREF(type);
 }

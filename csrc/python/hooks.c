@@ -119,21 +119,34 @@ static void hook_describe_code(void *code, char *text, size_t size) {
 
 /* ---- backwards that are written in Python ---- */
 
-/* Adds what an autograd.Function returned for operand i to that operand's gradient. */
+/* What an autograd.Function returns is a gradient or None for each operand. */
+static pa_status check_returned(const pa_node *node, PyObject *returned) {
+    PA_FAIL_IF(!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents, PA_VALUE,
+               "backward: an autograd.Function returned something else than %d gradients", node->n_parents);
+    return PA_OK;
+}
+
+/* What was returned for operand i, held, in the operand's shape if PA_OK; NULL where that is None. */
+static pa_status given_gradient(const pa_node *node, int i, PyObject *returned, pa_node **out) {
+    if (returned == Py_None) return PA_OK;
+    int found = pa_as_node(returned, out);
+    if (found < 0) return PA_PYTHON;
+    PA_FAIL_IF(found == 0, PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
+    PA_FAIL_IF(!pa_same_shape(*out, pa_node_parent(node, i)), PA_VALUE,
+               "backward: gradient %d of an autograd.Function has shape %s, its input %s", i, pa_node_shape_text(*out),
+               pa_node_shape_text(pa_node_parent(node, i)));
+    return PA_OK;
+}
+
+/* Adds what was returned for operand i to that operand's gradient. */
 static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
     pa_node *parent = pa_node_parent(node, i), *gradient = NULL;
-    if (returned == Py_None || !pa_node_requires_grad(parent)) return PA_OK;
-    int found = pa_as_node(returned, &gradient);
-    if (found < 0) return PA_PYTHON;
-    if (found == 0) return pa_fail(PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
-    pa_status status = PA_OK;
+    if (!pa_node_requires_grad(parent)) return PA_OK;
+    pa_status status = given_gradient(node, i, returned, &gradient);
+    if (gradient == NULL) return status;
     size_t bytes = pa_node_bytes(parent);
-    void *converted = NULL;
-    if (!pa_same_shape(gradient, parent))
-        status = pa_fail(PA_VALUE, "backward: gradient %d of an autograd.Function has shape %s, its input %s", i,
-                         pa_node_shape_text(gradient), pa_node_shape_text(parent));
-    else if ((converted = pa_mem_alloc(bytes)) == NULL)
-        status = PA_MEMORY;
+    void *converted = status == PA_OK ? pa_mem_alloc(bytes) : NULL;
+    if (status == PA_OK && converted == NULL) status = PA_MEMORY;
     if (status == PA_OK) {
         bool accumulate = false;
         void *target = pa_gradient_target(node, i, &accumulate);
@@ -145,7 +158,6 @@ static pa_status take_gradient(pa_node *node, int i, PyObject *returned) {
     return status;
 }
 
-/* The backward of an autograd.Function takes the upstream gradient, and returns a gradient or None for each operand. */
 pa_status pa_run_function_backward(pa_node *node, PyObject *function, PyObject *context, bool *given) {
     pa_node *gradient = NULL;
     PA_TRY(pa_node_new_like(node, &gradient));
@@ -154,29 +166,13 @@ pa_status pa_run_function_backward(pa_node *node, PyObject *function, PyObject *
     PyObject *returned = upstream == NULL ? NULL : PyObject_CallFunctionObjArgs(function, upstream, context, NULL);
     Py_XDECREF(upstream);
     if (returned == NULL) return PA_PYTHON;
-    pa_status status = PA_OK;
-    if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
-        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
-                         node->n_parents);
+    pa_status status = check_returned(node, returned);
     for (int i = 0; status == PA_OK && i < node->n_parents; i++) {
-        PyObject *gradient = PyTuple_GetItem(returned, i);
-        given[i] = gradient != Py_None;
-        status = take_gradient(node, i, gradient);
+        given[i] = PyTuple_GetItem(returned, i) != Py_None;
+        status = take_gradient(node, i, PyTuple_GetItem(returned, i));
     }
     Py_DECREF(returned);
     return status;
-}
-
-/* What an autograd.Function returned for operand i, held; NULL where that is None. */
-static pa_status given_gradient(const pa_node *node, int i, PyObject *returned, pa_node **out) {
-    if (returned == Py_None) return PA_OK;
-    int found = pa_as_node(returned, out);
-    if (found < 0) return PA_PYTHON;
-    PA_FAIL_IF(found == 0, PA_TYPE, "backward: gradient %d of an autograd.Function is no tensor", i);
-    PA_FAIL_IF(!pa_same_shape(*out, pa_node_parent(node, i)), PA_VALUE,
-               "backward: gradient %d of an autograd.Function has shape %s, its input %s", i, pa_node_shape_text(*out),
-               pa_node_shape_text(pa_node_parent(node, i)));
-    return PA_OK;
 }
 
 /* With its result for a third argument, the backward computes with history. While a step is recorded, which does not
@@ -202,10 +198,7 @@ static pa_status run_with_history(pa_node *node, PyObject *function, pa_node *up
     PyObject *returned = given == NULL ? NULL : call_with_history(node, function, given);
     Py_XDECREF(given);
     if (returned == NULL) return PA_PYTHON;
-    pa_status status = PA_OK;
-    if (!PyTuple_Check(returned) || PyTuple_Size(returned) != node->n_parents)
-        status = pa_fail(PA_VALUE, "backward: an autograd.Function returned something else than %d gradients",
-                         node->n_parents);
+    pa_status status = check_returned(node, returned);
     for (int i = 0; status == PA_OK && i < node->n_parents; i++)
         status = given_gradient(node, i, PyTuple_GetItem(returned, i), &gradients[i]);
     for (int i = 0; status != PA_OK && i < node->n_parents; i++) {

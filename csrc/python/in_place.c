@@ -118,21 +118,12 @@ static pa_status list_family(family *f, PyObject *target) {
     return PA_OK;
 }
 
-/* The bytes between a node's first element and its last. */
-static void find_bounds(const pa_node *node, const char **begin, const char **end) {
-    *begin = *end = pa_node_data(node);
-    for (int i = 0; i < node->ndim && pa_node_numel(node) > 0; i++) {
-        int64_t last = (pa_node_shape(node)[i] - 1) * pa_node_strides(node)[i] * (int64_t)pa_dtype_size(node->dtype);
-        *(last < 0 ? begin : end) += last;
-    }
-}
-
 static bool has_all(const pa_node *node, const family *f) {
     if (!pa_node_is_contiguous(node)) return false;
     const char *begin, *end, *first, *last;
-    find_bounds(node, &begin, &end);
+    pa_node_extent(node, &begin, &end);
     for (int i = 0; i < f->n; i++) {
-        find_bounds(pa_handle_node(f->members[i].handle), &first, &last);
+        pa_node_extent(pa_handle_node(f->members[i].handle), &first, &last);
         if (first < begin || last > end) return false;
     }
     return true;

@@ -89,7 +89,7 @@ static inline bool is_exact_value(PyObject *object) { return Py_TYPE(object) == 
 /* A block for n nodes, of which so many are held. */
 static void free_values(pa_node **nodes, Py_ssize_t held, Py_ssize_t n) {
     for (Py_ssize_t i = 0; i < held; i++) pa_node_release(nodes[i]);
-    if (nodes != NULL) pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
+    pa_mem_free_array(nodes, (size_t)n + 1, sizeof *nodes);
 }
 
 /* A new reference on the Value that an element is; a number becomes a constant. */
@@ -181,7 +181,7 @@ static PyObject *layer(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
         PyObject *output = pa_wrap_or_raise(status, &out);
         if (output == NULL || PyList_SetItem(outputs, i, output) < 0) Py_CLEAR(outputs);
     }
-    if (room != NULL) pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
+    pa_mem_free_array(room, (size_t)n_inputs + 1, sizeof *room);
     if (x != NULL) free_values(x, n_inputs, n_inputs);
     Py_XDECREF(neurons);
     return outputs;

@@ -243,7 +243,6 @@ static double *losses_data(PyObject *object, Py_ssize_t least) {
     return NULL;
 }
 
-/* What keeps `run` from making the program's steps in C, or NULL. */
 const char *pa_program_object_obstacle(const pa_program_object *p) {
     if (p->n_number_places > 0 && p->puts_by_python)
         return "the step reads a number that it has put into a place itself, besides others";

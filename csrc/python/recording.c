@@ -36,7 +36,7 @@ static void recording_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     for (int i = 0; i < r->n_outputs; i++) pa_node_release(r->outputs[i]);
-    if (r->outputs != NULL) pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
+    pa_mem_free_array(r->outputs, (size_t)r->n_outputs + 1, sizeof *r->outputs);
     pa_log_free(r->log);
     PyObject_GC_Del(self);
     Py_DECREF(type);

@@ -12,7 +12,7 @@ static PyObject *PyExc_TraceError; /* named as PA_STATUS_MAP and CPython name th
 PyObject *pa_raise(pa_status status) {
     if (status == PA_PYTHON) return NULL;
     PyObject *const exceptions[PA_STATUS_COUNT] = {
-#define X(code, exception, text) PyExc_##exception,
+#define X(code, exception) PyExc_##exception,
         PA_STATUS_MAP(X)
 #undef X
     };

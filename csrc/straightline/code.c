@@ -1,8 +1,6 @@
 /* The life of straight-line code: how it is written down and compiled, and what is asked of it afterwards. */
 #include "straightline.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -193,16 +191,6 @@ double *pa_straightline_number(pa_straightline *code, pa_register reg) {
 
 pa_straightline_stats pa_straightline_statistics(const pa_straightline *code) { return code->stats; }
 
-/* A printf that goes on where the last one ended. */
-static void print(char *buffer, size_t n, size_t *used, const char *format, ...) {
-    if (*used + 1 >= n) return;
-    va_list arguments;
-    va_start(arguments, format);
-    int written = vsnprintf(buffer + *used, n - *used, format, arguments);
-    va_end(arguments);
-    if (written > 0) *used += (size_t)written < n - *used ? (size_t)written : n - *used - 1;
-}
-
 /* The kinds of lines of a dump: the maps first, by their kind. */
 enum { LINE_PRODUCT = PA_MAP_KINDS, LINE_SUMS, LINE_GATHER, LINE_SCALARS, LINES };
 
@@ -236,8 +224,7 @@ static void count(line_count *line, int64_t units) {
 const char *pa_straightline_dump(const pa_straightline *code, char *buffer, size_t n) {
     line_count counts[LINES] = {0};
     int64_t calls[SL_CODE_GRADIENT + PA_OP_COUNT * PA_MAX_OPERANDS] = {0};
-    size_t used = 0;
-    buffer[0] = 0;
+    pa_text text = {buffer, n};
     for (size_t k = 0; k < code->n_instructions; k++) {
         const sl_instruction *i = &code->instructions[k];
         const pa_straightline_product *p = &i->of.product;
@@ -251,17 +238,17 @@ const char *pa_straightline_dump(const pa_straightline *code, char *buffer, size
         case SL_DO_SCALARS: count(&counts[LINE_SCALARS], i->of.scalars.results); break;
         }
     }
-    print(buffer, n, &used, "straight-line code: %lld ops given, %lld left, %lld numbers\n",
-          (long long)code->stats.given, (long long)code->stats.left, (long long)code->n_numbers);
+    pa_text_add(&text, "straight-line code: %lld ops given, %lld left, %lld numbers\n", (long long)code->stats.given,
+                (long long)code->stats.left, (long long)code->n_numbers);
     for (int line = 0; line < LINES; line++)
         if (counts[line].instructions > 0)
-            print(buffer, n, &used, "%6lld x %s: %lld %s\n", (long long)counts[line].instructions, lines[line].name,
-                  (long long)counts[line].units, lines[line].unit);
+            pa_text_add(&text, "%6lld x %s: %lld %s\n", (long long)counts[line].instructions, lines[line].name,
+                        (long long)counts[line].units, lines[line].unit);
     for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
         if (calls[i] == 0) continue;
         bool gradient = i >= SL_CODE_GRADIENT;
         const char *name = pa_op_table[gradient ? (i - SL_CODE_GRADIENT) / PA_MAX_OPERANDS : i].name;
-        print(buffer, n, &used, "%s%s: %lld lanes\n", name, gradient ? " gradient" : "", (long long)calls[i]);
+        pa_text_add(&text, "%s%s: %lld lanes\n", name, gradient ? " gradient" : "", (long long)calls[i]);
     }
     return buffer;
 }
