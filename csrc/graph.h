@@ -39,22 +39,21 @@ typedef struct pa_storage {
 } pa_storage;
 
 enum pa_node_flags {
-    PA_IS_VALUE = 1 << 0,      /* a scalar.Value; else a Tensor */
-    PA_REQUIRES_GRAD = 1 << 1, /* a gradient flows to it */
-    PA_RETAINS_GRAD = 1 << 2,  /* keeps its gradient though it is not a leaf */
-    PA_LISTED = 1 << 3,        /* stands in the birth list: not a leaf */
-    PA_PURE = 1 << 4,          /* a Value whose whole history is elementwise ops on Values */
-    PA_FREED = 1 << 5,         /* its parents were released by a backward */
-    PA_DICT_ONLY = 1 << 6,     /* `handle` is the __dict__ that a dead handle left */
-    PA_GRAD_FILLED = 1 << 7,   /* this sweep's gradient has its first contribution */
-    PA_IS_PARAMETER = 1 << 8,  /* handed to Python as nn.Parameter */
-    PA_IS_VIEW = 1 << 9,       /* its memory is seen from elsewhere too: by another node, by an array */
-    PA_WEAK_SCALAR = 1 << 10,  /* a Python or NumPy number: takes no part in dtype promotion */
-    PA_BUSY = 1 << 11,         /* a backward sweep that released the GIL is using it */
-    PA_NONLINEAR = 1 << 12,    /* a neuron with a ReLU */
-    PA_HOOKED = 1 << 12,       /* of a Tensor, which is no neuron: hooks look at its gradient */
-    PA_TRACED_SCALAR = 1
-        << 13, /* a number, or an array of them, among Values while a step is recorded; weak: Python's */
+    PA_IS_VALUE = 1 << 0,        /* a scalar.Value; else a Tensor */
+    PA_REQUIRES_GRAD = 1 << 1,   /* a gradient flows to it */
+    PA_RETAINS_GRAD = 1 << 2,    /* keeps its gradient though it is not a leaf */
+    PA_LISTED = 1 << 3,          /* stands in the birth list: not a leaf */
+    PA_PURE = 1 << 4,            /* a Value whose whole history is elementwise ops on Values */
+    PA_FREED = 1 << 5,           /* its parents were released by a backward */
+    PA_DICT_ONLY = 1 << 6,       /* `handle` is the __dict__ that a dead handle left */
+    PA_GRAD_FILLED = 1 << 7,     /* this sweep's gradient has its first contribution */
+    PA_IS_PARAMETER = 1 << 8,    /* handed to Python as nn.Parameter */
+    PA_IS_VIEW = 1 << 9,         /* its memory is seen from elsewhere too: by another node, by an array */
+    PA_WEAK_SCALAR = 1 << 10,    /* a Python or NumPy number: takes no part in dtype promotion */
+    PA_BUSY = 1 << 11,           /* a backward sweep that released the GIL is using it */
+    PA_NONLINEAR = 1 << 12,      /* a neuron with a ReLU */
+    PA_HOOKED = 1 << 12,         /* of a Tensor, which is no neuron: hooks look at its gradient */
+    PA_TRACED_SCALAR = 1 << 13,  /* a number, or an array of them, while a step is recorded; weak: Python's */
     PA_BORN_RECORDING = 1 << 14, /* made while its thread recorded a step */
     PA_ANCHORED = 1 << 15,       /* a Value that its children hold by its Python object, as they are held by theirs */
 };

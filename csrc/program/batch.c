@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../logs.h"
 #include "compile.h"
 #include "history.h"
 #include "instruction.h"

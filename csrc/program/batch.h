@@ -8,6 +8,7 @@
 #ifndef PA_PROGRAM_BATCH_H
 #define PA_PROGRAM_BATCH_H
 
+#include "../rows.h"
 #include "lower.h"
 
 typedef enum pa_size_kind {

@@ -9,7 +9,7 @@
 #include "in_place.h"
 
 #include "../apply.h"
-#include "../record.h"
+#include "../logs.h"
 #include "../scalar.h"
 
 /* While a step is recorded a Value's data and grad are traced scalars: numbers that only the program will know. */

@@ -7,6 +7,7 @@
 #include "host.h"
 #include "parts.h"
 
+#include "../logs.h"
 #include "../program/live.h"
 
 static PyTypeObject *recording_type;
