@@ -10,7 +10,7 @@ import pyautograd as pa
 from pyautograd import Tensor
 from pyautograd.scalar import Value
 
-from .training import CALLS, plainly
+from .training import CALLS, alike, plainly
 
 
 def test_containers_among_the_arguments_are_the_callers_own() -> None:
@@ -53,26 +53,20 @@ def test_a_container_that_is_new_at_each_call_gets_what_is_stored_in_it() -> Non
 
 
 def test_arguments_that_are_also_known_by_another_way_stay_so() -> None:
-    def make() -> Any:
+    def act(wrap: Any) -> Any:
         world = SimpleNamespace(x=pa.ones(3), y=pa.zeros(3))
 
+        @wrap
         def step(x: Tensor) -> Tensor:
             with pa.no_grad():
                 x += 1
             return world.x * 10 + x + world.y
 
-        return step, world
-
-    def arguments_of(world: Any) -> Any:
         fresh = pa.full((3,), 5.0)
-        return [world.x, world.x, world.x, world.x, fresh, fresh, fresh, fresh, world.x, world.y, world.y, world.y]
+        arguments = [world.x] * 4 + [fresh] * 4 + [world.x, world.y, world.y, world.y]
+        return [(plainly(step(x)), plainly(world)) for x in arguments]
 
-    outcomes = []
-    for compiled in (False, True):
-        function, world = make()
-        step = pa.compile(function) if compiled else function
-        outcomes.append([(plainly(step(x)), plainly(world)) for x in arguments_of(world)])
-    assert outcomes[0] == outcomes[1]
+    alike(act)
 
 
 @pytest.mark.parametrize("pattern", ["aab", "aba", "abb", "aaa", "abc"])
@@ -92,46 +86,42 @@ def test_which_arguments_are_the_same_tensor_is_part_of_the_signature(pattern: s
 
 
 def test_a_value_that_is_an_argument_and_a_global_is_one() -> None:
-    def make() -> Any:
+    def act(wrap: Any) -> Any:
         world = [Value(1.0), Value(2.0)]
 
+        @wrap
         def step(v: Value) -> Value:
             z = world[1]
             loss = z * z + v
             loss.backward()
             return Value(loss.data)
 
-        return step, world
-
-    outcomes = []
-    for compiled in (False, True):
-        function, world = make()
-        step = pa.compile(function) if compiled else function
         arguments = [Value(3.0), Value(4.0), Value(5.0), world[1], Value(6.0), world[1], world[1], world[1], world[0]]
-        outcomes.append([(plainly(step(v)), plainly(world), plainly(v)) for v in arguments])
-    assert outcomes[0] == outcomes[1]
+        return [(plainly(step(v)), plainly(world), plainly(v)) for v in arguments]
+
+    alike(act)
 
 
 def test_arguments_may_lie_in_memory_that_the_step_writes() -> None:
-    outcomes = []
-    for compiled in (False, True):
+    def act(wrap: Any) -> Any:
         base = pa.zeros(8)
 
+        @wrap
         def step(x: Tensor, w: Tensor = base[:4]) -> Tensor:
             before = x * 2.0
             w.mul_(0.5).add_(1.0)
             return before + x + w.sum()
 
-        run = pa.compile(step) if compiled else step
         apart = pa.ones(4)
         arguments = [apart, apart, apart, base[2:6], base[4:], base[:4], base[2:6], base[2:6], apart, base[2:6]]
-        outcomes.append([(plainly(run(x)), plainly(base)) for x in arguments])
-    assert outcomes[0] == outcomes[1]
+        return [(plainly(step(x)), plainly(base)) for x in arguments]
+
+    alike(act)
 
 
 @pytest.mark.parametrize("by_append", [False, True])
 def test_a_list_that_is_an_argument_may_be_one_that_the_step_knows(by_append: bool) -> None:
-    def make() -> Any:
+    def act(wrap: Any) -> Any:
         known, other = [pa.ones(3)], [pa.ones(3)]
 
         def put(given: list[Tensor], x: Tensor) -> Tensor:
@@ -144,40 +134,31 @@ def test_a_list_that_is_an_argument_may_be_one_that_the_step_knows(by_append: bo
             known.append(x + 1.0)
             return x.sum()
 
-        return append if by_append else put, (known, other)
-
-    outcomes = []
-    for compiled in (False, True):
-        function, (known, other) = make()
-        step = pa.compile(function) if compiled else function
+        step = wrap(append if by_append else put)
         trail = []
         for k, given in enumerate([known] * 4 + [other] * 4 + [known] * 3 + [other] * 3):
             trail.append((plainly(step(given, pa.full((3,), 1.0 + k))), plainly([known, other])))
-        outcomes.append(trail)
-        if compiled:
-            assert step.programs
-    assert outcomes[0] == outcomes[1]
+        assert wrap is not pa.compile or step.programs
+        return trail
+
+    alike(act)
 
 
 def test_an_argument_that_is_written_may_be_one_that_the_step_reads_by_another_way() -> None:
-    def make() -> Any:
+    def act(wrap: Any) -> Any:
         world = SimpleNamespace(x=pa.zeros(3))
 
+        @wrap
         def step(x: Tensor) -> Tensor:
             before = world.x * 2.0
             x.add_(1.0)
             return before + world.x
 
-        return step, world
-
-    outcomes = []
-    for compiled in (False, True):
-        function, world = make()
-        step = pa.compile(function) if compiled else function
         trail, kept = [], pa.ones(3)
         for k in range(8):
             if k in (4, 6):
                 world.x = kept
             trail.append((plainly(step(kept if k > 3 else pa.full((3,), float(k)))), plainly(world)))
-        outcomes.append(trail)
-    assert outcomes[0] == outcomes[1]
+        return trail
+
+    alike(act)

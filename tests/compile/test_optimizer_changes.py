@@ -13,7 +13,7 @@ from pyautograd import Tensor, nn, optim
 from pyautograd.nn import functional as F
 from pyautograd.optim.lr_scheduler import StepLR
 
-from .training import Training, batches, check_same, close, programs
+from .training import Training, alike, batches, check_same, close, programs
 
 
 def _lr(training: Training, i: int) -> None:
@@ -58,10 +58,11 @@ def test_an_lr_that_is_a_tensor_is_read_by_every_step() -> None:
 def test_a_changed_lr_of_loaded_groups_is_seen_by_the_next_step() -> None:
     """load_state_dict gives the optimiser other groups; a changed lr of theirs is noticed."""
 
-    def weights(compiled: bool) -> Any:
+    def weights(wrap: Any) -> Any:
         w = nn.Parameter(pyautograd.tensor([1.0, 2.0]))
         optimizer = optim.Adam([w], lr=0.05)
 
+        @wrap
         def step(x: Any) -> Any:
             optimizer.zero_grad()
             loss = ((w * x - 1) ** 2).sum()
@@ -69,17 +70,16 @@ def test_a_changed_lr_of_loaded_groups_is_seen_by_the_next_step() -> None:
             optimizer.step()
             return loss
 
-        called: Any = pyautograd.compile(step) if compiled else step
         for k in range(4):
-            called(pyautograd.tensor(0.5 * k))
+            step(pyautograd.tensor(0.5 * k))
         optimizer.load_state_dict(optimizer.state_dict())
-        called(pyautograd.tensor(0.5))
+        step(pyautograd.tensor(0.5))
         optimizer.param_groups[0]["lr"] = 1.0
         for _ in range(3):
-            called(pyautograd.tensor(0.5))
+            step(pyautograd.tensor(0.5))
         return w.tolist()
 
-    assert weights(True) == weights(False)
+    alike(weights)
 
 
 def _momentum(training: Training, i: int) -> None:
@@ -223,20 +223,19 @@ def test_compiled_and_plain_steps_may_alternate() -> None:
 
 @pytest.mark.parametrize("make", [optim.Adam, functools.partial(optim.SGD, momentum=0.9), optim.Adagrad])
 def test_methods_of_an_optimiser_may_be_compiled_themselves(make: Callable[..., Any]) -> None:
-    seen = []
-    for compiled in (False, True):
+    def act(wrap: Any) -> Any:
         w = nn.Parameter(pyautograd.ones(2))
         optimizer = make([w], lr=0.1)
-        step, zero_grad = optimizer.step, optimizer.zero_grad
-        if compiled:
-            step, zero_grad = pyautograd.compile(step), pyautograd.compile(zero_grad)
-        seen.append([])
+        step, zero_grad = wrap(optimizer.step), wrap(optimizer.zero_grad)
+        seen = []
         for k in range(6):
             if k == 4:
                 optimizer.param_groups[0]["lr"] = 0.5
             zero_grad()
-            seen[-1].append(w.grad)
+            seen.append(w.grad)
             w.grad = pyautograd.ones(2) * k
             step()
-            seen[-1].append(w.tolist())
-    assert seen[0] == seen[1]
+            seen.append(w.tolist())
+        return seen
+
+    alike(act)

@@ -10,6 +10,8 @@ import pytest
 import pyautograd as pa
 from pyautograd.scalar import MLP, Value
 
+from .training import alike
+
 WEIGHTS = pa.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=pa.float64)
 
 
@@ -76,12 +78,12 @@ def test_gradients_that_a_step_does_not_clear_add_up() -> None:
 
 
 def test_columns_of_data_go_in_as_arguments() -> None:
-    models = []
-    for compiled in (False, True):
+    def act(wrap: Any) -> Any:
         random.seed(2)
         model = MLP(2, [3, 1])
 
-        def step(x: Any, y: Any, model: MLP = model) -> Any:
+        @wrap
+        def step(x: Any, y: Any) -> Any:
             model.zero_grad()
             loss = sum(((model(list(map(Value, row))) - target) ** 2 for row, target in zip(x, y)), Value(0.0))
             loss.backward()
@@ -89,11 +91,10 @@ def test_columns_of_data_go_in_as_arguments() -> None:
                 p.data -= 0.05 * p.grad
             return loss
 
-        run = pa.compile(step) if compiled else step
         x, y = np.linspace(-1, 1, 8).reshape(4, 2), np.array([0.0, 1.0, 1.0, 0.0])
-        losses = [run(x, y).data for _ in range(4)]
-        models.append((losses, [p.data for p in model.parameters()]))
-    assert models[0][0] == models[1][0] and models[0][1] == models[1][1]
+        return [step(x, y).data for _ in range(4)], [p.data for p in model.parameters()]
+
+    alike(act)
 
 
 def test_the_loop_of_micrograds_demo_trains_as_it_does_plainly() -> None:

@@ -112,6 +112,12 @@ def refused(step: Callable[..., Any], *args: Any, match: str | None = None, call
     return str(caught.value)
 
 
+def alike(act: Callable[[Any], Any]) -> None:
+    """`act` gives the same, whether what it is given compiles functions or leaves them as they are."""
+    plain, compiled = act(lambda step, **options: step), act(pyautograd.compile)
+    assert compiled == plain
+
+
 CALLS = 7  # of `same`
 
 
