@@ -322,10 +322,11 @@ def contract(row: Row) -> str:
 def docstring(indent: int, *paragraphs: str) -> str:
     """Paragraphs filled to the line, examples as they are."""
     filled = [
-        each if each.startswith(">>>") else textwrap.fill(each, 112, break_on_hyphens=False) for each in paragraphs
+        each if each.startswith(">>>") else textwrap.fill(each, 120 - indent, break_on_hyphens=False)
+        for each in (f'"""{paragraphs[0]}', *paragraphs[1:])
     ]
     text = "\n\n".join(filled) + ("\n" if len(paragraphs) > 1 else "")
-    return textwrap.indent(f'"""{text}"""', " " * indent)
+    return textwrap.indent(f'{text}"""', " " * indent)
 
 
 def listed(*parts: str) -> str:
@@ -368,35 +369,39 @@ def {row.name}({listed("input: Tensor", *row.typed_parameters, "inplace: bool = 
 """
 
 
-def module(row: Row) -> str:
+def constructor(row: Row) -> str:
+    """A module's constructor and what its repr shows, which modules of the same parameters share."""
     names = [*row.parameter_names, *(["inplace"] if row.is_inplace else [])]
     typed = [*row.typed_parameters, *(["inplace: bool = False"] if row.is_inplace else [])]
-    words = f"Elementwise {row.formula}." + (f" {IN_PLACE}" if row.is_inplace else "")
     assigned = "".join(f"        self.{name} = {name}\n" for name in names)
-    made = f"""
-    @named
+    return f"""    @named
     def __init__({listed("self", *typed)}) -> None:
         super().__init__()
-{assigned}"""
-    represented = f"""
+{assigned}
     def extra_repr(self) -> str:
         return {representation(row)}
 """
-    given = listed(f"_ops.{row.name}", "input", *(f"self.{name}" for name in row.parameter_names))
+
+
+def module(row: Row, base: str) -> str:
+    """A module; one with a base has its constructor from there."""
+    words = f"Elementwise {row.formula}." + (f" {IN_PLACE}" if row.is_inplace else "")
+    own = [f"self.{name}" for name in row.parameter_names]
+    has_options = row.parameters or row.is_inplace
     written = (
         f"""        if self.inplace:
-            return F.{row.name}({listed("input", *(f"self.{name}" for name in row.parameter_names), "inplace=True")})
+            return F.{row.name}({listed("input", *own, "inplace=True")})
 """
         if row.is_inplace
         else ""
     )
     return f"""
-class {row.module}(Module):
+class {row.module}({base or "Module"}):
 {docstring(4, words, contract(row), example(row, f"pa.nn.{row.module}()({{}})"))}
-{made if names else ""}
-    def forward(self, input: Tensor) -> Tensor:
-{written}        return apply({given})
-{represented if names else ""}"""
+
+{constructor(row) + NEWLINE if has_options and not base else ""}    def forward(self, input: Tensor) -> Tensor:
+{written}        return apply({listed(f"_ops.{row.name}", "input", *own)})
+"""
 
 
 def representation(row: Row) -> str:
@@ -479,6 +484,13 @@ from pyautograd._in_place import overwritten
 
 def modules_file(rows: list[Row]) -> str:
     activations = [row for row in rows if row.module]
+    alike: dict[str, list[Row]] = {}
+    for row in activations:
+        if row.parameters or row.is_inplace:
+            alike.setdefault(constructor(row), []).append(row)
+    shared = {text: f"_{members[0].module}Options" for text, members in alike.items() if len(members) > 1}
+    bases = [f"\nclass {name}(Module):\n{text}" for text, name in shared.items()]
+    made = [module(row, shared.get(constructor(row), "")) for row in activations]
     return f"""{HEADER.format("Activations as modules; each is one op of the table.")}
 from __future__ import annotations
 
@@ -489,7 +501,7 @@ from pyautograd.nn import _generated_functional as F
 from pyautograd.nn._module import Module
 
 {exported([row.module for row in activations])}
-{NEWLINE.join(map(module, activations))}"""
+{NEWLINE.join(bases + made)}"""
 
 
 def generate(table: str) -> dict[str, str]:

@@ -25,9 +25,9 @@ __all__ = [
 def mul(input: Any, other: Any) -> Tensor:
     """Elementwise a b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
-    that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes that do
+    not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.mul(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -39,9 +39,9 @@ def mul(input: Any, other: Any) -> Tensor:
 def maximum(input: Any, other: Any) -> Tensor:
     """Elementwise max(a, b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
-    that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes that do
+    not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.maximum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -53,9 +53,9 @@ def maximum(input: Any, other: Any) -> Tensor:
 def minimum(input: Any, other: Any) -> Tensor:
     """Elementwise min(a, b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes
-    that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools stay what they are. **Raises** ValueError for shapes that do
+    not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.minimum(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -67,8 +67,8 @@ def minimum(input: Any, other: Any) -> Tensor:
 def neg(input: Tensor) -> Tensor:
     """Elementwise -a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.neg(pa.tensor([-1.5, 0.5, 3.0]))
@@ -80,8 +80,8 @@ def neg(input: Tensor) -> Tensor:
 def abs(input: Tensor) -> Tensor:
     """Elementwise |a|.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.abs(pa.tensor([-1.5, 0.5, 3.0]))
@@ -93,8 +93,8 @@ def abs(input: Tensor) -> Tensor:
 def sign(input: Tensor) -> Tensor:
     """Elementwise sign a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools stay what they are. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    stay what they are. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sign(pa.tensor([-1.5, 0.5, 3.0]))
@@ -106,8 +106,8 @@ def sign(input: Tensor) -> Tensor:
 def square(input: Tensor) -> Tensor:
     """Elementwise a^2.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.square(pa.tensor([-1.5, 0.5, 3.0]))
@@ -119,8 +119,8 @@ def square(input: Tensor) -> Tensor:
 def reciprocal(input: Tensor) -> Tensor:
     """Elementwise 1 / a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.reciprocal(pa.tensor([-1.5, 0.5, 3.0]))
@@ -132,8 +132,8 @@ def reciprocal(input: Tensor) -> Tensor:
 def sqrt(input: Tensor) -> Tensor:
     """Elementwise sqrt a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sqrt(pa.tensor([0.5, 1.0, 3.0]))
@@ -145,8 +145,8 @@ def sqrt(input: Tensor) -> Tensor:
 def floor(input: Tensor) -> Tensor:
     """Elementwise the largest integer <= a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.floor(pa.tensor([-1.5, 0.5, 3.0]))
@@ -158,8 +158,8 @@ def floor(input: Tensor) -> Tensor:
 def ceil(input: Tensor) -> Tensor:
     """Elementwise the smallest integer >= a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.ceil(pa.tensor([-1.5, 0.5, 3.0]))
@@ -171,8 +171,8 @@ def ceil(input: Tensor) -> Tensor:
 def exp(input: Tensor) -> Tensor:
     """Elementwise e^a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.exp(pa.tensor([-1.5, 0.5, 3.0]))
@@ -184,8 +184,8 @@ def exp(input: Tensor) -> Tensor:
 def expm1(input: Tensor) -> Tensor:
     """Elementwise e^a - 1.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.expm1(pa.tensor([-1.5, 0.5, 3.0]))
@@ -197,8 +197,8 @@ def expm1(input: Tensor) -> Tensor:
 def log(input: Tensor) -> Tensor:
     """Elementwise ln a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.log(pa.tensor([0.5, 1.0, 3.0]))
@@ -210,8 +210,8 @@ def log(input: Tensor) -> Tensor:
 def log1p(input: Tensor) -> Tensor:
     """Elementwise ln(1 + a).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.log1p(pa.tensor([0.5, 1.0, 3.0]))
@@ -223,8 +223,8 @@ def log1p(input: Tensor) -> Tensor:
 def sin(input: Tensor) -> Tensor:
     """Elementwise sin a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sin(pa.tensor([-1.5, 0.5, 3.0]))
@@ -236,8 +236,8 @@ def sin(input: Tensor) -> Tensor:
 def cos(input: Tensor) -> Tensor:
     """Elementwise cos a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.cos(pa.tensor([-1.5, 0.5, 3.0]))
@@ -249,8 +249,8 @@ def cos(input: Tensor) -> Tensor:
 def erf(input: Tensor) -> Tensor:
     """Elementwise 2/sqrt(pi) int_0^a e^(-t^2) dt.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.erf(pa.tensor([-1.5, 0.5, 3.0]))
@@ -262,8 +262,8 @@ def erf(input: Tensor) -> Tensor:
 def relu(input: Tensor) -> Tensor:
     """Elementwise max(a, 0).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.relu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -275,8 +275,8 @@ def relu(input: Tensor) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Elementwise a if a > 0 else negative_slope a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.leaky_relu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -288,8 +288,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Elementwise a if a > 0 else alpha (e^a - 1).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.elu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -301,8 +301,8 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
 def sigmoid(input: Tensor) -> Tensor:
     """Elementwise 1 / (1 + e^-a).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sigmoid(pa.tensor([-1.5, 0.5, 3.0]))
@@ -314,8 +314,8 @@ def sigmoid(input: Tensor) -> Tensor:
 def log_sigmoid(input: Tensor) -> Tensor:
     """Elementwise ln sigmoid a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.log_sigmoid(pa.tensor([-1.5, 0.5, 3.0]))
@@ -327,8 +327,8 @@ def log_sigmoid(input: Tensor) -> Tensor:
 def tanh(input: Tensor) -> Tensor:
     """Elementwise tanh a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.tanh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -340,8 +340,8 @@ def tanh(input: Tensor) -> Tensor:
 def silu(input: Tensor) -> Tensor:
     """Elementwise a sigmoid a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.silu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -353,8 +353,8 @@ def silu(input: Tensor) -> Tensor:
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Elementwise ln(1 + e^(beta a)) / beta, a itself where beta a > threshold.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.softplus(pa.tensor([-1.5, 0.5, 3.0]))
@@ -366,8 +366,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
 def trunc(input: Tensor) -> Tensor:
     """Elementwise a without its fraction.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.trunc(pa.tensor([-1.5, 0.5, 3.0]))
@@ -379,8 +379,8 @@ def trunc(input: Tensor) -> Tensor:
 def exp2(input: Tensor) -> Tensor:
     """Elementwise 2^a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.exp2(pa.tensor([-1.5, 0.5, 3.0]))
@@ -392,8 +392,8 @@ def exp2(input: Tensor) -> Tensor:
 def log2(input: Tensor) -> Tensor:
     """Elementwise log2 a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.log2(pa.tensor([0.5, 1.0, 3.0]))
@@ -405,8 +405,8 @@ def log2(input: Tensor) -> Tensor:
 def log10(input: Tensor) -> Tensor:
     """Elementwise log10 a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.log10(pa.tensor([0.5, 1.0, 3.0]))
@@ -418,8 +418,8 @@ def log10(input: Tensor) -> Tensor:
 def tan(input: Tensor) -> Tensor:
     """Elementwise tan a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.tan(pa.tensor([-1.5, 0.5, 3.0]))
@@ -431,8 +431,8 @@ def tan(input: Tensor) -> Tensor:
 def asin(input: Tensor) -> Tensor:
     """Elementwise arc sine a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.asin(pa.tensor([0.25, 0.5, 0.75]))
@@ -444,8 +444,8 @@ def asin(input: Tensor) -> Tensor:
 def acos(input: Tensor) -> Tensor:
     """Elementwise arc cosine a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.acos(pa.tensor([0.25, 0.5, 0.75]))
@@ -457,8 +457,8 @@ def acos(input: Tensor) -> Tensor:
 def atan(input: Tensor) -> Tensor:
     """Elementwise arc tangent a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.atan(pa.tensor([-1.5, 0.5, 3.0]))
@@ -470,9 +470,9 @@ def atan(input: Tensor) -> Tensor:
 def atan2(input: Any, other: Any) -> Tensor:
     """Elementwise the angle of the point (b, a).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.atan2(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -484,8 +484,8 @@ def atan2(input: Any, other: Any) -> Tensor:
 def sinh(input: Tensor) -> Tensor:
     """Elementwise sinh a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.sinh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -497,8 +497,8 @@ def sinh(input: Tensor) -> Tensor:
 def cosh(input: Tensor) -> Tensor:
     """Elementwise cosh a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.cosh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -510,8 +510,8 @@ def cosh(input: Tensor) -> Tensor:
 def asinh(input: Tensor) -> Tensor:
     """Elementwise inverse of sinh.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.asinh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -523,8 +523,8 @@ def asinh(input: Tensor) -> Tensor:
 def acosh(input: Tensor) -> Tensor:
     """Elementwise inverse of cosh.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.acosh(pa.tensor([1.0, 1.5, 3.0]))
@@ -536,8 +536,8 @@ def acosh(input: Tensor) -> Tensor:
 def atanh(input: Tensor) -> Tensor:
     """Elementwise inverse of tanh.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.atanh(pa.tensor([0.25, 0.5, 0.75]))
@@ -549,9 +549,9 @@ def atanh(input: Tensor) -> Tensor:
 def hypot(input: Any, other: Any) -> Tensor:
     """Elementwise sqrt(a^2 + b^2).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.hypot(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -563,9 +563,9 @@ def hypot(input: Any, other: Any) -> Tensor:
 def logaddexp(input: Any, other: Any) -> Tensor:
     """Elementwise ln(e^a + e^b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.logaddexp(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -577,8 +577,8 @@ def logaddexp(input: Any, other: Any) -> Tensor:
 def erfc(input: Tensor) -> Tensor:
     """Elementwise 1 - erf a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.erfc(pa.tensor([0.25, 0.5, 0.75]))
@@ -590,9 +590,9 @@ def erfc(input: Tensor) -> Tensor:
 def xlogy(input: Any, other: Any) -> Tensor:
     """Elementwise a ln b, 0 where a = 0.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.xlogy(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, 1.0]))
@@ -604,9 +604,9 @@ def xlogy(input: Any, other: Any) -> Tensor:
 def copysign(input: Any, other: Any) -> Tensor:
     """Elementwise |a| with the sign of b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for
-    shapes that do not broadcast, TypeError for what is neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers and bools become the default float. **Raises** ValueError for shapes
+    that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.copysign(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -618,8 +618,8 @@ def copysign(input: Any, other: Any) -> Tensor:
 def erfinv(input: Tensor) -> Tensor:
     """Elementwise inverse of erf.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.erfinv(pa.tensor([0.25, 0.5, 0.75]))
@@ -631,8 +631,8 @@ def erfinv(input: Tensor) -> Tensor:
 def lgamma(input: Tensor) -> Tensor:
     """Elementwise ln |Gamma(a)|.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.lgamma(pa.tensor([-1.5, 0.5, 3.0]))
@@ -644,8 +644,8 @@ def lgamma(input: Tensor) -> Tensor:
 def digamma(input: Tensor) -> Tensor:
     """Elementwise derivative of ln Gamma(a).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.digamma(pa.tensor([-1.5, 0.5, 3.0]))
@@ -657,10 +657,9 @@ def digamma(input: Tensor) -> Tensor:
 def floor_divide(input: Any, other: Any) -> Tensor:
     """Elementwise floor(a / b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
-    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
-    divided by zero.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are divided by zero.
 
     >>> import pyautograd as pa
     >>> pa.floor_divide(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -672,10 +671,9 @@ def floor_divide(input: Any, other: Any) -> Tensor:
 def remainder(input: Any, other: Any) -> Tensor:
     """Elementwise a - b floor(a / b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
-    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
-    divided by zero.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are divided by zero.
 
     >>> import pyautograd as pa
     >>> pa.remainder(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -687,10 +685,9 @@ def remainder(input: Any, other: Any) -> Tensor:
 def fmod(input: Any, other: Any) -> Tensor:
     """Elementwise a - b trunc(a / b).
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises**
-    ValueError for shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are
-    divided by zero.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, the promoted dtype; integers stay what they are, bool raises TypeError. **Raises** ValueError for
+    shapes that do not broadcast, TypeError for what is neither, RuntimeError where integers are divided by zero.
 
     >>> import pyautograd as pa
     >>> pa.fmod(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.25, -1.0]))
@@ -702,8 +699,8 @@ def fmod(input: Any, other: Any) -> Tensor:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """Elementwise min(max(a, min_val), max_val).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.hardtanh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -715,8 +712,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 def hardsigmoid(input: Tensor) -> Tensor:
     """Elementwise min(max(a + 3, 0), 6) / 6.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.hardsigmoid(pa.tensor([-1.5, 0.5, 3.0]))
@@ -728,8 +725,8 @@ def hardsigmoid(input: Tensor) -> Tensor:
 def hardswish(input: Tensor) -> Tensor:
     """Elementwise a min(max(a + 3, 0), 6) / 6.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.hardswish(pa.tensor([-1.5, 0.5, 3.0]))
@@ -741,8 +738,8 @@ def hardswish(input: Tensor) -> Tensor:
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Elementwise a if |a| > lambd else 0.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.hardshrink(pa.tensor([-1.5, 0.5, 3.0]))
@@ -754,8 +751,8 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Elementwise a moved towards 0 by lambd, and 0 where |a| <= lambd.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.softshrink(pa.tensor([-1.5, 0.5, 3.0]))
@@ -767,8 +764,8 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """Elementwise a - tanh a.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.tanhshrink(pa.tensor([-1.5, 0.5, 3.0]))
@@ -780,8 +777,8 @@ def tanhshrink(input: Tensor) -> Tensor:
 def softsign(input: Tensor) -> Tensor:
     """Elementwise a / (1 + |a|).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.softsign(pa.tensor([-1.5, 0.5, 3.0]))
@@ -793,8 +790,8 @@ def softsign(input: Tensor) -> Tensor:
 def selu(input: Tensor) -> Tensor:
     """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.selu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -806,8 +803,8 @@ def selu(input: Tensor) -> Tensor:
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.celu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -819,8 +816,8 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
 def mish(input: Tensor) -> Tensor:
     """Elementwise a tanh(ln(1 + e^a)).
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.mish(pa.tensor([-1.5, 0.5, 3.0]))
@@ -832,9 +829,8 @@ def mish(input: Tensor) -> Tensor:
 def eq(input: Any, other: Any) -> Tensor:
     """Elementwise a == b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.eq(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -846,9 +842,8 @@ def eq(input: Any, other: Any) -> Tensor:
 def ne(input: Any, other: Any) -> Tensor:
     """Elementwise a != b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.ne(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -860,9 +855,8 @@ def ne(input: Any, other: Any) -> Tensor:
 def lt(input: Any, other: Any) -> Tensor:
     """Elementwise a < b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.lt(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -874,9 +868,8 @@ def lt(input: Any, other: Any) -> Tensor:
 def le(input: Any, other: Any) -> Tensor:
     """Elementwise a <= b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.le(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -888,9 +881,8 @@ def le(input: Any, other: Any) -> Tensor:
 def gt(input: Any, other: Any) -> Tensor:
     """Elementwise a > b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.gt(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -902,9 +894,8 @@ def gt(input: Any, other: Any) -> Tensor:
 def ge(input: Any, other: Any) -> Tensor:
     """Elementwise a >= b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of
-    the broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is
-    neither.
+    **Arguments:** `input`, a, and `other`, b: Tensors whose shapes broadcast, or numbers. **Returns** a Tensor of the
+    broadcast shape, bool. **Raises** ValueError for shapes that do not broadcast, TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.ge(pa.tensor([-1.5, 0.5, 3.0]), pa.tensor([2.0, 0.5, -1.0]))
@@ -971,9 +962,9 @@ def bitwise_not(input: Tensor) -> Tensor:
 def bitwise_left_shift(input: Any, other: Any) -> Tensor:
     """Elementwise a 2^b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
-    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
-    for bools and floats.
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of the
+    broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError for bools
+    and floats.
 
     >>> import pyautograd as pa
     >>> pa.bitwise_left_shift(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
@@ -985,9 +976,9 @@ def bitwise_left_shift(input: Any, other: Any) -> Tensor:
 def bitwise_right_shift(input: Any, other: Any) -> Tensor:
     """Elementwise the largest integer <= a / 2^b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
-    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
-    for bools and floats.
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of the
+    broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError for bools
+    and floats.
 
     >>> import pyautograd as pa
     >>> pa.bitwise_right_shift(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))
@@ -999,9 +990,9 @@ def bitwise_right_shift(input: Any, other: Any) -> Tensor:
 def gcd(input: Any, other: Any) -> Tensor:
     """Elementwise the greatest common divisor of a and b.
 
-    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of
-    the broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError
-    for bools and floats.
+    **Arguments:** `input`, a, and `other`, b: Tensors of shapes that broadcast; integers. **Returns** a Tensor of the
+    broadcast shape, of the promoted dtype; results that do not fit into it wrap around. **Raises** TypeError for bools
+    and floats.
 
     >>> import pyautograd as pa
     >>> pa.gcd(pa.tensor([6, 5, -3]), pa.tensor([3, 1, 2]))

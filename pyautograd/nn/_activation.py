@@ -11,6 +11,7 @@ from pyautograd._creation import full
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import functional as F
 from pyautograd.nn._generated_modules import *  # pickles find them here
+from pyautograd.nn._generated_modules import _ReLUOptions
 from pyautograd.nn._module import Module
 
 __all__ = [
@@ -77,7 +78,17 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softmax(Module):
+class _Along(Module):
+    @named
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_Along):
     """e^a / sum e^a along `dim`.
 
     A Tensor of any shape to one of its shape. **Raises** IndexError for an axis that it has not.
@@ -87,19 +98,11 @@ class Softmax(Module):
     [[0.25, 0.25, 0.25, 0.25]]
     """
 
-    @named
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
     def forward(self, input: Tensor) -> Tensor:
         return F.softmax(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
-
-class LogSoftmax(Module):
+class LogSoftmax(_Along):
     """a - ln sum e^a along `dim`.
 
     A Tensor of any shape to one of its shape. **Raises** IndexError for an axis that it has not.
@@ -109,16 +112,8 @@ class LogSoftmax(Module):
     tensor([-0.6931, -0.6931])
     """
 
-    @named
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
     def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class Softmin(Softmax):
@@ -135,7 +130,7 @@ class Softmin(Softmax):
         return F.softmin(input, self.dim)
 
 
-class ReLU6(Module):
+class ReLU6(_ReLUOptions):
     """min(max(a, 0), 6); `inplace` overwrites the input.
 
     A Tensor of any shape to one of its shape. **Raises** TypeError for what is no Tensor.
@@ -145,16 +140,8 @@ class ReLU6(Module):
     tensor([0.0000, 0.5000, 6.0000])
     """
 
-    @named
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         return F.relu6(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class Threshold(Module):

@@ -19,8 +19,8 @@ __all__ = [
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise max(a, 0). With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay
-    what they are, bool raises TypeError. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers stay what
+    they are, bool raises TypeError. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.relu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -34,8 +34,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Elementwise a if a > 0 else negative_slope a. With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.leaky_relu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -49,8 +49,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Elementwise a if a > 0 else alpha (e^a - 1). With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.elu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -64,8 +64,8 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise a sigmoid a. With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.silu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -79,8 +79,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """Elementwise min(max(a, min_val), max_val). With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.hardtanh(pa.tensor([-1.5, 0.5, 3.0]))
@@ -94,8 +94,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise min(max(a + 3, 0), 6) / 6. With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.hardsigmoid(pa.tensor([-1.5, 0.5, 3.0]))
@@ -109,8 +109,8 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise a min(max(a + 3, 0), 6) / 6. With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.hardswish(pa.tensor([-1.5, 0.5, 3.0]))
@@ -125,8 +125,8 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise 1.0507 a if a > 0 else 1.7581 (e^a - 1). With `inplace` the result overwrites the input, as `add_`
     does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.selu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -141,8 +141,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Elementwise a if a > 0 else alpha (e^(a/alpha) - 1). With `inplace` the result overwrites the input, as `add_`
     does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.celu(pa.tensor([-1.5, 0.5, 3.0]))
@@ -156,8 +156,8 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Elementwise a tanh(ln(1 + e^a)). With `inplace` the result overwrites the input, as `add_` does.
 
-    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and
-    bools become the default float. **Raises** TypeError for what is neither.
+    **Arguments:** `input`, a: a Tensor of any shape, or a number. **Returns** a Tensor of its shape; integers and bools
+    become the default float. **Raises** TypeError for what is neither.
 
     >>> import pyautograd as pa
     >>> pa.nn.functional.mish(pa.tensor([-1.5, 0.5, 3.0]))
