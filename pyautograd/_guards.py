@@ -65,6 +65,7 @@ class StepGuards:
         self._owner = weakref.ref(owner) if owner is not None else lambda: None
         self._owned = walk.owned
         self._values = walk.values
+        self._of_classes = walk.of_classes
         self._appended_to = walk.lists
         self._sequences = walk.sequences
         self._numbers = [
@@ -141,7 +142,7 @@ class StepGuards:
         for guard, place in enumerate(self._places if self.rows.check() >= 0 else ()):
             if not self.rows.holds(guard):
                 found = self._puts_at(guard, place, outputs)
-                if found is None:
+                if found is None and not self._is_unpickled(guard):
                     self.refused.append(self._sequences.get(guard))
                     problem = problem or (
                         f"the step changes {place} itself, and a program would not: do that outside, or in a "
@@ -166,6 +167,10 @@ class StepGuards:
             return None
         puts = [Put(name, *outputs.take(value), guard=guard, member=member) for member, name, value in pairs]
         return puts if all(put.results for put in puts) else None
+
+    def _is_unpickled(self, guard: int) -> bool:
+        """Has a class got equal members, as where another thread unpickles it? The next call is recorded again."""
+        return guard in self._of_classes and _is_equal(self.rows.value(guard, True), self.rows.value(guard))
 
     def _other_changes(self) -> str | None:
         if any(tensor._version != version for tensor, version in self._tensor_options):
@@ -394,6 +399,24 @@ class _Moves:
         _, known, n = self.moves.get(id(old), (old, new, 0))
         self.moves[id(old)] = old, new, n + 1
         return known is new
+
+
+def _is_equal(before: Any, now: Any) -> bool:
+    """Are two members of a class the same code, or the same constants?"""
+    if before is now or type(before) is not type(now):
+        return before is now
+    if isinstance(now, np.ndarray):
+        return (before.dtype, before.shape, before.tobytes()) == (now.dtype, now.shape, now.tobytes())
+    if isinstance(now, (list, tuple)):
+        return len(before) == len(now) and all(map(_is_equal, before, now))
+    if isinstance(now, dict):
+        return list(before) == list(now) and all(map(_is_equal, before.values(), now.values()))
+    if isinstance(now, property):
+        return _is_equal((before.fget, before.fset, before.fdel), (now.fget, now.fset, now.fdel))
+    code = getattr(getattr(now, "__func__", now), "__code__", None)
+    if code is not None:
+        return bool(code == getattr(getattr(before, "__func__", before), "__code__", None))
+    return Constant(before) == Constant(now)
 
 
 def _state_of(source: Any) -> Any:

@@ -155,6 +155,7 @@ class Walk:
         is_ours = isinstance(getattr(function, "__self__", None), Optimizer)
         self.home = None if is_ours else getattr(function, "__module__", None)
         self.values: set[int] = set()  # guards over one value
+        self.of_classes: set[int] = set()  # those over a member of a class
         self.spots: dict[int, tuple[Any, list[Spot]]] = {}  # of tensors, lists and dicts, by their id
         self.containers: dict[int, tuple[Any, Spot]] = {}  # of other containers, one of them
         self.owned: dict[int, list[int]] = {}  # the guards over what a list or dict holds, likewise
@@ -430,9 +431,10 @@ class Walk:
                 for name in sorted(names):
                     guard = self._item(attributes, name, f"{place}.{name}", is_host=self._is_host(name, cls))
                     self.values.discard(guard)  # a class's dict is not to be written to
+                    self.of_classes.add(guard)
                 self._row(self.rows.length(attributes), f"the attributes of {each.__name__}")
             elif issubclass(each, Module) and each is not Module:
-                self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward")
+                self.of_classes.add(self._row(self.rows.item(_class_dict(each), "forward"), f"{each.__name__}.forward"))
         if type(cls) is not type:
             self._class(type(cls), f"the class of {place}", True)
 

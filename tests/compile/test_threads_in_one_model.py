@@ -1,8 +1,11 @@
 """Threads that share a model get what some order of their calls gives, or an error that names the other thread."""
 
+import copy
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from threads import in_threads
 
@@ -82,3 +85,59 @@ def test_first_calls_go_op_by_op_as_pythons_and_tear_no_weights(size: int, steps
     for step in made:
         step(pa.ones(1))
     assert [set(p.tolist()) for p in model.parameters] == [{number + 3 for number in numbers} for numbers in stands]
+
+
+def test_a_class_that_another_thread_unpickles_has_not_been_changed_by_the_step() -> None:
+    class Scaled(nn.Module):
+        scale = np.full(3, 2.0, dtype=np.float32)
+        table: ClassVar = {"by": [0.5]}
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+
+        @property
+        def half(self) -> float:
+            return self.table["by"][0]
+
+        @staticmethod
+        def doubled(x: Any) -> Any:
+            return x * 2.0
+
+        def forward(self, x: Any) -> Any:
+            return self.doubled(self.linear(x)) * pa.tensor(self.scale) * self.half
+
+    def again(member: Any) -> Any:
+        """As cloudpickle makes a member of a class that it sends by value: an equal one."""
+        if isinstance(member, types.FunctionType):
+            return types.FunctionType(member.__code__, member.__globals__, member.__name__, None, member.__closure__)
+        if isinstance(member, staticmethod):
+            return staticmethod(again(member.__func__))
+        return property(again(member.fget)) if isinstance(member, property) else copy.deepcopy(member)
+
+    def unpickle() -> None:
+        for name in ("scale", "table", "half", "doubled", "forward"):
+            setattr(Scaled, name, again(vars(Scaled)[name]))
+
+    model = Scaled()
+
+    @pa.compile
+    def step(x: Any) -> Any:
+        loss = model(x).square().mean()
+        pa.host_call(unpickle)
+        return loss
+
+    x = pa.ones(2, 4)
+    assert len({step(x).item() for _ in range(4)}) == 1
+
+    def replace() -> None:
+        Scaled.scale = Scaled.scale + 1.0
+
+    @pa.compile
+    def changing(x: Any) -> Any:
+        pa.host_call(replace)
+        return model(x).mean()
+
+    changing(x)
+    with pytest.raises(pa.TraceError, match=r"changes model\.scale itself"):
+        changing(x)
