@@ -212,10 +212,10 @@ static bool product_is_right(const pa_kernels *kernels, int f, int64_t m, int64_
 
 static void products_are_right(const pa_kernels *kernels) {
     static const int64_t shapes[][3] = {
-        {1, 1, 1},     {1, 1, 100},   {1, 16, 2},     {100, 16, 2},   {100, 1, 16}, {3, 5, 7},
-        {16, 16, 16},  {17, 33, 9},   {32, 128, 64},  {5, 10, 128},   {64, 1, 300}, {129, 65, 70},
-        {9, 300, 40},  {40, 70, 800}, {0, 4, 5},      {4, 0, 5},      {4, 5, 0},    {200, 150, 300},
-        {25, 20, 900}, {13, 11, 30},  {60, 100, 300}, {300, 40, 900},
+        {1, 1, 1},      {1, 1, 100},   {1, 16, 2},   {100, 16, 2},    {100, 1, 16},  {3, 5, 7},    {16, 16, 16},
+        {17, 33, 9},    {32, 128, 64}, {5, 10, 128}, {64, 1, 300},    {129, 65, 70}, {9, 300, 40}, {40, 70, 800},
+        {0, 4, 5},      {4, 0, 5},     {4, 5, 0},    {200, 150, 300}, {25, 20, 900}, {13, 11, 30}, {60, 100, 300},
+        {300, 40, 900}, {37, 4, 100},  {50, 3, 32},  {6, 2, 700},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (unsigned kind = 0; kind < 12; kind++) {
@@ -276,8 +276,8 @@ static bool epilogue_is_right(const pa_kernels *kernels, int f, int64_t m, int64
 }
 
 static void epilogues_are_right(const pa_kernels *kernels) {
-    static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2}, {100, 1, 16},  {46, 46, 128},
-                                        {128, 10, 9}, {29, 64, 32}, {10, 300, 40}, {131, 170, 300}};
+    static const int64_t shapes[][3] = {{1, 5, 7},    {100, 16, 2},  {100, 1, 16},    {46, 46, 128}, {128, 10, 9},
+                                        {29, 64, 32}, {10, 300, 40}, {131, 170, 300}, {50, 3, 77}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         for (int kind = 0; kind < 4; kind++) {
             bool right = epilogue_is_right(kernels, kind & 1, shapes[s][0], shapes[s][1], shapes[s][2], kind & 2);
