@@ -30,7 +30,7 @@ const seen = []
 for (let step = 0; step <= end; step++) {
   const grads = rows.map((_, j) => document.querySelector(`#b${j} .grad`).textContent.slice(6))
   seen.push({ says: says.textContent, grads,
-    now: [...document.querySelectorAll("tr.now")].map(line => +line.dataset.row)[0],
+    now: [...document.querySelectorAll("tr[aria-current]")].map(line => +line.dataset.row)[0],
     arrows: [...document.querySelectorAll("g.on.back .sent")].map(each => each.textContent),
     valuetext: at.getAttribute("aria-valuetext"), over: document.documentElement.scrollWidth > innerWidth })
   document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
