@@ -11,17 +11,13 @@ from pyautograd import Tensor, nn
 from pyautograd.nn import functional as F
 from pyautograd.scalar import Value
 
-from .training import alike, plainly, refused, same
+from .training import alike, over, plainly, refused, same
 
 
-def attribute() -> Any:
-    world = SimpleNamespace(h=pa.zeros(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.h = pa.tanh(world.h * 0.5 + x)
-        return world.h.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3)))
+def attribute(world: Any, x: Tensor) -> Tensor:
+    world.h = pa.tanh(world.h * 0.5 + x)
+    return world.h.sum()
 
 
 def module_attribute() -> Any:
@@ -38,47 +34,31 @@ def module_attribute() -> Any:
     return lambda x: cell(x).sum(), cell
 
 
-def dict_entry() -> Any:
-    world = {"h": pa.zeros(3), "n": pa.zeros(1)}
-
-    def step(x: Tensor) -> Tensor:
-        world["h"] = world["h"] + x
-        world["n"] = world["n"] + 1
-        return world["h"] * world["n"]
-
-    return step, world
+@over(lambda: {"h": pa.zeros(3), "n": pa.zeros(1)})
+def dict_entry(world: Any, x: Tensor) -> Tensor:
+    world["h"] = world["h"] + x
+    world["n"] = world["n"] + 1
+    return world["h"] * world["n"]
 
 
-def list_slot() -> Any:
-    world = [pa.zeros(3), pa.ones(3)]
-
-    def step(x: Tensor) -> Tensor:
-        world[0], world[1] = world[1], world[0] + x
-        return world[0] * 2
-
-    return step, world
+@over(lambda: [pa.zeros(3), pa.ones(3)])
+def list_slot(world: Any, x: Tensor) -> Tensor:
+    world[0], world[1] = world[1], world[0] + x
+    return world[0] * 2
 
 
-def pair() -> Any:
-    world = SimpleNamespace(state=(pa.zeros(3), pa.ones(3)))
-
-    def step(x: Tensor) -> Tensor:
-        h, c = world.state
-        c = c * 0.5 + x
-        world.state = (pa.tanh(c) + h, c)
-        return world.state[0].sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(state=(pa.zeros(3), pa.ones(3))))
+def pair(world: Any, x: Tensor) -> Tensor:
+    h, c = world.state
+    c = c * 0.5 + x
+    world.state = (pa.tanh(c) + h, c)
+    return world.state[0].sum()
 
 
-def new_list_each_time() -> Any:
-    world = SimpleNamespace(hidden=[pa.zeros(3), pa.zeros(3)])
-
-    def step(x: Tensor) -> Tensor:
-        world.hidden = [h * 0.5 + x for h in world.hidden]
-        return world.hidden[0] + world.hidden[1]
-
-    return step, world
+@over(lambda: SimpleNamespace(hidden=[pa.zeros(3), pa.zeros(3)]))
+def new_list_each_time(world: Any, x: Tensor) -> Tensor:
+    world.hidden = [h * 0.5 + x for h in world.hidden]
+    return world.hidden[0] + world.hidden[1]
 
 
 def closure() -> Any:
@@ -97,37 +77,25 @@ def closure() -> Any:
     return step, world
 
 
-def returned_and_kept() -> Any:
-    world = SimpleNamespace(h=pa.zeros(3))
-
-    def step(x: Tensor) -> Any:
-        world.h = world.h + x
-        return world.h, world.h
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3)))
+def returned_and_kept(world: Any, x: Tensor) -> Any:
+    world.h = world.h + x
+    return world.h, world.h
 
 
-def previous() -> Any:
-    world = SimpleNamespace(h=pa.zeros(3), previous=pa.zeros(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.previous = world.h
-        world.h = world.h * 0.5 + x
-        return (world.h - world.previous).sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3), previous=pa.zeros(3)))
+def previous(world: Any, x: Tensor) -> Tensor:
+    world.previous = world.h
+    world.h = world.h * 0.5 + x
+    return (world.h - world.previous).sum()
 
 
-def in_place_and_rebound() -> Any:
-    world = SimpleNamespace(h=pa.zeros(3), total=pa.zeros(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.total += x
-        world.h = world.h * 0.5 + world.total
-        world.h.mul_(0.5)
-        return world.h.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3), total=pa.zeros(3)))
+def in_place_and_rebound(world: Any, x: Tensor) -> Tensor:
+    world.total += x
+    world.h = world.h * 0.5 + world.total
+    world.h.mul_(0.5)
+    return world.h.sum()
 
 
 def parameter_and_state() -> Any:
@@ -150,31 +118,23 @@ def parameter_and_state() -> Any:
     return step, world
 
 
-def number() -> Any:
-    world = SimpleNamespace(average=0.0, last=None)
-
-    def step(x: Tensor) -> Tensor:
-        world.average = 0.9 * world.average + 0.1 * x.sum().item()
-        world.last = x.max().item()
-        return x * world.average
-
-    return step, world
+@over(lambda: SimpleNamespace(average=0.0, last=None))
+def number(world: Any, x: Tensor) -> Tensor:
+    world.average = 0.9 * world.average + 0.1 * x.sum().item()
+    world.last = x.max().item()
+    return x * world.average
 
 
-def values() -> Any:
-    world = {"h": Value(0.0), "w": Value(0.5)}
-
-    def step(x: Tensor) -> Any:
-        h = world["h"]
-        for each in (1.0, 2.0):
-            h = (h * world["w"] + each).tanh()
-        world["h"] = Value(h.data)
-        world["w"].grad = 0.0
-        h.backward()
-        world["w"].data -= 0.1 * world["w"].grad
-        return h.data
-
-    return step, world
+@over(lambda: {"h": Value(0.0), "w": Value(0.5)})
+def values(world: Any, x: Tensor) -> Any:
+    h = world["h"]
+    for each in (1.0, 2.0):
+        h = (h * world["w"] + each).tanh()
+    world["h"] = Value(h.data)
+    world["w"].grad = 0.0
+    h.backward()
+    world["w"].data -= 0.1 * world["w"].grad
+    return h.data
 
 
 @pytest.mark.parametrize(
@@ -280,15 +240,11 @@ def test_numbers_stored_by_a_step_that_raises_are_python_s() -> None:
 
 
 def test_a_local_variable_of_a_lists_name_is_no_use_of_the_list() -> None:
-    def make() -> Any:
-        world = SimpleNamespace(losses=[])
-
-        def step(x: Tensor) -> Tensor:
-            losses = [x.mean().item(), x.sum().item()]
-            world.losses.append(losses[0])
-            return x * losses[1]
-
-        return step, world
+    @over(lambda: SimpleNamespace(losses=[]))
+    def make(world: Any, x: Tensor) -> Tensor:
+        losses = [x.mean().item(), x.sum().item()]
+        world.losses.append(losses[0])
+        return x * losses[1]
 
     same(make)
 
@@ -331,15 +287,11 @@ def test_an_attribute_of_a_class_that_the_step_assigns_is_refused() -> None:
 
 
 def test_a_list_of_floats_is_state() -> None:
-    def make() -> Any:
-        world = [0.0, 1.0, 0.5]
-
-        def step(x: Tensor) -> Tensor:
-            for i in range(2):
-                world[i] = 0.9 * world[i] + x.sum().item()
-            return x * world[2]
-
-        return step, world
+    @over(lambda: [0.0, 1.0, 0.5])
+    def make(world: Any, x: Tensor) -> Tensor:
+        for i in range(2):
+            world[i] = 0.9 * world[i] + x.sum().item()
+        return x * world[2]
 
     same(make)
 
@@ -361,17 +313,13 @@ def test_numbers_in_what_is_refused_are_python_s() -> None:
     "first", [None, pa.ones(1), 1.0, (pa.ones(1),)], ids=["None", "another shape", "a float", "a tuple"]
 )
 def test_a_place_that_held_something_else_is_found_so_by_another_program(first: Any) -> None:
-    def make() -> Any:
-        world = SimpleNamespace(h=first)
-
-        def step(x: Tensor) -> Tensor:
-            if isinstance(world.h, Tensor) and len(world.h) == 3:
-                world.h = world.h * 0.5 + x
-            else:
-                world.h = x * 2.0
-            return world.h.sum()
-
-        return step, world
+    @over(lambda: SimpleNamespace(h=first))
+    def make(world: Any, x: Tensor) -> Tensor:
+        if isinstance(world.h, Tensor) and len(world.h) == 3:
+            world.h = world.h * 0.5 + x
+        else:
+            world.h = x * 2.0
+        return world.h.sum()
 
     def reset(world: Any, k: int) -> None:
         if k in (2, 5):
@@ -411,15 +359,11 @@ def test_what_a_step_has_stored_before_it_raises_for_its_data_stays(writes_first
 
 
 def test_one_tensor_may_be_stored_in_two_places_that_held_two() -> None:
-    def make() -> Any:
-        world = SimpleNamespace(h=pa.zeros(3), seen={"h": pa.zeros(3)}, sum=pa.zeros(3))
-
-        def step(x: Tensor) -> Tensor:
-            world.h = world.seen["h"] = world.h * 0.5 + x
-            world.sum = world.sum + world.h
-            return world.sum * 1.0
-
-        return step, world
+    @over(lambda: SimpleNamespace(h=pa.zeros(3), seen={"h": pa.zeros(3)}, sum=pa.zeros(3)))
+    def make(world: Any, x: Tensor) -> Tensor:
+        world.h = world.seen["h"] = world.h * 0.5 + x
+        world.sum = world.sum + world.h
+        return world.sum * 1.0
 
     def write(world: Any, k: int) -> None:
         if k == 5:

@@ -13,98 +13,66 @@ from trainings import training_step
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
 
-from .training import plainly
+from .training import over, plainly
 
 Made = tuple[Callable[..., Any], Any]
 
 
-def attribute() -> Made:
-    world = SimpleNamespace(h=pa.zeros(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.h = pa.tanh(world.h * 0.5 + x.mean(0))
-        return world.h.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3)))
+def attribute(world: Any, x: Tensor) -> Tensor:
+    world.h = pa.tanh(world.h * 0.5 + x.mean(0))
+    return world.h.sum()
 
 
-def entries() -> Made:
-    world = {"h": pa.zeros(3), "n": pa.zeros(1), "seen": pa.zeros(2, 3)}
-
-    def step(x: Tensor) -> Tensor:
-        world["h"] = world["h"] + x.sum(0)
-        world["n"] = world["n"] + 1
-        world["seen"] = x * 2
-        return (world["h"] * world["n"]).sum()
-
-    return step, world
+@over(lambda: {"h": pa.zeros(3), "n": pa.zeros(1), "seen": pa.zeros(2, 3)})
+def entries(world: Any, x: Tensor) -> Tensor:
+    world["h"] = world["h"] + x.sum(0)
+    world["n"] = world["n"] + 1
+    world["seen"] = x * 2
+    return (world["h"] * world["n"]).sum()
 
 
-def swapped() -> Made:
-    world = [pa.zeros(3), pa.ones(3)]
-
-    def step(x: Tensor) -> Tensor:
-        world[0], world[1] = world[1], world[0] * 0.9 + x.mean(0)
-        return (world[0] * 2 - world[1]).sum()
-
-    return step, world
+@over(lambda: [pa.zeros(3), pa.ones(3)])
+def swapped(world: Any, x: Tensor) -> Tensor:
+    world[0], world[1] = world[1], world[0] * 0.9 + x.mean(0)
+    return (world[0] * 2 - world[1]).sum()
 
 
-def shifted() -> Made:
-    world = SimpleNamespace(a=pa.zeros(3), b=pa.zeros(3), c=pa.ones(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.c, world.b, world.a = world.b, world.a, x.mean(0) + world.c
-        return (world.a + 2 * world.b + 3 * world.c).sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(a=pa.zeros(3), b=pa.zeros(3), c=pa.ones(3)))
+def shifted(world: Any, x: Tensor) -> Tensor:
+    world.c, world.b, world.a = world.b, world.a, x.mean(0) + world.c
+    return (world.a + 2 * world.b + 3 * world.c).sum()
 
 
-def pair() -> Made:
-    world = SimpleNamespace(state=(pa.zeros(3), pa.ones(3)))
-
-    def step(x: Tensor) -> Tensor:
-        h, c = world.state
-        c = c * 0.5 + x.mean(0)
-        world.state = (pa.tanh(c) + h * 0.1, c)
-        return world.state[0].sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(state=(pa.zeros(3), pa.ones(3))))
+def pair(world: Any, x: Tensor) -> Tensor:
+    h, c = world.state
+    c = c * 0.5 + x.mean(0)
+    world.state = (pa.tanh(c) + h * 0.1, c)
+    return world.state[0].sum()
 
 
-def containers_anew() -> Made:
-    world = SimpleNamespace(hidden=[pa.zeros(3), pa.ones(3)], deep={"a": (pa.zeros(3), {"b": pa.ones(3)})})
-
-    def step(x: Tensor) -> Tensor:
-        world.hidden = [world.hidden[1] * 0.5, world.hidden[0] + x.mean(0)]
-        p, q = world.deep["a"]
-        world.deep["a"] = (q["b"] * 0.9, {"b": p + x.mean(0)})
-        return world.hidden[0].sum() + world.deep["a"][0].sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(hidden=[pa.zeros(3), pa.ones(3)], deep={"a": (pa.zeros(3), {"b": pa.ones(3)})}))
+def containers_anew(world: Any, x: Tensor) -> Tensor:
+    world.hidden = [world.hidden[1] * 0.5, world.hidden[0] + x.mean(0)]
+    p, q = world.deep["a"]
+    world.deep["a"] = (q["b"] * 0.9, {"b": p + x.mean(0)})
+    return world.hidden[0].sum() + world.deep["a"][0].sum()
 
 
-def nested_tuples() -> Made:
-    world = SimpleNamespace(state=((pa.zeros(3), pa.ones(3)), pa.zeros(3)))
-
-    def step(x: Tensor) -> Tensor:
-        (a, b), c = world.state
-        world.state = ((b * 0.5, c + 1), a + x.mean(0))
-        return world.state[1].sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(state=((pa.zeros(3), pa.ones(3)), pa.zeros(3))))
+def nested_tuples(world: Any, x: Tensor) -> Tensor:
+    (a, b), c = world.state
+    world.state = ((b * 0.5, c + 1), a + x.mean(0))
+    return world.state[1].sum()
 
 
-def in_place_and_rebound() -> Made:
-    world = SimpleNamespace(h=pa.zeros(3), g=pa.ones(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.g.mul_(0.5).add_(x.mean(0))
-        world.h.add_(1)
-        world.h = world.h * world.g
-        return world.h.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(h=pa.zeros(3), g=pa.ones(3)))
+def in_place_and_rebound(world: Any, x: Tensor) -> Tensor:
+    world.g.mul_(0.5).add_(x.mean(0))
+    world.h.add_(1)
+    world.h = world.h * world.g
+    return world.h.sum()
 
 
 def running_statistics() -> Made:
@@ -144,17 +112,13 @@ def target_network() -> Made:
     return step, world
 
 
-def leaf_anew() -> Made:
+@over(lambda: SimpleNamespace(w=pa.ones(3).requires_grad_()))
+def leaf_anew(world: Any, x: Tensor) -> Tensor:
     """The parameter itself is another tensor after each step."""
-    world = SimpleNamespace(w=pa.ones(3).requires_grad_())
-
-    def step(x: Tensor) -> Tensor:
-        loss = ((x * world.w).sum(1) - 1).pow(2).mean()
-        loss.backward()
-        world.w = (world.w - 0.05 * world.w.grad).detach().requires_grad_()
-        return loss
-
-    return step, world
+    loss = ((x * world.w).sum(1) - 1).pow(2).mean()
+    loss.backward()
+    world.w = (world.w - 0.05 * world.w.grad).detach().requires_grad_()
+    return loss
 
 
 def recurrent_cell() -> Made:
@@ -191,50 +155,34 @@ def a_dataclass() -> Made:
     return step, world
 
 
-def float_total() -> Made:
-    world = SimpleNamespace(total=0.0, last=0.0)
-
-    def step(x: Tensor) -> Tensor:
-        loss = (x**2).mean()
-        world.last = loss.item()
-        world.total = 0.9 * world.total + loss.item()
-        return loss
-
-    return step, world
+@over(lambda: SimpleNamespace(total=0.0, last=0.0))
+def float_total(world: Any, x: Tensor) -> Tensor:
+    loss = (x**2).mean()
+    world.last = loss.item()
+    world.total = 0.9 * world.total + loss.item()
+    return loss
 
 
-def appended_numbers() -> Made:
-    world = SimpleNamespace(losses=[], sums=[])
-
-    def step(x: Tensor) -> Tensor:
-        loss = (x**2).mean()
-        world.losses.append(loss.item())
-        world.sums.append(x.sum().item())
-        world.losses.append(2 * loss.item())
-        return loss
-
-    return step, world
+@over(lambda: SimpleNamespace(losses=[], sums=[]))
+def appended_numbers(world: Any, x: Tensor) -> Tensor:
+    loss = (x**2).mean()
+    world.losses.append(loss.item())
+    world.sums.append(x.sum().item())
+    world.losses.append(2 * loss.item())
+    return loss
 
 
-def appended_tensors() -> Made:
-    world = SimpleNamespace(means=[], mean=pa.zeros(3))
-
-    def step(x: Tensor) -> Tensor:
-        world.mean = world.mean * 0.5 + x.mean(0)
-        world.means.append(world.mean)
-        return x.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(means=[], mean=pa.zeros(3)))
+def appended_tensors(world: Any, x: Tensor) -> Tensor:
+    world.mean = world.mean * 0.5 + x.mean(0)
+    world.means.append(world.mean)
+    return x.sum()
 
 
-def appended_pairs() -> Made:
-    world = SimpleNamespace(pairs=[])
-
-    def step(x: Tensor) -> Tensor:
-        world.pairs.append((x.sum().item(), x[0] * 2))
-        return x.sum()
-
-    return step, world
+@over(lambda: SimpleNamespace(pairs=[]))
+def appended_pairs(world: Any, x: Tensor) -> Tensor:
+    world.pairs.append((x.sum().item(), x[0] * 2))
+    return x.sum()
 
 
 WORLDS = [

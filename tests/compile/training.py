@@ -3,6 +3,7 @@
 What steps return, and the worlds that they leave, are compared as `numbers` or `plainly`.
 """
 
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -116,6 +117,20 @@ def alike(act: Callable[[Any], Any]) -> None:
     """`act` gives the same, whether what it is given compiles functions or leaves them as they are."""
     plain, compiled = act(lambda step, **options: step), act(pyautograd.compile)
     assert compiled == plain
+
+
+def over(make_world: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable[[], tuple[Any, Any]]]:
+    """Makes of a function of a world and arguments one that gives a step, of the arguments, and its world."""
+
+    def made_of(function: Callable[..., Any]) -> Callable[[], tuple[Any, Any]]:
+        @functools.wraps(function)
+        def make() -> tuple[Any, Any]:
+            world = make_world()
+            return lambda *args: function(world, *args), world
+
+        return make
+
+    return made_of
 
 
 CALLS = 7  # of `same`
