@@ -7,6 +7,7 @@ run ── losses of an epoch ──▶ CallbackList ──┬─ Validation    
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from pyautograd._array_like import tensor
-from pyautograd._described import described
+from pyautograd._described import described, short
 from pyautograd._dtype import float64
+from pyautograd._tensor import Tensor
+from pyautograd.optim import Optimizer
 from pyautograd.optim._composed import ComposedOptimizer
 from pyautograd.optim._schedule import lr_of
 from pyautograd.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -97,7 +100,7 @@ class Callback:
 
         >>> import pyautograd as pa
         >>> pa.callbacks.EarlyStopping("loss").state_dict()
-        {'best': None, 'best_epoch': -1, 'wait': 0, 'weights': None}
+        {'best': None, 'best_epoch': -1, 'wait': 0, 'weights': None, 'stopped': False}
         """
         return {}
 
@@ -106,13 +109,24 @@ class Callback:
 
         >>> import pyautograd as pa
         >>> stopping = pa.callbacks.EarlyStopping("loss")
-        >>> stopping.load_state_dict({"best": 0.5, "best_epoch": 3, "wait": 1, "weights": None})
+        >>> stopping.load_state_dict(stopping.state_dict() | {"best": 0.5, "best_epoch": 3})
         >>> stopping.best
         0.5
         """
 
     def __repr__(self) -> str:
         return described(self)
+
+    def _made_of(self) -> dict[str, Any]:
+        """Its class and the options that a training which resumes must have again."""
+        return {"class": type(self).__name__}
+
+    def _resumed(self, epochs: int) -> None:
+        """Told where a training has gone back to, so that it can refuse before anything is run."""
+
+    def _stays_stopped(self) -> bool:
+        """Whether a training that was stopped before it resumed is to stay so."""
+        return True
 
     def _wants_batches(self) -> bool:
         return type(self).on_train_batch_end is not Callback.on_train_batch_end
@@ -173,6 +187,9 @@ class LearningRateScheduler(Callback):
             self.on_train_batch_end(0, logs)
         logs["lr"] = self._lr
 
+    def _made_of(self) -> dict[str, Any]:
+        return made_of(self.schedule) | {"interval": self.interval, "monitor": str(self.monitor)}
+
     def state_dict(self) -> dict[str, Any]:
         return self.schedule.state_dict()
 
@@ -221,16 +238,64 @@ class CallbackList:
         """Of each callback that has a state the name of its class and the state."""
         return [[type(each).__name__, each.state_dict()] for each in self._with_state()]
 
-    def load_state_dict(self, states: list[Any]) -> None:
-        names, own = [name for name, _ in states], [type(each).__name__ for each in self._with_state()]
-        if names != own:
-            raise ValueError(f"run: the callbacks that have a state were {', '.join(names)}, and are {', '.join(own)}")
-        for each, (_, state) in zip(self._with_state(), states):
+    def load_state_dict(self, states: list[Any], epochs: int) -> bool:
+        """Takes over what `state_dict` gave after so many epochs; whether a training that was stopped stays so."""
+        for each, (_, state) in zip(self._with_state(), states, strict=True):
             each.load_state_dict(state)
+        for each in self._callbacks:
+            each._resumed(epochs)
+        return all(each._stays_stopped() for each in self._callbacks)
+
+    def made_of(self) -> dict[str, Any]:
+        """Of the callbacks that have a state."""
+        found: dict[str, Any] = {}
+        for each in self._with_state():
+            told = each._made_of() if isinstance(each, Callback) else {"class": type(each).__name__}
+            name = told["class"]
+            found[f"{name} {len(found)}" if name in found else name] = told
+        return {"class": ", ".join(each["class"] for each in found.values())} | found
 
     def _with_state(self) -> list[Any]:
         none = Callback.state_dict
         return [each for each in self._all if getattr(type(each), "state_dict", none) is not none]
+
+
+# What of a schedule its steps change.
+_MOVING = {
+    "optimizer", "last_epoch", "_step_count", "_last_lr", "_is_initial", "_part", "best", "num_bad_epochs",
+    "cooldown_counter",
+}  # fmt: skip
+
+
+def made_of(thing: Optimizer | LRScheduler) -> dict[str, Any]:
+    """The class and the options that an optimiser or a schedule was made with, as text by name."""
+    kind = type(thing)
+    if isinstance(thing, Optimizer):
+        options = thing.defaults
+    elif kind.__module__.startswith("pyautograd."):
+        options = {name: value for name, value in vars(thing).items() if name not in _MOVING}
+    else:  # which other attributes its steps change nobody knows
+        parameters = inspect.signature(kind).parameters.keys() - _MOVING
+        options = {name: value for name, value in vars(thing).items() if name in parameters}
+    return {"class": kind.__name__} | {name: _as_made(value) for name, value in options.items()}
+
+
+def _as_made(value: Any) -> Any:
+    if isinstance(value, LRScheduler):
+        return made_of(value)
+    if isinstance(value, list) and any(isinstance(each, LRScheduler) for each in value):
+        return {str(i): made_of(each) for i, each in enumerate(value)}
+    return "a tensor" if isinstance(value, Tensor) else short(value)
+
+
+def differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    """Where two trainings, by what they are made of, are not the same."""
+    if isinstance(before, dict) and isinstance(now, dict) and before.get("class") == now.get("class"):
+        for key in before | now:
+            yield from differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif before != now:
+        said = [each["class"] if isinstance(each, dict) else each for each in (before, now)]
+        yield f"{name}: {said[0]} in the file, {said[1]} here"
 
 
 def _flat(callbacks: Iterable[Any]) -> Iterator[Any]:

@@ -83,6 +83,7 @@ class Run:
                 f"run: no batch to run: {self._n} rows, batch_size {self._batch}" + ", drop_last" * bool(self._rest)
             )
         stream_of("run", generator)
+        self._seed = seed
         self._own = _own_stream(seed, generator)
         self._generator = generator
         self._order = arange(self._n) if shuffle is None or shuffle else None
@@ -109,6 +110,18 @@ class Run:
         except TraceError:  # which the step raises itself
             return [], []
 
+    def made_of(self) -> dict[str, Any]:
+        """What says which training this is, as text by name: all that has a part in its bits and is no state."""
+        return {
+            "data": ", ".join(str(tuple(each.shape)) for each in self._data),
+            "batch_size": str(self._batch),
+            "drop_last": str(self._steps == self._full),
+            "shuffle": str(self._order is not None),
+            "seed": str(self._seed),
+            "generator": str(self._generator is not None),
+            "callbacks": self._told.made_of(),
+        }
+
     def state_dict(self) -> dict[str, Any]:
         """Where the training stands after an epoch, but for what the step changes itself."""
         generator = None if self._generator is None else self._generator.get_state()
@@ -121,17 +134,10 @@ class Run:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        losses = np.asarray(state["losses"])
-        if len(losses) != state["epoch"] * self._steps:
-            before = len(losses) // max(state["epoch"], 1)
-            raise ValueError(f"run: an epoch had {before} steps, and has {self._steps}: other data or batch_size")
+        """Goes on where another training that is made of the same stood."""
+        self.epoch, self._losses = state["epoch"], [np.asarray(state["losses"])]
+        self.stopped = self._told.load_state_dict(state["callbacks"], self.epoch) and state["stopped"]
         of_thread, of_generator, own = state["streams"]
-        if (of_generator is None) != (self._generator is None) or (own is None) != (self._own == ffi.NULL):
-            raise ValueError(
-                "run: the training had a seed or generator where this one has none, or the other way round"
-            )
-        self._told.load_state_dict(state["callbacks"])
-        self.epoch, self.stopped, self._losses = state["epoch"], state["stopped"], [losses]
         set_rng_state(of_thread)
         if self._generator is not None:
             self._generator.set_state(of_generator)

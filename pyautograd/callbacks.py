@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyautograd._arguments import did_you_mean
-from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler
+from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler, differences, made_of
 from pyautograd._compile import compile
 from pyautograd._core import TraceError
 from pyautograd._dtype import float32, float64
@@ -172,6 +174,9 @@ class _Best:
         self.who, self.monitor, self.sign, self.min_delta = who, monitor, 1.0 if mode == "min" else -1.0, min_delta
         self.value: float | None = None
 
+    def made_of(self) -> dict[str, str]:
+        return {"monitor": self.monitor, "mode": "min" if self.sign > 0 else "max"}
+
     def is_beaten(self, logs: dict[str, float]) -> bool:
         """Is the number of this epoch the best, by min_delta at least? NaN never is."""
         if self.monitor not in logs:
@@ -221,6 +226,7 @@ class EarlyStopping(Callback):
     def on_train_begin(self, training: Any = None) -> None:
         self._best = _Best("EarlyStopping", self.monitor, self.mode, self.min_delta)
         self.best_epoch, self.wait = -1, 0
+        self._had_stopped = False  # the training that resumes
         self._weights: dict[str, Tensor] | None = None
 
     @property
@@ -244,12 +250,20 @@ class EarlyStopping(Callback):
     def epochs_ahead(self) -> int:
         return 1 if self.restore_best_weights is not None else self.patience - self.wait
 
+    def _made_of(self) -> dict[str, Any]:
+        gives_back = self.restore_best_weights is not None
+        return super()._made_of() | self._best.made_of() | {"restore_best_weights": str(gives_back)}
+
+    def _stays_stopped(self) -> bool:
+        return not self._had_stopped or self.wait >= self.patience
+
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, "weights": self._weights}
+        numbers = {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        return numbers | {"weights": self._weights, "stopped": self.wait >= self.patience}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._best.value, self.best_epoch = state["best"], state["best_epoch"]
-        self.wait, self._weights = state["wait"], state["weights"]
+        self.wait, self._weights, self._had_stopped = state["wait"], state["weights"], state["stopped"]
 
 
 class Checkpoint(Callback):
@@ -261,9 +275,9 @@ class Checkpoint(Callback):
     have a state, schedules among them, losses and random streams. `every_n_epochs`: how often, and after the last one;
     `monitor`: only where that of the logs is the best so far, `mode` as of `EarlyStopping`. `resume`: begin where the
     file ends, if there is one: `epochs` counts those before, and what `run` returns has their losses. A training that a
-    callback has stopped stays so. **Raises** TypeError for an object without state, ValueError where the step has an
-    optimiser, or changes a tensor, that is not saved, and for a file of another training; OSError where it cannot be
-    written.
+    callback has stopped stays so, with a warning, unless its `EarlyStopping` has more patience. **Raises** TypeError
+    for an object without state, ValueError where the step has an optimiser, or changes a tensor, that is not saved, and
+    for a file of another training, which says what differs and changes nothing; OSError where it cannot be written.
 
     >>> import os, tempfile
     >>> import pyautograd as pa
@@ -315,14 +329,48 @@ class Checkpoint(Callback):
         if self._best is not None:
             self._best.value = None
         self._before: dict[int, tuple[Any, int]] | None = self._not_saved(training)
+        has_options = {name: each for name, each in self._objects.items() if isinstance(each, Optimizer | LRScheduler)}
+        self._own = training.made_of() | {name: made_of(each) for name, each in has_options.items()}
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         if self.resume and os.path.exists(self.path):
-            state = load(self.path)
-            if state.keys() != {*self._objects, "training"}:
-                raise ValueError(f"Checkpoint: {self.path!r} has {', '.join(state)}, not {', '.join(self._objects)}")
-            for name, each in self._objects.items():
-                _load_into(each, state[name])
-            training.load_state_dict(state["training"])
+            self._go_on(load(self.path))
+            done, wanted = training.epoch, training.epochs
+            if training.stopped or done > wanted:
+                why = "and a callback stopped it; more patience goes on" if training.stopped else f"of {wanted}"
+                warnings.warn(f"Checkpoint: nothing is run: {self.path!r} has {done} epochs {why}", stacklevel=2)
+
+    def _go_on(self, state: Any) -> None:
+        """Takes over what was saved; ValueError where that is of another training, and then nothing is changed."""
+        found = state["training"] if isinstance(state, dict) and "training" in state else {}
+        advice = "; nothing has been changed. Make the training as it was, or give another path to begin anew"
+        if not isinstance(found, dict) or "made_of" not in found:
+            advice = "; take its weights by module.load_state_dict, and give another path"
+            raise ValueError(f"Checkpoint: {self.path!r} holds no training to resume{advice}")
+        names = [name for name in state if name != "training"]
+        if {*names} != {*self._objects}:
+            raise ValueError(
+                f"Checkpoint: {self.path!r} has {', '.join(names)}, not {', '.join(self._objects)}{advice}"
+            )
+        if found_differences := "; ".join(differences(found["made_of"], self._own)):
+            raise ValueError(f"Checkpoint: {self.path!r} is of another training: {found_differences}{advice}")
+        own_state = copy.deepcopy(self._state())
+        try:
+            self._load(state)
+        except BaseException as error:
+            self._load(own_state)
+            if not isinstance(error, Exception):
+                raise
+            first = str(error).splitlines()[:2][-1].strip(" \t.") if str(error) else type(error).__name__
+            raise ValueError(f"Checkpoint: {self.path!r} cannot be resumed: {first}{advice}") from error
+
+    def _state(self) -> dict[str, Any]:
+        training = self._training.state_dict() | {"made_of": self._own}
+        return {name: _state_of(each) for name, each in self._objects.items()} | {"training": training}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        for name, each in self._objects.items():
+            _load_into(each, state[name])
+        self._training.load_state_dict(state["training"])
 
     def _not_saved(self, training: Any) -> dict[int, tuple[Any, int]]:
         """The tensors that the step reaches and that would not be saved, with their versions; ValueError where one is
@@ -363,8 +411,10 @@ class Checkpoint(Callback):
             return
         self._check_not_saved()
         if self._best is None or self._best.is_beaten(logs):
-            states = {name: _state_of(each) for name, each in self._objects.items()}
-            save(states | {"training": self._training.state_dict()}, self.path)
+            save(self._state(), self.path)
+
+    def _made_of(self) -> dict[str, Any]:
+        return super()._made_of() | ({} if self._best is None else self._best.made_of())
 
     def epochs_ahead(self) -> int:
         return self.every_n_epochs - int(self._training.epoch) % self.every_n_epochs
@@ -396,8 +446,9 @@ def _load_into(thing: Any, state: Any) -> None:
 class CSVLogger(Callback):
     """Writes the logs of each epoch to a CSV file as soon as it ends; a file that is there gives way.
 
-    Its columns are those of the first epoch. Where a `Checkpoint` resumes, the lines of its epochs stay. **Raises**
-    OSError where the file cannot be written.
+    Its columns are those of the first epoch. Where a `Checkpoint` resumes, the columns of the file and the lines of its
+    epochs stay; without a file the first line is that of the next epoch. **Raises** ValueError where what is there is
+    no log of those epochs, OSError where the file cannot be written.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -417,25 +468,32 @@ class CSVLogger(Callback):
         self.path = os.fspath(path)
 
     def on_train_begin(self, training: Any) -> None:
-        self._columns: list[str] | None = None
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        self._columns: list[str] = []
+        self._rows: list[list[Any]] = []  # which are not in the file yet, or lost with what it gives way to
+        self._way = "w"
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        row, is_first = {"epoch": epoch, **logs}, self._columns is None
-        self._columns = self._columns or list(row)
-        before = self._lines(epoch + 1) if is_first and epoch > 0 else []
-        with open(self.path, "w" if is_first else "a", encoding="utf-8", newline="") as file:
-            file.writelines(before)
-            writer = csv.writer(file, lineterminator="\n")
-            if is_first and not before:
-                writer.writerow(self._columns)
-            writer.writerow([row.get(name, "") for name in self._columns])
+        row = {"epoch": epoch, **logs}
+        if not self._columns:
+            self._columns = list(row)
+            self._rows = [self._columns]
+        self._rows.append([row.get(name, "") for name in self._columns])
+        with open(self.path, self._way, encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(self._rows)
+        self._rows, self._way = [], "a"
 
-    def _lines(self, n: int) -> list[str]:
-        """The first lines of the file, if there is one."""
-        if not os.path.exists(self.path):
-            return []
+    def _resumed(self, epochs: int) -> None:
+        self._columns, self._rows = [], []
+        if epochs == 0 or not os.path.exists(self.path):
+            return
         with open(self.path, encoding="utf-8", newline="") as file:
-            return file.readlines()[:n]
+            header, *rows = [*csv.reader(file)] or [[]]
+        numbers = [int(row[0]) if len(row) == len(header) and row[0].isdecimal() else None for row in rows]
+        kept = [row for row, number in zip(rows, numbers) if number is None or number < epochs]
+        if header[:1] != ["epoch"] or numbers[: len(kept)] != [*range(epochs - len(kept), epochs)]:
+            raise ValueError(f"CSVLogger: {self.path!r} is no log of the epochs before {epochs}: move it away")
+        self._columns, self._rows = header, [header, *kept]
 
 
 class History(Callback, Sequence[dict[str, float]]):

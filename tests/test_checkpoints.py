@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -194,9 +195,10 @@ def test_early_stopping_and_validation_resume(tmp_path: Path) -> None:
     killed = World(tmp_path / "killed.npz", **options)
     with pytest.raises(KilledError):
         killed.run(60, KilledAt(epochs - 4), seed=5)
-    for _ in range(2):  # the second time there is nothing left to do
+    for is_told in (nullcontext(), pytest.warns(UserWarning, match="nothing is run: .* a callback stopped it")):
         resumed = World(tmp_path / "killed.npz", **options)
-        np.testing.assert_array_equal(resumed.run(60, seed=5), expected)
+        with is_told:
+            np.testing.assert_array_equal(resumed.run(60, seed=5), expected)
         assert numbers_of(resumed.model) == numbers_of(whole.model)
         assert resumed.history.to_dict() == whole.history.to_dict()
         assert resumed.stopping.best_epoch == whole.stopping.best_epoch
@@ -211,7 +213,8 @@ def test_more_epochs_go_on_where_a_finished_training_ended(tmp_path: Path) -> No
     np.testing.assert_array_equal(more.run(9, seed=5), expected)
     assert more.state() == whole.state()
     again = World(tmp_path / "part.npz")
-    assert len(again.run(3, seed=5)) == 54  # has more behind it than are wanted
+    with pytest.warns(UserWarning, match=r"nothing is run: .*part.npz' has 9 epochs of 3"):
+        assert len(again.run(3, seed=5)) == 54
     assert again.state() == whole.state()
 
 
@@ -379,6 +382,8 @@ def wrong(tmp_path: Path, change: str) -> None:
         world.callbacks.append(EarlyStopping("loss"))
     elif change == "file":
         path.write_bytes(path.read_bytes()[:-100])
+    elif change == "weights":
+        pyautograd.save(world.model.state_dict(), path)
     world.run(3, batch_size=20 if change == "steps" else 16, seed=None if change == "seed" else 5)
 
 
@@ -392,16 +397,141 @@ def wrong(tmp_path: Path, change: str) -> None:
         ("composed optimizer", ValueError, "changes a tensor .* name it, or its optimizer"),
         ("buffer", ValueError, r"changes a tensor of shape \(8,\)"),
         ("parameter", ValueError, "Adam updates a parameter that is not among what is saved: name its module"),
-        ("names", ValueError, "has model, optimizer, training, not net, optimizer"),
-        ("callbacks", ValueError, "were History, Checkpoint, and are EarlyStopping, History, Checkpoint"),
-        ("steps", ValueError, "an epoch had 6 steps, and has 5"),
-        ("seed", ValueError, "had a seed or generator"),
+        ("names", ValueError, "training.npz' has model, optimizer, not net, optimizer; nothing has been changed"),
+        (
+            "callbacks",
+            ValueError,
+            "callbacks: History, Checkpoint in the file, EarlyStopping, History, Checkpoint here",
+        ),
+        ("steps", ValueError, "batch_size: 16 in the file, 20 here"),
+        ("seed", ValueError, "seed: 5 in the file, None here"),
         ("file", ValueError, "cannot be read"),
+        (
+            "weights",
+            ValueError,
+            "training.npz' holds no training to resume; take its weights by module.load_state_dict",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused(change: str, kind: type[Exception], words: str, tmp_path: Path) -> None:
     with pytest.raises(kind, match=words):
         wrong(tmp_path, change)
+
+
+def scheduled(make: Make) -> Make:
+    return lambda world: [make(world.optimizer)]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"make_optimizer": lambda params: optim.AdamW(params, 0.02)}, "optimizer: Adam in the file, AdamW here"),
+        ({"make_optimizer": lambda params: optim.Adam(params, 0.01)}, "; optimizer.lr: 0.02 in the file, 0.01"),
+        ({"more": scheduled(lambda o: lr_scheduler.ExponentialLR(o, 0.9))}, "StepLR, .* in the file, ExponentialLR, "),
+        ({"more": scheduled(lambda o: lr_scheduler.StepLR(o, 3))}, "StepLR.step_size: 2 in the file, 3 here"),
+        ({"more": lambda world: []}, "callbacks: StepLR, History, Checkpoint in the file, History, Checkpoint here"),
+        ({"monitor": "loss"}, "callbacks.Checkpoint.monitor: None in the file, loss here"),
+        ({"run": {"seed": 7}}, "training: seed: 5 in the file, 7 here; nothing has been changed"),
+        ({"run": {"shuffle": False}}, "shuffle: True in the file, False here"),
+        ({"run": {"drop_last": True}}, "drop_last: False in the file, True here"),
+        ({"run": {"seed": None, "generator": pyautograd.Generator()}}, "generator: False in the file, True here"),
+        ({"run": {"seed": 7, "shuffle": False}}, "shuffle: True in the file, False here; seed: 5 in the file, 7 here"),
+    ],
+)
+def test_a_training_that_is_made_of_something_else_is_refused(made: dict[str, Any], words: str, tmp_path: Path) -> None:
+    options = {"more": scheduled(lambda o: lr_scheduler.StepLR(o, 2))}
+    World(tmp_path / "training.npz", **options).run(2, seed=5)
+    run = {"seed": 5} | made.pop("run", {})
+    world = World(tmp_path / "training.npz", **(options | made))
+    before = world.state()
+    with pytest.raises(ValueError, match=words):
+        world.run(**run)
+    assert world.state() == before
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name not in ("LambdaLR", "MultiplicativeLR")])
+def test_the_options_of_every_schedule_are_compared(name: str, tmp_path: Path) -> None:
+    changed: dict[str, Make] = {
+        "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
+            [lr_scheduler.ConstantLR(o, 0.5, 3), lr_scheduler.ExponentialLR(o, 0.8)]
+        ),
+        "ConstantLR": lambda o: lr_scheduler.ConstantLR(o, 0.5),
+        "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 6, 0.01),
+        "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3, 2),
+        "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.001, 0.2, step_size_up=3, mode="triangular2"),
+        "ExponentialLR": lambda o: lr_scheduler.ExponentialLR(o, 0.8),
+        "LinearLR": lambda o: lr_scheduler.LinearLR(o, total_iters=7),
+        "MultiStepLR": lambda o: lr_scheduler.MultiStepLR(o, [2, 5, 6, 20], 0.5),
+        "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.2, epochs=EPOCHS, steps_per_epoch=6),
+        "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o, 6, 1.0),
+        "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=1, threshold=0.1),
+        "SequentialLR": lambda o: lr_scheduler.SequentialLR(
+            o, [lr_scheduler.LinearLR(o, 0.5, total_iters=3), lr_scheduler.StepLR(o, 2)], [4]
+        ),
+        "StepLR": lambda o: lr_scheduler.StepLR(o, 3),
+    }
+    options: dict[str, Any] = {"make_optimizer": lambda params: optim.SGD(params, 0.1, momentum=0.9)}
+    World(tmp_path / "training.npz", more=scheduled(SCHEDULES[name]), **options).run(1, seed=5)
+    with pytest.raises(ValueError, match=f"is of another training: callbacks.{name}[.]"):
+        World(tmp_path / "training.npz", more=scheduled(changed[name]), **options).run(seed=5)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (["model", "4.bias"], r"cannot be resumed: size mismatch for 4.bias: .*\(8,\), .*; nothing has been changed"),
+        (["optimizer", "state", 5, "exp_avg"], "exp_avg of shape"),
+        (["training", "callbacks"], "cannot be resumed"),
+        (["training", "streams"], "cannot be resumed"),
+    ],
+)
+def test_a_refused_file_changes_nothing(place: list[Any], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "training.npz"
+    World(path).run(2, seed=5)
+    held = content = pyautograd.load(path)
+    for key in place[:-1]:
+        held = held[key]
+    held[place[-1]] = pyautograd.zeros(8)
+    pyautograd.save(content, path)
+    world = World(path)
+    before, weights = world.state(), numbers_of(world.model)
+    with pytest.raises(ValueError, match=words):
+        world.run(seed=5)
+    assert (world.state(), numbers_of(world.model)) == (before, weights)
+
+
+def test_more_patience_goes_on_with_a_training_that_had_stopped(tmp_path: Path) -> None:
+    def trained(path: Path, patience: int) -> tuple[list[float], Any]:
+        stopping = EarlyStopping("loss", patience, min_delta=0.2)
+        world = World(path, more=lambda world: [stopping])
+        return world.run(40, seed=5).tolist(), world.state()
+
+    expected = trained(tmp_path / "whole.npz", 9)
+    assert len(trained(tmp_path / "part.npz", 2)[0]) < len(expected[0]) < 40 * 6
+    assert trained(tmp_path / "part.npz", 9) == expected
+
+
+def test_a_log_goes_on_with_its_columns(tmp_path: Path) -> None:
+    def trained(epochs: int, *more: Any) -> list[str]:
+        world = World(tmp_path / "training.npz", every_n_epochs=1)
+        world.run(epochs, CSVLogger(log), *more, seed=5)
+        return log.read_text().splitlines()
+
+    log = tmp_path / "new" / "log.csv"
+    begun = trained(2)
+    assert begun[0] == "epoch,loss"
+    log.write_text("\n".join([*begun, "2,0.5"]))  # of an epoch that was lost, whose line was not finished
+    lines = trained(4, lambda epoch, losses: None)
+    assert lines[:3] == begun
+    assert [line.partition(",")[0] for line in lines] == ["epoch", "0", "1", "2", "3"]
+    log.unlink()
+    assert trained(5)[0] == "epoch,loss"
+    assert [line.partition(",")[0] for line in trained(6)] == ["epoch", "4", "5"]
+    for wrong in ("hello\n", "epoch,loss\n0,1\n2,1\n", "epoch,loss\n0,1\n1\n", "", "epoch,loss\nx,1\n"):
+        log.write_text(wrong)
+        with pytest.raises(ValueError, match=r"log.csv' is no log of the epochs before 6: move it away; nothing has"):
+            trained(7)
+        assert log.read_text() == wrong
 
 
 # ---- killed processes ----
