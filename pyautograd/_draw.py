@@ -23,13 +23,14 @@ INSTALL = 'pictures other than SVG need Graphviz and its Python package: pip ins
 class DotText:
     """A drawing as DOT text and as SVG: what `draw_dot` returns where the Python package `graphviz` is not installed.
 
-    `source` is the text, which any Graphviz draws; notebooks show the SVG, laid out from left to right without
-    Graphviz. The methods are the few of `graphviz.Digraph` that it takes to draw a graph.
+    `source` is the text, which any Graphviz draws; notebooks show the SVG, laid out without Graphviz. The
+    methods are the few of `graphviz.Digraph` that it takes to draw a graph.
     """
 
     def __init__(self, rankdir: str = "LR", format: str = "svg") -> None:
         self._format = format
         self._lines = [f"    rankdir={rankdir}"]
+        self._down = rankdir == "TB"
         self._labels: dict[str, str] = {}
         self._tails: dict[str, list[str]] = {}
 
@@ -61,7 +62,7 @@ class DotText:
             fields = re.split(r"(?<!\\)\|", self._labels[name].removeprefix("{ ").removesuffix(" }"))
             lines = [(re.sub(r"\\(.)", r"\1", field).strip(), "field") for field in fields]
             boxes.append(Box(lines, tuple(place[tail] for tail in self._tails[name])))
-        return svg(boxes)
+        return svg(boxes, down=self._down)
 
     def save(self, filename: str | os.PathLike[str]) -> str:
         """Writes the DOT text into a file and returns its name."""
@@ -165,7 +166,7 @@ def _fill(dot: Any, root: Any) -> None:
         if op := node._op:
             dot.node(name=f"{name}_op", label=_escape(op))
             dot.edge(f"{name}_op", name)
-            for operand in dict.fromkeys(node._inputs):
+            for operand in node._inputs:
                 dot.edge(names[id(operand)], f"{name}_op")
 
 

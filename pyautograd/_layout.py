@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Layout", "layered"]
+__all__ = ["Layout", "characters", "layered"]
 
 SWEEPS = 8  # over all layers, there and back by turns: crossings hardly fall after
 
@@ -73,6 +73,17 @@ def layered(inputs: Sequence[Sequence[int]], widths: Sequence[float], gap: float
     least = min((across[box] - size[box] / 2 for box in range(len(size))), default=0.0)
     across = [place - least for place in across]
     return Layout(layer, across[: len(layer)], {edge: [across[i] for i in way] for edge, way in bends.items() if way})
+
+
+def characters(text: str) -> int:
+    """How wide a text is, in characters of a typewriter: those of East Asia take two, accents none.
+
+    >>> characters("w1"), characters("重み")
+    (2, 4)
+    """
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def _mean(places: list[float], otherwise: float) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from pyautograd._layout import layered
+from pyautograd._layout import characters, layered
 
 __all__ = ["MOST_BOXES", "Box", "page", "svg"]
 
@@ -47,26 +47,29 @@ class Box(NamedTuple):
     sends: tuple[str, ...] = ()  # along each edge back to an input
 
 
-def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
-    """The boxes as SVG, from left to right, with an edge for each input."""
-    widths = [max(len(line) for line, _ in box.lines) * CHARACTER + 2 * PAD for box in boxes]
+def svg(boxes: Sequence[Box], style: str = STYLE, down: bool = False) -> str:
+    """The boxes as SVG, from left to right or from above `down`, with an edge for each input."""
+    widths = [max(characters(line) for line, _ in box.lines) * CHARACTER + 2 * PAD for box in boxes]
     heights = [len(box.lines) * LINE + PAD for box in boxes]
-    places = layered([box.inputs for box in boxes], heights, GAP)
-    columns = [0.0] * (max(places.layer, default=0) + 1)
-    for at, width in zip(places.layer, widths, strict=True):
-        columns[at] = max(columns[at], width)
-    lefts = [PAD + sum(columns[:at]) + at * COLUMN for at in range(len(columns))]
-    width = lefts[-1] + columns[-1] + PAD
-    height = max((y + h / 2 for y, h in zip(places.across, heights, strict=True)), default=0.0) + 2 * PAD
+    deep, wide = (heights, widths) if down else (widths, heights)  # along the layers, and across them
+    places = layered([box.inputs for box in boxes], wide, GAP)
+    layers = [0.0] * (max(places.layer, default=0) + 1)
+    for at, depth in zip(places.layer, deep, strict=True):
+        layers[at] = max(layers[at], depth)
+    starts = [PAD + sum(layers[:at]) + at * (COLUMN / 2 if down else COLUMN) for at in range(len(layers))]
+    size = starts[-1] + layers[-1] + PAD
+    breadth = max((c + w / 2 for c, w in zip(places.across, wide, strict=True)), default=0.0) + 2 * PAD
+    width, height = (breadth, size) if down else (size, breadth)
 
     edges, drawn = [], []
     for i, box in enumerate(boxes):
-        x, y = lefts[places.layer[i]], places.across[i] + PAD
+        start, across = starts[places.layer[i]], places.across[i] + PAD
+        x, y = (across - widths[i] / 2, start) if down else (start, across - heights[i] / 2)
         drawn.append(
-            f'<g class="box{"" if box.inputs else " leaf"}" id="b{i}"><rect x="{x:.0f}" y="{y - heights[i] / 2:.1f}" '
+            f'<g class="box{"" if box.inputs else " leaf"}" id="b{i}"><rect x="{x:.0f}" y="{y:.1f}" '
             f'width="{widths[i]:.0f}" height="{heights[i]}" rx="6"/>'
             + "".join(
-                f'<text class="{kind}" x="{x + PAD:.0f}" y="{y - heights[i] / 2 + PAD / 2 + LINE * (k + 0.72):.1f}" '
+                f'<text class="{kind}" x="{x + PAD:.0f}" y="{y + PAD / 2 + LINE * (k + 0.72):.1f}" '
                 f'xml:space="preserve">{escape(line)}</text>'
                 for k, (line, kind) in enumerate(box.lines)
             )
@@ -74,22 +77,23 @@ def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
         )
         # Edges arrive side by side, in the order in which they come from above: two from one box are two.
         order = sorted(range(len(box.inputs)), key=lambda k: (places.across[box.inputs[k]], k))
-        step = min(14.0, heights[i] / (len(order) + 1))
+        step = min(14.0, wide[i] / (len(order) + 1))
         for rank, k in enumerate(order):
             source = box.inputs[k]
             shift = (rank - (len(order) - 1) / 2) * step
             twice = box.inputs.count(source) > 1
             at = places.layer[source]
-            points = [(lefts[at] + widths[source], places.across[source] + PAD + (shift if twice else 0))]
+            points = [(starts[at] + deep[source], places.across[source] + PAD + (shift if twice else 0))]
             for bend in places.bends.get((source, i), ()):
                 at += 1
-                points += [(lefts[at], bend + PAD + shift), (lefts[at] + columns[at], bend + PAD + shift)]
-            points.append((x - 1, y + shift))
-            middle = (points[-2][0] + x) / 2, (points[-2][1] + points[-1][1]) / 2 - 3
+                points += [(starts[at], bend + PAD + shift), (starts[at] + layers[at], bend + PAD + shift)]
+            points.append((start - 1, across + shift))
+            middle = (points[-2][0] + start) / 2, (points[-2][1] + points[-1][1]) / 2
+            x, y = reversed(middle) if down else middle
             sends = escape(box.sends[k]) if box.sends else ""
             edges.append(
-                f'<g id="e{i}_{k}"><path d="{_curve(points)}"/>'
-                f'<text class="sent" x="{middle[0]:.0f}" y="{middle[1]:.1f}">{sends}</text></g>'
+                f'<g id="e{i}_{k}"><path d="{_curve(points, down)}"/>'
+                f'<text class="sent" x="{x:.0f}" y="{y - 3:.1f}">{sends}</text></g>'
             )
     return (
         f'<svg class="tape" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
@@ -103,12 +107,17 @@ def svg(boxes: Sequence[Box], style: str = STYLE) -> str:
     )
 
 
-def _curve(points: Sequence[tuple[float, float]]) -> str:
-    """A path through the points that leaves and reaches each of them level; between two of one height, a line."""
-    path = f"M{points[0][0]:.0f} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in pairwise(points):
-        half = (x0 + x1) / 2
-        path += f"L{x1:.0f} {y1:.1f}" if y0 == y1 else f"C{half:.0f} {y0:.1f} {half:.0f} {y1:.1f} {x1:.0f} {y1:.1f}"
+def _curve(points: Sequence[tuple[float, float]], down: bool) -> str:
+    """A path through points (along, across the layers) that leaves and reaches each of them along; between two of one
+    place across, a line."""
+
+    def at(along: float, across: float) -> str:
+        return f"{across:.1f} {along:.0f}" if down else f"{along:.0f} {across:.1f}"
+
+    path = f"M{at(*points[0])}"
+    for (a0, c0), (a1, c1) in pairwise(points):
+        half = (a0 + a1) / 2
+        path += f"L{at(a1, c1)}" if c0 == c1 else f"C{at(half, c0)} {at(half, c1)} {at(a1, c1)}"
     return path
 
 

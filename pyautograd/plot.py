@@ -25,7 +25,7 @@ import numpy as np
 from pyautograd._arguments import did_you_mean, wrong
 from pyautograd._array_like import tensor
 from pyautograd._grad_mode import no_grad
-from pyautograd._layout import layered
+from pyautograd._layout import characters, layered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -229,7 +229,7 @@ def weight_templates(
 
     Blue is negative, white zero, red positive; all images share one scale, which `colour_bar` draws beside them.
     `strongest` draws so many rows of the largest norm, the strongest first. **Raises** ValueError if a row does not
-    have `shape[0] * shape[1]` weights, ImportError without matplotlib.
+    have `shape[0] * shape[1]` weights or there is none, ImportError without matplotlib.
 
     >>> import pyautograd as pa
     >>> figure, ax = pa.plot.new_figure()
@@ -238,6 +238,8 @@ def weight_templates(
     """
     rows = np.atleast_2d(_to_numpy(weight)).astype(float)
     height, width = shape
+    if not len(rows) or (strongest is not None and strongest < 1):
+        raise ValueError(f"weight_templates: no row is left to draw of {len(rows)}, with strongest={strongest}")
     if rows.ndim != 2 or rows.shape[1] != height * width:
         raise ValueError(f"weight_templates: weight has shape {rows.shape}, its rows do not fill images of {shape}")
     if strongest is not None:
@@ -430,7 +432,7 @@ def gradient_flow(model: Any, *, ax: Axes | None = None, title: str = "") -> Axe
     the number of units of the layer that got none at all: of ReLUs the dead ones.
 
     `model` is an `nn.Module`; drawn are its parameters of two axes and more, whose rows are units. **Raises**
-    ValueError where no such parameter has a gradient, ImportError without matplotlib.
+    ValueError where no such parameter has a gradient, TypeError for what is no Module, ImportError without matplotlib.
 
     >>> import pyautograd as pa
     >>> model = pa.nn.MLP(2, [8, 1])
@@ -439,6 +441,8 @@ def gradient_flow(model: Any, *, ax: Axes | None = None, title: str = "") -> Axe
     >>> [text.get_text() for text in pa.plot.gradient_flow(model, ax=ax).get_yticklabels()]
     ['layers.0.weight', 'layers.1.weight']
     """
+    if not hasattr(model, "named_parameters"):
+        raise wrong("gradient_flow", "model", "an nn.Module, whose weights are tensors with a row a unit", model)
     gradients = {name: _to_numpy(p.grad) for name, p in model.named_parameters() if p.grad is not None and p.ndim > 1}
     if not gradients:
         raise ValueError("gradient_flow: no weight has a gradient; call backward() first")
@@ -487,9 +491,14 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
     place = [(3.0 * layer, -across) for layer, across in zip(places.layer, places.across, strict=True)]
     for i, v in enumerate(nodes):
         ways = []
-        for source in inputs[i]:
+        for rank, source in enumerate(inputs[i]):
+            shift = 0.16 * (
+                inputs[i][:rank].count(source) - (inputs[i].count(source) - 1) / 2
+            )  # two of `q * q` are two
+            start = place[source][0], place[source][1] + shift
             bends = places.bends.get((source, i), [])
-            ways.append([place[source], *((3.0 * (places.layer[source] + k + 1), -y) for k, y in enumerate(bends))])
+            layer = places.layer[source] + 1
+            ways.append([start, *((3.0 * (layer + k), shift - y) for k, y in enumerate(bends)), (0.0, shift)])
         _draw_node(ax, v, *place[i], ways)
     ax.set_xlim(-1.1, 3.0 * last + 1.1)
     ax.set_ylim(-low - 0.65, 0.3)
@@ -508,8 +517,9 @@ def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tup
     middle = x - half - max(oval / 2 + 0.05, 0.4)
     leaf = not ways
     for way in ways:
-        xs = [way[0][0] + half, *(x for bend, _ in way[1:] for x in (bend - half, bend + half)), middle, x - half]
-        ys = [way[0][1], *(y for _, bend in way[1:] for y in (bend, bend)), y, y]
+        start, *bends, (_, shift) = way
+        xs = [start[0] + half, *(x for bend, _ in bends for x in (bend - half, bend + half)), middle, x - half]
+        ys = [start[1], *(y for _, bend in bends for y in (bend, bend)), y + shift, y]
         ax.plot(xs, ys, color=GREY, linewidth=1.0, zorder=1)
     ax.add_patch(
         FancyBboxPatch(
@@ -526,7 +536,8 @@ def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tup
     label = str(getattr(v, "label", "") or "")
     numbers = f"data {_short(v.data)}\ngrad {_short(v.grad)}"
     if label:
-        ax.text(x - 0.56, y, label, ha="center", va="center", fontsize=10, color=INK, fontweight="bold", zorder=3)
+        size = 10 * min(1.0, 5 / characters(label))
+        ax.text(x - 0.56, y, label, ha="center", va="center", fontsize=size, color=INK, fontweight="bold", zorder=3)
     ax.text(x + (0.24 if label else 0), y, numbers, ha="center", va="center", fontsize=7.5, color=INK, zorder=3)
     if not leaf:
         size = 8 * min(1.0, 8 / max(len(name), 1))
@@ -535,9 +546,9 @@ def _draw_node(ax: Axes, v: Any, x: float, y: float, ways: Sequence[Sequence[tup
 
 
 def _parents(v: Any) -> list[Any]:
-    """Each operand once, in an order that does not change from run to run; micrograd keeps them in a set."""
+    """The operands, in an order that does not change from run to run; micrograd keeps them in a set, each once."""
     if hasattr(v, "_inputs"):
-        return list(dict.fromkeys(v._inputs))
+        return list(v._inputs)
     return sorted(v._prev, key=lambda p: (str(getattr(p, "label", "")), float(p.data)))
 
 

@@ -30,6 +30,7 @@ def test_values_are_records_and_ops_nodes_of_their_own(engine):
         'n1_op [label="*"]',
         "n1_op -> n1",
         "n0 -> n1_op",
+        "n0 -> n1_op",
         "}",
     ]
 
@@ -73,6 +74,22 @@ def test_without_graphviz_svg_is_drawn(engine, without_graphviz, tmp_path):
     assert {"*", "+", "data 4.0000", "grad 0.0000"} <= set(words)
     assert draw_dot(a * a)._repr_html_().startswith("<svg")
     assert "too many to draw" in draw_dot(sum([a] * 400))._repr_html_()
+
+
+def test_without_graphviz_operands_lie_left_of_results_or_above(engine, without_graphviz):
+    root = engine.Value(2.0, label="a") * 3.0
+    for rankdir, along in (("LR", "x"), ("TB", "y")):
+        drawing = ElementTree.fromstring(draw_dot(root, rankdir=rankdir).svg())
+        places = {t.text: float(t.get(along)) for t in drawing.iter("{http://www.w3.org/2000/svg}text") if t.text}
+        assert places["a"] < places["*"] < places["data 6.0000"]
+
+
+def test_a_label_of_wide_characters_has_a_wide_box(without_graphviz):
+    boxes = [
+        ElementTree.fromstring(draw_dot(pyautograd.Value(1.0, label=label)).svg()).find(".//{*}g/{*}rect")
+        for label in ("w" * 40, "重" * 20)
+    ]
+    assert boxes[0].get("width") == boxes[1].get("width")
 
 
 def test_graphviz_draws_the_same_graph(engine):

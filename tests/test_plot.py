@@ -188,6 +188,12 @@ def test_graph_puts_operands_left_of_results() -> None:
     assert left["a"] < left["*"] < left["+"]
 
 
+def test_graph_has_an_edge_for_each_use() -> None:
+    q = scalar.Value(3.0, label="q")
+    ways = [tuple(line.get_ydata()) for line in plot.graph(q * q).lines]
+    assert len(ways) == len(set(ways)) == 2
+
+
 def test_the_oval_of_an_operation_with_a_long_name_lies_between_the_boxes() -> None:
     ax = plot.graph(scalar.Value(2.0).sigmoid())
     oval = next(patch for patch in ax.patches if isinstance(patch, matplotlib.patches.Ellipse))
@@ -293,6 +299,8 @@ def test_nothing_is_drawn_where_an_argument_is_bad(call: Callable[[object], obje
         (lambda: plot.decision_boundary(len, np.ones((3, 2)), [0, 1]), "3 points and 2 labels"),
         (lambda: plot.descent(lambda a, b: a + b, [[float("nan"), 1.0]]), "no path has a finite point"),
         (lambda: plot.weight_templates(np.ones((2, 5)), (2, 2)), r"weight has shape \(2, 5\)"),
+        (lambda: plot.weight_templates(np.ones((0, 4)), (2, 2)), "no row is left to draw of 0"),
+        (lambda: plot.weight_templates(np.ones((3, 4)), (2, 2), strongest=0), "of 3, with strongest=0"),
         (lambda: plot.confusion_matrix([0, 1], [0]), "2 labels and 1 predictions"),
         (lambda: plot.confusion_matrix([], []), "there are no classes"),
         (lambda: plot.confusion_matrix(["a", "b"], ["a", "a"], labels=["a"]), "'b' occurs, and is not among labels"),
@@ -307,6 +315,11 @@ def test_nothing_is_drawn_where_an_argument_is_bad(call: Callable[[object], obje
 def test_bad_input_is_named(call: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         call()  # type: ignore[operator]
+
+
+def test_a_net_of_values_has_no_units_whose_gradients_flow() -> None:
+    with pytest.raises(TypeError, match=r"model must be an nn\.Module"):
+        plot.gradient_flow(scalar.MLP(2, [3, 1]))
 
 
 def test_without_matplotlib_the_line_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
