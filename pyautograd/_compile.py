@@ -182,6 +182,8 @@ class CompiledStep(Step, Generic[R]):
             del self._recorded[next(iter(self._recorded))]
         valid = [each for each in reversed(earlier) if each.is_for(call) and each.guards.broken() is None]
         alike = self._alike(valid, call.signature)
+        if others_follow and self._dynamic_batch and any(each.signature == call.signature for each in alike):
+            return run_eagerly(self._function, call)  # a program for these rows alone would be dropped by the next call
         if not alike:
             if (place := self._what_changed(key, earlier)) is not None:
                 self._recompiles.count_change(place)
@@ -201,11 +203,7 @@ class CompiledStep(Step, Generic[R]):
         alike = [each for each in alike if recorded.stands_for(each)]
         differences = [each.difference(recorded) for each in alike]
         if None in differences:
-            before = alike[differences.index(None)]
-            if others_follow and self._dynamic_batch and before.signature == recorded.signature:
-                earlier.append(recorded)  # a program for these rows alone would be dropped by the next call
-            else:
-                self._compile(key, call, recorded, before)
+            self._compile(key, call, recorded, alike[differences.index(None)])
             return result
         for each, difference in zip(alike, differences):
             if each.log.same_gradients(recorded.log):  # else it may have had to do something else
