@@ -16,34 +16,30 @@ from pyautograd.nn import functional
 WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda v: pickle.loads(pickle.dumps(v))}
 
 
-class NamedValue(scalar.Value):
-    __slots__ = ("unit",)
+class Named:
+    """Made with a unit, which a class keeps in a slot or in its dict."""
 
-    def __init__(self, data, unit):
-        super().__init__(data)
-        self.unit = unit
-
-
-class NamedReference(reference.Value):
-    __slots__ = ("unit",)
-
-    def __init__(self, data, unit):
-        super().__init__(data)
-        self.unit = unit
-
-
-class NamedTensor(pa.Tensor):
-    __slots__ = ("unit",)
+    __slots__ = ()
 
     def __init__(self, data, unit, **keywords):
         super().__init__(data, **keywords)
         self.unit = unit
 
 
-class NamedParameter(nn.Parameter):
-    def __init__(self, data, unit):
-        super().__init__(data)
-        self.unit = unit
+class NamedValue(Named, scalar.Value):
+    __slots__ = ("unit",)
+
+
+class NamedReference(Named, reference.Value):
+    __slots__ = ("unit",)
+
+
+class NamedTensor(Named, pa.Tensor):
+    __slots__ = ("unit",)
+
+
+class NamedParameter(Named, nn.Parameter):
+    pass
 
 
 class Counted(scalar.Value):

@@ -35,6 +35,15 @@ def test_the_state_has_pytorchs_names() -> None:
         assert all(tuple(state[0][name].shape) == (2,) for name in names if name != "step")
 
 
+def stepped(kind, **options):
+    """An optimiser of one parameter after a step, and the parameter."""
+    p = nn.Parameter(pa.ones(3))
+    optimizer = kind([p], **options)
+    p.grad = pa.ones(3)
+    optimizer.step()
+    return optimizer, p
+
+
 def test_state_may_be_edited_between_steps() -> None:
     p = nn.Parameter(pa.zeros(1))
     optimizer = optim.SGD([p], lr=1.0, momentum=0.5)
@@ -75,16 +84,13 @@ def test_a_copy_goes_on_where_the_first_stood(kind, by_hand, options, how, tmp_p
 
 
 def test_a_state_dict_that_does_not_fit_changes_nothing() -> None:
-    p, q = nn.Parameter(pa.ones(2)), nn.Parameter(pa.ones(3))
-    first = optim.Adam([p])
-    p.grad = pa.ones(2)
-    first.step()
+    (first, p), q = stepped(optim.Adam), nn.Parameter(pa.ones(2))
     with pytest.raises(ValueError, match="size of optimizer's group"):
         optim.Adam([p, q]).load_state_dict(first.state_dict())
     with pytest.raises(ValueError, match="number of parameter groups"):
         optim.Adam([{"params": [p]}, {"params": [q]}]).load_state_dict(first.state_dict())
     other = optim.Adam([q], lr=0.7)
-    with pytest.raises(ValueError, match=r"exp_avg of shape \(2,\) for a parameter of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"exp_avg of shape \(3,\) for a parameter of shape \(2,\)"):
         other.load_state_dict(first.state_dict())
     assert other.param_groups[0]["lr"] == 0.7
 
@@ -118,14 +124,6 @@ NO_STATE_OF_ADAM = {
 }
 
 
-def stepped(kind, **options):
-    p = nn.Parameter(pa.ones(3))
-    optimizer = kind([p], **options)
-    p.grad = pa.ones(3)
-    optimizer.step()
-    return optimizer, p
-
-
 @pytest.mark.parametrize("name", NO_STATE_OF_ADAM)
 def test_a_state_that_updates_cannot_go_on_from_is_refused_and_changes_nothing(name: str) -> None:
     change, match = NO_STATE_OF_ADAM[name]
@@ -147,26 +145,20 @@ def test_switches_that_a_checkpoint_does_not_know_are_off() -> None:
 
 
 def test_a_loaded_state_is_a_copy() -> None:
-    p = nn.Parameter(pa.ones(2))
-    first = optim.SGD([p], lr=0.1, momentum=0.9)
-    p.grad = pa.ones(2)
-    first.step()
+    first, p = stepped(optim.SGD, lr=0.1, momentum=0.9)
     second = optim.SGD([p], lr=0.1, momentum=0.9)
     second.load_state_dict(first.state_dict())
     second.step()
-    assert first.state[p]["momentum_buffer"].tolist() == [1.0, 1.0]
+    assert first.state[p]["momentum_buffer"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_a_state_that_does_not_fit_its_parameter_is_refused() -> None:
-    p = nn.Parameter(pa.ones(2))
-    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
-    p.grad = pa.ones(2)
-    optimizer.step()
+    optimizer, p = stepped(optim.SGD, lr=0.1, momentum=0.9)
     before = p.tolist()
-    optimizer.state[p]["momentum_buffer"] = pa.ones(3)
+    optimizer.state[p]["momentum_buffer"] = pa.ones(2)
     with pytest.raises((ValueError, RuntimeError, TypeError)):
         optimizer.step()
-    optimizer.state[p]["momentum_buffer"] = pa.ones(2, dtype=pa.float64)
+    optimizer.state[p]["momentum_buffer"] = pa.ones(3, dtype=pa.float64)
     with pytest.raises((ValueError, RuntimeError, TypeError)):
         optimizer.step()
     assert p.tolist() == before
