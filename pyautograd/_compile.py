@@ -191,6 +191,7 @@ class CompiledStep(Step, Generic[R]):
             seen.update(*[program.seen for program in self._programs if program.key == key])
             self._recompiles.count_signature(call, seen)
         result, recorded, problem = record(self._function, call, guards, alike[0] if alike else None)
+        self._recompiles.tell_in_vain(recorded.in_vain)
         if problem is not None:
             if key not in self._begun:  # the first call may set things up that later ones only read
                 self._begun = {key, *list(self._begun)[:MAX_PROGRAMS]}

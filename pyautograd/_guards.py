@@ -223,6 +223,10 @@ class StepGuards:
         places = enumerate(map(self.place_of, call.containers))
         return tuple(tensors + [(-1 - number, place) for number, place in places if place is not None])
 
+    def name_of(self, node: Node) -> str:
+        """The first place where the step knows a tensor."""
+        return self._places[self._spots[id(node)][1][0].guard]
+
     def place_of(self, container: Any) -> str | None:
         """Where the step knows a container that is an argument as well; None where it does not."""
         guard = self.rows.about(container)

@@ -1,4 +1,4 @@
-"""Why a step is recorded anew: counted, with one warning when it does not end."""
+"""Why a step is recorded anew: counted, with one warning when it does not end; and one when it trains nothing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Recompiles:
         self._signatures: dict[Any, set[Any]] = {}  # by the structure of the arguments
         self._changes: Counter[str] = Counter()
         self._warned = False
+        self._was_in_vain = False
 
     def count_signature(self, call: Call, seen: set[str]) -> None:
         """Warns when there are many signatures; `seen`: the float arguments that joined it, by their name."""
@@ -52,16 +53,29 @@ class Recompiles:
             return
         self._changes[place] += 1
         if self._changes[place] > MANY:
-            self._warn(f"{place} has changed {self._changes[place]} times; pass it as an argument, a float or a tensor")
+            self._warn(
+                f"{place} has changed {self._changes[place]} times; a number or tensor that changes is an argument of "
+                "the step; after a change of something else, such as a model, compile the step anew: run its cell again"
+            )
+
+    def tell_in_vain(self, words: str | None) -> None:
+        """Warns of a recorded step whose optimiser had nothing to apply, where the one before it had."""
+        if words is not None and not self._was_in_vain:
+            _warn(f"compile: {self._name}: {words}")
+        self._was_in_vain = words is not None
 
     def _warn(self, words: str) -> None:
-        """The warning, once, at the line outside the package that called the step."""
+        """The warning, once."""
         self._warned = True
-        message = f"compile: {self._name} is recorded anew and again, and runs eagerly meanwhile: {words}"
-        level, frame = 1, inspect.currentframe()
-        while frame is not None and frame.f_globals.get("__name__", "").startswith("pyautograd._"):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(message, UserWarning, stacklevel=level)
+        _warn(f"compile: {self._name} is recorded anew and again, and runs eagerly meanwhile: {words}")
+
+
+def _warn(message: str) -> None:
+    """A warning at the line outside the package that called the step."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("pyautograd._"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def _advice(spec: Any) -> str:

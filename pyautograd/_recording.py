@@ -37,6 +37,7 @@ class Recorded(NamedTuple):
     obstacle: str | None  # what keeps a program from being made
     signature: tuple[Any, ...]
     bounds: Bounds | None  # of one made beside another with another number of rows
+    in_vain: str | None  # the optimiser that had nothing to apply, and the parameters that none applies
 
     def stands_for(self, other: Any) -> bool:
         """Whether what is known of the number of rows says that a call as another recording's, or program's, does the
@@ -74,9 +75,10 @@ def record(
     """The result of a call, what was recorded, and what a program could not repeat."""
     outputs, bounds = Outputs(), None
     puts: list[Put] = []
+    gradients = _updates.Gradients(*guards.changeable)
     with _core.recorded():
         try:
-            updates = _updates.start()
+            updates = _updates.start(gradients)
             with call.stand_ins(_inputs(call)) as (args, kwargs), guards.stand_ins():
                 if beside is not None and (rows := rows_of(beside.signature, call.signature)) is not None:
                     bounds = Bounds(rows[1])
@@ -96,6 +98,7 @@ def record(
                 finally:  # also where the step raises: what it has stored stays
                     puts, problem = _stored(guards, call, outputs)
                     puts = sights.dated(puts, outputs)
+            in_vain = gradients.in_vain()
             passing = sights.passing(puts, outputs)
             log = _core.record_stop(tuple(outputs.leaves))
         except BaseException:
@@ -105,7 +108,7 @@ def record(
             raise
         finally:
             _updates.stop()
-    del args, kwargs, returned  # so that what the step alone should hold dies before leaks are looked for
+    del args, kwargs, returned, gradients  # so that what the step alone should hold dies before leaks are looked for
     problem = problem or _leak(log, outputs, puts)
     _core.record_hand_out(tuple(outputs.leaves))
     obstacle = guards.set_places(log, puts)
@@ -125,8 +128,31 @@ def record(
     )
     return (
         result,
-        Recorded(log, results, given, puts, passing, updates, guards, numbers, seen, obstacle, call.signature, bounds),
+        Recorded(
+            log,
+            results,
+            given,
+            puts,
+            passing,
+            updates,
+            guards,
+            numbers,
+            seen,
+            obstacle,
+            call.signature,
+            bounds,
+            in_vain and _in_vain(guards, *in_vain),
+        ),
         problem,
+    )
+
+
+def _in_vain(guards: StepGuards, optimizer: Any, leaves: list[Any]) -> str:
+    names = [guards.name_of(leaf) for leaf in leaves]
+    kind, some = type(optimizer).__name__, ", ".join(names[:2]) + ", ..." * (len(names) > 2)
+    return (
+        f"{kind}.step() has no gradient to apply, and backward() fills those of {some}, which no optimizer of the step "
+        f"has: run the cell again that makes the optimizer, {kind}(model.parameters()), of the model as it is now"
     )
 
 

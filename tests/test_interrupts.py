@@ -194,7 +194,7 @@ def test_a_compiled_step_that_was_interrupted_is_recorded_again() -> None:
         assert modes() == before, n
     assert n > 1000
     optim.SGD([weight], lr=0.1).step()
-    assert not _updates.updates
+    assert not _updates.noted
     step, _ = make_step()
     n = 0
     while not step.programs:  # however often it was interrupted, it is compiled in the end

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyautograd import _updates
 from pyautograd._arguments import named
 from pyautograd._array_like import tensor
 from pyautograd._core import paused
@@ -29,8 +30,12 @@ class ComposedOptimizer(CheckedOptimizer):
     "step", which all have.
     """
 
-    _has_stepped = False
     _zeros: tuple[str, ...] = ()
+
+    @property
+    def _has_stepped(self) -> bool:  # type: ignore[override]
+        """By what a step writes to: an attribute would be one that a compiled step changes itself."""
+        return any(kept and kept["step"]._version > 0 for kept in self._state.values())
 
     def _fresh(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         return {name: zeros_like(p).detach() for name in self._zeros}
@@ -56,7 +61,8 @@ class ComposedOptimizer(CheckedOptimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        self._has_stepped = True
+        if _updates.noted:
+            _updates.note(self)
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:

@@ -341,7 +341,7 @@ class FusedOptimizer(CheckedOptimizer):
             with enable_grad():
                 loss = closure()
         plans = self._prepare()
-        if _updates.updates:
+        if _updates.noted:
             _updates.note(self, plans)
         for plan in plans:
             if plan.waiting:
