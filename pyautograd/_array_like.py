@@ -162,7 +162,13 @@ def _is_buffer(data: Any) -> bool:
 def as_array(data: Any, wanted: dtype | None) -> tuple[Array, dtype]:
     """The data as an array, and the dtype of a tensor of it: the one that is wanted, or its own."""
     array = typed_array(data)
+    if isinstance(data, Node) and not isinstance(data, Tensor):
+        float(data)  # a Value, which warns of the lost history
     if array is not None:
+        if array.dtype.hasobject and hasattr(data, "columns"):
+            from pyautograd._frames import numbers_of_frame
+
+            array = numbers_of_frame(data, "data", "tensor")
         return _number_array(array), wanted or from_numpy_dtype(array.dtype)
     found: set[Any] = set()
     (numbers,) = _numbers([data], found)
@@ -238,7 +244,7 @@ def _number(item: Any, found: set[Any]) -> Any:
         return item.item()
     if isinstance(item, Node):  # a Value: a Python number
         found.add(get_default_dtype())
-        return item.data
+        return float(item)  # which warns of the lost history
     array = typed_array(item)
     if array is not None:
         found.add(_number_array(array).dtype)

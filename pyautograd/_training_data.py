@@ -7,7 +7,7 @@ loader    the tensors of its dataset, and with them how it makes batches
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from pyautograd import _grad_mode
 from pyautograd._array_like import as_tensor
 from pyautograd._core import Node
 from pyautograd._dtype import float32, float64
+from pyautograd._frames import numbers_of, numbers_of_frame
 from pyautograd._generator import Generator
 from pyautograd._tensor import Tensor
 
@@ -24,51 +25,26 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DATE = "make a number of it, such as (today - frame[{!r}]).dt.days"
-
 IN_A_LOOP = "; run gives a step rows of the data and nothing else, so call this one in a loop"
 
 
-def rows_of(data: Any, name: str) -> Tensor:
+def rows_of(data: Any, name: str, who: str = "run") -> Tensor:
     """Data with rows as a tensor without a history, over their memory where that can be; TypeError, which says in which
-    column, for what is no number."""
+    column, for what is no number. `who` asks for them."""
     rows: Tensor | Array
     if isinstance(data, Tensor):
         rows = data
     elif hasattr(data, "__array__") and not isinstance(data, Node):
-        rows = _array(data, name)
+        rows = numbers_of_frame(data, name, who) if hasattr(data, "columns") else numbers_of(data, name, who)
     else:
-        raise TypeError(f"run: {name} is a {type(data).__name__}, no Tensor, ndarray or data frame{IN_A_LOOP}")
+        hint = IN_A_LOOP if who == "run" else ""
+        raise TypeError(f"{who}: {name} is a {type(data).__name__}, no Tensor, ndarray or data frame{hint}")
     if rows.ndim == 0:
-        raise ValueError(f"run: {name} is 0-d and has no rows")
+        raise ValueError(f"{who}: {name} is 0-d and has no rows")
     if isinstance(rows, np.ndarray):
         return as_tensor(np.ascontiguousarray(rows))
     with _grad_mode.no_grad():
         return rows.detach().contiguous()
-
-
-def _array(data: Any, name: str) -> Array:
-    if not hasattr(data, "columns"):
-        return _numbers(data, name)
-    pairs: Iterable[Any] = data.items() if hasattr(data, "items") else zip(data.columns, data)
-    columns = [_numbers(column, f"column {label!r} of {name}") for label, column in pairs]
-    return np.stack(columns, axis=1) if columns else np.empty((len(data), 0))
-
-
-def _numbers(data: Any, what: str) -> Array:
-    array = np.asarray(data)
-    if array.dtype.kind not in "fiub":
-        kind = getattr(data, "dtype", array.dtype)
-        advice = "number its categories first, as pandas.get_dummies does, or factorize"
-        if is_of_dates(array.dtype):
-            advice = DATE.format(getattr(data, "name", "day"))
-        raise TypeError(f"run: {what} is {kind}, no numbers; {advice}")
-    return array
-
-
-def is_of_dates(dtype: Any) -> bool:
-    """NumPy's and pandas's dtypes have a kind, polars's a method."""
-    return getattr(dtype, "kind", "") in ("m", "M") or bool(getattr(dtype, "is_temporal", bool)())
 
 
 def as_floats(data: Sequence[Tensor], is_array: Sequence[bool], error: BaseException) -> tuple[Tensor, ...] | None:

@@ -99,7 +99,8 @@ class Validation(Callback):
             raise ValueError("Validation: takes a module, its inputs, a target, and a loss or metrics")
         self.module = module
         self._is_array = [not isinstance(each, Tensor) for each in data]
-        *self._inputs, self._target = (self._rows(each, f"data {i}") for i, each in enumerate(data))
+        names = [*(f"input {i}" for i in range(len(data) - 1)), "target"]
+        *self._inputs, self._target = map(self._rows, data, names)
         lengths = [len(each) for each in (*self._inputs, self._target)]
         if len(set(lengths)) != 1:
             raise ValueError(f"Validation: the data have different numbers of rows: {lengths}")
@@ -110,7 +111,7 @@ class Validation(Callback):
 
     def _rows(self, data: Any, name: str) -> Tensor:
         """As `run` takes them: of arrays that are float64, float32 for a module of float32."""
-        rows = rows_of(data, name)
+        rows = rows_of(data, name, "Validation")
         is_narrow = any(each.dtype is float32 for each in self.module.parameters())
         return rows.to(float32) if is_narrow and rows.dtype is float64 and not isinstance(data, Tensor) else rows
 
@@ -571,18 +572,37 @@ class History(Callback, Sequence[dict[str, float]]):
         return ax
 
     def __getitem__(self, key: Any) -> Any:
-        return self.to_dict()[key] if isinstance(key, str) else self._rows[key]
+        if not isinstance(key, str):
+            return self._rows[key]
+        if key not in self.columns:
+            near = did_you_mean(key, self.columns)
+            raise KeyError(f"History: no column {key!r}{near}; there are {', '.join(self.columns) or 'none yet'}")
+        return self.to_dict()[key]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.columns
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __repr__(self) -> str:
+    def _lines(self) -> list[list[str]]:
         names = self.columns or ["epoch"]
         rows = [[f"{value:.6g}" for value in values] for values in zip(*self.to_dict().values())]
         if len(rows) > 20:
             rows[10:-10] = [["..."] * len(names)]
-        widths = [max(len(each) for each in column) for column in zip(names, *rows)]
-        return "\n".join("  ".join(each.rjust(width) for each, width in zip(row, widths)) for row in [names, *rows])
+        return [names, *rows]
+
+    def __repr__(self) -> str:
+        lines = self._lines()
+        widths = [max(len(each) for each in column) for column in zip(*lines)]
+        return "\n".join("  ".join(each.rjust(width) for each, width in zip(row, widths)) for row in lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head, *rows = ("".join(f"<td>{escape(each)}</td>" for each in line) for line in self._lines())
+        lines = "".join(f"<tr>{row}</tr>" for row in [head.replace("td>", "th>"), *rows])
+        return f"<table>{lines}</table>"
 
     def state_dict(self) -> dict[str, Any]:
         return {name: np.array(column) for name, column in self.to_dict().items()}

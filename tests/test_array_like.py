@@ -115,6 +115,7 @@ PYTHONS: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:float. a Value")
 @pytest.mark.parametrize("name", PYTHONS)
 @pytest.mark.parametrize("make", [pa.tensor, pa.as_tensor])
 def test_pythons_numbers_have_the_default_dtypes(make: Any, name: str) -> None:

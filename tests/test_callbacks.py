@@ -275,6 +275,10 @@ def test_validation_takes_the_data_that_run_takes() -> None:
         assert Validation(case.model, *data, loss="cross_entropy", metrics="accuracy").compute() == pytest.approx(
             expected
         )
+    with pytest.raises(TypeError, match=r"^Validation: target is <U5, no numbers"):
+        Validation(case.model, case.x, np.full(90, "Bern "), loss="cross_entropy")
+    with pytest.raises(TypeError, match=r"^Validation: input 0 is a str, no Tensor, ndarray or data frame$"):
+        Validation(case.model, "text", case.y, loss="cross_entropy")
     with pytest.raises(ValueError, match=r"different numbers of rows: \[90, 89\]"):
         Validation(case.model, case.x, case.y[1:], loss="cross_entropy")
     with pytest.raises(ValueError, match="0 rows in batches of 4096"):
@@ -481,8 +485,15 @@ def test_history_is_a_table() -> None:
     case.run(2, history)
     assert history["epoch"] == [0, 1, 2, 3, 4, 5]
     assert math.isnan(history["val_loss"][5])
-    with pytest.raises(KeyError):
+    with pytest.raises(
+        KeyError, match=r"no column 'val_los' \(did you mean 'val_loss'\?\); there are epoch, loss, val"
+    ):
         history["val_los"]
+    with pytest.raises(KeyError, match="none yet"):
+        History()["loss"]
+    assert history._ipython_key_completions_() == history.columns
+    assert history._repr_html_().startswith("<table><tr><th>epoch</th><th>loss</th>")
+    assert history._repr_html_().count("<tr>") == 7
 
 
 def test_history_prints_its_first_and_last_rows() -> None:

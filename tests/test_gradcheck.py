@@ -81,6 +81,8 @@ def test_a_backward_that_gives_other_numbers_each_time_is_found():
 def test_what_cannot_be_checked_is_said():
     with pytest.raises(ValueError, match="none of the inputs requires grad"):
         gradcheck(pa.exp, pa.ones(2))
+    with pytest.raises(TypeError, match=r"no Values.*requires_grad=True"):
+        gradcheck(lambda a: a * a, (pa.Value(2.0),))
     with pytest.raises(ValueError, match="share memory"):
         gradcheck(pa.exp, leaf(1).expand(3))
     with pytest.warns(UserWarning, match="is float32"):

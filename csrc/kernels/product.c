@@ -33,7 +33,8 @@ static pa_status check_dtypes(const pa_call *call) {
     const char *name = pa_op_table[call->op].name;
     for (int i = 0; i < call->n; i++) {
         pa_dtype dtype = call->in[i]->dtype, first = call->in[0]->dtype;
-        PA_FAIL_IF(dtype != first, PA_TYPE, "%s: operands of dtypes %s and %s; convert one of them with .to()", name,
+        PA_FAIL_IF(dtype != first, PA_TYPE,
+                   "%s: operands of dtypes %s and %s; convert one of them with .to(), an array with .astype()", name,
                    pa_dtype_name(first), pa_dtype_name(dtype));
         PA_FAIL_IF(dtype == PA_BOOL, PA_TYPE, "%s: operands of dtype bool; convert them with .to()", name);
     }

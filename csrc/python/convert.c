@@ -70,8 +70,9 @@ int pa_as_node(PyObject *object, pa_node **out) {
 int pa_read_operand(PyObject *object, pa_op op, int place, pa_node **out) {
     int found = pa_as_node(object, out);
     if (found == 0)
-        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R", pa_op_table[op].name,
-                     place + 1, (PyObject *)Py_TYPE(object));
+        PyErr_Format(PyExc_TypeError, "%s: operand %d must be a Tensor or a number, not %R%s", pa_op_table[op].name,
+                     place + 1, (PyObject *)Py_TYPE(object),
+                     PyObject_HasAttrString(object, "__len__") ? "; pyautograd.tensor(data) makes one" : "");
     return found == 1 ? 0 : -1;
 }
 

@@ -17,6 +17,7 @@ from pyautograd._arguments import tensor
 from pyautograd._dtype import float64
 from pyautograd._random import randn
 from pyautograd._tensor import Tensor
+from pyautograd._value import Value
 from pyautograd.autograd import grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -48,6 +49,9 @@ def _numbers(x: Tensor) -> np.ndarray[Any, Any]:
 def _checked(name: str, inputs: Any) -> tuple[tuple[Any, ...], list[int]]:
     """The inputs, and which of them are differentiated in."""
     given = _tuple(inputs)
+    if any(isinstance(each, Value) for each in given):
+        write = "pyautograd.tensor(2.0, dtype=pyautograd.float64, requires_grad=True)"
+        raise TypeError(f"{name}: it takes tensors, no Values; the same function is checked at {write}")
     wanted = [i for i, each in enumerate(given) if isinstance(each, Tensor) and each.requires_grad]
     if not wanted:
         raise ValueError(f"{name}: none of the inputs requires grad")

@@ -91,6 +91,8 @@ def summary(model: Module, *inputs: Any) -> Summary:
     """
     if not isinstance(model, Module):
         raise TypeError(f"summary: a Module is wanted, not a {type(model).__name__}")
+    if not inputs:
+        raise TypeError("summary: with what is the model called? A shape will do: summary(model, (32, 3))")
     refuse_in_step("summary", "call it outside")
     copied = _shallow(model, {}).eval()
     seen = _Seen(copied)

@@ -16,9 +16,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from pyautograd._compile import compile
 from pyautograd._dtype import float32, float64
+from pyautograd._frames import DATE, is_of_dates
 from pyautograd._grad_mode import no_grad
 from pyautograd._tensor import Tensor
-from pyautograd._training_data import DATE, is_of_dates
 from pyautograd.sklearn import _network, _training
 from pyautograd.sklearn._losses import Loss
 from pyautograd.sklearn._parameters import check, hidden_sizes, layer_activations

@@ -90,6 +90,7 @@ def test_a_deferred_number_comes_out_as_that_of_the_plain_step(name: str) -> Non
     assert len(compiled.programs) == 1
 
 
+@pytest.mark.filterwarnings("ignore:float. a Value")
 def test_the_number_of_a_value_may_be_computed_with() -> None:
     def step(v: Value, lr: float) -> Any:
         loss = v * v * 0.5

@@ -419,6 +419,7 @@ def check(call: Call) -> bool:
     return False
 
 
+@pytest.mark.filterwarnings("ignore:float. a Value")
 @pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - OUTSIDE - REFUSED.keys()))
 def test_a_function_is_compiled_as_it_is_called(name: str) -> None:
     made = [check(Call(lambda: FUNCTIONS[name], args, kwargs)) for args, kwargs in ways(name)]

@@ -85,6 +85,15 @@ def test_a_model_of_float64_gets_float64() -> None:
     assert run(x, Y, dtype=pa.float64) != run(x.astype(np.float32).astype(np.float64), Y, dtype=pa.float64)
 
 
+def test_a_frame_of_mixed_columns_is_a_tensor_and_one_of_words_is_named() -> None:
+    mixed = Frame(a=X[:, 0], b=X[:, 1] > 0)
+    assert pa.tensor(mixed).tolist() == np.stack([X[:, 0], X[:, 1] > 0], 1).tolist()
+    with pytest.raises(TypeError, match=r"^tensor: column 'city' of data is <U4, no numbers"):
+        pa.tensor(Frame(age=X[:, 0], city=["Bern"] * 50))
+    with pytest.raises(TypeError, match=r"Frame'>; pyautograd\.tensor\(data\) makes one"):
+        pa.nn.Linear(2, 1)(mixed)
+
+
 def test_what_takes_float64_gets_it_beside_a_model_of_float32() -> None:
     times = 1.7e9 + np.arange(50.0)
     world = World()

@@ -123,3 +123,8 @@ def test_what_is_no_module_is_refused() -> None:
         pa.summary(lambda x: x, (1, 2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="linear"):
         pa.summary(nn.Linear(3, 2), (5, 4))
+
+
+def test_a_summary_without_an_input_says_what_to_give() -> None:
+    with pytest.raises(TypeError, match=r"A shape will do: summary\(model, \(32, 3\)\)"):
+        pa.summary(nn.Linear(3, 2))

@@ -41,6 +41,16 @@ def test_functions_of_tensors_take_values_too():
     assert pa.add(x, v, alpha=2).tolist() == [5, 5] and pa.sub(x, v, alpha=0.5).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    "lose", [lambda v: pa.tensor(v), lambda v: pa.tensor([v, 1.0]), lambda v: pa.tensor([[v * 2]])]
+)
+def test_a_tensor_of_the_numbers_of_values_warns_of_the_lost_history(lose):
+    with pytest.warns(UserWarning, match="has no history"):
+        assert not lose(Value(2.0)).requires_grad
+    with pa.no_grad():
+        lose(Value(2.0))
+
+
 def test_what_looks_like_a_view_of_a_value_follows_neither_side():
     v = Value(1.0)
     copy = v.detach()
