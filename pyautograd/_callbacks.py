@@ -8,12 +8,14 @@ run ── losses of an epoch ──▶ CallbackList ──┬─ Validation    
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
+from pyautograd._arguments import did_you_mean, number
 from pyautograd._array_like import tensor
 from pyautograd._described import described, short
 from pyautograd._dtype import float64
@@ -28,10 +30,10 @@ STEPS_A_CALL = 1 << 20  # the most that run makes in one call of C
 
 class Callback:
     """Base class of callbacks for `run(callback=)`; a subclass defines those of these methods that it has use for. What
-    they **raise**, `run` raises.
+    they **raise**, `run` raises; another method named on_… is a TypeError.
 
     `logs` is a dict of the epoch's numbers: "loss", the mean over its rows; what `Validation` has computed, as
-    "val_loss"; "lr" where a schedule is among the callbacks; and what callbacks before this one have put into it.
+    "val_loss"; "lr" where a schedule is among the callbacks; and numbers that callbacks before this one put into it.
 
     >>> import pyautograd as pa
     >>> class Print(pa.callbacks.Callback):
@@ -42,6 +44,14 @@ class Callback:
     0 {'loss': 3.5}
     1 {'loss': 3.5}
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        for name in vars(cls):
+            if name.startswith("on_") and name not in known:
+                near = did_you_mean(name, known)
+                raise TypeError(f"{cls.__name__}: nobody calls {name}{near}; run calls {', '.join(known)}")
 
     _rank = 1  # 0 computes metrics, 2 writes down what the others have put into the logs, 3 saves their states
 
@@ -173,9 +183,7 @@ class LearningRateScheduler(Callback):
         self._lr = lr_of(self.schedule.optimizer.param_groups[0])
         if isinstance(self.schedule, ReduceLROnPlateau):
             monitor = self.monitor or ("val_loss" if "val_loss" in logs else "loss")
-            if monitor not in logs:
-                raise ValueError(f"LearningRateScheduler: no {monitor} among {', '.join(logs)}")
-            self.schedule.step(logs[monitor])
+            self.schedule.step(monitored("ReduceLROnPlateau", monitor, logs))
         else:
             self.schedule.step()
 
@@ -195,6 +203,16 @@ class LearningRateScheduler(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.schedule.load_state_dict(state)
+
+
+def monitored(who: str, monitor: str, logs: dict[str, float]) -> float:
+    """A number of the logs, with a warning where it is NaN; ValueError where there is none of that name."""
+    if monitor not in logs:
+        hint = "; Validation among the callbacks computes it" * monitor.startswith("val_")
+        raise ValueError(f"{who}: no {monitor} among {', '.join(logs)}{hint}")
+    if logs[monitor] != logs[monitor]:
+        warnings.warn(f"{who}: {monitor} is NaN, which is never better: are there NaN in the data?", stacklevel=2)
+    return logs[monitor]
 
 
 class CallbackList:
@@ -222,6 +240,9 @@ class CallbackList:
         for each in self._all:
             if isinstance(each, Callback):
                 self._training.stopped |= asks_to_stop(each.on_epoch_end, epoch, logs)
+                for name, value in logs.items():
+                    if type(value) is not float:
+                        logs[name] = number(type(each).__name__, f"logs[{name!r}]", value)
             else:
                 self._training.stopped |= asks_to_stop(each, epoch, losses)
         self._training.show({name: logs[name] for name in logs if name != "loss"})

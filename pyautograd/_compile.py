@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
 from pyautograd import _core
-from pyautograd._arguments import named
+from pyautograd._arguments import did_you_mean, named
 from pyautograd._batch import may_free, without_rows
 from pyautograd._core import TraceError, is_recording
 from pyautograd._draw import draw_program
@@ -278,6 +278,7 @@ class CompiledStep(Step, Generic[R]):
         callback: Any = None,
         validation: Callback | None = None,
         generator: Generator | None = None,
+        **unknown: Never,
     ) -> np.ndarray[Any, Any]:
         """Calls the step on batches of the data, epoch after epoch; from the third batch on an epoch is one call of C.
 
@@ -310,6 +311,8 @@ class CompiledStep(Step, Generic[R]):
         >>> losses.shape, bool(losses[-1] < 1e-3)
         ((200,), True)
         """
+        for name in unknown:
+            raise TypeError(f"run: no argument {name!r}{did_you_mean(name, CompiledStep.run.__kwdefaults__ or ())}")
         try:
             training = Run(self, data, batch_size, shuffle, seed, generator, drop_last)
             return training.train(epochs, progress, callback, validation)

@@ -190,7 +190,13 @@ class Run:
         done = self._many(0, losses)
         while done < len(losses):
             at = done % self._steps
-            losses[done] = self._one(at * self._batch, self._batch if at < self._full else self._rest)
+            size = self._batch if at < self._full else self._rest
+            try:
+                losses[done] = self._one(at * self._batch, size)
+            except ValueError as error:
+                if size == 1 and at == self._full and self._batch > 1:
+                    raise ValueError(f"{error}; the last batch of {self._n} rows is one: drop_last=True") from error
+                raise
             self._has_made(1, losses[done], at)
             done += 1
             done += self._many(done, losses)
@@ -207,10 +213,10 @@ class Run:
             finally:
                 lib.pa_random_stream_swap(self._own)
 
-    def show(self, numbers: dict[str, Any]) -> None:
+    def show(self, numbers: dict[str, float]) -> None:
         """Puts numbers beside the bar, where there is one, in the place of those of the same name."""
         if self._bar is not None:
-            self._shown |= {name: f"{x:.4g}" if isinstance(x, float) else x for name, x in numbers.items()}
+            self._shown |= {name: f"{x:.4g}" for name, x in numbers.items()}
             self._bar.set_postfix(self._shown, refresh=False)
 
     def _one(self, start: int, size: int) -> float:

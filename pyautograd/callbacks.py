@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pyautograd._arguments import did_you_mean
-from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler, differences, made_of
+from pyautograd._callbacks import STEPS_A_CALL, Callback, LearningRateScheduler, differences, made_of, monitored
 from pyautograd._compile import compile
 from pyautograd._core import TraceError
 from pyautograd._dtype import float32, float64
@@ -164,9 +165,9 @@ class _Best:
     """The best number seen of one of the logs."""
 
     def __init__(self, who: str, monitor: str, mode: str | None, min_delta: float = 0.0) -> None:
-        if mode not in (None, "min", "max"):
+        if mode not in (None, "auto", "min", "max"):
             raise ValueError(f'{who}: mode is "min" or "max", not {mode!r}')
-        if mode is None:
+        if mode in (None, "auto"):
             name = monitor.removeprefix("val_")
             is_known = name == "loss" or name in _METRICS or name in functional.__all__
             if not is_known:
@@ -180,10 +181,7 @@ class _Best:
 
     def is_beaten(self, logs: dict[str, float]) -> bool:
         """Is the number of this epoch the best, by min_delta at least? NaN never is."""
-        if self.monitor not in logs:
-            hint = "; Validation among the callbacks computes it" * self.monitor.startswith("val_")
-            raise ValueError(f"{self.who}: no {self.monitor} among {', '.join(logs)}{hint}")
-        found = logs[self.monitor]
+        found = monitored(self.who, self.monitor, logs)
         if self.value is None:
             is_better = found == found
         else:
@@ -196,10 +194,11 @@ class _Best:
 class EarlyStopping(Callback):
     """Stops the training when `monitor` has not become better by more than `min_delta` for `patience` epochs.
 
-    **Arguments:** `mode`: "min" or "max", None where the name says which is better, as of losses and the metrics that
-    `Validation` knows by name. `restore_best_weights`: a module that gets the weights of its best epoch back when the
-    training ends, however it ends. Each `run` begins to count anew. **Attributes:** `best`, `best_epoch`, `wait`, the
-    epochs since then. **Raises** ValueError for a monitor that is not among the logs, or a mode that is not known.
+    **Arguments:** `mode`: "min" or "max", None or "auto" where the name says which is better, as of losses and the
+    metrics that `Validation` knows by name. `restore_best_weights`: a module that gets the weights of its best epoch
+    back when the training ends, however it ends. Each `run` begins to count anew. **Attributes:** `best`, `best_epoch`,
+    `wait`, the epochs since then. **Raises** ValueError for a monitor that is not among the logs, or a mode that is not
+    known; it **warns** of one that is NaN.
 
     >>> import pyautograd as pa
     >>> step = pa.compile(lambda x: x.mean())
@@ -319,6 +318,9 @@ class Checkpoint(Callback):
             raise TypeError(
                 "Checkpoint: name what the step changes: Checkpoint(path, model=model, optimizer=optimizer)"
             )
+        if placeholder := re.search(r"\{(epoch|loss|lr|val_\w+)[:}]", os.fspath(path)):
+            write = 'lambda epoch, losses: pa.save(model.state_dict(), f"model-{epoch}.npz")'
+            raise ValueError(f"Checkpoint: {placeholder[1]} in path: it keeps one file; for many, callback={write}")
         if every_n_epochs < 1:
             raise ValueError(f"Checkpoint: every_n_epochs is 1 or more, not {every_n_epochs}")
         self.path, self.every_n_epochs, self.resume = os.fspath(path), every_n_epochs, resume

@@ -178,6 +178,48 @@ def test_what_is_no_callback_is_refused(wrong: Any) -> None:
         Case().run(1, wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"), [("on_epoch_ends", "on_epoch_end"), ("on_epoch_begin", "on_epoch_end"), ("on_x", None)]
+)
+def test_a_method_that_nobody_calls_is_refused(name: str, near: str | None) -> None:
+    words = f"Mine: nobody calls {name}" + (rf" \(did you mean '{near}'\?\)" if near else "") + "; run calls on_train_"
+    with pytest.raises(TypeError, match=words):
+        type("Mine", (Callback,), {name: lambda self, *args: None})
+
+
+def test_the_logs_are_numbers() -> None:
+    class Logs(Callback):
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            logs["own"] = self.value
+
+    for value in (2, True, np.float32(0.5), pyautograd.tensor(0.5), pyautograd.ones(1, 1)):
+        history = History()
+        Case().run(1, [Logs(value), history])
+        assert history["own"] == [float(value)]
+        assert type(history["own"][0]) is float
+    for wrong in ("0.5", None, [0.5]):
+        with pytest.raises(TypeError, match=r"Logs: logs\['own'\] must be a number, not "):
+            Case().run(1, Logs(wrong))
+
+
+def test_an_argument_that_run_does_not_have_is_named_with_the_nearest() -> None:
+    case = Case()
+    with pytest.raises(TypeError, match=r"run: no argument 'validation_data' \(did you mean 'validation'\?\)"):
+        case.run(1, validation_data=(case.x, case.y))
+    with pytest.raises(TypeError, match=r"run: no argument 'callbacks' \(did you mean 'callback'\?\)"):
+        case.run(1, callbacks=[])
+
+
+def test_a_last_batch_of_one_row_says_how_to_leave_it_out() -> None:
+    case = Case(n=81)
+    with pytest.raises(ValueError, match=r"more than 1 value .*; the last batch of 81 rows is one: drop_last=True"):
+        case.run(1)
+    assert len(case.run(1, drop_last=True)) == 5
+
+
 def test_what_is_no_validation_is_refused() -> None:
     case = Case()
     with pytest.raises(TypeError, match="validation is a tuple; make it a Validation"):
@@ -329,8 +371,6 @@ class Script(Callback):
         ([3, 2.9, 2.8, 2.7, 1, 1], {"patience": 3, "min_delta": 0.5}, 4),
         ([3, 2.9, 2.8, 2.4, 1, 1], {"patience": 3, "min_delta": 0.5}, 6),
         ([1, 2, 3, 2, 2, 2], {"patience": 2, "mode": "max"}, 5),
-        ([math.nan, 2, math.nan, math.nan, 1, 1], {"patience": 2}, 4),
-        ([math.nan] * 6, {"patience": 3}, 3),
         ([1, 1, 1, 1, 1, 1], {"patience": 0}, 2),
     ],
 )
@@ -339,6 +379,22 @@ def test_patience_counts_epochs_that_are_not_better(numbers: list[float], option
     case = Case()
     for _ in range(2):  # each run counts anew
         assert len(case.run(6, [Script(*numbers), stopping])) == 6 * epochs
+
+
+@pytest.mark.parametrize(
+    ("numbers", "patience", "epochs"), [([math.nan, 2, math.nan, math.nan, 1, 1], 2, 4), ([math.nan] * 6, 3, 3)]
+)
+def test_nan_is_never_better_and_a_warning_says_so(numbers: list[float], patience: int, epochs: int) -> None:
+    with pytest.warns(UserWarning, match="EarlyStopping: score is NaN, which is never better: are there NaN in the"):
+        assert len(Case().run(6, [Script(*numbers), EarlyStopping("score", patience, mode="min")])) == 6 * epochs
+    case = Case()
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(case.optimizer, factor=0.5, patience=1)
+    with pytest.warns(UserWarning, match="ReduceLROnPlateau: score is NaN"):
+        case.run(6, [Script(*numbers), LearningRateScheduler(plateau, monitor="score")])
+
+
+def test_keras_word_for_a_mode_that_the_name_says() -> None:
+    assert len(Case().run(2, EarlyStopping("loss", mode="auto"))) == 12
 
 
 def test_the_weights_of_the_best_epoch_are_given_back() -> None:

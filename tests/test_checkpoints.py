@@ -365,6 +365,8 @@ def wrong(tmp_path: Path, change: str) -> None:
         Checkpoint(path, model=3)
     elif change == "nothing":
         Checkpoint(path)
+    elif change == "placeholder":
+        Checkpoint("training-{epoch:03d}.npz", model=world.model)
     elif change == "never":
         Checkpoint(path, model=world.model, every_n_epochs=0)
     elif change == "optimizer":
@@ -392,6 +394,11 @@ def wrong(tmp_path: Path, change: str) -> None:
     [
         ("object", TypeError, "model is a int, which has no state_dict"),
         ("nothing", TypeError, "name what the step changes"),
+        (
+            "placeholder",
+            ValueError,
+            "Checkpoint: epoch in path: it keeps one file; for many, callback=lambda epoch, losses",
+        ),
         ("never", ValueError, "every_n_epochs is 1 or more"),
         ("optimizer", ValueError, "an optimizer, Adam, that is not among what is saved"),
         ("composed optimizer", ValueError, "changes a tensor .* name it, or its optimizer"),

@@ -359,7 +359,7 @@ def test_progress_shows_what_callbacks_have_logged(monkeypatch: pytest.MonkeyPat
 
     class Logs(pyautograd.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-            logs["epoch"] = str(epoch)
+            logs["epoch"] = epoch
 
     step, _, _ = make()
     checked = pyautograd.callbacks.Validation(nn.Identity(), pyautograd.ones(3), pyautograd.zeros(3), metrics="mse")
