@@ -26,7 +26,8 @@ def mean_log_loss(output: Tensor, target: Tensor) -> Any:
     """The mean of log_loss, by one op."""
     if target.ndim == 1:
         return F.cross_entropy(output, target)
-    return F.binary_cross_entropy_with_logits(output, target) * output.shape[1]
+    mean = F.binary_cross_entropy_with_logits(output, target)
+    return mean if output.shape[1] == 1 else mean * output.shape[1]
 
 
 def focal(gamma: float) -> Loss:

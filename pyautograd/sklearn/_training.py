@@ -67,8 +67,9 @@ def objective(module: Module, loss: Loss, alpha: float) -> Callable[..., Any]:
         output = rows_of(module(x))
         rows = mean_log_loss(output, y) if is_log_loss and not weights else loss(output, y)
         penalty: Any = 0.0
-        if alpha:
-            penalty = (0.5 * alpha) * sum(parameter.norm().square() for parameter in penalized)
+        if alpha and penalized:
+            squares = [parameter.norm().square() for parameter in penalized]
+            penalty = (0.5 * alpha) * sum(squares[1:], squares[0])
         if not weights:
             mean = rows if rows.ndim == 0 else rows.mean()
             whole = mean + penalty / x.shape[0] if alpha else mean
