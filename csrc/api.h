@@ -44,8 +44,8 @@ int pa_default_float_get(void);
 
 /* Random streams: two numbers, the seed and how many were drawn from it. pa_random_stream() is the calling thread's,
    which pa_random_stream_set sets (of_process: and by its seed those of all threads that have not set theirs).
-   pa_random_stream_swap exchanges it with one that is kept in four numbers: a stream, 0, and 1 for one that is set; NULL
-   leaves it. */
+   pa_random_stream_swap exchanges it with one that is kept in four numbers: a stream, 0, and 1 for one that is set;
+   NULL leaves it. */
 uint64_t *pa_random_stream(void);
 void pa_random_stream_set(uint64_t seed, uint64_t counter, bool of_process);
 void pa_random_stream_swap(uint64_t *kept);

@@ -37,8 +37,8 @@ bool pa_is_number(const pa_node *node);
 /* y where c is not 0, else z. */
 pa_node *pa_build_select(pa_builder *b, pa_node *c, pa_node *y, pa_node *z);
 
-/* Shapes. A reshape copies where it has to; fit sums over what `like` was expanded by, or expands to it, and casts to its
-   dtype. */
+/* Shapes. A reshape copies where it has to; fit sums over what `like` was expanded by, or expands to it, and casts to
+   its dtype. */
 pa_node *pa_build_cast(pa_builder *b, pa_node *x, pa_dtype dtype);
 pa_node *pa_build_copy(pa_builder *b, pa_node *x);
 pa_node *pa_build_detached(pa_builder *b, pa_node *x);

@@ -2,14 +2,15 @@
 
    An elementwise row's gradient is its own formula in ops.def, expanded over nodes (prefix_graph.h). A TENSOR row names
    a function of its own here, a few lines over the builder, made of ops of the table: the table is closed under
-   differentiation. All nodes are made through pa_apply, so that a step's log and a program's passes see ordinary ops. */
+   differentiation. All nodes are made through pa_apply, so that a step's log and a program's passes see ordinary ops.
+   */
 #ifndef PA_DERIVATIVES_H
 #define PA_DERIVATIVES_H
 
 #include "build.h"
 
-/* What `node` sends to its operand i, given its upstream gradient g, of the operand's shape and dtype; NULL where that has
-   no gradient, or where the builder has failed. */
+/* What `node` sends to its operand i, given its upstream gradient g, of the operand's shape and dtype; NULL where that
+   has no gradient, or where the builder has failed. */
 pa_node *pa_graph_gradient(pa_builder *b, pa_node *node, int i, pa_node *g);
 
 /* What a tangent of operand i adds to that of an elementwise node, in a shape that broadcasts to the node's. */

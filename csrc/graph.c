@@ -541,23 +541,18 @@ const char *pa_shape_text(int ndim, const int64_t *shape) {
     return text;
 }
 
-/* May two elements be one place in memory, as after expand or unfold? They may not where, from the smallest stride to
-   the largest, each axis steps over all that those before it reach. */
-static bool elements_overlap(const pa_node *node) {
-    if (pa_node_is_contiguous(node) || pa_node_numel(node) == 0) return false;
-    const int64_t *strides = node->array->strides;
-    int64_t reach = 0;
-    unsigned seen = 0;
-    for (int k = 0; k < node->ndim; k++) {
-        int next = -1;
-        for (int i = 0; i < node->ndim; i++)
-            if (!(seen >> i & 1) && (next < 0 || llabs(strides[i]) < llabs(strides[next]))) next = i;
-        seen |= 1u << next;
-        if (node->array->shape[next] == 1) continue;
-        if (llabs(strides[next]) <= reach) return true;
-        reach += (node->array->shape[next] - 1) * llabs(strides[next]);
+bool pa_strides_overlap(int ndim, const int64_t *shape, const int64_t *strides) {
+    bool overlap = false;
+    for (int i = 0; i < ndim; i++) {
+        int64_t reach = 0;
+        for (int k = 0; k < ndim; k++) {
+            bool before = llabs(strides[k]) < llabs(strides[i]) || (llabs(strides[k]) == llabs(strides[i]) && k > i);
+            if (before && shape[k] > 1) reach += (shape[k] - 1) * llabs(strides[k]);
+        }
+        if (shape[i] == 0) return false;
+        overlap = overlap || (shape[i] > 1 && llabs(strides[i]) <= reach);
     }
-    return false;
+    return overlap;
 }
 
 pa_status pa_node_begin_write(pa_node *node, const char *what) {
@@ -572,7 +567,7 @@ pa_status pa_node_begin_write(pa_node *node, const char *what) {
     pa_storage *storage = node->array->storage;
     PA_FAIL_IF(storage->readers > 0 || storage->writer, PA_RUNTIME,
                "%s: another thread is using this tensor of shape %s", what, pa_node_shape_text(node));
-    PA_FAIL_IF(elements_overlap(node), PA_RUNTIME,
+    PA_FAIL_IF(pa_strides_overlap(node->ndim, pa_node_shape(node), pa_node_strides(node)), PA_RUNTIME,
                "%s: elements of this expanded or unfolded view of shape %s share memory; clone() it first", what,
                pa_node_shape_text(node));
     return pa_record_check_shared(node, what);

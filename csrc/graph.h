@@ -249,8 +249,8 @@ void pa_node_make_older_than(pa_node *node, pa_node *successor);
 /* Lets go of the parents; the node keeps its data. */
 void pa_node_unlink(pa_node *node);
 
-/* Room that the node's forward fills for its backward, in array->saved; made once, but for more bytes. Fails where the op's row does not
-   say READS_SAVED, by which programs know that the backward depends on the forward having run. */
+/* Room that the node's forward fills for its backward, in array->saved; made once, but for more bytes. Fails where the
+   op's row does not say READS_SAVED, by which programs know that the backward depends on the forward having run. */
 pa_status pa_node_save(pa_node *node, size_t bytes);
 
 /* Gives the node an array when it has none (a 0-d node keeps its number inline). */
@@ -318,6 +318,9 @@ static inline void pa_row_major(int ndim, const int64_t *shape, int64_t *strides
    those along its other axes: sizes and strides of what nodes have are multiplied and added without looking. */
 pa_status pa_count_elements(pa_dtype dtype, int ndim, const int64_t *shape, int64_t *numel);
 bool pa_node_is_contiguous(const pa_node *node);
+/* May two elements be one place in memory, as after expand or unfold? They may not where each axis steps over all that
+   those of smaller strides reach. */
+bool pa_strides_overlap(int ndim, const int64_t *shape, const int64_t *strides);
 /* The range of memory that a node's elements stand in. */
 void pa_node_extent(const pa_node *node, const char **begin, const char **end);
 bool pa_same_shape(const pa_node *a, const pa_node *b);

@@ -122,8 +122,8 @@ void pa_log_free(pa_log *log);           /* NULL is fine */
    paused. */
 bool pa_record_pause(bool pause);
 
-/* What Python does in a host call is no part of the step either, and may record steps of its own: takes the log away from
-   this thread, NULL where it has none, and gives it back. */
+/* What Python does in a host call is no part of the step either, and may record steps of its own: takes the log away
+   from this thread, NULL where it has none, and gives it back. */
 pa_log *pa_record_suspend(void);
 void pa_record_resume(pa_log *log);
 
@@ -145,7 +145,8 @@ void pa_record_host(void *host, int n, pa_node *const *in, int n_out, pa_node *c
 void pa_record_custom(void *backward, int n, pa_node *const *in, pa_node *out);
 void pa_record_hook(void *hooks, pa_node *node);
 
-/* The op `local_grads`, which makes the Value `out`, whose number is known, of n parents and the n numbers behind them. */
+/* The op `local_grads`, which makes the Value `out`, whose number is known, of n parents and the n numbers behind them.
+   */
 void pa_record_local_grads(int n, pa_node *const *in, pa_node *out);
 
 /* Makes a node that is returned a variable, if it took no part so far. */
@@ -160,8 +161,9 @@ pa_status pa_record_value_of(pa_node *number, pa_node **out);
 /* The traced scalar that stands for a Value's number or gradient. */
 pa_status pa_record_number_of(pa_node *value, bool gradient, pa_node **out);
 
-/* x.data = y, where eager code lets x look at y's memory, and a step copies: that is the same as long as nobody writes to
-   one of them while somebody sees another. PA_TRACE where the memory was there before the step, and so is seen after it. */
+/* x.data = y, where eager code lets x look at y's memory, and a step copies: that is the same as long as nobody writes
+   to one of them while somebody sees another. PA_TRACE where the memory was there before the step, and so is seen after
+   it. */
 pa_status pa_record_share(pa_node *node, pa_node *source);
 
 /* PA_TRACE where a write to the node would be seen through what shares its memory in eager code. */

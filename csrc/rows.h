@@ -1,8 +1,8 @@
 /* The number of rows of a batch, where two recordings of a step differ in it: what of them may differ, and how it
    follows from the number.
 
-   A size, a bound of a slice, an int among the operands is base + slope * rows, in whole numbers. A constant is the same
-   numbers again along the axes whose size follows from the rows, or counts up along them, as arange(rows) does. */
+   A size, a bound of a slice, an int among the operands is base + slope * rows, in whole numbers. A constant is the
+   same numbers again along the axes whose size follows from the rows, or counts up along them, as arange(rows) does. */
 #ifndef PA_ROWS_H
 #define PA_ROWS_H
 

@@ -51,8 +51,8 @@ static inline bool pa_lets_go(const pa_backward_options *o, const pa_node *root)
     return found && !o->retain_graph && !(root->flags & PA_IS_VALUE);
 }
 
-/* Tensors let go of their parents, as without retain_graph, those alone that lead to the inputs if there are any; Values
-   keep theirs. */
+/* Tensors let go of their parents, as without retain_graph, those alone that lead to the inputs if there are any;
+   Values keep theirs. */
 void pa_tape_free_graph(pa_tape *tape, const pa_backward_options *options);
 
 #endif

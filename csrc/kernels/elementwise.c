@@ -6,8 +6,8 @@
        operand, any strides and dtype ──gather──▶ block of T ──loop──▶ result
        upstream gradient ──loop──▶ block of T ──scatter-add──▶ gradient of a broadcast operand
 
-   What the operands promote to stands in the node's ints[0]; a comparison's result is bool. uint8 and int32 are computed
-   in int64, from blocks into a block, and that is narrowed into the result. */
+   What the operands promote to stands in the node's ints[0]; a comparison's result is bool. uint8 and int32 are
+   computed in int64, from blocks into a block, and that is narrowed into the result. */
 #include <math.h>
 #include <string.h>
 

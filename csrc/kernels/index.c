@@ -5,8 +5,8 @@
        put        a in row-major order, element b[j] replaced by c[j]; where positions repeat, the last one stays
        index_add  a as index has it, row b[j] combined with row c[j], one after the other
 
-   Gradients of operands are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to one
-   dtype. */
+   Gradients of operands are contiguous, so that backwards only add runs to runs. The operands of cat are promoted to
+   one dtype. */
 #include "kernels.h"
 #include "ops.h"
 #include "stream.h"

@@ -72,7 +72,8 @@ pa_status pa_check_number(const pa_node *number, pa_dtype dtype, const char *wha
 /* For shape rules of ops that only floats have. */
 pa_status pa_check_float(const pa_call *call);
 
-/* For those of ops along an axis, the first of their ints or else the last axis: counted from 0. A 0-d operand has one. */
+/* For those of ops along an axis, the first of their ints or else the last axis: counted from 0. A 0-d operand has one.
+   */
 pa_status pa_check_axis(const pa_call *call, int64_t *axis);
 
 /* Copies the elements of a node, in logical order, to a contiguous buffer of the given dtype. */
@@ -93,8 +94,8 @@ pa_shape_fn pa_matmul_shape, pa_linear_shape;
 pa_forward_fn pa_product_forward;
 pa_backward_fn pa_product_backward;
 pa_scratch_fn pa_product_scratch;
-/* Sums of the columns of a gradient that a product's backward has made on the way: the gradient of the bias of the layer
-   below, if its backward is the next to run. */
+/* Sums of the columns of a gradient that a product's backward has made on the way: the gradient of the bias of the
+   layer below, if its backward is the next to run. */
 typedef struct pa_passing_sums {
     const void *of; /* or NULL */
     float sums[128];

@@ -77,8 +77,8 @@ PA_MATH float pa_erfcf(float x) {
     return (float)pa_select_f64(x < 0, 2 - tail, tail);
 }
 
-/* |x| times a polynomial in w = -ln(1 - x^2), and in the tails in its root. What is lost where 1 - x^2 becomes a float is
-   added to its logarithm. */
+/* |x| times a polynomial in w = -ln(1 - x^2), and in the tails in its root. What is lost where 1 - x^2 becomes a float
+   is added to its logarithm. */
 PA_MATH float pa_erfinvf(float x) {
     double a = fabs((double)x), complement = (1 - a) * (1 + a);
     float rounded = (float)complement;

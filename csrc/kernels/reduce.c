@@ -436,8 +436,8 @@ static int64_t first_that_is(double wanted, pa_dtype dtype, const void *in) {
     return i;
 }
 
-/* Each block's extremum by the kernel; its position is looked for only where it beats the blocks before. What lies in one
-   line is read where it stands. */
+/* Each block's extremum by the kernel; its position is looked for only where it beats the blocks before. What lies in
+   one line is read where it stands. */
 static int64_t arg_float(bool smallest, pa_dtype dtype, const char *base, const pa_axes *axes, int64_t count) {
     double block[BLOCK];
     pa_walk walk = {{0}, {0}};

@@ -70,8 +70,8 @@ static double pa_zeta(double s, double x) {
     return sum;
 }
 
-/* (-1)^(n+1) n! zeta(n + 1, x) for a whole n > 0. Left of 0 zeta's terms are those of the rest of x to the right, and of
-   a piece of another zeta to the left. */
+/* (-1)^(n+1) n! zeta(n + 1, x) for a whole n > 0. Left of 0 zeta's terms are those of the rest of x to the right, and
+   of a piece of another zeta to the left. */
 double pa_polygamma(double n, double x) {
     if (n == 0) return pa_digamma(x);
     double s = n + 1, sign = fmod(n, 2) == 1 ? 1 : -1, whole = pa_floor_f64(x), factorial = 1, sum;

@@ -317,26 +317,12 @@ pa_status pa_unview_backward(pa_node *node, void *PA_UNUSED(scratch)) {
 
 /* ---- written: the numbers are there already, and the gradient of what they replaced is 0 ---- */
 
-/* May two indices reach one place? Not where each stride is beyond all that the smaller ones reach. */
-static bool may_overlap(int ndim, const int64_t *shape, const int64_t *strides) {
-    for (int i = 0; i < ndim; i++) {
-        int64_t reach = 0, own = strides[i] < 0 ? -strides[i] : strides[i];
-        for (int k = 0; k < ndim; k++) {
-            int64_t stride = strides[k] < 0 ? -strides[k] : strides[k];
-            bool smaller = stride < own || (stride == own && k > i);
-            if (smaller && shape[k] > 1) reach += (shape[k] - 1) * stride;
-        }
-        if (shape[i] > 1 && own <= reach) return true;
-    }
-    return false;
-}
-
 pa_status pa_written_shape(const pa_call *call, pa_spec *spec) {
     const pa_node *a = call->in[0], *b = call->in[1];
     PA_FAIL_IF(call->n_ints != 1 + b->ndim || b->dtype != a->dtype || !pa_node_is_contiguous(a) ||
                    !is_within(pa_node_numel(a), b->ndim, pa_node_shape(b), call->ints + 1, call->ints[0]),
                PA_VALUE, "written: shape %s has no place for shape %s", pa_node_shape_text(a), pa_node_shape_text(b));
-    PA_FAIL_IF(may_overlap(b->ndim, pa_node_shape(b), call->ints + 1), PA_RUNTIME,
+    PA_FAIL_IF(pa_strides_overlap(b->ndim, pa_node_shape(b), call->ints + 1), PA_RUNTIME,
                "written: elements of a view of shape %s share memory; clone() it first", pa_node_shape_text(b));
     spec->dtype = a->dtype;
     spec->is_view = true;

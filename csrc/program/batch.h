@@ -61,8 +61,8 @@ bool pa_batch_varies(const pa_program *p, const pa_node *node);
 bool pa_batch_alike(const pa_program *p, const pa_node *a, const pa_node *b);
 bool pa_batch_same_numel(const pa_program *p, const pa_node *a, const pa_node *b);
 
-/* Sets the program to a number of rows, if its batch axis is free. PA_UNSUPPORTED where it is not for so many, or where a
-   call with another number has its backward still to come. */
+/* Sets the program to a number of rows, if its batch axis is free. PA_UNSUPPORTED where it is not for so many, or where
+   a call with another number has its backward still to come. */
 pa_status pa_batch_set_rows(pa_program *p, int64_t rows);
 
 #endif

@@ -5,11 +5,12 @@
 #include "../kernels/fpmode.h"
 #include "program.h"
 
-/* The step, without what follows for its caller's graph. Before it and after it the floating-point mode is the caller's. */
+/* The step, without what follows for its caller's graph. Before it and after it the floating-point mode is the
+   caller's. */
 pa_status pa_program_execute(pa_program *p, pa_fpmode *mode);
 
-/* A part of what follows: the gradients of the arguments and captured tensors from those of the results, p->history.present[b]
-   telling of each buffer whether it has one. */
+/* A part of what follows: the gradients of the arguments and captured tensors from those of the results,
+   p->history.present[b] telling of each buffer whether it has one. */
 pa_status pa_program_execute_backward(pa_program *p, const pa_part *part);
 
 #endif

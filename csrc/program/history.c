@@ -416,8 +416,8 @@ static pa_status copy_nodes(pa_node *call, pa_pending *pending, pa_node **copies
     return status;
 }
 
-/* A result becomes that of a graph of ordinary nodes, copies of the program's; those of several results are shared. What
-   the backward reads has its numbers in the arena: gradients of gradients read nothing else. */
+/* A result becomes that of a graph of ordinary nodes, copies of the program's; those of several results are shared.
+   What the backward reads has its numbers in the arena: gradients of gradients read nothing else. */
 static pa_status write_out(pa_node *result) {
     pa_node *call = pa_node_parent(result, 0);
     pa_pending *pending = call->array->saved->data;

@@ -2,8 +2,8 @@
 
    What Python finds then is what it would find in the plain call. Data of captured tensors are where they always are;
    gradients, which a program hands on at its end, are handed on before the call as far as they have come. What Python
-   leaves is what the program goes on with: data and gradients that it wrote into, or a gradient tensor that it put in the
-   place of another. What the program cannot follow, a gradient that appears or goes, raises. */
+   leaves is what the program goes on with: data and gradients that it wrote into, or a gradient tensor that it put in
+   the place of another. What the program cannot follow, a gradient that appears or goes, raises. */
 #include "host.h"
 
 #include <string.h>

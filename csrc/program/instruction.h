@@ -17,7 +17,8 @@ static inline bool pa_instruction_is_host(const pa_program *p, const pa_instruct
 /* Between which instructions each buffer lives; a result lives until the end. */
 void pa_program_find_lives(pa_program *p);
 
-/* The first instruction of the backward that makes the program an op of its caller's graph; n_code where it has none. */
+/* The first instruction of the backward that makes the program an op of its caller's graph; n_code where it has none.
+   */
 int32_t pa_program_split(const pa_program *p);
 
 /* A number for each buffer, `fill` to begin with; NULL where there is no memory. */

@@ -278,8 +278,8 @@ static bool is_of_place(const pa_buffer *b) {
 
 static bool is_own(const pa_result *r) { return !r->is_number && !r->is_value && !r->is_place && !r->is_view; }
 
-/* Results that share memory in the plain call do so in a program: they look at one buffer now, before any pass. One that
-   is not contiguous looks at its own in the same way. */
+/* Results that share memory in the plain call do so in a program: they look at one buffer now, before any pass. One
+   that is not contiguous looks at its own in the same way. */
 static void find_shared_memory(pa_program *p) {
     for (int32_t i = 0; i < p->n_results; i++) {
         pa_result *r = &p->results[i];

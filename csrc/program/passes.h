@@ -18,7 +18,8 @@ size_t pa_plan_scratch(const pa_program *p); /* that the ops want, as the progra
 /* What the program must know to be an op of its caller's graph. */
 pa_status pa_pass_history(pa_program *p);
 
-/* In place of all but the last for a step over Values: compiles the straight-line code, and finds where each number of it stands. */
+/* In place of all but the last for a step over Values: compiles the straight-line code, and finds where each number of
+   it stands. */
 pa_status pa_pass_values(pa_program *p);
 
 #endif

@@ -30,9 +30,9 @@ bool pa_program_takes_rows(pa_program *p, int64_t rows);
 /* What a step leaves to be noted: results to append, one behind the other. */
 size_t pa_program_note_bytes(const pa_program *p);
 
-/* `count` steps; the epoch has `first` behind it. losses[i]: the first result of a step. *done tells how many were made,
-   also on failure (PA_PYTHON: a signal). Where there are any, `results` gets new nodes, of which those of puts are as
-   the last whole step has made them. Where a step has failed on its way, `failed` gets those of its own puts. */
+/* `count` steps; the epoch has `first` behind it. losses[i]: the first result of a step. *done tells how many were
+   made, also on failure (PA_PYTHON: a signal). Where there are any, `results` gets new nodes, of which those of puts
+   are as the last whole step has made them. Where a step has failed on its way, `failed` gets those of its own puts. */
 pa_status pa_program_run(pa_program *p, const pa_epochs *epochs, int64_t first, int64_t count, double *losses,
                          pa_node **results, pa_node **failed, int64_t *done);
 

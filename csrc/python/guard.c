@@ -1,5 +1,5 @@
-/* What a guard is about, compared with what is there: by identity, or where numbers and texts are equal; and taken anew.
-   What the lists of guards are for, and how they are checked, says guards.c. */
+/* What a guard is about, compared with what is there: by identity, or where numbers and texts are equal; and taken
+   anew. What the lists of guards are for, and how they are checked, says guards.c. */
 #include "guard.h"
 
 #include <string.h>

@@ -79,8 +79,8 @@ static int raise_again(void *error) {
     return -1;
 }
 
-/* A log that memory ran out for says so when it ends. What else is raised, an interrupt above all, is raised again once the
-   op is done in whose course it came. */
+/* A log that memory ran out for says so when it ends. What else is raised, an interrupt above all, is raised again once
+   the op is done in whose course it came. */
 static void defer_error(void) {
     if (PyErr_ExceptionMatches(PyExc_MemoryError)) {
         PyErr_Clear();

@@ -1,6 +1,6 @@
-/* Writes in place. Where no gradient flows, the numbers change and nothing else. Where one does, edges of the graph lead
-   to nodes and not to Python's objects, so the object takes another node, and the old one keeps its history and its
-   children:
+/* Writes in place. Where no gradient flows, the numbers change and nothing else. Where one does, edges of the graph
+   lead to nodes and not to Python's objects, so the object takes another node, and the old one keeps its history and
+   its children:
 
        alone     x *= y                 x ──▶ mul(old, y)                     old keeps its memory, and so its numbers
        shared    v = x[0]; v *= y       the numbers are written over

@@ -38,7 +38,8 @@ static int are_shared(const pa_program_object *p) {
     return found;
 }
 
-/* Is a container that is an argument one that the step knows by another way too, where it was, and else none of them? */
+/* Is a container that is an argument one that the step knows by another way too, where it was, and else none of them?
+   */
 static bool are_known(const pa_program_object *p) {
     for (int32_t k = 0; p->known != NULL && p->guards != NULL && k < p->arguments.n_containers; k++) {
         PyObject *known = PyTuple_GetItem(p->known, k), *given = p->arguments.containers[k];

@@ -100,7 +100,7 @@ static pa_status read_local_grads(PyObject *object, Py_ssize_t n, double *number
 /* A Value that has children already must not become younger than they are. */
 static pa_status check_unused(const pa_node *node) {
     PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
-               "Value: __init__ with children of a Value that is in use");
+               "Value: __init__ of a Value that is in use");
     return PA_OK;
 }
 
@@ -166,8 +166,7 @@ static pa_status adopt(const pa_handle *handle, PyObject *children, PyObject *lo
 static pa_status fill(pa_handle *handle, PyObject *data) {
     pa_node *node = handle->node;
     if (pa_recording() != NULL) {
-        PA_FAIL_IF(node->refs - node->programs > 1 || node->flags & (PA_LISTED | PA_ANCHORED), PA_RUNTIME,
-                   "Value: __init__ of a Value that is in use");
+        PA_TRY(check_unused(node));
         if (pa_is_traced_scalar(data)) {
             PA_TRY(pa_record_value_of(pa_handle_node(data), &handle->node));
             node->handle = NULL;
