@@ -275,3 +275,22 @@ def test_a_hook_may_detach_an_input_that_the_root_does_not_reach():
     y.register_hook(detach)
     none, found = pa.autograd.grad(y.sum(), [unused, x], allow_unused=True)
     assert none is None and found.tolist() == [3.0] * 3
+
+
+def test_weights_that_leave_their_neuron_while_they_are_read_are_read_to_the_end():
+    layer = pa.scalar.Layer(2, 1)
+    neuron = layer.neurons[0]
+
+    class Leaving:
+        def __init__(self, weights):
+            self.weights = weights
+
+        def __len__(self):
+            return len(self.weights)
+
+        def __iter__(self):
+            neuron.w, neuron.b = [], Value(0.0)  # nobody else holds either
+            return iter(self.weights)
+
+    neuron.b, neuron.w = Value(0.5), Leaving([Value(1.0), Value(2.0)])
+    assert layer([3.0, 4.0]).data == 11.5

@@ -40,13 +40,19 @@ static pa_node **read_nodes(PyObject *tuple) {
     return nodes;
 }
 
-/* A tensor of the step with the numbers of one that Python has made. */
-static PyObject *copy_into_step(const pa_node *from) {
-    pa_node *made = NULL;
-    pa_status status = pa_node_new_like(from, &made);
+static PyObject *copy_out(const pa_node *node) {
+    pa_node *copy = NULL;
+    pa_status status = pa_node_new_like(node, &copy);
     if (status != PA_OK) return pa_raise(status);
-    pa_node_gather(from, from->dtype, pa_node_data(made));
-    return pa_wrap(made);
+    pa_node_gather(node, node->dtype, pa_node_data(copy));
+    return pa_wrap(copy);
+}
+
+/* Tensors with the same numbers, of the step or of Python's, as a tuple. */
+static PyObject *copy_all_out(int n, pa_node *const *nodes) {
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; i < n; i++) pa_tuple_put(&tuple, i, tuple == NULL ? NULL : copy_out(nodes[i]));
+    return tuple;
 }
 
 static PyObject *record_host(PyObject *Py_UNUSED(module), PyObject *arguments) {
@@ -55,8 +61,7 @@ static PyObject *record_host(PyObject *Py_UNUSED(module), PyObject *arguments) {
         return NULL;
     Py_ssize_t n = PyTuple_Size(operands), n_results = PyTuple_Size(results);
     pa_node **in = read_nodes(operands), **from = in == NULL ? NULL : read_nodes(results), **out = NULL;
-    PyObject *made = from == NULL ? NULL : PyTuple_New(n_results);
-    for (Py_ssize_t i = 0; i < n_results; i++) pa_tuple_put(&made, i, made == NULL ? NULL : copy_into_step(from[i]));
+    PyObject *made = from == NULL ? NULL : copy_all_out((int)n_results, from);
     if (made != NULL && (out = read_nodes(made)) != NULL)
         pa_record_host(Py_NewRef(function), (int)n, in, (int)n_results, out);
     if (out == NULL) Py_CLEAR(made);
@@ -67,20 +72,6 @@ static PyObject *record_host(PyObject *Py_UNUSED(module), PyObject *arguments) {
 }
 
 /* ---- at replay ---- */
-
-static PyObject *copy_out(const pa_node *node) {
-    pa_node *copy = NULL;
-    pa_status status = pa_node_new_like(node, &copy);
-    if (status != PA_OK) return pa_raise(status);
-    pa_node_gather(node, node->dtype, pa_node_data(copy));
-    return pa_wrap(copy);
-}
-
-static PyObject *copy_all_out(int n, pa_node *const *nodes) {
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; i < n; i++) pa_tuple_put(&tuple, i, tuple == NULL ? NULL : copy_out(nodes[i]));
-    return tuple;
-}
 
 /* What those who wrote it call the function. */
 static void name_of(PyObject *function, char *text, size_t size) {

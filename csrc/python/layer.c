@@ -151,9 +151,11 @@ static pa_status neuron_output(const neuron_state *state, pa_node **x, Py_ssize_
     pa_node *b = pa_handle_node(state->b);
     if (borrow_values(state->w, n, room)) return pa_value_neuron((int)n, room, x, b, nonlinear, out);
 
-    pa_node_retain(b); /* reading what is no plain list of Values may run Python */
+    pa_node_retain(b); /* reading what is no plain list of Values may run Python, which may take both from the neuron */
+    PyObject *w = Py_NewRef(state->w);
     Py_ssize_t n_weights = 0;
-    pa_node **weights = read_values(state->w, &n_weights, "neuron: w");
+    pa_node **weights = read_values(w, &n_weights, "neuron: w");
+    Py_DECREF(w);
     pa_status status = PA_PYTHON;
     if (weights != NULL)
         status = n_weights == n ? pa_value_neuron((int)n, weights, x, b, nonlinear, out)
