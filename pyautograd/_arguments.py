@@ -154,7 +154,8 @@ def blamed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any], error
     if (name.startswith("_") and function.__name__ == "__init__") or name == "forward":
         # of a base that several public classes share, or of a layer that is called
         name = type(args[0]).__name__
-    if str(error).startswith(f"{name}: "):
+    own = type(args[0]).__name__ if args and function.__name__ == "__init__" else name
+    if str(error).startswith((f"{name}: ", f"{own}: ")):
         return error
     signature = inspect.signature(function)
     try:
@@ -222,7 +223,15 @@ def _words(hint: Any) -> str:
     if hint in plain:
         return plain[hint]
     if origin is not None and isinstance(origin, type):
-        of = f" of {inner[0].__name__}s" if len(inner) == 1 and isinstance(inner[0], type) else ""
-        return "callable" if origin.__name__ == "Callable" else f"a {origin.__name__}{of}"
+        of = (
+            f" of {inner[0].__name__}s"
+            if len(inner) == 1 and isinstance(inner[0], type) and inner[0] is not Any
+            else ""
+        )
+        return (
+            "callable"
+            if origin.__name__ == "Callable"
+            else f"a{'n' * (origin.__name__[0] in 'AEIO')} {origin.__name__}{of}"
+        )
     kind = str(getattr(hint, "__name__", hint))
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"

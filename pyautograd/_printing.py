@@ -149,7 +149,13 @@ def text_of(tensor: Tensor) -> str:
 def formatted(tensor: Tensor, spec: str) -> str:
     """What `format` gives: the number of a tensor with one element, the text of another."""
     if not spec or tensor.numel() != 1:
-        return format(repr(tensor), spec)
+        try:
+            return format(repr(tensor), spec)
+        except ValueError:
+            raise ValueError(
+                f"format: {spec!r} is of one number, and the tensor has shape {tuple(tensor.shape)}; write "
+                "[f'{x:" + spec + "}' for x in tensor.flatten()], or set_printoptions(precision=)"
+            ) from None
     check_read(tensor, "format")
     _refuse_text(tensor)
     return format(tensor.item(), spec)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from contextlib import ExitStack
 from typing import Any
 
@@ -80,7 +81,7 @@ class Run:
         self._steps = self._full + (self._rest > 0 and not drop_last)
         if self._steps == 0:
             raise ValueError(
-                f"run: no batch to run: {self._n} rows, batch_size {self._batch}" + ", drop_last" * bool(self._rest)
+                f"run: no batch to run: {self._n} rows, batch_size {batch_size}" + ", drop_last" * bool(self._rest)
             )
         stream_of("run", generator)
         self._seed = seed
@@ -378,7 +379,9 @@ def _loss_of(result: Any) -> float:
 
 def _bar(steps: int) -> Any:
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():  # that there are no widgets, where its bar of text is as good
+            warnings.filterwarnings("ignore", "IProgress")
+            from tqdm.auto import tqdm
     except ImportError:
         raise ImportError(f"run: {INSTALL}", name="tqdm") from None
     return tqdm(total=steps, unit="step")

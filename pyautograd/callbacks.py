@@ -558,8 +558,9 @@ class History(Callback, Sequence[dict[str, float]]):
         return pandas.DataFrame({"epoch": [], **self.to_dict()}).set_index("epoch")
 
     def plot(self, *columns: str, **options: Any) -> Any:
-        """Draws columns over the epochs, all losses unless some are named; options as of `plot.loss_curve`. Returns the
-        Axes. **Raises** ImportError without matplotlib, KeyError for an unknown column.
+        """Draws columns over the epochs, all but "lr" unless some are named, losses and metrics side by side; in one
+        `ax` where it is given, all losses unless some are named. Options are `plot.loss_curve`'s. Returns the Axes of
+        the losses. **Raises** ImportError without matplotlib, KeyError for an unknown column.
 
         >>> import pyautograd as pa
         >>> history = pa.callbacks.History()
@@ -569,8 +570,24 @@ class History(Callback, Sequence[dict[str, float]]):
         """
         from pyautograd.plot import loss_curve
 
-        ax = loss_curve({name: self[name] for name in columns or [c for c in self.columns if "loss" in c]}, **options)
-        ax.set_xlabel("epoch")
+        names = columns or [name for name in self.columns if name not in ("epoch", "lr")]
+        losses = [name for name in names if "loss" in name]
+        metrics = [name for name in names if name not in losses]
+        if "ax" in options or not losses:
+            losses, metrics = [*columns] or losses or metrics, []
+
+        def draw(names: list[str], **options: Any) -> Any:
+            label = names[0] if len(names) == 1 else "loss" if all("loss" in name for name in names) else ""
+            return loss_curve({name: self[name] for name in names}, **{"xlabel": "epoch", "ylabel": label, **options})
+
+        for name in metrics:
+            self[name]  # raises before anything is drawn
+        ax = draw(losses, **options)
+        if metrics:
+            grid = ax.figure.add_gridspec(1, 2)
+            ax.set_subplotspec(grid[0])
+            ax.figure.set_size_inches(9.0, 3.6)
+            draw(metrics, ax=ax.figure.add_subplot(grid[1]), smooth=options.get("smooth", 1))
         return ax
 
     def __getitem__(self, key: Any) -> Any:

@@ -582,6 +582,23 @@ def test_history_is_drawn() -> None:
     assert len(history.plot("val_accuracy", ax=new_figure()[1]).get_lines()) == 1
 
 
+def test_history_draws_losses_and_metrics_side_by_side() -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
+    history = History()
+    history.on_epoch_end(0, {"loss": 0.5, "lr": 0.1, "val_loss": 0.6, "val_accuracy": 0.9})
+    for columns, labels in ((), ["loss", "val_accuracy"]), (("val_accuracy",), ["val_accuracy"]), (("loss",), ["loss"]):
+        axes = history.plot(*columns).figure.axes
+        assert [ax.get_ylabel() for ax in axes] == labels
+        assert {ax.get_xlabel() for ax in axes} == {"epoch"}
+    assert history.plot("loss", xlabel="pass").get_xlabel() == "pass"
+    plt.close("all")
+    with pytest.raises(KeyError, match="accuracy"):
+        history.plot("loss", "accuracy")
+    assert not plt.get_fignums()
+
+
 def test_history_has_the_epochs_before_an_interrupt_though_they_ran_in_one_call() -> None:
     case, history = Case(n=96), History()
     case.run(1)

@@ -28,6 +28,12 @@ def test_text(tensor: pa.Tensor, text: str) -> None:
     assert repr(tensor) == text
 
 
+def test_a_format_of_one_number_is_refused_for_several() -> None:
+    assert f"{pa.tensor([0.25]):.1f}" == "0.2"
+    with pytest.raises(ValueError, match=r"'\.2f' is of one number, and the tensor has shape \(2,\); write \[f"):
+        f"{pa.ones(2):.2f}"
+
+
 def test_options_hold_until_they_are_set_back() -> None:
     pa.set_printoptions(precision=1, threshold=2, edgeitems=1, sci_mode=False)
     try:

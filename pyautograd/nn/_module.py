@@ -25,7 +25,15 @@ __all__ = ["Module"]
 M = TypeVar("M", bound="Module")
 R = TypeVar("R", covariant=True)
 
-_MISSING = object()
+
+class _Missing:
+    """What a call without an argument has in its place, as signatures show it."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+_MISSING = _Missing()
 
 
 class _Forward(Protocol[R]):

@@ -72,6 +72,7 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of tensors or dicts, "
                 f"but got {type(params).__name__}"
             )
+        self._refuse_module(params)
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
@@ -82,6 +83,10 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    def _refuse_module(self, params: Any) -> None:
+        if hasattr(params, "parameters"):
+            raise TypeError(f"{type(self).__name__}: params has a {type(params).__name__}; give its .parameters()")
 
     @property
     def state(self) -> defaultdict[Any, dict[str, Any]]:
@@ -106,6 +111,7 @@ class Optimizer:
         params = param_group["params"]
         if isinstance(params, (set, frozenset)):
             raise TypeError("optimizer parameters need an order that is the same in every run: give a list, not a set")
+        self._refuse_module(params)
         listed: list[Any] = [params] if isinstance(params, (Tensor, Value)) else list(params)
         named = [isinstance(param, tuple) for param in listed]
         if any(named):
@@ -116,6 +122,7 @@ class Optimizer:
         if any(("param_names" in group) != any(named) for group in self.param_groups):
             raise ValueError("all optimizer param groups should be with/without names")
         for param in listed:
+            self._refuse_module(param)
             if not isinstance(param, (Tensor, Value)):
                 raise TypeError(
                     f"optimizer can only optimize Tensors and Values, but one of the params is {type(param).__name__}"

@@ -2,9 +2,11 @@
 
 import functools
 import gc
+import pathlib
 import random
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -365,6 +367,24 @@ def test_progress_shows_what_callbacks_have_logged(monkeypatch: pytest.MonkeyPat
     checked = pyautograd.callbacks.Validation(nn.Identity(), pyautograd.ones(3), pyautograd.zeros(3), metrics="mse")
     losses = step.run(*data(50), batch_size=16, epochs=3, progress=True, callback=Logs(), validation=checked)
     assert Bar.made.pop().words == str({"loss": f"{losses[-1]:.4g}", "val_mse": "1", "epoch": "2"})
+
+
+def test_a_bar_of_text_stands_quietly_where_there_are_no_widgets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm" / "__init__.py").touch()
+    (tmp_path / "tqdm" / "auto.py").write_text("import warnings\nwarnings.warn('IProgress not found')\ntqdm = None\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    step, _, _ = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TypeError, match="NoneType"):
+            step.run(*data(50), batch_size=16, progress=True)
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_progress_without_tqdm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

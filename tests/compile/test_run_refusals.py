@@ -99,7 +99,7 @@ def test_arguments_that_are_no_rows() -> None:
         ((x, None), TypeError, "y is a NoneType.*in a loop"),
         ((x, pyautograd.tensor(1.0)), ValueError, "y is 0-d"),
         ((x, y[:20]), ValueError, r"different numbers of rows: \[40, 20\]"),
-        ((x[:0], y[:0]), ValueError, "no batch"),
+        ((x[:0], y[:0]), ValueError, "no batch to run: 0 rows, batch_size 10"),
     ]:
         check_unchanged(world, error, words, *arguments)
 

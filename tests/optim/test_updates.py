@@ -288,3 +288,11 @@ def test_an_optimizer_may_be_written_in_python() -> None:
     optimizer.step()
     assert p.tolist() == [0.5, -0.5]
     assert optimizer.state_dict()["state"] == {0: {"count": 1}}
+
+
+@pytest.mark.parametrize("kind", [pa.optim.Adam, pa.optim.Adagrad, pa.optim.LBFGS])
+def test_a_model_in_the_place_of_its_parameters_is_told(kind: Any) -> None:
+    model = pa.nn.Sequential(pa.nn.Linear(2, 3))
+    for params in (model, model[0], [model[0]], [{"params": model}]):
+        with pytest.raises(TypeError, match=rf"{kind.__name__}: params has a \w+; give its \.parameters\(\)"):
+            kind(params)
