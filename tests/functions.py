@@ -1,6 +1,28 @@
-"""Functions of `autograd.Function` made of lambdas."""
+"""Functions of `autograd.Function`: some that are plain, and ones made of lambdas."""
 
 import pyautograd as pa
+
+
+class Twice(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return upstream * 2
+
+
+class Cube(pa.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        return 3 * x * x * upstream
 
 
 def function(forward, backward, *arguments):

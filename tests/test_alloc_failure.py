@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from failing_allocations import MOST, alive, assert_alive, failures
+from functions import Twice
 
 import pyautograd
 from pyautograd import nn, optim, scalar
@@ -190,16 +191,6 @@ def penalise(x: Any) -> None:
 def hooked(result: Any) -> None:
     result.register_hook(lambda gradient: gradient * 2)
     result.sum().backward()
-
-
-class Twice(pyautograd.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        return x * 2
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
-        return gradient * 2
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from functions import Cube
 
 import pyautograd as pa
 from pyautograd import nn
@@ -135,18 +136,6 @@ def test_derivatives_go_to_any_order():
 
 
 NET = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.LayerNorm(4), nn.Linear(4, 2)).double()
-
-
-class Cube(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x**3
-
-    @staticmethod
-    def backward(ctx, upstream):
-        (x,) = ctx.saved_tensors
-        return 3 * x**2 * upstream
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from functions import Twice
 from trainings import training_step
 
 import pyautograd as pa
@@ -116,18 +117,8 @@ def decorated() -> None:
     (weight * 2).sum()
 
 
-class Double(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: pa.Tensor) -> pa.Tensor:
-        return a * 2
-
-    @staticmethod
-    def backward(ctx: Any, g: pa.Tensor) -> pa.Tensor:
-        return g * 2
-
-
 def differentiate() -> None:
-    Double.apply(weight).sum().backward()
+    Twice.apply(weight).sum().backward()
 
 
 def optimise() -> None:

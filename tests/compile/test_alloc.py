@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from failing_allocations import MOST, alive, assert_alive
+from functions import Cube
 from trainings import training_step
 
 import pyautograd as pa
@@ -20,7 +21,16 @@ X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(8, 3)
 Y = np.array([0, 1, 1, 0, 1, 0, 0, 1])
 
 
-class OfTensors:
+class OfModel:
+    """A step that trains a model."""
+
+    model: nn.Module
+
+    def numbers(self) -> list[float]:
+        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
+
+
+class OfTensors(OfModel):
     """A step over Tensors."""
 
     rows = (8, 8, 8, 8)  # of each call
@@ -34,11 +44,8 @@ class OfTensors:
         self.step: Callable[..., Any] = pa.compile(step, dynamic_batch=self.dynamic_batch)
         self.data = [(pa.tensor(np.tile(X, (3, 1))[:n]), pa.tensor(np.tile(Y, 3)[:n])) for n in self.rows]
 
-    def numbers(self) -> list[float]:
-        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
 
-
-class OfParts:
+class OfParts(OfModel):
     """An eager step over a compiled model, called twice, and a compiled criterion."""
 
     def __init__(self) -> None:
@@ -58,23 +65,8 @@ class OfParts:
         self.step: Callable[..., Any] = step
         self.data = [(pa.tensor(X), pa.tensor(Y))] * 4
 
-    def numbers(self) -> list[float]:
-        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
 
-
-class Cube(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Any) -> Any:
-        (x,) = ctx.saved_tensors
-        return 3 * x * x * upstream
-
-
-class OfPython:
+class OfPython(OfModel):
     """A step with a Function, a host call, and hooks."""
 
     def __init__(self) -> None:
@@ -97,9 +89,6 @@ class OfPython:
 
         self.step: Callable[..., Any] = step
         self.data = [(pa.tensor(X), pa.tensor(Y))] * 4
-
-    def numbers(self) -> list[float]:
-        return [number for p in self.model.parameters() for number in p.detach().numpy().ravel().tolist()]
 
 
 class OfBatches(OfTensors):

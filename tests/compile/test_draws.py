@@ -1,11 +1,11 @@
 """Random numbers of a compiled step: those of the plain step from the same seed, in its order, in each thread its own,
 from the thread's stream or from a Generator."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from threads import in_threads
 
 import pyautograd as pa
 from pyautograd import Generator, Tensor, TraceError, nn
@@ -158,19 +158,12 @@ def test_a_draw_that_fails_leaves_nothing() -> None:
 def test_two_threads_have_the_numbers_that_each_has_alone() -> None:
     model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
     steps = [pa.compile(lambda x: model(x) + pa.rand(1)) for _ in range(2)]
-    results: dict[int, Any] = {}
-    ready = threading.Barrier(2)
 
-    def work(i: int, step: Any) -> None:
+    def work(i: int) -> Any:
         pa.manual_seed(i)
-        ready.wait()
-        results[i] = calls(step, pa.ones(4, 3), n=20)
+        return calls(steps[i], pa.ones(4, 3), n=20)
 
-    threads = [threading.Thread(target=work, args=(i, step)) for i, step in enumerate(steps)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    results = in_threads(lambda: work(0), lambda: work(1))
     for i in range(2):
         pa.manual_seed(i)
         assert calls(lambda x: model(x) + pa.rand(1), pa.ones(4, 3), n=20) == results[i]
@@ -179,18 +172,13 @@ def test_two_threads_have_the_numbers_that_each_has_alone() -> None:
 def test_a_program_draws_from_the_stream_of_the_thread_that_calls_it() -> None:
     step = pa.compile(lambda x: F.dropout(x, 0.5) + pa.rand(8))
     calls(step, pa.ones(8))
-    results: dict[int, Any] = {}
 
-    def work(i: int) -> None:
+    def work(i: int) -> Any:
         pa.manual_seed(i)
-        results[i] = calls(step, pa.ones(8))
+        return calls(step, pa.ones(8))
 
     for i in range(3):
-        thread = threading.Thread(target=work, args=(i,))
-        thread.start()
-        thread.join()
-        pa.manual_seed(i)
-        assert calls(step, pa.ones(8)) == results[i]
+        assert in_threads(lambda i=i: work(i)) == [work(i)]
 
 
 @pytest.mark.parametrize(

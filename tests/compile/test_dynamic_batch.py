@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from functions import Cube
 from trainings import training_step
 
 import pyautograd as pa
@@ -412,18 +413,6 @@ def test_places_are_written_as_in_the_plain_call(kind: str) -> None:
         assert np.allclose(plain(taken).tolist(), step(given).tolist(), rtol=1e-5)
         assert given.tolist() == taken.tolist()
         assert np.allclose(expected["last"].tolist(), found["last"].tolist(), rtol=1e-5)
-
-
-class Cube(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return 3 * x * x * upstream
 
 
 def test_python_within_the_step_sees_the_rows_of_the_call() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from functions import Twice
 from trainings import training_step
 
 import pyautograd as pa
@@ -54,16 +55,6 @@ t.register_hook(lambda g: g * t0)
     "looks at .grad": "w.sum().backward(); h.register_hook(lambda g: s.append(w.grad.tolist())); h.sum().backward()",
     "a Function beside it": "h.register_hook(lambda g: g * 2); Twice.apply(h).exp().sum().backward()",
 }
-
-
-class Twice(pa.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x * 2
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        return upstream * 2
 
 
 def plain(value: Any) -> Any:

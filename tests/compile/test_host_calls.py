@@ -1,8 +1,8 @@
 """Python that runs inside a program does at each replay what it does in the plain call."""
 
 import contextlib
+import functools
 import gc
-import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threads import in_threads
 
 import pyautograd as pa
 from pyautograd import Tensor, Value, nn, optim
@@ -467,9 +468,7 @@ def test_run_carries_it() -> None:
 
 
 def test_threads_with_steps_of_their_own_call_python() -> None:
-    found: dict[int, list[float]] = {}
-
-    def train(index: int) -> None:
+    def train(index: int) -> list[float]:
         seen: list[float] = []
 
         @pa.compile
@@ -480,14 +479,10 @@ def test_threads_with_steps_of_their_own_call_python() -> None:
 
         for k in range(20):
             step(pa.ones(2) * (index + k))
-        found[index] = [float(each) for each in seen]
+        return [float(each) for each in seen]
 
-    threads = [threading.Thread(target=train, args=(index,)) for index in range(3)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert found == {index: [2.0 * (index + k) ** 2 for k in range(20)] for index in range(3)}
+    found = in_threads(*[functools.partial(train, index) for index in range(3)])
+    assert found == [[2.0 * (index + k) ** 2 for k in range(20)] for index in range(3)]
 
 
 def test_a_function_that_holds_the_step_is_collected_with_it() -> None:

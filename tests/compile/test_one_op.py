@@ -1,12 +1,13 @@
 """A compiled call is one op of its caller's graph: gradients go through it as through the function itself."""
 
-import threading
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from threads import in_threads
 
 import pyautograd as pa
 from pyautograd import Tensor, nn, optim
@@ -404,7 +405,7 @@ def test_values_get_gradients_from_what_depends_on_them(last: bool) -> None:
 
 
 def test_threads_with_models_of_their_own_train_as_alone() -> None:
-    def work(seed: int, found: dict[int, Any]) -> None:
+    def work(seed: int) -> Any:
         pa.manual_seed(seed)
         model = nn.Sequential(nn.Linear(64, 96), nn.Tanh(), nn.Linear(96, 4))
         compiled, optimizer = pa.compile(model), optim.SGD(model.parameters(), lr=0.1)
@@ -413,18 +414,10 @@ def test_threads_with_models_of_their_own_train_as_alone() -> None:
             optimizer.zero_grad()
             F.cross_entropy(compiled(x), y).backward()
             optimizer.step()
-        found[seed] = numbers(model)
+        return numbers(model)
 
-    alone: dict[int, Any] = {}
-    together: dict[int, Any] = {}
-    for seed in range(3):
-        work(seed, alone)
-    threads = [threading.Thread(target=work, args=(seed, together)) for seed in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert alone == together
+    alone = [work(seed) for seed in range(3)]
+    assert in_threads(*[functools.partial(work, seed) for seed in range(3)]) == alone
 
 
 def test_a_result_of_a_compiled_call_can_be_traced_and_drawn() -> None:

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import threading
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, cross_v
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threads import in_threads
 
 import pyautograd as pa
 from pyautograd import nn, optim
@@ -87,12 +87,7 @@ NOISY = {"hidden_layer_sizes": (8,), "dropout": 0.2, "batch_size": 32, "max_iter
 def test_random_state_decides_every_bit_in_any_thread_and_process() -> None:
     expected = MLPClassifier(**NOISY).fit(X_MANY, Y_MANY).coefs_
     state = pa.get_rng_state()
-    found: list[Any] = []
-    workers = [threading.Thread(target=lambda: found.append(MLPClassifier(**NOISY).fit(X_MANY, Y_MANY))) for _ in "ab"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    found = in_threads(*[lambda: MLPClassifier(**NOISY).fit(X_MANY, Y_MANY)] * 2)
     search = GridSearchCV(MLPClassifier(**NOISY), {"alpha": [1e-4, 1e-2]}, cv=2, n_jobs=2).fit(X_MANY, Y_MANY)
     serial = GridSearchCV(MLPClassifier(**NOISY), {"alpha": [1e-4, 1e-2]}, cv=2).fit(X_MANY, Y_MANY)
     for model in found:
@@ -266,19 +261,12 @@ def test_weights_are_set_by_assignment_and_not_by_accident() -> None:
 
 def test_predictions_of_several_threads_by_one_model() -> None:
     model = MLPClassifier(8, max_iter=5, random_state=0).fit(X_MANY, Y_MANY)
-    expected, failed = model.predict_proba(X_MANY), []
+    expected = model.predict_proba(X_MANY)
 
-    def ask() -> None:
-        for n in (1, 2, 3, 300) * 20:
-            if not np.allclose(model.predict_proba(X_MANY[:n]), expected[:n]):
-                failed.append(n)
+    def wrong() -> list[int]:
+        return [n for n in (1, 2, 3, 300) * 20 if not np.allclose(model.predict_proba(X_MANY[:n]), expected[:n])]
 
-    workers = [threading.Thread(target=ask) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert failed == []
+    assert in_threads(wrong, wrong, wrong) == [[], [], []]
 
 
 def test_a_column_with_nan_is_named() -> None:
