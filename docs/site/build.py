@@ -87,7 +87,7 @@ CONTENTS = {
 # The page that begins everything; the picture that README.md and the start page show, as it moves.
 START = "docs/index.html"
 FORWARD = f'<!doctype html><meta http-equiv="refresh" content="0; url={START}"><a href="{START}">pyautograd</a>'
-FORMULA = "q = x*w + b; (q.tanh() - 0.5)**2"
+FORMULA = "q = x*w + b; out = tanh(q)"
 
 
 def main() -> int:
