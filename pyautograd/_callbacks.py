@@ -331,7 +331,9 @@ def _checked(callback: Any) -> Any:
     """A callback, or what stands for a schedule."""
     if isinstance(callback, LRScheduler):
         return LearningRateScheduler(callback)
-    if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+    if isinstance(callback, type):
+        raise TypeError(f"run: callback is the class {callback.__name__}, no object: write {callback.__name__}(...)")
+    if not (isinstance(callback, Callback) or callable(callback)):
         raise TypeError(
             f"run: callback is a {type(callback).__name__}, no Callback, no schedule and no function of an epoch and "
             "its losses"

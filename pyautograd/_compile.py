@@ -341,6 +341,13 @@ class CompiledStep(Step, Generic[R]):
         return draw_program(program.describe(), self._name, format, rankdir)
 
 
+class PlainStep(CompiledStep[R]):
+    """A step that is called as it stands, with what a program would be given."""
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], *_: Any) -> tuple[Any, Program | None]:
+        return run_eagerly(self._function, Call(args, kwargs)), None
+
+
 class _Options(TypedDict, total=False):
     passes: dict[str, bool] | None
     dynamic_batch: bool
@@ -375,10 +382,11 @@ def compile(
     **Arguments:** `fn`: a function of tensors, Values, arrays, floats and anything else; or a module; as a decorator
     also `@compile(passes=...)`. `passes`: passes of the compiler to leave out, such as `{"fuse": False}`.
     `dynamic_batch`: the first axes of arguments are a batch, and once two numbers of rows have been recorded one
-    program serves any. `disable`: give the function back as it is. Of PyTorch's other arguments none changes anything:
-    a step is always one graph. **Returns** a `CompiledStep`, called as the function is, or for a module the same module
-    with calls that are compiled. A call is one op of its caller's graph: gradients go through it, and results have a
-    history where the function's own would have one that is still there.
+    program serves any. `disable`: run the function line by line at each call, in `run` too, as a debugger wants it. Of
+    PyTorch's other arguments none changes anything: a step is always one graph. **Returns** a `CompiledStep`, called as
+    the function is, or for a module the same module with calls that are compiled. A call is one op of its caller's
+    graph: gradients go through it, and results have a history where the function's own would have one that is still
+    there.
 
     A program serves the calls with the same shapes, dtypes, ints, bools and strings; floats may change. Tensors that
     the function reads otherwise are used as they are at each call; numbers that it reads otherwise are guarded, and a
@@ -401,7 +409,7 @@ def compile(
     if fn is None:
         return functools.partial(compile, passes=passes, dynamic_batch=dynamic_batch, disable=disable)
     if disable:
-        return fn
+        return fn if isinstance(fn, Module) else PlainStep(fn)
     if isinstance(fn, Module):
         return compile_module(fn, {"passes": passes, "dynamic_batch": dynamic_batch}, CompiledStep)
     return CompiledStep(fn, passes, dynamic_batch=dynamic_batch)

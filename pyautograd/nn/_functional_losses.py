@@ -49,8 +49,10 @@ def check_shapes(name: str, input: Tensor, target: Tensor) -> None:
         raise TypeError(
             f"{name}: input and target must be tensors, not {type(input).__name__} and {type(target).__name__}"
         ) from None
+    are_classes = name == "cross_entropy" and len(shapes[1]) == len(shapes[0]) - 1
     raise ValueError(
         f"{name}: input has shape {shapes[0]} and target {shapes[1]}; they must be the same, and are not broadcast"
+        + "; targets that are classes are int64: target.long()" * are_classes
     )
 
 

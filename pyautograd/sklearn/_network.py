@@ -4,6 +4,7 @@ predictions."""
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -72,7 +73,16 @@ def of_sizes(
 
 def of_module(module: Any, n_features: int, n_outputs: int, dtype: Any) -> nn.Module:
     """A copy of a user's module, or what a factory makes for that many features and outputs."""
-    made = copy.deepcopy(module) if isinstance(module, nn.Module) else module(n_features, n_outputs)
+    if isinstance(module, nn.Module):
+        return copy.deepcopy(module).to(dtype)
+    try:
+        inspect.signature(module).bind(n_features, n_outputs)
+    except ValueError:  # of C's own, which has no signature
+        pass
+    except TypeError:
+        write = "lambda features, outputs: ..."
+        raise TypeError(f"module: a factory is given the numbers of features and outputs: module={write}") from None
+    made = module(n_features, n_outputs)
     if not isinstance(made, nn.Module):
         raise TypeError(f"module: the factory returned a {type(made).__name__}, not a pyautograd.nn.Module")
     return made.to(dtype)

@@ -85,6 +85,8 @@ def check(estimator: Any, losses: Iterable[str]) -> None:
 
 
 def hidden_sizes(given: Any) -> list[int]:
+    if isinstance(given, str):
+        raise ValueError(f"hidden_layer_sizes must be ints, such as (64, 32), not the text {given!r}")
     sizes = list(given) if hasattr(given, "__iter__") else [given]
     if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")

@@ -4,12 +4,47 @@ import functools
 import gc
 import inspect
 import weakref
+from typing import Any
 
+import numpy as np
 import pytest
 from threads import in_threads
 
 import pyautograd
-from pyautograd import CompiledStep, Tensor, nn
+from pyautograd import CompiledStep, Tensor, nn, optim
+
+
+def test_a_disabled_step_runs_line_by_line_and_trains_as_the_program_does() -> None:
+    def training(**options: Any) -> Any:
+        w, lines = nn.Parameter(pyautograd.ones(2)), []
+        optimizer = optim.Adam([w], lr=0.1)
+
+        @pyautograd.compile(**options)
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = ((w - x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            if options:
+                lines.append(float(loss.detach()))
+            return loss
+
+        x = np.arange(20.0, dtype=np.float32).reshape(10, 2)
+        losses = step.run(x, batch_size=4, epochs=3, seed=0)
+        return losses.tolist(), w.tolist(), step(x).item(), lines, step.programs
+
+    plain, compiled = training(disable=True), training()
+    assert plain[:3] == compiled[:3]
+    assert plain[3] == [*plain[0], plain[2]]
+    assert plain[4] == []
+
+    class Model:
+        @pyautograd.compile(disable=True)
+        def double(self, x: Any) -> Any:
+            assert isinstance(x, Tensor)
+            return x * 2
+
+    assert [Model().double(np.ones(1)).item() for _ in range(4)] == [2.0] * 4
 
 
 def test_what_is_no_function_is_refused() -> None:

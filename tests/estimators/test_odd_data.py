@@ -64,6 +64,13 @@ def test_numbers_beyond_float32_are_no_prediction(kind: Any) -> None:
         estimator.predict(np.where(np.arange(300)[:, None] == [9, 2, 9], 1e39, X))
 
 
+def test_a_factory_of_modules_says_what_it_is_given() -> None:
+    with pytest.raises(TypeError, match="given the numbers of features and outputs: module=lambda features, outputs"):
+        MLPRegressor(**QUICK, module=lambda: nn.Linear(3, 1)).fit(X, NUMBERS)
+    with pytest.raises(ValueError, match=r"must be ints, such as \(64, 32\), not the text '64'"):
+        MLPRegressor(hidden_layer_sizes="64").fit(X, NUMBERS)
+
+
 def test_a_regressor_keeps_its_number_of_outputs() -> None:
     both = np.stack([NUMBERS, NUMBERS], axis=1)
     for model in (MLPRegressor(**QUICK, warm_start=True).fit(X, both), MLPRegressor(**QUICK).partial_fit(X, both)):

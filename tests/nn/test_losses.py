@@ -257,3 +257,8 @@ def test_the_modules_of_losses_compute_what_the_functions_do() -> None:
     assert list(nn.CrossEntropyLoss(weight).state_dict()) == ["weight"]
     with pytest.raises(ValueError, match="reduction"):
         nn.MSELoss("average")
+
+
+def test_classes_that_are_floats_are_told_what_they_should_be() -> None:
+    with pytest.raises(ValueError, match=r"targets that are classes are int64: target\.long\(\)"):
+        F.cross_entropy(pa.zeros(4, 3), pa.zeros(4))
