@@ -76,7 +76,7 @@ def to_repository(app: Sphinx, page: str, source: list[str]) -> None:
         page_of = f"{place[:-4]}.html"
         if page_of in source[0] or not Path(app.srcdir, page).parent.joinpath(page_of).exists():
             return found.group()
-        return f'<iframe class="moving" src="{page_of}" height="680" loading="lazy" title="{words}"></iframe>'
+        return f'<iframe class="moving" src="{page_of}" height="580" loading="lazy" title="{words}"></iframe>'
 
     text = source[0].replace("**reference** of the site", "[reference](reference/index.md)")  # made with the site
     if page == "README":
