@@ -74,6 +74,11 @@ class Value(ValueMethods):
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        raise TypeError(
+            "round: Python's numbers are rounded by it; write x.round() for a Value, round(x.data, 2) for its number"
+        )
+
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
 

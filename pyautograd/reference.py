@@ -147,6 +147,11 @@ class _Node:
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        raise TypeError(
+            "round: Python's numbers are rounded by it; write x.round() for a Value, round(x.data, 2) for its number"
+        )
+
     @property
     def _inputs(self) -> tuple[Value, ...]:
         """The operands in order; `a * a` has `a` twice."""

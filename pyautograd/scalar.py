@@ -138,10 +138,18 @@ def _layer(neurons: list[Neuron], x: Any) -> list[Any]:
     NotImplemented where a neuron is of a subclass, which may compute something else.
     """
     if type(x) is not list and type(x) is not tuple:
+        if not isinstance(x, Value | Iterable):
+            raise TypeError(
+                f"layer: x is a {type(x).__name__}; give a list of the inputs of each neuron, such as [{x!r}]"
+            )
         x = [x] if isinstance(x, Value) else list(x)
     try:
         return _build_layer(neurons, x, Neuron)
     except TypeError:
+        if any(isinstance(xi, Sequence) or getattr(xi, "ndim", 0) for xi in x if not isinstance(xi, _core.Node | str)):
+            raise TypeError(
+                "layer: x has rows, and a net of Values takes the inputs of one: [model(row) for row in X]"
+            ) from None
         if not any(isinstance(xi, _core.Node) for xi in x):
             raise
         return [_sum(neuron, x) for neuron in neurons]

@@ -291,7 +291,22 @@ def test_a_formula_is_computed_as_python_would(formula, value):
         ("import os", "is no part of a formula"),
         ("a if a else a", "is no part of a formula"),
         ("tanh(*a)", "is no part of a formula"),
-        ("tanh(a, a)", "explain: "),
+        ("tanh(a, a)", "tanh is no function of 2 numbers"),
+        ("np.exp(a)", r"write exp\(a\) for np.exp\(a\)"),
+        ("2 * math.tanh(a)", r"write tanh\(a\) for math.tanh"),
+        ("pi * a", "write pi=3.14159"),
+        ("a + tanh", r"tanh is a function; write tanh\(a\)"),
+        ("a.tanh", r"write a.tanh\(\)"),
+        ("min(a, 2)", "did you mean 'minimum'"),
+        ("ln(a)", "did you mean 'log'"),
+        ("a^2", r"write \*\* for it"),
+        ("2a", r"as in 2\*a\*b"),
+        ("tanh a", r"as in 2\*a\*b \+ tanh\(a\)"),
+        ("a\u00b2", r"write \*\*2 for \u00b2"),
+        ("a \u00d7 a", r"write \* for \u00d7"),
+        ("a\u2081", "write 1 for \u2081"),
+        ("a\u00b7a", r"write a\*a"),
+        ("a = 3; a * a", "a is assigned in the formula and given after it"),
         ("a ** 'x'", "is no part of a formula"),
         ("a % 2", "is no part of a formula"),
         ("True + a", "is no part of a formula"),
@@ -322,10 +337,26 @@ def test_a_formula_may_begin_with_a_minus(tmp_path, formula):
 def test_the_command_writes_the_page(tmp_path, capsys):
     path = tmp_path / "backprop.html"
     assert main(["explain", "(a*b + c).tanh()", "a=2", "b=-3", "c=10", "--no-open", "--out", str(path)]) == 0
-    assert "tanh(%4)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "tanh(%4)" in printed
+    assert "not in the formula" not in printed
+    assert main(["explain", "a", "a=2", "b=3", "--no-open", "--out", str(path)]) == 0
+    assert "b is not in the formula" in capsys.readouterr().out
+    assert main(["explain", "(a*b + c).tanh()", "a=2", "b=-3", "c=10", "--no-open", "--out", str(path)]) == 0
+    capsys.readouterr()
     assert "<title>(a*b + c).tanh()</title>" in path.read_text(encoding="utf-8")
-    for arguments, words in ((["a*b", "a"], "'a' is not of the form name=number"), (["z"], "z has no number")):
+    for arguments, words in (
+        (["a*b", "a"], "'a' is not of the form name=number"),
+        (["z"], "z has no number"),
+        (["a", "a=1", "a=2"], "a name is given two numbers"),
+    ):
         with pytest.raises(SystemExit):
             main(["explain", *arguments, "--no-open", "--out", str(tmp_path / "other.html")])
         assert words in capsys.readouterr().err
         assert not (tmp_path / "other.html").exists()
+
+
+def test_the_command_without_a_formula_says_so(capsys):
+    with pytest.raises(SystemExit):
+        main(["explain"])
+    assert "no formula; write one in quotes" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,3 +192,16 @@ def test_sizes_that_are_no_list_are_refused_with_what_to_write() -> None:
 def test_help_tells_the_formula_and_the_derivative() -> None:
     assert scalar.Value.tanh.__doc__.split("\n")[2].strip().startswith("Sends back g (1 - y^2)")
     assert "Sends back g where a is larger" in scalar.Value.maximum.__doc__
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.ones((3, 2)), r"\[model\(row\) for row in X\]"),
+        ([[1.0, 2.0], [3.0, 4.0]], r"\[model\(row\) for row in X\]"),
+        (1.0, r"x is a float; give a list .* \[1.0\]"),
+    ],
+)
+def test_what_is_no_list_of_inputs_is_told_how_to_be_one(x: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        scalar.MLP(2, [2, 1])(x)

@@ -10,7 +10,7 @@ from micrograd_demo import readme
 
 import pyautograd
 from pyautograd import scalar
-from pyautograd.scalar import Value
+from pyautograd.scalar import Value, draw_dot
 
 
 def test_a_value_shows_its_numbers(engine):
@@ -173,3 +173,10 @@ def test_values_take_ops_of_three_operands_and_of_two_with_a_parameter() -> None
     loss = pyautograd.nn.functional.huber_loss(b, c, delta=2.0)
     loss.backward()
     assert loss.item() == 2.0 * (7.0 - 1.0) and (b.grad, c.grad) == (-1.0, 2.0)
+
+
+def test_rounding_says_of_what() -> None:
+    with pytest.raises(TypeError, match=r"x.round\(\) for a Value, round\(x.data, 2\)"):
+        round(Value(2.5), 1)
+    with pytest.raises(TypeError, match="draw_dot: root must be"):
+        draw_dot(3)
