@@ -75,7 +75,7 @@ def _options(run: dict[str, Any]) -> dict[str, Any]:
 # ---- of what a training is made ----
 
 
-OPTIMIZERS = [name for name in optim.__all__ if name not in ("Optimizer", "lr_scheduler")]
+OPTIMIZERS = [name for name in optim.__all__ if name[0].isupper() and name != "Optimizer"]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [{}, {"momentum": 0.9, "nesterov": True}, {"lr": pyautograd.tensor(0.1)}],
     "Adam": [{}, {"amsgrad": True}],

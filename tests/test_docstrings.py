@@ -14,7 +14,8 @@ from test_doctests import MODULES, OPTIONS
 PUBLIC_MODULES = [
     "pyautograd", "pyautograd.nn", "pyautograd.nn.functional", "pyautograd.nn.init", "pyautograd.nn.utils",
     "pyautograd.linalg", "pyautograd.special", "pyautograd.func", "pyautograd.autograd.functional",
-    "pyautograd.optim", "pyautograd.optim.lr_scheduler", "pyautograd.autograd", "pyautograd.scalar",
+    "pyautograd.optim", "pyautograd.optim.lr_scheduler", "pyautograd.optim.swa_utils", "pyautograd.autograd",
+    "pyautograd.scalar",
     "pyautograd.utils.data", "pyautograd.datasets", "pyautograd.plot", "pyautograd.callbacks",
     *({"pyautograd.sklearn"} & set(MODULES)),
 ]  # fmt: skip

@@ -31,6 +31,7 @@ MODULES = {
     "pyautograd.nn.utils": "of gradients and parameters as a whole",
     "pyautograd.optim": "optimisers",
     "pyautograd.optim.lr_scheduler": "learning-rate schedules",
+    "pyautograd.optim.swa_utils": "averages of weights",
     "pyautograd.autograd": "gradients, hooks, operations of one's own",
     "pyautograd.autograd.functional": "derivatives by the names of `torch.autograd.functional`",
     "pyautograd.func": "derivatives of functions, of any order, in both modes",

@@ -19,7 +19,7 @@ from pyautograd.optim._optimizer import *
 from pyautograd.optim._rmsprop import *
 from pyautograd.optim._sgd import *
 
-__all__ = ["lr_scheduler"]
+__all__ = ["lr_scheduler", "swa_utils"]
 __all__ += _adam.__all__
 __all__ += _composed.__all__
 __all__ += _lbfgs.__all__

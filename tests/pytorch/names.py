@@ -23,7 +23,8 @@ ABSENT = ROOT / "pyautograd" / "_absent_names.py"
 NAMESPACES = [
     "torch", "torch.Tensor", "torch.linalg", "torch.special", "torch.autograd", "torch.autograd.functional",
     "torch.func", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils",
-    "torch.nn.utils.rnn", "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data",
+    "torch.nn.utils.rnn", "torch.optim", "torch.optim.lr_scheduler", "torch.optim.swa_utils",
+    "torch.utils.data",
 ]  # fmt: skip
 
 # What the package is not about, by names in lower case

@@ -144,6 +144,52 @@ def test_schedules_are_the_same(build) -> None:
 
 
 @pytest.mark.parametrize("options", [
+    {"swa_lr": 0.05}, {"swa_lr": [0.05, 0.5], "anneal_epochs": 4, "anneal_strategy": "linear"},
+    {"swa_lr": 0.05, "anneal_epochs": 0},
+], ids=str)  # fmt: skip
+def test_the_schedule_towards_an_averages_lr_is_pytorchs(options) -> None:
+    runs = []
+    for lib in (pa, torch):
+        params = parameters(lib, np.float64)
+        optimizer = lib.optim.SGD([{"params": params[:2]}, {"params": params[2:], "lr": 0.3}], lr=0.1)
+        schedule = lib.optim.swa_utils.SWALR(optimizer, **options)
+        runs.append(schedule.get_last_lr())
+        for _ in range(15):
+            optimizer.step()
+            schedule.step()
+            runs[-1] += schedule.get_last_lr()
+    assert runs[0] == pytest.approx(runs[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("average", [
+    lambda s: {}, lambda s: {"use_buffers": True}, lambda s: {"avg_fn": s.get_swa_avg_fn()},
+    lambda s: {"avg_fn": s.get_ema_avg_fn(0.8), "use_buffers": True},
+    lambda s: {"multi_avg_fn": s.get_swa_multi_avg_fn()},
+    lambda s: {"multi_avg_fn": s.get_ema_multi_avg_fn(0.8)},
+    lambda s: {"multi_avg_fn": s.get_ema_multi_avg_fn(0.3), "use_buffers": True},
+])  # fmt: skip
+def test_averages_of_weights_are_pytorchs(average) -> None:
+    found = []
+    for lib in (pa, torch):
+        rng, swa = np.random.default_rng(0), lib.optim.swa_utils
+        model = lib.nn.Sequential(lib.nn.Linear(2, 3), lib.nn.BatchNorm1d(3)).double()
+        averaged = swa.AveragedModel(model, **average(swa))
+        for _ in range(5):
+            with lib.no_grad():
+                for param in model.parameters():
+                    param.copy_(lib.tensor(rng.normal(size=tuple(param.shape))))
+            model(lib.tensor(rng.normal(size=(7, 2))))
+            averaged.update_parameters(model)
+        states = [{name: each.tolist() for name, each in averaged.state_dict().items()}]
+        swa.update_bn([(lib.tensor(rng.normal(size=(7, 2))), 0) for _ in range(3)], averaged)
+        found.append([*states, {name: each.tolist() for name, each in averaged.state_dict().items()}])
+    for ours, theirs in zip(*found):
+        assert ours.keys() == theirs.keys()
+        for name, numbers in theirs.items():
+            np.testing.assert_allclose(ours[name], numbers, rtol=1e-6, err_msg=name)  # theirs has float32 weights
+
+
+@pytest.mark.parametrize("options", [
     {}, {"patience": 1, "factor": 0.5}, {"mode": "max", "threshold": 0.2, "patience": 0, "cooldown": 2},
     {"threshold_mode": "abs", "threshold": 0.3, "patience": 2, "min_lr": 0.02},
 ], ids=str)  # fmt: skip
