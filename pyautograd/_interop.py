@@ -17,6 +17,7 @@ import numpy as np
 
 from pyautograd._array_like import as_tensor, over_memory
 from pyautograd._core import Tensor, TraceError, is_grad_enabled
+from pyautograd._device import check_device
 from pyautograd._dtype import BY_NUMPY
 
 __all__ = ["from_dlpack"]
@@ -39,10 +40,10 @@ _OPERATORS: dict[Any, tuple[str, str]] = {  # the tensor's on the left, and on t
 _OF_SHAPES = (np.shape, np.ndim, np.size)  # they ask for no numbers
 
 
-def from_dlpack(x: Any) -> Tensor:
+def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of another library's array: what has `__dlpack__`, as tensors themselves have.
 
-    **Raises** TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory
+    `copy=True` gives it memory of its own. **Raises** RuntimeError for another device than "cpu", TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory
     that is read-only, or of a library that does not say (DLPack before 1.0), and for what NumPy cannot share.
 
     >>> import numpy as np, pyautograd
@@ -54,6 +55,7 @@ def from_dlpack(x: Any) -> Tensor:
     >>> np.from_dlpack(t)
     array([1., 0.])
     """
+    check_device(device)
     if not hasattr(x, "__dlpack__"):
         raise TypeError(f"from_dlpack: what has __dlpack__ is wanted, not {type(x).__name__}")
     try:
@@ -62,6 +64,7 @@ def from_dlpack(x: Any) -> Tensor:
         raise ValueError(f"from_dlpack: {error}") from error
     if array.dtype not in BY_NUMPY:
         raise TypeError(f"from_dlpack: memory of {array.dtype} cannot be shared; convert it there first")
+    array = array.copy() if copy else array
     if not array.flags.writeable:
         raise ValueError("from_dlpack: read-only memory cannot be shared; use tensor(), which copies")
     return over_memory(array)

@@ -146,6 +146,16 @@ def test_dlpack_shares_no_memory_that_is_read_only():
         pa.from_dlpack(ReadOnly(np.ones(2)))
 
 
+def test_dlpack_copies_where_that_is_asked_for():
+    array = np.arange(3.0)
+    array.flags.writeable = False
+    made = pa.from_dlpack(array, device="cpu", copy=True)
+    made[0] = 5
+    assert made.tolist() == [5, 1, 2] and array[0] == 0
+    with pytest.raises(RuntimeError, match="cuda"):
+        pa.from_dlpack(np.ones(2), device="cuda")
+
+
 def test_numpy_reads_our_dtypes():
     for each in (pa.float32, pa.float64, pa.int64, pa.int32, pa.uint8, pa.bool):
         assert np.dtype(each) == np.zeros(1, each).dtype == np.zeros(1).astype(each).dtype == each.numpy

@@ -147,7 +147,9 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         (2, 2)
         """
         predicted = self._forward(self._rows(X))
-        return np.hstack([1 - predicted, predicted])[:, -len(self.classes_) :] if predicted.shape[1] == 1 else predicted
+        if self._has_labels or predicted.shape[1] > 1:
+            return predicted
+        return np.hstack([1 - predicted, predicted]) if len(self.classes_) == 2 else np.ones_like(predicted)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of the probabilities: (n, classes). **Raises** as `predict`.

@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 SPARSE_ROWS = 4096  # that are made dense at once for a prediction
+DATE_OF_ARRAY = 'make numbers of them, such as (dates - dates.min()) / np.timedelta64(1, "D")'
 EXACT_ROWS = 100  # up to so many float64 costs little, and fits of the same rows differ by less than 1e-7
 
 
@@ -39,6 +40,9 @@ def checked_rows(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     """The data as arrays of floats, or sparse rows of them; errors say in which column and row the first NaN or
     infinity is, and which column of a data frame has no numbers."""
     try:
+        for name, given in zip("Xy", (X, *y)):
+            if is_of_dates(getattr(given, "dtype", None)) and (name == "X" or options.get("y_numeric")):
+                raise TypeError(f"{name} is {given.dtype}, no numbers: {DATE_OF_ARRAY}")
         return validate_data(estimator, X, *y, accept_sparse="csr", dtype=(np.float64, np.float32), **options)
     except (TypeError, ValueError) as error:
         text = str(error)
@@ -122,11 +126,22 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     # ---- fitting ----
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any = None, goes_on: bool = False) -> None:
+        """Fits; where that fails before there is a fit to go on from, the estimator is what it was."""
+        before = dict(vars(self))
+        begins = "module_" not in before or not (self.warm_start or goes_on)
+        try:
+            self._fit_rows(X, y, sample_weight, validation, begins, goes_on)
+        except BaseException:
+            if begins:
+                vars(self).clear()
+                vars(self).update(before)
+            raise
+
+    def _fit_rows(self, X: Any, y: Any, sample_weight: Any, validation: Any, begins: bool, goes_on: bool) -> None:
         check(self, self._loss_names)
         if goes_on and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         has_weights = hasattr(self, "coefs_")  # set by the caller, or fitted
-        begins = "module_" not in vars(self) or not (self.warm_start or goes_on)
         X, y = self._checked(X, y, begins and not (goes_on and has_weights))
         targets = self._targets(y, begins and not goes_on)
         weights = self._row_weights(sample_weight, y, X)
@@ -147,7 +162,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 train, rest = self._split(targets, random)
                 held_out = X[rest], targets[rest], None if weights is None else weights[rest]
                 data = tuple(each[train] for each in data)
-            if begins:
+            if held_out is not None and held_out[2] is not None and not held_out[2].any():
+                raise ValueError("Sample weights must contain at least one non-zero number: no row to validate on has")
+            if vars(self).get("_validates") is not (held_out is not None):
                 self._begin_history(held_out is not None)
             score = None if held_out is None else partial(self._validation_score, *held_out)
             _training.by_epochs(self, data, score, goes_on)
@@ -177,6 +194,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 module = _network.of_module(own, features, self.n_outputs_, _torch(dtype))
                 outputs = _network.outputs_of(module, features, dtype)
             self.out_activation_, self.n_outputs_ = self._link(targets, outputs)
+        for name in ("optimizer_", "_validates"):  # of the fit before
+            vars(self).pop(name, None)
         self.module_ = module
         self.n_layers_ = len(list(_network.linear_layers(module))) + 1
         if given is not None:
@@ -185,7 +204,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _begin_history(self, validates: bool) -> None:
         self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
+        self._no_improvement_count, self._validates = 0, validates
         self.validation_scores_: list[float] | None = [] if validates else None
         self.best_validation_score_ = -np.inf if validates else None
         self.best_loss_ = None if validates else np.inf

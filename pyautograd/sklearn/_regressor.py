@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -121,6 +122,8 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+        if issparse(y):
+            raise TypeError("Sparse data was passed for y, but dense data is required. Use 'y.toarray()'")
         X, y = checked_rows(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if self.loss == "poisson" and (y < 0).any():

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, csr_matrix, issparse, vstack
+from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 import pyautograd as pa
@@ -174,3 +175,72 @@ def test_an_array_without_names_is_warned_of_where_the_columns_have_some() -> No
     estimator = MLPRegressor(**QUICK).fit(pandas.DataFrame(X, columns=["a", "b", "c"]), NUMBERS)
     with pytest.warns(UserWarning, match="feature names"):
         estimator.predict(X)
+
+
+def test_one_class_is_certain() -> None:
+    assert MLPClassifier(**QUICK).fit(X, ["a"] * 300).predict_proba(X[:2]).tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "targets"), [(X.astype("M8[s]"), NUMBERS), (X, NUMBERS.astype("M8[s]")), (X, NUMBERS.astype("m8[s]"))]
+)
+def test_arrays_of_dates_are_no_numbers(rows: Any, targets: Any) -> None:
+    with pytest.raises(TypeError, match=r"is (datetime|timedelta)64\[s\], no numbers: make numbers of them"):
+        MLPRegressor(**QUICK).fit(rows, targets)
+
+
+def test_sparse_targets_of_a_regression_are_refused() -> None:
+    with pytest.raises(TypeError, match="Sparse data was passed for y"):
+        MLPRegressor(**QUICK).fit(X, csr_matrix(np.stack([NUMBERS, NUMBERS], axis=1)))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_validation_set_without_weight_is_refused(kind: Any) -> None:
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        kind(**QUICK).fit(X, CLASSES, X_val=X, y_val=CLASSES, sample_weight_val=np.zeros(300))
+
+
+def test_a_fit_that_fails_leaves_the_estimator_what_it_was() -> None:
+    def fails(output: Any, target: Any) -> Any:
+        raise ValueError("my loss")
+
+    model = MLPClassifier(**QUICK).fit(X, CLASSES)
+    before = model.predict_proba(X).tolist()
+    for options in ({"y_val": CLASSES[:9]}, {"y_val": CLASSES + 5}):
+        with pytest.raises(ValueError, match="inconsistent|classes not in"):
+            model.fit(X[:, :2], CLASSES, X_val=X[:, :2], **options)
+    with pytest.raises(ValueError, match="my loss"):
+        model.set_params(loss=fails).fit(X[:, :2], CLASSES)
+    assert model.predict_proba(X).tolist() == before and model.n_features_in_ == 3
+    fresh = MLPRegressor(**QUICK, loss=fails)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="my loss"):
+            fresh.fit(X, NUMBERS)
+        with pytest.raises(NotFittedError):
+            fresh.predict(X)
+
+
+FITS = ({"solver": "adam"}, {"solver": "adam", "early_stopping": True}, {"solver": "lbfgs"}, {"solver": "sgd"})
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("first", FITS, ids=str)
+def test_training_goes_on_by_other_parameters(kind: Any, warm_start: bool, first: dict[str, Any]) -> None:
+    """Of solver and early stopping, where scikit-learn lacks attributes of the fit before."""
+    model = kind(**QUICK, warm_start=warm_start)
+    for options in FITS:
+        for given in (first, options):
+            model.set_params(**{"early_stopping": False, **given}).fit(X, CLASSES)
+        assert model.early_stopping is False or len(model.validation_scores_) > 0
+        if options["solver"] != "lbfgs":
+            model.set_params(early_stopping=False)
+            before = model.coefs_[0].copy()
+            assert (model.partial_fit(X, CLASSES).coefs_[0] != before).any()
+
+
+def test_an_epoch_after_a_fit_by_lbfgs_trains_its_weights() -> None:
+    model = MLPClassifier(**QUICK).fit(X, CLASSES).set_params(solver="lbfgs").fit(X, CLASSES)
+    before = model.coefs_[0].copy()
+    model.set_params(solver="adam").partial_fit(X, CLASSES)
+    assert (model.coefs_[0] != before).any() and len(model.loss_curve_) == 1
