@@ -43,8 +43,9 @@ _OF_SHAPES = (np.shape, np.ndim, np.size)  # they ask for no numbers
 def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of another library's array: what has `__dlpack__`, as tensors themselves have.
 
-    `copy=True` gives it memory of its own. **Raises** RuntimeError for another device than "cpu", TypeError for what has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory
-    that is read-only, or of a library that does not say (DLPack before 1.0), and for what NumPy cannot share.
+    `copy=True` gives it memory of its own. **Raises** RuntimeError for another device than "cpu", TypeError for what
+    has no `__dlpack__` and for dtypes that tensors do not have, ValueError for memory that is read-only, or of a
+    library that does not say (DLPack before 1.0), and for what NumPy cannot share.
 
     >>> import numpy as np, pyautograd
     >>> a = np.zeros(2)

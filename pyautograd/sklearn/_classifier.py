@@ -100,8 +100,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         >>> model.predict([[0.0], [1.0]]).tolist()
         ['no', 'yes']
         """
-        validation = None if X_val is None and y_val is None else (X_val, y_val, sample_weight_val)
-        self._fit(X, y, sample_weight, validation)
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         return self
 
     @available_if(lambda estimator: estimator._has_epochs())  # type: ignore[untyped-decorator]

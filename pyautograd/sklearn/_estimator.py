@@ -101,6 +101,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     """What classifier and regressor share."""
 
     _loss_names: tuple[str, ...]
+    module_: Any
+    n_outputs_: int
+    loss_: float
 
     def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         raise NotImplementedError
@@ -125,7 +128,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     # ---- fitting ----
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any = None, goes_on: bool = False) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any = (), goes_on: bool = False) -> None:
         """Fits; where that fails before there is a fit to go on from, the estimator is what it was."""
         before = dict(vars(self))
         begins = "module_" not in before or not (self.warm_start or goes_on)
@@ -133,8 +136,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self._fit_rows(X, y, sample_weight, validation, begins, goes_on)
         except BaseException:
             if begins:
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__.clear()
+                self.__dict__.update(before)
             raise
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, validation: Any, begins: bool, goes_on: bool) -> None:
@@ -150,13 +153,16 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self._begin(X, targets, random, goes_on and has_weights)
         elif targets.ndim == 2 and targets.shape[1] != self.n_outputs_:
             raise ValueError(f"`y` has {targets.shape[1]} outputs, and had {self.n_outputs_} in the previous call")
+        else:  # another loss may have been set
+            self.out_activation_, _ = self._link(targets, self.n_outputs_)
         data, held_out = self._arrays(X, targets, weights), None
+        validates = any(each is not None for each in validation)
         if self.solver == "lbfgs":
-            if validation is not None:
+            if validates:
                 raise ValueError('X_val: the solver "lbfgs" does not stop early')
             _training.by_lbfgs(self, data)
         else:
-            if validation is not None:
+            if validates:
                 held_out = self._validation(y, *validation)
             elif self.early_stopping:
                 train, rest = self._split(targets, random)
@@ -168,6 +174,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 self._begin_history(held_out is not None)
             score = None if held_out is None else partial(self._validation_score, *held_out)
             _training.by_epochs(self, data, score, goes_on)
+        if not math.isfinite(self.loss_):
+            raise ValueError(f"The loss is {self.loss_}: scale the targets, or train in dtype='float64'")
         if not all(np.isfinite(p.detach().numpy()).all() for p in self.module_.parameters()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
@@ -195,7 +203,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 outputs = _network.outputs_of(module, features, dtype)
             self.out_activation_, self.n_outputs_ = self._link(targets, outputs)
         for name in ("optimizer_", "_validates"):  # of the fit before
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self.module_ = module
         self.n_layers_ = len(list(_network.linear_layers(module))) + 1
         if given is not None:
@@ -278,9 +286,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             return np.concatenate([self._forward(X[i : i + SPARSE_ROWS].toarray(), i) for i in starts])
         programs = self._programs
         with programs.lock:
-            if "forward" not in programs:
-                programs["forward"] = self._compiled_forward()
-            predicted: Array = programs["forward"](X).numpy()
+            link = self.out_activation_
+            if link not in programs:
+                programs[link] = self._compiled_forward()
+            predicted: Array = programs[link](X).numpy()
         if self._dtype == "float32" and not _is_finite(predicted):
             place = _place_of(X, vars(self).get("feature_names_in_"), np.float32, first)
             if place:

@@ -254,7 +254,8 @@ def by_epochs(estimator: Any, data: Arrays, score: Callable[[], float] | None, g
 
 def _step(estimator: Any, is_weighted: bool) -> Any:
     alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
-    key = ("step", is_weighted, alpha)
+    of_loss = (vars(estimator).get(name) for name in ("loss", "gamma", "delta", "quantile"))
+    key = ("step", is_weighted, alpha, *of_loss)
     if key not in estimator._programs:
         optimizer, mean_loss = estimator.optimizer_, objective(estimator.module_, estimator._row_loss(), alpha)
 

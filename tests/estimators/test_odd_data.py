@@ -207,7 +207,7 @@ def test_a_fit_that_fails_leaves_the_estimator_what_it_was() -> None:
     model = MLPClassifier(**QUICK).fit(X, CLASSES)
     before = model.predict_proba(X).tolist()
     for options in ({"y_val": CLASSES[:9]}, {"y_val": CLASSES + 5}):
-        with pytest.raises(ValueError, match="inconsistent|classes not in"):
+        with pytest.raises(ValueError, match=r"inconsistent|classes not in"):
             model.fit(X[:, :2], CLASSES, X_val=X[:, :2], **options)
     with pytest.raises(ValueError, match="my loss"):
         model.set_params(loss=fails).fit(X[:, :2], CLASSES)
@@ -244,3 +244,26 @@ def test_an_epoch_after_a_fit_by_lbfgs_trains_its_weights() -> None:
     before = model.coefs_[0].copy()
     model.set_params(solver="adam").partial_fit(X, CLASSES)
     assert (model.coefs_[0] != before).any() and len(model.loss_curve_) == 1
+
+
+def test_a_loss_set_between_two_fits_is_the_one_that_is_trained() -> None:
+    counts = np.abs(NUMBERS).round()
+    for model in (MLPRegressor(**QUICK, warm_start=True), MLPRegressor(**QUICK)):
+        assert model.fit(X, counts).predict(X).min() < 0
+        model.set_params(loss="poisson")
+        goes_on = model.fit if model.warm_start else model.partial_fit
+        assert goes_on(X, counts).predict(X).min() > 0 and model.out_activation_ == "exp"
+    other, one = (MLPRegressor(**QUICK, loss="quantile").fit(X, NUMBERS) for _ in range(2))
+    one.set_params(quantile=0.9)
+    assert (one.partial_fit(X, NUMBERS).coefs_[0] != other.partial_fit(X, NUMBERS).coefs_[0]).any()
+
+
+def test_targets_beyond_the_dtype_are_no_fit() -> None:
+    with pytest.raises(ValueError, match=r"The loss is inf: scale the targets, or train in dtype='float64'"):
+        MLPRegressor(**QUICK).fit(X, NUMBERS * 1e30)
+    assert np.isfinite(MLPRegressor(**QUICK, dtype="float64").fit(X, NUMBERS * 1e30).loss_)
+
+
+def test_weights_of_a_validation_set_that_is_missing_are_refused() -> None:
+    with pytest.raises(ValueError, match="belong together"):
+        MLPRegressor(**QUICK).fit(X, NUMBERS, sample_weight_val=np.ones(300))
