@@ -12,8 +12,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from pyautograd._arguments import named, wrong
-from pyautograd._core import Node
+from pyautograd._arguments import named
 from pyautograd._trace import tape
 
 __all__ = ["DotText", "draw_dot", "draw_program", "to_dot"]
@@ -132,8 +131,6 @@ def draw_dot(root: Any, format: str = "svg", rankdir: str = "LR") -> Any:
     """
     if rankdir not in ("LR", "TB"):
         raise ValueError(f"draw_dot: rankdir is 'LR' or 'TB', not {rankdir!r}")
-    if not isinstance(root, Node):
-        raise wrong("draw_dot", "root", "a Value or a Tensor", root)
     dot = _graph(format, rankdir)
     _fill(dot, root)
     return dot
@@ -161,7 +158,7 @@ def _graph(format: str, rankdir: str, name: str | None = None) -> Any:
 
 
 def _fill(dot: Any, root: Any) -> None:
-    nodes = tape(root)
+    nodes = tape(root, "draw_dot")
     names = {id(node): f"n{index}" for index, node in enumerate(nodes)}
     for node in nodes:
         name = names[id(node)]

@@ -203,10 +203,10 @@ def _summary(value: Any) -> str:
     return f"{text} {array.min():.3g} … {array.max():.3g}"
 
 
-def tape(root: Any) -> list[Any]:
+def tape(root: Any, function: str = "trace") -> list[Any]:
     """All that reaches `root`: first the leaves in the order of their use, then results in that of making."""
     if not (isinstance(root, _core.Node) or hasattr(root, "_tape")):
-        raise wrong("trace", "root", "a Value or a Tensor", root)
+        raise wrong(function, "root", "a Value or a Tensor", root)
     computed = [node for node in (_core.tape(root) if isinstance(root, _core.Node) else root._tape()) if node._inputs]
     made = set(map(id, computed))
     leaves = {id(leaf): leaf for node in computed for leaf in node._inputs if id(leaf) not in made}
