@@ -9,18 +9,20 @@ keep an eye on a module whose `__dict__` was read from outside. A subclass that 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pyautograd._arguments import named
 from pyautograd._core import bump_epoch, expose
 from pyautograd._device import check_device
-from pyautograd._grad_mode import no_grad
+from pyautograd._install import late
 from pyautograd._tensor import Parameter, Tensor
 from pyautograd.nn import _hooks
-from pyautograd.nn._state_dict import Stateful
 
 __all__ = ["Module"]
+
+if TYPE_CHECKING:
+    from pyautograd.nn._exchange import IncompatibleKeys
 
 M = TypeVar("M", bound="Module")
 R = TypeVar("R", covariant=True)
@@ -46,7 +48,7 @@ class _Holder:
     """Has the attributes of a module, where its `__dict__` does more than to give them."""
 
 
-class Module(_Holder, Stateful, _hooks.Hooked):
+class Module(_Holder, _hooks.Hooked):
     """Base class of layers and models, as `torch.nn.Module`; a subclass defines `forward`, which a call runs.
 
     **Raises** AttributeError where a parameter or a module is assigned before `super().__init__()`, TypeError where
@@ -130,27 +132,20 @@ class Module(_Holder, Stateful, _hooks.Hooked):
 
     def __setattr__(self, name: str, value: Any) -> None:
         held = self._held.get(name)
-        if held is not None:
-            if isinstance(held, Parameter):
-                if value is not None and not isinstance(value, Parameter):
-                    raise TypeError(
-                        f"{type(self).__name__}.{name} is a Parameter and takes a Parameter or None, not "
-                        f"{type(value).__name__}; to change its numbers: module.{name}.data = tensor"
-                    )
-            elif isinstance(held, Module):
-                if value is not None and not isinstance(value, Module):
-                    raise TypeError(
-                        f"{type(self).__name__}.{name} is a Module and takes a Module or None, "
-                        f"not {type(value).__name__}"
-                    )
-            elif name in self._buffer_names and value is not None and not isinstance(value, Tensor):
+        if held is not None and value is not None and type(value) is not type(held):
+            kind = Parameter if isinstance(held, Parameter) else Module if isinstance(held, Module) else Tensor
+            is_buffer = kind is Tensor and name in self._buffer_names
+            if (kind is not Tensor or is_buffer) and not isinstance(value, kind):
                 raise TypeError(
-                    f"{type(self).__name__}.{name} is a buffer and takes a Tensor or None, not {type(value).__name__}"
+                    f"{type(self).__name__}.{name} is a {'buffer' if is_buffer else kind.__name__} and takes a "
+                    f"{kind.__name__} or None, not {type(value).__name__}"
+                    + f"; to change its numbers: module.{name}.data = tensor"
+                    * (kind is Parameter)
                 )
-        elif isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self._held:
-            kind = "parameter" if isinstance(value, Parameter) else "module"
+        elif held is None and isinstance(value, (Parameter, Module)) and "_buffers_persistent" not in self._held:
+            what = "parameter" if isinstance(value, Parameter) else "module"
             raise AttributeError(
-                f"cannot assign {kind} {name!r} before Module.__init__() of {type(self).__name__} is called"
+                f"cannot assign {what} {name!r} before Module.__init__() of {type(self).__name__} is called"
             )
         object.__setattr__(self, name, value)
         bump_epoch()
@@ -160,6 +155,12 @@ class Module(_Holder, Stateful, _hooks.Hooked):
         bump_epoch()
         if name in self._buffer_names:
             del self._buffer_names[name]
+
+    @property
+    def _buffer_names(self) -> dict[str, bool]:
+        """The buffers' names, and whether each goes into the state dict."""
+        names: dict[str, bool] = self._held.get("_buffers_persistent", {})
+        return names
 
     @property
     def _parameters(self) -> dict[str, Parameter]:
@@ -307,13 +308,7 @@ class Module(_Holder, Stateful, _hooks.Hooked):
         >>> [name for name, _ in pa.nn.Linear(2, 3).named_parameters()]
         ['weight', 'bias']
         """
-        seen = set()
-        for place, module in self._places(prefix, recurse, remove_duplicate):
-            for name, value in list(module._held.items()):
-                if isinstance(value, Parameter) and value not in seen:
-                    if remove_duplicate:
-                        seen.add(value)
-                    yield (f"{place}.{name}" if place else name), value
+        return self._named(lambda module: module._parameters, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once: what an optimiser takes. It raises nothing.
@@ -333,14 +328,7 @@ class Module(_Holder, Stateful, _hooks.Hooked):
         >>> [name for name, _ in pa.nn.BatchNorm1d(2).named_buffers()]
         ['running_mean', 'running_var', 'num_batches_tracked']
         """
-        seen = set()
-        for place, module in self._places(prefix, recurse, remove_duplicate):
-            for name in list(module._buffer_names):
-                value = module._held[name]
-                if value is not None and value not in seen:
-                    if remove_duplicate:
-                        seen.add(value)
-                    yield (f"{place}.{name}" if place else name), value
+        return self._named(lambda module: module._buffers, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once. It raises nothing.
@@ -351,10 +339,16 @@ class Module(_Holder, Stateful, _hooks.Hooked):
         """
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def _places(self, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterable[tuple[str, Module]]:
-        if recurse:
-            return self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-        return [(prefix, self)]
+    def _named(
+        self, of: Callable[[Module], dict[str, Any]], prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        for place, module in self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]:
+            for name, value in of(module).items():
+                if value is not None and value not in seen:
+                    if remove_duplicate:
+                        seen.add(value)
+                    yield (f"{place}.{name}" if place else name), value
 
     @named
     def get_submodule(self, target: str) -> Module:
@@ -402,6 +396,55 @@ class Module(_Holder, Stateful, _hooks.Hooked):
             module.apply(fn)
         fn(self)
         return self
+
+    # ---- its state ----
+
+    def _named_state(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
+        """Everything that goes into the state dict, in its order, shared tensors under each of their names."""
+        persistent = self._buffer_names
+        items = list(self._held.items())
+        for name, value in items:
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+        for name, goes_in in persistent.items():
+            if goes_in and self._held[name] is not None:
+                yield prefix + name, self._held[name]
+        for name, value in items:
+            if isinstance(value, Module):
+                yield from value._named_state(f"{prefix}{name}.")
+
+    def state_dict(
+        self, *, destination: dict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Tensor]:
+        """Name to tensor of all parameters and persistent buffers, detached and sharing their memory.
+
+        With `keep_vars` they are the module's own, not detached. It raises nothing.
+
+        >>> import pyautograd as pa
+        >>> {name: tuple(t.shape) for name, t in pa.nn.MLP(2, [3, 1]).state_dict().items()}
+        {'layers.0.weight': (3, 2), 'layers.0.bias': (3,), 'layers.1.weight': (1, 3), 'layers.1.bias': (1,)}
+        """
+        state = {} if destination is None else destination
+        for name, tensor in self._named_state(prefix):
+            state[name] = tensor if keep_vars else tensor.detach()
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copies a state dict's numbers into this module's parameters and buffers.
+
+        With `assign` the given tensors take the places of the module's own. **Returns** the names of one side alone, if
+        not `strict`. **Raises** RuntimeError for these if `strict`, and always for shapes and kinds that differ,
+        TypeError for what is no mapping. All is checked before anything is copied.
+
+        >>> import pyautograd as pa
+        >>> a, b = pa.nn.Linear(2, 1), pa.nn.Linear(2, 1)
+        >>> _ = a.load_state_dict(b.state_dict())
+        >>> bool((a.weight == b.weight).all())
+        True
+        """
+        return late("nn._exchange").load(self, state_dict, strict, assign)  # type: ignore[no-any-return]
 
     # ---- its modes ----
 
@@ -515,30 +558,7 @@ class Module(_Holder, Stateful, _hooks.Hooked):
         return self
 
     def _convert(self: M, convert: Callable[[Tensor], Tensor]) -> M:
-        changed: list[tuple[Parameter, Tensor, Tensor | None]] = []
-        with no_grad():
-            try:
-                for parameter in self.parameters():
-                    data, grad = parameter.data, parameter.grad
-                    converted = convert(data)
-                    if converted.dtype is not data.dtype:
-                        changed.append((parameter, data, grad))
-                        parameter.grad = None
-                        parameter.data = converted
-                        parameter.grad = None if grad is None else convert(grad)
-            except BaseException:
-                # One of them is still part of a graph: all stay as they were.
-                for parameter, data, grad in changed:
-                    parameter.grad = None
-                    if parameter.dtype is not data.dtype:
-                        parameter.data = data
-                    parameter.grad = grad
-                raise
-            done: dict[int, Tensor] = {}
-            for module in self.modules():
-                for name, buffer in module._buffers.items():
-                    if buffer is not None:
-                        setattr(module, name, done.setdefault(id(buffer), convert(buffer)))
+        late("nn._exchange").convert(self, convert)
         return self
 
     def share_memory(self) -> None:
@@ -571,14 +591,10 @@ class Module(_Holder, Stateful, _hooks.Hooked):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [f"({name}): {_indented(text)}" for name, text in self._child_texts()]
+        child_lines = [f"({name}): " + text.replace("\n", "\n  ") for name, text in self._child_texts()]
         if not child_lines and len(extra_lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(extra_lines + child_lines) + "\n)"
 
     def __dir__(self) -> list[str]:
         return sorted(name for name in super().__dir__() if not name[0].isdigit())
-
-
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
