@@ -174,13 +174,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
                 self._begin_history(held_out is not None)
             score = None if held_out is None else partial(self._validation_score, *held_out)
             _training.by_epochs(self, data, score, goes_on)
-        if not math.isfinite(self.loss_):
-            raise ValueError(f"The loss is {self.loss_}: scale the targets, or train in dtype='float64'")
         if not all(np.isfinite(p.detach().numpy()).all() for p in self.module_.parameters()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
+        if math.isinf(self.loss_) and held_out is None:
+            raise ValueError(f"The loss is {self.loss_}: scale the targets, or train in dtype='float64'")
 
     def _begin(self, X: Array, targets: Array, random: Any, keeps_weights: bool) -> None:
         """A new module, its weights drawn."""
