@@ -299,7 +299,8 @@ def functional_call(
     **Arguments:** `parameter_and_buffer_dicts`: tensors by their names in the state dict, or several such dicts.
     `args`: a tuple of arguments, or the only one. `tie_weights`: what stands under several names is given by one of
     them. `strict`: every parameter and buffer is given. **Raises** RuntimeError for names that are not there, and with
-    `strict` for those that are missing; ValueError for a name that is given twice, or ties given differently.
+    `strict` for those that are missing; ValueError for a name that is given twice, or ties given differently; TypeError
+    for what is no module.
 
     >>> import pyautograd as pa
     >>> from pyautograd.func import functional_call, grad
@@ -310,6 +311,8 @@ def functional_call(
     >>> grad(lambda w: functional_call(layer, w, pa.ones(1, 2)).sum())(w)["weight"]
     tensor([[1., 1.]])
     """
+    if not isinstance(module, Module):
+        raise TypeError(f"functional_call: a module is wanted, not {type(module).__name__}")
     given = _merged(parameter_and_buffer_dicts)
     places: dict[str, tuple[Module, str, Any]] = {}
     for prefix, each in module.named_modules(remove_duplicate=False):
