@@ -3,7 +3,8 @@
     python benchmarks/moving_picture.py     # needs Chromium
 
 The graph is a net's loss of about 300 nodes, the most that are drawn one by one. A step that stays under 16.7 ms drops
-no frame of sixty in a second.
+no frame of sixty in a second. Of each step the least of five rounds counts, as other work on the machine only adds.
+Painting comes on top.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from pyautograd.scalar import MLP, Value, trace
 
 MEASURE = """<script>
 const opened = performance.now(), times = []
-for (let step = 0; step <= end; step++) {
+for (let round = 0; round < 5; round++) for (let step = 0; step <= end; step++) {
   const start = performance.now()
   go(step)
   document.body.getBoundingClientRect()  // lays out what has changed
-  times.push(performance.now() - start)
+  times[step] = Math.min(times[step] ?? Infinity, performance.now() - start)
 }
+const worst = Math.max(...times), step = times.indexOf(worst)
 times.sort((a, b) => a - b)
-const found = { opened, steps: times.length, median: times[times.length >> 1], worst: times.at(-1) }
+const found = { opened, steps: times.length, median: times[times.length >> 1], worst, step }
 document.body.innerHTML = `<pre>${JSON.stringify(found)}</pre>`
 </script></html>"""
 
@@ -52,7 +54,9 @@ def main() -> int:
         dom = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=300, check=True).stdout
     found = json.loads(unescape(re.search(r"<pre>(.*?)</pre>", dom, re.DOTALL).group(1)))
     print(f"{len(tape)} nodes, {size / 1e3:.0f} kB; opened after {found['opened']:.0f} ms")
-    print(f"{found['steps']} steps: median {found['median']:.1f} ms, the longest {found['worst']:.1f} ms")
+    print(
+        f"{found['steps']} steps: median {found['median']:.1f} ms, longest {found['worst']:.1f} (step {found['step']})"
+    )
     return 0
 
 
