@@ -100,11 +100,11 @@ class Trace(Sequence[Row]):
 
     def save(self, path: str | os.PathLike[str], title: str = "backpropagation") -> str:
         """Writes the tape as a picture. A path that ends in `.svg` gets a still, with what is sent back on each edge;
-        any other a page, one file without any network, that steps forward and back with keys and a slider and shows
+        `.html` a page, one file without any network, that steps forward and back with keys and a slider and shows
         along each edge the local derivative times the upstream gradient.
 
-        A graph of over 300 nodes is drawn with a box a neuron. **Returns** the path. **Raises** ValueError where there
-        are more than 300 boxes then; the file stays as it was.
+        A graph of over 300 nodes is drawn with a box a neuron. **Returns** the path. **Raises** ValueError for another
+        ending, and where there are more than 300 boxes then; the file stays as it was.
 
         >>> import os, tempfile
         >>> from pyautograd.scalar import Value
@@ -114,8 +114,13 @@ class Trace(Sequence[Row]):
         """
         from pyautograd._picture import still
 
-        shown = self._boxes()
         name = os.fsdecode(path)
+        if not name.lower().endswith((".svg", ".html", ".htm")):
+            raise ValueError(
+                f"trace: {name!r} ends neither in .html, for a page that moves, nor in .svg, for a still; these are "
+                "what save writes"
+            )
+        shown = self._boxes()
         text = still(shown, _summary) if name.lower().endswith(".svg") else shown._page(title)
         with open(path, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)

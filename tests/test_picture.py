@@ -360,3 +360,14 @@ def test_the_command_without_a_formula_says_so(capsys):
     with pytest.raises(SystemExit):
         main(["explain"])
     assert "no formula; write one in quotes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["t.png", "t.pdf", "t", b"t.png"])
+def test_a_file_that_would_hold_neither_a_page_nor_a_still_is_refused(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"ends neither in \.html.* nor in \.svg"):
+        neuron().save(name)
+    with pytest.raises(SystemExit):
+        main(["explain", "a*b", "a=2", "b=3", "--no-open", "--out", os.fsdecode(name)])
+    assert "ends neither in .html" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
