@@ -32,6 +32,9 @@ for (let step = 0; step <= end; step++) {
   seen.push({ says: says.textContent, grads,
     now: [...document.querySelectorAll("tr[aria-current]")].map(line => +line.dataset.row)[0],
     arrows: [...document.querySelectorAll("g.on.back .sent")].map(each => each.textContent),
+    table: [...document.querySelectorAll("tr[data-row]")].map(line => [...line.cells].map(
+      cell => getComputedStyle(cell).visibility == "hidden" ? "" : cell.textContent)),
+    cut: [...document.querySelectorAll(".pane")].some(pane => pane.scrollWidth > pane.clientWidth),
     valuetext: at.getAttribute("aria-valuetext"), over: document.documentElement.scrollWidth > innerWidth })
   document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
 }
@@ -93,6 +96,33 @@ def test_a_browser_steps_through_the_tape(tmp_path, width):
     assert steps[len(made)]["says"] == "forward, row 6: loss = %5 + x = 3"
     assert steps[-1]["grads"] == [f"{row.gradient:.4g}" for row in tape]
     assert steps[-1]["arrows"] == ["← -6", "← 4"]
+
+
+def test_the_table_tells_no_step_before_it_is_taken(tmp_path):
+    steps = shown(neuron(), tmp_path)
+    first, computed, squared, last = steps[0]["table"], steps[4]["table"], steps[7]["table"], steps[-1]["table"]
+    assert [line[3] for line in first if line[0]] == ["2", "-3", "7", "", "", "", ""]
+    assert not any(line[k] for line in first for k in (4, 5, 6))
+    assert all(line[3] for line in computed if line[0])
+    assert not any(line[k] for line in computed for k in (4, 6))
+    assert [line[4] for line in squared if line[0]] == ["", "", "", "", "2", "1", "1"]
+    assert [line[6] for line in squared] == [
+        "",
+        "",
+        "",
+        *[""] * 4,
+        *["1 g = 1 to q"] * 2,
+        "1 g = 1 to %5",
+        "1 g = 1 to x",
+    ]
+    assert all(line[4] for line in last if line[0])
+    assert all(line[6] for line in last[3:])
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_neither_the_graph_nor_the_table_is_cut_off(tmp_path, width):
+    steps = shown(explain("q = x*w + b; (q.tanh() - 0.5)**2", {"x": 2.0, "w": -3.0, "b": 7.0}), tmp_path, width)
+    assert not any(step["cut"] for step in steps)
 
 
 def test_a_value_that_is_used_twice_adds_up(tmp_path):
