@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from pyautograd._arguments import named
-from pyautograd._trace import tape
+from pyautograd._trace import FREED, is_freed, tape
 
 __all__ = ["DotText", "draw_dot", "draw_program", "to_dot"]
 
@@ -182,6 +182,8 @@ def _record(node: Any) -> str:
             fields.append(f"data {node.item():.4f}" if node.dtype.is_floating_point else f"data {node.item()}")
         if node.grad is not None:
             fields.append(f"grad {node.grad.item():.4f}" if node.numel() == 1 else "grad")
+    if is_freed(node):
+        fields += FREED
     return f"{{ {' | '.join(fields)} }}"
 
 

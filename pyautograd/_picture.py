@@ -130,9 +130,9 @@ def still(rows: Sequence[Any], summary: Any) -> str:
 
 
 def _box(row: Any, summary: Any) -> Box:
-    lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs else [])
+    lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs or row.notes else [])
     lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
-    return Box(lines, row.inputs)
+    return Box(lines + [(note, "note") for note in row.notes], row.inputs)
 
 
 def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:

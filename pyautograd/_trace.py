@@ -17,6 +17,7 @@ from pyautograd._generated import RULES
 
 __all__ = ["Row", "Trace", "trace"]
 
+FREED = "backward() has freed this history:", "write l.backward(retain_graph=True)", "or trace before backward()"
 SHOWN = 100  # rows that print; the others are there to iterate over
 
 
@@ -47,13 +48,18 @@ class Row(NamedTuple):
         if not self.op:
             return ""
         if not self.inputs:
-            return f"{self.op}(freed)"
+            return f"{self.op}({'freed' if is_freed(self.node) else ''})"
         if len(self.inputs) == 2 and not self.op[0].isalpha():
             return f"{self.input_names[0]} {self.op} {self.input_names[1]}"
         if len(self.inputs) == 1 and self.op.startswith("**") and len(self.op) > 2:
             return f"{self.input_names[0]}{self.op}"
         names = self.input_names if len(self.inputs) <= 6 else (*self.input_names[:4], "…", self.input_names[-1])
         return f"{self.op}({', '.join(names)})"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a picture says of the row beside its numbers."""
+        return FREED if is_freed(self.node) else ()
 
     @property
     def contributions(self) -> tuple[float, ...]:
@@ -84,7 +90,7 @@ class Trace(Sequence[Row]):
         head, lines = self._table()
         widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
         ruled = [head, ["-" * width for width in widths], *lines]
-        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in ruled)
+        return "\n".join([*("  ".join(map(str.ljust, line, widths)).rstrip() for line in ruled), *self._notes()])
 
     __repr__ = __str__
 
@@ -155,7 +161,12 @@ class Trace(Sequence[Row]):
         for line in lines:
             number = line[0] or number
             html += f'<tr data-row="{number}">' + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>"
-        return f"<table>{html}</table>"
+        return f"<table>{html}</table>" + "".join(f"<p>{escape(note)}</p>" for note in self._notes())
+
+    def _notes(self) -> list[str]:
+        """What the table does not show of how it came about, a sentence a line."""
+        freed = [row.name for row in self.rows if is_freed(row.node)]
+        return [f"{', '.join(freed)}: {' '.join(FREED)}"] if freed else []
 
     @property
     def _of_values(self) -> bool:
@@ -208,6 +219,11 @@ def _summary(value: Any) -> str:
     return f"{text} {array.min():.3g} … {array.max():.3g}"
 
 
+def is_freed(node: Any) -> bool:
+    """Whether a Tensor is the result of an op whose operands backward() has let go; a Value keeps them."""
+    return not isinstance(node.data, (int, float)) and bool(node._op) and not node._inputs
+
+
 def tape(root: Any, function: str = "trace") -> list[Any]:
     """All that reaches `root`: first the leaves in the order of their use, then results in that of making."""
     if not (isinstance(root, _core.Node) or hasattr(root, "_tape")):
@@ -228,8 +244,8 @@ def _names(nodes: Sequence[Any]) -> list[str]:
 def trace(root: Any) -> Trace:
     """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
 
-    A Tensor's `backward()` frees the graph, and with it what there is to see, unless told `retain_graph=True`; inner
-    gradients are there for tensors with `retain_grad()`. **Raises** TypeError for what is no Value and no Tensor.
+    A Tensor's `backward()` frees the graph, and with it what there is to see, unless told `retain_graph=True`: the
+    table says so. Inner gradients are there for tensors with `retain_grad()`. **Raises** TypeError for what is no Value and no Tensor.
 
     >>> from pyautograd.scalar import Value
     >>> x, w = Value(2.0, label="x"), Value(-3.0, label="w")

@@ -26,6 +26,7 @@ from pyautograd._arguments import did_you_mean, wrong
 from pyautograd._array_like import tensor
 from pyautograd._grad_mode import no_grad
 from pyautograd._layout import characters, layered
+from pyautograd._trace import FREED, is_freed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -500,9 +501,12 @@ def graph(root: Any, *, ax: Axes | None = None, title: str = "") -> Axes:
             layer = places.layer[source] + 1
             ways.append([start, *((3.0 * (layer + k), shift - y) for k, y in enumerate(bends)), (0.0, shift)])
         _draw_node(ax, v, *place[i], ways)
+    freed = any(hasattr(v, "_inputs") and is_freed(v) for v in nodes)
     ax.set_xlim(-1.1, 3.0 * last + 1.1)
-    ax.set_ylim(-low - 0.65, 0.3)
+    ax.set_ylim(-low - (1.2 if freed else 0.65), 0.3)
     ax.axis("off")
+    if freed:
+        ax.text(-1.0, -low - 0.45, "\n".join(FREED), va="top", fontsize=7, color=INK)
     if title:
         ax.set_title(title, fontsize=11, color=INK, loc="left")
     return ax

@@ -7,7 +7,8 @@ import math
 import pytest
 
 import pyautograd
-from pyautograd import _ops
+from pyautograd import _ops, plot
+from pyautograd._draw import to_dot
 from pyautograd._generated import RULES
 from pyautograd._trace import trace
 
@@ -142,3 +143,33 @@ def test_every_op_with_a_gradient_has_a_rule():
     }  # fmt: skip
     names = {name for name, row in _ops.table.items() if row.family in ("elementwise", "whole")}
     assert names - without == set(RULES)
+
+
+def freed_loss():
+    t = pyautograd.tensor([[1.0, 2.0]], requires_grad=True)
+    loss = (t * 2).sum()
+    loss.backward()
+    return loss
+
+
+def test_a_freed_history_says_how_to_keep_it(tmp_path):
+    loss = freed_loss()
+    words = "retain_graph=True"
+    rows = trace(loss)
+    assert rows[0].expression == "sum(freed)"
+    assert str(rows).splitlines()[-1] == (
+        "%0: backward() has freed this history: write l.backward(retain_graph=True) or trace before backward()"
+    )
+    for name in ("t.svg", "t.html"):
+        rows.save(tmp_path / name)
+        assert words in (tmp_path / name).read_text(encoding="utf-8")
+    assert words in rows._repr_html_()
+    assert words in to_dot(loss)
+    pytest.importorskip("matplotlib")
+    _, ax = plot.new_figure()
+    assert any(words in text.get_text() for text in plot.graph(loss, ax=ax).texts)
+
+
+def test_a_tensor_that_no_op_made_is_not_freed():
+    made = freed_loss().detach() * 2
+    assert "freed" not in str(trace(made)) + to_dot(made)
