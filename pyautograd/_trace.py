@@ -235,17 +235,35 @@ def tape(root: Any, function: str = "trace") -> list[Any]:
 
 
 def _names(nodes: Sequence[Any]) -> list[str]:
-    """The label of each node, with its number where others have the same; the number alone where there is none."""
+    """The label of each node, with its row where others have the same. Without a label a constant is called what it
+    is, so that a formula reads as it was written, and what was computed by its row."""
     labels = [str(getattr(node, "label", "") or "") for node in nodes]
     count = Counter(labels)
-    return [label if label and count[label] == 1 else f"{label}%{i}" for i, label in enumerate(labels)]
+    return [
+        label if count[label] == 1 and label else (not label and _constant(node)) or f"{label}%{i}"
+        for i, (label, node) in enumerate(zip(labels, nodes, strict=True))
+    ]
+
+
+def _constant(node: Any) -> str:
+    """The text of a number that a few digits give in full, as those have that are written down and not learned."""
+    if node._op or node._inputs:
+        return ""
+    if isinstance(node.data, (int, float)):
+        text = f"{node.data:g}"
+        return text if float(text) == node.data else ""
+    if node.shape or node.requires_grad or not (node.is_leaf and isinstance(number := node.item(), (int, float))):
+        return ""
+    text = f"{number:g}"
+    return text if node.numpy().dtype.type(float(text)) == number else ""
 
 
 def trace(root: Any) -> Trace:
     """The tape behind `root`, a Value or a Tensor, as a table. After a `backward()` it shows the gradients too.
 
     A Tensor's `backward()` frees the graph, and with it what there is to see, unless told `retain_graph=True`: the
-    table says so. Inner gradients are there for tensors with `retain_grad()`. **Raises** TypeError for what is no Value and no Tensor.
+    table says so. Inner gradients are there for tensors with `retain_grad()`. **Raises** TypeError for what is no Value
+    and no Tensor.
 
     >>> from pyautograd.scalar import Value
     >>> x, w = Value(2.0, label="x"), Value(-3.0, label="w")
@@ -256,11 +274,11 @@ def trace(root: Any) -> Trace:
     -  ----  -----------  -------  ----------  ----------------  -------------------
     0  x                  2        -1.26
     1  w                  -3       0.8399
-    2  %2                 5        0.42
+    2  5                  5        0.42
     3  %3    x * w        -6       0.42        d %3/d x = -3     -3 g = -1.26 to x
                                                d %3/d w = 2      2 g = 0.8399 to w
-    4  %4    %3 + %2      -1       0.42        d %4/d %3 = 1     1 g = 0.42 to %3
-                                               d %4/d %2 = 1     1 g = 0.42 to %2
+    4  %4    %3 + 5       -1       0.42        d %4/d %3 = 1     1 g = 0.42 to %3
+                                               d %4/d 5 = 1      1 g = 0.42 to 5
     5  %5    tanh(%4)     -0.7616  1           d %5/d %4 = 0.42  0.42 g = 0.42 to %4
     """
     nodes = tape(root)

@@ -73,6 +73,23 @@ def test_expressions_read_as_written(engine):
     ]
 
 
+def test_a_constant_of_a_formula_is_called_what_it_is(engine):
+    q = engine.Value(3.0, label="q")
+    rows = trace((q - 0.5).maximum(1.25) * -2)
+    assert [row.expression for row in rows if row.op] == ["q - 0.5", "maximum(%4, 1.25)", "%5 * -2"]
+    assert [row.name for row in rows] == ["q", "0.5", "1.25", "-2", "%4", "%5", "%6"]
+    assert "to 0.5" in str(rows)
+    learned = engine.Value(0.1234567890123)  # in a few digits it would be another number
+    assert trace(q * learned)[-1].expression == "q * %1"
+
+
+def test_a_constant_of_a_tensors_formula_is_called_what_it_is():
+    x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+    bias = pyautograd.tensor(1.0, requires_grad=True)
+    rows = trace((x * 2 + bias) * pyautograd.tensor(0.1))
+    assert [row.expression for row in rows if row.op] == ["%0 * 2", "%4 + %2", "%5 * 0.1"]
+
+
 def test_tracing_changes_nothing(engine):
     o = lecture_neuron(engine)
     before = [(row.value, row.gradient) for row in trace(o)]
@@ -111,7 +128,7 @@ def test_an_op_of_ones_own_hides_its_local_derivative(engine):
     assert math.isnan(row.local_gradients[0])
     a.grad = 8.0
     assert "its own" in str(trace(out))
-    assert "%0 has 8" in str(trace(out))
+    assert "2 has 8" in str(trace(out))
 
 
 def test_two_leaves_of_one_label_are_told_apart(engine):
