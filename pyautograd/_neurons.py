@@ -1,7 +1,7 @@
 """A tape with each neuron as one row, for pictures of graphs that are too large to show every product and sum.
 
-A neuron is found by its shape, whoever wrote it: a sum whose terms are products and leaves used nowhere else, and the
-activation of it. Its weights and its bias are the leaves that only such sums read.
+A neuron is found by its shape, whoever wrote it: a sum of products used nowhere else, each of a weight and an input of
+its own, with an activation or a bias. Its weights and its bias are the leaves that only such sums read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["neurons"]
+
+ACTIVATIONS = frozenset(("celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "relu"))
+ACTIVATIONS |= {"selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanhshrink"}
 
 
 def neurons(rows: Sequence[Any]) -> list[Any]:
@@ -25,6 +28,10 @@ def neurons(rows: Sequence[Any]) -> list[Any]:
         if row.inputs and row.number not in owner:
             owner[row.number] = owner[readers[row.number][0]]
             inside[owner[row.number]].append(row.number)  # the last first, as the chain rule wants them
+    for head, parts in inside.items():
+        if parts and not _is_neuron([head, *parts], readers, rows):
+            owner.update((part, part) for part in parts)
+            inside[head] = []
     folded = {number for head, members in inside.items() if members for number in (head, *members)}
     weights = {
         row.number
@@ -54,8 +61,26 @@ def _inside(row: Any, readers: list[list[int]], rows: Sequence[Any]) -> bool:
     """Whether a row is a part of the neuron of the one row that reads it."""
     if len(readers[row.number]) != 1 or row.op_name not in ("add", "mul"):
         return False
-    reader = rows[readers[row.number][0]]
-    return reader.op_name == "add" or (row.op_name == "add" and len(reader.inputs) == 1)
+    reader: str = rows[readers[row.number][0]].op_name
+    return reader == "add" or (row.op_name == "add" and reader in ACTIVATIONS)
+
+
+def _is_neuron(parts: Sequence[int], readers: list[list[int]], rows: Sequence[Any]) -> bool:
+    """Whether what may be a neuron, its head first, is one and no other sum: of losses, of powers, of one value."""
+    inputs: list[int] = []
+    biases, own = 0, set(parts)
+    for row in (rows[part] for part in parts):
+        outer = [i for i in row.inputs if i not in own]
+        if row.op_name == "mul":
+            weights = [i for i in outer if not rows[i].inputs and _weighs(rows[i], row, rows, readers)]
+            inputs += [i for i in row.inputs if i not in weights]
+            if len(weights) != 1 or row.inputs[0] == row.inputs[1]:
+                return False
+        elif any(rows[i].inputs for i in outer):
+            return False
+        else:
+            biases += len(outer)
+    return 0 < len(inputs) == len(set(inputs)) and (biases > 0 or rows[parts[0]].op_name in ACTIVATIONS)
 
 
 def _weighs(leaf: Any, reader: Any, rows: Sequence[Any], readers: list[list[int]]) -> bool:

@@ -122,7 +122,13 @@ def _curve(points: Sequence[tuple[float, float]], down: bool) -> str:
 
 
 def still(rows: Sequence[Any], summary: Any) -> str:
-    """A trace's rows as SVG, with what each sends back along its edges; what a closure sends is not known."""
+    """A trace's rows as SVG, with what each sends back along its edges; what a closure sends is not known. ValueError
+    for more boxes than can be looked at."""
+    if len(rows) > MOST_BOXES:
+        raise ValueError(
+            f"trace: {len(rows)} boxes are too many for a picture, the most is {MOST_BOXES}: "
+            "trace the loss of one example, or a smaller net"
+        )
     sends = [row.contributions if row.op_name != "custom" else () for row in rows]
     return svg(
         [_box(row, summary)._replace(sends=tuple(f"← {x:.4g}" for x in s)) for row, s in zip(rows, sends, strict=True)]
@@ -136,7 +142,16 @@ def _box(row: Any, summary: Any) -> Box:
 
 
 def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
-    """The page of a trace's rows, `table` being the same as HTML and `summary` what makes a text of a value."""
+    """The page of a trace's rows, `table` being the same as HTML and `summary` what makes a text of a value. Of more
+    boxes than can be looked at, the table alone."""
+    text = Path(__file__).with_name("data").joinpath("picture.html").read_text(encoding="utf-8")
+    if len(rows) > MOST_BOXES:
+        return Template(text[: text.index("<script>")] + "</html>\n").substitute(
+            title=escape(title),
+            summary=f"The graph has {len(rows)} nodes and is too large to be drawn: the most is {MOST_BOXES}.",
+            svg="",
+            table=table,
+        )
     data = [
         {
             "name": row.name,
@@ -151,8 +166,7 @@ def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
         }
         for row in rows
     ]
-    template = Template(Path(__file__).with_name("data").joinpath("picture.html").read_text(encoding="utf-8"))
-    return template.substitute(
+    return Template(text).substitute(
         title=escape(title),
         summary=f"{len(rows)} rows; with scripts the chain rule runs back through them step by step.",
         svg=svg([_box(row, summary) for row in rows], style=""),

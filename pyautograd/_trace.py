@@ -19,6 +19,7 @@ __all__ = ["Row", "Trace", "trace"]
 
 FREED = "backward() has freed this history:", "write l.backward(retain_graph=True)", "or trace before backward()"
 SHOWN = 100  # rows that print; the others are there to iterate over
+MOST_LINES = 3000  # rows of a page's table: more than are drawn
 
 
 class Row(NamedTuple):
@@ -98,10 +99,15 @@ class Trace(Sequence[Row]):
         """In a notebook: the moving picture, where there are not too many rows, else the table."""
         from html import escape
 
+        from pyautograd._picture import MOST_BOXES
+
         try:
-            page = escape(self._boxes()._page("backpropagation"))
+            shown = self._boxes()
         except ValueError:
             return self._html(SHOWN)
+        if len(shown) > MOST_BOXES:
+            return self._html(SHOWN)
+        page = escape(shown._page("backpropagation"))
         return f'<iframe srcdoc="{page}" style="width:100%;height:640px;border:0" title="backpropagation"></iframe>'
 
     def save(self, path: str | os.PathLike[str], title: str = "backpropagation") -> str:
@@ -109,8 +115,9 @@ class Trace(Sequence[Row]):
         `.html` a page, one file without any network, that steps forward and back with keys and a slider and shows
         along each edge the local derivative times the upstream gradient.
 
-        A graph of over 300 nodes is drawn with a box a neuron. **Returns** the path. **Raises** ValueError for another
-        ending, and where there are more than 300 boxes then; the file stays as it was.
+        A graph of over 300 nodes is drawn with a box a neuron; where that leaves over 300 boxes, the page says so above
+        the table. **Returns** the path. **Raises** ValueError for another ending, and for a still of so many; the file
+        stays as it was.
 
         >>> import os, tempfile
         >>> from pyautograd.scalar import Value
@@ -133,24 +140,21 @@ class Trace(Sequence[Row]):
         return name
 
     def _boxes(self) -> Trace:
-        """The rows, or, where they are too many for a picture, the neurons."""
+        """The rows, or, where they are too many for a picture, the neurons if these are not."""
         from pyautograd._neurons import neurons
         from pyautograd._picture import MOST_BOXES
 
         if [row.number for row in self] != list(range(len(self) or 1)):
             raise ValueError("trace: a picture is of a whole tape, and this is a part: save the tape that it is from")
-        shown = self if len(self) <= MOST_BOXES or not self._of_values else Trace(neurons(self.rows))
-        if len(shown) > MOST_BOXES:
-            raise ValueError(
-                f"trace: {len(shown)} boxes are too many for a picture, the most is {MOST_BOXES}: "
-                "trace the loss of one example, or a smaller net"
-            )
-        return shown
+        if len(self) <= MOST_BOXES or not self._of_values:
+            return self
+        shown = Trace(neurons(self.rows))
+        return shown if len(shown) <= MOST_BOXES else self
 
     def _page(self, title: str) -> str:
         from pyautograd._picture import page
 
-        return page(self, self._html(len(self)), title, _summary)
+        return page(self, self._html(MOST_LINES), title, _summary)
 
     def _html(self, most: int) -> str:
         from html import escape

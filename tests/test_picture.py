@@ -207,8 +207,19 @@ def test_a_notebook_shows_the_picture_and_the_table_of_what_is_too_large():
     assert trace(long)._repr_html_().startswith("<table>")
 
 
+def test_a_page_of_what_is_too_large_says_so_above_the_table(tmp_path):
+    v, total = scalar.Value(2.0, label="v"), scalar.Value(0.0)
+    for i in range(400):
+        total = total + v * i
+    page = (tmp_path / trace(total).save(tmp_path / "big.html")).read_text(encoding="utf-8")
+    assert "The graph has 1202 nodes and is too large to be drawn" in page
+    assert page.count("<td>v * ") == 400
+    assert "<svg" not in page
+    assert "<script" not in page
+
+
 def test_too_many_boxes_are_refused_and_the_file_stays(tmp_path):
-    path = tmp_path / "page.html"
+    path = tmp_path / "still.svg"
     path.write_text("mine")
     long = scalar.Value(1.0)
     for _ in range(400):
@@ -260,14 +271,21 @@ def test_a_neuron_becomes_one_row_with_its_own_derivatives(engine):
             sums[i] += sent
 
 
-def test_sums_without_weights_and_squares_of_weights_fold_too(engine):
-    w = [engine.Value(float(k + 1)) for k in range(3)]
-    penalty = sum(p * p for p in w) * 0.5
-    rows = neurons(trace(penalty).rows)
-    assert [row.op for row in rows] == ["", "neuron", "*"]
-    assert rows[1].inputs == ()
-    a, b = engine.Value(1.0), engine.Value(2.0)
-    assert [row.op for row in neurons(trace((a * b).tanh()).rows)] == ["", "", "*", "tanh"]
+def test_a_weighted_sum_with_an_activation_or_a_bias_is_a_neuron(engine):
+    def ops(root):
+        return [row.op for row in neurons(trace(root).rows)]
+
+    def values():
+        return [engine.Value(float(k + 1)) for k in range(3)]
+
+    w, x = values(), values()
+    weighted = sum(p * q for p, q in zip(w, x, strict=True))
+    assert ops(weighted + 1.0) == ops(weighted.tanh()) == ["", "", "", "neuron"]
+    for other in (sum(p * p for p in w), sum(p * k for k, p in enumerate(w[:1] * 3)), sum(p**2 for p in w)):
+        assert "neuron" not in ops(other)
+    a, b = values()[:2]
+    assert ops((a * b).tanh()) == ["", "", "*", "tanh"]
+    assert ops((a + b).relu())[-2:] == ["+", "ReLU"]
 
 
 def test_layers_stand_in_order_and_boxes_do_not_overlap():
