@@ -121,7 +121,7 @@ def _curve(points: Sequence[tuple[float, float]], down: bool) -> str:
     return path
 
 
-def still(rows: Sequence[Any], summary: Any) -> str:
+def still(rows: Any, summary: Any) -> str:
     """A trace's rows as SVG, with what each sends back along its edges; what a closure sends is not known. ValueError
     for more boxes than can be looked at."""
     if len(rows) > MOST_BOXES:
@@ -129,7 +129,7 @@ def still(rows: Sequence[Any], summary: Any) -> str:
             f"trace: {len(rows)} boxes are too many for a picture, the most is {MOST_BOXES}: "
             "trace the loss of one example, or a smaller net"
         )
-    sends = [row.contributions if row.op_name != "custom" else () for row in rows]
+    sends = [row.contributions if not rows._hidden(row) else () for row in rows]
     return svg(
         [_box(row, summary)._replace(sends=tuple(f"← {x:.4g}" for x in s)) for row, s in zip(rows, sends, strict=True)]
     )
@@ -141,7 +141,7 @@ def _box(row: Any, summary: Any) -> Box:
     return Box(lines + [(note, "note") for note in row.notes], row.inputs)
 
 
-def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
+def page(rows: Any, table: str, title: str, summary: Any) -> str:
     """The page of a trace's rows, `table` being the same as HTML and `summary` what makes a text of a value. Of more
     boxes than can be looked at, the table alone."""
     text = Path(__file__).with_name("data").joinpath("picture.html").read_text(encoding="utf-8")
@@ -161,7 +161,8 @@ def page(rows: Sequence[Any], table: str, title: str, summary: Any) -> str:
             "grad": row.gradient if isinstance(row.gradient, (int, float)) else summary(row.gradient),
             "in": row.inputs,
             "local": row.local_gradients,
-            "own": row.op_name == "custom",
+            "own": rows._hidden(row),
+            "held": rows._held.get(row.number, 0) if rows._of_values else 0,
             "rule": row.rule,
         }
         for row in rows

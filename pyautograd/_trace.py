@@ -6,9 +6,12 @@ arrived (d root / d this) with the local derivatives (d this / d input) and adds
 
 from __future__ import annotations
 
+import math
+import operator
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 from pyautograd import _core, _ops
@@ -71,8 +74,9 @@ class Row(NamedTuple):
 class Trace(Sequence[Row]):
     """The rows of a tape, in order of computation. Prints as a table, in a notebook as HTML."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], whole: Sequence[Row] = ()) -> None:
         self.rows = tuple(rows)
+        self._whole = tuple(whole) or self.rows  # of which these are a part, or the neurons
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -82,7 +86,7 @@ class Trace(Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> Trace: ...
     def __getitem__(self, index: int | slice) -> Row | Trace:
-        return Trace(self.rows[index]) if isinstance(index, slice) else self.rows[index]
+        return Trace(self.rows[index], self._whole) if isinstance(index, slice) else self.rows[index]
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -148,7 +152,7 @@ class Trace(Sequence[Row]):
             raise ValueError("trace: a picture is of a whole tape, and this is a part: save the tape that it is from")
         if len(self) <= MOST_BOXES or not self._of_values:
             return self
-        shown = Trace(neurons(self.rows))
+        shown = Trace(neurons(self.rows), self.rows)
         return shown if len(shown) <= MOST_BOXES else self
 
     def _page(self, title: str) -> str:
@@ -170,7 +174,56 @@ class Trace(Sequence[Row]):
     def _notes(self) -> list[str]:
         """What the table does not show of how it came about, a sentence a line."""
         freed = [row.name for row in self.rows if is_freed(row.node)]
-        return [f"{', '.join(freed)}: {' '.join(FREED)}"] if freed else []
+        notes = [f"{', '.join(freed)}: {' '.join(FREED)}"] if freed else []
+        if not self._of_values:
+            return notes
+        for row, number in list(self._changed.values())[:1]:
+            sources = " or ".join(dict.fromkeys(row.input_names))
+            told = f"{row.expression} is {number:.4g}, and {row.name} {row.value:.4g}"
+            others = f"; {len(self._changed) - 1} more rows are so" if len(self._changed) > 1 else ""
+            notes.append(f"{sources} was changed since the pass: {told}{others}")
+        held = Trace(self._whole)._held
+        more = [row for row in self._whole if row.number in held and not row.inputs]
+        named = [row.name for row in more if getattr(row.node, "label", "")] or [row.name for row in more]
+        if named:
+            grads = ", ".join(f"{name}.grad" for name in named[:4]) + (", …" if len(named) > 4 else "")
+            notes.append(f"{grads} hold{'s' * (len(named) == 1)} more than this pass sent back")
+        return notes
+
+    @cached_property
+    def _changed(self) -> dict[int, tuple[Row, float]]:
+        """By node, the rows that are not what their op makes of their inputs as they are, with what it makes."""
+        values = {row.number: row.value for row in self._whole}
+        found = {}
+        for row in self._whole:
+            if row.inputs and all(i in values for i in row.inputs) and isinstance(row.value, (int, float)):
+                number = _again(row, [values[i] for i in row.inputs])
+                if math.isfinite(number) and not math.isclose(number, row.value, rel_tol=1e-9, abs_tol=1e-12):
+                    found[id(row.node)] = row, number
+        return found
+
+    def _hidden(self, row: Row) -> str:
+        """Why it is not known what a row has sent back but by what it has made of its inputs' gradients; else ""."""
+        if row.op_name == "custom":
+            return "its own closure has made"
+        changed = bool(self._changed) if row.op == "neuron" else id(row.node) in self._changed
+        return "a number was changed since; the pass had made" if changed else ""
+
+    @cached_property
+    def _held(self) -> dict[int, float]:
+        """By row, what a gradient had before the pass, or has from what is no part of the tape. One that is 0 was
+        zeroed since."""
+        sums: dict[int, float] = {row.number: 0.0 for row in self.rows}
+        sizes = dict(sums)
+        for row in self.rows:
+            for i, sent in zip(row.inputs, row.contributions, strict=True):
+                sums[i] = sums.get(i, 0.0) + (math.nan if self._hidden(row) else sent)
+                sizes[i] = sizes.get(i, 0.0) + abs(sent)
+        return {
+            row.number: row.gradient - sums[row.number]
+            for row in self.rows[:-1]
+            if row.gradient and abs(row.gradient - sums[row.number]) > 1e-9 * (abs(row.gradient) + sizes[row.number])
+        }
 
     @property
     def _of_values(self) -> bool:
@@ -188,20 +241,35 @@ class Trace(Sequence[Row]):
             if left_out > 0 and position == most // 2:
                 lines.append(["…", f"{left_out} more", *[""] * (len(head) - 2)])
             start = [str(row.number), row.name, row.expression, _summary(row.value), _summary(row.gradient)]
-            for back in _sent_back(row) if of_values else [[row.formula, row.rule]]:
+            for back in _sent_back(row, self._hidden(row)) if of_values else [[row.formula, row.rule]]:
                 lines.append([*start, *back])
                 start = [""] * len(start)
         return head, lines
 
 
-def _sent_back(row: Row) -> list[list[str]]:
+def _again(row: Row, inputs: Sequence[float]) -> float:
+    """What the op makes of numbers; nan where Python has no function for it."""
+    name = {"div": "truediv"}.get(row.op_name, row.op_name)
+    try:
+        if name == "power":
+            return float(inputs[0] ** float(row.op.removeprefix("**")))
+        if name == "relu":
+            return max(*inputs, 0.0)
+        module = operator if name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs") else math
+        return float(getattr(module, name)(*inputs)) if name != "remainder" else math.nan  # IEEE's there
+    except (AttributeError, TypeError, ValueError, ArithmeticError):
+        return math.nan
+
+
+def _sent_back(row: Row, hidden: str) -> list[list[str]]:
     """The chain rule of a row, an input a line. What a closure sends is known by what it has made of the input's
     gradient alone."""
     if not row.inputs:
         return [["", ""]]
-    if row.op_name == "custom":
+    if hidden and row.op != "neuron":
         pairs = zip(row.input_names, row.node._inputs, strict=True)
-        return [["its own", f"{name} has {_summary(source.grad)}"] for name, source in pairs]
+        words = "its own" if row.op_name == "custom" else "changed since"
+        return [[words, f"{name} has {_summary(source.grad)}"] for name, source in pairs]
     return [
         [f"d {row.name}/d {name} = {local:.4g}", f"{local:.4g} g = {sent:.4g} to {name}"]
         for name, local, sent in zip(row.input_names, row.local_gradients, row.contributions, strict=True)

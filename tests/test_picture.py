@@ -419,3 +419,46 @@ def test_a_file_that_would_hold_neither_a_page_nor_a_still_is_refused(tmp_path, 
         main(["explain", "a*b", "a=2", "b=3", "--no-open", "--out", os.fsdecode(name)])
     assert "ends neither in .html" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def twice(changed):
+    x, w, b = (scalar.Value(n, label=label) for n, label in ((2.0, "x"), (-3.0, "w"), (6.9, "b")))
+    out = (x * w + b).tanh()
+    out.backward()
+    if changed:
+        x.data = 1.0
+    else:
+        out.backward()
+    return trace(out)
+
+
+def test_a_picture_starts_from_the_gradients_that_were_there_before(tmp_path):
+    tape = twice(changed=False)
+    steps = shown(tape, tmp_path)
+    assert steps[0]["grads"][0] == f"{tape[0].gradient / 2:.4g}"
+    assert steps[-1]["grads"] == [f"{row.gradient:.4g}" for row in tape]
+    assert "together with what was there" in steps[-1]["says"]
+
+
+def test_a_picture_of_changed_numbers_shows_the_gradients_that_there_are(tmp_path):
+    tape = twice(changed=True)
+    tape.save(tmp_path / "still.svg")
+    assert (tmp_path / "still.svg").read_text(encoding="utf-8").count("←") == 3
+    steps = shown(tape, tmp_path)
+    assert steps[-1]["grads"] == [f"{row.gradient:.4g}" for row in tape]
+    assert "a number was changed since; the pass had made the gradient of w" in steps[-1]["says"]
+
+
+def test_a_net_of_neurons_tells_what_was_changed_since():
+    random.seed(3)
+    net = scalar.MLP(4, [16, 16, 1])
+    loss = net([scalar.Value(0.5, label=f"x{k}") for k in range(4)])
+    loss.backward()
+    shown = trace(loss)._boxes()
+    assert not shown._held
+    assert "changed" not in shown._html(300)
+    for p in net.parameters():
+        p.data -= 0.1 * p.grad
+    shown = trace(loss)._boxes()
+    assert "changed since the pass" in shown._html(300)
+    assert not shown._held

@@ -190,3 +190,47 @@ def test_a_freed_history_says_how_to_keep_it(tmp_path):
 def test_a_tensor_that_no_op_made_is_not_freed():
     made = freed_loss().detach() * 2
     assert "freed" not in str(trace(made)) + to_dot(made)
+
+
+def tanh_neuron(engine):
+    x, w, b = (engine.Value(n, label=label) for n, label in ((2.0, "x"), (-3.0, "w"), (6.9, "b")))
+    out = (x * w + b).tanh()
+    out.backward()
+    return x, w, out
+
+
+def test_gradients_of_more_than_this_pass_are_told(engine):
+    x, _, out = tanh_neuron(engine)
+    assert "hold" not in str(trace(out))
+    out.backward()
+    last = "x.grad, w.grad, b.grad hold more than this pass sent back"
+    assert str(trace(out)).splitlines()[-1] == last
+    assert f"<p>{last}</p>" in trace(out)._html(100)
+    half = x.grad / 2
+    assert trace(out)._held[0] == pytest.approx(half)
+
+
+def test_a_number_changed_since_the_pass_is_told(engine):
+    x, w, out = tanh_neuron(engine)
+    x.data = 1.0
+    rows = trace(out)
+    text = str(rows)
+    assert text.splitlines()[-1] == "x or w was changed since the pass: x * w is -3, and %3 -6"
+    assert "changed since" in text
+    assert f"w has {w.grad:.4g}" in text
+    assert "to w" not in text
+    assert "hold" not in text
+
+
+def test_what_was_zeroed_since_the_pass_is_not_held(engine):
+    x, _, out = tanh_neuron(engine)
+    x.grad = 0.0
+    assert not trace(out)._held
+
+
+def test_a_row_that_python_computes_otherwise_is_not_called_changed(engine):
+    a, b = engine.Value(7.3, label="a"), engine.Value(-2.0, label="b")
+    results = [a + b, a - b, a * b, a / b, a**2, a**-0.5, a.log(), a.exp(), a.tanh(), b.relu(), a.relu(), -a, b.abs(),
+               a.maximum(b), (a - a).sqrt(), a.sigmoid(), a.cos(), a.pow(b)]  # fmt: skip
+    for result in results:
+        assert "changed" not in str(trace(result))
