@@ -318,8 +318,9 @@ def _names(nodes: Sequence[Any]) -> list[str]:
 
 
 def _constant(node: Any) -> str:
-    """The text of a number that a few digits give in full, as those have that are written down and not learned."""
-    if node._op or node._inputs:
+    """The text of a number that a few digits give in full, as those have that are written down and not learned. A step
+    that is being compiled is asked for no numbers."""
+    if node._op or node._inputs or _core.is_recording():
         return ""
     if isinstance(node.data, (int, float)):
         text = f"{node.data:g}"

@@ -83,6 +83,20 @@ def test_a_constant_of_a_formula_is_called_what_it_is(engine):
     assert trace(q * learned)[-1].expression == "q * %1"
 
 
+def test_a_tape_is_traced_inside_a_step_that_is_being_compiled():
+    names = []
+
+    @pyautograd.compile
+    def step(x, scale):
+        loss = (x * scale * 2).sum()
+        names.extend(row.name for row in trace(loss))
+        return loss
+
+    x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
+    assert step(x, pyautograd.tensor(3.0)).item() == 18.0
+    assert "%5" in names
+
+
 def test_a_constant_of_a_tensors_formula_is_called_what_it_is():
     x = pyautograd.tensor([1.0, 2.0], requires_grad=True)
     bias = pyautograd.tensor(1.0, requires_grad=True)
