@@ -1,4 +1,5 @@
-"""What every test gets: fixed seeds, the same examples of hypothesis, the check that no node is left behind."""
+"""What every test gets: fixed seeds, default print options, the same examples of hypothesis, the check that no node is
+left behind."""
 
 import gc
 import random
@@ -25,10 +26,11 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _seeds() -> None:
+def _seeds_and_print_options() -> None:
     random.seed(0)
     np.random.seed(0)
     pyautograd.manual_seed(0)
+    pyautograd.set_printoptions(profile="default")
 
 
 @pytest.fixture(params=[scalar, reference], ids=["scalar", "reference"])

@@ -4,12 +4,17 @@ import doctest
 import gc
 import importlib.util
 import pkgutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import pyautograd
+from pyautograd import _paths
 
 LEFT_OUT = {"pyautograd.__main__", "pyautograd._build", "pyautograd._core"}
 if importlib.util.find_spec("sklearn") is None:
@@ -21,6 +26,20 @@ MODULES = sorted(
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.is_file()]
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@contextmanager
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For the page that registers this package as torch: PyTorch is as if nobody had imported it."""
+
+    def take() -> dict[str, Any]:
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "torch"}
+
+    theirs = take()
+    monkeypatch.setattr(_paths, "_roots", {*_paths._roots})
+    yield
+    take()
+    sys.modules.update(theirs)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -43,7 +62,7 @@ def test_the_examples_of_pages_hold(page: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for needed in PAGE_NEEDS.get(page.name, ("matplotlib",) if page.parent.name == "course" else ()):
         pytest.importorskip(needed)
-    with np.printoptions(legacy=False):
+    with np.printoptions(legacy=False), without_torch(monkeypatch) if page.name == "pytorch.md" else nullcontext():
         failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8")
     assert failed == 0
 

@@ -282,7 +282,7 @@ def test_the_text_of_a_tensor_is_pytorchs(options) -> None:
         np.array(1e9),
     ]
     for library in (pa, torch):
-        library.set_printoptions(**options)
+        library.set_printoptions(**{"profile": "default", **options})
     try:
         for array in arrays:
             ours, theirs = (re.sub(r",\s+(?=[a-z])", ", ", repr(library.tensor(array))) for library in (pa, torch))
