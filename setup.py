@@ -29,8 +29,9 @@ def build_folder() -> str:
 
 HOT = {"scalar", "graph", "apply", "memory", "table", "operators", "handle", "convert", "call"}
 HOT |= {"reduce", "order", "random", "special"}
-ONCE_A_PROGRAM = {"fuse", "live", "lower", "plan", "plan_values", "simplify"}
-ONCE_A_PROGRAM |= {f"lower_{what}" for what in ("gradients", "history", "scalars", "tensors", "values")}
+RARE = {"derivatives", "gradient_graph", "hooks", "modes", "program_type", "types"}
+RARE |= {"fuse", "live", "lower", "plan", "plan_values", "simplify"}
+RARE |= {f"lower_{what}" for what in ("gradients", "history", "scalars", "tensors", "values")}
 VECTORS = ["-ftree-vectorize", "-fvect-cost-model=dynamic", "-funswitch-loops", "-fversion-loops-for-strides"]
 
 
@@ -39,13 +40,13 @@ class BuildExt(build_ext):
 
     def optimisation(self, source: Path) -> list[str]:
         """-O3 for the loops over elements and for what every op passes through: elsewhere, and in the SSE2 loops, it
-        makes code larger and no faster. What makes programs is small rather than fast, as a step compiles in the same
-        time. gcc is told more, clang does so by itself: no copies of functions for their constant arguments, and
-        vectors in the other kernels. Small structs are cleared by vector stores: `rep stos` takes longer than an eager
-        op's loop."""
+        makes code larger and no faster. What makes programs and graphs of gradients is small rather than fast: it takes
+        the same time. gcc is told more, clang does so by itself: no copies of functions for their constant arguments,
+        and vectors in the other kernels. Small structs are cleared by vector stores: `rep stos` takes longer than an
+        eager op's loop."""
         sse2 = source.stem == "isa_baseline" and platform.machine() == "x86_64"
         hot = (source.stem.startswith("isa_") and not sse2) or source.stem in HOT
-        flags = ["-O3" if hot else "-Os" if source.stem in ONCE_A_PROGRAM else "-O2"]
+        flags = ["-O3" if hot else "-Os" if source.stem in RARE else "-O2"]
         if "clang" in self.compiler_version():
             return flags
         if hot:
