@@ -8,7 +8,7 @@ as one box.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ STYLE = """<style>
 .tape text { font: 12px ui-monospace, monospace; fill: #2b2b2b } .tape .name { font-weight: 600 }
 .tape .sent { font-size: 11px; fill: #b4530f; text-anchor: middle }
 .tape rect { fill: #f4f2ee; stroke: #8a8a8a } .tape .leaf rect { fill: #e3ebf3 }
+.tape path + rect { stroke: none }
 .tape path { fill: none; stroke: #8a8a8a; marker-end: url(#to) }
 .tape marker path { fill: #8a8a8a; stroke: none; marker: none }
 </style>"""
@@ -44,7 +45,7 @@ class Box(NamedTuple):
 
     lines: list[tuple[str, str]]
     inputs: tuple[int, ...]
-    sends: tuple[str, ...] = ()  # along each edge back to an input
+    sends: tuple[str, ...] = ()  # along each edge back to an input, in one line or two
 
 
 def svg(boxes: Sequence[Box], style: str = STYLE, down: bool = False) -> str:
@@ -56,7 +57,11 @@ def svg(boxes: Sequence[Box], style: str = STYLE, down: bool = False) -> str:
     layers = [0.0] * (max(places.layer, default=0) + 1)
     for at, depth in zip(places.layer, deep, strict=True):
         layers[at] = max(layers[at], depth)
-    starts = [PAD + sum(layers[:at]) + at * (COLUMN / 2 if down else COLUMN) for at in range(len(layers))]
+    gaps = [COLUMN / 2 if down else COLUMN] * len(layers)  # before each layer: wide enough for what its boxes send
+    for at, box in zip(places.layer, boxes, strict=True):
+        said = max((characters(line) for words in box.sends for line in words.split("\n")), default=0)
+        gaps[at] = max(gaps[at], said * CHARACTER + 16)
+    starts = [PAD + sum(layers[:at]) + sum(gaps[1 : at + 1]) for at in range(len(layers))]
     size = starts[-1] + layers[-1] + PAD
     breadth = max((c + w / 2 for c, w in zip(places.across, wide, strict=True)), default=0.0) + 2 * PAD
     width, height = (breadth, size) if down else (size, breadth)
@@ -90,10 +95,20 @@ def svg(boxes: Sequence[Box], style: str = STYLE, down: bool = False) -> str:
             points.append((start - 1, across + shift))
             middle = (points[-2][0] + start) / 2, (points[-2][1] + points[-1][1]) / 2
             x, y = reversed(middle) if down else middle
-            sends = escape(box.sends[k]) if box.sends else ""
+            first, _, second = escape(box.sends[k] if box.sends else "").partition("\n")
+            # On the outer side of two edges side by side, around a level one, in place of a steep one's middle.
+            level = abs(points[-2][1] - points[-1][1]) < LINE / 2
+            if twice:
+                y, drop = y + (14 if shift > 0 else -20 if second else -6), 14
+            else:
+                y, drop = (y - 6, 20) if level else (y - 4 if second else y + 4, 15)
+            room = characters(first) * CHARACTER
+            paper = f'<rect x="{x - room / 2:.0f}" y="{y - 11:.1f}" width="{room:.0f}" height="15" rx="4"/>'
             edges.append(
-                f'<g id="e{i}_{k}"><path d="{_curve(points, down)}"/>'
-                f'<text class="sent" x="{x:.0f}" y="{y - 3:.1f}">{sends}</text></g>'
+                f'<g id="e{i}_{k}"><path d="{_curve(points, down)}"/>{paper if style and first else ""}'
+                f'<text class="sent" x="{x:.0f}" y="{y:.1f}">{first}'
+                + (f'<tspan x="{x:.0f}" dy="{drop}">{second}</tspan>' if second else "")
+                + "</text></g>"
             )
     return (
         f'<svg class="tape" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
@@ -122,23 +137,31 @@ def _curve(points: Sequence[tuple[float, float]], down: bool) -> str:
 
 
 def still(rows: Any, summary: Any) -> str:
-    """A trace's rows as SVG, with what each sends back along its edges; what a closure sends is not known. ValueError
-    for more boxes than can be looked at."""
+    """A trace's rows as SVG, with what each sends back along its edges. ValueError for more boxes than can be looked
+    at."""
     if len(rows) > MOST_BOXES:
         raise ValueError(
             f"trace: {len(rows)} boxes are too many for a picture, the most is {MOST_BOXES}: "
             "trace the loss of one example, or a smaller net"
         )
-    sends = [row.contributions if not rows._hidden(row) else () for row in rows]
-    return svg(
-        [_box(row, summary)._replace(sends=tuple(f"← {x:.4g}" for x in s)) for row, s in zip(rows, sends, strict=True)]
-    )
+    return svg(_boxes(rows, summary, lambda local, gradient, product: f"← {product:.4g}"))
 
 
-def _box(row: Any, summary: Any) -> Box:
-    lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs or row.notes else [])
-    lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
-    return Box(lines + [(note, "note") for note in row.notes], row.inputs)
+def _product(local: float, gradient: float, product: float) -> str:
+    return f"{local:.4g} × {gradient:.4g}\n= {product:.4g}"
+
+
+def _boxes(rows: Any, summary: Any, says: Callable[[float, float, float], str]) -> list[Box]:
+    """A box for each row; `says` makes words of a local derivative, the gradient and their product. What a closure
+    sends is not known."""
+    boxes = []
+    for row in rows:
+        lines = [(row.name, "name")] + ([(row.expression, "expression")] if row.inputs or row.notes else [])
+        lines += [(f"value {summary(row.value)}".ljust(16), "value"), (f"grad  {summary(row.gradient)}", "grad")]
+        lines += [(note, "note") for note in row.notes]
+        pairs = () if rows._hidden(row) else zip(row.local_gradients, row.contributions, strict=True)
+        boxes.append(Box(lines, row.inputs, tuple(says(local, row.gradient, product) for local, product in pairs)))
+    return boxes
 
 
 def page(rows: Any, table: str, title: str, summary: Any) -> str:
@@ -170,7 +193,7 @@ def page(rows: Any, table: str, title: str, summary: Any) -> str:
     return Template(text).substitute(
         title=escape(title),
         summary=f"{len(rows)} rows; with scripts the chain rule runs back through them step by step.",
-        svg=svg([_box(row, summary) for row in rows], style=""),
+        svg=svg(_boxes(rows, summary, _product), style=""),
         table=table,
         rows=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )

@@ -31,7 +31,8 @@ for (let step = 0; step <= end; step++) {
   const grads = rows.map((_, j) => document.querySelector(`#b${j} .grad`).textContent.slice(6))
   seen.push({ says: says.textContent, grads,
     now: [...document.querySelectorAll("tr[aria-current]")].map(line => +line.dataset.row)[0],
-    arrows: [...document.querySelectorAll("g.on.back .sent")].map(each => each.textContent),
+    arrows: [...document.querySelectorAll("g.on.back .sent")].map(
+      each => [...each.childNodes].map(line => line.textContent).join(" ")),
     table: [...document.querySelectorAll("tr[data-row]")].map(line => [...line.cells].map(
       cell => getComputedStyle(cell).visibility == "hidden" ? "" : cell.textContent)),
     cut: [...document.querySelectorAll(".pane")].some(pane => pane.scrollWidth > pane.clientWidth),
@@ -95,7 +96,7 @@ def test_a_browser_steps_through_the_tape(tmp_path, width):
     assert all(step["says"] == step["valuetext"] for step in steps)
     assert steps[len(made)]["says"] == "forward, row 6: loss = %5 + x = 3"
     assert steps[-1]["grads"] == [f"{row.gradient:.4g}" for row in tape]
-    assert steps[-1]["arrows"] == ["← -6", "← 4"]
+    assert steps[-1]["arrows"] == ["-3 × 2 = -6", "2 × 2 = 4"]
 
 
 def test_the_table_tells_no_step_before_it_is_taken(tmp_path):
@@ -132,7 +133,7 @@ def test_a_value_that_is_used_twice_adds_up(tmp_path):
         "to q: d %5 / d q × g = 1 × 1 = 1",
         "to q: d %5 / d q × g = 1 × 1 = 1, together with what was there 2",
     ]
-    assert squared["arrows"] == ["← 1", "← 1"]
+    assert squared["arrows"] == ["1 × 1 = 1", "1 × 1 = 1"]
 
 
 def test_a_picture_of_inner_nodes_begins_with_what_has_come_to_them(tmp_path):
@@ -178,6 +179,7 @@ def test_the_page_is_whole_without_a_network_and_without_scripts(tmp_path):
     assert page.count("http") == 1
     assert page.count('class="box') == 7
     assert "<td>d loss/d x = 1</td>" in page
+    assert re.search(r">-3 × 2<tspan [^>]*>= -6</tspan>", page)
     assert "<h1>a &lt; b</h1>" in page
 
 
