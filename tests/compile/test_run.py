@@ -375,7 +375,9 @@ def test_a_bar_of_text_stands_quietly_where_there_are_no_widgets(
     (tmp_path / "tqdm").mkdir()
     (tmp_path / "tqdm" / "__init__.py").touch()
     (tmp_path / "tqdm" / "auto.py").write_text("import warnings\nwarnings.warn('IProgress not found')\ntqdm = None\n")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
+    loaded = [name for name in sys.modules if name.partition(".")[0] == "tqdm"]
+    for name in {"tqdm", "tqdm.auto", *loaded}:
+        monkeypatch.setitem(sys.modules, name, None)  # so that it is afterwards what it is here, or absent as here
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     step, _, _ = make()
@@ -383,8 +385,6 @@ def test_a_bar_of_text_stands_quietly_where_there_are_no_widgets(
         warnings.simplefilter("error")
         with pytest.raises(TypeError, match="NoneType"):
             step.run(*data(50), batch_size=16, progress=True)
-    for name in ("tqdm", "tqdm.auto"):
-        monkeypatch.delitem(sys.modules, name)
 
 
 def test_progress_without_tqdm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
